@@ -1,0 +1,266 @@
+package devchain
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// reserveChannel is what the TIP-1034 channel reserve stores of a channel, and the token, which it
+// does not store, for the books.
+type reserveChannel struct {
+	token            common.Address
+	settled, deposit voucher.Amount
+	closeRequestedAt uint64
+}
+
+// Events and errors of the channel reserve (TIP-1034).
+var (
+	eventReserveOpened    = eventTopic("ChannelOpened(bytes32,address,address,address,address,address,bytes32,bytes32,uint96)")
+	eventReserveSettled   = eventTopic("Settled(bytes32,address,address,uint96,uint96,uint96)")
+	eventReserveTopUp     = eventTopic("TopUp(bytes32,address,address,uint96,uint96)")
+	eventReserveClosed    = eventTopic("ChannelClosed(bytes32,address,address,uint96,uint96)")
+	eventCloseRequested   = eventTopic("CloseRequested(bytes32,address,address,uint256)")
+	eventRequestCancelled = eventTopic("CloseRequestCancelled(bytes32,address,address)")
+
+	errChannelExists      = newError("ChannelAlreadyExists()")
+	errChannelNotFound    = newError("ChannelNotFound()")
+	errNotPayer           = newError("NotPayer()")
+	errNotPayeeOrOperator = newError("NotPayeeOrOperator()")
+	errInvalidPayee       = newError("InvalidPayee()")
+	errInvalidToken       = newError("InvalidToken()")
+	errZeroDeposit        = newError("ZeroDeposit()")
+	errNonceHashNotSet    = newError("ExpiringNonceHashNotSet()")
+	errInvalidSignature   = newError("InvalidSignature()")
+	errAmountOverDeposit  = newError("AmountExceedsDeposit()")
+	errNotIncreasing      = newError("AmountNotIncreasing()")
+	errCaptureInvalid     = newError("CaptureAmountInvalid()")
+	errCloseNotReady      = newError("CloseNotReady()")
+	errDepositOverflow    = newError("DepositOverflow()")
+)
+
+const descriptorType = "(address,address,address,address,bytes32,address,bytes32)"
+
+var reserveMethods = methods{
+	selectorOf("open(address,address,address,uint96,bytes32,address)"): reserveOpen,
+	selectorOf("topUp(" + descriptorType + ",uint96)"):                 onReserve(reserveTopUp),
+	selectorOf("requestClose(" + descriptorType + ")"):                 onReserve(reserveRequestClose),
+	selectorOf("withdraw(" + descriptorType + ")"):                     onReserve(reserveWithdraw),
+	selectorOf("settle(" + descriptorType + ",uint96,bytes)"):          onReserve(reserveSettle),
+	selectorOf("close(" + descriptorType + ",uint96,uint96,bytes)"):    onReserve(reserveClose),
+	selectorOf("getChannel(" + descriptorType + ")"):                   reserveGetChannel,
+	selectorOf("getChannelState(bytes32)"):                             reserveGetState,
+	selectorOf("getChannelStatesBatch(bytes32[])"):                     reserveGetStates,
+	selectorOf("computeChannelId" + computeArguments):                  reserveComputeID,
+	selectorOf("getVoucherDigest(bytes32,uint96)"):                     reserveDigest,
+	selectorOf("domainSeparator()"):                                    func(e *env, _ common.Address, _ *args) ([]byte, error) { return words(domainV2(e.cfg.ChainID)), nil },
+	selectorOf("CLOSE_GRACE_PERIOD()"):                                 func(*env, common.Address, *args) ([]byte, error) { return words(closeGrace), nil },
+	selectorOf("VOUCHER_TYPEHASH()"):                                   func(*env, common.Address, *args) ([]byte, error) { return words(voucherTypeV2), nil },
+}
+
+const computeArguments = "(address,address,address,address,bytes32,address,bytes32)"
+
+// closeGrace is [CloseGracePeriod] in seconds.
+const closeGrace = uint64(900)
+
+// reserveOpen opens a channel and pulls the deposit without an allowance.
+func reserveOpen(e *env, from common.Address, a *args) ([]byte, error) {
+	d := Descriptor{Payer: from, Payee: a.address(), Operator: a.address(), Token: a.address()}
+	deposit := a.amount(96)
+	d.Salt, d.AuthorizedSigner, d.ExpiringNonceHash = a.hash(), a.address(), e.context
+	_, known := e.s.tokens[d.Token]
+	switch {
+	case a.bad:
+		return nil, errBadCalldata
+	case d.Payee == (common.Address{}) || isTIP20(d.Payee):
+		return nil, revertWith(errInvalidPayee)
+	case !known:
+		return nil, revertWith(errInvalidToken)
+	case deposit.IsZero():
+		return nil, revertWith(errZeroDeposit)
+	case d.ExpiringNonceHash == (common.Hash{}):
+		return nil, revertWith(errNonceHashNotSet)
+	}
+	id := reserveID(e.cfg.ChainID, d)
+	if _, exists := e.s.reserve[id]; exists || e.opened[id] {
+		return nil, revertWith(errChannelExists)
+	}
+	if err := e.transfer(d.Token, from, ReserveAddress, deposit.Big()); err != nil {
+		return nil, err
+	}
+	e.gas += gasChannel + gasNewSlot
+	e.opened[id] = true
+	put(e.s, e.s.reserve, id, reserveChannel{token: d.Token, deposit: deposit})
+	e.emit(ReserveAddress, []common.Hash{eventReserveOpened, id, topic(d.Payer), topic(d.Payee)},
+		words(d.Operator, d.Token, d.AuthorizedSigner, d.Salt, d.ExpiringNonceHash, deposit))
+	return words(id), nil
+}
+
+// reserveCall is a call that names an existing channel by its descriptor.
+type reserveCall struct {
+	*env
+	from common.Address
+	d    Descriptor
+	id   common.Hash
+	ch   reserveChannel
+	args *args
+}
+
+// onReserve reads the descriptor and looks the channel up.
+func onReserve(run func(reserveCall) error) method {
+	return func(e *env, from common.Address, a *args) ([]byte, error) {
+		d := a.descriptor()
+		if a.bad {
+			return nil, errBadCalldata
+		}
+		e.gas += gasChannel
+		id := reserveID(e.cfg.ChainID, d)
+		return nil, run(reserveCall{env: e, from: from, d: d, id: id, ch: e.s.reserve[id], args: a})
+	}
+}
+
+// check refuses bad arguments first, then channels that are not there, then callers that may not.
+func (r reserveCall) check(payerOnly bool) error {
+	isPayee := r.from == r.d.Payee || r.d.Operator != (common.Address{}) && r.from == r.d.Operator
+	switch {
+	case r.args.bad:
+		return errBadCalldata
+	case r.ch.deposit.IsZero():
+		return revertWith(errChannelNotFound)
+	case payerOnly && r.from != r.d.Payer:
+		return revertWith(errNotPayer)
+	case !payerOnly && !isPayee:
+		return revertWith(errNotPayeeOrOperator)
+	}
+	return nil
+}
+
+// event emits a log about the channel.
+func (r reserveCall) event(signature common.Hash, values ...any) {
+	r.emit(ReserveAddress, []common.Hash{signature, r.id, topic(r.d.Payer), topic(r.d.Payee)}, words(values...))
+}
+
+// pay sends tokens of the reserve; nothing happens for zero.
+func (r reserveCall) pay(to common.Address, amount voucher.Amount) error {
+	if amount.IsZero() {
+		return nil
+	}
+	return r.transfer(r.d.Token, ReserveAddress, to, amount.Big())
+}
+
+// voucher verifies a voucher of the channel (TIP-1020).
+func (r reserveCall) voucher(cumulative voucher.Amount, signature []byte) error {
+	r.gas += gasVoucher
+	signer, err := recoverPrimitive(voucherDigest(domainV2(r.cfg.ChainID), voucherTypeV2, r.id, cumulative), signature)
+	if err != nil || signer != r.d.signer() {
+		return revertWith(errInvalidSignature)
+	}
+	return nil
+}
+
+func reserveTopUp(r reserveCall) error {
+	extra := r.args.amount(96)
+	if err := r.check(true); err != nil {
+		return err
+	}
+	cancels := r.ch.closeRequestedAt != 0
+	if extra.IsZero() && !cancels {
+		return nil
+	}
+	total, err := r.ch.deposit.Add(extra)
+	if err != nil || voucher.V2.Max().Less(total) {
+		return revertWith(errDepositOverflow)
+	}
+	if !extra.IsZero() {
+		if err := r.transfer(r.d.Token, r.from, ReserveAddress, extra.Big()); err != nil {
+			return err
+		}
+	}
+	r.ch.deposit, r.ch.closeRequestedAt = total, 0
+	put(r.s, r.s.reserve, r.id, r.ch)
+	if cancels {
+		r.event(eventRequestCancelled)
+	}
+	r.event(eventReserveTopUp, extra, total)
+	return nil
+}
+
+func reserveRequestClose(r reserveCall) error {
+	if err := r.check(true); err != nil || r.ch.closeRequestedAt != 0 {
+		return err
+	}
+	r.ch.closeRequestedAt = r.now
+	put(r.s, r.s.reserve, r.id, r.ch)
+	r.event(eventCloseRequested, r.now+closeGrace)
+	return nil
+}
+
+func reserveWithdraw(r reserveCall) error {
+	if err := r.check(true); err != nil {
+		return err
+	}
+	if r.ch.closeRequestedAt == 0 || r.now < r.ch.closeRequestedAt+closeGrace {
+		return revertWith(errCloseNotReady)
+	}
+	return r.finish(r.ch.settled)
+}
+
+func reserveSettle(r reserveCall) error {
+	cumulative, signature := r.args.amount(96), r.args.bytes()
+	if err := r.check(false); err != nil {
+		return err
+	}
+	switch {
+	case r.ch.deposit.Less(cumulative):
+		return revertWith(errAmountOverDeposit)
+	case !r.ch.settled.Less(cumulative):
+		return revertWith(errNotIncreasing)
+	}
+	if err := r.voucher(cumulative, signature); err != nil {
+		return err
+	}
+	delta := cumulative.SubFloor(r.ch.settled)
+	r.ch.settled = cumulative
+	put(r.s, r.s.reserve, r.id, r.ch)
+	if err := r.pay(r.d.Payee, delta); err != nil {
+		return err
+	}
+	r.event(eventReserveSettled, cumulative, delta, cumulative)
+	return nil
+}
+
+// reserveClose pays the capture and gives the rest back. A capture of no more than is settled needs
+// no voucher.
+func reserveClose(r reserveCall) error {
+	cumulative, capture, signature := r.args.amount(96), r.args.amount(96), r.args.bytes()
+	if err := r.check(false); err != nil {
+		return err
+	}
+	switch {
+	case capture.Less(r.ch.settled) || cumulative.Less(capture):
+		return revertWith(errCaptureInvalid)
+	case r.ch.deposit.Less(capture):
+		return revertWith(errAmountOverDeposit)
+	}
+	if r.ch.settled.Less(capture) {
+		if err := r.voucher(cumulative, signature); err != nil {
+			return err
+		}
+	}
+	return r.finish(capture)
+}
+
+// finish pays out a channel for good: to the payee what is captured and not yet settled, to the payer
+// the rest.
+func (r reserveCall) finish(capture voucher.Amount) error {
+	drop(r.s, r.s.reserve, r.id)
+	refund := r.ch.deposit.SubFloor(capture)
+	if err := r.pay(r.d.Payee, capture.SubFloor(r.ch.settled)); err != nil {
+		return err
+	}
+	if err := r.pay(r.d.Payer, refund); err != nil {
+		return err
+	}
+	r.event(eventReserveClosed, capture, refund)
+	return nil
+}
