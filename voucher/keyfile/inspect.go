@@ -1,0 +1,90 @@
+package keyfile
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Bounds of a file that is worth opening. What it asks of the key derivation is spent before the
+// password is checked, so a file may not ask for everything.
+const (
+	maxFile   = 64 << 10
+	maxMemory = 1 << 30 // bytes of scrypt: 128 * n * r
+	maxRounds = 10_000_000
+	maxScrypt = 16 // r and p
+)
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("keyfile: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("keyfile: %w", err)
+	}
+	if len(raw) > maxFile {
+		return nil, fmt.Errorf("%w: %s: it is longer than %d bytes", ErrFormat, path, maxFile)
+	}
+	return raw, nil
+}
+
+// inspect checks the fields that the library takes for granted (it panics without them) and the work that
+// the file asks for. It returns the address that the file names, if any.
+func inspect(raw []byte) (*common.Address, error) {
+	var file struct {
+		Address string
+		Version int
+		Crypto  keystore.CryptoJSON
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, fmt.Errorf("%w: its JSON is broken", ErrFormat)
+	}
+	if file.Version != 3 {
+		return nil, fmt.Errorf("%w: it says version %d", ErrFormat, file.Version)
+	}
+	if iv, err := hex.DecodeString(file.Crypto.CipherParams.IV); err != nil || len(iv) != 16 {
+		return nil, fmt.Errorf("%w: cipherparams.iv is not 16 bytes", ErrFormat)
+	}
+	if err := inspectKDF(file.Crypto.KDF, file.Crypto.KDFParams); err != nil {
+		return nil, err
+	}
+	if file.Address == "" {
+		return nil, nil
+	}
+	if !common.IsHexAddress(file.Address) {
+		return nil, fmt.Errorf("%w: its address is broken", ErrFormat)
+	}
+	address := common.HexToAddress(file.Address)
+	return &address, nil
+}
+
+func inspectKDF(kdf string, params map[string]any) error {
+	number := func(name string, low, high float64) bool {
+		n, ok := params[name].(float64)
+		return ok && n >= low && n <= high && n == float64(int64(n))
+	}
+	if _, ok := params["salt"].(string); !ok || !number("dklen", 32, 32) {
+		return fmt.Errorf("%w: kdfparams want a salt and a dklen of 32", ErrFormat)
+	}
+	switch kdf {
+	case "scrypt":
+		if !number("r", 1, maxScrypt) || !number("p", 1, maxScrypt) || !number("n", 2, maxMemory/128/params["r"].(float64)) {
+			return fmt.Errorf("%w: the scrypt parameters are missing or ask for more than %d MB", ErrFormat, maxMemory>>20)
+		}
+	case "pbkdf2":
+		if _, ok := params["prf"].(string); !ok || !number("c", 1, maxRounds) {
+			return fmt.Errorf("%w: the pbkdf2 parameters are missing or ask for more than %d rounds", ErrFormat, maxRounds)
+		}
+	default:
+		return fmt.Errorf("%w: its kdf is neither scrypt nor pbkdf2", ErrFormat)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+// Package keyfile reads and writes private keys as encrypted files: Web3 Secret Storage version 3, the
+// format of geth and most wallets. It is a package of its own so that programs whose keys lie elsewhere
+// do not link it.
+//
+// [Load] takes most of a second and 256 MB for a file made by [Save] or geth: scrypt is slow on purpose. Load once,
+// at the start.
+package keyfile
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+var (
+	// ErrPassword: the password does not open the file, or Save was given none.
+	ErrPassword = errors.New("keyfile: wrong or missing password")
+	// ErrFormat: the file is not a keystore file of version 3 that this package is willing to open.
+	ErrFormat = errors.New("keyfile: not a version 3 keystore file")
+)
+
+// Load reads the key file at path and returns its signer. The errors are [ErrPassword], [ErrFormat] and those
+// of reading a file (fs.ErrNotExist). None of them shows the key or the password.
+func Load(path, password string) (*voucher.KeySigner, error) {
+	raw, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	address, err := inspect(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, path)
+	}
+	key, err := keystore.DecryptKey(raw, password)
+	switch {
+	case errors.Is(err, keystore.ErrDecrypt):
+		return nil, fmt.Errorf("%w: %s", ErrPassword, path)
+	case err != nil: // the texts of the library are about the file's fields, which inspect has read
+		return nil, fmt.Errorf("%w: %s: its key or a field is broken", ErrFormat, path)
+	}
+	signer, err := voucher.NewKeySigner(key.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+	}
+	if address != nil && *address != signer.Address() {
+		return nil, fmt.Errorf("%w: %s: it says address %s and holds the key of %s", ErrFormat, path, address, signer.Address())
+	}
+	return signer, nil
+}
+
+// Save writes the key to a new file at path that only its owner may read (mode 0600), encrypted with the
+// password. It never overwrites: where path exists the error wraps fs.ErrExist and the file there is
+// untouched. When it returns nil the file is on the disk. An empty password is [ErrPassword].
+func Save(path string, key *ecdsa.PrivateKey, password string) error {
+	return save(path, key, password, keystore.StandardScryptN, keystore.StandardScryptP)
+}
+
+func save(path string, key *ecdsa.PrivateKey, password string, scryptN, scryptP int) error {
+	if password == "" {
+		return fmt.Errorf("%w: choose one, the file protects the key with nothing else", ErrPassword)
+	}
+	signer, err := voucher.NewKeySigner(key) // the curve and the range of the key
+	if err != nil {
+		return fmt.Errorf("keyfile: %w", err)
+	}
+	raw, err := keystore.EncryptKey(&keystore.Key{Id: randomID(), Address: signer.Address(), PrivateKey: key}, password, scryptN, scryptP)
+	if err != nil {
+		return fmt.Errorf("keyfile: encrypting the key: %w", err)
+	}
+	return create(path, raw)
+}
+
+// randomID is a version 4 UUID, which the format wants and nothing reads.
+func randomID() (id [16]byte) {
+	_, _ = rand.Read(id[:]) // never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return id
+}
+
+// create writes a file that was not there before, and its directory entry, to the disk.
+func create(path string, raw []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("keyfile: %w", err)
+	}
+	_, err = f.Write(raw)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("keyfile: do not use this key, %s is not safely written: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // directories cannot be synced there, and need not be
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
