@@ -2,6 +2,7 @@ package devchain
 
 import (
 	"encoding/binary"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -33,8 +34,9 @@ type Receipt struct {
 	// ExpiringNonceHash is the transaction's replay id, of which v2 channel ids are made.
 	ExpiringNonceHash common.Hash
 	// GasUsed at GasPrice attodollars each makes Fee, in base units, rounded up.
-	GasUsed, GasPrice uint64
-	Fee               voucher.Amount
+	GasUsed  uint64
+	GasPrice *big.Int
+	Fee      voucher.Amount
 	// Logs are in order; the last is the fee's transfer.
 	Logs []*types.Log
 	// RevertData is what the failed call returned. Nil after success, and empty when the gas ran out.
@@ -50,8 +52,8 @@ func (c *Chain) head() *block { return c.blocks[len(c.blocks)-1] }
 
 // appendBlock mines a block with the transaction of r, or an empty one. Its hash is made of its
 // number, parent, time and transaction. The caller holds c.mu.
-func (c *Chain) appendBlock(r *Receipt) {
-	b := &block{number: uint64(len(c.blocks)), time: c.now(), receipt: r}
+func (c *Chain) appendBlock(now uint64, r *Receipt) {
+	b := &block{number: uint64(len(c.blocks)), time: now, receipt: r}
 	if b.number > 0 {
 		b.parent = c.head().hash
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Chain is a chain in memory. Its methods are safe for concurrent use. Close it when done.
+// Chain is a chain in memory. Its methods are safe for concurrent use, also from several goroutines
+// that send at once. Close it when done.
 type Chain struct {
 	cfg     Config
 	rpc     *rpc.Server
@@ -41,12 +42,13 @@ func New(cfg Config) *Chain {
 	if c.cfg.Clock != nil {
 		c.started = c.cfg.Clock()
 	}
-	c.appendBlock(nil)
+	c.appendBlock(c.clock(), nil)
 	c.rpc = newRPCServer(c)
 	return c
 }
 
-// Close stops the JSON-RPC server: requests that come later are answered with an error.
+// Close stops the JSON-RPC server and waits for its requests: those that come later get an empty
+// answer. The chain itself can still be read.
 func (c *Chain) Close() { c.rpc.Stop() }
 
 // ChainID is the chain's id.
@@ -55,15 +57,16 @@ func (c *Chain) ChainID() uint64 { return c.cfg.ChainID }
 // StreamChannel is the address of the v1 escrow.
 func (c *Chain) StreamChannel() common.Address { return c.cfg.StreamChannel }
 
-// Now is the chain's time, in whole seconds: the timestamp that a block mined now would have.
+// Now is the chain's time, in whole seconds: the timestamp of the newest block.
 func (c *Chain) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Unix(int64(c.now()), 0).UTC()
+	c.tick()
+	return time.Unix(int64(c.head().time), 0).UTC()
 }
 
-// now is the chain's time in Unix seconds. The caller holds c.mu.
-func (c *Chain) now() uint64 {
+// clock reads the clock in Unix seconds. The caller holds c.mu.
+func (c *Chain) clock() uint64 {
 	at := c.cfg.Start.Add(c.skew)
 	if c.cfg.Clock != nil {
 		at = at.Add(c.cfg.Clock().Sub(c.started))
@@ -83,11 +86,11 @@ func (c *Chain) Advance(d time.Duration) {
 	c.tick()
 }
 
-// tick mines an empty block when time has passed since the newest block, so that the newest block's
-// timestamp is always the chain's time. The caller holds c.mu.
+// tick mines an empty block when the clock has moved on since the newest block. Behind it, the newest
+// block's timestamp is the chain's time. The caller holds c.mu.
 func (c *Chain) tick() {
-	if c.now() > c.head().time {
-		c.appendBlock(nil)
+	if now := c.clock(); now > c.head().time {
+		c.appendBlock(now, nil)
 	}
 }
 
@@ -104,8 +107,8 @@ func (c *Chain) Mint(token, to common.Address, amount voucher.Amount) {
 		panic("devchain: mint: " + err.Error())
 	}
 	c.state.supply[token] = supply
-	to2 := holding{token, to}
-	c.state.balances[to2], _ = c.state.balances[to2].Add(amount) // at most the supply
+	balance := c.state.balances[holding{token, to}]
+	c.state.balances[holding{token, to}] = balance.AddCapped(amount) // at most the supply
 }
 
 // Balance is what the account holds of the token, in base units. It is zero for unknown ones.

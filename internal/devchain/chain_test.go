@@ -48,11 +48,11 @@ func on(to common.Address, signature string, values ...any) Call {
 	return Call{to, append(selectorBytes(signature), words(values...)...)}
 }
 
-const openV2 = "open(address,address,address,uint96,bytes32,address)"
+const openCall = "open(address,address,address,uint96,bytes32,address)"
 
 func TestOpenAdvanceBalance(t *testing.T) {
 	c := testChain(t)
-	r, err := c.Send(payer.key, on(ReserveAddress, openV2, payee.addr, common.Address{}, PathUSD, voucher.Units(1000), common.Hash{1}, common.Address{}))
+	r, err := c.Send(payer.key, on(ReserveAddress, openCall, payee.addr, common.Address{}, PathUSD, voucher.Units(1000), common.Hash{1}, common.Address{}))
 	require.NoError(t, err)
 	require.True(t, r.Success, r.RevertReason())
 	id := c.ChannelID(voucher.V2, Descriptor{Payer: payer.addr, Payee: payee.addr, Token: PathUSD, Salt: common.Hash{1}, ExpiringNonceHash: r.ExpiringNonceHash})

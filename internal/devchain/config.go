@@ -39,7 +39,7 @@ type Token struct {
 type Config struct {
 	// ChainID: zero means [Moderato].
 	ChainID uint64
-	// Tokens exist from the start; the first pays the fees of transactions that name no fee token. Nil
+	// Tokens exist from the start; the first pays the fees of transactions that name no fee token. None
 	// means pathUSD alone.
 	Tokens []Token
 	// StreamChannel is where the v1 escrow lives. The zero address means [StreamChannelAddress].
@@ -62,7 +62,7 @@ func (cfg Config) withDefaults() Config {
 	if cfg.ChainID == 0 {
 		cfg.ChainID = Moderato
 	}
-	if cfg.Tokens == nil {
+	if len(cfg.Tokens) == 0 {
 		cfg.Tokens = []Token{{Address: PathUSD, Name: "pathUSD", Symbol: "pathUSD"}}
 	}
 	if cfg.StreamChannel == (common.Address{}) {

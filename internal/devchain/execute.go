@@ -1,10 +1,10 @@
 package devchain
 
 import (
+	"errors"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -22,6 +22,12 @@ const (
 )
 
 func keccak(parts ...[]byte) common.Hash { return crypto.Keccak256Hash(parts...) }
+
+// expiringNonceHash binds the sender to the bytes that it signed (TIP-1009, TIP-1034). It does not
+// depend on the sponsor.
+func expiringNonceHash(senderPreimage []byte, sender common.Address) common.Hash {
+	return keccak(senderPreimage, sender[:])
+}
 
 // intrinsicGas is what a transaction costs before its calls do anything.
 func intrinsicGas(calls []call, nonceKey common.Hash, signature uint64) uint64 {
@@ -88,7 +94,7 @@ func (c *Chain) execute(a *admitted) *Receipt {
 	mark := s.mark()
 	_, err := e.run(a.sender, a.calls)
 	r := &Receipt{TxHash: a.hash, Success: err == nil, From: a.sender, To: *a.calls[0].to, FeePayer: a.payer, FeeToken: a.feeToken, ExpiringNonceHash: a.context}
-	if rev, ok := err.(*revert); ok { //nolint:errorlint // run returns it bare
+	if rev := (*revert)(nil); errors.As(err, &rev) {
 		r.RevertData = rev.data
 	}
 	if e.gas > a.gas { // out of gas: everything is taken back, and all of it paid
@@ -96,23 +102,23 @@ func (c *Chain) execute(a *admitted) *Receipt {
 		e.gas, e.logs = a.gas, nil
 		r.Success, r.RevertData = false, nil
 	}
-	r.GasUsed, r.GasPrice = e.gas, a.price.Uint64()
+	r.GasUsed, r.GasPrice = e.gas, a.price
 	r.Fee, _ = feeOf(r.GasUsed, a.price)
 	s.move(a.feeToken, FeeCollector, a.payer, reserved.SubFloor(r.Fee))
 	e.emit(a.feeToken, []common.Hash{eventTransfer, topic(a.payer), topic(FeeCollector)}, words(r.Fee))
 	s.commit()
 	r.Logs = e.logs
-	c.appendBlock(r)
+	c.appendBlock(e.now, r)
 	return r
 }
 
 // newEnv starts an execution in the block to be mined. The caller holds c.mu.
 func (c *Chain) newEnv(context common.Hash) *env {
-	return &env{cfg: &c.cfg, s: c.state, now: c.now(), context: context, opened: map[common.Hash]bool{}}
+	return &env{cfg: &c.cfg, s: c.state, now: c.head().time, context: context, opened: map[common.Hash]bool{}}
 }
 
 // simulate runs calls and takes everything back. The caller holds c.mu.
-func (c *Chain) simulate(from common.Address, calls []call, before func(*state)) (out []byte, gas uint64, logs []*types.Log, err error) {
+func (c *Chain) simulate(from common.Address, calls []call, before func(*state)) (out []byte, gas uint64, err error) {
 	// Any context that is not zero will do: it is the transaction's, which does not exist.
 	e := c.newEnv(keccak([]byte("simulation"), c.head().hash[:], from[:]))
 	if before != nil {
@@ -120,7 +126,7 @@ func (c *Chain) simulate(from common.Address, calls []call, before func(*state))
 	}
 	out, err = e.run(from, calls)
 	c.state.rollback(0)
-	return out, e.gas, e.logs, err
+	return out, e.gas, err
 }
 
 // holdFee takes the fee for all of the gas away from the payer, for the time of a simulation.

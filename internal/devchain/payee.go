@@ -3,8 +3,6 @@ package devchain
 import (
 	"crypto/ecdsa"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -28,11 +26,6 @@ func (c *Chain) CloseChannel(key *ecdsa.PrivateKey, p voucher.Protocol, d Descri
 		return c.Send(key, Call{c.cfg.StreamChannel, calldata("close(bytes32,uint128,bytes)", words(id, v.Cumulative), v.Signature)})
 	}
 	return c.Send(key, Call{ReserveAddress, calldata("close("+descriptorType+",uint96,uint96,bytes)", append(d.words(), words(v.Cumulative, capture)...), v.Signature)})
-}
-
-// Transfer sends amount base units of a token from the key's account.
-func (c *Chain) Transfer(key *ecdsa.PrivateKey, token, to common.Address, amount voucher.Amount) (*Receipt, error) {
-	return c.Send(key, Call{token, append(selectorBytes("transfer(address,uint256)"), words(to, amount)...)})
 }
 
 // calldata encodes static words followed by one dynamic byte string.

@@ -33,7 +33,8 @@ func (a *api) lock() func() {
 	return a.c.mu.Unlock
 }
 
-func (a *api) ChainId() hexutil.Uint64 { return hexutil.Uint64(a.c.cfg.ChainID) } //nolint:revive // the method is eth_chainId
+// ChainId is eth_chainId, which is why it is not called ChainID.
+func (a *api) ChainId() hexutil.Uint64 { return hexutil.Uint64(a.c.cfg.ChainID) }
 
 func (a *api) BlockNumber() hexutil.Uint64 {
 	defer a.lock()()
@@ -96,7 +97,7 @@ func (a *api) GetBlockByNumber(number rpc.BlockNumber, _ bool) (map[string]any, 
 	defer a.lock()()
 	b := a.c.blockAt(number)
 	if b == nil {
-		return nil, nil //nolint:nilnil // a block that is not there is null
+		return nil, nil // a block that is not there is null
 	}
 	return blockJSON(b, a.c.cfg.BaseFee), nil
 }
@@ -172,7 +173,7 @@ func receiptJSON(r *Receipt) map[string]any {
 	return map[string]any{
 		"type": hexutil.Uint64(typeTempo), "status": status, "transactionHash": r.TxHash, "transactionIndex": hexutil.Uint64(0),
 		"blockHash": r.BlockHash, "blockNumber": hexutil.Uint64(r.BlockNumber), "from": r.From, "to": r.To, "contractAddress": nil,
-		"gasUsed": hexutil.Uint64(r.GasUsed), "cumulativeGasUsed": hexutil.Uint64(r.GasUsed), "effectiveGasPrice": hexutil.Uint64(r.GasPrice),
+		"gasUsed": hexutil.Uint64(r.GasUsed), "cumulativeGasUsed": hexutil.Uint64(r.GasUsed), "effectiveGasPrice": (*hexutil.Big)(r.GasPrice),
 		"feePayer": r.FeePayer, "feeToken": r.FeeToken, "logs": r.Logs, "logsBloom": types.CreateBloom(&types.Receipt{Logs: r.Logs}),
 	}
 }

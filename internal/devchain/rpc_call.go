@@ -119,7 +119,7 @@ func (a *api) Call(request txRequest, at *rpc.BlockNumberOrHash, overrides *json
 	if err != nil {
 		return nil, err
 	}
-	out, _, _, err := a.c.simulate(request.From, calls, nil)
+	out, _, err := a.c.simulate(request.From, calls, nil)
 	return out, err
 }
 
@@ -147,7 +147,7 @@ func (a *api) EstimateGas(request txRequest, at *rpc.BlockNumberOrHash, override
 		}
 		before = holdFee(request.From, token, limit, request.price())
 	}
-	_, gas, _, err := a.c.simulate(request.From, calls, before)
+	_, gas, err := a.c.simulate(request.From, calls, before)
 	if err != nil {
 		return 0, err
 	}
@@ -181,7 +181,7 @@ func (a *api) prepare(request *txRequest, at *rpc.BlockNumberOrHash, overrides *
 	if err != nil {
 		return nil, err
 	}
-	now := new(big.Int).SetUint64(a.c.now())
+	now := new(big.Int).SetUint64(a.c.head().time)
 	if request.ValidBefore.Sign() != 0 && request.ValidBefore.Cmp(now) <= 0 {
 		return nil, refusef("expired: validBefore %s is not after %s", &request.ValidBefore, now)
 	}

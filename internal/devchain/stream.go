@@ -1,8 +1,6 @@
 package devchain
 
 import (
-	"math/big"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -56,12 +54,13 @@ func streamOpen(e *env, from common.Address, a *args) ([]byte, error) {
 	d := Descriptor{Payer: from, Payee: a.address(), Token: a.address()}
 	deposit := a.amount(128)
 	d.Salt, d.AuthorizedSigner = a.hash(), a.address()
+	_, known := e.s.tokens[d.Token]
 	switch {
 	case a.bad:
 		return nil, errBadCalldata
 	case d.Payee == (common.Address{}):
 		return nil, revertWith(errInvalidPayee)
-	case !isTIP20(d.Token):
+	case !known:
 		return nil, revertWith(errInvalidToken)
 	case deposit.IsZero():
 		return nil, revertWith(errZeroDeposit)
@@ -69,9 +68,6 @@ func streamOpen(e *env, from common.Address, a *args) ([]byte, error) {
 	id := streamID(e.cfg, d)
 	if _, exists := e.s.streams[id]; exists {
 		return nil, revertWith(errChannelExists)
-	}
-	if _, known := e.s.tokens[d.Token]; !known {
-		return nil, errBadCalldata // a call to an address without code has no answer to decode
 	}
 	e.gas += gasChannel + gasStreamOpen
 	put(e.s, e.s.streams, id, streamChannel{payer: from, payee: d.Payee, token: d.Token, authorized: d.AuthorizedSigner, deposit: deposit})
@@ -129,128 +125,28 @@ func (r streamCall) pay(to common.Address, amount voucher.Amount) error {
 	return r.transfer(r.ch.token, r.cfg.StreamChannel, to, amount.Big())
 }
 
-// voucher verifies a voucher: secp256k1, 65 bytes or the 64 of EIP-2098.
+// voucher verifies a voucher of the channel.
 func (r streamCall) voucher(cumulative voucher.Amount, signature []byte) error {
 	r.gas += gasVoucher
 	want := r.ch.authorized
 	if want == (common.Address{}) {
 		want = r.ch.payer
 	}
-	digest := voucherDigest(r.streamDomain(), voucherTypeV1, r.id, cumulative)
+	signer, err := recoverVoucherV1(voucherDigest(r.streamDomain(), voucherTypeV1, r.id, cumulative), signature)
+	if err != nil || signer != want {
+		return revertWith(errInvalidSignature)
+	}
+	return nil
+}
+
+// recoverVoucherV1 takes secp256k1 signatures of 65 bytes, or of the 64 of EIP-2098.
+func recoverVoucherV1(digest common.Hash, signature []byte) (common.Address, error) {
 	if len(signature) == 64 {
 		signature = append(append([]byte(nil), signature...), 27+signature[32]>>7)
 		signature[32] &= 0x7f
 	}
 	if len(signature) != crypto.SignatureLength {
-		return revertWith(errInvalidSignature)
+		return common.Address{}, errSignature
 	}
-	if signer, err := recoverSecp256k1(digest, signature); err != nil || signer != want {
-		return revertWith(errInvalidSignature)
-	}
-	return nil
-}
-
-// streamTopUp adds to the deposit and cancels a pending close. It cannot be used with zero.
-func streamTopUp(r streamCall) error {
-	extra := r.args.number()
-	if err := r.check(true); err != nil {
-		return err
-	}
-	if extra.Sign() == 0 {
-		return revertWith(errZeroDeposit)
-	}
-	total, err := voucher.AmountFromBig(new(big.Int).Add(r.ch.deposit.Big(), extra))
-	if err != nil {
-		return revertWith(errDepositOverflow)
-	}
-	if err := r.transferFrom(r.ch.token, r.cfg.StreamChannel, r.from, r.cfg.StreamChannel, extra); err != nil {
-		return err
-	}
-	cancels := r.ch.closeRequestedAt != 0
-	r.ch.deposit, r.ch.closeRequestedAt = total, 0
-	put(r.s, r.s.streams, r.id, r.ch)
-	if cancels {
-		r.event(eventRequestCancelled)
-	}
-	r.event(eventStreamTopUp, extra, total)
-	return nil
-}
-
-func streamRequestClose(r streamCall) error {
-	if err := r.check(true); err != nil || r.ch.closeRequestedAt != 0 {
-		return err
-	}
-	r.ch.closeRequestedAt = r.now
-	put(r.s, r.s.streams, r.id, r.ch)
-	r.event(eventCloseRequested, r.now+closeGrace)
-	return nil
-}
-
-func streamWithdraw(r streamCall) error {
-	if err := r.check(true); err != nil {
-		return err
-	}
-	if r.ch.closeRequestedAt == 0 || r.now < r.ch.closeRequestedAt+closeGrace {
-		return revertWith(errCloseNotReady)
-	}
-	return r.finish(r.ch.settled, true)
-}
-
-func streamSettle(r streamCall) error {
-	cumulative, signature := r.args.amount(128), r.args.bytes()
-	if err := r.check(false); err != nil {
-		return err
-	}
-	switch {
-	case r.ch.deposit.Less(cumulative):
-		return revertWith(errAmountOverDeposit)
-	case !r.ch.settled.Less(cumulative):
-		return revertWith(errNotIncreasing)
-	}
-	if err := r.voucher(cumulative, signature); err != nil {
-		return err
-	}
-	delta := cumulative.SubFloor(r.ch.settled)
-	r.ch.settled = cumulative
-	put(r.s, r.s.streams, r.id, r.ch)
-	if err := r.pay(r.ch.payee, delta); err != nil {
-		return err
-	}
-	r.event(eventStreamSettled, cumulative, delta, cumulative)
-	return nil
-}
-
-// streamClose pays the whole voucher. At or below what is settled no voucher is looked at.
-func streamClose(r streamCall) error {
-	cumulative, signature := r.args.amount(128), r.args.bytes()
-	if err := r.check(false); err != nil {
-		return err
-	}
-	if !r.ch.settled.Less(cumulative) {
-		return r.finish(r.ch.settled, false)
-	}
-	if r.ch.deposit.Less(cumulative) {
-		return revertWith(errAmountOverDeposit)
-	}
-	if err := r.voucher(cumulative, signature); err != nil {
-		return err
-	}
-	return r.finish(cumulative, false)
-}
-
-// finish pays out a channel for good and leaves the mark of finalization.
-func (r streamCall) finish(total voucher.Amount, expired bool) error {
-	put(r.s, r.s.streams, r.id, streamChannel{finalized: true})
-	refund := r.ch.deposit.SubFloor(total)
-	if err := r.pay(r.ch.payee, total.SubFloor(r.ch.settled)); err != nil {
-		return err
-	}
-	if err := r.pay(r.ch.payer, refund); err != nil {
-		return err
-	}
-	if expired {
-		r.event(eventStreamExpired)
-	}
-	r.event(eventStreamClosed, total, refund)
-	return nil
+	return recoverSecp256k1(digest, signature)
 }

@@ -177,11 +177,5 @@ func (t *transaction) sponsorPreimage(sender, feeToken common.Address) []byte {
 	return envelope(typeHandoff, fields)
 }
 
-// expiringNonceHash binds the sender to the signed bytes (TIP-1009, TIP-1034). It does not depend on
-// the sponsor.
-func (t *transaction) expiringNonceHash(sender common.Address) common.Hash {
-	return crypto.Keccak256Hash(t.senderPreimage(), sender[:])
-}
-
 // expiring reports whether the transaction is protected by its validBefore instead of a counter.
 func (t *transaction) expiring() bool { return t.nonceKey == expiringNonceKey }

@@ -98,7 +98,7 @@ func (c *Chain) admitSigners(a *admitted) (err error) {
 		return refusef("%s is not an access key of %s", accessKey, sender)
 	}
 	a.sender, a.payer = sender, sender
-	a.context = keccak(preimage, sender[:])
+	a.context = expiringNonceHash(preimage, sender)
 	a.feeToken = c.cfg.Tokens[0].Address
 	if a.hasFeeToken {
 		a.feeToken = a.transaction.feeToken
@@ -124,7 +124,7 @@ func (c *Chain) admitSigners(a *admitted) (err error) {
 
 // admitTime checks the validity window against the time of the block to be mined.
 func (c *Chain) admitTime(a *admitted) error {
-	now := c.now()
+	now := c.head().time
 	switch {
 	case a.validBefore != 0 && a.validBefore <= now:
 		return refusef("expired: validBefore %d is not after %d", a.validBefore, now)
@@ -142,7 +142,7 @@ func (c *Chain) admitNonce(a *admitted) error {
 		switch {
 		case a.nonce != 0:
 			return refusef("nonce %d with an expiring nonce key; it must be 0", a.nonce)
-		case c.state.seen[a.context] > c.now():
+		case c.state.seen[a.context] > c.head().time:
 			return refusef("replay: a transaction with this expiring nonce hash was executed")
 		}
 		return nil

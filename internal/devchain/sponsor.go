@@ -10,41 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// Call is one call of a transaction that [Chain.Send] makes.
-type Call struct {
-	To   common.Address
-	Data []byte
-}
-
-// sendGas is the gas limit of transactions made here.
-const sendGas = 3_000_000
-
-// Send builds a transaction with an expiring nonce, signs it with the key and executes it. The key's
-// account pays the fee in the chain's first token, so it needs some. Equal calls may be sent again at
-// once: each transaction differs in its validAfter.
-func (c *Chain) Send(key *ecdsa.PrivateKey, calls ...Call) (*Receipt, error) {
-	c.mu.Lock()
-	c.tick()
-	now, serial := c.now(), uint64(len(c.blocks))
-	c.mu.Unlock()
-	feeToken := c.cfg.Tokens[0].Address
-	price := rawUint(c.cfg.BaseFee)
-	list := make([]rlp.RawValue, len(calls))
-	for i, one := range calls {
-		list[i] = rawList(rawString(one.To[:]), emptyString, rawString(one.Data))
-	}
-	fields := []rlp.RawValue{
-		rawUint(c.cfg.ChainID), emptyString, price, rawUint(sendGas), rawList(list...), emptyList,
-		rawNumber(expiringNonceKey.Big()), emptyString, rawUint(now + maxExpiry), rawUint(1 + serial%1_000_000_000),
-		rawString(feeToken[:]), emptyString, emptyList,
-	}
-	signature, err := sign(keccak(envelope(typeTempo, fields)), key)
-	if err != nil {
-		return nil, fmt.Errorf("devchain: sign: %w", err)
-	}
-	return c.SendRaw(envelope(typeTempo, append(fields, rawString(signature))))
-}
-
 // Limits that a sponsor keeps, so that a stranger's transaction cannot cost it much.
 const (
 	sponsorMaxGas    = 2_000_000
@@ -52,9 +17,8 @@ const (
 )
 
 var (
-	sponsorMaxFee      = big.NewInt(100_000_000_000)                                         // attodollars for each unit of gas
-	sponsorMaxPriority = big.NewInt(50_000_000_000)                                          // likewise
-	sponsorMaxTotal    = new(big.Int).Mul(big.NewInt(50_000_000), big.NewInt(1_000_000_000)) // of gas times maxFeePerGas
+	sponsorMaxFee   = big.NewInt(100_000_000_000)        // attodollars for each unit of gas
+	sponsorMaxTotal = big.NewInt(50_000_000_000_000_000) // of gas times maxFeePerGas
 )
 
 // Cosign completes a sender's transaction as its sponsor: it takes the 0x78 hand-off, or a 0x76 whose
@@ -77,6 +41,11 @@ func (c *Chain) Cosign(raw []byte, key *ecdsa.PrivateKey, feeToken common.Addres
 	if err != nil || t.feePayer == feePayerSender && sender != t.handoffSender {
 		return nil, refusef("the sender's signature does not verify")
 	}
+	return t.cosign(sender, key, feeToken)
+}
+
+// cosign puts the sponsor's signature and fee token into the sender's transaction.
+func (t *transaction) cosign(sender common.Address, key *ecdsa.PrivateKey, feeToken common.Address) ([]byte, error) {
 	sig, err := crypto.Sign(crypto.Keccak256(t.sponsorPreimage(sender, feeToken)), key)
 	if err != nil {
 		return nil, fmt.Errorf("devchain: sign: %w", err)
@@ -86,6 +55,14 @@ func (c *Chain) Cosign(raw []byte, key *ecdsa.PrivateKey, feeToken common.Addres
 	r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:64])
 	fields[fieldFeePayer] = rawList(rawUint(uint64(sig[64])), rawNumber(r), rawNumber(s))
 	return envelope(typeTempo, append(fields, rawString(t.signature))), nil
+}
+
+// sponsorMaxTip is the largest maxPriorityFeePerGas, which is higher on the testnet.
+func sponsorMaxTip(chainID uint64) *big.Int {
+	if chainID == Moderato {
+		return big.NewInt(50_000_000_000)
+	}
+	return big.NewInt(10_000_000_000)
 }
 
 // sponsorable checks a sponsor's rules.
@@ -100,7 +77,7 @@ func (t *transaction) sponsorable(now uint64) error {
 		return refusef("a sponsor signs expiring nonces only")
 	case t.gas == 0 || t.gas > sponsorMaxGas:
 		return refusef("gas limit %d; a sponsor pays for 1 to %d", t.gas, sponsorMaxGas)
-	case t.maxFee.Sign() == 0 || t.maxFee.Cmp(sponsorMaxFee) > 0 || t.maxPriorityFee.Cmp(sponsorMaxPriority) > 0 || total.Cmp(sponsorMaxTotal) > 0:
+	case t.maxFee.Sign() == 0 || t.maxFee.Cmp(sponsorMaxFee) > 0 || t.maxPriorityFee.Cmp(sponsorMaxTip(t.chainID)) > 0 || total.Cmp(sponsorMaxTotal) > 0:
 		return refusef("fees of %s and %s for %d gas are more than a sponsor pays", t.maxFee, t.maxPriorityFee, t.gas)
 	case t.validBefore == 0 || t.validBefore > now+sponsorMaxExpiry:
 		return refusef("validBefore %d is missing or too far ahead", t.validBefore)
