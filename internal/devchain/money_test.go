@@ -36,14 +36,14 @@ func mustSend(t *testing.T, c *Chain, from party, calls ...Call) *Receipt {
 	return r
 }
 
-// read calls a view and returns its words as numbers.
-func read(t *testing.T, c *Chain, one Call) []*big.Int {
+// read calls a view and returns its words as decimal numbers.
+func read(t *testing.T, c *Chain, one Call) []string {
 	t.Helper()
 	out := readBytes(t, c, one)
 	require.Zero(t, len(out)%32)
-	var list []*big.Int
+	var list []string
 	for ; len(out) > 0; out = out[32:] {
-		list = append(list, new(big.Int).SetBytes(out[:32]))
+		list = append(list, new(big.Int).SetBytes(out[:32]).String())
 	}
 	return list
 }
@@ -71,9 +71,9 @@ func signVoucher(c *Chain, p voucher.Protocol, signer party, id common.Hash, amo
 
 func units(n uint64) voucher.Amount { return voucher.Units(n) }
 
-func numbers(list ...uint64) (out []*big.Int) {
+func numbers(list ...uint64) (out []string) {
 	for _, n := range list {
-		out = append(out, big64(n))
+		out = append(out, big64(n).String())
 	}
 	return out
 }
