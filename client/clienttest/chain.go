@@ -1,35 +1,84 @@
 package clienttest
 
 import (
+	"crypto/ecdsa"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Chain is the money behind a [Server]: a Tempo-like chain in memory.
-type Chain struct{}
+// Chain is the money behind a [Server]: a Tempo-like chain in memory. It is safe for concurrent use.
+type Chain struct {
+	dev             *devchain.Chain
+	token           common.Address
+	payee, feePayer *ecdsa.PrivateKey
+
+	mu         sync.Mutex // guards accessKeys
+	accessKeys map[[2]common.Address]bool
+}
+
+// testKey derives the key of a role: the same at each start.
+func testKey(role string) *ecdsa.PrivateKey {
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("clienttest " + role)))
+	if err != nil {
+		panic(err) // one in 2^128 roles
+	}
+	return key
+}
+
+func newChain(cfg Config) *Chain {
+	dev := devchain.Config{}
+	if cfg.WallClock {
+		dev.Clock = cfg.Now
+	}
+	c := &Chain{
+		dev: devchain.New(dev), token: devchain.PathUSD, payee: testKey("payee"), feePayer: testKey("fee payer"),
+		accessKeys: map[[2]common.Address]bool{},
+	}
+	c.Fund(crypto.PubkeyToAddress(c.payee.PublicKey), cfg.Funds)
+	c.Fund(crypto.PubkeyToAddress(c.feePayer.PublicKey), voucher.Units(1_000_000_000_000))
+	return c
+}
 
 // Advance moves the chain's clock forward, in whole seconds.
-func (c *Chain) Advance(d time.Duration) {}
+func (c *Chain) Advance(d time.Duration) { c.dev.Advance(d) }
 
 // Now is the chain's time.
-func (c *Chain) Now() time.Time { return time.Time{} }
+func (c *Chain) Now() time.Time { return c.dev.Now() }
 
 // Fund gives the account new base units of the token.
-func (c *Chain) Fund(to common.Address, amount voucher.Amount) {}
+func (c *Chain) Fund(to common.Address, amount voucher.Amount) { c.dev.Mint(c.token, to, amount) }
 
-// Balance is what the account holds of the token, in base units.
-func (c *Chain) Balance(of common.Address) voucher.Amount { return voucher.Amount{} }
+// Balance is what the account holds of the token, in base units. The payee's changes by exactly what
+// vouchers paid: the fee payer gives it back the fees of its transactions.
+func (c *Chain) Balance(of common.Address) voucher.Amount { return c.dev.Balance(c.token, of) }
 
-// AddAccessKey lets key sign transactions for root.
-func (c *Chain) AddAccessKey(root, key common.Address) {}
+// AddAccessKey lets key sign transactions and proofs for root.
+func (c *Chain) AddAccessKey(root, key common.Address) {
+	c.dev.RegisterAccessKey(root, key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.accessKeys[[2]common.Address{root, key}] = true
+}
+
+func (c *Chain) isAccessKey(root, key common.Address) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.accessKeys[[2]common.Address{root, key}]
+}
 
 // ChannelState is what an escrow knows about one channel. Amounts are base units.
 type ChannelState struct {
 	// Exists: the channel was opened and not closed yet.
 	Exists bool
+	// Finalized: it is a v1 channel that was closed. A closed v2 channel looks as if it never was.
+	Finalized bool
 	// Deposit is all that was ever paid in, and Settled what the payee has had of it.
 	Deposit, Settled voucher.Amount
 	// CloseRequestedAt is in Unix seconds; zero: no close is pending.
@@ -37,7 +86,64 @@ type ChannelState struct {
 }
 
 // Channel reads the channel in the escrow.
-func (c *Chain) Channel(id common.Hash) ChannelState { return ChannelState{} }
+func (c *Chain) Channel(id common.Hash) ChannelState {
+	s := c.dev.ChannelState(id)
+	return ChannelState{
+		Exists: s.Protocol != 0 && !s.Finalized, Finalized: s.Finalized,
+		Deposit: s.Deposit, Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt,
+	}
+}
 
 // Check returns an error when the chain's books do not add up to the base unit.
-func (c *Chain) Check() error { return nil }
+func (c *Chain) Check() error { return c.dev.CheckSupply() }
+
+// submit puts a payer's transaction on the chain. What a sponsor is to pay for is tried first, and
+// then completed with the fee payer's signature.
+func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt, error) {
+	if tx.Sponsored {
+		if err := c.dev.Simulate(tx.Sender, tx.Calls...); err != nil {
+			return nil, unverified("the transaction would revert: %v", err)
+		}
+		full, err := c.dev.Cosign(raw, c.feePayer, c.token)
+		if err != nil {
+			return nil, unverified("the sponsor does not sign: %v", err)
+		}
+		raw = full
+	}
+	receipt, err := c.dev.SendRaw(raw)
+	if err != nil {
+		return nil, broken("the chain does not take the transaction: %v", err)
+	}
+	if !receipt.Success {
+		return nil, unverified("the transaction was reverted: %s", receipt.RevertReason())
+	}
+	return receipt, nil
+}
+
+// cash settles or closes the channel for the payee, with a transaction that the payee signs. The fee
+// payer gives the fee back.
+func (c *Chain) cash(send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)) (common.Hash, error) {
+	receipt, err := send(c.payee)
+	if err != nil {
+		return common.Hash{}, fmt.Errorf("clienttest: %w", err)
+	}
+	if _, err := c.dev.Transfer(c.feePayer, c.token, receipt.From, receipt.Fee); err != nil {
+		return common.Hash{}, fmt.Errorf("clienttest: %w", err)
+	}
+	if !receipt.Success {
+		return common.Hash{}, fmt.Errorf("clienttest: the escrow refused: %s", receipt.RevertReason())
+	}
+	return receipt.TxHash, nil
+}
+
+func (c *Chain) settle(a *account) (common.Hash, error) {
+	return c.cash(func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
+		return c.dev.Settle(key, a.p, a.d, voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: a.accepted}, Signature: a.signature})
+	})
+}
+
+func (c *Chain) closeChannel(a *account, v voucher.Signed, capture voucher.Amount) (common.Hash, error) {
+	return c.cash(func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
+		return c.dev.CloseChannel(key, a.p, a.d, v, capture)
+	})
+}

@@ -24,8 +24,7 @@ type Fault struct {
 }
 
 // OnRequest asks decide about each request before it is handled; nil stops asking. decide is told all
-// but the Status, is called from several goroutines, and must not call the server's other methods
-// that wait for requests.
+// but the answer, and is called from several goroutines at once.
 func (s *Server) OnRequest(decide func(Request) Fault) {
 	if decide == nil {
 		s.decide.Store(nil)

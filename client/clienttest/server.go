@@ -1,12 +1,20 @@
 package clienttest
 
 import (
-	"errors"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -19,44 +27,105 @@ type Server struct {
 	RPCURL string
 	// Chain is the money.
 	Chain *Chain
-	// ChainID, Token, Payee and FeePayer are what the challenges say, and who pays for sponsored routes.
+	// ChainID, Token and Payee are what the challenges say. FeePayer pays for sponsored routes and for the
+	// payee's own transactions.
 	ChainID                uint64
 	Token, Payee, FeePayer common.Address
 
-	cfg    Config
-	decide atomic.Pointer[func(Request) Fault]
+	cfg     Config
+	key     []byte // of challenge ids
+	domains map[voucher.Protocol]*voucher.Domain
+	mux     *http.ServeMux
+	book    book
+	proofs  map[string]bool // challenge ids of proofs that were used; guarded by book.mu
+	log     requestLog
+	decide  atomic.Pointer[func(Request) Fault]
+	payers  atomic.Int64 // keys given out
+
+	ctx     context.Context // ends with the server
+	end     context.CancelFunc
+	running sync.WaitGroup // requests and listeners
+	servers []*http.Server
 }
 
 // TB is what [New] needs of a testing.TB.
 type TB interface {
 	Helper()
 	Cleanup(func())
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
 // New starts a server that is closed with the test. It fails the test when it cannot, and at the end
-// when base units are missing from the chain's books.
+// when the chain's books do not add up.
 func New(t TB, cfg Config) *Server {
 	t.Helper()
 	s, err := Start(cfg)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() {
+		s.Close()
+		if err := s.Chain.Check(); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
 	return s
 }
 
 // Start starts a server. The caller closes it.
 func Start(cfg Config) (*Server, error) {
-	return nil, errors.New("clienttest: not built yet")
+	cfg = cfg.withDefaults()
+	s := &Server{
+		Chain: newChain(cfg), Token: devchain.PathUSD, cfg: cfg, key: make([]byte, 32), mux: http.NewServeMux(),
+		book: book{byID: map[common.Hash]*account{}}, proofs: map[string]bool{}, log: requestLog{content: map[string]int{}},
+	}
+	_, _ = rand.Read(s.key) // never fails
+	s.ChainID = s.Chain.dev.ChainID()
+	s.Payee, s.FeePayer = crypto.PubkeyToAddress(s.Chain.payee.PublicKey), crypto.PubkeyToAddress(s.Chain.feePayer.PublicKey)
+	s.domains = map[voucher.Protocol]*voucher.Domain{}
+	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
+		s.domains[p] = voucher.NewDomain(p, s.ChainID, s.Escrow(p))
+	}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	s.routes()
+	var err error
+	if s.URL, err = s.listen(s.visited(s.mux)); err == nil {
+		s.RPCURL, err = s.listen(s.Chain.dev.Handler())
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
-// Close ends all requests and connections, and the chain. It may be called twice.
-func (s *Server) Close() {}
+// listen serves h on a free loopback port.
+func (s *Server) listen(h http.Handler) (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("clienttest: %w", err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	s.servers = append(s.servers, server)
+	s.running.Go(func() { _ = server.Serve(l) })
+	return "http://" + l.Addr().String(), nil
+}
 
-// Key is a test's private key.
+// Close ends all requests and connections, and the chain's JSON-RPC. What the server knew can still
+// be asked. It may be called twice.
+func (s *Server) Close() {
+	s.end()
+	for _, server := range s.servers {
+		_ = server.Close()
+	}
+	s.running.Wait()
+	s.Chain.dev.Close()
+}
+
+// Key is a private key for tests. It is worth nothing outside the server's own chain.
 type Key struct {
-	// Hex is the private key: 0x and 64 digits. It is worth nothing outside the server's own chain.
+	// Hex is the private key: 0x and 64 digits.
 	Hex string
 	// Address is its account.
 	Address common.Address
@@ -65,40 +134,22 @@ type Key struct {
 // String is the address.
 func (k Key) String() string { return k.Address.Hex() }
 
+// GoString is the address.
+func (k Key) GoString() string { return k.String() }
+
 // Payer returns a key that no call before returned, with [Config.Funds] on its account. The keys are
 // the same at each start.
-func (s *Server) Payer() Key { return Key{} }
+func (s *Server) Payer() Key {
+	key := testKey(fmt.Sprintf("payer %d", s.payers.Add(1)))
+	k := Key{Hex: "0x" + hex.EncodeToString(crypto.FromECDSA(key)), Address: crypto.PubkeyToAddress(key.PublicKey)}
+	s.Chain.Fund(k.Address, s.cfg.Funds)
+	return k
+}
 
 // Escrow is the escrow's address on the rail.
-func (s *Server) Escrow(p voucher.Protocol) common.Address { return common.Address{} }
-
-// Handle adds a route, with the patterns of [http.ServeMux]. It panics where the pattern collides with
-// another. What h does is free of charge unless it is made by [Server.Paid] or [Server.Metered].
-func (s *Server) Handle(pattern string, h http.Handler) {}
-
-// Paid makes h cost the terms' price for each request. h runs after the price is charged.
-func (s *Server) Paid(t Terms, h http.Handler) http.Handler { return h }
-
-// Metered serves an event stream that run fills and charges for, unit by unit. The stream ends when
-// run returns; where it returns an error, without a receipt.
-func (s *Server) Metered(t Terms, run func(m *Meter, r *http.Request) error) http.Handler { return nil }
-
-// Accounts lists all channels that the server knows, in the order of their opening.
-func (s *Server) Accounts() []Account { return nil }
-
-// Account is what the server knows about the channel; false: nothing.
-func (s *Server) Account(id common.Hash) (Account, bool) { return Account{}, false }
-
-// Settle cashes the channel's highest voucher on chain; the channel stays open. It returns the
-// transaction's hash.
-func (s *Server) Settle(id common.Hash) (common.Hash, error) { return common.Hash{}, nil }
-
-// Forget drops the server's record of the channel. The chain still has it.
-func (s *Server) Forget(id common.Hash) {}
-
-// Requests lists all requests so far, in the order of arrival.
-func (s *Server) Requests() []Request { return nil }
-
-// Served counts how often the route gave content, also for streams that were cut. The route is a path
-// without query.
-func (s *Server) Served(path string) int { return 0 }
+func (s *Server) Escrow(p voucher.Protocol) common.Address {
+	if p == voucher.V1 {
+		return s.Chain.dev.StreamChannel()
+	}
+	return devchain.ReserveAddress
+}

@@ -1,0 +1,122 @@
+package clienttest
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/internal/devchain"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// account is the server's record of one channel. The book's mutex guards everything that changes.
+type account struct {
+	id common.Hash
+	p  voucher.Protocol
+	d  devchain.Descriptor
+
+	accepted  voucher.Amount
+	signature []byte // of accepted
+	spent     voucher.Amount
+	reserved  voucher.Amount // by streams, for what they are about to send
+	units     uint64
+
+	deposit, settled voucher.Amount // the chain's, as last seen
+	closing          bool           // the payer's close request was seen
+	finalized        bool           // closed here
+	changed          chan struct{}  // closed, and replaced, when any of this changes
+}
+
+// credit is what vouchers cover and nothing has used.
+func (a *account) credit() voucher.Amount {
+	return a.accepted.SubFloor(a.spent).SubFloor(a.reserved)
+}
+
+// charge books units that cost amount in all. The caller has seen the credit.
+func (a *account) charge(amount voucher.Amount, units uint64) {
+	a.spent = a.spent.AddCapped(amount)
+	a.units += units
+	a.touch()
+}
+
+// touch wakes the streams that wait for the account.
+func (a *account) touch() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// accept takes a voucher that is above the highest one.
+func (a *account) accept(v voucher.Signed) {
+	if a.accepted.Less(v.Cumulative) || a.signature == nil {
+		a.accepted, a.signature = v.Cumulative, v.Signature
+	}
+	a.touch()
+}
+
+// open says why the account takes no charges, or nil.
+func (a *account) open() error {
+	switch {
+	case a.finalized:
+		return channelUnavailable("the channel is finalized").on(a.id)
+	case a.closing:
+		return channelUnavailable("the payer has requested to close the channel").on(a.id)
+	}
+	return nil
+}
+
+// book is all accounts. Its mutex is also held while a channel is closed on the chain, which is in
+// memory, so that nothing is charged meanwhile.
+type book struct {
+	mu    sync.Mutex
+	byID  map[common.Hash]*account
+	order []common.Hash // of opening
+}
+
+// find returns the account, or a refusal. The caller holds b.mu.
+func (b *book) find(id common.Hash) (*account, error) {
+	if a, ok := b.byID[id]; ok {
+		return a, nil
+	}
+	return nil, channelNotFound("this server does not know the channel").on(id)
+}
+
+// add starts an account with what the chain says, or returns the one that exists. The caller holds
+// b.mu.
+func (b *book) add(id common.Hash, p voucher.Protocol, d devchain.Descriptor, state ChannelState) *account {
+	a, ok := b.byID[id]
+	if !ok {
+		a = &account{id: id, p: p, d: d, spent: state.Settled, changed: make(chan struct{})}
+		b.byID[id] = a
+		b.order = append(b.order, id)
+	}
+	a.deposit, a.settled = state.Deposit, state.Settled
+	return a
+}
+
+// drop forgets the account. The caller holds b.mu.
+func (b *book) drop(id common.Hash) {
+	a, ok := b.byID[id]
+	if !ok {
+		return
+	}
+	delete(b.byID, id)
+	for i, one := range b.order {
+		if one == id {
+			b.order = append(b.order[:i:i], b.order[i+1:]...)
+			break
+		}
+	}
+	a.finalized = true // for streams that still hold it
+	a.touch()
+}
+
+// newest returns the payer's account that was opened last and can be used, or nil. The caller holds
+// b.mu.
+func (b *book) newest(p voucher.Protocol, payer common.Address) *account {
+	for i := len(b.order) - 1; i >= 0; i-- {
+		if a := b.byID[b.order[i]]; a.p == p && a.d.Payer == payer && !a.finalized {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package clienttest
+
+import (
+	"net/http"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// bootstrap answers a HEAD on a bootstrap route: it asks for a zero-dollar proof, and tells the payer
+// who gave one what is known of its channel. A HEAD with a session credential is none of its business:
+// it returns false.
+func (x *exchange) bootstrap() bool {
+	s := x.s
+	fresh := s.newChallenge("charge", map[string]any{
+		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},
+	}, x.t.TTL)
+	if x.credential == nil && x.credentialErr == nil {
+		x.w.Header().Set("Cache-Control", "no-store")
+		x.w.Header().Set("WWW-Authenticate", fresh.String())
+		x.w.WriteHeader(http.StatusPaymentRequired)
+		return true
+	}
+	if x.credentialErr != nil || x.credential.challenge.Intent != "charge" {
+		return false
+	}
+	payer, err := s.checkProof(x.credential, fresh)
+	if err != nil {
+		x.refuse(err, fresh)
+		return true
+	}
+	h := x.w.Header()
+	h.Set("Cache-Control", "no-store")
+	s.book.mu.Lock()
+	if a := s.book.newest(x.t.Protocol, payer); a != nil {
+		h.Set("Payment-Session", a.id.Hex())
+		h.Set("Payment-Session-Snapshot", snapshotHeader(s.snapshot(a, a.spent)))
+	}
+	s.book.mu.Unlock()
+	x.accepted(http.StatusNoContent)
+	return true
+}
+
+// checkProof returns the payer that a proof speaks for. A proof counts once.
+func (s *Server) checkProof(c *credential, want *challenge) (common.Address, error) {
+	if c.challenge.mac(s.key) != c.challenge.ID || c.challenge.Realm != s.cfg.Realm || c.challenge.Method != "tempo" || c.challenge.Request != want.Request {
+		return common.Address{}, invalidChallenge("this server did not issue the challenge for this route")
+	}
+	if err := s.checkExpiry(&c.challenge); err != nil {
+		return common.Address{}, err
+	}
+	f := fields{o: c.payload}
+	signature := f.bytes("signature")
+	if kind := f.text("type"); kind != "proof" || f.err != nil {
+		return common.Address{}, invalidPayload("a challenge for zero wants a payload of type proof with a signature")
+	}
+	payer, ok := s.parseSource(c.source)
+	if !ok {
+		return common.Address{}, unverified("the credential's source is not an account of this chain")
+	}
+	digest := voucher.Proof{ChainID: s.ChainID, Account: payer, ChallengeID: c.challenge.ID, Realm: c.challenge.Realm}.Digest()
+	if !s.Chain.signedFor(payer, digest, signature) {
+		return common.Address{}, unverified("the proof does not verify for its source")
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	if s.proofs[c.challenge.ID] {
+		return common.Address{}, unverified("the proof was used already")
+	}
+	s.proofs[c.challenge.ID] = true
+	return payer, nil
+}
+
+// signedFor reports whether the account signed, or one of its access keys: bare, or in a keychain
+// envelope of version 2.
+func (c *Chain) signedFor(root common.Address, digest common.Hash, signature []byte) bool {
+	if len(signature) > 21 && signature[0] == 4 && common.Address(signature[1:21]) == root {
+		digest, signature = crypto.Keccak256Hash([]byte{4}, digest[:], root[:]), signature[21:]
+	}
+	who, err := voucher.RecoverAddress(digest, signature)
+	return err == nil && (who == root || c.isAccessKey(root, who))
+}
+
+// decodeHash reads 32 bytes of hexadecimal digits after 0x.
+func decodeHash(text string) (common.Hash, bool) {
+	raw, err := hexutil.Decode(text)
+	return common.BytesToHash(raw), err == nil && len(raw) == common.HashLength
+}

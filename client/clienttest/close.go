@@ -1,0 +1,56 @@
+package clienttest
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// close closes a channel with the payer's last voucher. v2 captures what was spent, or settled where
+// that is more; v1 can only capture the whole voucher.
+func (s *Server) close(p *payload, t Terms) (*account, common.Hash, error) {
+	a, err := s.known(p, t)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	if err := s.refresh(a); err != nil {
+		return nil, common.Hash{}, err
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	if err := a.open(); err != nil {
+		return nil, common.Hash{}, err
+	}
+	capture, err := s.capture(a, p)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	if err := s.checkSignature(a.p, p, a.d); err != nil {
+		return nil, common.Hash{}, err
+	}
+	tx, err := s.Chain.closeChannel(a, p.signed(), capture)
+	if err != nil {
+		return nil, common.Hash{}, broken("%v", err)
+	}
+	a.finalized, a.closing, a.settled, a.deposit = true, false, capture, voucher.Amount{}
+	a.accepted, a.signature = p.cumulative, p.signature
+	a.touch()
+	return a, tx, nil
+}
+
+// capture is what the payee gets in all.
+func (s *Server) capture(a *account, p *payload) (voucher.Amount, error) {
+	capture := a.spent.Max(a.settled)
+	if a.p == voucher.V1 {
+		capture = p.cumulative
+	}
+	switch {
+	case p.cumulative.Less(a.spent):
+		return capture, unverified("the closing voucher must be at least %s, which is spent", a.spent)
+	case p.cumulative.Less(a.settled), a.p == voucher.V1 && p.cumulative == a.settled:
+		return capture, unverified("the closing voucher must be above %s, which is settled", a.settled)
+	case a.deposit.Less(capture):
+		return capture, exceedsDeposit("the capture of %s is above the deposit of %s", capture, a.deposit).on(a.id)
+	}
+	return capture, nil
+}

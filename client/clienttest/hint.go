@@ -1,0 +1,95 @@
+package clienttest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// lower writes an address in lower case; elsewhere checksums are written, since clients must compare
+// without regard to case.
+func lower(a common.Address) string { return strings.ToLower(a.Hex()) }
+
+type addressText common.Address
+
+func (a addressText) String() string { return lower(common.Address(a)) }
+
+// hinted is the account that the request may be told about, or nil. The caller holds s.book.mu.
+func (s *Server) hinted(t Terms, r *http.Request) *account {
+	if named := r.Header.Get("Payment-Session"); named != "" {
+		id, ok := decodeHash(named)
+		if a := s.book.byID[id]; ok && a != nil && a.p == t.Protocol && !a.finalized {
+			return a
+		}
+		return nil
+	}
+	return s.book.newest(t.Protocol, common.HexToAddress(r.URL.Query().Get("payer")))
+}
+
+// hint adds to the challenge's methodDetails what the terms tell about a channel to use again.
+func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content bool) {
+	if t.Hints == NoHints {
+		return
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	a := s.hinted(t, r)
+	if a == nil {
+		return
+	}
+	required := a.spent
+	if content {
+		required = required.AddCapped(t.Price)
+	}
+	switch {
+	case t.Hints == FlatHints:
+		details["channelId"] = a.id.Hex()
+		details["acceptedCumulative"], details["requiredCumulative"] = a.accepted.String(), required.String()
+		details["spent"], details["deposit"] = a.spent.String(), a.deposit.String()
+	case t.Protocol == voucher.V1:
+		details["channelId"] = a.id.Hex()
+	default:
+		details["sessionSnapshot"] = s.snapshot(a, required)
+	}
+}
+
+// snapshot is the object of sessionSnapshot and of the Payment-Session-Snapshot header. The caller
+// holds s.book.mu.
+func (s *Server) snapshot(a *account, required voucher.Amount) map[string]any {
+	out := map[string]any{
+		"acceptedCumulative": a.accepted.String(),
+		"chainId":            s.ChainID,
+		"channelId":          a.id.Hex(),
+		"deposit":            a.deposit.String(),
+		"descriptor": map[string]any{
+			"payer": lower(a.d.Payer), "payee": a.d.Payee.Hex(), "operator": lower(a.d.Operator), "token": lower(a.d.Token),
+			"salt": a.d.Salt.Hex(), "authorizedSigner": a.d.AuthorizedSigner.Hex(), "expiringNonceHash": a.d.ExpiringNonceHash.Hex(),
+		},
+		"escrow": lower(s.Escrow(a.p)),
+		"highestVoucher": map[string]any{
+			"channelId": a.id.Hex(), "cumulativeAmount": a.accepted.String(), "signature": hexutil.Encode(a.signature),
+		},
+		"requiredCumulative": required.String(),
+		"settled":            a.settled.String(),
+		"spent":              a.spent.String(),
+		"units":              a.units,
+	}
+	if at := s.Chain.Channel(a.id).CloseRequestedAt; at != 0 {
+		out["closeRequestedAt"] = strconv.FormatUint(at, 10)
+	}
+	return out
+}
+
+// snapshotHeader spells a snapshot as mppx does: standard base64 with padding, where the draft has
+// base64url without.
+func snapshotHeader(snapshot map[string]any) string {
+	raw, _ := json.Marshal(snapshot)
+	return base64.StdEncoding.EncodeToString(raw)
+}

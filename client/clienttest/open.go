@@ -1,0 +1,221 @@
+package clienttest
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/seed-5fe1f529/tallystick/internal/devchain"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// openV2 checks an open, puts it on the chain and begins the account (TIP-1034). Everything that can
+// be wrong is found before the transaction is sent.
+func (s *Server) openV2(p *payload, t Terms) (*account, common.Hash, error) {
+	if err := s.checkDescriptor(p, t); err != nil {
+		return nil, common.Hash{}, err
+	}
+	tx, o, err := s.readManaged(p.transaction, t, false)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	o.Descriptor.ExpiringNonceHash = tx.ExpiringNonceHash
+	switch {
+	case p.authorizedSigner != nil && *p.authorizedSigner != p.descriptor.AuthorizedSigner:
+		err = unverified("authorizedSigner is not the descriptor's")
+	case o.Descriptor != *p.descriptor:
+		err = unverified("the transaction opens another channel than the descriptor says")
+	case o.Amount.Less(t.Price):
+		err = unverified("the deposit is below the price of one unit")
+	case p.cumulative.Less(t.Price):
+		err = unverified("the voucher is below the price of one unit")
+	default:
+		err = s.checkOpeningVoucher(p, o)
+	}
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	receipt, err := s.Chain.submit(p.transaction, tx)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	if err := checkOpened(receipt, p.channelID, o); err != nil {
+		return nil, common.Hash{}, err
+	}
+	a, err := s.begin(p, o, t)
+	return a, receipt.TxHash, err
+}
+
+// openV1 does the same for the stream channel contract. An open that was mined before is taken again.
+func (s *Server) openV1(p *payload, t Terms) (*account, common.Hash, error) {
+	tx, o, err := s.readManaged(p.transaction, t, false)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	switch d := o.Descriptor; {
+	case s.Chain.dev.ChannelID(voucher.V1, d) != p.channelID:
+		err = unverified("the transaction opens another channel than channelId")
+	case d.Payee != s.Payee || d.Token != s.Token:
+		err = unverified("the channel is for another payee or token")
+	case p.authorizedSigner != nil && *p.authorizedSigner != d.AuthorizedSigner:
+		err = unverified("authorizedSigner is not the transaction's")
+	case p.cumulative.IsZero():
+		err = unverified("the opening voucher must be above zero")
+	default:
+		err = s.checkOpeningVoucher(p, o)
+	}
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	hash := tx.Hash
+	if state := s.Chain.Channel(p.channelID); !state.Exists && !state.Finalized {
+		receipt, err := s.Chain.submit(p.transaction, tx)
+		if err != nil {
+			return nil, common.Hash{}, err
+		}
+		hash = receipt.TxHash
+	}
+	a, err := s.begin(p, o, t)
+	return a, hash, err
+}
+
+// readManaged reads the transaction of an open or a top-up of the route's rail: its last call. It must
+// be sponsored exactly where the route is. The payer is who signed.
+func (s *Server) readManaged(raw []byte, t Terms, topUp bool) (*devchain.Transaction, devchain.Opening, error) {
+	var o devchain.Opening
+	if len(raw) == 0 || raw[0] != 0x76 && raw[0] != 0x78 {
+		if t.Sponsored {
+			return nil, o, badRequest("only Tempo transactions are sponsored")
+		}
+		return nil, o, broken("the transaction is no Tempo transaction")
+	}
+	tx, err := devchain.Inspect(raw)
+	switch {
+	case err != nil:
+		return nil, o, unverified("the transaction is not well formed and signed: %v", err)
+	case tx.Sponsored != t.Sponsored:
+		return nil, o, unverified("the transaction leaves its fee to a sponsor: %t; this route wants: %t", tx.Sponsored, t.Sponsored)
+	case len(tx.Calls) == 0:
+		return nil, o, unverified("the transaction has no calls")
+	}
+	last := len(tx.Calls) - 1
+	o, ok := s.Chain.dev.ReadOpening(tx.Calls[last])
+	if !ok || o.Protocol != t.Protocol || o.TopUp != topUp {
+		return nil, o, unverified("the last call does not do to the %s escrow what the action says", t.Protocol)
+	}
+	if !topUp {
+		o.Descriptor.Payer = tx.Sender
+	}
+	return tx, o, s.checkOtherCalls(tx.Calls[:last], t, o.Amount)
+}
+
+// checkOtherCalls looks at the calls before the escrow's. v2 needs none. On v1 a sponsor pays for an
+// exact approval and nothing else; what a payer pays for is the payer's business.
+func (s *Server) checkOtherCalls(calls []devchain.Call, t Terms, amount voucher.Amount) error {
+	switch {
+	case len(calls) == 0:
+		return nil
+	case t.Protocol == voucher.V2:
+		return unverified("the transaction has %d calls, not one", len(calls)+1)
+	case !t.Sponsored:
+		return nil
+	}
+	approve := crypto.Keccak256([]byte("approve(address,uint256)"))[:4]
+	approve = append(approve, words(s.Escrow(voucher.V1), amount)...)
+	if len(calls) != 1 || calls[0].To != s.Token || !bytes.Equal(calls[0].Data, approve) {
+		return badRequest("besides the escrow's call a sponsor pays for one approval of exactly the amount")
+	}
+	return nil
+}
+
+// checkOpeningVoucher checks the first voucher of a channel.
+func (s *Server) checkOpeningVoucher(p *payload, o devchain.Opening) error {
+	if o.Amount.Less(p.cumulative) {
+		return exceedsDeposit("the voucher of %s is above the deposit of %s", p.cumulative, o.Amount).on(p.channelID)
+	}
+	return s.checkSignature(o.Protocol, p, o.Descriptor)
+}
+
+// checkSignature verifies the payload's voucher for the channel's signer.
+func (s *Server) checkSignature(rail voucher.Protocol, p *payload, d devchain.Descriptor) error {
+	if err := voucher.Verify(s.domains[rail], p.signed(), signerOf(d)); err != nil {
+		return invalidSignature("the voucher does not verify: %v", err).on(p.channelID)
+	}
+	return nil
+}
+
+// signerOf is who signs the channel's vouchers.
+func signerOf(d devchain.Descriptor) common.Address {
+	if d.AuthorizedSigner == (common.Address{}) {
+		return d.Payer
+	}
+	return d.AuthorizedSigner
+}
+
+// channelOpened is the event of a new v2 channel.
+var channelOpened = crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,address,bytes32,bytes32,uint96)"))
+
+// checkOpened wants exactly one event of the channel, with the values that were expected.
+func checkOpened(receipt *devchain.Receipt, id common.Hash, o devchain.Opening) error {
+	d, found := o.Descriptor, 0
+	want := words(d.Operator, d.Token, d.AuthorizedSigner, d.Salt, d.ExpiringNonceHash, o.Amount)
+	for _, log := range receipt.Logs {
+		if log.Address == devchain.ReserveAddress && len(log.Topics) == 4 && log.Topics[0] == channelOpened && log.Topics[1] == id && bytes.Equal(log.Data, want) {
+			found++
+		}
+	}
+	if found != 1 {
+		return unverified("the receipt tells %d times of the channel's opening, not once", found)
+	}
+	return nil
+}
+
+// words encodes values as words of the ABI.
+func words(values ...any) []byte {
+	var out []byte
+	for _, one := range values {
+		switch v := one.(type) {
+		case common.Address:
+			out = append(out, common.LeftPadBytes(v[:], 32)...)
+		case common.Hash:
+			out = append(out, v[:]...)
+		case voucher.Amount:
+			w := v.Word()
+			out = append(out, w[:]...)
+		default:
+			panic(errors.New("clienttest: a value without an encoding"))
+		}
+	}
+	return out
+}
+
+// begin reads the channel back and starts its account, or raises the voucher of the one that exists.
+func (s *Server) begin(p *payload, o devchain.Opening, t Terms) (*account, error) {
+	state := s.Chain.Channel(p.channelID)
+	if err := usable(p.channelID, state); err != nil {
+		return nil, err
+	}
+	if state.Deposit.SubFloor(state.Settled).Less(t.Price) {
+		return nil, insufficient("the channel has less left than one unit costs").on(p.channelID)
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	a := s.book.add(p.channelID, o.Protocol, o.Descriptor, state)
+	a.accept(p.signed())
+	return a, a.open()
+}
+
+// usable says why the chain's channel cannot be paid from, or nil.
+func usable(id common.Hash, state ChannelState) error {
+	switch {
+	case state.Finalized:
+		return channelUnavailable("the channel is finalized").on(id)
+	case !state.Exists:
+		return channelNotFound("the chain has no deposit for the channel").on(id)
+	case state.CloseRequestedAt != 0:
+		return channelUnavailable("the payer has requested to close the channel").on(id)
+	}
+	return nil
+}

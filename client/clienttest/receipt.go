@@ -1,0 +1,52 @@
+package clienttest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// figures are what a receipt says about the account, all taken at one moment.
+type figures struct {
+	id              common.Hash
+	accepted, spent voucher.Amount
+	units           uint64
+}
+
+// figures reads the account. The caller holds the book's mutex.
+func (a *account) figures() figures { return figures{a.id, a.accepted, a.spent, a.units} }
+
+// receipt is the JSON of a full receipt. A zero tx is left out.
+func (s *Server) receipt(challengeID string, f figures, tx common.Hash) []byte {
+	doc := map[string]any{
+		"method": "tempo", "intent": "session", "status": "success",
+		"timestamp": s.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		"reference": f.id.Hex(), "challengeId": challengeID, "channelId": f.id.Hex(),
+		"acceptedCumulative": f.accepted.String(), "spent": f.spent.String(), "units": f.units,
+	}
+	if tx != (common.Hash{}) {
+		doc["txHash"] = tx.Hex()
+	}
+	out, _ := json.Marshal(doc)
+	return out
+}
+
+// receiptHeader is the value of Payment-Receipt in the configured style, or empty.
+func (s *Server) receiptHeader(challengeID string, f figures, tx common.Hash) string {
+	var raw []byte
+	switch s.cfg.Receipts {
+	case NoReceipts:
+		return ""
+	case BaseReceipts:
+		raw, _ = json.Marshal(map[string]any{
+			"method": "tempo", "status": "success", "reference": f.id.Hex(),
+			"timestamp": s.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		})
+	default:
+		raw = s.receipt(challengeID, f, tx)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}

@@ -1,0 +1,85 @@
+package clienttest
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// topUp puts more into a channel that the server knows.
+func (s *Server) topUp(p *payload, t Terms) (*account, common.Hash, error) {
+	a, err := s.known(p, t)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	tx, o, err := s.readManaged(p.transaction, t, true)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	same := o.ChannelID == p.channelID // v1 names the channel by its id alone
+	if t.Protocol == voucher.V2 {
+		same = o.Descriptor == *p.descriptor
+	}
+	if !same || o.Amount != p.additional {
+		return nil, common.Hash{}, unverified("the transaction tops up another channel, or by another amount, than the payload says")
+	}
+	if err := s.refresh(a); err != nil {
+		return nil, common.Hash{}, err
+	}
+	receipt, err := s.Chain.submit(p.transaction, tx)
+	if err != nil {
+		return nil, common.Hash{}, err
+	}
+	return a, receipt.TxHash, s.refresh(a)
+}
+
+// checkDescriptor says whether the payload's descriptor is the channel's, and this route's.
+func (s *Server) checkDescriptor(p *payload, t Terms) error {
+	switch d := p.descriptor; {
+	case d == nil:
+		return unverified("a v2 credential needs the channel's descriptor")
+	case s.Chain.dev.ChannelID(voucher.V2, *d) != p.channelID:
+		return unverified("the descriptor is not that of channelId")
+	case d.Payee != s.Payee || d.Token != s.Token:
+		return unverified("the channel is for another payee or token")
+	case d.Operator != t.Operator:
+		return unverified("the channel has another operator than this route wants")
+	}
+	return nil
+}
+
+// known returns the account that the payload means.
+func (s *Server) known(p *payload, t Terms) (*account, error) {
+	if t.Protocol == voucher.V2 {
+		if err := s.checkDescriptor(p, t); err != nil {
+			return nil, err
+		}
+	}
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	a, err := s.book.find(p.channelID)
+	if err == nil && a.p != t.Protocol {
+		return nil, unverified("the channel is on the %s rail", a.p)
+	}
+	return a, err
+}
+
+// refresh reads the chain's word on the account and says why it cannot be paid from, or nil. A v1
+// close request that was seen once is never forgotten; on v2 a cancelled one is.
+func (s *Server) refresh(a *account) error {
+	state := s.Chain.Channel(a.id)
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	if a.finalized {
+		return a.open()
+	}
+	a.closing = state.CloseRequestedAt != 0 || a.closing && a.p == voucher.V1
+	if state.Exists {
+		a.deposit, a.settled = state.Deposit, state.Settled
+	}
+	a.touch()
+	if err := usable(a.id, state); err != nil {
+		return err
+	}
+	return a.open()
+}

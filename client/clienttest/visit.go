@@ -1,0 +1,135 @@
+package clienttest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// visit is any request to the server, paid or not.
+type visit struct {
+	s     *Server
+	w     *answer
+	r     *http.Request
+	fault Fault
+
+	credential    *credential // nil where there is none
+	credentialErr error       // it cannot be read
+}
+
+// visitKey finds the visit in the request's context.
+type visitKey struct{}
+
+// visited logs each request, lets its faults happen and passes it on to next.
+func (s *Server) visited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.running.Add(1)
+		defer s.running.Done()
+		s.visit(w, r, next)
+	})
+}
+
+func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	v := &visit{s: s}
+	v.credential, v.credentialErr = readCredential(r.Header, s.cfg.Header)
+	entry := s.log.begin(s.cfg.Now(), r, v.credential)
+	if decide := s.decide.Load(); decide != nil {
+		v.fault = (*decide)(*entry)
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), visitKey{}, v))
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	v.r = r.WithContext(ctx)
+	v.w = &answer{ResponseWriter: w, log: &s.log, seq: entry.Seq, lose: v.fault.LoseAnswer}
+	if v.fault.Delay > 0 && !sleep(ctx, v.fault.Delay) || v.fault.Hang {
+		<-ctx.Done()
+		panic(http.ErrAbortHandler)
+	}
+	if v.fault.Refuse != 0 {
+		v.w.WriteHeader(v.fault.Refuse)
+		return
+	}
+	next.ServeHTTP(v.w, v.r)
+	if v.w.lose {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+}
+
+// visitOf returns the visit that the request belongs to.
+func visitOf(r *http.Request) *visit {
+	v, _ := r.Context().Value(visitKey{}).(*visit)
+	return v
+}
+
+// sleep waits; false: the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// refuse answers with problem details and a fresh challenge.
+func (v *visit) refuse(err error, fresh *challenge) {
+	var e *refusal
+	if !errors.As(err, &e) {
+		e = broken("%v", err)
+	}
+	h, id := v.w.Header(), fresh.ID
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/problem+json")
+	if e.status == http.StatusGone && v.s.cfg.BareGone {
+		id = ""
+	} else {
+		h.Set("WWW-Authenticate", fresh.String())
+	}
+	v.w.problem = e.problem
+	v.w.WriteHeader(e.status)
+	_, _ = v.w.Write(e.body(id))
+}
+
+// accepted answers something that was taken and has no content, unless the fault wants otherwise.
+func (v *visit) accepted(status int) {
+	if v.fault.FailAfter != 0 {
+		status = v.fault.FailAfter
+		v.w.Header().Del("Payment-Receipt")
+	}
+	v.w.WriteHeader(status)
+}
+
+// answer is a response whose status is logged, and which may get lost.
+type answer struct {
+	http.ResponseWriter
+	log     *requestLog
+	seq     int
+	problem string
+	lose    bool
+	begun   bool
+}
+
+// WriteHeader logs the status before the client can see it.
+func (a *answer) WriteHeader(status int) {
+	if a.lose || a.begun {
+		return
+	}
+	a.begun = true
+	a.log.answered(a.seq, status, a.problem)
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes, or drops what is to be lost.
+func (a *answer) Write(b []byte) (int, error) {
+	if a.lose {
+		return len(b), nil
+	}
+	a.WriteHeader(http.StatusOK)
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController find what is below.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
