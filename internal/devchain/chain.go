@@ -24,6 +24,7 @@ type Chain struct {
 	state  *state
 	sent   map[common.Hash]*Receipt
 	faults faults
+	sends  uint64 // transactions made by Send
 }
 
 // New starts a chain with a genesis block and no money. It panics when a token's address is not a

@@ -42,15 +42,19 @@ func assertLog(t *testing.T, l *types.Log, at common.Address, topics []common.Ha
 func rTopUp(d Descriptor, n any) Call {
 	return Call{ReserveAddress, append(append(selectorBytes("topUp("+descriptorType+",uint96)"), d.words()...), words(n)...)}
 }
+
 func rRequest(d Descriptor) Call {
 	return Call{ReserveAddress, append(selectorBytes("requestClose("+descriptorType+")"), d.words()...)}
 }
+
 func rWithdraw(d Descriptor) Call {
 	return Call{ReserveAddress, append(selectorBytes("withdraw("+descriptorType+")"), d.words()...)}
 }
+
 func rSettle(d Descriptor, n uint64, sig []byte) Call {
 	return Call{ReserveAddress, calldata("settle("+descriptorType+",uint96,bytes)", append(d.words(), words(n)...), sig)}
 }
+
 func rClose(d Descriptor, n, capture uint64, sig []byte) Call {
 	return Call{ReserveAddress, calldata("close("+descriptorType+",uint96,uint96,bytes)", append(d.words(), words(n, capture)...), sig)}
 }

@@ -2,6 +2,7 @@ package devchain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -53,9 +54,9 @@ func (a *api) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) (common
 	return r.TxHash, nil
 }
 
-// SendRawTransactionSync answers with the receipt. The second argument is a timeout in milliseconds,
-// which blocks that come at once do not need.
-func (a *api) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, _ *hexutil.Uint64) (map[string]any, error) {
+// SendRawTransactionSync answers with the receipt. The second argument is a timeout, which blocks
+// that come at once do not need.
+func (a *api) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, _ *json.RawMessage) (map[string]any, error) {
 	r, err := a.c.sendWithFaults(ctx, raw)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,8 @@ const sendGas = 3_000_000
 func (c *Chain) Send(key *ecdsa.PrivateKey, calls ...Call) (*Receipt, error) {
 	c.mu.Lock()
 	c.tick()
-	now, serial := c.head().time, uint64(len(c.blocks))
+	c.sends++
+	now, validAfter := c.head().time, c.sends
 	c.mu.Unlock()
 	feeToken := c.cfg.Tokens[0].Address
 	price := rawUint(c.cfg.BaseFee)
@@ -35,7 +36,7 @@ func (c *Chain) Send(key *ecdsa.PrivateKey, calls ...Call) (*Receipt, error) {
 	}
 	fields := []rlp.RawValue{
 		rawUint(c.cfg.ChainID), emptyString, price, rawUint(sendGas), rawList(list...), emptyList,
-		rawNumber(expiringNonceKey.Big()), emptyString, rawUint(now + maxExpiry), rawUint(1 + serial%1_000_000_000),
+		rawNumber(expiringNonceKey.Big()), emptyString, rawUint(now + maxExpiry), rawUint(validAfter),
 		rawString(feeToken[:]), emptyString, emptyList,
 	}
 	signature, err := sign(keccak(envelope(typeTempo, fields)), key)

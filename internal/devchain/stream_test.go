@@ -54,6 +54,7 @@ func sWithdraw(id common.Hash) Call { return on(StreamChannelAddress, "withdraw(
 func sSettle(id common.Hash, n uint64, sig []byte) Call {
 	return Call{StreamChannelAddress, calldata("settle(bytes32,uint128,bytes)", words(id, n), sig)}
 }
+
 func sClose(id common.Hash, n uint64, sig []byte) Call {
 	return Call{StreamChannelAddress, calldata("close(bytes32,uint128,bytes)", words(id, n), sig)}
 }
