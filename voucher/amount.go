@@ -12,7 +12,7 @@ import (
 // Errors of amounts.
 var (
 	// ErrAmountSyntax: the text is not 1 to 39 decimal digits that fit into 128 bits.
-	ErrAmountSyntax = errors.New("voucher: amount is not a decimal number of base units")
+	ErrAmountSyntax = errors.New("voucher: not a decimal amount below 2^128 base units")
 	// ErrAmountRange: the result of a calculation does not fit, or would be below zero.
 	ErrAmountRange = errors.New("voucher: amount out of range")
 )
@@ -22,6 +22,10 @@ var (
 // in uint96 ([Protocol.Max]). The zero value is zero base units. Amounts are values; compare them
 // with == or [Amount.Cmp]. There is no arithmetic that wraps around.
 type Amount struct{ hi, lo uint64 }
+
+// maxDecimals is what ParseTokens takes: with 39 digits at most, a token of more decimals could not be
+// written whole.
+const maxDecimals = 38
 
 // MaxAmount is 2^128-1 base units, the largest value an Amount holds.
 var MaxAmount = Amount{^uint64(0), ^uint64(0)}
@@ -194,7 +198,7 @@ func (a *Amount) UnmarshalText(t []byte) (err error) {
 }
 
 // ParseTokens reads an amount as a person writes it: tokens with an optional fraction ("0.25"), or
-// base units with a trailing u ("250000u"). decimals is the token's number of decimals (6 for
+// base units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6 for
 // TIP-20 stablecoins). A fraction finer than one base unit is refused. The error is
 // [ErrAmountSyntax]. It is for the edges (a command line, a configuration file); programs count in
 // base units.
@@ -203,10 +207,12 @@ func ParseTokens(s string, decimals int) (Amount, error) {
 		return ParseAmount(base)
 	}
 	whole, frac, dot := strings.Cut(s, ".")
-	if decimals < 0 || len(frac) > decimals || (dot && frac == "") || whole == "" {
-		return Amount{}, fmt.Errorf("%w: %s: write tokens with at most %d decimals (0.25) or base units with a u (250000u)", ErrAmountSyntax, shown(s), decimals)
+	if whole != "" && (frac != "" || !dot) && len(frac) <= decimals && decimals <= maxDecimals {
+		if a, err := ParseAmount(whole + frac + strings.Repeat("0", decimals-len(frac))); err == nil {
+			return a, nil
+		}
 	}
-	return ParseAmount(whole + frac + strings.Repeat("0", decimals-len(frac)))
+	return Amount{}, fmt.Errorf("%w: %s: write tokens with at most %d decimals (0.25) or base units with a u (250000u)", ErrAmountSyntax, shown(s), decimals)
 }
 
 // FormatTokens writes a in tokens with exactly as many decimals as it needs ("0.25", "3").

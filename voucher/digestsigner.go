@@ -59,7 +59,9 @@ func canonical(digest common.Hash, raw []byte, address common.Address) ([]byte, 
 	for _, rs := range forms {
 		lowerS(rs[32:])
 		for _, v := range []byte{27, 28} {
-			sig := append(rs[:64:64], v)
+			sig := make([]byte, secp256k1Len)
+			copy(sig, rs)
+			sig[64] = v
 			if got, err := recoverSecp256k1(digest, sig); err == nil && got == address {
 				return sig, nil
 			}
@@ -84,6 +86,7 @@ func rawForms(raw []byte) (forms [][]byte) {
 	return forms
 }
 
+// fits says whether n may be a number of a 256-bit curve at all.
 func fits(n *big.Int) bool { return n.Sign() > 0 && n.BitLen() <= 256 }
 
 // lowerS replaces a high s by its low twin.

@@ -9,8 +9,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrDomain: the typed data belongs to no known protocol (a nil or zero [Domain], or one made with a
-// protocol that is neither [V1] nor [V2]). Nothing is signed or accepted under it.
+// ErrDomain means that the typed data belongs to no known protocol (a nil or zero [Domain], or one made
+// with a protocol that is neither [V1] nor [V2]). Nothing is signed or accepted under it.
 var ErrDomain = errors.New("voucher: no domain to sign under: make one with NewDomain and V1 or V2")
 
 // The parts of the typed data that never change (EIP-712; the names and types are those of

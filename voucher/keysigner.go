@@ -3,6 +3,7 @@ package voucher
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -11,8 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrKey: the key cannot be used (missing, out of range, of another curve, or not readable). The error
-// never holds a part of the key.
+// ErrKey means that a key cannot be used: it is missing, out of range, of another curve, or not readable.
+// The error never holds a part of the key.
 var ErrKey = errors.New("voucher: not a usable key")
 
 // KeySigner signs with a secp256k1 key in memory. It is a [Signer], a [ProofSigner] and a
@@ -33,10 +34,7 @@ var (
 // NewKeySigner returns a signer that holds a copy of the key. The error is [ErrKey] when the key is nil
 // or not a secp256k1 key.
 func NewKeySigner(key *ecdsa.PrivateKey) (*KeySigner, error) {
-	if key == nil || key.Curve == nil || key.Curve.Params().N.Cmp(crypto.S256().Params().N) != 0 {
-		return nil, ErrKey
-	}
-	return newKeySigner(crypto.FromECDSA(key))
+	return newKeySigner(rawKey(key, crypto.S256()))
 }
 
 // ParseKey reads a secp256k1 private key as 64 hexadecimal digits, with or without 0x before them. The
@@ -67,4 +65,16 @@ func newKeySigner(raw []byte) (*KeySigner, error) {
 			return sig, nil
 		},
 	}}, nil
+}
+
+// rawKey is the number of a key of the curve as 32 bytes, or nil where it is none.
+func rawKey(key *ecdsa.PrivateKey, curve elliptic.Curve) []byte {
+	if key == nil || key.Curve == nil || key.Params().N.Cmp(curve.Params().N) != 0 {
+		return nil
+	}
+	d := key.D //nolint:staticcheck // its replacement does not know secp256k1, and panics on a key without a point
+	if d == nil || !fits(d) {
+		return nil
+	}
+	return d.FillBytes(make([]byte, 32))
 }

@@ -29,14 +29,7 @@ var (
 // NewP256Signer returns a signer that holds a copy of the key. The error is [ErrKey] when the key is nil,
 // of another curve or out of range.
 func NewP256Signer(key *ecdsa.PrivateKey) (*P256Signer, error) {
-	if key == nil || key.Curve != elliptic.P256() {
-		return nil, ErrKey
-	}
-	raw, err := key.Bytes()
-	if err != nil {
-		return nil, ErrKey
-	}
-	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
+	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), rawKey(key, elliptic.P256()))
 	if err != nil {
 		return nil, ErrKey
 	}

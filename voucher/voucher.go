@@ -7,6 +7,35 @@
 // It has no expiry and cannot be taken back, so signing is spending. This package signs whatever it is
 // told to; what may be signed is decided in package channel and enforced at the one gate,
 // internal/ledger.
+//
+// A [Voucher] is hashed under a [Domain] (protocol, chain and escrow) as EIP-712 typed data, signed by a
+// [Signer] and checked by [Verify].
+//
+// # Amounts
+//
+// An [Amount] counts base units in 128 bits and never wraps around. [ParseAmount] reads what the wire has;
+// [ParseTokens] and [Amount.FormatTokens] are for people and belong at the edges of a program.
+//
+// # Keys
+//
+// There are two roles, and they may be two keys. The funding key is the payer: it opens, tops up and
+// withdraws ([TransactionSigner]), and shows who it is ([ProofSigner]). The voucher key is the channel's
+// authorized signer ([Signer]). A careful arrangement keeps the funding key cold and lets a hot voucher
+// key sign, whose reach is the deposit of its channels.
+//
+//   - [KeySigner]: a secp256k1 key in memory ([ParseKey], package voucher/keyfile).
+//   - [DigestSigner]: a secp256k1 key in a KMS or HSM.
+//   - [P256Signer]: a P256 key in memory, on v2 only.
+//   - [AccessKey]: any of these, funding for the root account that authorized it.
+//
+// Other keys (a wallet with a screen, a policy of one's own) implement the interfaces. No error, log line or
+// print of this package shows a key.
+//
+// # Signatures
+//
+// Every signature has one form: 65 bytes r || s || v with v 27 or 28, or on v2 and for transactions a
+// TIP-1020 P256 envelope; s is always low. What comes in is held to the same: a signature that could be
+// written in two ways could be counted twice.
 package voucher
 
 import (
@@ -84,7 +113,8 @@ type ProofSigner interface {
 // Transaction is a Tempo transaction that wants a signature. package channel/escrow makes them; its
 // Tx can be read and shown by a careful signer with a type assertion.
 type Transaction interface {
-	// SigningBytes returns the exact bytes whose keccak256 is signed (0x76 || rlp).
+	// SigningBytes returns the exact bytes whose keccak256 is signed (0x76 || rlp). The signer does not
+	// change them.
 	SigningBytes() []byte
 	// String says in one line, for a person, what the transaction does.
 	String() string

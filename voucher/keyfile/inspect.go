@@ -3,6 +3,7 @@ package keyfile
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,9 +26,8 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyfile: %w", err)
 	}
-	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("keyfile: %w", err)
 	}
 	if len(raw) > maxFile {

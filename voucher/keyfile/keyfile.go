@@ -21,9 +21,9 @@ import (
 )
 
 var (
-	// ErrPassword: the password does not open the file, or Save was given none.
+	// ErrPassword means that the password does not open the file, or that Save was given none.
 	ErrPassword = errors.New("keyfile: wrong or missing password")
-	// ErrFormat: the file is not a keystore file of version 3 that this package is willing to open.
+	// ErrFormat means that the file is not a keystore file of version 3, or asks for absurdly much work.
 	ErrFormat = errors.New("keyfile: not a version 3 keystore file")
 )
 
