@@ -2,6 +2,8 @@ package escrow
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -48,9 +50,63 @@ type Opening struct {
 
 // PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing. It
 // asks the node twice, once when sponsored. Errors are [ErrParams], [ErrChainID],
-// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap], [ErrRPC], all before anything is signed, and
-// [ErrSignature] or the signer's own.
-func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error) { return nil, ErrRPC }
+// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap] and [ErrRPC], all before anything is signed,
+// and [ErrSignature] or the signer's own.
+func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error) {
+	d, err := p.descriptor()
+	if err != nil {
+		return nil, err
+	}
+	j := job{
+		protocol: p.Protocol, chainID: p.ChainID, escrow: p.Escrow, payer: p.Payer,
+		token: p.Token, feeToken: p.FeeToken, spend: p.Deposit, sponsored: p.Sponsored,
+		call: openCall(p.Protocol, d, p.Deposit),
+	}
+	t, err := c.prepare(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	if p.Protocol == voucher.V2 {
+		d.ExpiringNonceHash = t.ExpiringNonceHash()
+	}
+	o := &Opening{ChannelID: d.ID(p.Protocol, p.Escrow, p.ChainID), Descriptor: d, Deposit: p.Deposit, ValidBefore: t.ValidBefore}
+	o.Raw, o.TxHash = t.wire()
+	return o, nil
+}
+
+// descriptor checks the parameters and makes the descriptor of them, which lacks only the nonce hash.
+func (p OpenParams) descriptor() (channel.Descriptor, error) {
+	bad := func(why string) (channel.Descriptor, error) {
+		return channel.Descriptor{}, fmt.Errorf("%w: %s", ErrParams, why)
+	}
+	none := common.Address{}
+	switch {
+	case p.Payer == nil:
+		return bad("Payer is not set: a channel needs a key that funds it")
+	case p.Payee == none || (p.Protocol == voucher.V2 && isTIP20(p.Payee)):
+		return bad("Payee must be an account, and not a token")
+	case !isTIP20(p.Token):
+		return bad("Token must be a TIP-20 token (0x20c000000000000000000000…)")
+	case p.Operator != none && p.Protocol == voucher.V1:
+		return bad("v1 channels have no Operator")
+	case p.Deposit.IsZero() || p.Protocol.Max().Less(p.Deposit):
+		return bad("Deposit must be above zero and at most " + p.Protocol.Max().String())
+	}
+	d := channel.Descriptor{
+		Payer: p.Payer.Address(), Payee: p.Payee, Operator: p.Operator, Token: p.Token,
+		Salt: p.Salt, AuthorizedSigner: p.AuthorizedSigner,
+	}
+	if d.AuthorizedSigner == none {
+		d.AuthorizedSigner = d.Payer
+	}
+	if d.Salt == (common.Hash{}) {
+		_, _ = rand.Read(d.Salt[:]) // never fails
+	}
+	return d, nil
+}
+
+// isTIP20 reports whether the address is one of those that TIP-20 tokens have.
+func isTIP20(a common.Address) bool { return [12]byte(a[:12]) == [12]byte{0x20, 0xc0} }
 
 // TopUpParams says which channel gets more deposit.
 type TopUpParams struct {
@@ -85,5 +141,41 @@ type TopUp struct {
 // nothing. Errors are those of [Client.PrepareOpen], and [ErrNoChannel] where the escrow does not hold
 // the channel.
 func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error) {
-	return nil, ErrRPC
+	if p.Additional.IsZero() || p.Protocol.Max().Less(p.Additional) {
+		return nil, fmt.Errorf("%w: Additional must be above zero and at most %s", ErrParams, p.Protocol.Max())
+	}
+	j, id, err := onChannel(CloseParams{p.Protocol, p.ChainID, p.Escrow, p.Payer, p.Descriptor, p.FeeToken})
+	if err != nil {
+		return nil, err
+	}
+	j.spend, j.sponsored = p.Additional, p.Sponsored
+	j.call = topUpCall(p.Protocol, p.Descriptor, id, p.Additional)
+	t, err := c.prepare(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	u := &TopUp{ChannelID: id, Additional: p.Additional, ValidBefore: t.ValidBefore}
+	u.Raw, u.TxHash = t.wire()
+	return u, nil
+}
+
+// onChannel starts a job on an open channel, and says its id.
+func onChannel(p CloseParams) (job, common.Hash, error) {
+	d := p.Descriptor
+	if p.Payer == nil || p.Payer.Address() != d.Payer {
+		return job{}, common.Hash{}, fmt.Errorf("%w: Payer must be the key of the channel's payer, %s", ErrParams, d.Payer)
+	}
+	id := d.ID(p.Protocol, p.Escrow, p.ChainID)
+	return job{
+		protocol: p.Protocol, chainID: p.ChainID, escrow: p.Escrow, payer: p.Payer, token: d.Token, feeToken: p.FeeToken,
+		existing: Ref{p.Protocol, p.ChainID, p.Escrow, id},
+	}, id, nil
+}
+
+// wire is what goes over the wire, and the hash where it is known already.
+func (t *Tx) wire() ([]byte, common.Hash) {
+	if t.Sponsored {
+		return t.Handoff(), common.Hash{}
+	}
+	return t.Serialize(), t.Hash()
 }

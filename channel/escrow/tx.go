@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
@@ -57,28 +58,123 @@ type Call struct {
 // (TIP-1009).
 var ExpiringNonceKey = common.MaxHash
 
-// SigningBytes is what the sender signs the keccak256 of: 0x76 and the fields without the signature.
-func (t *Tx) SigningBytes() []byte { return nil }
+// The type bytes of a Tempo transaction and of its hand-off form.
+const (
+	txType      = 0x76
+	handoffType = 0x78
+)
 
-// String says in one line what the transaction does.
-func (t *Tx) String() string { return "" }
+// rlpNothing is an empty string, rlpZeroByte the string of one zero byte (the mark of a sponsored
+// transaction), rlpNoItems an empty list.
+var (
+	rlpNothing  = rlp.RawValue{0x80}
+	rlpZeroByte = rlp.RawValue{0x00}
+	rlpNoItems  = rlp.RawValue{0xc0}
+)
+
+// SigningBytes is what the sender signs the keccak256 of: 0x76 and all fields but the signature. A
+// sponsored transaction is signed without a fee token and with a zero byte in place of the sponsor's
+// signature, so that the sponsor can fill in both.
+func (t *Tx) SigningBytes() []byte {
+	if t.Sponsored {
+		return t.encode(txType, common.Address{}, rlpZeroByte, nil)
+	}
+	return t.encode(txType, t.FeeToken, rlpNothing, nil)
+}
 
 // SigningHash is the keccak256 of [Tx.SigningBytes].
-func (t *Tx) SigningHash() common.Hash { return common.Hash{} }
+func (t *Tx) SigningHash() common.Hash { return crypto.Keccak256Hash(t.SigningBytes()) }
 
 // ExpiringNonceHash is the replay id of the transaction, which names a v2 channel that it opens
-// (TIP-1034): the keccak256 of [Tx.SigningBytes] and Sender.
-func (t *Tx) ExpiringNonceHash() common.Hash { return common.Hash{} }
+// (TIP-1034): the keccak256 of [Tx.SigningBytes] and the 20 bytes of Sender. It does not depend on the
+// signatures.
+func (t *Tx) ExpiringNonceHash() common.Hash {
+	return crypto.Keccak256Hash(t.SigningBytes(), t.Sender[:])
+}
 
-// Serialize is the transaction in its 0x76 form.
-func (t *Tx) Serialize() []byte { return nil }
+// Serialize is the transaction in its 0x76 form, which is what a node takes (once a sponsor has signed,
+// where there is one).
+func (t *Tx) Serialize() []byte {
+	switch {
+	case t.FeePayerSignature != nil:
+		return t.encode(txType, t.FeeToken, t.FeePayerSignature, t.Signature)
+	case t.Sponsored:
+		return t.encode(txType, common.Address{}, rlpZeroByte, t.Signature)
+	default:
+		return t.encode(txType, t.FeeToken, rlpNothing, t.Signature)
+	}
+}
 
-// Handoff is the form in which a sender hands a sponsored transaction to its sponsor (0x78). It cannot be
-// broadcast.
-func (t *Tx) Handoff() []byte { return nil }
+// Handoff is the form in which a sender hands a sponsored transaction to its sponsor: type 0x78, with
+// the sender's address where the sponsor's signature will be. It cannot be broadcast.
+func (t *Tx) Handoff() []byte {
+	var slot [1 + common.AddressLength]byte
+	slot[0] = 0x80 + common.AddressLength
+	copy(slot[1:], t.Sender[:])
+	return t.encode(handoffType, common.Address{}, slot[:], t.Signature)
+}
 
-// Hash is the transaction's hash: the keccak256 of [Tx.Serialize].
-func (t *Tx) Hash() common.Hash { return common.Hash{} }
+// Hash is the transaction's hash: the keccak256 of [Tx.Serialize]. A sponsor changes it.
+func (t *Tx) Hash() common.Hash { return crypto.Keccak256Hash(t.Serialize()) }
 
-// DecodeTx reads a transaction in its 0x76 or 0x78 form.
-func DecodeTx(raw []byte) (*Tx, error) { return nil, ErrTx }
+// encode writes the fields in their order. feePayer is RLP already. A nil signature is left out.
+func (t *Tx) encode(kind byte, feeToken common.Address, feePayer rlp.RawValue, signature []byte) []byte {
+	w := rlp.NewEncoderBuffer(nil)
+	list := w.List()
+	w.WriteUint64(t.ChainID)
+	w.WriteUint64(t.MaxPriorityFeePerGas)
+	w.WriteUint64(t.MaxFeePerGas)
+	w.WriteUint64(t.Gas)
+	calls := w.List()
+	for _, c := range t.Calls {
+		c.encode(w)
+	}
+	w.ListEnd(calls)
+	writeRaw(w, t.AccessList, rlpNoItems)
+	w.WriteBytes(common.TrimLeftZeroes(t.NonceKey[:]))
+	w.WriteUint64(t.Nonce)
+	w.WriteUint64(t.ValidBefore) // an absent bound and a zero are both the empty string
+	w.WriteUint64(t.ValidAfter)
+	writeAddress(w, feeToken)
+	writeRaw(w, feePayer, rlpNothing)
+	writeRaw(w, t.AuthorizationList, rlpNoItems)
+	writeRaw(w, t.KeyAuthorization, nil) // no placeholder: absent means one element less
+	if signature != nil {
+		w.WriteBytes(signature)
+	}
+	w.ListEnd(list)
+	return append([]byte{kind}, w.ToBytes()...)
+}
+
+func (c Call) encode(w rlp.EncoderBuffer) {
+	list := w.List()
+	if c.To == nil {
+		w.WriteBytes(nil)
+	} else {
+		w.WriteBytes(c.To[:])
+	}
+	if c.Value == nil {
+		w.WriteUint64(0)
+	} else {
+		w.WriteBytes(c.Value.Bytes())
+	}
+	w.WriteBytes(c.Data)
+	w.ListEnd(list)
+}
+
+// writeAddress writes the zero address as an absent one.
+func writeAddress(w rlp.EncoderBuffer, a common.Address) {
+	if a == (common.Address{}) {
+		w.WriteBytes(nil)
+		return
+	}
+	w.WriteBytes(a[:])
+}
+
+// writeRaw writes RLP as it is, or absent instead of nothing. Writing to the buffer does not fail.
+func writeRaw(w rlp.EncoderBuffer, raw, absent rlp.RawValue) {
+	if raw == nil {
+		raw = absent
+	}
+	_, _ = w.Write(raw)
+}
