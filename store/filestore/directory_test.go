@@ -1,0 +1,159 @@
+package filestore
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/store"
+)
+
+func mode(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	return info.Mode().Perm()
+}
+
+func TestOpenMakesItsDirectories(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "a", "b")
+	mustPut(t, openAt(t, dir), "k", "v", 0)
+	assert.Equal(t, os.FileMode(0o700), mode(t, filepath.Join(base, "a")))
+	assert.Equal(t, os.FileMode(0o700), mode(t, dir))
+}
+
+func TestOpenTakesTheDirectoryAwayFromOthers(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o777))
+	s := openAt(t, dir) // empty, so it may become a store
+	assert.Equal(t, os.FileMode(0o700), mode(t, dir))
+	mustPut(t, s, "k", "v", 0)
+
+	require.NoError(t, os.Chmod(dir, 0o755))
+	data, _, err := openAt(t, dir).Get(t.Context(), "k")
+	require.NoError(t, err)
+	assert.Equal(t, "v", string(data))
+	assert.Equal(t, os.FileMode(0o700), mode(t, dir))
+}
+
+func TestOpenLeavesForeignDirectoriesAlone(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o644))
+	_, err := Open(dir)
+	require.ErrorContains(t, err, "letter.txt")
+	require.ErrorContains(t, err, "name a directory of its own")
+	assert.Equal(t, os.FileMode(0o755), mode(t, dir))
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+
+	_, err = Open(filepath.Join(dir, "letter.txt"))
+	require.ErrorContains(t, err, "not a directory")
+	_, err = Open(filepath.Join(dir, "letter.txt", "below"))
+	require.ErrorContains(t, err, "not a directory")
+	_, err = Open("")
+	require.ErrorContains(t, err, "no directory named")
+}
+
+func TestOpenRefusesOtherFormats(t *testing.T) {
+	for text, want := range map[string]error{
+		"tallystick store 2\nand more": ErrVersion,
+		"tallystick store 0\n":         store.ErrCorrupt,
+		"something else\n":             store.ErrCorrupt,
+		"":                             store.ErrCorrupt,
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.Chmod(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, marker), []byte(text), 0o600))
+		_, err := Open(dir)
+		require.ErrorIs(t, err, want, "%q", text)
+		assert.Equal(t, os.FileMode(0o755), mode(t, dir), "nothing is changed")
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Len(t, files, 1)
+	}
+}
+
+// A link is followed once. When it points elsewhere later, an open store stays where its records are.
+func TestOpenFollowsALinkOnce(t *testing.T) {
+	base := t.TempDir()
+	link, first, second := filepath.Join(base, "link"), filepath.Join(base, "first"), filepath.Join(base, "second")
+	require.NoError(t, os.Mkdir(first, 0o755))
+	require.NoError(t, os.Symlink(first, link))
+	s := openAt(t, link)
+	assert.Equal(t, os.FileMode(0o700), mode(t, first))
+	rev := mustPut(t, s, "k", "one", 0)
+
+	openAt(t, second)
+	require.NoError(t, os.Remove(link))
+	require.NoError(t, os.Symlink(second, link))
+	mustPut(t, s, "k", "two", rev)
+	data, _, err := openAt(t, first).Get(t.Context(), "k")
+	require.NoError(t, err)
+	assert.Equal(t, "two", string(data))
+
+	require.NoError(t, os.Symlink(filepath.Join(base, "nowhere"), filepath.Join(base, "dangling")))
+	_, err = Open(filepath.Join(base, "dangling"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestARecordThatIsALinkIsRefused(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	elsewhere := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(elsewhere, encode("k", 1, nil), 0o600))
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(s.dir, "k.rec")))
+	_, _, err := s.Get(t.Context(), "k")
+	require.ErrorIs(t, err, store.ErrCorrupt)
+	_, err = s.Put(t.Context(), "k", nil, 1)
+	require.ErrorIs(t, err, store.ErrCorrupt)
+}
+
+// An unmounted volume looks like an empty directory. It must not look like a wallet without channels.
+func TestAStoreThatIsGoneIsNotEmpty(t *testing.T) {
+	for name, vanish := range map[string]func(dir string) error{
+		"removed": os.RemoveAll,
+		"emptied": func(dir string) error {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			return os.Mkdir(dir, 0o700)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openAt(t, filepath.Join(t.TempDir(), "wallet"))
+			mustPut(t, s, "k", "v", 0)
+			require.NoError(t, vanish(s.dir))
+			_, _, err := s.Get(t.Context(), "k")
+			require.Error(t, err)
+			require.NotErrorIs(t, err, store.ErrNotFound)
+			_, err = s.Put(t.Context(), "k", nil, 0)
+			require.Error(t, err)
+			ends := 0
+			for e, err := range s.List(t.Context(), "") {
+				require.Error(t, err)
+				require.Empty(t, e)
+				ends++
+			}
+			assert.Equal(t, 1, ends)
+		})
+	}
+}
+
+func TestOpenedByManyAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "wallet")
+	var done sync.WaitGroup
+	for range 16 {
+		done.Go(func() {
+			_, err := Open(dir)
+			assert.NoError(t, err)
+		})
+	}
+	done.Wait()
+	assert.Equal(t, []string{"lock", "tallystick.store"}, names(t, openAt(t, dir)))
+}

@@ -1,0 +1,142 @@
+package filestore
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/store/storetest"
+)
+
+const (
+	roleEnv    = "FILESTORE_TEST_ROLE"
+	dirEnv     = "FILESTORE_TEST_DIR"
+	increments = 50
+)
+
+// TestMain runs the tests, or, in a process that a test started, the part it was given.
+func TestMain(m *testing.M) {
+	role := os.Getenv(roleEnv)
+	if role == "" {
+		os.Exit(m.Run())
+	}
+	if err := play(role, os.Getenv(dirEnv)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func play(role, dir string) error {
+	s, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	switch role {
+	case "count": // adds one, many times
+		for range increments {
+			if err := storetest.Increment(ctx, s, "count"); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "write": // writes until it is killed, and says each revision that is durable
+		_, rev, err := s.Get(ctx, "count")
+		for err == nil {
+			if rev, err = s.Put(ctx, "count", fmt.Appendf(nil, "%0*d", rev%4000, rev), rev); err == nil {
+				fmt.Println(rev)
+			}
+		}
+		return err
+	default:
+		return fmt.Errorf("no role %q", role)
+	}
+}
+
+func child(t *testing.T, role, dir string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+dir)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func TestProcessesLoseNoUpdate(t *testing.T) {
+	const processes = 4
+	dir := t.TempDir()
+	var all []*exec.Cmd
+	for range processes {
+		cmd := child(t, "count", dir)
+		require.NoError(t, cmd.Start())
+		all = append(all, cmd)
+	}
+	for _, cmd := range all {
+		require.NoError(t, cmd.Wait())
+	}
+	data, rev, err := openAt(t, dir).Get(t.Context(), "count")
+	require.NoError(t, err)
+	assert.Equal(t, strconv.Itoa(processes*increments), string(data))
+	assert.Equal(t, uint64(processes*increments), rev, "one revision for one update")
+}
+
+// A process that is killed at any moment leaves a record that can be read, not older than what it
+// said was durable, and a lock that is free.
+func TestKilledAtAnyMoment(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	last := mustPut(t, s, "count", "", 0)
+	acknowledged := 0
+	for round := range 25 {
+		cmd := child(t, "write", dir)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		said := readRev(t, lines) // it is at work
+		time.Sleep(time.Duration(rand.Int64N(int64(10 * time.Millisecond))))
+
+		_, seen, err := s.Get(t.Context(), "count") // while it writes
+		require.NoError(t, err, "round %d", round)
+		require.GreaterOrEqual(t, seen, said)
+
+		require.NoError(t, cmd.Process.Kill())
+		for rev := said; rev != 0; rev = readRev(t, lines) {
+			said = rev
+			acknowledged++
+		}
+		_ = cmd.Wait() // "killed"
+
+		_, rev, err := s.Get(t.Context(), "count")
+		require.NoError(t, err, "round %d", round)
+		require.GreaterOrEqual(t, rev, said, "round %d: what was durable is gone", round)
+		require.GreaterOrEqual(t, rev, seen, "round %d: what was read is gone", round)
+		require.Greater(t, rev, last)
+		last = mustPut(t, s, "count", "the parent's", rev) // nobody holds the lock
+	}
+	t.Logf("%d writes acknowledged by 25 killed processes", acknowledged)
+}
+
+// readRev reads the next whole line of a writer; 0 at the end. A line cut by the kill says nothing.
+func readRev(t *testing.T, lines *bufio.Reader) uint64 {
+	t.Helper()
+	line, err := lines.ReadString('\n')
+	if err != nil {
+		require.ErrorIs(t, err, io.EOF)
+		return 0
+	}
+	rev, err := strconv.ParseUint(line[:len(line)-1], 10, 64)
+	require.NoError(t, err)
+	return rev
+}

@@ -1,0 +1,118 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/seed-5fe1f529/tallystick/store"
+)
+
+// poll is how often a lock of another process is tried again. A write holds it for about as long.
+const poll = time.Millisecond
+
+// Put implements [store.Store]. It waits for other writers of the same record for at most ten seconds
+// and no longer than ctx allows; once it writes, it does not stop half way. Besides the errors of the
+// interface: [CorruptError], [ErrVersion], and those of the file system.
+func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
+	if err := s.check(ctx, key, data); err != nil {
+		return 0, err
+	}
+	slot := s.slot(key)
+	unlock, err := s.lock(ctx, key, slot.turn)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+
+	_, have, err := s.read(key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, err // never write over what cannot be read
+	}
+	if have != rev {
+		return 0, fmt.Errorf("filestore: %w: %s is at revision %d, not %d", store.ErrConflict, key, have, rev)
+	}
+	if err := s.replace(s.path(key), encode(key, rev+1, data)); err != nil {
+		return 0, fmt.Errorf("filestore: write of %s: %w", key, err)
+	}
+	slot.raise(rev + 1)
+	return rev + 1, nil
+}
+
+// lock makes the caller the only writer of key, in this process by turn, among processes by flock.
+// The kernel frees the flock of a process that dies. Lock files are of their own, because a lock on a
+// file that is renamed away protects nothing, and they are never removed, because a lock on a removed
+// file protects nothing either.
+func (s *Store) lock(ctx context.Context, key string, turn chan struct{}) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, s.wait)
+	defer cancel()
+	select {
+	case turn <- struct{}{}:
+	case <-waiting.Done():
+		return nil, s.waitError(ctx, key)
+	}
+	file := flock.New(filepath.Join(s.dir, lockDir, fileName(key, ".lock")))
+	held, err := file.TryLockContext(waiting, poll)
+	if !held {
+		<-turn
+		if waiting.Err() != nil {
+			return nil, s.waitError(ctx, key)
+		}
+		return nil, fmt.Errorf("filestore: cannot lock %s: %w", key, err)
+	}
+	return func() {
+		_ = file.Close() // closing frees the lock, whatever it says
+		<-turn
+	}, nil
+}
+
+// waitError tells the caller's own deadline from ours.
+func (s *Store) waitError(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("filestore: waiting for another writer of %s: %w", key, err)
+	}
+	return fmt.Errorf("filestore: another writer holds %s for more than %v; look for a stopped process", key, s.wait)
+}
+
+// replace puts content in the place of the file at path, durably. The caller holds the lock, so the
+// temporary name is nobody else's, and one that a killed writer left behind is swept up here.
+//
+// These are our own lines because no library at hand has all of them: google/renameio v2.0.2 is empty
+// on Windows, natefinch/atomic v1.0.1 copies the modes of the old file, and neither syncs the
+// directory, without which the rename may be undone by a power cut. With a directory sync added both
+// took as long as this (0.41 to 0.47 ms for 1 KiB where a bare fsync takes 0.10 ms).
+func (s *Store) replace(path string, content []byte) error {
+	dir, name := filepath.Split(path)
+	tmp := filepath.Join(dir, tmpPrefix+name)
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.writeFile(tmp, content); err != nil {
+		_ = os.Remove(tmp) // also gives a full disk its room back
+		return err
+	}
+	if err := s.rename(tmp, path); err != nil {
+		_ = os.Remove(tmp)
+		return err
+	}
+	return s.syncDir(dir)
+}
+
+// writeFile makes a new file with content and syncs it.
+func (s *Store) writeFile(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = s.sync(f)
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,37 @@
+package filestore
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// syncDir does nothing: Windows does not let a program flush a directory. NTFS writes the rename to
+// its journal, which reaches the disk a little later, so a power cut may bring the old record back.
+func syncDir(string) error { return nil }
+
+// rename replaces to. It tries again while a reader has the old file open: unlike elsewhere, an open
+// file is in the way here, but never for long.
+func rename(from, to string) error {
+	return again(func() error { return os.Rename(from, to) })
+}
+
+// open tries again while a writer renames.
+func open(path string) (f *os.File, err error) {
+	err = again(func() error { f, err = os.Open(path); return err })
+	return f, err
+}
+
+func again(try func() error) error {
+	const sharingViolation = syscall.Errno(32)
+	end := time.Now().Add(2 * time.Second)
+	for {
+		err := try()
+		busy := errors.Is(err, syscall.ERROR_ACCESS_DENIED) || errors.Is(err, sharingViolation)
+		if !busy || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

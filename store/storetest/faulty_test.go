@@ -1,0 +1,51 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/storetest"
+)
+
+func TestFaultyIsAStoreUntilTold(t *testing.T) {
+	storetest.Run(t, func(testing.TB) store.Store { return storetest.NewFaulty(store.NewMem()) })
+}
+
+func TestFaulty(t *testing.T) {
+	ctx := t.Context()
+	s := storetest.NewFaulty(store.NewMem())
+	s.FailPut(2, storetest.Failed)
+	s.FailPut(3, storetest.FailedButStored)
+
+	rev, err := s.Put(ctx, "k", []byte("1"), 0)
+	require.NoError(t, err)
+	assert.False(t, s.Fired())
+
+	_, err = s.Put(ctx, "k", []byte("2"), rev)
+	require.ErrorIs(t, err, storetest.ErrFault)
+	assert.True(t, s.Fired())
+	data, same, err := s.Get(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, "1", string(data), "failed")
+	assert.Equal(t, rev, same)
+
+	_, err = s.Put(ctx, "k", []byte("3"), rev)
+	require.ErrorIs(t, err, storetest.ErrFault)
+	data, next, err := s.Get(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, "3", string(data), "failed but stored")
+	assert.Greater(t, next, rev)
+
+	_, err = s.Put(ctx, "k", []byte("4"), rev)
+	require.ErrorIs(t, err, store.ErrConflict)
+	s.FailPut(1, storetest.FailedButStored)
+	_, err = s.Put(ctx, "k", []byte("5"), rev)
+	require.ErrorIs(t, err, store.ErrConflict, "a refused write is refused, broken or not")
+	_, err = s.Put(ctx, "k", []byte("6"), next)
+	require.NoError(t, err)
+	assert.Equal(t, 6, s.Puts())
+	assert.Equal(t, 2, s.Gets())
+}
