@@ -34,23 +34,32 @@ func Load(path, password string) (*voucher.KeySigner, error) {
 	if err != nil {
 		return nil, err
 	}
+	signer, err := open(raw, password)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, path)
+	}
+	return signer, nil
+}
+
+// open decrypts the text of a key file.
+func open(raw []byte, password string) (*voucher.KeySigner, error) {
 	address, err := inspect(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, path)
+		return nil, err
 	}
 	key, err := keystore.DecryptKey(raw, password)
 	switch {
 	case errors.Is(err, keystore.ErrDecrypt):
-		return nil, fmt.Errorf("%w: %s", ErrPassword, path)
-	case err != nil: // the texts of the library are about the file's fields, which inspect has read
-		return nil, fmt.Errorf("%w: %s: its key or a field is broken", ErrFormat, path)
+		return nil, ErrPassword
+	case err != nil:
+		return nil, fmt.Errorf("%w: its key or one of its fields is broken", ErrFormat)
 	}
 	signer, err := voucher.NewKeySigner(key.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	if address != nil && *address != signer.Address() {
-		return nil, fmt.Errorf("%w: %s: it says address %s and holds the key of %s", ErrFormat, path, address, signer.Address())
+		return nil, fmt.Errorf("%w: it says address %s and holds the key of %s", ErrFormat, address, signer.Address())
 	}
 	return signer, nil
 }
