@@ -1,6 +1,8 @@
 package clienttest
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/http"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,9 +17,11 @@ import (
 // it returns false.
 func (x *exchange) bootstrap() bool {
 	s := x.s
+	// A number makes each challenge another one, also within one tick of the clock: a proof counts once.
+	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
 	fresh := s.newChallenge("charge", map[string]any{
 		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},
-	}, x.t.TTL)
+	}, opaque, x.t.TTL)
 	if x.credential == nil && x.credentialErr == nil {
 		x.w.Header().Set("Cache-Control", "no-store")
 		x.w.Header().Set("WWW-Authenticate", fresh.String())

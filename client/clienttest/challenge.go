@@ -44,7 +44,7 @@ func (c *challenge) String() string {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var b strings.Builder
 	b.WriteString("Payment ")
-	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"header", c.Header}} {
+	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"header", c.Header}, {"opaque", c.Opaque}} {
 		if p[1] == "" {
 			continue
 		}
@@ -68,8 +68,9 @@ type sessionRequest struct {
 	} `json:"methodDetails"`
 }
 
-// newChallenge puts a request into a fresh challenge.
-func (s *Server) newChallenge(intent string, request map[string]any, ttl time.Duration) *challenge {
+// newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back with the
+// credential; empty: there is none.
+func (s *Server) newChallenge(intent string, request map[string]any, opaque string, ttl time.Duration) *challenge {
 	plain, _ := json.Marshal(request) // maps of strings, numbers and maps
 	canonical, _ := jcs.Transform(plain)
 	if ttl == 0 {
@@ -78,6 +79,7 @@ func (s *Server) newChallenge(intent string, request map[string]any, ttl time.Du
 	c := &challenge{
 		Realm: s.cfg.Realm, Method: "tempo", Intent: intent,
 		Request: base64.RawURLEncoding.EncodeToString(canonical),
+		Opaque:  opaque,
 		Expires: s.cfg.Now().Add(ttl).UTC().Format("2006-01-02T15:04:05.000Z"),
 	}
 	if !strings.EqualFold(s.cfg.Header, "Authorization") {
@@ -112,7 +114,7 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *chall
 	if !t.Deposit.IsZero() {
 		request["suggestedDeposit"] = t.Deposit.String()
 	}
-	return s.newChallenge("session", request, t.TTL)
+	return s.newChallenge("session", request, "", t.TTL)
 }
 
 // checkChallenge says whether the credential answers a challenge that this server gave for these

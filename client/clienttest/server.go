@@ -41,6 +41,7 @@ type Server struct {
 	log     requestLog
 	decide  atomic.Pointer[func(Request) Fault]
 	payers  atomic.Int64 // keys given out
+	asked   atomic.Int64 // challenges for a proof
 
 	ctx     context.Context // ends with the server
 	end     context.CancelFunc
