@@ -1,0 +1,86 @@
+package clienttest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// A plain client meets the 402.
+func Example() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	res, err := http.Get(srv.URL + "/data")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	scheme, _, _ := strings.Cut(res.Header.Get("WWW-Authenticate"), " ")
+	fmt.Println(res.StatusCode, scheme, res.Header.Get("Cache-Control"))
+	for _, r := range srv.Requests() {
+		fmt.Println(r.Seq, r.Method, r.Path, r.Status, r.Problem)
+	}
+	fmt.Println(srv.Served("/data"), len(srv.Accounts()), srv.Chain.Balance(srv.Payer().Address))
+	// Output:
+	// 402 Payment no-store
+	// 1 GET /data 402 payment-required
+	// 0 0 100000000
+}
+
+// Own handlers, by the request and by the word.
+func ExampleServer_Metered() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	srv.Handle("/poem", srv.Metered(clienttest.Terms{Price: voucher.Units(5)}, func(m *clienttest.Meter, r *http.Request) error {
+		for word := range strings.FieldsSeq("so much depends upon") {
+			if err := m.Charge(1); err != nil {
+				return err
+			}
+			if err := m.Send(word); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	res, err := http.Get(srv.URL + "/poem")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	fmt.Println(res.StatusCode)
+	// Output: 402
+}
+
+// The next answer to an open is lost, after the server has done everything.
+func ExampleServer_OnRequest() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+		return clienttest.Fault{LoseAnswer: r.Action == "open", Refuse: map[string]int{"/free": 503}[r.Path]}
+	})
+	res, err := http.Get(srv.URL + "/free")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	fmt.Println(res.StatusCode)
+	// Output: 503
+}
