@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// ProblemBase is what the types of this protocol's problems begin with.
+const ProblemBase = "https://paymentauth.org/problems/"
+
+// ProblemCode is a problem type of the protocol.
+type ProblemCode uint8
+
+// The problem types. ProblemNone is no problem document, or one without a type; ProblemOther is a type that
+// is not in the list.
+const (
+	ProblemNone ProblemCode = iota
+	ProblemOther
+	ProblemPaymentRequired
+	ProblemMalformedCredential
+	ProblemInvalidPayload
+	ProblemVerificationFailed
+	ProblemInvalidChallenge
+	ProblemPaymentExpired
+	ProblemPaymentInsufficient
+	ProblemPaymentActionRequired
+	ProblemBadRequest
+	ProblemMethodUnsupported
+	ProblemInternal
+	ProblemInsufficientBalance
+	ProblemAmountExceedsDeposit
+	ProblemDeltaTooSmall
+	ProblemInvalidSignature
+	ProblemSignerMismatch
+	ProblemChallengeNotFound
+	ProblemChannelNotFound
+	ProblemChannelFinalized
+	ProblemTransactionReverted
+)
+
+var problemNames = map[string]ProblemCode{
+	"payment-required":               ProblemPaymentRequired,
+	"malformed-credential":           ProblemMalformedCredential,
+	"invalid-payload":                ProblemInvalidPayload,
+	"verification-failed":            ProblemVerificationFailed,
+	"invalid-challenge":              ProblemInvalidChallenge,
+	"payment-expired":                ProblemPaymentExpired,
+	"payment-insufficient":           ProblemPaymentInsufficient,
+	"payment-action-required":        ProblemPaymentActionRequired,
+	"bad-request":                    ProblemBadRequest,
+	"method-unsupported":             ProblemMethodUnsupported,
+	"internal-payment-error":         ProblemInternal,
+	"session/insufficient-balance":   ProblemInsufficientBalance,
+	"session/amount-exceeds-deposit": ProblemAmountExceedsDeposit,
+	"session/delta-too-small":        ProblemDeltaTooSmall,
+	"session/invalid-signature":      ProblemInvalidSignature,
+	"session/signer-mismatch":        ProblemSignerMismatch,
+	"session/challenge-not-found":    ProblemChallengeNotFound,
+	"session/channel-not-found":      ProblemChannelNotFound,
+	"session/channel-finalized":      ProblemChannelFinalized,
+	"session/transaction-reverted":   ProblemTransactionReverted,
+}
+
+// TooLow reports whether the server wants a larger voucher of the same channel.
+func (c ProblemCode) TooLow() bool {
+	return c == ProblemInsufficientBalance || c == ProblemDeltaTooSmall || c == ProblemPaymentInsufficient
+}
+
+// Stale reports whether the same payment may be presented against a fresh challenge.
+func (c ProblemCode) Stale() bool {
+	return c == ProblemInvalidChallenge || c == ProblemPaymentExpired || c == ProblemChallengeNotFound || c == ProblemPaymentRequired
+}
+
+// Gone reports whether the channel can never be used again with this server.
+func (c ProblemCode) Gone() bool { return c == ProblemChannelNotFound || c == ProblemChannelFinalized }
+
+// Problem is a problem document (RFC 9457) of a refused payment. Its texts are cut to what a person
+// reads, control characters taken out; all of it is the server's word.
+type Problem struct {
+	Code                ProblemCode
+	Type, Title, Detail string
+	// Status is zero where the document does not repeat it.
+	Status int
+	// ChannelID is the channel that it is about, RequiredTopUp what is missing from the deposit in base
+	// units; nil where the server does not say.
+	ChannelID     *common.Hash
+	RequiredTopUp *voucher.Amount
+}
+
+// Name is the type without its base, as in session/delta-too-small; empty where there is none.
+func (p Problem) Name() string { return strings.TrimPrefix(p.Type, ProblemBase) }
+
+const (
+	maxProblemName = 200  // bytes of a type or title that are kept
+	maxDetail      = 1000 // bytes of a detail that are kept
+)
+
+// ParseProblem reads a problem document. It reports false where the content type is not
+// application/problem+json or the body, up to [MaxDocument], is no JSON object. A field of the wrong type is
+// taken for absent, as RFC 9457 3 asks.
+func ParseProblem(contentType string, body []byte) (Problem, bool) {
+	media, _, _ := strings.Cut(contentType, ";")
+	if !strings.EqualFold(strings.Trim(media, " \t"), "application/problem+json") || len(body) > MaxDocument {
+		return Problem{}, false
+	}
+	o, err := ParseObject(body)
+	if err != nil {
+		return Problem{}, false
+	}
+	p := Problem{
+		Type:          clean(Optional(o, "type", Value.Text), maxProblemName),
+		Title:         clean(Optional(o, "title", Value.Text), maxProblemName),
+		Detail:        clean(Optional(o, "detail", Value.Text), maxDetail),
+		Status:        int(Optional(o, "status", statusCode)),
+		ChannelID:     readable(o, "channelId", Value.Hash),
+		RequiredTopUp: readable(o, "requiredTopUp", Value.Amount),
+	}
+	p.Code = problemCode(p.Type)
+	return p, true
+}
+
+func problemCode(kind string) ProblemCode {
+	if kind == "" || kind == "about:blank" {
+		return ProblemNone
+	}
+	name, ok := strings.CutPrefix(kind, ProblemBase)
+	// The name of sessions in early deployments.
+	if old, found := strings.CutPrefix(name, "stream/"); found {
+		name = "session/" + old
+	}
+	if code := problemNames[name]; ok && code != ProblemNone {
+		return code
+	}
+	return ProblemOther
+}
+
+// readable is [Pointer] that takes what does not fit for absent.
+func readable[T any](o *Object, name string, read func(Value) (T, error)) *T {
+	v, _ := o.get(name)
+	if t, err := read(v); err == nil {
+		return &t
+	}
+	return nil
+}
+
+func statusCode(v Value) (uint16, error) {
+	n, err := v.Uint64()
+	if n < 100 || n > 599 {
+		return 0, err
+	}
+	return uint16(n), err
+}
+
+// clean takes control characters out of s and cuts it to limit bytes.
+func clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		for limit > 0 && !utf8.RuneStart(s[limit]) {
+			limit--
+		}
+		s = s[:limit] + "…"
+	}
+	return s
+}
