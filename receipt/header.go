@@ -1,0 +1,58 @@
+package receipt
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// spelled is a receipt as it is written.
+type spelled struct {
+	Method     string          `json:"method"`
+	Intent     string          `json:"intent,omitempty"`
+	Status     string          `json:"status"`
+	Timestamp  string          `json:"timestamp"`
+	Reference  string          `json:"reference"`
+	ExternalID string          `json:"externalId,omitempty"`
+	Challenge  string          `json:"challengeId,omitempty"`
+	Channel    *common.Hash    `json:"channelId,omitempty"`
+	Accepted   *voucher.Amount `json:"acceptedCumulative,omitempty"`
+	Spent      *voucher.Amount `json:"spent,omitempty"`
+	Units      uint64          `json:"units,omitempty"`
+	TxHash     *common.Hash    `json:"txHash,omitempty"`
+}
+
+// Frame writes the receipt as the JSON object of a stream frame, from its fields; Raw is not looked at.
+// The error is [ErrMalformed] where [ParseFrame] would not read it back. It is for servers.
+func (r Receipt) Frame() ([]byte, error) {
+	s := spelled{
+		Method: r.Method, Intent: r.Intent, Status: r.Status, Timestamp: r.Timestamp.UTC().Format(time.RFC3339Nano),
+		Reference: r.Reference, ExternalID: r.ExternalID,
+	}
+	if r.Session {
+		s.Challenge, s.Channel, s.Accepted, s.Spent, s.Units = r.ChallengeID, &r.ChannelID, &r.Accepted, &r.Spent, r.Units
+	}
+	if r.TxHash != (common.Hash{}) {
+		s.TxHash = &r.TxHash
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if _, err := ParseFrame(text); err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// Header writes the receipt as the value of a Payment-Receipt header. The error is that of
+// [Receipt.Frame]. It is for servers.
+func (r Receipt) Header() (string, error) {
+	text, err := r.Frame()
+	return base64.RawURLEncoding.EncodeToString(text), err
+}
