@@ -12,19 +12,22 @@ import (
 
 // Bounds of what a node can cost us.
 const (
-	maxResends     = 3                // sends after the first
-	attemptTimeout = 10 * time.Second // one HTTP exchange, body included
-	maxAnswer      = 4 << 20          // bytes of a response body
+	maxResends = 3       // sends after the first
+	maxAnswer  = 4 << 20 // bytes of a response body
 )
 
 // waits are the pauses of a client. Tests shorten them.
 type waits struct {
+	attempt            time.Duration // one HTTP exchange, body included
 	retryMin, retryMax time.Duration // between attempts, whatever Retry-After says
 	poll               time.Duration // between look-ups of a receipt
 	confirm            time.Duration // the longest wait for a receipt
 }
 
-var defaultWaits = waits{retryMin: 100 * time.Millisecond, retryMax: time.Second, poll: 200 * time.Millisecond, confirm: time.Minute}
+var defaultWaits = waits{
+	attempt: 10 * time.Second, retryMin: 100 * time.Millisecond, retryMax: time.Second,
+	poll: 200 * time.Millisecond, confirm: time.Minute,
+}
 
 // repeatable marks the context of a request that may be sent again as it is: a read, or the raw bytes of
 // a transaction. Without the mark a request is sent once.
@@ -34,7 +37,7 @@ type repeatable struct{}
 // thing to follow: it would carry the node's credentials and signed bytes elsewhere.
 func newHTTPClient(base http.RoundTripper, w waits) *http.Client {
 	retrying := &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: bounded{base}, CheckRedirect: stay, Timeout: attemptTimeout},
+		HTTPClient:   &http.Client{Transport: bounded{base}, CheckRedirect: stay, Timeout: w.attempt},
 		Logger:       nil, // the default one prints URLs with their queries
 		RetryWaitMin: w.retryMin,
 		RetryWaitMax: w.retryMax,

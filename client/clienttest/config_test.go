@@ -219,7 +219,7 @@ func TestKeys(t *testing.T) {
 	assert.NotEqual(t, first, second)
 	assert.Equal(t, first, two.Payer(), "the same at each start")
 	assert.Equal(t, voucher.Units(5), one.Chain.Balance(first.Address))
-	for _, text := range []string{fmt.Sprint(first), fmt.Sprintf("%+v", first), fmt.Sprintf("%#v", first), fmt.Sprintf("%s", first)} {
+	for _, text := range []string{fmt.Sprint(first), fmt.Sprintf("%+v", first), fmt.Sprintf("%#v", first), first.String()} {
 		assert.Equal(t, first.Address.Hex(), text)
 	}
 }

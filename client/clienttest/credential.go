@@ -60,8 +60,10 @@ func parseCredential(token string) (*credential, error) {
 	if c.source, err = outer.text("source"); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(outer["payload"], &c.payload); err != nil {
-		return nil, errors.New("the credential has no payload")
+	if raw, ok := outer["payload"]; ok {
+		if err := json.Unmarshal(raw, &c.payload); err != nil {
+			return nil, errors.New("the credential's payload is not an object")
+		}
 	}
 	for name, to := range c.challenge.fields() {
 		if *to, err = ch.text(name); err != nil {

@@ -171,7 +171,7 @@ func TestV1Rules(t *testing.T) {
 	assert.Equal(t, "session/insufficient-balance", p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 300)).problem)
 	assert.Equal(t, "session/delta-too-small", p.pay("GET", "/v1/min-delta", p.ask("/v1/min-delta"), p.voucher(c, "voucher", 799)).problem)
 
-	// A close request that was seen is never forgotten, also when it is cancelled.
+	// A close request that was seen is never forgotten, also when it is canceled.
 	p.requestClose(c)
 	assert.Equal(t, 410, p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 400)).status)
 	p.onChain(srv.Token, abi("approve(address,uint256)", srv.Escrow(voucher.V1), uint64(5)))

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrUnpaid: a stream asked for a voucher and got none in time ([Config.VoucherWait]).
+// ErrUnpaid means that a stream asked for a voucher and got none in time ([Config.VoucherWait]).
 var ErrUnpaid = errors.New("clienttest: no voucher came for the next unit")
 
 // Meter is one paid event stream. It belongs to one goroutine.

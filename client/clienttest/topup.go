@@ -65,7 +65,7 @@ func (s *Server) known(p *payload, t Terms) (*account, error) {
 }
 
 // refresh reads the chain's word on the account and says why it cannot be paid from, or nil. A v1
-// close request that was seen once is never forgotten; on v2 a cancelled one is.
+// close request that was seen once is never forgotten; on v2 a canceled one is.
 func (s *Server) refresh(a *account) error {
 	state := s.Chain.Channel(a.id)
 	s.book.mu.Lock()

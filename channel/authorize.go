@@ -1,0 +1,163 @@
+package channel
+
+import (
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// This file is the rule. It alone writes State.authorized, and it never takes an operand from a
+// server: what raises the number is a price that our own caller agreed to, our own Ahead, or our own
+// signature that somebody shows us.
+
+// Ask is one thing that a caller wants paid on a channel.
+type Ask struct {
+	// Price is what it costs, in base units, as agreed by the caller's limits.
+	Price voucher.Amount
+	// Floor is what the payee says a voucher must reach, or zero. It is compared, never signed: where our
+	// own number stays below it the ask is refused.
+	Floor voucher.Amount
+	// MinDelta is the growth between two vouchers that the payee insists on (minVoucherDelta), or zero. It
+	// too is compared only.
+	MinDelta voucher.Amount
+}
+
+// Claim is what one ask in flight stands for in Claimed, and how much of it raised the ceiling. A
+// price raises the ceiling once, however often it is presented.
+type Claim struct{ Price, Raised voucher.Amount }
+
+// Authorize decides one ask. It returns the state in which the ask is counted, the claim that stands
+// for it, and due: the cumulative amount of the voucher to present. Where due is at most Signed there
+// is nothing to sign; otherwise the returned state must be durable before a signature is made.
+//
+// What was authorized and not used is used first. Beyond it the ceiling rises to what was claimed plus
+// Ahead, but never above what callers asked for in all plus Ahead, the deposit, or Limits.Deposit.
+//
+// The errors are [ErrOffer], [ErrLimit], [ErrNotPayable] and [ErrDeposit]; the state is then unchanged.
+func (s State) Authorize(ask Ask, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
+	if err := lim.CheckPrice(ask.Price); err != nil {
+		return s, Claim{}, due, err
+	}
+	return s.authorize(ask, lim)
+}
+
+func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, error) {
+	refuse := func(err error) (State, Claim, voucher.Amount, error) { return s, Claim{}, voucher.Amount{}, err }
+	if !s.Payable() {
+		return refuse(fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.Phase()))
+	}
+	claimed, err := s.Claimed.Add(ask.Price)
+	if err != nil {
+		return refuse(err)
+	}
+	asked, err := s.asked.Add(ask.Price)
+	if err != nil {
+		return refuse(err)
+	}
+	next, claim := s, Claim{Price: ask.Price}
+	next.Claimed, next.asked = claimed, asked
+
+	var due voucher.Amount
+	switch enough := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(ask.Floor) }; {
+	case enough(s.Signed):
+		return next, claim, s.Signed, nil
+	case enough(s.authorized):
+		due = claimed
+		if due.Less(ask.Floor) || due.SubFloor(s.Signed).Less(ask.MinDelta) {
+			due = s.authorized
+		}
+	default:
+		target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).Min(s.ceiling(lim))
+		if target.Less(claimed) {
+			return refuse(s.short(claimed, lim))
+		}
+		claim.Raised = target.SubFloor(s.authorized).Min(ask.Price)
+		next.authorized = target.Max(s.authorized)
+		due = next.authorized
+	}
+	if due.Less(ask.Floor) {
+		return refuse(&DesyncError{ChannelID: s.ID, Required: ask.Floor, Ours: due})
+	}
+	if grown := due.SubFloor(s.Signed); !s.Signed.IsZero() && grown.Less(ask.MinDelta) {
+		return refuse(&LimitError{Limit: "Ahead", Wanted: ask.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
+	}
+	return next, claim, due, nil
+}
+
+// Overdrawn decides what to present when the payee refuses presented as too little. What exists
+// already comes first: a higher voucher, then the rest of an unused ceiling. Only when the whole
+// ceiling is used does the ceiling rise, by what this claim's price has not raised yet, so that one
+// price still raises it once.
+//
+// The errors are [ErrSpent] when this claim has nothing left to give, [ErrLimit] and [ErrDeposit].
+func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
+	switch {
+	case presented.Less(s.Signed):
+		return s, c, s.Signed, nil
+	case presented.Less(s.authorized):
+		return s, c, s.authorized, nil
+	}
+	rest := c.Price.SubFloor(c.Raised)
+	if rest.IsZero() {
+		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s", ErrSpent, s.ID, presented)
+	}
+	target, err := s.authorized.Add(rest)
+	if err != nil {
+		return s, c, due, err
+	}
+	if s.ceiling(lim).Less(target) || s.asked.AddCapped(lim.Ahead).Less(target) {
+		return s, c, due, s.short(target, lim)
+	}
+	next = s
+	next.authorized, next.Claimed = target, target.Max(s.Claimed)
+	c.Raised = c.Price
+	return next, c, target, nil
+}
+
+// ceiling is the most that may ever be authorized as things stand.
+func (s State) ceiling(lim Limits) voucher.Amount {
+	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
+}
+
+// short says why a target is not reachable: by a limit, or for want of deposit.
+func (s State) short(target voucher.Amount, lim Limits) error {
+	if err := within("Deposit", target, lim.Deposit); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: channel %s needs %s, deposited %s", ErrDeposit, s.ID, target, s.Deposit)
+}
+
+// signedBefore raises the three numbers of our column to v: an amount that we are shown to have signed
+// before, by our own signature or by the chain's settlement of one.
+func (s State) signedBefore(v voucher.Amount) State {
+	if s.authorized.Less(v) {
+		s.authorized = v
+		s.asked, s.Claimed = s.asked.Max(v), s.Claimed.Max(v)
+	}
+	return s
+}
+
+// MarkSigned notes that the voucher v exists. The gate calls it. The error is [ErrOverAuthorized].
+func (s State) MarkSigned(v voucher.Signed) (State, error) {
+	if s.authorized.Less(v.Cumulative) || v.ChannelID != s.ID {
+		return s, fmt.Errorf("%w: channel %s: %s above %s", ErrOverAuthorized, s.ID, v.Cumulative, s.authorized)
+	}
+	if s.Signed.Less(v.Cumulative) || (s.Signed == v.Cumulative && len(s.Voucher) == 0) {
+		s.Signed, s.Voucher = v.Cumulative, v.Signature
+	}
+	return s, nil
+}
+
+// Release takes back a claim that was certainly not charged. The ceiling stays; what is free under it
+// is used by the next ask.
+func (s State) Release(c Claim) State {
+	s.Claimed = s.Claimed.SubFloor(c.Price)
+	return s
+}
+
+// Retract takes back an ask whose voucher was never made: nothing was signed for it, so nothing was
+// asked. A ceiling that is already durable stays.
+func (s State) Retract(c Claim) State {
+	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Price)
+	return s
+}

@@ -1,0 +1,249 @@
+package channel_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+func TestAuthorizeCountsPrices(t *testing.T) {
+	s := open(t, 10_000)
+	for n := uint64(1); n <= 5; n++ {
+		var due voucher.Amount
+		s, _, due = pay(t, s, 100, wide)
+		assert.Equal(t, u(n*100), due)
+		assert.Equal(t, u(n*100), s.Authorized())
+		assert.Equal(t, u(n*100), s.Signed)
+	}
+}
+
+func TestAuthorizeUsesCreditFirst(t *testing.T) {
+	s, claim, _ := pay(t, open(t, 10_000), 100, wide)
+	s = s.Release(claim)
+	next, _, due := pay(t, s, 60, wide)
+	assert.Equal(t, u(100), due, "the voucher that exists")
+	assert.Equal(t, u(100), next.Authorized(), "nothing new was authorized")
+	_, _, due = pay(t, next, 60, wide)
+	assert.Equal(t, u(120), due, "what is left of the credit counts")
+}
+
+func TestAheadServesManyRequestsWithOneVoucher(t *testing.T) {
+	lim := ahead(wide, 6400)
+	s, _, first := pay(t, open(t, 100_000), 100, lim)
+	assert.Equal(t, u(6500), first)
+	for range 64 {
+		var due voucher.Amount
+		s, _, due = pay(t, s, 100, lim)
+		assert.Equal(t, first, due)
+	}
+	_, _, due := pay(t, s, 100, lim)
+	assert.Equal(t, u(6600+6400), due)
+}
+
+func TestAuthorizeRefuses(t *testing.T) {
+	full, _, _ := pay(t, open(t, 150), 100, wide)
+	gone := open(t, 1000).Abandoned()
+	for name, c := range map[string]struct {
+		state channel.State
+		ask   channel.Ask
+		lim   channel.Limits
+		want  error
+		text  string
+	}{
+		"zero limits":    {open(t, 1000), channel.Ask{Price: u(1)}, channel.Limits{}, channel.ErrLimit, "set Limits.Price"},
+		"zero deposit":   {open(t, 1000), channel.Ask{Price: u(1)}, channel.Limits{Price: u(1)}, channel.ErrLimit, "set Limits.Deposit"},
+		"price":          {open(t, 10000), channel.Ask{Price: u(1001)}, wide, channel.ErrLimit, "wanted 1001"},
+		"zero price":     {open(t, 1000), channel.Ask{}, wide, channel.ErrOffer, "zero"},
+		"deposit":        {full, channel.Ask{Price: u(51)}, wide, channel.ErrDeposit, "needs 151"},
+		"gone":           {gone, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "open"},
+		"closing":        {open(t, 1000).ClosingAt(u(1)), channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "closing"},
+		"never opened":   {channel.State{}, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "unopened"},
+		"min delta":      {full, channel.Ask{Price: u(10), MinDelta: u(50)}, wide, channel.ErrLimit, "set Limits.Ahead to at least 40"},
+		"floor":          {open(t, 1000), channel.Ask{Price: u(10), Floor: u(11)}, wide, channel.ErrServerWord, "requires a voucher of 11"},
+		"128-bit prices": {open(t, 1000), channel.Ask{Price: voucher.MaxAmount}, channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount}, channel.ErrDeposit, "needs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, _, due, err := c.state.Authorize(c.ask, c.lim)
+			require.ErrorIs(t, err, c.want)
+			assert.ErrorContains(t, err, c.text)
+			assert.True(t, due.IsZero())
+			assert.Equal(t, c.state, next, "a refusal changes nothing")
+		})
+	}
+}
+
+func TestMinDeltaIsPaidFromAhead(t *testing.T) {
+	lim := ahead(wide, 40)
+	s, _, due := pay(t, open(t, 1000), 10, channel.Limits{Price: u(10), Deposit: u(1000)})
+	require.Equal(t, u(10), due)
+	_, _, due, err := s.Authorize(channel.Ask{Price: u(10), MinDelta: u(50)}, lim)
+	require.NoError(t, err)
+	assert.Equal(t, u(60), due)
+}
+
+// TestOverdrawn: a payee that refuses what is presented gets what exists, then what is authorized, and
+// then one price, once.
+func TestOverdrawn(t *testing.T) {
+	s, claim, due := pay(t, open(t, 1000), 100, wide)
+	_, _, _, err := s.Overdrawn(claim, due, wide)
+	assert.ErrorIs(t, err, channel.ErrSpent, "the price raised the ceiling already")
+
+	s = s.Release(claim)
+	s, claim, due = pay(t, s, 100, wide)
+	require.Equal(t, u(100), due, "credit")
+	next, claim, due, err := s.Overdrawn(claim, due, wide)
+	require.NoError(t, err)
+	assert.Equal(t, u(200), due)
+	assert.Equal(t, u(200), next.Authorized())
+	assert.Equal(t, u(200), next.Claimed, "all of it counts as used")
+	next = sign(t, next, due)
+	_, _, _, err = next.Overdrawn(claim, due, wide)
+	assert.ErrorIs(t, err, channel.ErrSpent)
+
+	_, _, due, err = next.Overdrawn(claim, u(150), wide)
+	require.NoError(t, err)
+	assert.Equal(t, u(200), due, "a higher voucher exists: present it")
+}
+
+func TestOverdrawnStaysWithinLimits(t *testing.T) {
+	s, claim, _ := pay(t, open(t, 150), 100, wide)
+	s = s.Release(claim)
+	s, claim, due := pay(t, s, 100, wide)
+	_, _, _, err := s.Overdrawn(claim, due, wide)
+	assert.ErrorIs(t, err, channel.ErrDeposit)
+}
+
+// TestClimbAfterCrash: what was authorized and not signed before a crash is presented low first, then
+// whole, and raises nothing.
+func TestClimbAfterCrash(t *testing.T) {
+	lim := ahead(wide, 500)
+	crashed, _, due, err := open(t, 10_000).Authorize(channel.Ask{Price: u(100)}, lim)
+	require.NoError(t, err)
+	require.Equal(t, u(600), due)
+	stored, err := crashed.Encode()
+	require.NoError(t, err)
+	s, err := channel.Decode(stored)
+	require.NoError(t, err)
+
+	s, claim, due := pay(t, s, 100, lim)
+	assert.Equal(t, u(200), due)
+	assert.Equal(t, u(600), s.Authorized())
+	next, _, due, err := s.Overdrawn(claim, due, lim)
+	require.NoError(t, err)
+	assert.Equal(t, u(600), due)
+	assert.Equal(t, u(600), next.Authorized())
+}
+
+func TestMarkSignedRefusesMoreThanAuthorized(t *testing.T) {
+	s := open(t, 1000)
+	_, err := s.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: u(1)}})
+	assert.ErrorIs(t, err, channel.ErrOverAuthorized)
+}
+
+// TestTheRule drives the pure core with random asks, refusals, receipts and lies, and holds it to what is
+// promised: the ceiling never passes what callers asked for plus Ahead, the deposit, or the limit, and
+// never falls.
+func TestTheRule(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		lim := channel.Limits{Price: u(50), Deposit: u(5000), Stream: u(800), Step: u(rapid.Uint64Range(0, 50).Draw(rt, "step")), Ahead: u(rapid.Uint64Range(0, 300).Draw(rt, "ahead"))}
+		s := open(t, rapid.Uint64Range(1, 8000).Draw(rt, "deposit"))
+		deposit := s.Deposit
+		var asked voucher.Amount
+		type held struct {
+			channel.Claim
+			due voucher.Amount
+		}
+		var claims []held
+		amount := rapid.Custom(func(rt *rapid.T) voucher.Amount {
+			return u(rapid.OneOf(rapid.Uint64Range(0, 60), rapid.Uint64Range(0, 10_000), rapid.Just(^uint64(0))).Draw(rt, "n"))
+		})
+		mark := func(next channel.State, due voucher.Amount) {
+			if s = next; s.Signed.Less(due) {
+				var err error
+				s, err = s.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: []byte{1}})
+				require.NoError(rt, err)
+			}
+		}
+		before := s.Authorized()
+		rt.Repeat(map[string]func(*rapid.T){
+			"ask": func(rt *rapid.T) {
+				a := channel.Ask{Price: amount.Draw(rt, "price"), MinDelta: amount.Draw(rt, "delta")}
+				next, c, due, err := s.Authorize(a, lim)
+				if err != nil {
+					require.Equal(rt, s, next)
+					return
+				}
+				asked = asked.AddCapped(a.Price)
+				mark(next, due)
+				claims = append(claims, held{c, due})
+			},
+			"refuse": func(rt *rapid.T) {
+				if len(claims) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
+				next, c, due, err := s.Overdrawn(claims[i].Claim, claims[i].due, lim)
+				if err != nil {
+					return
+				}
+				claims[i] = held{c, due}
+				mark(next, due)
+			},
+			"need voucher": func(rt *rapid.T) {
+				if len(claims) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
+				was := claims[i].Price
+				next, c, due, err := s.AuthorizeMore(claims[i].Claim, amount.Draw(rt, "required"), u(10), lim)
+				if err != nil {
+					return
+				}
+				asked = asked.AddCapped(c.Price.SubFloor(was))
+				claims[i] = held{c, due}
+				mark(next, due)
+			},
+			"deliver": func(rt *rapid.T) {
+				if len(claims) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
+				was := claims[i].Price
+				s, claims[i].Claim = s.Deliver(claims[i].Claim, amount.Draw(rt, "total"))
+				asked = asked.AddCapped(claims[i].Price.SubFloor(was))
+			},
+			"receipt": func(rt *rapid.T) {
+				next, _ := s.Reconcile(channel.Word{Accepted: amount.Draw(rt, "accepted"), Spent: amount.Draw(rt, "spent")}, amount.Draw(rt, "in flight"))
+				require.Equal(rt, s.Authorized(), next.Authorized(), "a receipt raised the ceiling")
+				require.False(rt, s.Claimed.Less(next.Claimed), "a receipt raised what is claimed")
+				s = next
+			},
+			"release": func(rt *rapid.T) {
+				if len(claims) > 0 {
+					s = s.Release(claims[0].Claim)
+					claims = claims[1:]
+				}
+			},
+			"crash": func(rt *rapid.T) {
+				data, err := s.Encode()
+				require.NoError(rt, err)
+				s, err = channel.Decode(data)
+				require.NoError(rt, err)
+				claims = nil
+			},
+			"": func(rt *rapid.T) {
+				a := s.Authorized()
+				require.False(rt, a.Less(before), "the ceiling fell")
+				before = a
+				require.False(rt, a.Less(s.Signed), "signed above authorized")
+				require.False(rt, asked.AddCapped(lim.Ahead).Less(a), "authorized %s for %s asked and %s ahead", a, asked, lim.Ahead)
+				require.False(rt, lim.Deposit.Min(deposit).Less(a), "authorized above the deposit")
+			},
+		})
+	})
+}

@@ -1,0 +1,56 @@
+package channel
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// CloseDue is the cumulative amount to sign for a cooperative close: what was really used, as claimed and as
+// lowered by receipts. refused is the amount that the payee refused as too low, or zero on the first try; the
+// next one is then the highest voucher that exists, so closing never gives more than was signed.
+//
+// A v1 payee takes the whole close voucher and refuses one at or below what is settled: where nothing
+// more was used there is no cooperative close, only a requested one. The error is [ErrNotPayable].
+func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
+	if p := s.Phase(); p == Unopened || p == Closed {
+		return voucher.Amount{}, fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, p)
+	}
+	due := s.Claimed.Min(s.authorized).Max(s.Settled)
+	if !refused.IsZero() {
+		if !refused.Less(s.Signed) {
+			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever signed; request the close on chain and withdraw", ErrNotPayable, s.ID, refused)
+		}
+		due = s.Signed
+	}
+	if s.Protocol == voucher.V1 && !s.Settled.Less(due) {
+		return voucher.Amount{}, fmt.Errorf("%w: channel %s: all of %s is settled, and a v1 payee closes only above that; request the close on chain and withdraw", ErrNotPayable, s.ID, s.Settled)
+	}
+	return due, nil
+}
+
+// ClosingAt writes down that a cooperative close for amount is about to be sent. No voucher follows it.
+func (s State) ClosingAt(amount voucher.Amount) State {
+	s.CloseSent, s.CloseAmount = true, amount
+	return s
+}
+
+// CloseRefused takes that back: the payee refused, and the channel still takes vouchers.
+func (s State) CloseRefused() State {
+	s.CloseSent, s.CloseAmount = false, voucher.Amount{}
+	return s
+}
+
+// CloseAcknowledged books the payee's close receipt. The chain has the last word ([State.Settle]).
+func (s State) CloseAcknowledged(tx common.Hash) State {
+	s.CloseTx = tx
+	return s
+}
+
+// Abandoned marks a channel whose payee takes no more vouchers. Its money comes back by a close.
+func (s State) Abandoned() State {
+	s.Gone = true
+	return s
+}

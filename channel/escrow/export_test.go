@@ -1,0 +1,48 @@
+package escrow
+
+import (
+	"net/http"
+	"time"
+)
+
+// What the tests see of the inside.
+
+// InTest makes every pause short, and the clock the test's own where now is not nil.
+func InTest(now func() time.Time) Option {
+	return func(c *Client) {
+		c.waits = waits{attempt: 300 * time.Millisecond, retryMin: time.Millisecond, retryMax: 5 * time.Millisecond, poll: time.Millisecond, confirm: 200 * time.Millisecond}
+		if now != nil {
+			c.now = now
+		}
+	}
+}
+
+// HTTPClient is the client under JSON-RPC, for requests without the mark.
+func HTTPClient() *http.Client {
+	return newHTTPClient(http.DefaultTransport, waits{attempt: time.Second, retryMin: time.Millisecond, retryMax: time.Millisecond})
+}
+
+const (
+	KeepFor = keepFor
+	Sends   = 1 + maxResends
+)
+
+// Selectors by signature, for the test that derives them.
+var Selectors = map[string]uint32{
+	"approve(address,uint256)": selApprove, "balanceOf(address)": selBalanceOf,
+	"open(address,address,uint128,bytes32,address)": selOpenV1, "topUp(bytes32,uint256)": selTopUpV1,
+	"requestClose(bytes32)": selCloseV1, "withdraw(bytes32)": selWithdrawV1, "getChannel(bytes32)": selChannelV1,
+	"open(address,address,address,uint96,bytes32,address)":                          selOpenV2,
+	"topUp((address,address,address,address,bytes32,address,bytes32),uint96)":       selTopUpV2,
+	"requestClose((address,address,address,address,bytes32,address,bytes32))":       selCloseV2,
+	"withdraw((address,address,address,address,bytes32,address,bytes32))":           selWithdrawV2,
+	"getChannelState(bytes32)":                                                      selStateV2,
+}
+
+// The calls, as bytes.
+var (
+	Approve     = approve
+	OpenCall    = openCall
+	ChannelCall = channelCall
+	StateCall   = stateCall
+)

@@ -1,0 +1,65 @@
+package channel
+
+import (
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Step is what has to happen before a voucher can be presented.
+type Step uint8
+
+// The steps.
+const (
+	Pay   Step = iota // the deposit covers it
+	TopUp             // put Amount more into the channel first
+	Fund              // open a channel with a deposit of Amount
+)
+
+// Plan is one step and what it costs.
+type Plan struct {
+	Step   Step
+	Amount voucher.Amount
+}
+
+// PlanPayment decides how ask is paid on s (nil where there is no channel). funded is what the session has put into
+// channels so far. Sizes follow Limits.Fund, else the server's suggestion, else the bare need, and stay
+// within Limits.Deposit and Limits.Total. The error is [ErrLimit] or [ErrOffer]: nothing may be signed.
+func PlanPayment(s *State, ask Ask, suggested, funded voucher.Amount, lim Limits) (Plan, error) {
+	if err := lim.CheckPrice(ask.Price); err != nil {
+		return Plan{}, err
+	}
+	if s == nil {
+		return plan(Fund, ask.Price, voucher.Amount{}, suggested, funded, lim, voucher.Protocol(0).Max())
+	}
+	need := s.Claimed.AddCapped(ask.Price)
+	if !s.Signed.IsZero() && s.Signed.Less(need) {
+		// The growth that the payee insists on, as far as Ahead gives it.
+		need = need.Max(s.Signed.AddCapped(ask.MinDelta).Min(need.AddCapped(lim.Ahead)))
+	}
+	if !s.Deposit.Less(need) {
+		return Plan{Step: Pay}, nil
+	}
+	return plan(TopUp, need, s.Deposit, suggested, funded, lim, s.Protocol.Max())
+}
+
+// plan sizes a deposit that has to reach need from have.
+func plan(step Step, need, have, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
+	room := lim.Deposit.Min(most).SubFloor(have)
+	short := need.SubFloor(have)
+	if err := within("Deposit", need, lim.Deposit); err != nil {
+		return Plan{}, err
+	}
+	if err := within("Total", funded.AddCapped(short), lim.total()); err != nil {
+		return Plan{}, err
+	}
+	wish := lim.Fund
+	if wish.IsZero() {
+		wish = suggested
+	}
+	amount := wish.Max(short).Min(room).Min(lim.total().SubFloor(funded))
+	if amount.Less(short) {
+		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", ErrOffer, need)
+	}
+	return Plan{Step: step, Amount: amount}, nil
+}

@@ -1,0 +1,159 @@
+package channel_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
+
+func TestReconcileOnlyLowers(t *testing.T) {
+	s, _, _ := pay(t, open(t, 10_000), 100, wide)
+	s, _, _ = pay(t, s, 100, wide)
+	for name, c := range map[string]struct {
+		word      channel.Word
+		inFlight  uint64
+		claimed   uint64
+		violation string
+	}{
+		"as claimed":           {channel.Word{Accepted: u(200), Spent: u(200)}, 0, 200, ""},
+		"less was spent":       {channel.Word{Accepted: u(200), Spent: u(120)}, 0, 120, ""},
+		"one is in flight":     {channel.Word{Accepted: u(100), Spent: u(50)}, 100, 150, ""},
+		"nothing was spent":    {channel.Word{Accepted: u(200)}, 0, 0, ""},
+		"accepted above ours":  {channel.Word{Accepted: u(201), Spent: u(1)}, 0, 200, "more than was ever authorized"},
+		"spent above accepted": {channel.Word{Accepted: u(100), Spent: u(101)}, 0, 200, "more was spent than accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, err := s.Reconcile(c.word, u(c.inFlight))
+			assert.Equal(t, u(c.claimed), next.Claimed)
+			assert.Equal(t, s.Authorized(), next.Authorized())
+			assert.Equal(t, s.Deposit, next.Deposit)
+			if c.violation == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, channel.ErrServerWord)
+			assert.ErrorContains(t, err, c.violation)
+			later, err := next.Reconcile(channel.Word{Accepted: u(200)}, u(0))
+			require.NoError(t, err)
+			assert.Equal(t, u(200), later.Claimed, "a server that contradicted itself is not believed again")
+		})
+	}
+}
+
+// TestSpentIsMonotonic: an old receipt, or one that counts a single request, lowers nothing.
+func TestSpentIsMonotonic(t *testing.T) {
+	s, _, _ := pay(t, open(t, 10_000), 100, wide)
+	s, err := s.Reconcile(channel.Word{Accepted: u(100), Spent: u(100), Units: 1}, u(0))
+	require.NoError(t, err)
+	s, _, _ = pay(t, s, 100, wide)
+	s, err = s.Reconcile(channel.Word{Accepted: u(100), Spent: u(40), Units: 1}, u(0))
+	require.NoError(t, err)
+	assert.Equal(t, u(200), s.Claimed)
+	assert.Equal(t, u(100), s.Spent)
+}
+
+func TestStreamAsks(t *testing.T) {
+	lim := wide
+	s, claim, _ := pay(t, open(t, 10_000), 10, lim)
+	for name, c := range map[string]struct {
+		required uint64
+		lim      channel.Limits
+		due      uint64
+		want     error
+	}{
+		"it has not seen the voucher": {10, lim, 10, nil},
+		"one unit":                    {20, lim, 20, nil},
+		"forged: the whole deposit":   {10_000, lim, 0, channel.ErrServerWord},
+		"one above one unit":          {21, lim, 0, channel.ErrServerWord},
+		"a larger step is allowed":    {50, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}, 50, nil},
+		"and not a larger one":        {51, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}, 0, channel.ErrServerWord},
+		"Ahead covers it":             {21, ahead(lim, 30), 50, nil},
+		"no stream limit":             {20, channel.Limits{Price: u(10), Deposit: u(10_000)}, 0, channel.ErrLimit},
+		"the stream limit":            {20, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(19)}, 0, channel.ErrLimit},
+		"the deposit":                 {20, channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}, 0, channel.ErrLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, grown, due, err := s.AuthorizeMore(claim, u(c.required), u(10), c.lim)
+			assert.Equal(t, u(c.due), due)
+			if c.want != nil {
+				require.ErrorIs(t, err, c.want)
+				assert.Equal(t, s, next)
+				assert.Equal(t, claim, grown)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+	shallow, claim, _ := pay(t, open(t, 15), 10, lim)
+	_, _, _, err := shallow.AuthorizeMore(claim, u(20), u(10), lim)
+	assert.ErrorIs(t, err, channel.ErrDeposit)
+}
+
+// TestMarchWithoutContent: a stream that asks again and again gets one unit a frame, and never past the
+// stream's limit.
+func TestMarchWithoutContent(t *testing.T) {
+	lim := wide
+	lim.Stream = u(100)
+	s, claim, due := pay(t, open(t, 10_000), 10, lim)
+	for {
+		next, grown, more, err := s.AuthorizeMore(claim, u(0).AddCapped(due).AddCapped(u(10)), u(10), lim)
+		if err != nil {
+			require.ErrorIs(t, err, channel.ErrLimit)
+			break
+		}
+		s, claim, due = sign(t, next, more), grown, more
+	}
+	assert.Equal(t, u(100), s.Authorized())
+}
+
+func TestDeliverCountsWithinWhatIsSigned(t *testing.T) {
+	lim := ahead(wide, 50)
+	s, claim, _ := pay(t, open(t, 10_000), 10, lim)
+	s, claim = s.Deliver(claim, u(30))
+	assert.Equal(t, u(30), s.Claimed)
+	assert.Equal(t, u(30), claim.Price)
+	s, claim = s.Deliver(claim, u(30))
+	assert.Equal(t, u(30), s.Claimed)
+	s, claim = s.Deliver(claim, u(900))
+	assert.Equal(t, u(60), s.Claimed, "no further than the voucher")
+	assert.Equal(t, u(60), claim.Price)
+	assert.Equal(t, u(60), s.Authorized())
+}
+
+func TestCloseDue(t *testing.T) {
+	s, _, _ := pay(t, open(t, 10_000), 100, wide)
+	used, err := s.Reconcile(channel.Word{Accepted: u(100), Spent: u(60)}, u(0))
+	require.NoError(t, err)
+	settled := used.Settle(channel.OnChain{Exists: true, Deposit: u(10_000), Settled: u(80)})
+	v1 := settled
+	v1.Protocol = 1
+	for name, c := range map[string]struct {
+		state   channel.State
+		refused uint64
+		due     uint64
+		want    error
+	}{
+		"what was used":             {used, 0, 60, nil},
+		"refused: the voucher":      {used, 60, 100, nil},
+		"refused twice":             {used, 100, 0, channel.ErrNotPayable},
+		"never below settled":       {settled, 0, 80, nil},
+		"v1 closes above settled":   {v1, 0, 0, channel.ErrNotPayable},
+		"v1 after a refusal":        {v1, 60, 100, nil},
+		"nothing to close":          {channel.State{}, 0, 0, channel.ErrNotPayable},
+		"closing is closed again":   {used.ClosingAt(u(60)), 0, 60, nil},
+		"nothing used, nothing due": {open(t, 10), 0, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			due, err := c.state.CloseDue(u(c.refused))
+			if c.want != nil {
+				require.ErrorIs(t, err, c.want)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, u(c.due), due)
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package channel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// ErrRecord: a stored record cannot be read: it is damaged, or a newer version wrote it. It is left as
+// it is.
+var ErrRecord = errors.New("channel: stored record cannot be read")
+
+// recordVersion is written into every record. A newer one is refused, not guessed at.
+const recordVersion = 1
+
+// record is a State as it is stored: JSON that a person can read, amounts as decimal strings.
+type record struct {
+	Version    int              `json:"version"`
+	ID         common.Hash      `json:"channelId"`
+	Protocol   voucher.Protocol `json:"protocol"`
+	ChainID    uint64           `json:"chainId"`
+	Escrow     common.Address   `json:"escrow"`
+	Descriptor descriptorRecord `json:"descriptor"`
+	Scope      Scope            `json:"scope"`
+	URL        string           `json:"url,omitempty"`
+	CreatedAt  time.Time        `json:"createdAt"`
+
+	Authorized voucher.Amount `json:"authorized"`
+	Asked      voucher.Amount `json:"asked"`
+	Signed     voucher.Amount `json:"signed"`
+	Voucher    hexutil.Bytes  `json:"voucher,omitempty"`
+	Claimed    voucher.Amount `json:"claimed"`
+
+	Deposit     voucher.Amount `json:"deposit"`
+	Opening     *fundingRecord `json:"opening,omitempty"`
+	ToppingUp   *fundingRecord `json:"toppingUp,omitempty"`
+	Confirmed   bool           `json:"confirmed"`
+	CloseAmount voucher.Amount `json:"closeAmount"`
+	CloseSent   bool           `json:"closeSent,omitempty"`
+	CloseTx     common.Hash    `json:"closeTx,omitzero"`
+	Gone        bool           `json:"gone,omitempty"`
+
+	Accepted  voucher.Amount `json:"accepted"`
+	Spent     voucher.Amount `json:"spent"`
+	Units     uint64         `json:"units,omitempty"`
+	Untrusted bool           `json:"untrusted,omitempty"`
+
+	Settled          voucher.Amount `json:"settled"`
+	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
+	Closed           bool           `json:"closed,omitempty"`
+}
+
+type descriptorRecord struct {
+	Payer             common.Address `json:"payer"`
+	Payee             common.Address `json:"payee"`
+	Operator          common.Address `json:"operator"`
+	Token             common.Address `json:"token"`
+	Salt              common.Hash    `json:"salt"`
+	AuthorizedSigner  common.Address `json:"authorizedSigner"`
+	ExpiringNonceHash common.Hash    `json:"expiringNonceHash"`
+}
+
+type fundingRecord struct {
+	Amount      voucher.Amount `json:"amount"`
+	Raw         hexutil.Bytes  `json:"transaction"`
+	Hash        common.Hash    `json:"hash"`
+	ValidBefore uint64         `json:"validBefore"`
+	Before      voucher.Amount `json:"before"`
+}
+
+func (f Funding) record() *fundingRecord {
+	if !f.Pending() {
+		return nil
+	}
+	return &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
+}
+
+func (r *fundingRecord) funding() Funding {
+	if r == nil {
+		return Funding{}
+	}
+	return Funding{r.Amount, r.Raw, r.Hash, r.ValidBefore, r.Before}
+}
+
+// Encode writes the state as its stored record.
+func (s State) Encode() ([]byte, error) {
+	return json.Marshal(record{
+		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
+		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt,
+		Authorized: s.authorized, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed,
+		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
+		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
+		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
+		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
+	})
+}
+
+// Decode reads a stored record. A record of a newer version, one that does not hash to its own id,
+// and one that signed more than it authorized are refused with [ErrRecord].
+func Decode(data []byte) (State, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	if r.Version != recordVersion {
+		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", ErrRecord, r.Version, recordVersion)
+	}
+	s := State{
+		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
+		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt,
+		authorized: r.Authorized, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed,
+		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
+		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
+		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
+		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
+	}
+	if s.authorized.Less(s.Signed) {
+		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", ErrRecord, s.ID, s.Signed, s.authorized)
+	}
+	if err := s.checkID(); err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	return s, nil
+}

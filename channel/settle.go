@@ -1,0 +1,77 @@
+package channel
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// OnChain is the chain's word on a channel.
+type OnChain struct {
+	// Exists is false where the escrow does not know the channel: never opened, or (v2) closed.
+	Exists bool
+	// Finalized is set by a v1 escrow for a channel that is closed for good.
+	Finalized bool
+	// Deposit and Settled are in base units.
+	Deposit, Settled voucher.Amount
+	// CloseRequestedAt is in Unix seconds, zero where no close was requested.
+	CloseRequestedAt uint64
+	// Time is the chain's own clock at that block, in Unix seconds.
+	Time uint64
+	// Payer, Payee, Token and Signer are what a v1 escrow stores of a channel; zero on v2, where the
+	// descriptor hashes to the id.
+	Payer, Payee, Token, Signer common.Address
+}
+
+// Settle books the chain's word. Settled proves a signature of ours, nothing else of it touches our
+// column.
+//
+// A channel that the chain does not know is closed, unless its opening transaction can still be mined: a
+// transaction that can not (its validBefore has passed in chain time) never will be.
+func (s State) Settle(c OnChain) State {
+	if !c.Exists || c.Finalized {
+		if s.Opening.Pending() && !s.Confirmed && !c.Finalized && c.Time <= s.Opening.ValidBefore {
+			return s // still unknown
+		}
+		s.Closed, s.CloseRequestedAt = true, 0
+		s.Opening, s.ToppingUp = Funding{}, Funding{}
+		if !s.Confirmed {
+			s.Deposit = voucher.Amount{} // never opened: nothing left the wallet
+		}
+		return s
+	}
+	s.Confirmed = true
+	s.Opening = Funding{}
+	s.Settled = s.Settled.Max(c.Settled)
+	s.CloseRequestedAt = c.CloseRequestedAt
+	if t := s.ToppingUp; t.Pending() && (t.Before.Less(c.Deposit) || t.ValidBefore < c.Time) {
+		s.ToppingUp = Funding{}
+	}
+	s.Deposit = c.Deposit
+	return s.signedBefore(c.Settled)
+}
+
+// Funded returns the state with a top-up written down, before it is sent. It does not count until the
+// chain or the payee confirms it.
+func (s State) Funded(f Funding) State {
+	f.Before = s.Deposit
+	s.ToppingUp = f
+	return s
+}
+
+// ToppedUp books the payee's word that the pending top-up was mined: the amount is our own.
+func (s State) ToppedUp() State {
+	if s.ToppingUp.Pending() {
+		s.Deposit = s.Deposit.AddCapped(s.ToppingUp.Amount)
+		s.ToppingUp = Funding{}
+		s.CloseRequestedAt = 0
+	}
+	return s
+}
+
+// Acknowledged books the payee's acceptance of the opening voucher.
+func (s State) Acknowledged() State {
+	s.Confirmed = true
+	s.Opening = Funding{}
+	return s
+}

@@ -1,0 +1,158 @@
+package channel_test
+
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// TestLife: the phases are read off the facts.
+func TestLife(t *testing.T) {
+	s := opening(t, 1000)
+	assert.Equal(t, channel.Opening, s.Phase())
+	assert.True(t, s.Payable())
+	assert.True(t, s.HoldsMoney())
+
+	assert.Equal(t, channel.Opening, s.Settle(channel.OnChain{Time: 1000}).Phase(), "it can still be mined")
+	never := s.Settle(channel.OnChain{Time: 1001})
+	assert.Equal(t, channel.Closed, never.Phase(), "it never will be")
+	assert.True(t, never.Deposit.IsZero())
+	assert.False(t, never.HoldsMoney())
+
+	s = s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990})
+	assert.Equal(t, channel.Open, s.Phase())
+	assert.False(t, s.Opening.Pending())
+
+	requested := s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), CloseRequestedAt: 995})
+	assert.Equal(t, channel.Closing, requested.Phase())
+	assert.False(t, requested.Payable())
+	assert.Equal(t, channel.Open, requested.Settle(channel.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up cancelled it")
+
+	closing := s.ClosingAt(u(10))
+	assert.Equal(t, channel.Closing, closing.Phase())
+	assert.True(t, closing.HoldsMoney())
+	assert.Equal(t, channel.Open, closing.CloseRefused().Phase())
+	closing = closing.CloseAcknowledged(common.Hash{1})
+	assert.Equal(t, channel.Closing, closing.Phase(), "the chain has the last word")
+	assert.Equal(t, channel.Closed, closing.Settle(channel.OnChain{}).Phase())
+	assert.Equal(t, channel.Closed, s.Settle(channel.OnChain{Exists: true, Finalized: true}).Phase())
+
+	assert.Equal(t, channel.Unopened, channel.State{}.Phase())
+	for p, name := range map[channel.Phase]string{channel.Unopened: "unopened", channel.Opening: "opening", channel.Open: "open", channel.Closing: "closing", channel.Closed: "closed", 99: "closed"} {
+		assert.Equal(t, name, p.String())
+	}
+}
+
+// TestSettledProvesOurSignature: the chain settles only what we signed, so a lost store learns it there.
+func TestSettledProvesOurSignature(t *testing.T) {
+	s := open(t, 1000).Settle(channel.OnChain{Exists: true, Deposit: u(900), Settled: u(300)})
+	assert.Equal(t, u(300), s.Authorized())
+	assert.Equal(t, u(300), s.Claimed)
+	assert.Equal(t, u(900), s.Deposit, "the chain's deposit counts")
+	_, _, due := pay(t, s, 100, wide)
+	assert.Equal(t, u(400), due)
+}
+
+func TestTopUp(t *testing.T) {
+	f := channel.Funding{Amount: u(500), Raw: []byte{1}, ValidBefore: 50}
+	s := open(t, 1000).Funded(f)
+	assert.Equal(t, u(1000), s.Deposit, "not counted before it is confirmed")
+	assert.Equal(t, u(1500), s.ToppedUp().Deposit)
+	assert.Equal(t, u(1500), s.ToppedUp().ToppedUp().Deposit, "counted once")
+
+	mined := s.Settle(channel.OnChain{Exists: true, Deposit: u(1500), Time: 40})
+	assert.Equal(t, u(1500), mined.Deposit)
+	assert.False(t, mined.ToppingUp.Pending())
+	assert.True(t, s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 40}).ToppingUp.Pending(), "undecided")
+	assert.False(t, s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 51}).ToppingUp.Pending(), "expired")
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	s, _, _ := pay(t, open(t, 10_000), 100, ahead(wide, 50))
+	s = s.Funded(channel.Funding{Amount: u(5), Raw: []byte{0x76, 2}, Hash: common.Hash{3}, ValidBefore: 7})
+	s.URL = "https://api.example.com/data"
+	data, err := s.Encode()
+	require.NoError(t, err)
+	got, err := channel.Decode(data)
+	require.NoError(t, err)
+	assert.Equal(t, s, got)
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	s, _, _ := pay(t, open(t, 10_000), 100, wide)
+	data, err := s.Encode()
+	require.NoError(t, err)
+	replace := func(old, new string) string {
+		out := string(data)
+		require.Contains(t, out, old)
+		return string(replaceOnce(out, old, new))
+	}
+	for name, text := range map[string]string{
+		"newer version":       replace(`"version":1`, `"version":2`),
+		"not JSON":            `{"version":1`,
+		"signed above":        replace(`"authorized":"100"`, `"authorized":"99"`),
+		"another payee":       replace(`"payee":"0x70997970`, `"payee":"0x70997971`),
+		"a negative amount":   replace(`"claimed":"100"`, `"claimed":"-1"`),
+		"another channel's":   replace(s.ID.Hex(), common.Hash{1}.Hex()),
+		"an amount in number": replace(`"claimed":"100"`, `"claimed":100`),
+	} {
+		_, err := channel.Decode([]byte(text))
+		assert.ErrorIs(t, err, channel.ErrRecord, name)
+	}
+}
+
+func replaceOnce(s, old, new string) []byte {
+	for i := 0; i+len(old) <= len(s); i++ {
+		if s[i:i+len(old)] == old {
+			return []byte(s[:i] + new + s[i+len(old):])
+		}
+	}
+	return []byte(s)
+}
+
+// TestRebase: what another process wrote, plus what happened here since.
+func TestRebase(t *testing.T) {
+	base, _, _ := pay(t, open(t, 10_000), 100, wide)
+	mine, _, _ := pay(t, base, 10, wide)
+	theirs, _, _ := pay(t, base, 20, wide)
+	got := mine.Rebase(theirs, base)
+	assert.Equal(t, u(130), got.Claimed)
+	assert.Equal(t, u(130), got.Asked())
+	assert.Equal(t, u(120), got.Authorized(), "the record's ceiling counts")
+	assert.Equal(t, u(120), got.Signed)
+
+	freed := base.Release(channel.Claim{Price: u(100)})
+	assert.Equal(t, u(20), freed.Rebase(theirs, base).Claimed)
+
+	ahead := mine.Rebase(base, base)
+	assert.Equal(t, u(110), ahead.Authorized(), "a signature of ours is never forgotten, even by an older record")
+
+	confirmed := opening(t, 10).Acknowledged().Rebase(opening(t, 10), opening(t, 10))
+	assert.Equal(t, channel.Open, confirmed.Phase())
+}
+
+func TestNewRefusesAnotherScope(t *testing.T) {
+	for name, change := range map[string]func(*channel.Scope){
+		"payer":    func(s *channel.Scope) { s.Payer[0]++ },
+		"payee":    func(s *channel.Scope) { s.Payee[0]++ },
+		"operator": func(s *channel.Scope) { s.Operator[0]++ },
+		"token":    func(s *channel.Scope) { s.Token[0]++ },
+		"signer":   func(s *channel.Scope) { s.Signer[0]++ },
+		"escrow":   func(s *channel.Scope) { s.Escrow[0]++ },
+		"chain":    func(s *channel.Scope) { s.ChainID++ },
+		"protocol": func(s *channel.Scope) { s.Protocol = voucher.V1 },
+	} {
+		sc := scope(t)
+		key := sc.Key()
+		change(&sc)
+		assert.NotEqual(t, key, sc.Key(), name)
+		_, err := channel.New(voucher.V2, chainID, escrow, descriptor(t), sc, channel.Funding{Amount: u(1)})
+		assert.ErrorIs(t, err, channel.ErrNotOurs, name)
+		assert.Equal(t, sc.Holds(descriptor(t)), name == "escrow" || name == "chain" || name == "protocol", name)
+	}
+}

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// EventKind names what happened.
+type EventKind string
+
+// The events.
+const (
+	EventChallenge EventKind = "challenge" // a session challenge arrived that can be paid
+	EventOpening   EventKind = "opening"   // an opening transaction is written down and about to leave
+	EventOpened    EventKind = "opened"    // the payee or the chain confirmed it
+	EventToppedUp  EventKind = "topped_up" // a top-up was confirmed
+	EventFound     EventKind = "found"     // a channel was found again
+	EventPaid      EventKind = "paid"      // a request was answered; Outcome says how
+	EventVoucher   EventKind = "voucher"   // a voucher was taken in the middle of a stream
+	EventReceipt   EventKind = "receipt"   // a receipt that counts came
+	EventViolation EventKind = "violation" // the server's numbers cannot be; Err says which. Nothing was lost
+	EventGone      EventKind = "gone"      // the payee takes no more vouchers of a channel that holds money
+	EventClosed    EventKind = "closed"    // the chain says that a channel is closed
+)
+
+// Event is something that happened to money. It is a copy; changing it changes nothing.
+type Event struct {
+	Kind EventKind
+	// Origin is scheme://host:port.
+	Origin    string
+	ChannelID common.Hash
+	// Price is what the request costs, Cumulative the voucher that was presented, Deposit what the channel
+	// holds, in base units; zero where it does not apply.
+	Price, Cumulative, Deposit voucher.Amount
+	Outcome                    Outcome
+	// Status is the HTTP status of the answer, zero where there is none.
+	Status int
+	// Receipt is the receipt that came, nil where none did.
+	Receipt *receipt.Receipt
+	Err     error
+}
+
+// tell hands an event to the log and the caller's hook, after the write and outside all locks. A hook
+// that panics does not stop a payment.
+func (s *Session) tell(ctx context.Context, e Event) {
+	level := slog.LevelDebug
+	if e.Kind == EventViolation || e.Kind == EventGone {
+		level = slog.LevelWarn
+	}
+	if s.log.Enabled(ctx, level) {
+		s.log.LogAttrs(ctx, level, "payment",
+			slog.String("event", string(e.Kind)), slog.String("origin", e.Origin), slog.String("channel", e.ChannelID.Hex()),
+			slog.String("price", e.Price.String()), slog.String("cumulative", e.Cumulative.String()),
+			slog.String("outcome", string(e.Outcome)), slog.Int("status", e.Status), slog.Any("error", e.Err))
+	}
+	if s.cfg.OnEvent == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "the event hook panicked", slog.Any("panic", r))
+		}
+	}()
+	s.cfg.OnEvent(e)
+}

@@ -1,0 +1,131 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+)
+
+// known is a challenge that can be answered, and the channel that answered it last.
+type known struct {
+	challenge wire.Challenge
+	offer     channel.Offer
+	echo      *wire.Echo
+	account   *ledger.Account // nil until it was paid once
+}
+
+// routeKey is what a challenge is remembered under.
+type routeKey struct{ origin, method, path string }
+
+func routeOf(origin string, req *http.Request) routeKey {
+	method := req.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	return routeKey{origin, method, req.URL.Path}
+}
+
+const (
+	// expiryMargin is how long before its expiry a remembered challenge is no longer used: it has to be alive when
+	// it arrives.
+	expiryMargin = 5 * time.Second
+	// maxRoutes bounds the memory that servers can fill with challenges.
+	maxRoutes = 1024
+)
+
+// route returns the live challenge of a route, or nil.
+func (s *Session) route(k routeKey) *known {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.routes[k]
+	if n == nil {
+		return nil
+	}
+	if n.offer.Live(time.Now().Add(expiryMargin)) != nil {
+		delete(s.routes, k)
+		return nil
+	}
+	return n
+}
+
+// remember keeps a challenge for the next request of its route, unless it binds one body.
+func (s *Session) remember(k routeKey, n *known) {
+	if n.offer.BindsBody {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.routes) >= maxRoutes {
+		for old := range s.routes {
+			delete(s.routes, old)
+			break
+		}
+	}
+	s.routes[k] = n
+	s.last[k.origin] = n.account.ID()
+}
+
+// drop forgets a challenge, if it is still the one remembered.
+func (s *Session) drop(k routeKey, n *known) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.routes[k] == n {
+		delete(s.routes, k)
+	}
+}
+
+// hint is the channel to announce to an origin, empty where this session used none there.
+func (s *Session) hint(origin string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id := s.last[origin]; id != (common.Hash{}) {
+		return id.Hex()
+	}
+	return ""
+}
+
+// unhint stops announcing a channel.
+func (s *Session) unhint(origin string, id common.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last[origin] == id {
+		delete(s.last, origin)
+	}
+}
+
+// recognize returns the first challenge of a 402 that this session can pay, or nil where there is none: the
+// answer is then the caller's own affair. A challenge that is malformed or has expired does not hide the
+// others. The error is why session challenges that were there, and well-formed, cannot be paid.
+func (s *Session) recognize(u *url.URL, h http.Header) (*known, error) {
+	challenges, malformed := wire.ParseChallenges(h)
+	if malformed != nil {
+		s.log.Debug("unreadable challenges were skipped", "origin", originOf(u), "error", malformed)
+	}
+	var errs []error
+	for _, c := range challenges {
+		o, err := channel.ParseOffer(c)
+		if errors.Is(err, channel.ErrNotSession) {
+			continue
+		}
+		if err == nil {
+			err = o.Live(time.Now())
+		}
+		if err == nil {
+			err = s.trust(u, &o)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		source := wire.FormatSource(o.ChainID, s.payer)
+		return &known{challenge: c, offer: o, echo: wire.NewEcho(c, source)}, nil
+	}
+	return nil, errors.Join(errs...)
+}

@@ -1,0 +1,195 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// open prepares a new channel for the offer: the signed transaction is written down before anything
+// leaves, and rides on the request. One request opens for a scope; the others wait for its answer.
+// replaces is the channel that the scope used until now, nil where it had none.
+func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready bool, err error) {
+	if p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, p.scope().Key()); err != nil || p.opening == nil {
+			return false, err
+		}
+		return false, nil // look again: the one before may have opened it
+	}
+	offer := p.known.offer
+	plan, err := p.s.ledger.Reserve(nil, ask(offer), offer.Suggested)
+	if err != nil {
+		return false, err
+	}
+	defer p.s.budgetBack(plan.Amount, &err)
+	switch {
+	case p.s.cfg.Chain == nil:
+		return false, ErrNoChain
+	case p.s.cfg.Payer == nil:
+		return false, ErrNoPayer
+	}
+	tx, err := p.s.cfg.Chain.PrepareOpen(ctx, escrow.OpenParams{
+		Protocol: offer.Protocol, ChainID: offer.ChainID, Escrow: offer.Escrow, Payer: p.s.cfg.Payer,
+		Payee: offer.Payee, Operator: offer.Operator, Token: offer.Token, FeeToken: offer.FeeToken,
+		AuthorizedSigner: p.s.ledger.Signer(), Deposit: plan.Amount, Sponsored: offer.FeePayer,
+	})
+	if err != nil {
+		return false, err
+	}
+	state, err := channel.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, p.scope(), channel.Funding{
+		Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
+	})
+	if err != nil {
+		return false, err
+	}
+	state.CreatedAt, state.URL = time.Now().UTC(), placeOf(p.out.req.URL)
+	account, added, err := p.s.ledger.Add(ctx, state, replaces)
+	if err != nil {
+		return false, err
+	}
+	if !added {
+		p.s.ledger.Unreserve(plan.Amount) // another process was quicker; ours was never sent
+		p.land()
+		return false, nil
+	}
+	p.account, p.openTx = account, state.Opening.Raw
+	p.s.noteOpened(account.ID())
+	p.s.tell(ctx, Event{Kind: EventOpening, Origin: p.origin, ChannelID: account.ID(), Price: offer.Price, Deposit: state.Deposit})
+	return true, nil
+}
+
+// resumeOpening goes on with a channel whose opening transaction left without an answer, in this process or
+// in one that died. The chain decides; while it cannot, the same transaction is presented again, never a
+// second one.
+func (p *payment) resumeOpening(ctx context.Context, account *ledger.Account) (ready bool, err error) {
+	if p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, p.scope().Key()); err != nil || p.opening == nil {
+			return false, err
+		}
+		return false, nil
+	}
+	state, err := p.s.settle(ctx, account)
+	if err != nil {
+		return false, err
+	}
+	if state.Phase() != channel.Opening {
+		return false, nil // open, or never to be
+	}
+	p.openTx = state.Opening.Raw
+	return true, nil
+}
+
+// opened books the payee's acceptance of the opening.
+func (p *payment) opened(ctx context.Context) {
+	err := p.account.Update(ctx, channel.State.Acknowledged)
+	if err != nil {
+		p.s.log.WarnContext(ctx, "an opened channel could not be written down as open; the chain will be asked next time", "channel", p.account.ID(), "error", err)
+	}
+	p.openTx = nil
+	p.s.tell(ctx, Event{Kind: EventOpened, Origin: p.origin, ChannelID: p.account.ID(), Deposit: p.account.State().Deposit, Err: err})
+}
+
+// settle asks the chain about a channel and books the answer.
+func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.State, error) {
+	before := account.State()
+	c, err := s.onChain(ctx, before)
+	if err != nil {
+		return before, err
+	}
+	if err := account.Update(ctx, func(s channel.State) channel.State { return s.Settle(c) }); err != nil {
+		return before, err
+	}
+	after := account.State()
+	if after.Phase() == channel.Closed && before.Phase() != channel.Closed {
+		if before.Phase() == channel.Opening {
+			s.ledger.Unreserve(before.Deposit)
+		}
+		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
+	}
+	return after, nil
+}
+
+// onChain reads a channel, past every cache.
+func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChain, error) {
+	if s.cfg.Chain == nil {
+		return channel.OnChain{}, ErrNoChain
+	}
+	s.cfg.Chain.Forget(st.ID)
+	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID})
+	if err != nil {
+		return channel.OnChain{}, err
+	}
+	return channel.OnChain(c), nil
+}
+
+// topUp puts amount more into a channel. The same transaction is presented until the payee or the chain
+// has decided it; a second one is never signed for the same need.
+func (p *payment) topUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (err error) {
+	defer p.s.budgetBack(amount, &err)
+	f, err := p.s.fly(ctx, "topup "+account.ID().Hex())
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		p.s.ledger.Unreserve(amount)
+		return nil // somebody else did; look again
+	}
+	defer f.end()
+	state := account.State()
+	if state.ToppingUp.Pending() {
+		p.s.ledger.Unreserve(amount) // an earlier one is under way; it was counted then
+		amount = voucher.Amount{}
+		if state, err = p.s.settle(ctx, account); err != nil || !state.ToppingUp.Pending() {
+			return err
+		}
+	} else if state, err = p.prepareTopUp(ctx, account, amount); err != nil {
+		return err
+	}
+	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
+		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
+	})
+	switch {
+	case err == nil && answer.ok():
+		if err = account.Update(ctx, channel.State.ToppedUp); err != nil {
+			return err
+		}
+	default:
+		// Refused, or no answer: it may be mined all the same.
+		after, chainErr := p.s.settle(ctx, account)
+		if chainErr != nil || !state.Deposit.Less(after.Deposit) {
+			return errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.ToppingUp.Amount, ErrPending), answer.err(err), chainErr)
+		}
+	}
+	p.s.tell(ctx, Event{Kind: EventToppedUp, Origin: p.origin, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
+	return nil
+}
+
+// prepareTopUp signs a top-up and writes it down.
+func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (channel.State, error) {
+	state := account.State()
+	switch {
+	case p.s.cfg.Chain == nil:
+		return state, ErrNoChain
+	case p.s.cfg.Payer == nil:
+		return state, ErrNoPayer
+	}
+	offer := p.known.offer
+	tx, err := p.s.cfg.Chain.PrepareTopUp(ctx, escrow.TopUpParams{
+		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: p.s.cfg.Payer,
+		Descriptor: state.Descriptor, FeeToken: offer.FeeToken, Additional: amount, Sponsored: offer.FeePayer,
+	})
+	if err != nil {
+		return state, err
+	}
+	err = account.Update(ctx, func(s channel.State) channel.State {
+		return s.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
+	})
+	return account.State(), err
+}

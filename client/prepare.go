@@ -1,0 +1,136 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// maxPreparations bounds how often the way to a voucher starts again because another request, or another
+// process, changed the channel in between.
+const maxPreparations = 8
+
+// prepare makes a challenge payable: it asks for consent, finds or funds the channel, and gets the
+// voucher from the gate.
+func (p *payment) prepare(ctx context.Context, k *known) error {
+	if err := p.s.place(ctx, p.out.req.URL, &k.offer); err != nil {
+		return err
+	}
+	k.echo = wire.NewEcho(k.challenge, wire.FormatSource(k.offer.ChainID, p.s.payer))
+	if err := p.s.consent(ctx, p.origin, k.offer); err != nil {
+		return err
+	}
+	p.known = k
+	p.s.tell(ctx, Event{Kind: EventChallenge, Origin: p.origin, Price: k.offer.Price})
+	for range maxPreparations {
+		ready, err := p.fund(ctx)
+		if err != nil {
+			return err
+		}
+		if !ready {
+			continue
+		}
+		p.claim, p.signed, err = p.account.Issue(ctx, ask(k.offer))
+		if err == nil {
+			return nil
+		}
+		p.claim = nil
+		if !errors.Is(err, channel.ErrDeposit) && !errors.Is(err, channel.ErrNotPayable) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the channel changed under this request again and again", ErrPending)
+}
+
+// fund finds the channel and sees to it that its deposit covers the price. It returns false where the
+// channel has to be looked at again.
+func (p *payment) fund(ctx context.Context) (ready bool, err error) {
+	if p.openTx != nil {
+		return true, nil
+	}
+	account, err := p.load(ctx)
+	if err != nil {
+		return false, err
+	}
+	p.account = account
+	offer := p.known.offer
+	if account == nil || !account.State().Payable() {
+		return p.open(ctx, account)
+	}
+	state := account.State()
+	if state.Phase() == channel.Opening {
+		return p.resumeOpening(ctx, account)
+	}
+	p.land()
+	plan, err := p.s.ledger.Reserve(&state, ask(offer), offer.Suggested)
+	if err != nil {
+		return false, err
+	}
+	if plan.Step == channel.Pay {
+		return true, nil
+	}
+	return false, p.topUp(ctx, account, plan.Amount)
+}
+
+// load returns the channel that the offer is paid from: the one that the caller named, the one that the scope
+// uses, one that the server can prove is ours, or nil.
+func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
+	offer := p.known.offer
+	scope := p.scope()
+	if id, ok := channelFrom(ctx); ok {
+		return p.s.named(ctx, id, scope)
+	}
+	account, err := p.s.ledger.Lookup(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	if account == nil {
+		account = p.s.find(ctx, p, scope, offer)
+	}
+	if account != nil {
+		p.absorb(ctx, account, offer)
+	}
+	return account, nil
+}
+
+func (p *payment) scope() channel.Scope {
+	return p.known.offer.Scope(p.origin, p.s.payer, p.s.ledger.Signer())
+}
+
+// absorb books what a challenge says of our channel: numbers that can only lower what is signed next, and a
+// voucher of our own hand, which proves that we signed it (a store that was restored from a backup
+// learns it so).
+func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel.Offer) {
+	snap := o.Snapshot
+	if snap == nil || snap.ChannelID != account.ID() {
+		return
+	}
+	state := account.State()
+	if v := snap.Voucher; v != nil && state.Authorized().Less(v.Cumulative) {
+		if next, err := state.Recover(*v); err != nil {
+			p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
+		} else if next.Authorized() != state.Authorized() {
+			_ = account.Update(ctx, func(s channel.State) channel.State {
+				if n, err := s.Recover(*v); err == nil {
+					return n
+				}
+				return s
+			})
+		}
+	}
+	if err := account.Reconcile(snap.Word, nil); err != nil {
+		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
+	}
+}
+
+// budgetBack gives back what was planned for a funding transaction that did not leave.
+func (s *Session) budgetBack(amount voucher.Amount, err *error) {
+	if *err != nil {
+		s.ledger.Unreserve(amount)
+	}
+}

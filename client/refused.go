@@ -1,0 +1,212 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Bounds of second tries for one request. Each is there for a case that an honest server can bring
+// about; none of them authorizes the price a second time.
+const (
+	maxFreshened = 2  // the challenge was stale; the same voucher answers the fresh one
+	maxOvertaken = 16 // a higher voucher of ours arrived first; the highest is presented
+	maxCorrected = 3  // the voucher was too low, or the deposit; what is authorized is presented
+)
+
+// refused decides what to do about a 402 or 410 to our credential. again says that the request is to be
+// sent once more; false leaves the answer to the caller, with the price free again.
+func (p *payment) refused(ctx context.Context, resp *http.Response) (again bool, err error) {
+	problem := readProblem(resp)
+	p.info.Problem = problem.Name()
+	fresh, _ := p.s.recognize(p.out.req.URL, resp.Header)
+	p.s.drop(p.route, p.known)
+	if resp.StatusCode == http.StatusGone || problem.Code.Gone() {
+		return p.gone(ctx)
+	}
+	if fresh == nil {
+		return false, nil // nothing to answer
+	}
+	if !fresh.offer.SameTerms(p.known.offer) {
+		// Somebody else wants the money now. That is a new decision.
+		p.claim.Release()
+		p.claim, p.account, p.openTx = nil, nil, nil
+		if p.freshened++; p.freshened > maxFreshened {
+			return false, nil
+		}
+		return true, p.prepare(ctx, fresh)
+	}
+	if p.openTx != nil {
+		return p.openingRefused(ctx, fresh, problem)
+	}
+	p.absorb(ctx, p.account, fresh.offer)
+	if fresh.offer.Price != p.known.offer.Price {
+		return p.repriced(ctx, fresh)
+	}
+	return p.presentAgain(ctx, fresh, problem)
+}
+
+// presentAgain presents what is authorized already, against the fresh challenge.
+func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.Problem) (again bool, err error) {
+	same := fresh.challenge.ID == p.known.challenge.ID
+	p.known = fresh
+	if p.signed.Cumulative.Less(p.account.State().Signed) && p.overtaken < maxOvertaken {
+		p.overtaken++
+		return p.again(ctx)
+	}
+	switch {
+	case problem.Code == wire.ProblemAmountExceedsDeposit:
+		return p.deepen(ctx)
+	case problem.Code.TooLow(), problem.Code == wire.ProblemVerificationFailed:
+		return p.again(ctx)
+	case problem.Code.Stale() && !same && p.freshened < maxFreshened:
+		p.freshened++
+		return true, nil
+	case problem.Code == wire.ProblemNone && !same && p.freshened < 1:
+		p.freshened++
+		return true, nil
+	case problem.Code == wire.ProblemNone:
+		return p.again(ctx)
+	}
+	return false, nil
+}
+
+// again asks the gate what else may be presented for this price.
+func (p *payment) again(ctx context.Context) (bool, error) {
+	if p.overtaken == 0 {
+		if p.corrected++; p.corrected > maxCorrected {
+			return false, nil
+		}
+	}
+	signed, err := p.account.Again(ctx, p.claim, p.signed.Cumulative)
+	switch {
+	case errors.Is(err, channel.ErrSpent):
+		return false, nil
+	case errors.Is(err, channel.ErrDeposit):
+		return p.deepen(ctx)
+	case err != nil:
+		return false, err
+	}
+	p.signed = signed
+	return true, nil
+}
+
+// deepen looks at the deposit on chain and tops it up where it really is too small.
+func (p *payment) deepen(ctx context.Context) (bool, error) {
+	if p.corrected++; p.corrected > maxCorrected {
+		return false, nil
+	}
+	if _, err := p.s.settle(ctx, p.account); err != nil {
+		return false, err
+	}
+	p.claim.Release()
+	p.claim = nil
+	return true, p.prepare(ctx, p.known)
+}
+
+// repriced answers a fresh challenge with another price: the old claim is taken back, the new price is
+// asked for under the same limits, and credit is used first.
+func (p *payment) repriced(ctx context.Context, fresh *known) (bool, error) {
+	if p.freshened++; p.freshened > maxFreshened {
+		return false, nil
+	}
+	p.claim.Release()
+	p.claim = nil
+	return true, p.prepare(ctx, fresh)
+}
+
+// openingRefused goes on after the opening was refused: the channel may exist all the same.
+func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire.Problem) (bool, error) {
+	p.known = fresh
+	acknowledged := false
+	if snap := fresh.offer.Snapshot; snap != nil && snap.ChannelID == p.account.ID() && snap.Word.Accepted == p.signed.Cumulative {
+		acknowledged = true
+	}
+	if !acknowledged {
+		state, err := p.s.settle(ctx, p.account)
+		if err != nil {
+			return false, err
+		}
+		acknowledged = state.Phase() == channel.Open
+	}
+	if acknowledged {
+		p.opened(ctx)
+		if p.corrected++; p.corrected > maxCorrected {
+			return false, nil
+		}
+		return true, nil
+	}
+	if (problem.Code.Stale() || problem.Code == wire.ProblemNone) && p.freshened < maxFreshened {
+		p.freshened++
+		return true, nil // the same transaction against the fresh challenge
+	}
+	return false, nil
+}
+
+// gone puts a channel aside that its payee no longer takes, and asks once more without it. Its record
+// stays; where the chain says that it still holds money, it is listed until it is closed.
+func (p *payment) gone(ctx context.Context) (bool, error) {
+	account := p.account
+	p.claim.Release()
+	p.s.unhint(p.origin, account.ID())
+	state := account.State()
+	if p.s.cfg.Chain != nil {
+		if after, err := p.s.settle(ctx, account); err == nil {
+			state = after
+		}
+	}
+	if state.Phase() != channel.Closed {
+		if err := account.Update(ctx, channel.State.Abandoned); err != nil {
+			return false, err
+		}
+		p.s.tell(ctx, Event{Kind: EventGone, Origin: p.origin, ChannelID: account.ID(), Deposit: state.Deposit})
+	}
+	if p.regone {
+		return false, nil
+	}
+	p.regone = true
+	p.claim, p.account, p.openTx, p.signed = nil, nil, nil, voucher.Signed{}
+	return true, nil
+}
+
+// emptyStream asks once more for a stream whose opening was answered without one.
+func (p *payment) emptyStream(ctx context.Context, resp *http.Response) (bool, error) {
+	if resp.StatusCode != http.StatusNoContent || p.refetched || !p.out.repeatable || !wantsStream(p.out.req.Header) || p.out.req.Method == http.MethodHead {
+		return false, nil
+	}
+	p.refetched = true
+	r := p.reconcile(ctx, resp)
+	if p.openTx != nil {
+		p.opened(ctx)
+	}
+	p.claim.Keep()
+	p.reconcileDone(ctx, r)
+	p.claim = nil
+	return true, p.prepare(ctx, p.known)
+}
+
+// maxProblem bounds how much of a problem body is read.
+const maxProblem = 64 << 10
+
+// readProblem reads the problem details of an answer and leaves its body as it was.
+func readProblem(resp *http.Response) wire.Problem {
+	if !strings.HasPrefix(strings.ToLower(resp.Header.Get("Content-Type")), "application/problem+json") {
+		return wire.Problem{}
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(strings.NewReader(string(text)), resp.Body), resp.Body}
+	if err != nil {
+		return wire.Problem{}
+	}
+	problem, _ := wire.ParseProblem(resp.Header.Get("Content-Type"), text)
+	return problem
+}

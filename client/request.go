@@ -1,0 +1,194 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+)
+
+// outgoing is the caller's request in a form that can be sent several times. The caller's own value is
+// never changed.
+type outgoing struct {
+	req  *http.Request
+	base http.RoundTripper
+	// body makes the body of the next sending; nil where there is none.
+	body   func() (io.ReadCloser, error)
+	length int64
+	// repeatable says that body can be called again. It is known before anything is signed.
+	repeatable bool
+	// key is the Idempotency-Key of every paid sending of this request.
+	key string
+}
+
+// fork takes the request over, body included.
+func fork(req *http.Request, base http.RoundTripper, spool int64) (*outgoing, error) {
+	o := &outgoing{req: req, base: base, length: req.ContentLength, repeatable: true}
+	if req.Body == nil || req.Body == http.NoBody {
+		return o, nil
+	}
+	first := req.Body
+	if req.GetBody != nil {
+		o.body = func() (io.ReadCloser, error) {
+			if b := first; b != nil {
+				first = nil
+				return b, nil
+			}
+			return req.GetBody()
+		}
+		return o, nil
+	}
+	var kept []byte
+	if spool > 0 {
+		var err error
+		if kept, err = io.ReadAll(io.LimitReader(req.Body, spool+1)); err != nil {
+			_ = req.Body.Close()
+			return nil, fmt.Errorf("client: reading the request body: %w", err)
+		}
+	}
+	if spool > 0 && int64(len(kept)) <= spool {
+		_ = req.Body.Close()
+		o.length = int64(len(kept))
+		o.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
+		return o, nil
+	}
+	o.repeatable = false
+	o.body = func() (io.ReadCloser, error) {
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(kept), req.Body), req.Body}, nil
+	}
+	return o, nil
+}
+
+// header is one header line to set.
+type header struct{ name, value string }
+
+// send sends the request once more. credential is the header that pays for it, with an empty value where nothing
+// does; hint is the channel to announce on an unpaid sending. wrote reports whether the request may have reached
+// the server.
+func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, wrote bool, err error) {
+	paid := credential.value != ""
+	for try := 0; ; try++ {
+		var written atomic.Bool
+		out, err := o.build(ctx, credential, hint, v1Stream, &written)
+		if err != nil {
+			return nil, false, err
+		}
+		resp, err = o.base.RoundTrip(out)
+		// A kept-alive connection that turned out dead before a header was written is nobody's answer. The
+		// standard transport would try again by itself; build takes that from it, so it is done here, once.
+		if err != nil && paid && !written.Load() && o.repeatable && try == 0 && ctx.Err() == nil {
+			continue
+		}
+		return resp, written.Load() || !paid, err
+	}
+}
+
+func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, written *atomic.Bool) (*http.Request, error) {
+	paid := credential.value != ""
+	if paid {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
+	}
+	out := o.req.WithContext(ctx)
+	if out.Header = o.req.Header.Clone(); out.Header == nil {
+		out.Header = http.Header{}
+	}
+	out.Body, out.GetBody = nil, nil
+	if o.body != nil {
+		body, err := o.body()
+		if err != nil {
+			return nil, fmt.Errorf("client: the request body for another sending: %w", err)
+		}
+		out.Body, out.ContentLength = body, o.length
+		if !paid {
+			out.GetBody = o.req.GetBody
+		}
+	}
+	if _, ok := out.Header[wire.HeaderAcceptPayment]; !ok {
+		out.Header[wire.HeaderAcceptPayment] = acceptSession
+	}
+	keepReadable(out.Header)
+	if !paid {
+		if _, ok := out.Header[wire.HeaderPaymentSession]; !ok && hint != "" {
+			out.Header[wire.HeaderPaymentSession] = []string{hint}
+		}
+		return out, nil
+	}
+	if v1Stream {
+		out.Header["Accept"] = []string{"*/*"}
+	}
+	o.guard(out)
+	out.Header[http.CanonicalHeaderKey(credential.name)] = []string{credential.value}
+	return out, nil
+}
+
+var acceptSession = []string{"tempo/session"}
+
+// guard keeps net/http from sending a paid request twice by itself. On a reused connection that dies
+// the standard transport repeats GET, HEAD, OPTIONS and TRACE without a body, and anything without a body
+// that carries an Idempotency-Key: the price would be charged twice. A body that is not nil and empty, and
+// a key that is not spelled canonically (header names are case-insensitive, RFC 9110 5.1), look
+// unrepeatable to it and are the same on the wire.
+func (o *outgoing) guard(out *http.Request) {
+	if o.key == "" {
+		if o.key = out.Header.Get("Idempotency-Key"); o.key == "" {
+			var b [16]byte
+			_, _ = rand.Read(b[:]) // never fails
+			o.key = hex.EncodeToString(b[:])
+		}
+	}
+	delete(out.Header, "Idempotency-Key")
+	out.Header["idempotency-key"] = []string{o.key}
+	delete(out.Header, "X-Idempotency-Key")
+	if out.Body == nil {
+		switch out.Method {
+		case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+			out.Body = emptyBody{}
+		}
+	}
+}
+
+// emptyBody is a body with nothing in it that net/http does not recognize as such.
+type emptyBody struct{}
+
+func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (emptyBody) Close() error             { return nil }
+
+// keepReadable narrows an Accept-Encoding of the caller's to what payment frames can be read through.
+func keepReadable(h http.Header) {
+	accept, ok := h["Accept-Encoding"]
+	if !ok {
+		return
+	}
+	narrowed := "identity"
+	for _, line := range accept {
+		if strings.Contains(strings.ToLower(line), "gzip") {
+			narrowed = "gzip"
+		}
+	}
+	h["Accept-Encoding"] = []string{narrowed}
+}
+
+// wantsStream reports whether the caller asks for Server-Sent Events.
+func wantsStream(h http.Header) bool {
+	return strings.Contains(strings.ToLower(h.Get("Accept")), "text/event-stream")
+}
+
+// discard reads what is left of a small body, so that its connection can be used again, and closes it.
+func discard(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 64<<10)
+	_ = body.Close()
+}
+
+var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool")

@@ -1,0 +1,119 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/internal/sse"
+	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// StreamKind names what a [StreamEvent] is.
+type StreamKind string
+
+// The kinds of stream events.
+const (
+	StreamMessage StreamKind = "message" // an event of the application
+	StreamVoucher StreamKind = "voucher" // a voucher that the stream asked for was taken
+	StreamReceipt StreamKind = "receipt" // a receipt frame
+)
+
+// StreamEvent is one event of a paid stream.
+type StreamEvent struct {
+	Kind StreamKind
+	// Type, ID and Data are the application's, for a StreamMessage. Type is "message" where the stream names
+	// none; Data has its lines joined by a newline.
+	Type, ID, Data string
+	// Cumulative is the voucher that was taken, in base units, for a StreamVoucher.
+	Cumulative voucher.Amount
+	// Receipt is the receipt of a StreamReceipt, and of a StreamVoucher where the payee sent one.
+	Receipt *receipt.Receipt
+}
+
+// maxEvent is how long one application event may be when it is read as a [StreamEvent], in bytes.
+const maxEvent = 16 << 20
+
+// Stream reads a response of Server-Sent Events event by event. The payment goes on by itself, as it does
+// when the body is read directly. Next and Events are for one goroutine; Close may be called from
+// another, and ends them.
+type Stream struct {
+	body io.ReadCloser
+	m    *meter // nil where the stream was free
+	next func() (sse.Event, error, bool)
+	stop func()
+	held *StreamEvent
+	err  error
+}
+
+// NewStream reads the body of resp, which has to be a text/event-stream. The stream owns the body from
+// then on: close it with [Stream.Close].
+func NewStream(resp *http.Response) (*Stream, error) {
+	if !isEventStream(resp) {
+		return nil, fmt.Errorf("client: the response is %q, not text/event-stream", resp.Header.Get("Content-Type"))
+	}
+	s := &Stream{body: resp.Body}
+	if s.m, _ = resp.Body.(*meter); s.m != nil {
+		s.m.watched = true
+	}
+	s.next, s.stop = iter.Pull2(sse.Events(resp.Body, maxEvent))
+	return s, nil
+}
+
+// Next returns the next event. At the end of the stream the error is [io.EOF]; other errors are an
+// [*Error] where they are about payment. After an error every call returns it.
+func (s *Stream) Next() (StreamEvent, error) {
+	if e, ok := s.notice(); ok {
+		return e, nil
+	}
+	if s.held != nil {
+		e := *s.held
+		s.held = nil
+		return e, nil
+	}
+	if s.err != nil {
+		return StreamEvent{}, s.err
+	}
+	e, err, ok := s.next()
+	switch {
+	case !ok:
+		s.err = io.EOF
+	case err != nil:
+		s.err = err
+	default:
+		s.held = &StreamEvent{Kind: StreamMessage, Type: e.Type, ID: e.ID, Data: e.Data}
+	}
+	return s.Next()
+}
+
+// notice takes the oldest payment event that came while the application's bytes were read.
+func (s *Stream) notice() (StreamEvent, bool) {
+	if s.m == nil || len(s.m.notices) == 0 {
+		return StreamEvent{}, false
+	}
+	e := s.m.notices[0]
+	s.m.notices = s.m.notices[1:]
+	return e, true
+}
+
+// Events yields the events up to the end of the stream, which is not an error. The last pair has the error
+// that ended it before.
+func (s *Stream) Events() iter.Seq2[StreamEvent, error] {
+	return func(yield func(StreamEvent, error) bool) {
+		for {
+			e, err := s.Next()
+			if errors.Is(err, io.EOF) || !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close ends the stream and its connection. Vouchers that are under way are cancelled.
+func (s *Stream) Close() error {
+	err := s.body.Close()
+	return err
+}

@@ -1,0 +1,69 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+)
+
+// trust completes an offer with what we take for granted, and refuses one that wants it otherwise: the
+// connection, the escrow. It asks nobody.
+func (s *Session) trust(u *url.URL, o *channel.Offer) error {
+	if !secure(u) {
+		return fmt.Errorf("%w: %s", ErrInsecure, originOf(u))
+	}
+	if o.ChainID == 0 && s.cfg.Chain == nil {
+		return fmt.Errorf("%w: a v1 challenge that names no chain is taken to be on Config.Chain, and there is none", ErrNoChain)
+	}
+	want := s.cfg.Escrow
+	if want == (common.Address{}) {
+		var ok bool
+		want, ok = escrow.DefaultEscrow(o.Protocol, o.ChainID)
+		if !ok && o.ChainID != 0 {
+			return fmt.Errorf("%w: chain %d has no canonical %s escrow; set Config.Escrow", ErrEscrow, o.ChainID, o.Protocol)
+		}
+	}
+	if o.Escrow == (common.Address{}) {
+		o.Escrow = want
+	}
+	if o.Escrow != want && o.ChainID != 0 {
+		return fmt.Errorf("%w: it names %s, trusted is %s; if that escrow is right, set Config.Escrow to it", ErrEscrow, o.Escrow, want)
+	}
+	return nil
+}
+
+// place completes an offer that names no chain, and checks that the chain is the one we are connected to.
+func (s *Session) place(ctx context.Context, u *url.URL, o *channel.Offer) error {
+	if s.cfg.Chain == nil {
+		return nil
+	}
+	id, err := s.cfg.Chain.ChainID(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ChainID == 0 {
+		o.ChainID = id
+		return s.trust(u, o)
+	}
+	if o.ChainID != id {
+		return fmt.Errorf("%w: the challenge is on chain %d, Config.Chain on %d", escrow.ErrChainID, o.ChainID, id)
+	}
+	return nil
+}
+
+// consent asks the policy, after the limits have been looked at: nobody is bothered about a price that
+// is not allowed anyway.
+func (s *Session) consent(ctx context.Context, origin string, o channel.Offer) error {
+	if err := s.cfg.Limits.CheckPrice(o.Price); err != nil {
+		return err
+	}
+	if err := s.cfg.Policy(ctx, Proposal{Origin: origin, Offer: o}); err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package arch
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/seed-5fe1f529/tallystick"
+
+// house says which packages of this module each package may import. Imports point down: a package that
+// is not here is a stray, and so is an import that is not in its list.
+var house = map[string][]string{
+	"voucher":             {},
+	"voucher/keyfile":     {"voucher"},
+	"store":               {},
+	"store/filestore":     {"store"},
+	"store/storetest":     {"store"},
+	"internal/wire":       {"voucher"},
+	"internal/sse":        {},
+	"internal/arch":       {},
+	"receipt":             {"voucher"},
+	"channel":             {"voucher", "internal/wire"},
+	"channel/escrow":      {"voucher", "channel"},
+	"internal/ledger":     {"voucher", "store", "channel"},
+	"internal/devchain":   {"voucher"},
+	"client":              {"voucher", "store", "receipt", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
+	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
+	"examples/quickstart": nil,
+	"examples/tally":      nil,
+	"examples/agent":      nil,
+}
+
+// source is one file that is not a test.
+type source struct {
+	pkg, name string
+	file      *ast.File
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	var out []source
+	set := token.NewFileSet()
+	require.NoError(t, filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && p != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "interop") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(set, p, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(p))
+		out = append(out, source{filepath.ToSlash(rel), name, file})
+		return err
+	}))
+	require.Greater(t, len(out), 20)
+	return out
+}
+
+func planted(t *testing.T, pkg, name, code string) []source {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, code, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	return []source{{pkg, name, file}}
+}
+
+func imports(s source) []string {
+	var out []string
+	for _, i := range s.file.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		out = append(out, p)
+	}
+	return out
+}
+
+// strays are imports that the house does not allow.
+func strays(all []source) (bad []string) {
+	for _, s := range all {
+		allowed, known := house[s.pkg]
+		if !known {
+			bad = append(bad, s.pkg+" has no place in the house")
+			continue
+		}
+		for _, i := range imports(s) {
+			inner, ours := strings.CutPrefix(i, module+"/")
+			if ours && allowed != nil && !slices.Contains(allowed, inner) {
+				bad = append(bad, s.pkg+"/"+s.name+" imports "+inner)
+			}
+		}
+	}
+	return bad
+}
+
+// signings are the places that ask a signer for a voucher. Tests, test servers and examples are not
+// part of what users run.
+func signings(all []source) (places []string) {
+	for _, s := range all {
+		if s.pkg == "client/clienttest" || s.pkg == "internal/devchain" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "SignVoucher" {
+				places = append(places, path.Join(s.pkg, s.name))
+			}
+			return true
+		})
+	}
+	return places
+}
+
+// raises are the files of the core that write the ceiling: by assignment, or by naming the field in a
+// literal.
+func raises(all []source) (files []string) {
+	for _, s := range all {
+		if s.pkg != "channel" {
+			continue
+		}
+		note := func() {
+			if !slices.Contains(files, s.name) {
+				files = append(files, s.name)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.AssignStmt:
+				for _, left := range n.Lhs {
+					if sel, ok := left.(*ast.SelectorExpr); ok && sel.Sel.Name == "authorized" {
+						note()
+					}
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "authorized" {
+					note()
+				}
+			case *ast.UnaryExpr:
+				if sel, ok := n.X.(*ast.SelectorExpr); ok && n.Op == token.AND && sel.Sel.Name == "authorized" {
+					note()
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(files)
+	return files
+}
+
+// impure are the places where the core would touch the world.
+func impure(all []source) (bad []string) {
+	forbidden := []string{"context", "sync", "sync/atomic", "net", "net/http", "net/url", "os", "io", "io/fs", "log/slog", "crypto/rand", "math/rand", "math/rand/v2"}
+	for _, s := range all {
+		if s.pkg != "channel" {
+			continue
+		}
+		for _, i := range imports(s) {
+			if slices.Contains(forbidden, i) {
+				bad = append(bad, s.name+" imports "+i)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}, sel.Sel.Name) {
+				bad = append(bad, s.name+" calls time."+sel.Sel.Name)
+			}
+			return true
+		})
+	}
+	return bad
+}
+
+func TestImportsPointDown(t *testing.T) {
+	assert.Empty(t, strays(sources(t)))
+	assert.NotEmpty(t, strays(planted(t, "voucher", "x.go", `package voucher; import _ "`+module+`/client"`)))
+	assert.NotEmpty(t, strays(planted(t, "helpers", "x.go", `package helpers`)))
+}
+
+func TestOnePlaceSigns(t *testing.T) {
+	assert.Equal(t, []string{"internal/ledger/issue.go"}, signings(sources(t)))
+	assert.NotEmpty(t, signings(planted(t, "client", "x.go", `package client; func f() { f := s.SignVoucher; _ = f }`)))
+}
+
+// TestOneFileRaises: authorize.go raises the ceiling; record.go restores what was stored and nothing
+// else.
+func TestOneFileRaises(t *testing.T) {
+	assert.Equal(t, []string{"authorize.go", "record.go"}, raises(sources(t)))
+	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; func f() { s.authorized = w }`)))
+	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; var s = State{authorized: w}`)))
+	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; var s = &t.authorized`)))
+}
+
+func TestCoreIsPure(t *testing.T) {
+	assert.Empty(t, impure(sources(t)))
+	assert.NotEmpty(t, impure(planted(t, "channel", "x.go", `package channel; import "time"; var now = time.Now()`)))
+	assert.NotEmpty(t, impure(planted(t, "channel", "x.go", `package channel; import _ "os"`)))
+}
+
+// TestUsersBuildNoTestKit: a program that imports the client alone links no command line, test kit, lock
+// file, driver or chain of ours.
+func TestUsersBuildNoTestKit(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"/client").Output()
+	require.NoError(t, err)
+	deps := strings.Fields(string(out))
+	require.Contains(t, deps, module+"/internal/ledger", "the list is the right one")
+	for _, d := range deps {
+		for _, no := range []string{
+			"spf13/cobra", "stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "gofrs/flock", "gowebpki/jcs",
+			"go-ethereum/accounts/keystore", "go-ethereum/core/vm", "go-ethereum/signer", module + "/internal/devchain",
+			module + "/client/clienttest", module + "/store/filestore", "redis", "pgx", "opentelemetry.io/otel/sdk", "testing",
+		} {
+			if d == no || (strings.Contains(no, "/") || no == "redis" || no == "pgx") && strings.Contains(d, no) {
+				t.Errorf("client depends on %s", d)
+			}
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Account is one channel in memory. It is safe for concurrent use.
+type Account struct {
+	ledger *Ledger
+	id     common.Hash
+	domain *voucher.Domain
+
+	// turn holds one token while numbers are decided, stored and signed. It is never held while a request
+	// is under way, and waiting for it obeys the context.
+	turn chan struct{}
+
+	mu      sync.Mutex // guards what follows; held shortly, never over I/O
+	state   channel.State
+	saved   channel.State // as last written
+	rev     uint64
+	stale   bool   // a write failed: read the record before deciding anything
+	tried   []byte // the record of that write: it may be there all the same
+	triedAs channel.State
+	claims  map[*Claim]struct{}
+	waiting []*order
+}
+
+// Claim is an ask in flight: a request whose answer is not in yet, or a stream that is being read.
+type Claim struct {
+	account   *Account
+	unit      voucher.Amount
+	delivered func() uint64 // pieces of a stream so far; nil for a request
+	open      bool
+	c         channel.Claim
+}
+
+// ID is the channel's id.
+func (a *Account) ID() common.Hash { return a.id }
+
+// State is the channel as it stands.
+func (a *Account) State() channel.State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+// Account is the channel that the claim is on.
+func (c *Claim) Account() *Account { return c.account }
+
+// Price is what the claim stands for so far, in base units.
+func (c *Claim) Price() voucher.Amount {
+	c.account.mu.Lock()
+	defer c.account.mu.Unlock()
+	c.account.countDelivered()
+	return c.c.Price
+}
+
+// Stream turns the claim into one of a stream of pieces that cost one unit each; the first is already
+// claimed. delivered counts the pieces that came, and may be called at any time; nil where pieces are not
+// charged one by one.
+func (c *Claim) Stream(unit voucher.Amount, delivered func() uint64) {
+	c.account.mu.Lock()
+	defer c.account.mu.Unlock()
+	c.unit, c.delivered = unit, delivered
+}
+
+// Keep ends the claim with its price counted: it was charged, or may have been.
+func (c *Claim) Keep() { c.end(false) }
+
+// Release ends the claim as certainly not charged. What it stood for is free for the next ask.
+func (c *Claim) Release() { c.end(true) }
+
+func (c *Claim) end(release bool) {
+	a := c.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !c.open {
+		return
+	}
+	a.countDelivered()
+	c.open = false
+	delete(a.claims, c)
+	if release {
+		a.state = a.state.Release(c.c)
+	}
+}
+
+// countDelivered books what the open streams have brought. The caller holds mu.
+func (a *Account) countDelivered() {
+	for c := range a.claims {
+		if c.delivered == nil {
+			continue
+		}
+		if total, err := c.unit.Mul(c.delivered()); err == nil {
+			a.state, c.c = a.state.Deliver(c.c, total)
+		}
+	}
+}
+
+// Reconcile books the server's word. done is the claim that the word came with when its answer is complete, nil
+// otherwise. The error is a [*channel.ViolationError]; it costs the caller nothing.
+func (a *Account) Reconcile(w channel.Word, done *Claim) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.countDelivered()
+	var inFlight voucher.Amount
+	for c := range a.claims {
+		if c != done {
+			inFlight = inFlight.AddCapped(c.c.Price)
+		}
+	}
+	next, err := a.state.Reconcile(w, inFlight)
+	a.state = next
+	return err
+}
+
+// Update changes the state by a pure function and makes it durable before it returns. The function may be
+// called again on what another process wrote. It cannot raise what is signed.
+func (a *Account) Update(ctx context.Context, change func(channel.State) channel.State) error {
+	if err := a.take(ctx); err != nil {
+		return err
+	}
+	defer a.give()
+	for range maxConflicts {
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		a.state = change(a.state)
+		a.mu.Unlock()
+		err := a.save(ctx)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: channel %s is written by others all the time", ErrStore, a.id)
+}
+
+// maxConflicts bounds how often a decision is made again because another process wrote first.
+const maxConflicts = 64
+
+func (a *Account) take(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (a *Account) give() { <-a.turn }
+
+// refresh reads the record again where a write of ours failed or another process was first. The
+// caller holds the turn.
+func (a *Account) refresh(ctx context.Context) error {
+	a.mu.Lock()
+	stale := a.stale
+	a.mu.Unlock()
+	if !stale {
+		return nil
+	}
+	data, rev, err := a.ledger.store.Get(ctx, channel.StateKey(a.id))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	stored, err := channel.Decode(data)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	base := a.saved
+	if bytes.Equal(data, a.tried) {
+		base = a.triedAs // the write had worked
+	}
+	a.state, a.saved, a.rev, a.stale, a.tried = a.state.Rebase(stored, base), stored, rev, false, nil
+	return nil
+}
+
+// save writes the state as it stands. The error is [store.ErrConflict] or [ErrStore]; after either the
+// record is read again before the next decision. The caller holds the turn.
+func (a *Account) save(ctx context.Context) error {
+	a.mu.Lock()
+	s, rev := a.state, a.rev
+	a.mu.Unlock()
+	data, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.stale, a.tried, a.triedAs = true, data, s
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	a.saved, a.rev = s, newRev
+	return nil
+}
+
+// flush writes what is only in memory.
+func (a *Account) flush(ctx context.Context) error {
+	if err := a.take(ctx); err != nil {
+		return err
+	}
+	defer a.give()
+	for range maxConflicts {
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		clean := a.saved.Claimed == a.state.Claimed && a.saved.Signed == a.state.Signed && a.saved.Spent == a.state.Spent
+		a.mu.Unlock()
+		if clean {
+			return nil
+		}
+		if err := a.save(ctx); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: channel %s is written by others all the time", ErrStore, a.id)
+}

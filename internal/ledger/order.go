@@ -1,0 +1,223 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// rule is a decision of package channel: what an order does to the state and to its claim, and the
+// cumulative amount of the voucher that it wants presented.
+type rule func(channel.State, channel.Claim) (channel.State, channel.Claim, voucher.Amount, error)
+
+// order is one decision that waits at the gate. Orders that wait together are decided together: one
+// durable write and one voucher, which covers them all.
+type order struct {
+	rule   rule
+	claim  *Claim // nil for an order that claims nothing
+	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
+	before channel.Claim
+	after  channel.Claim
+
+	served chan struct{} // closed when signed and err are final
+	signed voucher.Signed
+	err    error
+}
+
+// Issue decides an ask and returns the voucher to present. The claim stands for the ask until it is
+// ended with Keep or Release. The errors are those of [channel.State.Authorize], [ErrStore], the
+// signer's and the context's; nothing was signed then.
+func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.Signed, error) {
+	c := &Claim{account: a}
+	signed, err := a.place(ctx, &order{claim: c, rule: func(s channel.State, _ channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Authorize(ask, a.ledger.limits)
+	}})
+	return c, signed, err
+}
+
+// Again decides what to present after the payee refused presented for this claim. The errors are those of
+// [channel.State.Overdrawn].
+func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount) (voucher.Signed, error) {
+	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Overdrawn(was, presented, a.ledger.limits)
+	}})
+}
+
+// More decides a need-voucher frame of the stream that c stands for. The errors are those of
+// [channel.State.AuthorizeMore].
+func (a *Account) More(ctx context.Context, c *Claim, required voucher.Amount) (voucher.Signed, error) {
+	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.AuthorizeMore(was, required, c.unit, a.ledger.limits)
+	}})
+}
+
+// CloseVoucher returns the voucher of a cooperative close. The errors are those of
+// [channel.State.CloseDue].
+func (a *Account) CloseVoucher(ctx context.Context, refused voucher.Amount) (voucher.Signed, error) {
+	return a.place(ctx, &order{exact: true, rule: func(s channel.State, c channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+		due, err := s.CloseDue(refused)
+		return s, c, due, err
+	}})
+}
+
+// place puts an order before the gate and waits until it is served. Whoever gets the turn serves all
+// that wait, with its own context.
+func (a *Account) place(ctx context.Context, o *order) (voucher.Signed, error) {
+	if a.atOnce(o) {
+		return o.signed, o.err
+	}
+	a.enter(o)
+	for {
+		select {
+		case a.turn <- struct{}{}:
+			if batch := a.takeBatch(); len(batch) > 0 {
+				a.issue(ctx, batch)
+			}
+			a.give()
+			select {
+			case <-o.served:
+			default:
+				continue // others went first
+			}
+		case <-o.served:
+		case <-ctx.Done():
+			if a.leave(o) {
+				return voucher.Signed{}, context.Cause(ctx)
+			}
+			<-o.served // too late to leave: the number counts, and is free for the next ask
+			if o.err == nil && o.claim != nil && o.before == (channel.Claim{}) {
+				o.claim.Release()
+			}
+			return voucher.Signed{}, context.Cause(ctx)
+		}
+		if o.err != nil && ctx.Err() == nil && (errors.Is(o.err, context.Canceled) || errors.Is(o.err, context.DeadlineExceeded)) {
+			a.enter(o) // the one who had the turn gave up; this one did not
+			continue
+		}
+		return o.signed, o.err
+	}
+}
+
+// atOnce serves an order that needs neither a write nor a signature: the voucher that exists covers it.
+func (a *Account) atOnce(o *order) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if o.claim != nil {
+		o.before = o.claim.c
+	}
+	if a.stale || o.exact || len(a.state.Voucher) == 0 {
+		return false
+	}
+	a.countDelivered()
+	next, after, due, err := o.rule(a.state, o.before)
+	if err != nil {
+		o.err = err
+		return true
+	}
+	if due != a.state.Signed {
+		return false
+	}
+	a.state, o.after = next, after
+	a.admit(o)
+	o.signed = voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.state.Voucher}
+	return true
+}
+
+// admit makes the order's claim the one in flight. The caller holds mu.
+func (a *Account) admit(o *order) {
+	if o.claim == nil {
+		return
+	}
+	o.claim.c, o.claim.open = o.after, true
+	a.claims[o.claim] = struct{}{}
+}
+
+func (a *Account) enter(o *order) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o.served, o.err = make(chan struct{}), nil
+	a.waiting = append(a.waiting, o)
+}
+
+// leave takes an order out of the queue; false when it is being served already.
+func (a *Account) leave(o *order) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, w := range a.waiting {
+		if w == o {
+			a.waiting = append(a.waiting[:i], a.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// takeBatch takes the orders that can be decided together: an exact one alone, else all before the next
+// exact one.
+func (a *Account) takeBatch() []*order {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for n < len(a.waiting) && (n == 0 || !a.waiting[n].exact) {
+		n++
+		if a.waiting[0].exact {
+			break
+		}
+	}
+	batch := a.waiting[:n:n]
+	a.waiting = append([]*order(nil), a.waiting[n:]...)
+	return batch
+}
+
+// decide runs every order's rule in turn. Orders that are refused are served with their error and drop
+// out; due is the voucher that covers the rest, and raised says that the ceiling must be made durable.
+func (a *Account) decide(batch []*order) (left []*order, due voucher.Amount, raised bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.countDelivered()
+	for _, o := range batch {
+		if o.claim != nil {
+			o.before = o.claim.c
+		}
+		next, after, want, err := o.rule(a.state, o.before)
+		if err != nil {
+			o.err = err
+			close(o.served)
+			continue
+		}
+		a.state, o.after = next, after
+		due = due.Max(want)
+		left = append(left, o)
+	}
+	return left, due, a.saved.Authorized().Less(a.state.Authorized())
+}
+
+// retract takes back what decide counted, where no voucher was made.
+func (a *Account) retract(batch []*order) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, o := range batch {
+		a.state = a.state.Retract(channel.Claim{Price: o.after.Price.SubFloor(o.before.Price)})
+	}
+}
+
+// serve hands the voucher to every order of the batch.
+func (a *Account) serve(batch []*order, signed voucher.Signed) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, o := range batch {
+		a.admit(o)
+		o.signed = signed
+		close(o.served)
+	}
+}
+
+// fail hands an error to every order of the batch.
+func (a *Account) fail(batch []*order, err error) {
+	for _, o := range batch {
+		o.err = err
+		close(o.served)
+	}
+}
