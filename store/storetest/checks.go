@@ -197,7 +197,8 @@ func listStops(t *testing.T, s store.Store) {
 	both := s.List(t.Context(), "")
 	for range 2 { // a sequence can be used again and reads anew
 		n := 0
-		for range both {
+		for _, err := range both {
+			require.NoError(t, err)
 			n++
 		}
 		assert.Equal(t, 4, n)
