@@ -1,0 +1,173 @@
+package sse
+
+import "fmt"
+
+// scan looks at lines until there are want bytes for the application, or a block was cut out
+// behind bytes that the application must have first, or no whole line is left.
+func (f *Filter) scan(want int) {
+	if f.out == f.rel {
+		f.out, f.rel = f.hold, f.hold
+	}
+	for f.err == nil && f.rel == f.hold && f.rel-f.out < want {
+		if !f.begun {
+			n, ok := f.bom()
+			if !ok {
+				return
+			}
+			f.release(n)
+		}
+		if f.secondHalf() {
+			f.endCRLF()
+			continue
+		}
+		end, next, ok := f.eol()
+		if !ok {
+			f.unfinished()
+			return
+		}
+		f.whole(end, next)
+	}
+}
+
+// whole looks at the line b[line:end]. The maximum is looked at before the line, and without its
+// line ending, so that the answer does not depend on how the stream was cut into reads.
+func (f *Filter) whole(end, next int) {
+	if f.flow {
+		f.flow = false
+		f.release(next)
+		return
+	}
+	if !f.over && end-f.hold > f.max && !f.overflow() {
+		return
+	}
+	line := f.b[f.line:end]
+	if len(line) == 0 {
+		f.endBlock(next)
+		return
+	}
+	switch line[0] {
+	case ':':
+		if f.line == f.hold { // Nothing of a block is held: the comment is nobody's.
+			f.release(next)
+			return
+		}
+	case 'd':
+		if _, ok := field(line, "data"); ok {
+			f.hasData = true
+		}
+	case 'e':
+		if name, ok := eventName(line); ok {
+			f.name = name
+		}
+	}
+	if f.over {
+		if f.name != "" {
+			f.tooLarge()
+			return
+		}
+		f.release(next)
+		return
+	}
+	f.line = next
+}
+
+// unfinished looks at the start of a line that has no end yet. What cannot be part of a payment
+// event goes on.
+func (f *Filter) unfinished() {
+	line := f.b[f.line:]
+	if len(line) > 0 && line[0] == ':' && f.line == f.hold {
+		f.flow = true
+	}
+	if !f.flow && !f.over && len(f.b)-f.hold > f.max && !f.overflow() {
+		return
+	}
+	if f.over && !f.flow && len(line) > longestName {
+		f.flow = true
+		if _, ok := field(line, "data"); ok {
+			f.hasData = true
+		}
+	}
+	if f.flow {
+		f.release(len(f.b))
+	}
+}
+
+// endBlock ends the block at its blank line. An application block goes on, a payment event is cut
+// out and reported.
+func (f *Filter) endBlock(next int) {
+	name, hasData := f.name, f.hasData
+	f.name, f.hasData, f.over = "", false, false
+	if name == "" {
+		f.release(next)
+		if hasData {
+			f.pending++
+			f.lastEnd = next
+		}
+		return
+	}
+	block := f.b[f.hold:f.line]
+	f.drop(next)
+	if !hasData || f.closed.Load() {
+		return
+	}
+	// The bytes before the frame are returned by this very Read, as they are fewer than it wants.
+	f.events.Add(uint64(f.pending))
+	f.pending = 0
+	f.data = appendData(f.data[:0], block)
+	if err := f.onFrame(name, f.data); err != nil {
+		f.err = fmt.Errorf("sse: %s: %w", name, err)
+	}
+}
+
+// endCRLF gives the LF of a CRLF that two reads split to what the CR belongs to.
+func (f *Filter) endCRLF() {
+	switch {
+	case f.hold < f.line:
+		f.line++
+	case f.cut:
+		f.drop(f.line + 1)
+	default:
+		f.release(f.line + 1)
+	}
+}
+
+// overflow lets the lines go that are held of a block that has grown too large. It is false if
+// they are a payment event's.
+func (f *Filter) overflow() bool {
+	if f.name != "" {
+		f.tooLarge()
+		return false
+	}
+	f.over = true
+	f.release(f.line)
+	return true
+}
+
+func (f *Filter) tooLarge() {
+	f.err = fmt.Errorf("%w: %s has more than %d bytes", ErrFrameTooLarge, f.name, f.max)
+}
+
+// finish ends the stream with the source's error. The unfinished block is the application's unless
+// a line of it, be it the unfinished one, names a payment event.
+func (f *Filter) finish() {
+	f.err = f.srcErr
+	name, _ := eventName(f.b[f.line:])
+	if f.name == "" && (name == "" || f.flow) {
+		f.release(len(f.b))
+	}
+}
+
+// release gives the bytes up to end to the application.
+func (f *Filter) release(end int) {
+	f.rel, f.hold, f.line = end, end, end
+	f.cut = false
+}
+
+// drop takes the bytes up to end out of the stream.
+func (f *Filter) drop(end int) {
+	f.hold, f.line = end, end
+	f.cut = true
+	if f.out == f.rel {
+		f.out, f.rel = end, end
+	}
+}
