@@ -32,10 +32,10 @@ func channelFrom(ctx context.Context) (common.Hash, bool) {
 }
 
 // named returns the channel that the caller named, if it is of the scope.
-func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope) (*ledger.Account, error) {
+func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope, place string) (*ledger.Account, error) {
 	account, err := s.ledger.Account(ctx, id)
 	if errors.Is(err, store.ErrNotFound) && scope.Protocol == voucher.V1 {
-		return s.adopt(ctx, id, channel.Descriptor{}, scope, nil)
+		return s.adopt(ctx, id, channel.Descriptor{}, scope, nil, place)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("%w: channel %s is not in the store; Session.Adopt takes it with its descriptor", channel.ErrNotOurs, id)
@@ -66,15 +66,19 @@ func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, 
 		Origin: origin, Protocol: p, ChainID: chainID, Escrow: escrowAddress, Payee: d.Payee, Operator: d.Operator,
 		Token: d.Token, Payer: s.payer, Signer: s.ledger.Signer(),
 	}
-	if _, err := s.adopt(ctx, id, d, scope, nil); err != nil {
+	u, err := url.Parse(rawurl)
+	if err != nil {
+		return err
+	}
+	if _, err := s.adopt(ctx, id, d, scope, nil, placeOf(u)); err != nil {
 		return &Error{Op: "adopt", Outcome: Refused, Origin: origin, ChannelID: id, Err: err}
 	}
 	return nil
 }
 
 // adopt checks a channel against the chain and puts it into the ledger. snap is what a server said of it,
-// nil where none did.
-func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, snap *channel.Snapshot) (*ledger.Account, error) {
+// nil where none did; place is where it will be closed.
+func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, snap *channel.Snapshot, place string) (*ledger.Account, error) {
 	if s.cfg.Chain == nil {
 		return nil, ErrNoChain
 	}
@@ -89,7 +93,7 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 	if err != nil {
 		return nil, err
 	}
-	state.CreatedAt = time.Now().UTC()
+	state.CreatedAt, state.URL = time.Now().UTC(), place
 	if snap != nil {
 		if snap.Voucher == nil && state.Settled.Less(snap.Word.Accepted) {
 			return nil, fmt.Errorf("%w: the server says that it accepted %s and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, snap.Word.Accepted, state.Settled)
@@ -112,7 +116,7 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 // have, and whatever cannot be used is passed over: nil means that a channel has to be opened.
 func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o channel.Offer) *ledger.Account {
 	try := func(id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
-		account, err := s.adopt(ctx, id, d, scope, snap)
+		account, err := s.adopt(ctx, id, d, scope, snap, placeOf(p.out.req.URL))
 		if err != nil || account == nil {
 			s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 			return nil

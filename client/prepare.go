@@ -83,7 +83,7 @@ func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
 	offer := p.known.offer
 	scope := p.scope()
 	if id, ok := channelFrom(ctx); ok {
-		return p.s.named(ctx, id, scope)
+		return p.s.named(ctx, id, scope, placeOf(p.out.req.URL))
 	}
 	account, err := p.s.ledger.Lookup(ctx, scope)
 	if err != nil {

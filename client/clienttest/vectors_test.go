@@ -1,0 +1,149 @@
+package clienttest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// madeByMppx are credentials that another implementation made.
+type madeByMppx struct {
+	Cases []struct {
+		ID, Kind, SecretKey, Authorization string
+	}
+	AuthorizationResults []struct {
+		Name, Authorization string
+		Mppx                struct{ Ok bool }
+	}
+}
+
+func readVectors(t testing.TB, name string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, into))
+}
+
+func header(value string) http.Header { return http.Header{"Authorization": {value}} }
+
+// TestCredentialsOfMppx: what mppx sends can be read here, its echo proves its challenge's id, and each
+// payload is that of its action.
+func TestCredentialsOfMppx(t *testing.T) {
+	var v madeByMppx
+	readVectors(t, "credential.json", &v)
+	require.NotEmpty(t, v.Cases)
+	require.NotEmpty(t, v.AuthorizationResults)
+	for _, one := range v.Cases {
+		t.Run(one.ID+" "+one.Kind, func(t *testing.T) {
+			c, err := readCredential(header(one.Authorization), "Authorization")
+			require.NoError(t, err)
+			assert.Equal(t, c.challenge.ID, c.challenge.mac([]byte(one.SecretKey)))
+			if one.Kind == "proof" {
+				assert.Equal(t, "proof", c.payload.action())
+				return
+			}
+			p, err := c.payload.readPayload()
+			require.NoError(t, err)
+			assert.Equal(t, strings.HasPrefix(one.Kind, "v2"), p.descriptor != nil)
+			action, _, _ := strings.Cut(one.Kind[3:], "-")
+			assert.Equal(t, action, p.action)
+		})
+	}
+	for _, one := range v.AuthorizationResults {
+		_, err := readCredential(header(one.Authorization), "Authorization")
+		assert.Equal(t, one.Mppx.Ok, err == nil, one.Name)
+	}
+}
+
+func TestOfficialChallengeIDs(t *testing.T) {
+	var v struct {
+		Scenarios []struct {
+			Name  string
+			Input struct {
+				SecretKey, Realm, Method, Intent, Expires, Digest, Header, Opaque string
+				Request                                                           json.RawMessage
+			}
+			Expected string
+		}
+	}
+	readVectors(t, "challenge-id.json", &v)
+	require.NotEmpty(t, v.Scenarios)
+	for _, one := range v.Scenarios {
+		in := one.Input
+		if one.Expected == "" {
+			continue // about secrets that a server must not use
+		}
+		canonical, err := jcs.Transform(in.Request)
+		require.NoError(t, err)
+		c := challenge{
+			Realm: in.Realm, Method: in.Method, Intent: in.Intent, Request: base64.RawURLEncoding.EncodeToString(canonical), Expires: in.Expires,
+			Digest: in.Digest, Header: in.Header, Opaque: in.Opaque,
+		}
+		if strings.EqualFold(c.Header, "Authorization") {
+			c.Header = ""
+		}
+		assert.Equal(t, one.Expected, c.mac([]byte(in.SecretKey)), one.Name)
+	}
+}
+
+func TestUnreadableCredentials(t *testing.T) {
+	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	for name, token := range map[string]string{
+		"padded":               encode(`{"challenge":{"id":"a","request":"b"},"payload":{}}`) + "=",
+		"not an object":        encode(`[]`),
+		"challenge is null":    encode(`{"challenge":null,"payload":{}}`),
+		"challenge is a text":  encode(`{"challenge":"a","payload":{}}`),
+		"no id":                encode(`{"challenge":{"request":"b"},"payload":{}}`),
+		"no request":           encode(`{"challenge":{"id":"a"},"payload":{}}`),
+		"id is a number":       encode(`{"challenge":{"id":1,"request":"b"},"payload":{}}`),
+		"source is a number":   encode(`{"challenge":{"id":"a","request":"b"},"payload":{},"source":1}`),
+		"source is null":       encode(`{"challenge":{"id":"a","request":"b"},"payload":{},"source":null}`),
+		"payload is a text":    encode(`{"challenge":{"id":"a","request":"b"},"payload":"x"}`),
+		"too long":             strings.Repeat("A", maxCredential+1),
+		"key in another case":  encode(`{"Challenge":{"id":"a","request":"b"},"payload":{}}`),
+		"two values, no comma": encode(`{}`) + " " + encode(`{}`),
+	} {
+		c, err := readCredential(header("Payment "+token), "Authorization")
+		require.Error(t, err, name)
+		assert.Nil(t, c, name)
+	}
+	c, err := readCredential(header("Payments "+encode(`{}`)), "Authorization")
+	require.NoError(t, err)
+	assert.Nil(t, c, "another scheme")
+	_, err = object{"action": []byte(`"voucher"`), "descriptor": []byte(`1`)}.readPayload()
+	require.Error(t, err)
+}
+
+// FuzzCredential: whatever comes, it is read or refused, and a payload that is read has what its
+// action needs.
+func FuzzCredential(f *testing.F) {
+	var v madeByMppx
+	readVectors(f, "credential.json", &v)
+	if len(v.Cases) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, one := range v.Cases {
+		f.Add(one.Authorization)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		c, err := readCredential(header(value), "Authorization")
+		if err != nil || c == nil {
+			return
+		}
+		p, err := c.payload.readPayload()
+		if err != nil {
+			return
+		}
+		if p.action != "topUp" && p.signature == nil || p.action == "topUp" && p.transaction == nil {
+			t.Errorf("a %s without what it needs: %s", p.action, hexutil.Encode([]byte(value)))
+		}
+	})
+}
