@@ -38,5 +38,6 @@
 //   - A sponsored transaction with an access list is refused by the chain. On Tempo the sponsor does
 //     that.
 //   - State is kept for the newest block only. A call that names an older one is an error.
-//   - Blocks list transaction hashes only; roots and blooms of blocks are made up.
+//   - Blocks list transaction hashes only; roots and blooms of blocks are made up. There is no
+//     eth_fillTransaction: clients fill in with eth_getBlockByNumber and eth_estimateGas.
 package devchain

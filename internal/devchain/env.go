@@ -23,8 +23,7 @@ type env struct {
 	now     uint64
 	context common.Hash // hash of the enclosing transaction, of which v2 channel ids are made
 	logs    []*types.Log
-	opened  map[common.Hash]bool // channels of this transaction
-	gas     uint64               // used so far
+	gas     uint64 // used so far
 }
 
 // method is one function of a contract. It returns ABI data, or a *revert.

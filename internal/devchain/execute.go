@@ -114,7 +114,7 @@ func (c *Chain) execute(a *admitted) *Receipt {
 
 // newEnv starts an execution in the block to be mined. The caller holds c.mu.
 func (c *Chain) newEnv(context common.Hash) *env {
-	return &env{cfg: &c.cfg, s: c.state, now: c.head().time, context: context, opened: map[common.Hash]bool{}}
+	return &env{cfg: &c.cfg, s: c.state, now: c.head().time, context: context}
 }
 
 // simulate runs calls and takes everything back. The caller holds c.mu.

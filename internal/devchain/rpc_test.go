@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -313,4 +315,14 @@ func TestClosedChain(t *testing.T) {
 	c.Close()
 	require.Error(t, client.Call(new(any), "eth_chainId"))
 	assert.Equal(t, voucher.Units(1), c.Balance(PathUSD, payer.addr))
+}
+
+func TestOnlyJSON(t *testing.T) {
+	c := testChain(t)
+	srv := httptest.NewServer(c.Handler())
+	defer srv.Close()
+	resp, err := srv.Client().Post(srv.URL, "text/plain", strings.NewReader("{}"))
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	assert.Equal(t, http.StatusUnsupportedMediaType, resp.StatusCode)
 }

@@ -155,3 +155,21 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	assert.Equal(t, voucher.Units(100_000_000+senders*each), c.Balance(PathUSD, delegate.addr))
 }
+
+// What a test pays for one transaction: building, signing, decoding, recovering, executing.
+func BenchmarkTransfer(b *testing.B) {
+	c := New(Config{})
+	defer c.Close()
+	c.Mint(PathUSD, payer.addr, voucher.MaxAmount)
+	for b.Loop() {
+		if _, err := c.Transfer(payer.key, PathUSD, payee.addr, voucher.Units(1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		New(Config{}).Close()
+	}
+}
