@@ -44,7 +44,12 @@ func TestCalldataVectors(t *testing.T) {
 		}
 		ours++
 		var a callArgs
-		require.NoError(t, json.Unmarshal(c.Args, &a), c.ID)
+		if err := json.Unmarshal(c.Args, &a); err != nil { // v1 takes uint256; amounts above uint128 are none of ours
+			require.ErrorIs(t, err, voucher.ErrAmountSyntax, c.ID)
+			require.Contains(t, []string{"approve", "topUp"}, c.Function)
+			assert.Contains(t, escrow.Call{To: &escrow.PathUSD, Data: c.Data}.String(), "UNKNOWN")
+			continue
+		}
 		p := voucher.V1
 		if c.Version == "v2" {
 			p = voucher.V2

@@ -168,11 +168,13 @@ func TestErrorsShowNoURL(t *testing.T) {
 	n := newNode(t)
 	for name, fail := range map[string]func(http.ResponseWriter){
 		"nobody there": nil, "401": status(401), "302": status(302, "Location", "/?key=hunter2"), "cut": cut,
-		"no JSON":      func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") },
-		"half a JSON":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"resu`) },
-		"wrong JSON":   func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`) },
-		"no answer":    func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1}`) },
-		"a node error": func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no\nway\u0007"}}`) },
+		"no JSON":     func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") },
+		"half a JSON": func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"resu`) },
+		"wrong JSON":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`) },
+		"no answer":   func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1}`) },
+		"a node error": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no\nway\u0007"}}`)
+		},
 	} {
 		at := n.Listener.Addr().String()
 		if fail == nil {
