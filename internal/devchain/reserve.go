@@ -1,6 +1,8 @@
 package devchain
 
 import (
+	"time"
+
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -61,7 +63,7 @@ var reserveMethods = methods{
 const computeArguments = "(address,address,address,address,bytes32,address,bytes32)"
 
 // closeGrace is [CloseGracePeriod] in seconds.
-const closeGrace = uint64(900)
+const closeGrace = uint64(CloseGracePeriod / time.Second)
 
 // reserveOpen opens a channel and pulls the deposit without an allowance.
 func reserveOpen(e *env, from common.Address, a *args) ([]byte, error) {
