@@ -187,6 +187,7 @@ func TestOwnRoutes(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	operator := common.Address{19: 9}
 	hello := srv.Paid(clienttest.Terms{Price: voucher.Units(3), FeeToken: srv.Token}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
 		_, _ = fmt.Fprintf(w, "hello %s", r.PathValue("name"))
 	}))
 	srv.Handle("GET /hello/{name}", hello)

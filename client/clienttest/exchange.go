@@ -17,19 +17,17 @@ type exchange struct {
 
 	account *account // who pays, once the credential is taken
 	tx      common.Hash
-	prepaid bool // one unit of a stream is charged already
+	taken   figures // of the account at that moment, for the receipt
+	prepaid bool    // one unit of a stream is charged already
 }
 
-// pay goes the way of one request: the credential is taken, the unit charged, and serve gives the
-// content.
+// pay goes the way of one request: the credential is taken, a unit of content charged, and serve gives
+// the content.
 func (x *exchange) pay(serve func(*exchange)) {
 	if x.t.Bootstrap && x.r.Method == http.MethodHead && x.bootstrap() {
 		return
 	}
 	content, err := x.take()
-	if err == nil && content {
-		err = x.chargeUnit()
-	}
 	if err != nil {
 		x.refuse(err, x.fresh())
 		return
@@ -57,7 +55,8 @@ func (x *exchange) fresh() *challenge {
 	return x.s.sessionChallenge(t, x.r, x.isContent())
 }
 
-// take checks the credential and does what it says. It reports whether content is paid for with it.
+// take checks the credential and does what it says. It reports whether it has charged for content,
+// which must be served then.
 func (x *exchange) take() (content bool, err error) {
 	s, c := x.s, x.credential
 	switch {
@@ -82,23 +81,42 @@ func (x *exchange) take() (content bool, err error) {
 		if x.t.Protocol == voucher.V1 {
 			open = s.openV1
 		}
-		x.account, x.tx, err = open(p, x.t)
-		return x.isContent() && !s.cfg.ShortOpens, err
+		if x.account, x.tx, err = open(p, x.t); err == nil {
+			content = x.isContent() && !s.cfg.ShortOpens
+			err = x.settleUp(content)
+		}
+		return content, err
 	case "topUp":
-		x.account, x.tx, err = s.topUp(p, x.t)
+		if x.account, x.tx, err = s.topUp(p, x.t); err == nil {
+			err = x.settleUp(false)
+		}
 		return false, err
 	case "close":
-		x.account, x.tx, err = s.close(p, x.t)
+		if x.account, x.tx, err = s.close(p, x.t); err == nil {
+			err = x.settleUp(false)
+		}
 		return false, err
 	default:
-		if x.account, err = s.voucher(p, c.source, x.t); err != nil {
-			return false, err
-		}
-		if x.trapped() {
-			return false, x.chargeUnit()
-		}
-		return x.isContent(), nil
+		x.account, err = s.voucher(p, c.source, x.t, func(a *account) error { return x.chargeFor(a, x.isContent()) })
+		return x.isContent() && !x.trapped(), err
 	}
+}
+
+// settleUp is chargeFor for an account that nobody has locked.
+func (x *exchange) settleUp(content bool) error {
+	x.s.book.mu.Lock()
+	defer x.s.book.mu.Unlock()
+	return x.chargeFor(x.account, content)
+}
+
+// chargeFor charges for the content, if any, and takes the figures of the receipt. The caller holds the
+// book's mutex.
+func (x *exchange) chargeFor(a *account, content bool) (err error) {
+	if content {
+		err = x.chargeUnit(a)
+	}
+	x.taken = a.figures()
+	return err
 }
 
 // isContent reports whether the request is for content. HEAD never is, and neither is a POST without
@@ -122,14 +140,11 @@ func (x *exchange) trapped() bool {
 }
 
 // chargeUnit books one unit before the content is made. A v2 stream that was asked for with POST is
-// charged by its chunks alone.
-func (x *exchange) chargeUnit() error {
+// charged by its chunks alone. The caller holds the book's mutex.
+func (x *exchange) chargeUnit(a *account) error {
 	if x.metered && x.t.Protocol == voucher.V2 && x.r.Method != http.MethodGet {
 		return nil
 	}
-	x.s.book.mu.Lock()
-	defer x.s.book.mu.Unlock()
-	a := x.account
 	if err := a.open(); err != nil {
 		return err
 	}
@@ -141,17 +156,10 @@ func (x *exchange) chargeUnit() error {
 	return nil
 }
 
-// figures reads the account that pays.
-func (x *exchange) figures() figures {
-	x.s.book.mu.Lock()
-	defer x.s.book.mu.Unlock()
-	return x.account.figures()
-}
-
 // receipt puts the receipt into the header, and keeps the answer out of shared caches.
 func (x *exchange) receipt() {
 	x.w.Header().Set("Cache-Control", "private")
-	if value := x.s.receiptHeader(x.credential.challenge.ID, x.figures(), x.tx); value != "" {
+	if value := x.s.receiptHeader(x.credential.challenge.ID, x.taken, x.tx); value != "" {
 		x.w.Header().Set("Payment-Receipt", value)
 	}
 }

@@ -156,6 +156,23 @@ func TestSwallowedNeedVoucher(t *testing.T) {
 	l.end()
 }
 
+// TestOneVoucherAtOnce: credit for one request buys one, however often the voucher comes at the same
+// time.
+func TestOneVoucherAtOnce(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	c := p.opened(voucher.V2, "/data")
+	a, payload := p.ask("/data"), p.voucher(c, "voucher", 200)
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() { p.pay("GET", "/data", a, payload) })
+	}
+	wg.Wait()
+	assert.Equal(t, 2, srv.Served("/data"))
+	got, _ := srv.Account(c.id)
+	assert.Equal(t, voucher.Units(200), got.Spent)
+}
+
 // TestManyPayersAtOnce: the books stay right when everybody pays at the same time.
 func TestManyPayersAtOnce(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{LowerVouchers: clienttest.LowerAccepted})

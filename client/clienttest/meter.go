@@ -28,7 +28,8 @@ type Meter struct {
 }
 
 // Charge reserves units at the price of the terms and waits until vouchers cover them; meanwhile it
-// asks the client with one need-voucher frame. What is reserved is charged with the next Send or Raw,
+// asks the client with one need-voucher frame, and with another where other requests on the channel use
+// up what came. What is reserved is charged with the next Send or Raw,
 // or when the stream ends well. The unit that a GET has paid in advance is used first. The errors are
 // [ErrUnpaid], one of a channel that was closed or forgotten, and the context's.
 func (m *Meter) Charge(units uint64) error {
@@ -60,17 +61,17 @@ func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	}
 	timeout := time.NewTimer(m.x.s.cfg.VoucherWait)
 	defer timeout.Stop()
-	for asked := false; ; {
-		changed, frame, err := m.tryReserve(amount, units)
+	for asked := (voucher.Amount{}); ; {
+		changed, required, frame, err := m.tryReserve(amount, units)
 		if changed == nil {
 			return err
 		}
-		if !asked && !m.x.fault.SwallowNeedVoucher {
+		if asked.Less(required) && !m.x.fault.SwallowNeedVoucher {
 			if err := m.write(frame); err != nil {
 				return err
 			}
+			asked = required
 		}
-		asked = true
 		select {
 		case <-changed:
 		case <-timeout.C:
@@ -81,27 +82,29 @@ func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	}
 }
 
-// tryReserve sets the amount aside, or returns what to wait for and the frame that asks for it.
-func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan struct{}, frame []byte, err error) {
+// tryReserve sets the amount aside, or returns what to wait for, how much is needed and the frame that
+// asks for it.
+func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan struct{}, required voucher.Amount, frame []byte, err error) {
 	book := &m.x.s.book
 	book.mu.Lock()
 	defer book.mu.Unlock()
 	a := m.x.account
 	if err := a.open(); err != nil {
-		return nil, nil, err
+		return nil, required, nil, err
 	}
 	if !a.credit().Less(amount) {
 		a.reserved = a.reserved.AddCapped(amount)
 		m.reserved, m.units = m.reserved.AddCapped(amount), m.units+units
-		return nil, nil, nil
+		return nil, required, nil, nil
 	}
+	required = a.spent.AddCapped(a.reserved).AddCapped(amount)
 	doc, _ := json.Marshal(map[string]string{
 		"channelId":          a.id.Hex(),
-		"requiredCumulative": a.spent.AddCapped(a.reserved).AddCapped(amount).String(),
+		"requiredCumulative": required.String(),
 		"acceptedCumulative": a.accepted.String(),
 		"deposit":            a.deposit.String(),
 	})
-	return a.changed, event("payment-need-voucher", string(doc)), nil
+	return a.changed, required, event("payment-need-voucher", string(doc)), nil
 }
 
 // commit charges what is reserved, or gives it back.
@@ -186,7 +189,8 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	if err != nil && !errors.Is(err, ErrUnpaid) {
 		panic(http.ErrAbortHandler)
 	}
+	_ = x.settleUp(false)
 	if x.s.cfg.Receipts != NoReceipts {
-		_ = m.write(event("payment-receipt", string(x.s.receipt(x.credential.challenge.ID, x.figures(), x.tx))))
+		_ = m.write(event("payment-receipt", string(x.s.receipt(x.credential.challenge.ID, x.taken, x.tx))))
 	}
 }

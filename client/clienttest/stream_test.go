@@ -202,6 +202,35 @@ func TestChannelClosedUnderAStream(t *testing.T) {
 	l.end()
 }
 
+// TestTwoStreamsOfOneChannel: what one stream takes of a voucher, the other asks for again.
+func TestTwoStreamsOfOneChannel(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	c := p.opened(voucher.V2, "/data")
+	path := "/stream/2/25"
+	a := p.ask(path)
+	one := p.stream("GET", path, a, p.voucher(c, "voucher", 125), nil)
+	one.want("message")
+	assert.Equal(t, "150", one.want("payment-need-voucher")["requiredCumulative"])
+	two := p.stream("GET", path, a, p.voucher(c, "voucher", 150), nil) // its own first unit
+	two.want("message")
+	assert.Equal(t, "175", two.want("payment-need-voucher")["requiredCumulative"])
+	assert.Equal(t, "175", one.want("payment-need-voucher")["requiredCumulative"])
+	require.Equal(t, 204, p.pay("POST", path, a, p.voucher(c, "voucher", 175)).status)
+	var receipts []any
+	for _, l := range []*live{one, two} {
+		name, data, err := l.frame()
+		require.NoError(t, err)
+		if name == "payment-need-voucher" {
+			assert.Contains(t, data, `"requiredCumulative":"200"`)
+			require.Equal(t, 204, p.pay("POST", path, a, p.voucher(c, "voucher", 200)).status)
+			l.want("message")
+		}
+		receipts = append(receipts, l.want("payment-receipt")["spent"])
+	}
+	assert.Contains(t, receipts, "200")
+}
+
 func TestMeter(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{VoucherWait: 10 * time.Millisecond})
 	terms := clienttest.Terms{Price: voucher.Units(10), Deposit: voucher.Units(1000)}

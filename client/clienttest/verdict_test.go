@@ -85,7 +85,7 @@ func TestVoucherVerdicts(t *testing.T) {
 		{"keys in another case", func() *reply {
 			return p.pay("GET", "/data", ch, with(with(spend(400), "ChannelID", c.id.Hex()), "channelId", nil))
 		}, 402, "invalid-payload", ""},
-		{"challenge id edited", func() *reply { return p.pay("GET", "/data", tampered(ch, "id", "x"+ch["id"][1:]), spend(400)) }, 402, "invalid-challenge", ""},
+		{"challenge id edited", func() *reply { return p.pay("GET", "/data", tampered(ch, "id", "!"+ch["id"][1:]), spend(400)) }, 402, "invalid-challenge", ""},
 		{"challenge realm edited", func() *reply { return p.pay("GET", "/data", tampered(ch, "realm", "elsewhere"), spend(400)) }, 402, "invalid-challenge", ""},
 		{"challenge of another price", func() *reply { return p.pay("GET", "/data", p.ask("/data?price=1"), spend(400)) }, 402, "invalid-challenge", ""},
 		{"challenge of the other rail", func() *reply { return p.pay("GET", "/data", p.ask("/v1/data"), spend(400)) }, 402, "invalid-challenge", ""},

@@ -107,9 +107,9 @@ type answer struct {
 	http.ResponseWriter
 	log     *requestLog
 	seq     int
-	problem string
-	lose    bool
-	begun   bool
+	problem string // the type, once there is one
+	lose    bool   // nothing leaves
+	begun   bool   // the status has left
 }
 
 // WriteHeader logs the status before the client can see it.
@@ -129,6 +129,14 @@ func (a *answer) Write(b []byte) (int, error) {
 	}
 	a.WriteHeader(http.StatusOK)
 	return a.ResponseWriter.Write(b)
+}
+
+// Flush sends what is written, for handlers that ask for an http.Flusher.
+func (a *answer) Flush() {
+	if !a.lose {
+		a.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(a.ResponseWriter).Flush()
+	}
 }
 
 // Unwrap lets http.ResponseController find what is below.

@@ -10,8 +10,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// voucher takes a voucher for a channel that the server knows.
-func (s *Server) voucher(p *payload, source string, t Terms) (*account, error) {
+// voucher takes a voucher for a channel that the server knows. unit charges for what is asked with it,
+// before anybody else can use the credit up.
+func (s *Server) voucher(p *payload, source string, t Terms, unit func(*account) error) (*account, error) {
 	a, err := s.known(p, t)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,10 @@ func (s *Server) voucher(p *payload, source string, t Terms) (*account, error) {
 	if err := s.rank(a, p, t); err != nil {
 		return nil, err
 	}
-	return a, a.open()
+	if err := a.open(); err != nil {
+		return nil, err
+	}
+	return a, unit(a)
 }
 
 // rank compares the voucher with the highest one, and takes it where it is higher. The caller holds
