@@ -71,7 +71,7 @@ func TestBlocks(t *testing.T) {
 		{"large comment", ":" + x100 + x100 + "\ndata: x\n\n", result{out: ":" + x100 + x100 + "\ndata: x\n\n", events: 1}},
 		{"large comment within", "data: x\n:" + x100 + "\n\n", result{out: "data: x\n:" + x100 + "\n\n", events: 1}},
 		{"large block unfinished", "data:" + x100 + "\neve", result{out: "data:" + x100 + "\neve"}},
-		{"large block unfinished after a payment name", "data:" + x100 + "\nevent: payment-receipt", result{out: "data:" + x100 + "\n"}},
+		{"large block unfinished after a payment name", "data:" + x100 + "\nevent: payment-need-voucher", result{out: "data:" + x100 + "\n"}},
 		{"large payment event", "data: x\n\nevent: payment-receipt\ndata: " + x100 + "\n\n", result{out: "data: x\n\n", events: 1, tooLarge: true}},
 		{"large payment event, unfinished", "event: payment-receipt\ndata: " + x100, result{tooLarge: true}},
 		{"large payment event, many lines", "event: payment-receipt\n" + strings.Repeat(":\n", 40), result{tooLarge: true}},

@@ -152,7 +152,7 @@ func (f *Filter) tooLarge() {
 func (f *Filter) finish() {
 	f.err = f.srcErr
 	name, _ := eventName(f.b[f.line:])
-	if f.name == "" && (name == "" || f.flow) {
+	if f.name == "" && name == "" {
 		f.release(len(f.b))
 	}
 }
