@@ -21,8 +21,8 @@ func TestChannelIDVectors(t *testing.T) {
 		var f struct {
 			Cases []struct {
 				ID, Payer, Payee, Token, Salt, AuthorizedSigner, Operator, ExpiringNonceHash, Escrow, EscrowContract, ChannelID string
-				ResolvedAuthorizedSigner                                                                                       string
-				ChainID                                                                                                        uint64
+				ResolvedAuthorizedSigner                                                                                        string
+				ChainID                                                                                                         uint64
 			}
 		}
 		require.NoError(t, json.Unmarshal(data, &f))

@@ -31,7 +31,7 @@ func TestLife(t *testing.T) {
 	requested := s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), CloseRequestedAt: 995})
 	assert.Equal(t, channel.Closing, requested.Phase())
 	assert.False(t, requested.Payable())
-	assert.Equal(t, channel.Open, requested.Settle(channel.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up cancelled it")
+	assert.Equal(t, channel.Open, requested.Settle(channel.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up canceled it")
 
 	closing := s.ClosingAt(u(10))
 	assert.Equal(t, channel.Closing, closing.Phase())

@@ -49,14 +49,14 @@ func (s *Session) mayBootstrap(origin string) bool {
 
 // prove runs the two HEAD requests.
 func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session channel.Offer) (*channel.Snapshot, error) {
-	resp, err := p.head(ctx, header{})
+	status, h, err := p.head(ctx, header{})
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusPaymentRequired {
-		return snapshotOf(resp.Header)
+	if status != http.StatusPaymentRequired {
+		return snapshotOf(h)
 	}
-	challenges, err := wire.ParseChallenges(resp.Header)
+	challenges, err := wire.ParseChallenges(h)
 	for _, c := range challenges {
 		if c.Method != "tempo" || c.Intent != "charge" {
 			continue
@@ -73,14 +73,14 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if err != nil {
 			return nil, err
 		}
-		resp, err := p.head(ctx, header{c.CredentialHeader(), value})
+		status, h, err := p.head(ctx, header{c.CredentialHeader(), value})
 		if err != nil {
 			return nil, err
 		}
-		if resp.StatusCode < 200 || resp.StatusCode > 299 {
-			return nil, fmt.Errorf("client: the proof was answered with status %d", resp.StatusCode)
+		if status < 200 || status > 299 {
+			return nil, fmt.Errorf("client: the proof was answered with status %d", status)
 		}
-		return snapshotOf(resp.Header)
+		return snapshotOf(h)
 	}
 	return nil, err
 }
@@ -125,10 +125,10 @@ func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 
 // head asks the URL of the payment with the caller's headers, but without its body, and with nothing that
 // describes one.
-func (p *payment) head(ctx context.Context, credential header) (*http.Response, error) {
+func (p *payment) head(ctx context.Context, credential header) (status int, h http.Header, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, p.out.req.URL.String(), nil)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	req.Header = p.out.req.Header.Clone()
 	if req.Header == nil {
@@ -144,8 +144,9 @@ func (p *payment) head(ctx context.Context, credential header) (*http.Response, 
 	}
 	resp, err := p.out.base.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	discard(resp.Body)
-	return resp, nil
+	defer resp.Body.Close()
+	drain(resp.Body)
+	return resp.StatusCode, resp.Header, nil
 }

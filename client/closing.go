@@ -107,15 +107,14 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 	}
 	for _, method := range []string{http.MethodHead, http.MethodGet} {
 		req.Method = method
-		resp, _, err := p.out.send(ctx, header{}, state.ID.Hex(), false)
+		status, h, err := p.out.look(ctx, state.ID.Hex())
 		if err != nil {
 			return nil, unwrapURL(err)
 		}
-		discard(resp.Body)
-		if resp.StatusCode != http.StatusPaymentRequired {
+		if status != http.StatusPaymentRequired {
 			continue
 		}
-		k, err := s.recognize(req.URL, resp.Header)
+		k, err := s.recognize(req.URL, h)
 		if err != nil {
 			return nil, err
 		}

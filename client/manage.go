@@ -100,8 +100,9 @@ func (p *payment) manageBy(ctx context.Context, method string, credential func(*
 	if err != nil {
 		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", p.origin, unwrapURL(err))
 	}
+	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, problem: readProblem(resp)}
-	discard(resp.Body)
+	drain(resp.Body)
 	if !a.ok() {
 		a.fresh, _ = p.s.recognize(p.out.req.URL, resp.Header)
 		return a, nil

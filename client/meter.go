@@ -134,7 +134,7 @@ func (m *meter) end(err error) {
 }
 
 func (m *meter) error(err error) error {
-	e := m.p.error(err).(*Error)
+	e := m.p.error(err)
 	e.Op, e.Price, e.Cumulative = "stream", m.p.claim.Price(), m.p.account.State().Signed
 	return e
 }

@@ -28,7 +28,11 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 	if err != nil {
 		return false, err
 	}
-	defer p.s.budgetBack(plan.Amount, &err)
+	defer func() {
+		if err != nil {
+			p.s.ledger.Unreserve(plan.Amount)
+		}
+	}()
 	switch {
 	case p.s.cfg.Chain == nil:
 		return false, ErrNoChain
@@ -132,20 +136,25 @@ func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChai
 // topUp puts amount more into a channel. The same transaction is presented until the payee or the chain
 // has decided it; a second one is never signed for the same need.
 func (p *payment) topUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (err error) {
-	defer p.s.budgetBack(amount, &err)
+	reserved := amount // counted against Limits.Total; given back where nothing leaves for it
+	defer func() {
+		if err != nil {
+			p.s.ledger.Unreserve(reserved)
+		}
+	}()
 	f, err := p.s.fly(ctx, "topup "+account.ID().Hex())
 	if err != nil {
 		return err
 	}
 	if f == nil {
-		p.s.ledger.Unreserve(amount)
+		p.s.ledger.Unreserve(reserved)
 		return nil // somebody else did; look again
 	}
 	defer f.end()
 	state := account.State()
 	if state.ToppingUp.Pending() {
-		p.s.ledger.Unreserve(amount) // an earlier one is under way; it was counted then
-		amount = voucher.Amount{}
+		p.s.ledger.Unreserve(reserved) // an earlier one is under way; it was counted then
+		reserved = voucher.Amount{}
 		if state, err = p.s.settle(ctx, account); err != nil || !state.ToppingUp.Pending() {
 			return err
 		}

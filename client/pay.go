@@ -184,7 +184,7 @@ func (p *payment) refuse(err error) error {
 	return p.error(err)
 }
 
-func (p *payment) error(err error) error {
+func (p *payment) error(err error) *Error {
 	e := &Error{Op: "pay", Outcome: p.info.Outcome, Origin: p.origin, Cumulative: p.signed.Cumulative, Problem: p.info.Problem, Err: err}
 	if p.known != nil {
 		e.Price = p.known.offer.Price

@@ -8,7 +8,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // maxPreparations bounds how often the way to a voucher starts again because another request, or another
@@ -125,12 +124,5 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 	}
 	if err := account.Reconcile(snap.Word, nil); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
-	}
-}
-
-// budgetBack gives back what was planned for a funding transaction that did not leave.
-func (s *Session) budgetBack(amount voucher.Amount, err *error) {
-	if *err != nil {
-		s.ledger.Unreserve(amount)
 	}
 }

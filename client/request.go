@@ -95,6 +95,17 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 	}
 }
 
+// look sends the request unpaid and returns what its answer says without its body.
+func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.Header, err error) {
+	resp, _, err := o.send(ctx, header{}, hint, false)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	drain(resp.Body)
+	return resp.StatusCode, resp.Header, nil
+}
+
 func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, written *atomic.Bool) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
@@ -185,9 +196,12 @@ func wantsStream(h http.Header) bool {
 	return strings.Contains(strings.ToLower(h.Get("Accept")), "text/event-stream")
 }
 
-// discard reads what is left of a small body, so that its connection can be used again, and closes it.
+// drain reads what is left of a small body, so that its connection can be used again.
+func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 64<<10) }
+
+// discard drains a body and closes it.
 func discard(body io.ReadCloser) {
-	_, _ = io.CopyN(io.Discard, body, 64<<10)
+	drain(body)
 	_ = body.Close()
 }
 

@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -312,10 +311,4 @@ func TestLimits(t *testing.T) {
 			assert.Equal(t, p.began, srv.Chain.Balance(p.key.Address))
 		})
 	}
-}
-
-func decode(t *testing.T, body string) (v map[string]any) {
-	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(body), &v))
-	return v
 }

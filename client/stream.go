@@ -112,7 +112,7 @@ func (s *Stream) Events() iter.Seq2[StreamEvent, error] {
 	}
 }
 
-// Close ends the stream and its connection. Vouchers that are under way are cancelled.
+// Close ends the stream and its connection. Vouchers that are under way are canceled.
 func (s *Stream) Close() error {
 	err := s.body.Close()
 	return err

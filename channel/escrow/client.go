@@ -22,7 +22,6 @@ import (
 // [Dial] and end it with [Client.Close].
 type Client struct {
 	rpc   *rpc.Client
-	http  *http.Client
 	base  http.RoundTripper
 	waits waits
 	now   func() time.Time

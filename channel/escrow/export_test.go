@@ -29,14 +29,19 @@ const (
 
 // Selectors by signature, for the test that derives them.
 var Selectors = map[string]uint32{
-	"approve(address,uint256)": selApprove, "balanceOf(address)": selBalanceOf,
-	"open(address,address,uint128,bytes32,address)": selOpenV1, "topUp(bytes32,uint256)": selTopUpV1,
-	"requestClose(bytes32)": selCloseV1, "withdraw(bytes32)": selWithdrawV1, "getChannel(bytes32)": selChannelV1,
+	"approve(address,uint256)":                      selApprove,
+	"balanceOf(address)":                            selBalanceOf,
+	"open(address,address,uint128,bytes32,address)": selOpenV1,
+	"topUp(bytes32,uint256)":                        selTopUpV1,
+	"requestClose(bytes32)":                         selCloseV1,
+	"withdraw(bytes32)":                             selWithdrawV1,
+	"getChannel(bytes32)":                           selChannelV1,
+	"getChannelState(bytes32)":                      selStateV2,
+
 	"open(address,address,address,uint96,bytes32,address)":                    selOpenV2,
 	"topUp((address,address,address,address,bytes32,address,bytes32),uint96)": selTopUpV2,
 	"requestClose((address,address,address,address,bytes32,address,bytes32))": selCloseV2,
 	"withdraw((address,address,address,address,bytes32,address,bytes32))":     selWithdrawV2,
-	"getChannelState(bytes32)": selStateV2,
 }
 
 // The calls, as bytes.

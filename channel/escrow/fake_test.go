@@ -77,7 +77,7 @@ func newNode(t *testing.T) *node {
 		}
 	})
 	n.Server = httptest.NewServer(n)
-	t.Cleanup(n.Server.Close)
+	t.Cleanup(n.Close)
 	return n
 }
 
@@ -187,4 +187,14 @@ func openParams(t testing.TB) escrow.OpenParams {
 
 func refTo(n uint64) escrow.Ref {
 	return escrow.Ref{Protocol: voucher.V2, ChainID: escrow.Moderato, Escrow: escrow.Reserve, ChannelID: common.Hash(voucher.Units(n).Word())}
+}
+
+// failEstimate lets every estimate end in a cut line.
+func (n *node) failEstimate() {
+	n.before = func(_ http.ResponseWriter, body []byte) bool {
+		if bytes.Contains(body, []byte("eth_estimateGas")) {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
 }

@@ -138,8 +138,8 @@ type TopUp struct {
 }
 
 // PrepareTopUp builds, estimates and signs the transaction that adds to a channel's deposit, and sends
-// nothing. Errors are those of [Client.PrepareOpen], and [ErrNoChannel] where the escrow does not hold
-// the channel.
+// nothing. Mined, it also cancels a close request. Errors are those of [Client.PrepareOpen], and
+// [ErrNoChannel] where the escrow does not hold the channel.
 func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error) {
 	if p.Additional.IsZero() || p.Protocol.Max().Less(p.Additional) {
 		return nil, fmt.Errorf("%w: Additional must be above zero and at most %s", ErrParams, p.Protocol.Max())

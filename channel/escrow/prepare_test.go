@@ -231,6 +231,7 @@ func TestRefusalsComeBeforeTheSignature(t *testing.T) {
 			n.say("eth_estimateGas", &jsonError{-32000, "insufficient funds for gas", nil})
 		}, escrow.ErrInsufficientBalance, ""},
 		{"node trouble", func(n *node) { n.say("eth_estimateGas", &jsonError{-32603, "internal", nil}) }, escrow.ErrRPC, ""},
+		{"cut", func(n *node) { n.failEstimate() }, escrow.ErrRPC, ""},
 		{"no gas", func(n *node) { n.say("eth_estimateGas", "0x0") }, escrow.ErrRPC, ""},
 		{"too much gas", func(n *node) { n.say("eth_estimateGas", hexutil.Uint64(2_000_001)) }, escrow.ErrFeeCap, ""},
 		{"gas too dear", func(n *node) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -103,6 +104,9 @@ func TestStateIsDecodedStrictly(t *testing.T) {
 		assert.Equal(t, c.want, got, c.name)
 	}
 }
+
+// The core reads what this package reads, field by field.
+var _ = channel.OnChain(escrow.State{})
 
 func TestStatesRefuse(t *testing.T) {
 	n := newNode(t)
@@ -269,4 +273,8 @@ func TestBalanceOfNoToken(t *testing.T) {
 		require.ErrorIs(t, err, escrow.ErrRPC, answer)
 		require.ErrorContains(t, err, "is it a token")
 	}
+	n.say("eth_call", &jsonError{-32000, strings.Repeat("long ", 1000), nil})
+	_, err := dial(t, n.URL).TokenBalance(soon(t), escrow.PathUSD, goldenPayee)
+	require.ErrorIs(t, err, escrow.ErrRPC)
+	assert.Less(t, len(err.Error()), 400, "what a node says is cut")
 }

@@ -127,6 +127,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestContextEndsEveryWait(t *testing.T) {
 	release := make(chan struct{})
+	defer close(release)
 	hang := func(http.ResponseWriter) { <-release }
 	for name, fail := range map[string]func(http.ResponseWriter){"a node that is silent": hang, "a node that asks to wait": status(503, "Retry-After", "86400")} {
 		n := newNode(t)
@@ -142,24 +143,24 @@ func TestContextEndsEveryWait(t *testing.T) {
 		assert.Less(t, time.Since(start), 5*time.Second, name)
 		c.Close()
 	}
-	close(release)
 }
 
 // The bound of one exchange is not the caller's deadline, and must not look like it.
 func TestSilentNode(t *testing.T) {
-	n, release := newNode(t), make(chan struct{})
-	n.failFirst(1, func(http.ResponseWriter) { <-release })
+	release := make(chan struct{})
+	defer close(release)
+	hang := func(http.ResponseWriter) { <-release }
+	n := newNode(t)
+	n.failFirst(1, hang)
 	id, err := dial(t, n.URL).ChainID(soon(t))
 	require.NoError(t, err, "the second attempt is answered")
 	assert.Equal(t, escrow.Moderato, id)
-	close(release)
 
-	n, release = newNode(t), make(chan struct{})
-	n.failFirst(1000, func(http.ResponseWriter) { <-release })
+	n = newNode(t)
+	n.failFirst(1000, hang)
 	_, err = dial(t, n.URL).ChainID(soon(t))
 	require.ErrorIs(t, err, escrow.ErrRPC)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
-	close(release)
 }
 
 func TestErrorsShowNoURL(t *testing.T) {

@@ -232,6 +232,8 @@ func TestUnknownParts(t *testing.T) {
 		assert.Nil(t, again.Calls[1].To, name)
 	}
 	assert.Contains(t, tx.String(), "UNKNOWN CALL to a new contract")
+	assert.Contains(t, tx.String(), "of the chain's choice of token")
+	assert.Contains(t, (&escrow.Tx{Sponsored: true}).String(), "do nothing; chain 0; fee paid by a sponsor")
 	assert.Contains(t, tx.String(), "carries an access list; carries an authorization list; carries a key authorization")
 	// With a key authorization the list has one element more; without, no placeholder.
 	tx.Signature = []byte{1, 2, 3}
@@ -264,7 +266,7 @@ func TestKeychainSender(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	item := func(hex string) []byte { return common.FromHex(hex) }
+	item := common.FromHex
 	good := func() [][]byte {
 		return [][]byte{
 			item("82a5bf"), item("01"), item("02"), item("830f4240"), item("c3c2808080"[:2] + "c3808080"), item("c0"), item("80"), item("80"),
