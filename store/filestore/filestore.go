@@ -20,7 +20,8 @@
 //   - A reader sees the old record or the new one, never a part, and never waits for a writer.
 //   - What Get and List return is durable too. A record that another process renamed into place and
 //     did not live to sync is synced by the reader first.
-//   - A damaged record, or one of a newer format, is reported and never overwritten.
+//   - A damaged record, or one of a newer format, is reported and never overwritten. So is one that
+//     went back to an older revision, or away, while a process that knew better was running.
 //
 // # What it needs
 //
@@ -121,8 +122,8 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 			return
 		}
 		for i, e := range entries {
-			if err := ctx.Err(); err != nil {
-				yield(store.Entry{}, fmt.Errorf("filestore: %w", err))
+			if err := s.usable(ctx); err != nil {
+				yield(store.Entry{}, err)
 				return
 			}
 			if !yield(e, errs[i]) {
@@ -135,7 +136,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 // readAll returns the records under prefix in order of their keys, and for each the error that kept
 // it from being read.
 func (s *Store) readAll(ctx context.Context, prefix string) (entries []store.Entry, errs []error, err error) {
-	if err := s.check(ctx, "any", nil); err != nil {
+	if err := s.usable(ctx); err != nil {
 		return nil, nil, err
 	}
 	files, err := os.ReadDir(s.dir)
@@ -153,8 +154,8 @@ func (s *Store) readAll(ctx context.Context, prefix string) (entries []store.Ent
 	}
 	slices.Sort(keys) // the order of names is another one: "=" is not "/"
 	for _, key := range keys {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, fmt.Errorf("filestore: %w", err)
+		if err := s.usable(ctx); err != nil {
+			return nil, nil, err
 		}
 		data, rev, err := s.read(key)
 		entries = append(entries, store.Entry{Key: key, Data: data, Rev: rev})
@@ -190,31 +191,49 @@ func (s *Store) settle(read []store.Entry) error {
 	return nil
 }
 
-// read returns the record in the file of key as it is now.
+// read returns the record in the file of key as it is now. A record that is older than one which this
+// process knows to be durable, or gone, was put back by hand; what was signed since stands nowhere.
 func (s *Store) read(key string) ([]byte, uint64, error) {
-	path := s.path(key)
+	path, known := s.path(key), uint64(0)
+	if v, ok := s.slots.Load(key); ok {
+		known = v.(*slot).durable.Load() // before the file is read, so that a writer beside us is no fault
+	}
 	raw, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Gone with the whole directory (a volume that was unmounted) is not the same as never written.
 		if err := s.present(); err != nil {
 			return nil, 0, err
 		}
+		if known > 0 {
+			return nil, 0, &CorruptError{Path: path, Reason: fmt.Sprintf("revision %d was here and is gone", known)}
+		}
 		return nil, 0, fmt.Errorf("filestore: %w: %s", store.ErrNotFound, key)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	return decode(path, key, raw)
+	data, rev, err := decode(path, key, raw)
+	if err == nil && rev < known {
+		return nil, 0, &CorruptError{Path: path, Reason: fmt.Sprintf("revision %d was here and now it is %d, an old copy", known, rev)}
+	}
+	return data, rev, err
 }
 
 func (s *Store) check(ctx context.Context, key string, data []byte) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	return store.Check(key, data)
+}
+
+func (s *Store) usable(ctx context.Context) error {
 	if s.closed.Load() {
 		return fmt.Errorf("filestore: %w", os.ErrClosed)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("filestore: %w", err)
 	}
-	return store.Check(key, data)
+	return nil
 }
 
 func (s *Store) slot(key string) *slot {

@@ -105,7 +105,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		lines := bufio.NewReader(out)
 		said := readRev(t, lines) // it is at work
-		time.Sleep(time.Duration(rand.Int64N(int64(10 * time.Millisecond))))
+		time.Sleep(time.Duration(rand.Int64N(int64(20 * time.Millisecond))))
 
 		_, seen, err := s.Get(t.Context(), "count") // while it writes
 		require.NoError(t, err, "round %d", round)

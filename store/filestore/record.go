@@ -39,7 +39,7 @@ type CorruptError struct {
 
 // Error names the file and what to do.
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("filestore: damaged record %s: %s; restore the file from a copy", e.Path, e.Reason)
+	return fmt.Sprintf("filestore: damaged record %s: %s; restore the newest copy of that file", e.Path, e.Reason)
 }
 
 // Unwrap returns [store.ErrCorrupt].

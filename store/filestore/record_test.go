@@ -100,6 +100,33 @@ func TestCorruptErrorNamesTheFile(t *testing.T) {
 	assert.Contains(t, err.Error(), "not a regular file")
 }
 
+func TestAnOldCopyIsNoticed(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	path := filepath.Join(s.dir, "k.rec")
+	first := mustPut(t, s, "k", "signed up to 1", 0)
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	second := mustPut(t, s, "k", "signed up to 2", first)
+	current, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	for reason, putBack := range map[string]func() error{
+		"an old copy":                func() error { return os.WriteFile(path, old, 0o600) },
+		"revision 2 was here and is": func() error { return os.Remove(path) },
+	} {
+		require.NoError(t, putBack())
+		_, _, err = s.Get(t.Context(), "k")
+		require.ErrorIs(t, err, store.ErrCorrupt)
+		require.ErrorContains(t, err, reason)
+		for _, rev := range []uint64{0, first, second} {
+			_, err = s.Put(t.Context(), "k", []byte("x"), rev)
+			require.ErrorIs(t, err, store.ErrCorrupt)
+		}
+	}
+	require.NoError(t, os.WriteFile(path, current, 0o600))
+	mustPut(t, s, "k", "signed up to 3", second)
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, data := range []string{"", "\n", `{"authorized":"1"}`, "\x00\xff"} {
 		f.Add(encode("k", 1, []byte(data)))

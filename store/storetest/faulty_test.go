@@ -1,6 +1,9 @@
 package storetest_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,4 +51,36 @@ func TestFaulty(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 6, s.Puts())
 	assert.Equal(t, 2, s.Gets())
+}
+
+// A writer that took every error for "not written" would get stuck at a conflict with itself. Each
+// write of the story breaks in turn; this one reads again, and loses nothing.
+func ExampleFaulty() {
+	ctx := context.Background()
+	story := func(s store.Store) (steps int) {
+		var rev uint64
+		for range 2 {
+			next, err := s.Put(ctx, "k", []byte("step"), rev)
+			if errors.Is(err, storetest.ErrFault) { // unknown: read again
+				_, next, err = s.Get(ctx, "k")
+			}
+			if err == nil && next > rev {
+				steps++
+				rev = next
+			}
+		}
+		return steps
+	}
+	for n := 1; ; n++ {
+		s := storetest.NewFaulty(store.NewMem())
+		s.FailPut(n, storetest.FailedButStored)
+		steps := story(s)
+		if !s.Fired() {
+			break
+		}
+		fmt.Printf("write %d broken: %d steps in %d writes\n", n, steps, s.Puts())
+	}
+	// Output:
+	// write 1 broken: 2 steps in 2 writes
+	// write 2 broken: 2 steps in 2 writes
 }
