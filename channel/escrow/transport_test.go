@@ -188,7 +188,7 @@ func TestErrorsShowNoURL(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hunter2", name)
 		assert.NotContains(t, err.Error(), "\n", name)
 	}
-	for _, bad := range []string{"", "hunter2", "ws://u:hunter2@h/", "http://", "/tmp/hunter2.ipc", "http://u:hunter2@h:port/", "http://[::1%hunter2", "stdio:hunter2"} {
+	for _, bad := range []string{"", "hunter2", "ws://u:hunter2@h/", "http://", "hunter2.ipc", "http://u:hunter2@h:port/", "http://[::1%hunter2", "stdio:hunter2"} {
 		_, err := escrow.Dial(context.Background(), bad)
 		require.ErrorIs(t, err, escrow.ErrParams, bad)
 		assert.NotContains(t, err.Error(), "hunter2", bad)
