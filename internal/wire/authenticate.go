@@ -43,7 +43,7 @@ type parser struct {
 // line reads one header value: elements between commas, each of which begins a challenge or goes on with
 // one.
 func (p *parser) line(s string) {
-	for i := 0; i < len(s); {
+	for i := 0; i < len(s) && len(p.good)+len(p.errs) <= MaxChallenges; {
 		if i = skipBlank(s, i); i < len(s) && s[i] == ',' {
 			i++
 			continue
@@ -56,7 +56,7 @@ func (p *parser) line(s string) {
 		case end > i && (next > end || next == len(s) || s[next] == ','):
 			i = p.scheme(s, s[i:end], next)
 		default:
-			p.fail("%s is no parameter", shown(s[i:]))
+			p.fail("no parameter", s[i:])
 			i = skipElement(s, i)
 		}
 	}
@@ -75,7 +75,7 @@ func (p *parser) scheme(s, name string, next int) int {
 		return p.param(s, next, end, eq+1)
 	}
 	if rest := skipElement(s, next); rest > next {
-		p.fail("%s is no parameter", shown(s[next:rest]))
+		p.fail("no parameter", s[next:rest])
 		return rest
 	}
 	return next
@@ -88,22 +88,22 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 	if i = skipBlank(s, i); i < len(s) && s[i] == '"' {
 		var ok bool
 		if value, i, ok = unquote(s, i); !ok {
-			p.fail("the quoted string of %s does not end", shown(key))
+			p.fail("a quoted string without end", key)
 			return i
 		}
 		if i = skipBlank(s, i); i < len(s) && s[i] != ',' && key != "description" {
-			p.fail("text after the quoted string of %s", shown(key))
+			p.fail("text after the quoted string", key)
 		}
 		i = skipElement(s, i)
 	} else {
 		end := skipElement(s, i)
 		value = latin1(strings.TrimRight(s[i:end], " \t"))
 		if strings.Contains(value, `"`) {
-			p.fail("a quote in the value of %s", shown(key))
+			p.fail("a quote in the value", key)
 		}
 		i = end
 	}
-	if p.in {
+	if p.in && p.err == nil {
 		p.set(key, value)
 	}
 	return i
@@ -117,32 +117,33 @@ func (p *parser) set(key, value string) {
 		}
 		bit := uint16(1) << i
 		if p.seen&bit != 0 {
-			p.fail("%s comes twice", key)
+			p.fail("a parameter that comes twice", key)
 			return
 		}
 		p.seen |= bit
 		*param.value = value
 		if value == "" && key != "description" && key != "opaque" {
-			p.fail("%s is empty", key)
+			p.fail("an empty parameter", key)
 		}
 		return
 	}
 	for _, other := range p.others {
 		if other == key {
-			p.fail("%s comes twice", shown(key))
+			p.fail("a parameter that comes twice", key)
 			return
 		}
 	}
 	if len(p.others) == MaxParams {
-		p.fail("more than %d parameters", MaxParams)
+		p.fail("too many parameters, the last", key)
 		return
 	}
 	p.others = append(p.others, key)
 }
 
-func (p *parser) fail(format string, args ...any) {
+// fail books what is wrong with the challenge, and where.
+func (p *parser) fail(what, where string) {
 	if p.in && p.err == nil {
-		p.err = fmt.Errorf("%w: "+format, append([]any{ErrMalformed}, args...)...)
+		p.err = fmt.Errorf("%w: %s: %s", ErrMalformed, what, shown(where))
 	}
 }
 
@@ -158,9 +159,9 @@ func (p *parser) finish() {
 	if err == nil {
 		_, err = p.cur.requestObject()
 	}
-	switch {
-	case len(p.good)+len(p.errs) > MaxChallenges:
-	case len(p.good)+len(p.errs) == MaxChallenges:
+	switch n := len(p.good) + len(p.errs); {
+	case n > MaxChallenges:
+	case n == MaxChallenges:
 		p.errs = append(p.errs, fmt.Errorf("%w: more than %d challenges", ErrMalformed, MaxChallenges))
 	case err != nil:
 		p.errs = append(p.errs, fmt.Errorf("challenge %s: %w", shown(p.cur.ID), err))

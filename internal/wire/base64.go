@@ -15,14 +15,14 @@ func DecodeText(s string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes of base64, at most %d are read", ErrMalformed, len(s), limit)
 	}
 	// The standard decoder skips line breaks.
-	if strings.ContainsAny(s, "\r\n") {
+	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
 		return nil, fmt.Errorf("%w: a line break in base64", ErrMalformed)
 	}
 	if len(s)%4 == 0 {
 		s = strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
 	}
 	encoding := base64.RawURLEncoding
-	if strings.ContainsAny(s, "+/") {
+	if strings.IndexByte(s, '+') >= 0 || strings.IndexByte(s, '/') >= 0 {
 		encoding = base64.RawStdEncoding
 	}
 	text, err := encoding.Strict().DecodeString(s)

@@ -1,0 +1,95 @@
+package wire
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/gowebpki/jcs"
+	"github.com/stretchr/testify/require"
+)
+
+// load reads a file of testdata into a T.
+func load[T any](t testing.TB, name string) (v T) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &v))
+	return v
+}
+
+// onWire is a header value of a vector as bytes: one for each code point, which is what Latin-1 means.
+func onWire(t testing.TB, s string) string {
+	t.Helper()
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		require.LessOrEqual(t, r, rune(0xff), "not a header value")
+		b = append(b, byte(r))
+	}
+	return string(b)
+}
+
+// canonical is a JSON value in the canonical form of RFC 8785.
+func canonical(t testing.TB, v []byte) string {
+	t.Helper()
+	text, err := jcs.Transform(v)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// lines makes a header of WWW-Authenticate values.
+func lines(values ...string) http.Header {
+	return http.Header{HeaderWWWAuthenticate: values}
+}
+
+// official is a file of the conformance vectors.
+type official struct {
+	Scenarios []struct {
+		Name     string          `json:"name"`
+		Adapters []string        `json:"adapters"`
+		Object   json.RawMessage `json:"object"`
+		Wire     json.RawMessage `json:"wire"`
+		Encoded  string          `json:"encoded"`
+		Decoded  string          `json:"decoded"`
+		Input    json.RawMessage `json:"input"`
+		Expected string          `json:"expected"`
+		Tests    map[string]json.RawMessage
+	} `json:"scenarios"`
+}
+
+// wants reports whether a scenario is for the operation, and whether it has to succeed.
+func wants(t testing.TB, tests map[string]json.RawMessage, operation string) (tested, succeed bool) {
+	t.Helper()
+	raw, ok := tests[operation]
+	if !ok {
+		return false, false
+	}
+	if json.Unmarshal(raw, &succeed) == nil {
+		return succeed, succeed
+	}
+	var failure struct{ Success bool }
+	require.NoError(t, json.Unmarshal(raw, &failure))
+	return true, failure.Success
+}
+
+type mppxResult struct {
+	OK    bool            `json:"ok"`
+	Value json.RawMessage `json:"value"`
+}
+
+// jsonChallenge is a challenge as vectors have it, its request decoded.
+type jsonChallenge struct {
+	ID, Realm, Method, Intent                    string
+	Request                                      json.RawMessage
+	Description, Digest, Expires, Header, Opaque string
+}
+
+// challenge is the vector with its request as canonical base64url.
+func (j jsonChallenge) challenge(t testing.TB) Challenge {
+	t.Helper()
+	return Challenge{
+		ID: j.ID, Realm: j.Realm, Method: j.Method, Intent: j.Intent, Request: encodeText(canonical(t, j.Request)),
+		Description: j.Description, Digest: j.Digest, Expires: j.Expires, Header: j.Header, Opaque: j.Opaque,
+	}
+}
