@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/gowebpki/jcs"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -102,10 +103,11 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *chall
 	if t.Sponsored {
 		details["feePayer"] = true
 	}
-	for name, a := range map[string]addressText{"operator": addressText(t.Operator), "feeToken": addressText(t.FeeToken)} {
-		if a != (addressText{}) {
-			details[name] = a.String()
-		}
+	if t.Operator != (common.Address{}) {
+		details["operator"] = lower(t.Operator)
+	}
+	if t.FeeToken != (common.Address{}) {
+		details["feeToken"] = lower(t.FeeToken)
 	}
 	s.hint(details, t, r, content)
 	request := map[string]any{

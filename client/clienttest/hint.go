@@ -17,10 +17,6 @@ import (
 // without regard to case.
 func lower(a common.Address) string { return strings.ToLower(a.Hex()) }
 
-type addressText common.Address
-
-func (a addressText) String() string { return lower(common.Address(a)) }
-
 // hinted is the account that the request may be told about, or nil. The caller holds s.book.mu.
 func (s *Server) hinted(t Terms, r *http.Request) *account {
 	if named := r.Header.Get("Payment-Session"); named != "" {

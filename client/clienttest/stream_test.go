@@ -20,7 +20,7 @@ import (
 
 // live is an event stream that is being read.
 type live struct {
-	t      *testing.T
+	t      testing.TB
 	res    *http.Response
 	lines  *bufio.Reader
 	cancel context.CancelFunc
