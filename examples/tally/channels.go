@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/cobra"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+func channelsCommand(w *world) *cobra.Command {
+	var p wallet
+	var asJSON, all bool
+	cmd := &cobra.Command{
+		Use:   "channels",
+		Short: "List the channels that hold money",
+		Long: `Channels lists the channels on record that hold money, with --all the closed ones too. It asks nobody and
+needs no key. USED is what was asked for, SPENT what the server says it charged, SIGNED the highest
+voucher, SETTLED what the chain says was taken out.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
+				return err
+			}
+			states, err := p.list(cmd.Context(), w, all)
+			if writeErr := writeChannels(w.stdout, states, asJSON); writeErr != nil {
+				return fail(exitWrite, writeErr)
+			}
+			return err
+		},
+	}
+	p.storeFlag(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with whole ids and amounts in base units")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "closed channels too")
+	return cmd
+}
+
+// list reads the records. One that cannot be read does not hide the others.
+func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel.State, err error) {
+	if err := p.openStore(w); err != nil {
+		return nil, err
+	}
+	defer p.files.Close()
+	var bad error
+	for e, err := range p.files.List(ctx, "channel/") {
+		if err != nil {
+			bad = errors.Join(bad, err)
+			continue
+		}
+		s, err := channel.Decode(e.Data)
+		switch {
+		case err != nil:
+			bad = errors.Join(bad, fmt.Errorf("%s: %w", e.Key, err))
+		case all || s.HoldsMoney():
+			states = append(states, s)
+		}
+	}
+	return states, bad
+}
+
+func writeChannels(w io.Writer, states []channel.State, asJSON bool) error {
+	if asJSON {
+		rows := make([]row, 0, len(states))
+		for _, s := range states {
+			rows = append(rows, rowOf(s))
+		}
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(rows)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CHANNEL\tPHASE\tORIGIN\tDEPOSIT\tUSED\tSPENT\tSIGNED\tSETTLED")
+	for _, s := range states {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", short(s.ID), phase(s), s.Scope.Origin,
+			tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
+	}
+	return t.Flush()
+}
+
+// phase is where the channel is in its life, and what its owner should know about it.
+func phase(s channel.State) string {
+	switch {
+	case s.Phase() == channel.Closing && s.CloseRequestedAt != 0:
+		return "close requested"
+	case s.Phase() == channel.Open && s.Gone:
+		return "refused by the payee"
+	}
+	return s.Phase().String()
+}
+
+// row is a channel for programs. Amounts are base units, as decimal strings.
+type row struct {
+	ID               common.Hash    `json:"channelId"`
+	Phase            string         `json:"phase"`
+	Protocol         string         `json:"protocol"`
+	Origin           string         `json:"origin"`
+	ChainID          uint64         `json:"chainId"`
+	Escrow           common.Address `json:"escrow"`
+	Payer            common.Address `json:"payer"`
+	Payee            common.Address `json:"payee"`
+	Token            common.Address `json:"token"`
+	Signer           common.Address `json:"authorizedSigner"`
+	Deposit          voucher.Amount `json:"deposit"`
+	Used             voucher.Amount `json:"used"`
+	Spent            voucher.Amount `json:"spent"`
+	Signed           voucher.Amount `json:"signed"`
+	Authorized       voucher.Amount `json:"authorized"`
+	Settled          voucher.Amount `json:"settled"`
+	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
+	CreatedAt        time.Time      `json:"createdAt"`
+}
+
+func rowOf(s channel.State) row {
+	return row{
+		ID: s.ID, Phase: s.Phase().String(), Protocol: s.Protocol.String(), Origin: s.Scope.Origin, ChainID: s.ChainID,
+		Escrow: s.Escrow, Payer: s.Scope.Payer, Payee: s.Scope.Payee, Token: s.Scope.Token, Signer: s.Scope.Signer,
+		Deposit: s.Deposit, Used: s.Claimed, Spent: s.Spent, Signed: s.Signed, Authorized: s.Authorized(),
+		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, CreatedAt: s.CreatedAt,
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+	"github.com/seed-5fe1f529/tallystick/voucher/keyfile"
+)
+
+// maxKeyFile bounds what is read of a key file, in bytes.
+const maxKeyFile = 64 << 10
+
+// key returns the key that signs, or nil where none is given: from the file at path, which is a keystore of
+// version 3 or hexadecimal digits, or else from TALLY_KEY.
+func (w *world) key(path string) (*voucher.KeySigner, error) {
+	if path == "" {
+		text := w.env("TALLY_KEY")
+		if text == "" {
+			return nil, nil
+		}
+		key, err := voucher.ParseKey(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fail(exitUsage, fmt.Errorf("TALLY_KEY: %w", err))
+		}
+		return key, nil
+	}
+	key, err := w.keyFrom(path)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("--key-file %s: %w", path, err))
+	}
+	return key, nil
+}
+
+func (w *world) keyFrom(path string) (*voucher.KeySigner, error) {
+	text, err := readPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(text, []byte("{")) {
+		return voucher.ParseKey(string(text))
+	}
+	password := w.env("TALLY_PASSWORD")
+	if password == "" {
+		if password, err = w.askPassword(path); err != nil {
+			return nil, err
+		}
+	}
+	return keyfile.Load(path, password)
+}
+
+// readPrivate reads a file that nobody but its owner may read.
+func readPrivate(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err) // the caller names the path
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	// Windows keeps access lists, which these bits do not show.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("others may read it (mode %#o): run chmod 600 on it", mode)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	return bytes.TrimSpace(text), err
+}
+
+// askPassword asks at the terminal, if there is one.
+func (w *world) askPassword(path string) (string, error) {
+	f, ok := w.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return "", errors.New("it is encrypted, and there is no terminal to ask at: set TALLY_PASSWORD")
+	}
+	fmt.Fprintf(w.stderr, "Password for %s: ", path)
+	text, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(w.stderr)
+	return string(text), err
+}

@@ -1,0 +1,84 @@
+// Tally is curl for paid APIs: it fetches a URL, and where the answer is 402 it pays from a channel,
+// under limits that are zero until they are set.
+//
+//	tally --key-file key.json --rpc-url https://rpc.example --max-price 0.001 --max-deposit 1 https://api.example.com/data
+//	tally channels
+//	tally close --all
+//
+// The body goes to stdout, everything else to stderr. tally --help has the rest.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout is then an error of the write, and the books are still written
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second Ctrl-C kills
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program. It returns the exit status.
+func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	w := &world{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	root := fetchCommand(w)
+	root.AddCommand(channelsCommand(w), closeCommand(w))
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fail(exitUsage, err) })
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if !w.silent {
+		fmt.Fprintln(stderr, "tally:", explain(err))
+	}
+	return status(err)
+}
+
+// world is what the program touches, so that tests can hand it another.
+type world struct {
+	env            func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	silent         bool // no errors on stderr
+}
+
+// fromEnv sets the flags that the command line does not, each from TALLY_ and its name: TALLY_MAX_PRICE
+// is --max-price.
+func fromEnv(flags *pflag.FlagSet, env func(string) string, names ...string) error {
+	for _, name := range names {
+		key := "TALLY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		text := env(key)
+		if f := flags.Lookup(name); f == nil || f.Changed || text == "" {
+			continue
+		}
+		if err := flags.Set(name, text); err != nil {
+			return fail(exitUsage, fmt.Errorf("the environment's %s: %w", key, err))
+		}
+	}
+	return nil
+}
+
+// arguments is a cobra.PositionalArgs whose error is a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return fail(exitUsage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// request is what is sent: the flags -X, -d and -H.
+type request struct {
+	method  string
+	data    []string
+	headers []string
+}
+
+func (r *request) requestFlags(f *pflag.FlagSet) {
+	f.StringVarP(&r.method, "request", "X", "", "the `METHOD` (default: GET, or POST with -d)")
+	f.StringArrayVarP(&r.data, "data", "d", nil, "send `DATA`; @FILE sends a file, - or @- stdin, byte for byte; several are joined by &")
+	f.StringArrayVarP(&r.headers, "header", "H", nil, "send the header `LINE`: \"Name: value\"; \"Name:\" takes a default one away")
+}
+
+// build makes the request. A body is held in memory, because it is sent again after a 402.
+func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*http.Request, error) {
+	if !strings.Contains(rawurl, "://") {
+		rawurl = "https://" + rawurl
+	}
+	u, err := url.Parse(rawurl)
+	if err != nil || u.Host == "" {
+		return nil, fail(exitURL, fmt.Errorf("the URL is malformed"))
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fail(exitScheme, fmt.Errorf("the scheme %q is not supported", u.Scheme))
+	}
+	var body io.Reader
+	method := r.method
+	if len(r.data) > 0 {
+		text, err := r.body(stdin)
+		if err != nil {
+			return nil, fail(exitUsage, fmt.Errorf("--data: %w", err))
+		}
+		body = bytes.NewReader(text)
+		if method == "" {
+			method = http.MethodPost
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, rawurl, body)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("the request cannot be made: %w", err))
+	}
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("User-Agent", "tally")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req, r.setHeaders(req)
+}
+
+func (r *request) body(stdin io.Reader) ([]byte, error) {
+	var parts [][]byte
+	for _, d := range r.data {
+		var part []byte
+		var err error
+		switch name, isFile := strings.CutPrefix(d, "@"); {
+		case d == "-", d == "@-":
+			part, err = io.ReadAll(stdin)
+		case isFile:
+			part, err = os.ReadFile(name)
+		default:
+			part = []byte(d)
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return bytes.Join(parts, []byte("&")), nil
+}
+
+func (r *request) setHeaders(req *http.Request) error {
+	replaced := map[string]bool{} // a header of the user's takes the place of a default
+	for _, line := range r.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return fail(exitUsage, fmt.Errorf("--header: it is not \"Name: value\""))
+		}
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		switch {
+		case strings.EqualFold(name, "Host"):
+			req.Host = value
+		case value == "" && strings.EqualFold(name, "User-Agent"):
+			req.Header["User-Agent"] = []string{""} // net/http sends its own name otherwise
+		case value == "":
+			req.Header.Del(name)
+		default:
+			if key := http.CanonicalHeaderKey(name); !replaced[key] {
+				req.Header.Del(key)
+				replaced[key] = true
+			}
+			req.Header.Add(name, value)
+		}
+	}
+	return nil
+}

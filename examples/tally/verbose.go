@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// event tells what is paid, with -v.
+func (f *fetch) event(e client.Event) {
+	if f.verbose {
+		fmt.Fprintln(f.stderr, "*", describe(e))
+	}
+}
+
+// describe is an event in one line: amounts and the channel, no credentials.
+func describe(e client.Event) string {
+	var b strings.Builder
+	b.WriteString(string(e.Kind))
+	if e.ChannelID != (common.Hash{}) {
+		fmt.Fprintf(&b, " %s", short(e.ChannelID))
+	}
+	price := "price"
+	if e.Kind == client.EventVoucher || e.Kind == client.EventReceipt {
+		price = "cost so far" // of the stream
+	}
+	for _, one := range []struct {
+		name   string
+		amount voucher.Amount
+	}{{price, e.Price}, {"voucher", e.Cumulative}, {"deposit", e.Deposit}} {
+		if !one.amount.IsZero() {
+			fmt.Fprintf(&b, ", %s %s", one.name, tokens(one.amount))
+		}
+	}
+	if r := e.Receipt; r != nil && r.Session {
+		fmt.Fprintf(&b, ", the server says %s of %s spent", tokens(r.Spent), tokens(r.Accepted))
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ", status %d", e.Status)
+	}
+	if e.Outcome != "" {
+		fmt.Fprintf(&b, ", %s", e.Outcome)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %s", explain(e.Err))
+	}
+	return b.String()
+}
+
+// summary says in one line what the transfer did to the channel.
+func (f *fetch) summary(ctx context.Context, resp *http.Response) {
+	paid := client.PaymentOf(resp)
+	if f.quiet || paid == nil || paid.Outcome == client.None {
+		return
+	}
+	if s, ok := f.wallet.channel(context.WithoutCancel(ctx), paid.ChannelID); ok {
+		fmt.Fprintf(f.stderr, "tally: channel %s: %s of %s used (unit price %s)\n", short(s.ID), tokens(s.Claimed), tokens(s.Deposit), tokens(paid.Price))
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/pflag"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/filestore"
+)
+
+// wallet is what pays: the flags, and the session that is made of them.
+type wallet struct {
+	keyFile, rpcURL, dir, escrow string
+	bootstrap                    bool
+	limits                       channel.Limits
+
+	session *client.Session
+	chain   *escrow.Client
+	files   *filestore.Store
+}
+
+func (p *wallet) storeFlag(f *pflag.FlagSet) {
+	f.StringVar(&p.dir, "store", "", "keep the channels in `DIR` (default: the user's state directory)")
+}
+
+func (p *wallet) keyFlags(f *pflag.FlagSet) {
+	p.storeFlag(f)
+	f.StringVar(&p.keyFile, "key-file", "", "pay with the key in `FILE`: a V3 keystore, or hex digits (default: TALLY_KEY)")
+	f.StringVar(&p.rpcURL, "rpc-url", "", "a node of the chain, to open, top up and check channels at `URL`")
+}
+
+func (p *wallet) limitFlags(f *pflag.FlagSet) {
+	f.Var(amount{&p.limits.Price}, "max-price", "the most that one request or one piece of a stream may cost (default 0: pay nothing)")
+	f.Var(amount{&p.limits.Deposit}, "max-deposit", "the most that one channel may hold (default 0: open nothing)")
+	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
+	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or the bare need)")
+	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
+	f.StringVar(&p.escrow, "escrow", "", "trust the escrow at `ADDRESS` instead of the chain's canonical one")
+	f.BoolVar(&p.bootstrap, "bootstrap", false, "prove the key to servers that this store has no channel for, and ask for one of ours")
+}
+
+// settings are the flags that the environment can set.
+var settings = []string{"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "fund", "ahead", "escrow", "bootstrap"}
+
+// openStore opens the directory of channels.
+func (p *wallet) openStore(w *world) (err error) {
+	if p.dir == "" {
+		if p.dir, err = stateDir(w.env); err != nil {
+			return fail(exitUsage, err)
+		}
+	}
+	if p.files, err = filestore.Open(p.dir); err != nil {
+		return fail(exitUsage, fmt.Errorf("--store: %w", err))
+	}
+	return nil
+}
+
+// open makes the session. Without a key there is none, and the error is nil.
+func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event)) error {
+	key, err := w.key(p.keyFile)
+	if err != nil || key == nil {
+		return err
+	}
+	cfg := client.Config{Signer: key, Payer: key, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent}
+	if p.escrow != "" {
+		if !common.IsHexAddress(p.escrow) {
+			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address", p.escrow))
+		}
+		cfg.Escrow = common.HexToAddress(p.escrow)
+	}
+	if err := p.openStore(w); err != nil {
+		return err
+	}
+	cfg.Store = p.files
+	if p.rpcURL != "" {
+		if p.chain, err = escrow.Dial(ctx, p.rpcURL); err != nil {
+			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+		}
+		cfg.Chain = p.chain
+	}
+	if p.session, err = client.New(cfg); err != nil {
+		return fail(exitUsage, err)
+	}
+	return nil
+}
+
+// closeTime bounds how long the books are written after the work is done or interrupted.
+const closeTime = 10 * time.Second
+
+// close writes the books and ends everything. It also works when ctx has ended.
+func (p *wallet) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	var errs []error
+	if p.session != nil {
+		errs = append(errs, p.session.Close(ctx))
+	}
+	if p.chain != nil {
+		p.chain.Close()
+	}
+	if p.files != nil {
+		errs = append(errs, p.files.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// channel returns the record of one channel as it stands.
+func (p *wallet) channel(ctx context.Context, id common.Hash) (found channel.State, ok bool) {
+	for s, err := range p.session.Channels(ctx) {
+		if err == nil && s.ID == id {
+			return s, true
+		}
+	}
+	return channel.State{}, false
+}
+
+// stateDir is where the channels are kept unless --store says otherwise.
+func stateDir(env func(string) string) (string, error) {
+	if dir := env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "tally"), nil
+	}
+	switch runtime.GOOS {
+	case "windows", "darwin", "ios":
+		dir, err := os.UserCacheDir() // %LocalAppData% on Windows: it does not roam
+		if runtime.GOOS != "windows" {
+			dir, err = os.UserConfigDir()
+		}
+		return filepath.Join(dir, "tally"), err
+	}
+	home := env("HOME")
+	if !filepath.IsAbs(home) {
+		return "", errors.New("no home directory to keep the channels in: set --store")
+	}
+	return filepath.Join(home, ".local", "state", "tally"), nil
+}
+
+// short is a channel id as it is printed: enough of it to tell channels apart.
+func short(id common.Hash) string { return id.Hex()[:10] }
