@@ -20,6 +20,11 @@ func appendAmount(dst []byte, a voucher.Amount) []byte {
 
 // appendText appends s as a JSON string.
 func appendText(dst []byte, s string) []byte {
-	quoted, _ := json.Marshal(s) // a string never fails
-	return append(dst, quoted...)
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string never fails
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }

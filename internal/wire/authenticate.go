@@ -109,6 +109,9 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 	return i
 }
 
+// realmSeen is the bit of realm in seen, by its place in params.
+const realmSeen = 1 << 1
+
 // set books a parameter. One that comes twice spoils the challenge: readers differ in which they take.
 func (p *parser) set(key, value string) {
 	for i, param := range p.cur.params() {
@@ -122,7 +125,7 @@ func (p *parser) set(key, value string) {
 		}
 		p.seen |= bit
 		*param.value = value
-		if value == "" && key != "description" && key != "opaque" {
+		if value == "" && key != "realm" && key != "description" && key != "opaque" {
 			p.fail("an empty parameter", key)
 		}
 		return
@@ -151,6 +154,9 @@ func (p *parser) fail(what, where string) {
 func (p *parser) finish() {
 	if !p.in {
 		return
+	}
+	if p.seen&realmSeen == 0 {
+		p.fail("a parameter is missing", "realm")
 	}
 	err := p.err
 	if err == nil {

@@ -12,7 +12,8 @@ import (
 )
 
 // Challenge is one Payment challenge of a WWW-Authenticate header, as text: every parameter after
-// unquoting, and empty where it is absent. The first five are never empty in a challenge that was parsed.
+// unquoting, and empty where it is absent. The first five are always there in a challenge that was parsed;
+// of them only the realm may be empty.
 type Challenge struct {
 	ID, Realm, Method, Intent string
 	// Request is the base64url text, kept as it came, since the id covers it.
@@ -52,7 +53,7 @@ const required = 5
 func (c *Challenge) validate() error {
 	for i, p := range c.params() {
 		switch {
-		case i < required && *p.value == "":
+		case i < required && *p.value == "" && p.value != &c.Realm:
 			return fmt.Errorf("%w: no %s", ErrMalformed, p.name)
 		case len(*p.value) > MaxParam:
 			return fmt.Errorf("%w: %s is %d bytes long, at most %d are read", ErrMalformed, p.name, len(*p.value), MaxParam)
@@ -133,7 +134,7 @@ func (c Challenge) Format() (string, error) {
 	}
 	dst := []byte("Payment ")
 	for i, p := range c.params() {
-		if *p.value == "" {
+		if i >= required && *p.value == "" {
 			continue
 		}
 		if i > 0 {

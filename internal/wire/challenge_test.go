@@ -158,7 +158,6 @@ func TestFormat(t *testing.T) {
 
 	for name, change := range map[string]func(*Challenge){
 		"no id":           func(c *Challenge) { c.ID = "" },
-		"no realm":        func(c *Challenge) { c.Realm = "" },
 		"no request":      func(c *Challenge) { c.Request = "" },
 		"line break":      func(c *Challenge) { c.Realm = "a\nb" },
 		"return":          func(c *Challenge) { c.Opaque = "a\rb" },

@@ -108,8 +108,12 @@ func challenge(v Value) (Challenge, error) {
 		return Challenge{}, err
 	}
 	var c Challenge
-	for _, p := range c.params() {
-		*p.value = Optional(o, p.name, Value.Text)
+	for i, p := range c.params() {
+		if i < required {
+			*p.value = Required(o, p.name, Value.Text)
+		} else {
+			*p.value = Optional(o, p.name, Value.Text)
+		}
 	}
 	if err := o.Err(); err != nil {
 		return Challenge{}, err
