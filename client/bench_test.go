@@ -112,3 +112,40 @@ func BenchmarkServer(b *testing.B) {
 	b.Run("free", func(b *testing.B) { bench(b, http.DefaultClient, url+"/free") })
 	b.Run("paid", func(b *testing.B) { bench(b, c, url+"/data") })
 }
+
+// BenchmarkTogether is 64 goroutines on one channel without Ahead: how many requests a paid request costs
+// where vouchers overtake each other.
+func BenchmarkTogether(b *testing.B) {
+	srv := clienttest.New(b, clienttest.Config{TTL: time.Hour, Funds: u(1 << 50)})
+	for name, ahead := range map[string]uint64{"ahead 0": 0, "ahead 64": 6400} {
+		b.Run(name, func(b *testing.B) {
+			transport := &http.Transport{MaxIdleConnsPerHost: 128}
+			b.Cleanup(transport.CloseIdleConnections)
+			p := newPayer(b, srv, func(c *client.Config) {
+				c.Limits = channel.Limits{Price: u(1000), Deposit: u(1 << 50), Fund: u(1 << 49), Total: u(1 << 52), Ahead: u(ahead)}
+				c.OnEvent = nil
+				c.Signer = c.Payer.(voucher.Signer)
+			})
+			p.get("/data")
+			c := &http.Client{Transport: &client.Transport{Session: p.session, Base: transport}}
+			before := len(srv.Requests())
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					resp, err := c.Get(srv.URL + "/data")
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+					if resp.StatusCode != http.StatusOK {
+						b.Errorf("status %s, problem %s", resp.Status, client.PaymentOf(resp).Problem)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(len(srv.Requests())-before)/float64(b.N), "requests/op")
+		})
+	}
+}

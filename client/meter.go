@@ -36,9 +36,10 @@ type meter struct {
 	cancel context.CancelFunc
 	filter *sse.Filter
 
-	challenges [2]string // the ids that receipts may name: the one that opened the stream, and the last
-	asks       int       // need-voucher frames since the last event
-	events     uint64    // at the last need-voucher frame
+	challenges [2]string        // the ids that receipts may name: the one that opened the stream, and the last
+	final      *receipt.Receipt // of a receipt frame: what the whole stream cost
+	asks       int              // need-voucher frames since the last event
+	events     uint64           // at the last need-voucher frame
 
 	notices []StreamEvent // for a Stream that reads this body; nil slice where nobody asks
 	watched bool
@@ -119,16 +120,15 @@ func (m *meter) end(err error) {
 	m.once.Do(func() {
 		m.stall.Stop()
 		m.cancel()
-		m.p.claim.Keep()
-		r := m.p.info.Receipt()
-		m.p.reconcileDone(context.WithoutCancel(m.ctx), r)
+		// Receipts of vouchers lag behind the stream; only its own last one says what it cost.
+		m.p.settleClaim(context.WithoutCancel(m.ctx), m.final)
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
 		state := m.p.account.State()
 		m.p.s.tell(context.WithoutCancel(m.ctx), Event{
 			Kind: EventReceipt, Origin: m.p.origin, ChannelID: state.ID, Price: m.p.claim.Price(), Cumulative: state.Signed,
-			Deposit: state.Deposit, Outcome: m.p.info.Outcome, Receipt: r, Err: err,
+			Deposit: state.Deposit, Outcome: m.p.info.Outcome, Receipt: m.final, Err: err,
 		})
 	})
 }
@@ -168,9 +168,10 @@ func (m *meter) receipt(data []byte) {
 		return
 	}
 	m.p.info.setReceipt(r)
+	m.final = &r
 	m.notice(StreamEvent{Kind: StreamReceipt, Receipt: &r})
 	if r.Session {
-		if err := m.p.account.Reconcile(word(r), nil); err != nil {
+		if err := m.p.account.Reconcile(word(r)); err != nil {
 			m.p.tellViolation(m.ctx, err)
 		}
 	}
@@ -223,7 +224,7 @@ func (m *meter) present(signed voucher.Signed, required voucher.Amount) (again b
 	case a.ok():
 		if a.receipt != nil && a.receipt.Session {
 			p.info.setReceipt(*a.receipt)
-			if err := p.account.Reconcile(word(*a.receipt), nil); err != nil {
+			if err := p.account.Reconcile(word(*a.receipt)); err != nil {
 				p.tellViolation(m.ctx, err)
 			}
 		}

@@ -233,8 +233,7 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 	} else if redirected := resp.StatusCode >= 300 && resp.StatusCode < 400; redirected && r == nil {
 		p.claim.Release() // the price is still to be asked for where the redirect leads
 	} else {
-		p.claim.Keep()
-		p.reconcileDone(ctx, r)
+		p.settleClaim(ctx, r)
 	}
 	p.tellPaid(ctx, resp.StatusCode, r, nil)
 	return resp, nil
@@ -271,12 +270,13 @@ func (p *payment) bound(r receipt.Receipt) error {
 	return nil
 }
 
-// reconcileDone books the numbers of a receipt after the claim ended.
-func (p *payment) reconcileDone(ctx context.Context, r *receipt.Receipt) {
+// settleClaim ends the claim with what the receipt says was really charged; without one it stays counted.
+func (p *payment) settleClaim(ctx context.Context, r *receipt.Receipt) {
 	if r == nil || !r.Session {
+		p.claim.Keep()
 		return
 	}
-	if err := p.account.Reconcile(word(*r), p.claim); err != nil {
+	if err := p.claim.Settle(word(*r)); err != nil {
 		p.tellViolation(ctx, err)
 	}
 }

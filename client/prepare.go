@@ -122,7 +122,7 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 			})
 		}
 	}
-	if err := account.Reconcile(snap.Word, nil); err != nil {
+	if err := account.Reconcile(snap.Word); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -57,7 +59,9 @@ func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.P
 	same := fresh.challenge.ID == p.known.challenge.ID
 	p.known = fresh
 	if p.signed.Cumulative.Less(p.account.State().Signed) && p.overtaken < maxOvertaken {
-		p.overtaken++
+		if err := p.stepAside(ctx); err != nil {
+			return false, err
+		}
 		return p.again(ctx)
 	}
 	switch {
@@ -75,6 +79,19 @@ func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.P
 		return p.again(ctx)
 	}
 	return false, nil
+}
+
+// stepAside lets other requests of the channel go first, a little longer each time: whoever presents the highest
+// voucher while another is signed is overtaken again.
+func (p *payment) stepAside(ctx context.Context) error {
+	p.overtaken++
+	longest := min(time.Millisecond<<p.overtaken, 128*time.Millisecond)
+	select {
+	case <-time.After(rand.N(longest)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // again asks the gate what else may be presented for this price.
@@ -185,8 +202,7 @@ func (p *payment) emptyStream(ctx context.Context, resp *http.Response) (bool, e
 	if p.openTx != nil {
 		p.opened(ctx)
 	}
-	p.claim.Keep()
-	p.reconcileDone(ctx, r)
+	p.settleClaim(ctx, r)
 	p.claim = nil
 	return true, p.prepare(ctx, p.known)
 }

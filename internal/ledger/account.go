@@ -84,15 +84,29 @@ func (c *Claim) end(release bool) {
 	a := c.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !c.open {
-		return
-	}
-	a.countDelivered()
-	c.open = false
-	delete(a.claims, c)
-	if release {
+	if a.countDelivered(); a.drop(c) && release {
 		a.state = a.state.Release(c.c)
 	}
+}
+
+// Settle ends the claim with the word that its answer brought, in one step: a word is complete for its own claim
+// only, so no other may be looked at in between. The error is a [*channel.ViolationError]; it costs the
+// caller nothing.
+func (c *Claim) Settle(w channel.Word) error {
+	a := c.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.countDelivered()
+	a.drop(c)
+	return a.reconcile(w)
+}
+
+// drop takes a claim out of those in flight; false where it was out already. The caller holds mu.
+func (a *Account) drop(c *Claim) bool {
+	was := c.open
+	c.open = false
+	delete(a.claims, c)
+	return was
 }
 
 // countDelivered books what the open streams have brought. The caller holds mu.
@@ -107,20 +121,22 @@ func (a *Account) countDelivered() {
 	}
 }
 
-// Reconcile books the server's word. done is the claim that the word came with when its answer is complete, nil
-// otherwise. The error is a [*channel.ViolationError]; it costs the caller nothing.
-func (a *Account) Reconcile(w channel.Word, done *Claim) error {
+// Reconcile books the server's word while claims are in flight. The error is a [*channel.ViolationError]; it
+// costs the caller nothing.
+func (a *Account) Reconcile(w channel.Word) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.countDelivered()
+	return a.reconcile(w)
+}
+
+// reconcile books a word against the claims that it may not have counted. The caller holds mu.
+func (a *Account) reconcile(w channel.Word) (err error) {
 	var inFlight voucher.Amount
 	for c := range a.claims {
-		if c != done {
-			inFlight = inFlight.AddCapped(c.c.Price)
-		}
+		inFlight = inFlight.AddCapped(c.c.Price)
 	}
-	next, err := a.state.Reconcile(w, inFlight)
-	a.state = next
+	a.state, err = a.state.Reconcile(w, inFlight)
 	return err
 }
 

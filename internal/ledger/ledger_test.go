@@ -367,18 +367,16 @@ func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 	require.NoError(t, err)
 	c2, v2, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	c1.Keep()
-	require.NoError(t, a.Reconcile(channel.Word{Accepted: u(100), Spent: u(40)}, c1))
+	require.NoError(t, c1.Settle(channel.Word{Accepted: u(100), Spent: u(40)}))
 	assert.Equal(t, u(140), a.State().Claimed, "what is in flight stays claimed")
-	c2.Keep()
-	require.NoError(t, a.Reconcile(channel.Word{Accepted: u(200), Spent: u(80)}, c2))
+	require.NoError(t, c2.Settle(channel.Word{Accepted: u(200), Spent: u(80)}))
 	assert.Equal(t, u(80), a.State().Claimed)
 	_, v3, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, v2, v3, "the credit is used before anything new is signed")
 
 	var bad *channel.ViolationError
-	require.ErrorAs(t, a.Reconcile(channel.Word{Accepted: u(5000), Spent: u(5000)}, nil), &bad)
+	require.ErrorAs(t, a.Reconcile(channel.Word{Accepted: u(5000), Spent: u(5000)}), &bad)
 	assert.Equal(t, u(200), a.State().Authorized())
 }
 
@@ -430,8 +428,7 @@ func TestCloseVoucher(t *testing.T) {
 	a := b.open(t, 10_000)
 	c, _, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	c.Keep()
-	require.NoError(t, a.Reconcile(channel.Word{Accepted: u(100), Spent: u(70)}, c))
+	require.NoError(t, c.Settle(channel.Word{Accepted: u(100), Spent: u(70)}))
 	v, err := a.CloseVoucher(t.Context(), voucher.Amount{})
 	require.NoError(t, err)
 	assert.Equal(t, u(70), v.Cumulative)

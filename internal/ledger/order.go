@@ -19,7 +19,6 @@ type order struct {
 	claim  *Claim // nil for an order that claims nothing
 	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
 	before channel.Claim
-	after  channel.Claim
 
 	served chan struct{} // closed when signed and err are final
 	signed voucher.Signed
@@ -119,18 +118,19 @@ func (a *Account) atOnce(o *order) bool {
 	if due != a.state.Signed {
 		return false
 	}
-	a.state, o.after = next, after
-	a.admit(o)
+	a.state = next
+	a.admit(o, after)
 	o.signed = voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.state.Voucher}
 	return true
 }
 
-// admit makes the order's claim the one in flight. The caller holds mu.
-func (a *Account) admit(o *order) {
+// admit puts the order's claim in flight as soon as it is counted: a receipt that comes in between must see
+// it. The caller holds mu.
+func (a *Account) admit(o *order, after channel.Claim) {
 	if o.claim == nil {
 		return
 	}
-	o.claim.c, o.claim.open = o.after, true
+	o.claim.c, o.claim.open = after, true
 	a.claims[o.claim] = struct{}{}
 }
 
@@ -187,7 +187,8 @@ func (a *Account) decide(batch []*order) (left []*order, due voucher.Amount, rai
 			close(o.served)
 			continue
 		}
-		a.state, o.after = next, after
+		a.state = next
+		a.admit(o, after)
 		due = due.Max(want)
 		left = append(left, o)
 	}
@@ -199,16 +200,19 @@ func (a *Account) retract(batch []*order) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, o := range batch {
-		a.state = a.state.Retract(channel.Claim{Price: o.after.Price.SubFloor(o.before.Price)})
+		if o.claim == nil {
+			continue
+		}
+		a.state = a.state.Retract(channel.Claim{Price: o.claim.c.Price.SubFloor(o.before.Price)})
+		if o.claim.c = o.before; o.before == (channel.Claim{}) {
+			a.drop(o.claim)
+		}
 	}
 }
 
 // serve hands the voucher to every order of the batch.
 func (a *Account) serve(batch []*order, signed voucher.Signed) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, o := range batch {
-		a.admit(o)
 		o.signed = signed
 		close(o.served)
 	}

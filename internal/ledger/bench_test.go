@@ -1,0 +1,97 @@
+package ledger_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/filestore"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// BenchmarkGate is the whole way of one ask: rule, write, signature. "bare signature" and "bare fsync" are
+// its floor, in the same run.
+func BenchmarkGate(b *testing.B) {
+	k, err := voucher.ParseKey(key)
+	require.NoError(b, err)
+	domain := voucher.NewDomain(voucher.V2, 42431, [20]byte{0x4d})
+	b.Run("bare signature", func(b *testing.B) {
+		b.ReportAllocs()
+		for n := uint64(1); b.Loop(); n++ {
+			if _, err := k.SignVoucher(b.Context(), domain, voucher.Voucher{Cumulative: u(n)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("bare fsync", func(b *testing.B) {
+		f, err := os.Create(filepath.Join(b.TempDir(), "f"))
+		require.NoError(b, err)
+		defer f.Close()
+		block := make([]byte, 1024)
+		for b.Loop() {
+			if _, err := f.WriteAt(block, 0); err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Sync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, ahead := range []uint64{0, 64} {
+		lim := channel.Limits{Price: u(100), Deposit: u(1 << 60), Ahead: u(100 * ahead)}
+		name := map[uint64]string{0: "", 64: ", 64 ahead"}[ahead]
+		b.Run("memory store"+name, func(b *testing.B) { gate(b, store.NewMem(), k, lim) })
+		b.Run("file store"+name, func(b *testing.B) {
+			s, err := filestore.Open(b.TempDir())
+			require.NoError(b, err)
+			defer s.Close()
+			gate(b, s, k, lim)
+		})
+	}
+}
+
+func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits) {
+	b.Helper()
+	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
+	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
+	require.NoError(b, err)
+	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	b.ReportAllocs()
+	for b.Loop() {
+		c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(100)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Keep()
+	}
+}
+
+// BenchmarkGateTogether is many goroutines on one channel: asks that wait together share a write.
+func BenchmarkGateTogether(b *testing.B) {
+	k, err := voucher.ParseKey(key)
+	require.NoError(b, err)
+	s, err := filestore.Open(b.TempDir())
+	require.NoError(b, err)
+	defer s.Close()
+	lim := channel.Limits{Price: u(100), Deposit: u(1 << 60)}
+	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
+	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
+	require.NoError(b, err)
+	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(100)})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			c.Keep()
+		}
+	})
+}
