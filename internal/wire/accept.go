@@ -104,7 +104,7 @@ func (p Preference) match(c Challenge) int {
 // isPreferred matches * and [a-z0-9-]+.
 func isPreferred(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z') && !('0' <= c && c <= '9') && c != '-' {
+		if !isLower(s[i]) && !isDigit(s[i]) && s[i] != '-' {
 			return s == "*"
 		}
 	}
@@ -119,8 +119,8 @@ func parseQuality(s string) (int, bool) {
 		return 0, false
 	}
 	q := int(whole[0] - '0')
-	for _, c := range (decimals + "000")[:3] {
-		if c < '0' || c > '9' {
+	for _, c := range []byte((decimals + "000")[:3]) {
+		if !isDigit(c) {
 			return 0, false
 		}
 		q = q*10 + int(c-'0')

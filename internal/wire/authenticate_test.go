@@ -46,6 +46,7 @@ func TestParseChallenges(t *testing.T) {
 		{"scheme that begins alike", []string{"Payments" + one[7:], "X-Payment" + one[7:]}, nil, 0},
 		{"blanks and tabs", []string{"\t" + strings.NewReplacer("=", "\t = ", ", ", "\t ,,\t", "Payment ", "Payment \t ").Replace(one)}, []string{"1"}, 0},
 		{"unquoted", []string{strings.ReplaceAll(one, `"`, "")}, []string{"1"}, 0},
+		{"unquoted Latin-1", []string{one + ", description=caf\xe9"}, []string{"1"}, 0},
 		{"names in any case", []string{strings.NewReplacer("id", "ID", "request", "Request", "realm", "REALM").Replace(one)}, []string{"1"}, 0},
 		{"unknown parameters", []string{one + `, constructor="x", __proto__=y, a-b="1"`}, []string{"1"}, 0},
 		{"scheme word quoted", []string{one + `, description="the Payment id=9, Payment x"`}, []string{"1"}, 0},
@@ -95,11 +96,11 @@ func TestParseChallenges(t *testing.T) {
 }
 
 func TestParseChallengesKeepsParameters(t *testing.T) {
-	got, err := ParseChallenges(lines(one + `, description="a "b" c", expires="2026-01-01T00:00:00Z", opaque=a+/=, header=Pay`))
+	got, err := ParseChallenges(lines(one + `, description="a "b" c", expires="2026-01-01T00:00:00Z", opaque=a+/=` + "\xfcx, header=Pay"))
 	require.NoError(t, err)
 	assert.Equal(t, []Challenge{{
 		ID: "1", Realm: "r", Method: "tempo", Intent: "session", Request: "e30", Description: "a ",
-		Expires: "2026-01-01T00:00:00Z", Opaque: "a+/=", Header: "Pay",
+		Expires: "2026-01-01T00:00:00Z", Opaque: "a+/=üx", Header: "Pay",
 	}}, got, "what follows the description is not lost with it")
 }
 

@@ -75,8 +75,7 @@ func (c *Challenge) validate() error {
 func isMethod(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		lower := 'a' <= c && c <= 'z'
-		if !lower && (i == 0 || !('0' <= c && c <= '9') && c != ':' && c != '_' && c != '-') {
+		if !isLower(c) && (i == 0 || !isDigit(c) && c != ':' && c != '_' && c != '-') {
 			return false
 		}
 	}

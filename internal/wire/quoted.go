@@ -9,6 +9,8 @@ import (
 )
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func skipBlank(s string, i int) int {
 	for i < len(s) && isBlank(s[i]) {
@@ -19,7 +21,7 @@ func skipBlank(s string, i int) int {
 
 // isTokenByte is tchar of RFC 9110 5.6.2.
 func isTokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+	return isLower(c) || 'A' <= c && c <= 'Z' || isDigit(c) ||
 		c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 

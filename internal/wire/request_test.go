@@ -128,6 +128,7 @@ func TestSessionRequestIsStrict(t *testing.T) {
 		{true, "spent", `" 1"`, false},
 		{true, "deposit", `true`, false},
 		{true, "sessionSnapshot", `{}`, false},
+		{true, "sessionSnapshot", `"x"`, false},
 		{true, "sessionSnapshot", `null`, true},
 		{true, "machineTokenEnabled", `{"a":{"a":[]}}`, true},
 	} {
