@@ -44,7 +44,7 @@ func (s State) Authorize(ask Ask, lim Limits) (next State, c Claim, due voucher.
 func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, error) {
 	refuse := func(err error) (State, Claim, voucher.Amount, error) { return s, Claim{}, voucher.Amount{}, err }
 	if !s.Payable() {
-		return refuse(fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.Phase()))
+		return refuse(fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.standing()))
 	}
 	claimed, err := s.Claimed.Add(ask.Price)
 	if err != nil {

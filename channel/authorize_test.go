@@ -60,7 +60,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"price":          {open(t, 10000), channel.Ask{Price: u(1001)}, wide, channel.ErrLimit, "wanted 1001"},
 		"zero price":     {open(t, 1000), channel.Ask{}, wide, channel.ErrOffer, "zero"},
 		"deposit":        {full, channel.Ask{Price: u(51)}, wide, channel.ErrDeposit, "needs 151"},
-		"gone":           {gone, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "open"},
+		"gone":           {gone, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "no longer taken"},
 		"closing":        {open(t, 1000).ClosingAt(u(1)), channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "closing"},
 		"never opened":   {channel.State{}, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "unopened"},
 		"min delta":      {full, channel.Ask{Price: u(10), MinDelta: u(50)}, wide, channel.ErrLimit, "set Limits.Ahead to at least 40"},

@@ -153,5 +153,13 @@ func (s State) Payable() bool {
 	return (p == Open || p == Opening) && !s.Gone
 }
 
+// standing is the phase in words, for errors.
+func (s State) standing() string {
+	if s.Gone {
+		return "no longer taken by its payee"
+	}
+	return s.Phase().String()
+}
+
 // HoldsMoney reports whether the channel may still hold money of ours; such a channel stays listed.
 func (s State) HoldsMoney() bool { return s.Phase() != Closed && s.Phase() != Unopened }
