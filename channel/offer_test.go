@@ -93,7 +93,6 @@ func TestParseOfferRefuses(t *testing.T) {
 		change(&c)
 		return c
 	}
-	request := func(r string) wire.Challenge { return challenge(r) }
 	const ends = `"currency":"0x20c0000000000000000000000000000000000000","recipient":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"`
 	for name, c := range map[string]struct {
 		challenge wire.Challenge
@@ -103,16 +102,16 @@ func TestParseOfferRefuses(t *testing.T) {
 		"another method":      {with(func(c *wire.Challenge) { c.Method = "stripe" }), channel.ErrNotSession},
 		"unreadable expiry":   {with(func(c *wire.Challenge) { c.Expires = "soon" }), channel.ErrExpired},
 		"not base64":          {with(func(c *wire.Challenge) { c.Request = "%" }), channel.ErrOffer},
-		"unknown protocol":    {request(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v3"}}`), channel.ErrOffer},
-		"v2 without a chain":  {request(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v2"}}`), channel.ErrOffer},
-		"negative amount":     {request(`{"amount":"-1",` + ends + `}`), channel.ErrOffer},
-		"hexadecimal amount":  {request(`{"amount":"0x10",` + ends + `}`), channel.ErrOffer},
-		"amount as a number":  {request(`{"amount":1,` + ends + `}`), channel.ErrOffer},
-		"two amounts":         {request(`{"amount":"1","amount":"2",` + ends + `}`), channel.ErrOffer},
-		"above uint96 on v2":  {request(`{"amount":"79228162514264337593543950336",` + ends + `,"methodDetails":{"sessionProtocol":"v2","chainId":1}}`), channel.ErrOffer},
-		"payee is the token":  {request(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000000"}`), channel.ErrOffer},
-		"the zero payee":      {request(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x0000000000000000000000000000000000000000"}`), channel.ErrOffer},
-		"payee of a 19 bytes": {request(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x00000000000000000000000000000000000001"}`), channel.ErrOffer},
+		"unknown protocol":    {challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v3"}}`), channel.ErrOffer},
+		"v2 without a chain":  {challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v2"}}`), channel.ErrOffer},
+		"negative amount":     {challenge(`{"amount":"-1",` + ends + `}`), channel.ErrOffer},
+		"hexadecimal amount":  {challenge(`{"amount":"0x10",` + ends + `}`), channel.ErrOffer},
+		"amount as a number":  {challenge(`{"amount":1,` + ends + `}`), channel.ErrOffer},
+		"two amounts":         {challenge(`{"amount":"1","amount":"2",` + ends + `}`), channel.ErrOffer},
+		"above uint96 on v2":  {challenge(`{"amount":"79228162514264337593543950336",` + ends + `,"methodDetails":{"sessionProtocol":"v2","chainId":1}}`), channel.ErrOffer},
+		"payee is the token":  {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000000"}`), channel.ErrOffer},
+		"the zero payee":      {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x0000000000000000000000000000000000000000"}`), channel.ErrOffer},
+		"payee of a 19 bytes": {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x00000000000000000000000000000000000001"}`), channel.ErrOffer},
 	} {
 		_, err := channel.ParseOffer(c.challenge)
 		assert.ErrorIs(t, err, c.want, name)

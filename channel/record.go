@@ -30,6 +30,7 @@ type record struct {
 	Scope      Scope            `json:"scope"`
 	URL        string           `json:"url,omitempty"`
 	CreatedAt  time.Time        `json:"createdAt"`
+	Writer     string           `json:"writer,omitempty"`
 
 	Authorized voucher.Amount `json:"authorized"`
 	Asked      voucher.Amount `json:"asked"`
@@ -92,7 +93,7 @@ func (r *fundingRecord) funding() Funding {
 func (s State) Encode() ([]byte, error) {
 	return json.Marshal(record{
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
-		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt,
+		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
 		Authorized: s.authorized, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed,
 		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
@@ -113,7 +114,7 @@ func Decode(data []byte) (State, error) {
 	}
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
-		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt,
+		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
 		authorized: r.Authorized, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed,
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,

@@ -39,6 +39,8 @@ type State struct {
 	URL string
 	// CreatedAt is when this client first wrote the record.
 	CreatedAt time.Time
+	// Writer names the session that wrote the record last, so that it knows its own writes again.
+	Writer string
 
 	// authorized is the durable ceiling: no signature above it exists or will. See authorize.go.
 	authorized voucher.Amount

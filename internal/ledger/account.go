@@ -209,6 +209,7 @@ func (a *Account) save(ctx context.Context) error {
 	a.mu.Lock()
 	s, rev := a.state, a.rev
 	a.mu.Unlock()
+	s.Writer = a.ledger.name
 	data, err := s.Encode()
 	if err != nil {
 		return err
@@ -217,7 +218,10 @@ func (a *Account) save(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
-		a.stale, a.tried, a.triedAs = true, data, s
+		a.stale = true
+		if !errors.Is(err, store.ErrConflict) {
+			a.tried, a.triedAs = data, s
+		}
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	a.saved, a.rev = s, newRev

@@ -7,6 +7,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Ledger struct {
 	store  store.Store
 	signer voucher.Signer
 	limits channel.Limits
+	name   string // of this ledger among those that write the same records
 
 	mu       sync.Mutex // guards what follows; held shortly
 	accounts map[common.Hash]*Account
@@ -37,7 +39,7 @@ type Ledger struct {
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
-	return &Ledger{store: s, signer: signer, limits: limits, accounts: map[common.Hash]*Account{}}
+	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), accounts: map[common.Hash]*Account{}}
 }
 
 // Limits are the limits that the gate obeys.

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestOneOfABatchGivesUp: of two orders that are decided together one is cancelled while the signer works.
+// TestOneOfABatchGivesUp: of two orders that are decided together one is canceled while the signer works.
 // Whichever of them had the turn, the other is served, and the one who left claims nothing.
 func TestOneOfABatchGivesUp(t *testing.T) {
 	for range 50 {
@@ -61,7 +61,6 @@ func TestNothingWorksWithoutTheStore(t *testing.T) {
 	require.ErrorIs(t, a.Update(t.Context(), channel.State.Acknowledged), ledger.ErrStore)
 	b.store.failed.Store(false)
 	gone := &unreadable{b.store}
-	b.judge.store = gone
 	blind := ledger.New(gone, b.judge, lim)
 	_, err := blind.Lookup(t.Context(), b.scope)
 	require.ErrorIs(t, err, errDisk)
