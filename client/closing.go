@@ -102,7 +102,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 		return nil, err
 	}
 	p := &payment{
-		s: s, out: &outgoing{req: req, base: http.DefaultTransport, repeatable: true}, origin: originOf(req.URL),
+		s: s, out: &outgoing{req: req, base: s.cfg.Base, repeatable: true}, origin: originOf(req.URL),
 		account: account, info: &Payment{},
 	}
 	for _, method := range []string{http.MethodHead, http.MethodGet} {
@@ -114,7 +114,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 		if status != http.StatusPaymentRequired {
 			continue
 		}
-		k, err := s.recognize(req.URL, h)
+		k, err := s.recognize(req, h)
 		if err != nil {
 			return nil, err
 		}

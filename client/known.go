@@ -3,7 +3,7 @@ package client
 import (
 	"errors"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -100,16 +100,27 @@ func (s *Session) unhint(origin string, id common.Hash) {
 	}
 }
 
+// wanted returns those of the challenges that the caller's own Accept-Payment header wants, in its order: all
+// where it has none that can be read.
+func wanted(req *http.Request, challenges ...wire.Challenge) []wire.Challenge {
+	own := strings.Join(req.Header.Values(wire.HeaderAcceptPayment), ",")
+	prefs, err := wire.ParseAcceptPayment(own)
+	if err != nil {
+		return challenges
+	}
+	return wire.Rank(prefs, challenges)
+}
+
 // recognize returns the first challenge of a 402 that this session can pay, or nil where there is none: the
 // answer is then the caller's own affair. A challenge that is malformed or has expired does not hide the
 // others. The error is why session challenges that were there, and well-formed, cannot be paid.
-func (s *Session) recognize(u *url.URL, h http.Header) (*known, error) {
+func (s *Session) recognize(req *http.Request, h http.Header) (*known, error) {
 	challenges, malformed := wire.ParseChallenges(h)
 	if malformed != nil {
-		s.log.Debug("unreadable challenges were skipped", "origin", originOf(u), "error", malformed)
+		s.log.Debug("unreadable challenges were skipped", "origin", originOf(req.URL), "error", malformed)
 	}
 	var errs []error
-	for _, c := range challenges {
+	for _, c := range wanted(req, challenges...) {
 		o, err := channel.ParseOffer(c)
 		if errors.Is(err, channel.ErrNotSession) {
 			continue
@@ -118,7 +129,7 @@ func (s *Session) recognize(u *url.URL, h http.Header) (*known, error) {
 			err = o.Live(time.Now())
 		}
 		if err == nil {
-			err = s.trust(u, &o)
+			err = s.trust(req.URL, &o)
 		}
 		if err != nil {
 			errs = append(errs, err)

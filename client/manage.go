@@ -104,7 +104,7 @@ func (p *payment) manageBy(ctx context.Context, method string, credential func(*
 	a := answer{status: resp.StatusCode, problem: readProblem(resp)}
 	drain(resp.Body)
 	if !a.ok() {
-		a.fresh, _ = p.s.recognize(p.out.req.URL, resp.Header)
+		a.fresh, _ = p.s.recognize(p.out.req, resp.Header)
 		return a, nil
 	}
 	if text := resp.Header.Get(wire.HeaderPaymentReceipt); text != "" {

@@ -74,7 +74,7 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 // one round trip. Whatever is in the way is left to the challenge that the server will send.
 func (p *payment) present(ctx context.Context) {
 	k := p.s.route(p.route)
-	if k == nil || !p.out.repeatable || !secure(p.out.req.URL) {
+	if k == nil || !p.out.repeatable || !secure(p.out.req.URL) || len(wanted(p.out.req, k.challenge)) == 0 {
 		return
 	}
 	state := k.account.State()
@@ -146,7 +146,7 @@ func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (
 	case resp.StatusCode != http.StatusPaymentRequired, sends > p.s.cfg.Retries+1:
 		return false, nil
 	}
-	k, err := p.s.recognize(p.out.req.URL, resp.Header)
+	k, err := p.s.recognize(p.out.req, resp.Header)
 	if k == nil || err != nil {
 		return false, err
 	}
@@ -223,7 +223,7 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 	if r != nil && p.openTx != nil {
 		p.opened(ctx)
 	}
-	if ok {
+	if ok && p.known.account != p.account {
 		n := *p.known
 		n.account = p.account
 		p.s.remember(p.route, &n)

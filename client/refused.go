@@ -27,7 +27,7 @@ const (
 func (p *payment) refused(ctx context.Context, resp *http.Response) (again bool, err error) {
 	problem := readProblem(resp)
 	p.info.Problem = problem.Name()
-	fresh, _ := p.s.recognize(p.out.req.URL, resp.Header)
+	fresh, _ := p.s.recognize(p.out.req, resp.Header)
 	p.s.drop(p.route, p.known)
 	if resp.StatusCode == http.StatusGone || problem.Code.Gone() {
 		return p.gone(ctx)

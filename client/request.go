@@ -80,18 +80,20 @@ type header struct{ name, value string }
 func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, wrote bool, err error) {
 	paid := credential.value != ""
 	for try := 0; ; try++ {
-		var written atomic.Bool
-		out, err := o.build(ctx, credential, hint, v1Stream, &written)
+		var traced, written atomic.Bool
+		out, err := o.build(ctx, credential, hint, v1Stream, &traced, &written)
 		if err != nil {
 			return nil, false, err
 		}
 		resp, err = o.base.RoundTrip(out)
 		// A kept-alive connection that turned out dead before a header was written is nobody's answer. The
-		// standard transport would try again by itself; build takes that from it, so it is done here, once.
-		if err != nil && paid && !written.Load() && o.repeatable && try == 0 && ctx.Err() == nil {
+		// standard transport would try again by itself; build takes that from it, so it is done here, once. A
+		// round tripper that does not tell what it does may have written all of it.
+		wrote = !paid || !traced.Load() || written.Load()
+		if err != nil && !wrote && o.repeatable && try == 0 && ctx.Err() == nil {
 			continue
 		}
-		return resp, written.Load() || !paid, err
+		return resp, wrote, err
 	}
 }
 
@@ -106,10 +108,13 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 	return resp.StatusCode, resp.Header, nil
 }
 
-func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, written *atomic.Bool) (*http.Request, error) {
+func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, traced, written *atomic.Bool) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			GetConn:      func(string) { traced.Store(true) },
+			WroteHeaders: func() { written.Store(true) },
+		})
 	}
 	out := o.req.WithContext(ctx)
 	if out.Header = o.req.Header.Clone(); out.Header == nil {
