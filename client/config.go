@@ -30,6 +30,9 @@ type Config struct {
 	// Chain reads and prepares transactions; [escrow.Dial] makes one, and its owner closes it. Nil can neither open, top up
 	// nor check a channel.
 	Chain *escrow.Client
+	// Base sends: requests of [Session.Client], closes, and those of a [Transport] without a Base of its own. Nil
+	// is [http.DefaultTransport].
+	Base http.RoundTripper
 	// Store keeps the channels. Nil keeps them in memory: deposits are then forgotten with the process, so
 	// use store/filestore for money that matters. The session does not close it.
 	Store store.Store
@@ -96,6 +99,9 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Store == nil {
 		cfg.Store = store.NewMem()
 	}
+	if cfg.Base == nil {
+		cfg.Base = http.DefaultTransport
+	}
 	if cfg.Policy == nil {
 		cfg.Policy = PinFirstUse()
 	}
@@ -134,7 +140,7 @@ const (
 	defaultStall   = time.Minute
 )
 
-// Client returns a new http.Client that pays through this session over [http.DefaultTransport]. It
+// Client returns a new http.Client that pays through this session over Config.Base. It
 // has no Timeout: that would cut streams; use contexts.
 func (s *Session) Client() *http.Client {
 	return &http.Client{Transport: &Transport{Session: s}}
@@ -145,7 +151,7 @@ func (s *Session) Client() *http.Client {
 type Transport struct {
 	// Session pays. Required.
 	Session *Session
-	// Base sends. Nil is [http.DefaultTransport].
+	// Base sends. Nil is the session's Config.Base.
 	Base http.RoundTripper
 }
 
@@ -159,7 +165,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	base := t.Base
 	if base == nil {
-		base = http.DefaultTransport
+		base = t.Session.cfg.Base
 	}
 	return t.Session.pay(req, base)
 }
