@@ -1,0 +1,18 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// 101 + 102 + … + 109 is 945, and the tenth answer would make it 1055.
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out))
+	t.Log("\n" + out.String())
+	assert.Contains(t, out.String(), "9 answers, spent 945 of 1050 base units")
+	assert.Contains(t, out.String(), "channel: limit Deposit: wanted 1055 base units, allowed 1050")
+}
