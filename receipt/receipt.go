@@ -34,8 +34,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrMalformed is a receipt that cannot be read, wrapped with what does not fit. The text of the
-// receipt is never in the error.
+// ErrMalformed is a receipt that cannot be read, wrapped with the name of the field that does not fit and
+// at most a short piece of its value.
 var ErrMalformed = errors.New("receipt: malformed")
 
 // Receipt is one receipt. It is a value; Raw is not to be changed.

@@ -172,6 +172,10 @@ func (p *parser) finish() {
 	case err != nil:
 		p.errs = append(p.errs, fmt.Errorf("challenge %s: %w", shown(p.cur.ID), err))
 	default:
+		// The parameters are parts of the header line; a challenge that is kept must not keep all of it.
+		for _, param := range p.cur.params() {
+			*param.value = strings.Clone(*param.value)
+		}
 		p.good = append(p.good, p.cur)
 	}
 	p.in, p.cur, p.err, p.seen, p.others = false, Challenge{}, nil, 0, p.others[:0]
