@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -27,6 +28,18 @@ func parseOrigin(s string) (string, error) {
 		return "", fmt.Errorf("client: %q is not an origin: write https://host or https://host:port", s)
 	}
 	return originOf(u), nil
+}
+
+// chosen reports whether the caller asked this origin. http.Client follows a redirect with a new request that knows
+// the answer which led to it; the first of them is the caller's own.
+func chosen(req *http.Request) bool {
+	first := req
+	for first.Response != nil {
+		if first = first.Response.Request; first == nil {
+			return false // who asked cannot be seen
+		}
+	}
+	return first == req || originOf(first.URL) == originOf(req.URL)
 }
 
 // secure reports whether a credential may be sent to u: over TLS, or to this machine.

@@ -35,6 +35,9 @@ var (
 	ErrBody = errors.New("client: the request body cannot be sent again after payment")
 	// ErrInsecure: payment was asked over plain HTTP by a host that is not this machine.
 	ErrInsecure = errors.New("client: refusing to pay over an unencrypted connection")
+	// ErrRedirect: payment was asked by an origin that the caller did not choose: a redirect led there. Nothing
+	// was signed. Where it is right, request its URL directly.
+	ErrRedirect = errors.New("client: refusing to pay another origin that a redirect led to")
 	// ErrEscrow: the challenge names an escrow that is not the canonical one or Config.Escrow.
 	ErrEscrow = errors.New("client: the challenge names an escrow that is not trusted")
 	// ErrNoChain: a channel has to be opened, topped up or checked, but Config.Chain is nil.

@@ -74,7 +74,7 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 // one round trip. Whatever is in the way is left to the challenge that the server will send.
 func (p *payment) present(ctx context.Context) {
 	k := p.s.route(p.route)
-	if k == nil || !p.out.repeatable || !secure(p.out.req.URL) || len(wanted(p.out.req, k.challenge)) == 0 {
+	if k == nil || !p.out.repeatable || !secure(p.out.req.URL) || !chosen(p.out.req) || len(wanted(p.out.req, k.challenge)) == 0 {
 		return
 	}
 	state := k.account.State()
@@ -149,6 +149,9 @@ func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (
 	k, err := p.s.recognize(p.out.req, resp.Header)
 	if k == nil || err != nil {
 		return false, err
+	}
+	if !chosen(p.out.req) {
+		return false, ErrRedirect
 	}
 	if !p.out.repeatable {
 		return false, fmt.Errorf("%w: %w", ErrBody, errNotRepeatable)
