@@ -48,7 +48,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	defer s.stop(ctx)
+	defer func() { _ = s.stop(ctx) }() // where something below fails
 	for range 4 {
 		if err := s.get(ctx, "/data"); err != nil {
 			return err
@@ -163,11 +163,11 @@ func (s *story) stream(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	defer resp.Body.Close()
 	events, err := client.NewStream(resp)
 	if err != nil {
 		return err
 	}
-	defer events.Close()
 	messages, vouchers := uint64(0), 0
 	for e, err := range events.Events() {
 		if err != nil {
