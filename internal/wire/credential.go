@@ -21,8 +21,8 @@ func (c Credential) Header() (string, error) {
 // Echo is the part of a credential that is the same for every answer to one challenge, rendered once.
 // It may be used by several goroutines at a time.
 type Echo struct {
-	// prefix is the scheme and the base64url of all JSON before the payload, whose length is a multiple of
-	// three, so that the rest can be encoded by itself.
+	// prefix is the base64url of all JSON before the payload, whose length is a multiple of three, so that
+	// the rest can be encoded by itself.
 	prefix string
 }
 
@@ -48,7 +48,7 @@ func NewEcho(c Challenge, source string) *Echo {
 	for len(dst)%3 != 0 {
 		dst = append(dst, ' ') // JSON allows space before a value
 	}
-	return &Echo{"Payment " + base64.RawURLEncoding.EncodeToString(dst)}
+	return &Echo{base64.RawURLEncoding.EncodeToString(dst)}
 }
 
 // Payload writes the credential with this payload, as a header value. A payload that lacks what its
@@ -57,11 +57,9 @@ func (e *Echo) Payload(p Payload) (string, error) {
 	if err := p.check(); err != nil {
 		return "", err
 	}
-	var room [1 << 10]byte // for all but transactions
+	var room, digits [1400]byte // for all but transactions
 	text := append(p.append(room[:0]), '}')
-	dst := make([]byte, 0, len(e.prefix)+base64.RawURLEncoding.EncodedLen(len(text)))
-	dst = base64.RawURLEncoding.AppendEncode(append(dst, e.prefix...), text)
-	return string(dst), nil
+	return "Payment " + e.prefix + string(base64.RawURLEncoding.AppendEncode(digits[:0], text)), nil
 }
 
 // ParseCredential reads a credential header value: the first Payment credential among the schemes in

@@ -349,5 +349,5 @@ func TestVoucherCredentialIsCheap(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	assert.LessOrEqual(t, n, 3.0)
+	assert.LessOrEqual(t, n, 1.0)
 }
