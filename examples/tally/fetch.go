@@ -99,14 +99,11 @@ func (f *fetch) run(ctx context.Context, rawurl string) (err error) {
 	return errors.Join(err, f.verdict(resp))
 }
 
-// client pays where there is a key. What the server sends is written as it is, so nothing is unpacked on the
-// way.
+// client pays where there is a key.
 func (f *fetch) client() *http.Client {
-	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.DisableCompression = true
-	c := &http.Client{Transport: base}
+	c := &http.Client{Transport: f.wallet.base}
 	if f.wallet.session != nil {
-		c.Transport = &client.Transport{Session: f.wallet.session, Base: base}
+		c = f.wallet.session.Client()
 	}
 	if !f.follow {
 		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,7 +25,8 @@ type wallet struct {
 	bootstrap                    bool
 	limits                       channel.Limits
 
-	session *client.Session
+	session *client.Session // nil without a key
+	base    *http.Transport
 	chain   *escrow.Client
 	files   *filestore.Store
 }
@@ -67,11 +69,13 @@ func (p *wallet) openStore(w *world) (err error) {
 
 // open makes the session. Without a key there is none, and the error is nil.
 func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event)) error {
+	p.base = http.DefaultTransport.(*http.Transport).Clone()
+	p.base.DisableCompression = true // what the server sends is written as it is
 	key, err := w.key(p.keyFile)
 	if err != nil || key == nil {
 		return err
 	}
-	cfg := client.Config{Signer: key, Payer: key, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent}
+	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent}
 	if p.escrow != "" {
 		if !common.IsHexAddress(p.escrow) {
 			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address", p.escrow))
@@ -104,6 +108,9 @@ func (p *wallet) close(ctx context.Context) error {
 	var errs []error
 	if p.session != nil {
 		errs = append(errs, p.session.Close(ctx))
+	}
+	if p.base != nil {
+		p.base.CloseIdleConnections()
 	}
 	if p.chain != nil {
 		p.chain.Close()
