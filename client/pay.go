@@ -30,6 +30,7 @@ type payment struct {
 	opening *flight         // held while the request carries the opening transaction
 	openTx  []byte
 
+	paid                            int // how often it was sent with a credential
 	freshened, overtaken, corrected int // how often each kind of second try was made
 	regone, refetched               bool
 	info                            *Payment
@@ -107,6 +108,7 @@ func (p *payment) send(ctx context.Context) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.paid++
 	v1Stream := p.known.offer.Protocol == voucher.V1 && p.openTx == nil && wantsStream(p.out.req.Header)
 	resp, wrote, err := p.out.send(ctx, header{p.known.challenge.CredentialHeader(), value}, "", v1Stream)
 	p.info.sent = p.info.sent || wrote
@@ -137,7 +139,7 @@ func wireDescriptor(s channel.State) *wire.Descriptor {
 func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (again bool, err error) {
 	switch {
 	case p.claim != nil && (resp.StatusCode == http.StatusPaymentRequired || resp.StatusCode == http.StatusGone):
-		if sends > p.s.cfg.Retries+p.overtaken+1 {
+		if p.paid > p.s.cfg.Retries+p.overtaken {
 			return false, nil
 		}
 		return p.refused(ctx, resp)
@@ -178,10 +180,10 @@ func (p *payment) lost(ctx context.Context, err error) error {
 // refuse is the end of a payment that we stop.
 func (p *payment) refuse(err error) error {
 	p.info.Outcome = Refused
+	if p.info.sent {
+		p.info.Outcome = Rejected // by the payee, before it was by us
+	}
 	if p.claim != nil {
-		if p.info.sent {
-			p.info.Outcome = Rejected
-		}
 		p.claim.Release()
 	}
 	return p.error(err)
