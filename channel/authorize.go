@@ -68,8 +68,8 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 		}
 	default:
 		target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).Min(s.ceiling(lim))
-		if target.Less(claimed) {
-			return refuse(s.short(claimed, lim))
+		if want := claimed.Max(ask.Floor.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))); target.Less(want) {
+			return refuse(s.short(want, lim))
 		}
 		claim.Raised = target.SubFloor(s.authorized).Min(ask.Price)
 		next.authorized = target.Max(s.authorized)
@@ -82,6 +82,19 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 		return refuse(&LimitError{Limit: "Ahead", Wanted: ask.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
 	}
 	return next, claim, due, nil
+}
+
+// Renew decides the ask of a claim again: the price was another one, or the deposit had to be looked at. The
+// claim is counted once, and what it raised the ceiling by stays counted against it, so that one request
+// raises the ceiling by its price at most, however often it is decided. The errors are those of
+// [State.Authorize]; the state is then unchanged.
+func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
+	next, renewed, due, err := s.Retract(c).Authorize(ask, lim)
+	if err != nil {
+		return s, c, due, err
+	}
+	renewed.Raised = renewed.Raised.AddCapped(c.Raised).Min(ask.Price)
+	return next, renewed, due, nil
 }
 
 // Overdrawn decides what to present when the payee refuses presented as too little. What exists
@@ -157,7 +170,12 @@ func (s State) Release(c Claim) State {
 
 // Retract takes back an ask whose voucher was never made: nothing was signed for it, so nothing was
 // asked. A ceiling that is already durable stays.
-func (s State) Retract(c Claim) State {
-	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Price)
+func (s State) Retract(c Claim) State { return s.Undo(Claim{}, c) }
+
+// Undo takes a decision back whose voucher was never made: the claim is was again, not now. A ceiling that
+// is already durable stays.
+func (s State) Undo(was, now Claim) State {
+	s.Claimed = s.Claimed.SubFloor(now.Price).AddCapped(was.Price)
+	s.asked = s.asked.SubFloor(now.Price).AddCapped(was.Price)
 	return s
 }

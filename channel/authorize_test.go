@@ -200,7 +200,7 @@ func TestTheRule(t *testing.T) {
 				}
 				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
 				was := claims[i].Price
-				next, c, due, err := s.AuthorizeMore(claims[i].Claim, amount.Draw(rt, "required"), u(10), lim)
+				next, c, due, err := s.AuthorizeMore(claims[i].Claim, amount.Draw(rt, "delivered"), amount.Draw(rt, "required"), u(10), lim)
 				if err != nil {
 					return
 				}

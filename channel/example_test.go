@@ -35,7 +35,7 @@ func ExampleState_AuthorizeMore() {
 	s, claim, due, err := s.Authorize(channel.Ask{Price: voucher.Units(10)}, limits)
 	fmt.Println(due, err)
 
-	_, _, _, err = s.AuthorizeMore(claim, voucher.Units(1_000), voucher.Units(10), limits)
+	_, _, _, err = s.AuthorizeMore(claim, voucher.Units(10), voucher.Units(1_000), voucher.Units(10), limits)
 	var desync *channel.DesyncError
 	fmt.Println(errors.As(err, &desync), desync.Required, desync.Ours)
 	// Output:

@@ -32,7 +32,12 @@ func PlanPayment(s *State, ask Ask, suggested, funded voucher.Amount, lim Limits
 	if s == nil {
 		return plan(Fund, ask.Price, voucher.Amount{}, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
-	need := s.Claimed.AddCapped(ask.Price)
+	size := ask.Price
+	if !ask.Floor.IsZero() {
+		size = s.piece(ask.Floor, size, lim)
+	}
+	need := s.Claimed.AddCapped(size)
+	need = need.Max(ask.Floor.Min(need.AddCapped(lim.Ahead))) // a stream's frame, as far as Ahead gives it
 	if !s.Signed.IsZero() && s.Signed.Less(need) {
 		// The growth that the payee insists on, as far as Ahead gives it.
 		need = need.Max(s.Signed.AddCapped(ask.MinDelta).Min(need.AddCapped(lim.Ahead)))

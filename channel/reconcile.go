@@ -95,19 +95,19 @@ func (s State) Deliver(c Claim, total voucher.Amount) (State, Claim) {
 }
 
 // AuthorizeMore decides a need-voucher frame of a stream: required is what the payee says the next
-// voucher must reach, unit the price of one piece, c the stream's claim so far. The frame counts as one
-// more ask of our own size: one unit, or Limits.Step where one unit is not enough. A required amount
-// that this does not reach is a [*DesyncError]; one above Limits.Stream for the whole stream is
-// [ErrLimit]; the other errors are those of [State.Authorize].
-func (s State) AuthorizeMore(c Claim, required, unit voucher.Amount, lim Limits) (next State, grown Claim, due voucher.Amount, err error) {
-	if !s.Signed.Less(required) {
-		return s, c, s.Signed, nil // the payee has not seen the voucher that exists
+// voucher must reach, unit the price of one piece, c the stream's claim so far, delivered the price of the
+// pieces that came. The frame counts as one more ask of our own size: one unit, or Limits.Step where one
+// unit is not enough. Where the voucher that exists reaches it, the payee has not seen that yet, or
+// it was made for another request: the next piece is then claimed only if this stream has not done so.
+//
+// A required amount that this does not reach is a [*DesyncError]; one above Limits.Stream for the whole
+// stream is [ErrLimit]; the other errors are those of [State.Authorize].
+func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, lim Limits) (next State, grown Claim, due voucher.Amount, err error) {
+	if !s.Signed.Less(required) && !c.Price.Less(delivered.AddCapped(unit)) {
+		return s, c, s.Signed, nil
 	}
-	size := unit
-	if s.Claimed.AddCapped(unit).AddCapped(lim.Ahead).Less(required) {
-		size = lim.step(unit)
-	}
-	if reach := s.Claimed.AddCapped(size).AddCapped(lim.Ahead); reach.Less(required) {
+	size := s.piece(required, unit, lim)
+	if reach := s.Signed.Max(s.Claimed.AddCapped(size).AddCapped(lim.Ahead)); reach.Less(required) {
 		return s, c, due, &DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
 	}
 	total, err := c.Price.Add(size)
@@ -122,4 +122,12 @@ func (s State) AuthorizeMore(c Claim, required, unit voucher.Amount, lim Limits)
 		return s, c, due, err
 	}
 	return next, Claim{Price: total, Raised: c.Raised.AddCapped(more.Raised)}, due, nil
+}
+
+// piece is what a need-voucher frame asks for: one unit, or Limits.Step where one unit is not enough.
+func (s State) piece(required, unit voucher.Amount, lim Limits) voucher.Amount {
+	if s.Signed.Max(s.Claimed.AddCapped(unit).AddCapped(lim.Ahead)).Less(required) {
+		return lim.step(unit)
+	}
+	return unit
 }

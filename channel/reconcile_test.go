@@ -76,7 +76,7 @@ func TestStreamAsks(t *testing.T) {
 		"the deposit":                 {20, channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}, 0, channel.ErrLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next, grown, due, err := s.AuthorizeMore(claim, u(c.required), u(10), c.lim)
+			next, grown, due, err := s.AuthorizeMore(claim, u(0), u(c.required), u(10), c.lim)
 			assert.Equal(t, u(c.due), due)
 			if c.want != nil {
 				require.ErrorIs(t, err, c.want)
@@ -88,7 +88,7 @@ func TestStreamAsks(t *testing.T) {
 		})
 	}
 	shallow, claim, _ := pay(t, open(t, 15), 10, lim)
-	_, _, _, err := shallow.AuthorizeMore(claim, u(20), u(10), lim)
+	_, _, _, err := shallow.AuthorizeMore(claim, u(10), u(20), u(10), lim)
 	assert.ErrorIs(t, err, channel.ErrDeposit)
 }
 
@@ -99,7 +99,7 @@ func TestMarchWithoutContent(t *testing.T) {
 	lim.Stream = u(100)
 	s, claim, due := pay(t, open(t, 10_000), 10, lim)
 	for {
-		next, grown, more, err := s.AuthorizeMore(claim, u(0).AddCapped(due).AddCapped(u(10)), u(10), lim)
+		next, grown, more, err := s.AuthorizeMore(claim, u(0), u(0).AddCapped(due).AddCapped(u(10)), u(10), lim)
 		if err != nil {
 			require.ErrorIs(t, err, channel.ErrLimit)
 			break

@@ -69,11 +69,11 @@ func (p *payment) meter(ctx context.Context, resp *http.Response) {
 	m.filter = sse.NewFilter(body, maxFrame, m.frame)
 	m.stall = time.AfterFunc(time.Hour, m.hang)
 	m.stall.Stop()
-	delivered := m.filter.Events
 	if p.known.offer.UnitType == "request" {
-		delivered = nil // charged once, however many events come
+		p.claim.Stream(voucher.Amount{}, nil) // charged once, however many events come
+	} else {
+		p.claim.Stream(p.known.offer.Price, m.filter.Events)
 	}
-	p.claim.Stream(p.known.offer.Price, delivered)
 	resp.Body = m
 	resp.ContentLength = -1
 	for _, h := range []string{"Content-Length", "Content-Digest", "Digest", "Repr-Digest", "Etag"} {
@@ -193,7 +193,7 @@ func (m *meter) need(n wire.NeedVoucher) error {
 	for range maxStreamTries {
 		signed, err := p.account.More(m.ctx, p.claim, n.Required)
 		if errors.Is(err, channel.ErrDeposit) {
-			if err = m.topUp(); err != nil {
+			if err = m.topUp(n.Required); err != nil {
 				return err
 			}
 			continue
@@ -250,11 +250,14 @@ func (m *meter) notice(e StreamEvent) {
 	}
 }
 
-// topUp puts more into the channel while the stream waits.
-func (m *meter) topUp() error {
+// topUp puts more into the channel while the stream waits. required was found to be within what we agreed
+// to, and the deposit too small for it.
+func (m *meter) topUp(required voucher.Amount) error {
 	p := m.p
 	state := p.account.State()
-	plan, err := p.s.ledger.Reserve(&state, ask(p.known.offer), p.known.offer.Suggested)
+	need := ask(p.known.offer)
+	need.Floor = required
+	plan, err := p.s.ledger.Reserve(&state, need, p.known.offer.Suggested)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type payment struct {
 
 	paid                            int // how often it was sent with a credential
 	freshened, overtaken, corrected int // how often each kind of second try was made
-	regone, refetched               bool
+	regone                          bool
 	info                            *Payment
 }
 
@@ -144,7 +144,7 @@ func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (
 		}
 		return p.refused(ctx, resp)
 	case p.claim != nil:
-		return p.emptyStream(ctx, resp)
+		return p.openedEmpty(ctx, resp)
 	case resp.StatusCode != http.StatusPaymentRequired, sends > p.s.cfg.Retries+1:
 		return false, nil
 	}

@@ -34,16 +34,28 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 		if !ready {
 			continue
 		}
-		p.claim, p.signed, err = p.account.Issue(ctx, ask(k.offer))
-		if err == nil {
+		if err = p.issue(ctx); err == nil {
 			return nil
 		}
-		p.claim = nil
 		if !errors.Is(err, channel.ErrDeposit) && !errors.Is(err, channel.ErrNotPayable) {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: the channel changed under this request again and again", ErrPending)
+}
+
+// issue gets the voucher from the gate. A claim that the request has already is decided again, so that its
+// price counts once.
+func (p *payment) issue(ctx context.Context) (err error) {
+	if p.claim != nil {
+		p.signed, err = p.account.Renew(ctx, p.claim, ask(p.known.offer))
+		return err
+	}
+	claim, signed, err := p.account.Issue(ctx, ask(p.known.offer))
+	if err == nil {
+		p.claim, p.signed = claim, signed
+	}
+	return err
 }
 
 // fund finds the channel and sees to it that its deposit covers the price. It returns false where the
@@ -56,6 +68,10 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if p.claim != nil && (account == nil || p.claim.Account() != account) {
+		p.claim.Release() // another channel now; what was asked for on the old one stays there
+		p.claim = nil
+	}
 	p.account = account
 	offer := p.known.offer
 	if account == nil || !account.State().Payable() {
@@ -66,6 +82,9 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 		return p.resumeOpening(ctx, account)
 	}
 	p.land()
+	if p.claim != nil {
+		state = p.claim.Without()
+	}
 	plan, err := p.s.ledger.Reserve(&state, ask(offer), offer.Suggested)
 	if err != nil {
 		return false, err

@@ -122,19 +122,15 @@ func (p *payment) deepen(ctx context.Context) (bool, error) {
 	if _, err := p.s.settle(ctx, p.account); err != nil {
 		return false, err
 	}
-	p.claim.Release()
-	p.claim = nil
 	return true, p.prepare(ctx, p.known)
 }
 
-// repriced answers a fresh challenge with another price: the old claim is taken back, the new price is
-// asked for under the same limits, and credit is used first.
+// repriced answers a fresh challenge with another price: the claim is decided again at the new price, under
+// the same limits.
 func (p *payment) repriced(ctx context.Context, fresh *known) (bool, error) {
 	if p.freshened++; p.freshened > maxFreshened {
 		return false, nil
 	}
-	p.claim.Release()
-	p.claim = nil
 	return true, p.prepare(ctx, fresh)
 }
 
@@ -192,19 +188,20 @@ func (p *payment) gone(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// emptyStream asks once more for a stream whose opening was answered without one.
-func (p *payment) emptyStream(ctx context.Context, resp *http.Response) (bool, error) {
-	if resp.StatusCode != http.StatusNoContent || p.refetched || !p.out.repeatable || !wantsStream(p.out.req.Header) || p.out.req.Method == http.MethodHead {
+// openedEmpty asks once more where the opening was taken but brought no content: some servers answer it
+// with 204 and charge nothing. The voucher that opened covers the second sending.
+func (p *payment) openedEmpty(ctx context.Context, resp *http.Response) (bool, error) {
+	if resp.StatusCode != http.StatusNoContent || p.openTx == nil || !p.out.repeatable {
 		return false, nil
 	}
-	p.refetched = true
 	r := p.reconcile(ctx, resp)
-	if p.openTx != nil {
-		p.opened(ctx)
+	charged := r != nil && r.Session && !r.Spent.IsZero()
+	get := p.out.req.Method == http.MethodGet || p.out.req.Method == ""
+	if charged || (!get && (r == nil || !r.Session)) {
+		return false, nil // it was content, or may have been: nothing is done twice
 	}
-	p.settleClaim(ctx, r)
-	p.claim = nil
-	return true, p.prepare(ctx, p.known)
+	p.opened(ctx)
+	return true, nil
 }
 
 // maxProblem bounds how much of a problem body is read.

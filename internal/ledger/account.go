@@ -57,6 +57,14 @@ func (a *Account) State() channel.State {
 // Account is the channel that the claim is on.
 func (c *Claim) Account() *Account { return c.account }
 
+// Without is the channel as it would stand if the claim were not there: what the same ask is planned
+// against when it is decided again.
+func (c *Claim) Without() channel.State {
+	c.account.mu.Lock()
+	defer c.account.mu.Unlock()
+	return c.account.state.Retract(c.c)
+}
+
 // Price is what the claim stands for so far, in base units.
 func (c *Claim) Price() voucher.Amount {
 	c.account.mu.Lock()
@@ -66,12 +74,20 @@ func (c *Claim) Price() voucher.Amount {
 }
 
 // Stream turns the claim into one of a stream of pieces that cost one unit each; the first is already
-// claimed. delivered counts the pieces that came, and may be called at any time; nil where pieces are not
-// charged one by one.
+// claimed. delivered counts the pieces that came, and may be called at any time. Zero and nil are for a stream
+// that is charged once: it costs no more than what is claimed.
 func (c *Claim) Stream(unit voucher.Amount, delivered func() uint64) {
 	c.account.mu.Lock()
 	defer c.account.mu.Unlock()
 	c.unit, c.delivered = unit, delivered
+}
+
+// brought is the price of the pieces that came so far.
+func (c *Claim) brought() (total voucher.Amount) {
+	if c.delivered != nil {
+		total, _ = c.unit.Mul(c.delivered())
+	}
+	return total
 }
 
 // Keep ends the claim with its price counted: it was charged, or may have been.

@@ -36,6 +36,13 @@ func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.S
 	return c, signed, err
 }
 
+// Renew decides the ask of a claim again, as [channel.State.Renew] does.
+func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher.Signed, error) {
+	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Renew(was, ask, a.ledger.limits)
+	}})
+}
+
 // Again decides what to present after the payee refused presented for this claim. The errors are those of
 // [channel.State.Overdrawn].
 func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount) (voucher.Signed, error) {
@@ -48,7 +55,7 @@ func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount)
 // [channel.State.AuthorizeMore].
 func (a *Account) More(ctx context.Context, c *Claim, required voucher.Amount) (voucher.Signed, error) {
 	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
-		return s.AuthorizeMore(was, required, c.unit, a.ledger.limits)
+		return s.AuthorizeMore(was, c.brought(), required, c.unit, a.ledger.limits)
 	}})
 }
 
@@ -203,7 +210,7 @@ func (a *Account) retract(batch []*order) {
 		if o.claim == nil {
 			continue
 		}
-		a.state = a.state.Retract(channel.Claim{Price: o.claim.c.Price.SubFloor(o.before.Price)})
+		a.state = a.state.Undo(o.before, o.claim.c)
 		if o.claim.c = o.before; o.before == (channel.Claim{}) {
 			a.drop(o.claim)
 		}
