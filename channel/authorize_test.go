@@ -247,3 +247,25 @@ func TestTheRule(t *testing.T) {
 		})
 	})
 }
+
+// TestRenewCountsOnce: another price, or another look at the deposit, does not make one request two.
+func TestRenewCountsOnce(t *testing.T) {
+	s, claim, _ := pay(t, open(t, 10_000), 100, wide)
+	for range 3 {
+		next, renewed, due, err := s.Renew(claim, channel.Ask{Price: u(100)}, wide)
+		require.NoError(t, err)
+		assert.Equal(t, u(100), due)
+		assert.Equal(t, u(100), next.Asked())
+		_, _, _, err = next.Overdrawn(renewed, due, wide)
+		assert.ErrorIs(t, err, channel.ErrSpent, "the price has raised the ceiling already")
+		s, claim = next, renewed
+	}
+	s, claim, due, err := s.Renew(claim, channel.Ask{Price: u(150)}, wide)
+	require.NoError(t, err)
+	assert.Equal(t, u(150), due)
+	assert.Equal(t, u(150), s.Asked())
+	same, kept, _, err := s.Renew(claim, channel.Ask{Price: u(1001)}, wide)
+	require.ErrorIs(t, err, channel.ErrLimit)
+	assert.Equal(t, s, same)
+	assert.Equal(t, claim, kept)
+}
