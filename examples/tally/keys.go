@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ const maxKeyFile = 64 << 10
 
 // key returns the key that signs, or nil where none is given: from the file at path, which is a keystore of
 // version 3 or hexadecimal digits, or else from TALLY_KEY.
-func (w *world) key(path string) (*voucher.KeySigner, error) {
+func (w *world) key(ctx context.Context, path string) (*voucher.KeySigner, error) {
 	if path == "" {
 		text := w.env("TALLY_KEY")
 		if text == "" {
@@ -32,14 +33,17 @@ func (w *world) key(path string) (*voucher.KeySigner, error) {
 		}
 		return key, nil
 	}
-	key, err := w.keyFrom(path)
+	key, err := w.keyFrom(ctx, path)
+	if ctx.Err() != nil {
+		return nil, fail(exitInterrupt, context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, fail(exitUsage, fmt.Errorf("--key-file %s: %w", path, err))
 	}
 	return key, nil
 }
 
-func (w *world) keyFrom(path string) (*voucher.KeySigner, error) {
+func (w *world) keyFrom(ctx context.Context, path string) (*voucher.KeySigner, error) {
 	text, err := readPrivate(path)
 	if err != nil {
 		return nil, err
@@ -49,7 +53,7 @@ func (w *world) keyFrom(path string) (*voucher.KeySigner, error) {
 	}
 	password := w.env("TALLY_PASSWORD")
 	if password == "" {
-		if password, err = w.askPassword(path); err != nil {
+		if password, err = w.askPassword(ctx, path); err != nil {
 			return nil, err
 		}
 	}
@@ -75,14 +79,33 @@ func readPrivate(path string) ([]byte, error) {
 	return bytes.TrimSpace(text), err
 }
 
-// askPassword asks at the terminal, if there is one.
-func (w *world) askPassword(path string) (string, error) {
+// askPassword asks at the terminal, if there is one. Ctrl-C ends the asking and gives the terminal back as it
+// was.
+func (w *world) askPassword(ctx context.Context, path string) (string, error) {
 	f, ok := w.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return "", errors.New("it is encrypted, and there is no terminal to ask at: set TALLY_PASSWORD")
 	}
+	before, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return "", err
+	}
 	fmt.Fprintf(w.stderr, "Password for %s: ", path)
-	text, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(w.stderr)
-	return string(text), err
+	defer fmt.Fprintln(w.stderr)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() { // it ends with the program where nobody answers
+		text, err := term.ReadPassword(int(f.Fd()))
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		return string(a.text), a.err
+	case <-ctx.Done():
+		_ = term.Restore(int(f.Fd()), before)
+		return "", context.Cause(ctx)
+	}
 }

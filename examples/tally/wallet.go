@@ -71,7 +71,7 @@ func (p *wallet) openStore(w *world) (err error) {
 func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event)) error {
 	p.base = http.DefaultTransport.(*http.Transport).Clone()
 	p.base.DisableCompression = true // what the server sends is written as it is
-	key, err := w.key(p.keyFile)
+	key, err := w.key(ctx, p.keyFile)
 	if err != nil || key == nil {
 		return err
 	}
