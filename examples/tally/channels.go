@@ -63,6 +63,9 @@ func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel
 			states = append(states, s)
 		}
 	}
+	if bad != nil {
+		bad = fail(exitRead, bad)
+	}
 	return states, bad
 }
 

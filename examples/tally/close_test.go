@@ -47,7 +47,7 @@ func TestChannels(t *testing.T) {
 	require.Len(t, damaged, 1)
 	require.NoError(t, os.WriteFile(damaged[0], []byte("tide"), 0o600))
 	e := s.run("channels")
-	assert.NotEqual(t, 0, e.code)
+	assert.Equal(t, exitRead, e.code)
 	assert.Contains(t, e.stdout, rows[1]["channelId"].(string)[:10])
 	assert.NotContains(t, e.stdout, rows[0]["channelId"].(string)[:10])
 	assert.Contains(t, e.stderr, rows[0]["channelId"].(string))

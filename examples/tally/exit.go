@@ -27,6 +27,7 @@ const (
 	exitPartial   = 18
 	exitHTTP      = 22
 	exitWrite     = 23
+	exitRead      = 26
 	exitTimeout   = 28
 	exitTLS       = 35
 	exitRedirects = 47
@@ -48,6 +49,7 @@ const exitHelp = `Exit status:
    18  the body ended too early
    22  HTTP status 400 or above, with --fail
    23  the output could not be written
+   26  a local file could not be read: the data to send, a channel's record
    28  timeout
    35  TLS failed
    47  too many redirects, with --location

@@ -116,7 +116,7 @@ func TestTransport(t *testing.T) {
 		{"fine amount", []string{"--max-price", "0.0000001", "/free"}, exitUsage},
 		{"no URL", nil, exitUsage},
 		{"two URLs", []string{"a", "/free"}, exitUsage},
-		{"data file", []string{"-d", "@" + filepath.Join(t.TempDir(), "none"), "/free"}, exitUsage},
+		{"data file", []string{"-d", "@" + filepath.Join(t.TempDir(), "none"), "/free"}, exitRead},
 		{"header", []string{"-H", "no colon", "/free"}, exitUsage},
 		{"method", []string{"-X", "G E T", "/free"}, exitUsage},
 		{"escrow", []string{"--escrow", "0x12", "/free"}, exitUsage},
@@ -160,7 +160,7 @@ func TestHelpNamesEveryStatus(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	help := s.ok("--help")
 	for _, code := range []int{
-		exitScheme, exitUsage, exitURL, exitResolve, exitConnect, exitPartial, exitHTTP, exitWrite, exitTimeout, exitTLS,
+		exitScheme, exitUsage, exitURL, exitResolve, exitConnect, exitPartial, exitHTTP, exitWrite, exitRead, exitTimeout, exitTLS,
 		exitRedirects, exitEmpty, exitReceive, exitCert, exitRefused, exitPayment, exitInterrupt,
 	} {
 		assert.Contains(t, help, fmt.Sprintf("\n  %3d  ", code))

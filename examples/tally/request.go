@@ -43,7 +43,7 @@ func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*h
 	if len(r.data) > 0 {
 		text, err := r.body(stdin)
 		if err != nil {
-			return nil, fail(exitUsage, fmt.Errorf("--data: %w", err))
+			return nil, fail(exitRead, fmt.Errorf("--data: %w", err))
 		}
 		body = bytes.NewReader(text)
 		if method == "" {
