@@ -89,7 +89,9 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 // raises the ceiling by its price at most, however often it is decided. The errors are those of
 // [State.Authorize]; the state is then unchanged.
 func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
-	next, renewed, due, err := s.Retract(c).Authorize(ask, lim)
+	again := s.Release(c)
+	again.asked = s.asked.SubFloor(c.Price.Min(ask.Price)) // the higher of the two prices was agreed to
+	next, renewed, due, err := again.Authorize(ask, lim)
 	if err != nil {
 		return s, c, due, err
 	}
@@ -170,12 +172,15 @@ func (s State) Release(c Claim) State {
 
 // Retract takes back an ask whose voucher was never made: nothing was signed for it, so nothing was
 // asked. A ceiling that is already durable stays.
-func (s State) Retract(c Claim) State { return s.Undo(Claim{}, c) }
+func (s State) Retract(c Claim) State {
+	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Price)
+	return s
+}
 
-// Undo takes a decision back whose voucher was never made: the claim is was again, not now. A ceiling that
-// is already durable stays.
-func (s State) Undo(was, now Claim) State {
-	s.Claimed = s.Claimed.SubFloor(now.Price).AddCapped(was.Price)
-	s.asked = s.asked.SubFloor(now.Price).AddCapped(was.Price)
+// Undo takes back what a decision counted, from before to after, where its voucher was never made. Others may
+// have been decided since. A ceiling that is already durable stays.
+func (s State) Undo(before, after State) State {
+	s.Claimed = s.Claimed.AddCapped(before.Claimed).SubFloor(after.Claimed)
+	s.asked = s.asked.AddCapped(before.asked).SubFloor(after.asked)
 	return s
 }

@@ -194,6 +194,20 @@ func TestTheRule(t *testing.T) {
 				claims[i] = held{c, due}
 				mark(next, due)
 			},
+			"renew": func(rt *rapid.T) {
+				if len(claims) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
+				was := claims[i].Price
+				next, c, due, err := s.Renew(claims[i].Claim, channel.Ask{Price: amount.Draw(rt, "price")}, lim)
+				if err != nil {
+					return
+				}
+				asked = asked.SubFloor(was.Min(c.Price)).AddCapped(c.Price)
+				claims[i] = held{c, due}
+				mark(next, due)
+			},
 			"need voucher": func(rt *rapid.T) {
 				if len(claims) == 0 {
 					return

@@ -33,6 +33,7 @@ type Account struct {
 	triedAs channel.State
 	claims  map[*Claim]struct{}
 	waiting []*order
+	taken   voucher.Amount // the highest voucher that the payee took while we looked
 }
 
 // Claim is an ask in flight: a request whose answer is not in yet, or a stream that is being read.
@@ -52,6 +53,20 @@ func (a *Account) State() channel.State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state
+}
+
+// Took notes that the payee took the voucher of v. It says so without numbers, and proves nothing.
+func (a *Account) Took(v voucher.Amount) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken = a.taken.Max(v)
+}
+
+// Taken is the highest voucher that was noted with Took.
+func (a *Account) Taken() voucher.Amount {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.taken
 }
 
 // Account is the channel that the claim is on.
@@ -88,6 +103,18 @@ func (c *Claim) brought() (total voucher.Amount) {
 		total, _ = c.unit.Mul(c.delivered())
 	}
 	return total
+}
+
+// Alone reports whether no other claim is in flight on the channel.
+func (c *Claim) Alone() bool {
+	c.account.mu.Lock()
+	defer c.account.mu.Unlock()
+	for other := range c.account.claims {
+		if other != c {
+			return false
+		}
+	}
+	return true
 }
 
 // Keep ends the claim with its price counted: it was charged, or may have been.

@@ -19,6 +19,8 @@ type order struct {
 	claim  *Claim // nil for an order that claims nothing
 	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
 	before channel.Claim
+	from   channel.State // what it was decided on, and made of it
+	to     channel.State
 
 	served chan struct{} // closed when signed and err are final
 	signed voucher.Signed
@@ -194,6 +196,7 @@ func (a *Account) decide(batch []*order) (left []*order, due voucher.Amount, rai
 			close(o.served)
 			continue
 		}
+		o.from, o.to = a.state, next
 		a.state = next
 		a.admit(o, after)
 		due = due.Max(want)
@@ -210,7 +213,7 @@ func (a *Account) retract(batch []*order) {
 		if o.claim == nil {
 			continue
 		}
-		a.state = a.state.Undo(o.before, o.claim.c)
+		a.state = a.state.Undo(o.from, o.to)
 		if o.claim.c = o.before; o.before == (channel.Claim{}) {
 			a.drop(o.claim)
 		}
