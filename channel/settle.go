@@ -30,8 +30,8 @@ type OnChain struct {
 // transaction that can not (its validBefore has passed in chain time) never will be.
 func (s State) Settle(c OnChain) State {
 	if !c.Exists || c.Finalized {
-		if s.Opening.Pending() && !s.Confirmed && !c.Finalized && c.Time <= s.Opening.ValidBefore {
-			return s // still unknown
+		if s.Opening.Pending() && !c.Finalized && c.Time <= s.Opening.ValidBefore {
+			return s // still unknown, whatever the payee said
 		}
 		s.Closed, s.CloseRequestedAt = true, 0
 		s.Opening, s.ToppingUp = Funding{}, Funding{}
@@ -59,19 +59,19 @@ func (s State) Funded(f Funding) State {
 	return s
 }
 
-// ToppedUp books the payee's word that the pending top-up was mined: the amount is our own.
+// ToppedUp books the payee's word that the pending top-up was mined: the amount is our own. The
+// transaction stays until the chain decides it, so that no other is signed where the word was false.
 func (s State) ToppedUp() State {
-	if s.ToppingUp.Pending() {
-		s.Deposit = s.Deposit.AddCapped(s.ToppingUp.Amount)
-		s.ToppingUp = Funding{}
+	if t := s.ToppingUp; t.Pending() {
+		s.Deposit = s.Deposit.Max(t.Before.AddCapped(t.Amount))
 		s.CloseRequestedAt = 0
 	}
 	return s
 }
 
-// Acknowledged books the payee's acceptance of the opening voucher.
+// Acknowledged books the payee's acceptance of the opening voucher. The transaction stays until the chain
+// decides it: a payee may say that it opened, that the channel is gone, and then send it.
 func (s State) Acknowledged() State {
 	s.Confirmed = true
-	s.Opening = Funding{}
 	return s
 }

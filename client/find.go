@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -160,5 +161,7 @@ func placeOf(u *url.URL) string {
 func (s *Session) noteOpened(id common.Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.opened = append(s.opened, id)
+	if !slices.Contains(s.opened, id) {
+		s.opened = append(s.opened, id)
+	}
 }

@@ -63,6 +63,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 		p.land()
 		return false, nil
 	}
+	p.s.ledger.Leave(state.Opening, plan.Amount)
 	p.account, p.openTx = account, state.Opening.Raw
 	p.s.noteOpened(account.ID())
 	p.s.tell(ctx, Event{Kind: EventOpening, Origin: p.origin, ChannelID: account.ID(), Price: offer.Price, Deposit: state.Deposit})
@@ -86,6 +87,8 @@ func (p *payment) resumeOpening(ctx context.Context, account *ledger.Account) (r
 	if state.Phase() != channel.Opening {
 		return false, nil // open, or never to be
 	}
+	p.s.ledger.Leave(state.Opening, voucher.Amount{})
+	p.s.noteOpened(account.ID())
 	p.openTx = state.Opening.Raw
 	return true, nil
 }
@@ -111,9 +114,12 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 		return before, err
 	}
 	after := account.State()
+	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
+		s.ledger.Unmined(t)
+	}
 	if after.Phase() == channel.Closed && before.Phase() != channel.Closed {
 		if before.Phase() == channel.Opening {
-			s.ledger.Unreserve(before.Deposit)
+			s.ledger.Unmined(before.Opening)
 		}
 		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
 	}
@@ -133,7 +139,18 @@ func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChai
 	return channel.OnChain(c), nil
 }
 
-// topUp puts amount more into a channel. The same transaction is presented until the payee or the chain
+// reserve plans a payment on a channel and counts what it adds to the deposit. A top-up that is under way is
+// counted already and may be the very one that is needed, so it is decided before Limits.Total refuses.
+func (p *payment) reserve(state *channel.State, need channel.Ask) (channel.Plan, error) {
+	plan, err := p.s.ledger.Reserve(state, need, p.known.offer.Suggested)
+	var limit *channel.LimitError
+	if errors.As(err, &limit) && limit.Limit == "Total" && state.ToppingUp.Pending() {
+		return channel.Plan{Step: channel.TopUp}, nil
+	}
+	return plan, err
+}
+
+// topUp puts amount more into a channel, or decides the top-up that is under way. The same transaction is presented until the payee or the chain
 // has decided it; a second one is never signed for the same need.
 func (p *payment) topUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (err error) {
 	reserved := amount // counted against Limits.Total; given back where nothing leaves for it
@@ -153,14 +170,18 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, amount vou
 	defer f.end()
 	state := account.State()
 	if state.ToppingUp.Pending() {
-		p.s.ledger.Unreserve(reserved) // an earlier one is under way; it was counted then
+		p.s.ledger.Unreserve(reserved) // an earlier one is under way
 		reserved = voucher.Amount{}
 		if state, err = p.s.settle(ctx, account); err != nil || !state.ToppingUp.Pending() {
 			return err
 		}
+	} else if amount.IsZero() {
+		return nil // decided in the meantime; look again
 	} else if state, err = p.prepareTopUp(ctx, account, amount); err != nil {
 		return err
 	}
+	p.s.ledger.Leave(state.ToppingUp, reserved)
+	reserved = voucher.Amount{} // it may be mined from now on, whatever is answered
 	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
 		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})

@@ -85,7 +85,7 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 	if p.claim != nil {
 		state = p.claim.Without()
 	}
-	plan, err := p.s.ledger.Reserve(&state, ask(offer), offer.Suggested)
+	plan, err := p.reserve(&state, ask(offer))
 	if err != nil {
 		return false, err
 	}

@@ -8,6 +8,7 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,11 +36,12 @@ type Ledger struct {
 	mu       sync.Mutex // guards what follows; held shortly
 	accounts map[common.Hash]*Account
 	funded   voucher.Amount
+	left     map[[sha256.Size]byte]struct{} // funding transactions that are in funded, by their bytes
 }
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
-	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), accounts: map[common.Hash]*Account{}}
+	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{}}
 }
 
 // Limits are the limits that the gate obeys.
@@ -205,7 +207,8 @@ func (l *Ledger) Funded() voucher.Amount {
 }
 
 // Reserve plans a payment and counts what it puts into a channel, in one step, so that requests that
-// race cannot pass Limits.Total together. Give back what was not sent with Unreserve.
+// race cannot pass Limits.Total together. What leaves is then counted by Leave; give back the rest with
+// Unreserve.
 func (l *Ledger) Reserve(s *channel.State, ask channel.Ask, suggested voucher.Amount) (channel.Plan, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -214,6 +217,30 @@ func (l *Ledger) Reserve(s *channel.State, ask channel.Ask, suggested voucher.Am
 		l.funded = l.funded.AddCapped(p.Amount)
 	}
 	return p, err
+}
+
+// Leave counts a funding transaction that is about to leave, in place of what was reserved for it. One
+// transaction counts once, however often it is presented, and also where another process wrote it down.
+func (l *Ledger) Leave(f channel.Funding, reserved voucher.Amount) {
+	key := sha256.Sum256(f.Raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.funded = l.funded.SubFloor(reserved)
+	if _, ok := l.left[key]; !ok {
+		l.left[key] = struct{}{}
+		l.funded = l.funded.AddCapped(f.Amount)
+	}
+}
+
+// Unmined takes back a funding transaction that can never be mined, where it was counted here.
+func (l *Ledger) Unmined(f channel.Funding) {
+	key := sha256.Sum256(f.Raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.left[key]; ok {
+		delete(l.left, key)
+		l.funded = l.funded.SubFloor(f.Amount)
+	}
 }
 
 // Unreserve gives back a planned amount that was not sent.
