@@ -102,7 +102,7 @@ func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due vou
 // Overdrawn decides what to present when the payee refuses presented as too little. What exists
 // already comes first: a higher voucher, then the rest of an unused ceiling. Only when the whole
 // ceiling is used does the ceiling rise, by what this claim's price has not raised yet, so that one
-// price still raises it once.
+// price still raises it once, or to what is claimed in all.
 //
 // The errors are [ErrSpent] when this claim has nothing left to give, [ErrLimit] and [ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
@@ -112,7 +112,7 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 	case presented.Less(s.authorized):
 		return s, c, s.authorized, nil
 	}
-	rest := c.Price.SubFloor(c.Raised)
+	rest := c.Price.SubFloor(c.Raised).Max(s.Claimed.SubFloor(s.authorized))
 	if rest.IsZero() {
 		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s", ErrSpent, s.ID, presented)
 	}
@@ -120,6 +120,7 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 	if err != nil {
 		return s, c, due, err
 	}
+	target = target.Max(s.Claimed.AddCapped(lim.Ahead).Min(s.ceiling(lim))) // a payee that insists on larger steps
 	if s.ceiling(lim).Less(target) || s.asked.AddCapped(lim.Ahead).Less(target) {
 		return s, c, due, s.short(target, lim)
 	}

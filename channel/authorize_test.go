@@ -231,6 +231,15 @@ func TestTheRule(t *testing.T) {
 				s, claims[i].Claim = s.Deliver(claims[i].Claim, amount.Draw(rt, "total"))
 				asked = asked.AddCapped(claims[i].Price.SubFloor(was))
 			},
+			"catch up": func(rt *rapid.T) {
+				if len(claims) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
+				was := claims[i].Price
+				s, claims[i].Claim = s.CatchUp(claims[i].Claim, amount.Draw(rt, "total"), amount.Draw(rt, "most"), lim)
+				asked = asked.AddCapped(claims[i].Price.SubFloor(was))
+			},
 			"receipt": func(rt *rapid.T) {
 				next, _ := s.Reconcile(channel.Word{Accepted: amount.Draw(rt, "accepted"), Spent: amount.Draw(rt, "spent")}, amount.Draw(rt, "in flight"))
 				require.Equal(rt, s.Authorized(), next.Authorized(), "a receipt raised the ceiling")

@@ -10,7 +10,8 @@ import (
 
 // CloseDue is the cumulative amount to sign for a cooperative close: what was really used, as claimed and as
 // lowered by receipts. refused is the amount that the payee refused as too low, or zero on the first try; the
-// next one is then the highest voucher that exists, so closing never gives more than was signed.
+// next one is then the highest voucher that exists, or less where the payee says that it charged less, so
+// closing never gives more than was signed.
 //
 // A v1 payee takes the whole close voucher and refuses one at or below what is settled: where nothing
 // more was used there is no cooperative close, only a requested one. The error is [ErrNotPayable].
@@ -24,6 +25,9 @@ func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
 			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever signed; request the close on chain and withdraw", ErrNotPayable, s.ID, refused)
 		}
 		due = s.Signed
+		if refused.Less(s.Spent) {
+			due = due.Min(s.Spent) // no more than the payee says it charged
+		}
 	}
 	if s.Protocol == voucher.V1 && !s.Settled.Less(due) {
 		return voucher.Amount{}, fmt.Errorf("%w: channel %s: all of %s is settled, and a v1 payee closes only above that; request the close on chain and withdraw", ErrNotPayable, s.ID, s.Settled)

@@ -84,7 +84,18 @@ func (s State) Reconcile(w Word, inFlight voucher.Amount) (State, error) {
 // Deliver counts what a stream has brought so far: total is the price of the pieces delivered to the
 // caller. A claim grows to it, but never beyond what is already signed, so counting signs nothing.
 func (s State) Deliver(c Claim, total voucher.Amount) (State, Claim) {
-	grown := total.SubFloor(c.Price).Min(s.Signed.SubFloor(s.Claimed))
+	return s.deliver(c, total, s.Signed)
+}
+
+// CatchUp counts what a stream has brought and did not ask for: the payee took it out of a voucher that was meant
+// for another request, which is then refused or asks again. A claim grows to it within Limits.Stream, so far
+// that Claimed reaches most.
+func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, Claim) {
+	return s.deliver(c, total.Min(lim.Stream), most)
+}
+
+func (s State) deliver(c Claim, total, most voucher.Amount) (State, Claim) {
+	grown := total.SubFloor(c.Price).Min(most.SubFloor(s.Claimed))
 	if grown.IsZero() {
 		return s, c
 	}
@@ -97,16 +108,21 @@ func (s State) Deliver(c Claim, total voucher.Amount) (State, Claim) {
 // AuthorizeMore decides a need-voucher frame of a stream: required is what the payee says the next
 // voucher must reach, unit the price of one piece, c the stream's claim so far, delivered the price of the
 // pieces that came. The frame counts as one more ask of our own size: one unit, or Limits.Step where one
-// unit is not enough. Where the voucher that exists reaches it, the payee has not seen that yet, or
-// it was made for another request: the next piece is then claimed only if this stream has not done so.
+// unit is not enough. Where what is signed or claimed reaches it, the payee has not seen that yet, or
+// it was for another request: the next piece is then claimed only if this stream has not done so.
 //
 // A required amount that this does not reach is a [*DesyncError]; one above Limits.Stream for the whole
 // stream is [ErrLimit]; the other errors are those of [State.Authorize].
 func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, lim Limits) (next State, grown Claim, due voucher.Amount, err error) {
-	if !s.Signed.Less(required) && !c.Price.Less(delivered.AddCapped(unit)) {
-		return s, c, s.Signed, nil
-	}
 	size := s.piece(required, unit, lim)
+	if !c.Price.Less(delivered.AddCapped(unit)) {
+		switch {
+		case !s.Signed.Less(required):
+			return s, c, s.Signed, nil
+		case !s.Claimed.Less(required):
+			size = voucher.Amount{}
+		}
+	}
 	if reach := s.Signed.Max(s.Claimed.AddCapped(size).AddCapped(lim.Ahead)); reach.Less(required) {
 		return s, c, due, &DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
 	}
@@ -114,7 +130,7 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 	if err != nil {
 		return s, c, due, err
 	}
-	if err := within("Stream", total, lim.Stream); err != nil {
+	if err := within("Stream", total, lim.Stream); err != nil && !size.IsZero() {
 		return s, c, due, err
 	}
 	next, more, due, err := s.authorize(Ask{Price: size, Floor: required}, lim)

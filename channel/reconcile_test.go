@@ -92,6 +92,35 @@ func TestStreamAsks(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrDeposit)
 }
 
+// TestCatchUp: what a stream took out of another's voucher is counted when somebody is short for it, within
+// the stream's limit, and the next ask signs for it.
+func TestCatchUp(t *testing.T) {
+	lim := wide
+	lim.Stream = u(40)
+	s, stream, _ := pay(t, open(t, 10_000), 10, lim)
+	s, other, due := pay(t, s, 100, lim)
+	require.Equal(t, u(110), due)
+	_, _, _, err := s.Overdrawn(other, due, lim)
+	require.ErrorIs(t, err, channel.ErrSpent)
+
+	s, stream = s.CatchUp(stream, u(30), u(125), lim)
+	assert.Equal(t, u(25), stream.Price, "no more than somebody is short of")
+	s, stream = s.CatchUp(stream, u(900), u(1000), lim)
+	assert.Equal(t, u(40), stream.Price, "Limits.Stream")
+	assert.Equal(t, u(110), s.Authorized(), "counting signs nothing")
+
+	next, _, due, err := s.Overdrawn(other, due, lim)
+	require.NoError(t, err)
+	assert.Equal(t, u(140), due)
+	assert.Equal(t, u(140), next.Authorized())
+
+	next, grown, due, err := s.AuthorizeMore(stream, u(30), u(130), u(10), lim)
+	require.NoError(t, err)
+	assert.Equal(t, stream, grown, "its own next piece is claimed already")
+	assert.Equal(t, u(140), due)
+	assert.Equal(t, u(140), next.Authorized())
+}
+
 // TestMarchWithoutContent: a stream that asks again and again gets one unit a frame, and never past the
 // stream's limit.
 func TestMarchWithoutContent(t *testing.T) {

@@ -127,7 +127,8 @@ func TestRebase(t *testing.T) {
 	assert.Equal(t, u(120), got.Signed)
 
 	freed := base.Release(channel.Claim{Price: u(100)})
-	assert.Equal(t, u(20), freed.Rebase(theirs, base).Claimed)
+	assert.Equal(t, u(120), freed.Rebase(theirs, base).Claimed, "credit that the other may count on")
+	assert.Equal(t, u(0), freed.Rebase(base, base).Claimed, "the other wrote something else")
 
 	ahead := mine.Rebase(base, base)
 	assert.Equal(t, u(110), ahead.Authorized(), "a signature of ours is never forgotten, even by an older record")

@@ -85,7 +85,7 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 		if err := account.Update(ctx, channel.State.CloseRefused); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: request the close on chain and withdraw: %w", a.err(nil), chainErr)
+		return errors.Join(fmt.Errorf("%w; request the close on chain and withdraw", a.err(nil)), chainErr)
 	}
 	return s.confirmClose(ctx, account, a)
 }
@@ -223,7 +223,14 @@ func (s *Session) force(ctx context.Context, op string, id common.Hash, send fun
 	}
 	state := account.State()
 	fail := func(err error) error {
-		return &Error{Op: op, Outcome: Unknown, Origin: state.Scope.Origin, ChannelID: id, Err: err}
+		outcome := Refused
+		switch {
+		case errors.Is(err, escrow.ErrUnconfirmed):
+			outcome = Unknown
+		case errors.Is(err, escrow.ErrReverted), errors.Is(err, escrow.ErrExpired), errors.Is(err, escrow.ErrNotSent):
+			outcome = Rejected
+		}
+		return &Error{Op: op, Outcome: outcome, Origin: state.Scope.Origin, ChannelID: id, Err: err}
 	}
 	switch {
 	case s.cfg.Chain == nil:
@@ -238,7 +245,7 @@ func (s *Session) force(ctx context.Context, op string, id common.Hash, send fun
 		return fail(err)
 	}
 	if _, err := s.settle(ctx, account); err != nil {
-		return fail(err)
+		return &Error{Op: op, Outcome: Accepted, Origin: state.Scope.Origin, ChannelID: id, Err: fmt.Errorf("it was mined, but the chain could not be read again: %w", err)}
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ type Account struct {
 	stale   bool   // a write failed: read the record before deciding anything
 	tried   []byte // the record of that write: it may be there all the same
 	triedAs channel.State
+	// shared says that another session writes this record too. Its asks in flight are not known here, so
+	// receipts free nothing.
+	shared  bool
 	claims  map[*Claim]struct{}
 	waiting []*order
 	taken   voucher.Amount // the highest voucher that the payee took while we looked
@@ -164,6 +167,16 @@ func (a *Account) countDelivered() {
 	}
 }
 
+// catchUp books what the open streams have brought without asking, so far that Claimed reaches most.
+func (a *Account) catchUp(most voucher.Amount) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.countDelivered()
+	for c := range a.claims {
+		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, a.ledger.limits)
+	}
+}
+
 // Reconcile books the server's word while claims are in flight. The error is a [*channel.ViolationError]; it
 // costs the caller nothing.
 func (a *Account) Reconcile(w channel.Word) error {
@@ -176,6 +189,9 @@ func (a *Account) Reconcile(w channel.Word) error {
 // reconcile books a word against the claims that it may not have counted. The caller holds mu.
 func (a *Account) reconcile(w channel.Word) (err error) {
 	var inFlight voucher.Amount
+	if a.shared {
+		inFlight = voucher.MaxAmount
+	}
 	for c := range a.claims {
 		inFlight = inFlight.AddCapped(c.c.Price)
 	}
@@ -241,6 +257,8 @@ func (a *Account) refresh(ctx context.Context) error {
 	base := a.saved
 	if bytes.Equal(data, a.tried) {
 		base = a.triedAs // the write had worked
+	} else if rev != a.rev {
+		a.shared = true
 	}
 	a.state, a.saved, a.rev, a.stale, a.tried = a.state.Rebase(stored, base), stored, rev, false, nil
 	return nil

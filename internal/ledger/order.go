@@ -45,9 +45,16 @@ func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher
 	}})
 }
 
-// Again decides what to present after the payee refused presented for this claim. The errors are those of
+// Again decides what to present after the payee refused presented for this claim. Another session may have
+// presented a higher one, so the record is read first where this session has none. The errors are those of
 // [channel.State.Overdrawn].
 func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount) (voucher.Signed, error) {
+	a.catchUp(presented.AddCapped(c.Price()))
+	a.mu.Lock()
+	if !presented.Less(a.state.Signed) {
+		a.stale = true
+	}
+	a.mu.Unlock()
 	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
 		return s.Overdrawn(was, presented, a.ledger.limits)
 	}})
@@ -56,6 +63,7 @@ func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount)
 // More decides a need-voucher frame of the stream that c stands for. The errors are those of
 // [channel.State.AuthorizeMore].
 func (a *Account) More(ctx context.Context, c *Claim, required voucher.Amount) (voucher.Signed, error) {
+	a.catchUp(required)
 	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
 		return s.AuthorizeMore(was, c.brought(), required, c.unit, a.ledger.limits)
 	}})
