@@ -180,8 +180,8 @@ func (p *payment) gone(ctx context.Context) (bool, error) {
 		}
 		p.s.tell(ctx, Event{Kind: EventGone, Origin: p.origin, ChannelID: account.ID(), Deposit: state.Deposit})
 	}
-	if p.regone {
-		return false, nil
+	if p.regone || p.openTx != nil {
+		return false, nil // one opening a request
 	}
 	p.regone = true
 	p.claim, p.account, p.openTx, p.signed = nil, nil, nil, voucher.Signed{}
