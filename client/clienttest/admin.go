@@ -92,6 +92,8 @@ type Request struct {
 	At time.Time
 	// Method and Path are the request's; Path has the query.
 	Method, Path string
+	// Strayed: it came to [Server.OtherURL].
+	Strayed bool
 	// Status is the answer's. Zero: there is none yet, or the connection was cut.
 	Status int
 	// Action is the credential's: open, topUp, voucher, close or proof. Empty: there was no credential, or
@@ -127,8 +129,8 @@ type requestLog struct {
 }
 
 // begin writes down a request that has arrived.
-func (l *requestLog) begin(at time.Time, r *http.Request, c *credential) *Request {
-	e := Request{At: at, Method: r.Method, Path: r.URL.RequestURI()}
+func (l *requestLog) begin(at time.Time, r *http.Request, c *credential, strayed bool) *Request {
+	e := Request{At: at, Method: r.Method, Path: r.URL.RequestURI(), Strayed: strayed}
 	if c != nil {
 		e.Action = c.payload.action()
 		f := fields{o: c.payload}

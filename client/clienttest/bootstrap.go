@@ -19,12 +19,12 @@ func (x *exchange) bootstrap() bool {
 	s := x.s
 	// A number makes each challenge another one, also within one tick of the clock: a proof counts once.
 	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
-	fresh := s.newChallenge("charge", map[string]any{
+	fresh := x.newChallenge("charge", document{
 		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},
 	}, opaque, x.t.TTL)
 	if x.credential == nil && x.credentialErr == nil {
 		x.w.Header().Set("Cache-Control", "no-store")
-		x.w.Header().Set("WWW-Authenticate", fresh.String())
+		x.ask(fresh)
 		x.w.WriteHeader(http.StatusPaymentRequired)
 		return true
 	}
@@ -41,7 +41,7 @@ func (x *exchange) bootstrap() bool {
 	s.book.mu.Lock()
 	if a := s.book.newest(x.t.Protocol, payer); a != nil {
 		h.Set("Payment-Session", a.id.Hex())
-		h.Set("Payment-Session-Snapshot", snapshotHeader(s.snapshot(a, a.spent)))
+		h.Set("Payment-Session-Snapshot", snapshotHeader(x.snapshot(a, a.spent)))
 	}
 	s.book.mu.Unlock()
 	x.accepted(http.StatusNoContent)

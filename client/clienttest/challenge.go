@@ -45,7 +45,7 @@ func (c *challenge) String() string {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var b strings.Builder
 	b.WriteString("Payment ")
-	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"header", c.Header}, {"opaque", c.Opaque}} {
+	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"digest", c.Digest}, {"header", c.Header}, {"opaque", c.Opaque}} {
 		if p[1] == "" {
 			continue
 		}
@@ -71,7 +71,13 @@ type sessionRequest struct {
 
 // newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back with the
 // credential; empty: there is none.
-func (s *Server) newChallenge(intent string, request map[string]any, opaque string, ttl time.Duration) *challenge {
+func (v *visit) newChallenge(intent string, request document, opaque string, ttl time.Duration) *challenge {
+	s := v.s
+	for _, l := range v.lies {
+		if l.request != nil {
+			l.request(v, request)
+		}
+	}
 	plain, _ := json.Marshal(request) // maps of strings, numbers and maps
 	canonical, _ := jcs.Transform(plain)
 	if ttl == 0 {
@@ -86,7 +92,14 @@ func (s *Server) newChallenge(intent string, request map[string]any, opaque stri
 	if !strings.EqualFold(s.cfg.Header, "Authorization") {
 		c.Header = s.cfg.Header
 	}
-	c.ID = c.mac(s.key)
+	for _, l := range v.lies {
+		if l.challenge != nil {
+			l.challenge(v, c)
+		}
+	}
+	if c.ID == "" {
+		c.ID = c.mac(s.key)
+	}
 	return c
 }
 
@@ -116,7 +129,7 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *chall
 	if !t.Deposit.IsZero() {
 		request["suggestedDeposit"] = t.Deposit.String()
 	}
-	return s.newChallenge("session", request, "", t.TTL)
+	return visitOf(r).newChallenge("session", request, "", t.TTL)
 }
 
 // checkChallenge says whether the credential answers a challenge that this server gave for these

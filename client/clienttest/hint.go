@@ -52,14 +52,15 @@ func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content 
 	case t.Protocol == voucher.V1:
 		details["channelId"] = a.id.Hex()
 	default:
-		details["sessionSnapshot"] = s.snapshot(a, required)
+		details["sessionSnapshot"] = visitOf(r).snapshot(a, required)
 	}
 }
 
 // snapshot is the object of sessionSnapshot and of the Payment-Session-Snapshot header. The caller
 // holds s.book.mu.
-func (s *Server) snapshot(a *account, required voucher.Amount) map[string]any {
-	out := map[string]any{
+func (v *visit) snapshot(a *account, required voucher.Amount) document {
+	s := v.s
+	out := document{
 		"acceptedCumulative": a.accepted.String(),
 		"chainId":            s.ChainID,
 		"channelId":          a.id.Hex(),
@@ -79,6 +80,12 @@ func (s *Server) snapshot(a *account, required voucher.Amount) map[string]any {
 	}
 	if at := s.Chain.Channel(a.id).CloseRequestedAt; at != 0 {
 		out["closeRequestedAt"] = strconv.FormatUint(at, 10)
+	}
+	s.deceit.keep(&s.deceit.snapshot, out)
+	for _, l := range v.lies {
+		if l.snapshot != nil {
+			l.snapshot(v, a, out)
+		}
 	}
 	return out
 }

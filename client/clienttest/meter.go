@@ -98,13 +98,24 @@ func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan 
 		return nil, required, nil, nil
 	}
 	required = a.spent.AddCapped(a.reserved).AddCapped(amount)
-	doc, _ := json.Marshal(map[string]string{
+	return a.changed, required, m.needVoucher(a, required), nil
+}
+
+// needVoucher is the frame that asks for a voucher. The caller holds the book's mutex.
+func (m *Meter) needVoucher(a *account, required voucher.Amount) []byte {
+	doc := document{
 		"channelId":          a.id.Hex(),
 		"requiredCumulative": required.String(),
 		"acceptedCumulative": a.accepted.String(),
 		"deposit":            a.deposit.String(),
-	})
-	return a.changed, required, event("payment-need-voucher", string(doc)), nil
+	}
+	for _, l := range m.x.lies {
+		if l.need != nil {
+			l.need(m, doc)
+		}
+	}
+	text, _ := json.Marshal(doc)
+	return event("payment-need-voucher", string(text))
 }
 
 // commit charges what is reserved, or gives it back.
@@ -178,11 +189,20 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-transform")
-	defer func() { _ = m.commit(false) }() // also when the connection is cut
+	defer func() { _ = m.commit(false) }()                 // also when the connection is cut
+	_ = http.NewResponseController(x.w).EnableFullDuplex() // run may read the body after the header has left
 	if err := m.write(nil); err != nil {
 		return
 	}
-	err := run(m, x.r)
+	var err error
+	for _, l := range x.lies {
+		if err == nil && l.stream != nil {
+			err = l.stream(m)
+		}
+	}
+	if err == nil {
+		err = run(m, x.r)
+	}
 	if err == nil {
 		err = m.commit(true)
 	}
@@ -191,6 +211,6 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	}
 	_ = x.settleUp(false)
 	if x.s.cfg.Receipts != NoReceipts {
-		_ = m.write(event("payment-receipt", string(x.s.receipt(x.credential.challenge.ID, x.taken, x.tx))))
+		_ = m.write(event("payment-receipt", string(x.receiptOf(x.credential.challenge.ID, x.taken, x.tx))))
 	}
 }

@@ -20,8 +20,9 @@ type figures struct {
 func (a *account) figures() figures { return figures{a.id, a.accepted, a.spent, a.units} }
 
 // receipt is the JSON of a full receipt. A zero tx is left out.
-func (s *Server) receipt(challengeID string, f figures, tx common.Hash) []byte {
-	doc := map[string]any{
+func (v *visit) receiptOf(challengeID string, f figures, tx common.Hash) []byte {
+	s := v.s
+	doc := document{
 		"method": "tempo", "intent": "session", "status": "success",
 		"timestamp": s.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		"reference": f.id.Hex(), "challengeId": challengeID, "channelId": f.id.Hex(),
@@ -30,13 +31,20 @@ func (s *Server) receipt(challengeID string, f figures, tx common.Hash) []byte {
 	if tx != (common.Hash{}) {
 		doc["txHash"] = tx.Hex()
 	}
+	s.deceit.keep(&s.deceit.receipt, doc)
+	for _, l := range v.lies {
+		if l.receipt != nil {
+			l.receipt(v, doc)
+		}
+	}
 	out, _ := json.Marshal(doc)
 	return out
 }
 
 // receiptHeader is the value of Payment-Receipt in the configured style, or empty.
-func (s *Server) receiptHeader(challengeID string, f figures, tx common.Hash) string {
+func (v *visit) receiptHeader(challengeID string, f figures, tx common.Hash) string {
 	var raw []byte
+	s := v.s
 	switch s.cfg.Receipts {
 	case NoReceipts:
 		return ""
@@ -46,7 +54,7 @@ func (s *Server) receiptHeader(challengeID string, f figures, tx common.Hash) st
 			"timestamp": s.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		})
 	default:
-		raw = s.receipt(challengeID, f, tx)
+		raw = v.receiptOf(challengeID, f, tx)
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
 }

@@ -23,6 +23,8 @@ import (
 type Server struct {
 	// URL is where it listens, without a slash at the end.
 	URL string
+	// OtherURL is another origin of the same hand, which has the same routes and keeps the same books. Only lies lead there.
+	OtherURL string
 	// RPCURL is the chain's JSON-RPC.
 	RPCURL string
 	// Chain is the money.
@@ -40,6 +42,7 @@ type Server struct {
 	proofs  map[string]bool // challenge ids of proofs that were used; guarded by book.mu
 	log     requestLog
 	decide  atomic.Pointer[func(Request) Fault]
+	deceit  deceit
 	payers  atomic.Int64 // keys given out
 	asked   atomic.Int64 // challenges for a proof
 
@@ -91,7 +94,10 @@ func Start(cfg Config) (*Server, error) {
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.routes()
 	var err error
-	if s.URL, err = s.listen(s.visited(s.mux)); err == nil {
+	if s.URL, err = s.listen(s.Handler()); err == nil {
+		s.OtherURL, err = s.listen(s.Handler())
+	}
+	if err == nil {
 		s.RPCURL, err = s.listen(s.Chain.dev.Handler())
 	}
 	if err != nil {
@@ -112,6 +118,9 @@ func (s *Server) listen(h http.Handler) (string, error) {
 	s.running.Go(func() { _ = server.Serve(l) })
 	return "http://" + l.Addr().String(), nil
 }
+
+// Handler is the whole server, for listeners of the test's own: one with TLS, say.
+func (s *Server) Handler() http.Handler { return s.visited(s.mux) }
 
 // Close ends all requests and connections, and the chain's JSON-RPC. What the server knew can still
 // be asked. It may be called twice.

@@ -13,6 +13,7 @@ type visit struct {
 	w     *answer
 	r     *http.Request
 	fault Fault
+	lies  []Lie
 
 	credential    *credential // nil where there is none
 	credentialErr error       // it cannot be read
@@ -31,9 +32,9 @@ func (s *Server) visited(next http.Handler) http.Handler {
 }
 
 func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	v := &visit{s: s}
+	v := &visit{s: s, lies: s.lying()}
 	v.credential, v.credentialErr = readCredential(r.Header, s.cfg.Header)
-	entry := s.log.begin(s.cfg.Now(), r, v.credential)
+	entry := s.log.begin(s.cfg.Now(), r, v.credential, s.strayed(r))
 	if decide := s.decide.Load(); decide != nil {
 		v.fault = (*decide)(*entry)
 	}
@@ -41,7 +42,7 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	v.r = r.WithContext(ctx)
-	v.w = &answer{ResponseWriter: w, log: &s.log, seq: entry.Seq, lose: v.fault.LoseAnswer}
+	v.w = &answer{ResponseWriter: w, log: &s.log, seq: entry.Seq, lose: v.fault.LoseAnswer, v: v}
 	if v.fault.Delay > 0 && !sleep(ctx, v.fault.Delay) || v.fault.Hang {
 		<-ctx.Done()
 		panic(http.ErrAbortHandler)
@@ -50,7 +51,17 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler
 		v.w.WriteHeader(v.fault.Refuse)
 		return
 	}
+	for _, l := range v.lies {
+		if l.instead != nil && l.instead(v) {
+			return
+		}
+	}
 	next.ServeHTTP(v.w, v.r)
+	for _, l := range v.lies {
+		if l.after != nil {
+			l.after(v)
+		}
+	}
 	if v.w.lose {
 		panic(http.ErrAbortHandler) // closes the connection
 	}
@@ -86,11 +97,22 @@ func (v *visit) refuse(err error, fresh *challenge) {
 	if e.status == http.StatusGone && v.s.cfg.BareGone {
 		id = ""
 	} else {
-		h.Set("WWW-Authenticate", fresh.String())
+		v.ask(fresh)
 	}
 	v.w.problem = e.problem
 	v.w.WriteHeader(e.status)
 	_, _ = v.w.Write(e.body(id))
+}
+
+// ask puts the challenge into the header.
+func (v *visit) ask(c *challenge) {
+	lines := []string{c.String()}
+	for _, l := range v.lies {
+		if l.spell != nil {
+			lines = l.spell(v, c)
+		}
+	}
+	v.w.Header()["Www-Authenticate"] = lines
 }
 
 // accepted answers something that was taken and has no content, unless the fault wants otherwise.
@@ -110,6 +132,7 @@ type answer struct {
 	problem string // the type, once there is one
 	lose    bool   // nothing leaves
 	begun   bool   // the status has left
+	v       *visit
 }
 
 // WriteHeader logs the status before the client can see it.
@@ -118,6 +141,11 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.begun = true
+	for _, l := range a.v.lies {
+		if l.answer != nil {
+			status = l.answer(a.v, status, a.Header())
+		}
+	}
 	a.log.answered(a.seq, status, a.problem)
 	a.ResponseWriter.WriteHeader(status)
 }
