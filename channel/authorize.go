@@ -106,7 +106,8 @@ func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due vou
 //
 // The errors are [ErrSpent] when this claim has nothing left to give, [ErrLimit] and [ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
-	switch {
+	switch behind := s.authorized.Less(s.Claimed); {
+	case behind: // others used what was meant for this claim: no voucher that exists covers all that is claimed
 	case presented.Less(s.Signed):
 		return s, c, s.Signed, nil
 	case presented.Less(s.authorized):

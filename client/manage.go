@@ -26,6 +26,12 @@ type answer struct {
 
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
+// equalRefused reports whether the payee may have refused a voucher for being equal to the highest it has. The
+// answer to a HEAD has no body to say so.
+func (a answer) equalRefused() bool {
+	return a.status == http.StatusPaymentRequired && (a.problem.Code == wire.ProblemDeltaTooSmall || a.problem.Code == wire.ProblemNone)
+}
+
 // err is why the request did not go through: the transport's error, or the payee's.
 func (a answer) err(sent error) error {
 	if sent != nil {

@@ -22,10 +22,17 @@ import (
 const (
 	// maxFrame is how long a payment frame may be, in bytes.
 	maxFrame = 64 << 10
-	// maxIdleAsks is how often a stream may ask for vouchers without bringing an event in between.
+	// maxIdleAsks is how often a stream may ask for more than is signed without bringing an event in between.
 	maxIdleAsks = 4
-	// maxStreamTries bounds how often one need-voucher frame is tried again: a top-up, a higher voucher.
+	// maxRepeats is how often it may ask so for what is signed already: requests of the same channel use up
+	// what was meant for each other.
+	maxRepeats = 256
+	// maxYields is how often such a stream waits for the others, before it asks for more itself.
+	maxYields = 6
+	// maxStreamTries bounds how often one need-voucher frame is tried again after a look at the deposit.
 	maxStreamTries = 4
+	// maxNotices bounds the payment events that wait for a Stream to ask for them.
+	maxNotices = 256
 )
 
 // meter is the body of a paid stream. The caller reads the application's bytes, unchanged; payment frames
@@ -38,13 +45,16 @@ type meter struct {
 
 	challenges [2]string        // the ids that receipts may name: the one that opened the stream, and the last
 	final      *receipt.Receipt // of a receipt frame: what the whole stream cost
-	asks       int              // need-voucher frames since the last event
+	asks       int              // need-voucher frames since the last event, for more than is signed
+	repeats    int              // the others
 	events     uint64           // at the last need-voucher frame
+	problem    string           // of a refused voucher
 
-	notices []StreamEvent // for a Stream that reads this body; nil slice where nobody asks
-	watched bool
+	notices []notice // for a Stream that reads this body
+	watched bool     // there is one
 
-	stall   *time.Timer // runs from a voucher that was taken to the next event
+	owing   bool        // a voucher was taken, and no event came since
+	stall   *time.Timer // runs while a voucher is presented, and while Read waits for what it paid
 	stalled atomic.Bool
 	once    sync.Once
 }
@@ -83,9 +93,13 @@ func (p *payment) meter(ctx context.Context, resp *http.Response) {
 
 // Read reads the application's bytes.
 func (m *meter) Read(b []byte) (int, error) {
+	if m.owing {
+		m.stall.Reset(m.p.s.cfg.Stall)
+	}
 	n, err := m.filter.Read(b)
+	m.stall.Stop() // a caller who takes its time is not the payee's fault
 	if m.events < m.filter.Events() {
-		m.stall.Stop()
+		m.owing = false
 	}
 	if err == nil {
 		return n, nil
@@ -136,6 +150,7 @@ func (m *meter) end(err error) {
 func (m *meter) error(err error) error {
 	e := m.p.error(err)
 	e.Op, e.Price, e.Cumulative = "stream", m.p.claim.Price(), m.p.account.State().Signed
+	e.Problem = m.problem
 	return e
 }
 
@@ -185,33 +200,63 @@ func (m *meter) need(n wire.NeedVoucher) error {
 		return fmt.Errorf("%w: it is for channel %s, the stream is paid from %s", ErrStream, n.ChannelID, p.account.ID())
 	}
 	if now := m.filter.Events(); now != m.events {
-		m.events, m.asks = now, 0
+		m.events, m.asks, m.repeats = now, 0, 0
 	}
-	if m.asks++; m.asks > maxIdleAsks {
-		return fmt.Errorf("%w: it asked for %d vouchers in a row and brought nothing", ErrStream, m.asks)
+	before := p.claim.Price()
+	defer func() {
+		if before.Less(p.claim.Price()) {
+			m.asks++
+		} else {
+			m.repeats++
+		}
+	}()
+	p.overtaken = 0
+	for m.asks > 0 && p.overtaken < maxYields && p.account.State().Signed.Less(n.Required) && !p.claim.Alone() {
+		// Another stream took what this one asked for; it is about to ask for its own.
+		if err := p.stepAside(m.ctx); err != nil {
+			return err
+		}
 	}
-	for range maxStreamTries {
+	if (m.asks >= maxIdleAsks && p.account.State().Signed.Less(n.Required)) || m.repeats >= maxRepeats {
+		return fmt.Errorf("%w: it asked for %d vouchers in a row and brought nothing", ErrStream, m.asks+m.repeats+1)
+	}
+	p.overtaken = 0
+	for tries := 0; tries < maxStreamTries && p.overtaken < maxOvertaken; {
 		signed, err := p.account.More(m.ctx, p.claim, n.Required)
 		if errors.Is(err, channel.ErrDeposit) {
 			if err = m.topUp(n.Required); err != nil {
 				return err
 			}
+			tries++
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		again, err := m.present(signed, n.Required)
-		if err != nil || !again {
-			m.stall.Reset(p.s.cfg.Stall)
+		m.stall.Reset(p.s.cfg.Stall)
+		again, err := m.present(signed)
+		switch {
+		case err != nil:
 			return err
+		case !again:
+			m.owing = true
+			m.stall.Reset(p.s.cfg.Stall)
+			return nil
+		}
+		m.stall.Stop()
+		if signed.Cumulative.Less(p.account.State().Signed) {
+			if err := p.stepAside(m.ctx); err != nil {
+				return err
+			}
+		} else {
+			tries++
 		}
 	}
 	return fmt.Errorf("%w: the payee does not take the voucher that it asked for", ErrRejected)
 }
 
 // present hands the voucher over beside the stream. again says that a higher one exists by now.
-func (m *meter) present(signed voucher.Signed, required voucher.Amount) (again bool, err error) {
+func (m *meter) present(signed voucher.Signed) (again bool, err error) {
 	p := m.p
 	p.signed = signed
 	a, err := p.manage(m.ctx, p.order(), func(k *known) (string, error) {
@@ -222,6 +267,7 @@ func (m *meter) present(signed voucher.Signed, required voucher.Amount) (again b
 	case err != nil:
 		return false, err
 	case a.ok():
+		p.account.Took(signed.Cumulative)
 		if a.receipt != nil && a.receipt.Session {
 			p.info.setReceipt(*a.receipt)
 			if err := p.account.Reconcile(word(*a.receipt)); err != nil {
@@ -236,18 +282,28 @@ func (m *meter) present(signed voucher.Signed, required voucher.Amount) (again b
 	case a.problem.Code == wire.ProblemAmountExceedsDeposit:
 		_, err := p.s.settle(m.ctx, p.account)
 		return true, err
-	case a.status == http.StatusPaymentRequired && !signed.Cumulative.Less(required) && state.Accepted == signed.Cumulative:
-		return false, nil // the payee has it, and takes no voucher twice
+	case a.equalRefused() && (!p.account.Taken().Less(signed.Cumulative) || !p.claim.Alone()):
+		return false, nil // the payee has it from another request, and takes no voucher twice
 	}
-	p.info.Problem = a.problem.Name()
+	m.problem = a.problem.Name()
 	return false, a.err(nil)
+}
+
+// notice is a payment event that came after so many of the application's.
+type notice struct {
+	after uint64
+	event StreamEvent
 }
 
 // notice keeps a payment event for a Stream.
 func (m *meter) notice(e StreamEvent) {
-	if m.watched {
-		m.notices = append(m.notices, e)
+	if !m.watched {
+		return
 	}
+	if len(m.notices) == maxNotices {
+		m.notices = m.notices[1:]
+	}
+	m.notices = append(m.notices, notice{m.filter.Events(), e})
 }
 
 // topUp puts more into the channel while the stream waits. required was found to be within what we agreed

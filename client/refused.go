@@ -94,6 +94,8 @@ func (p *payment) stepAside(ctx context.Context) error {
 	}
 }
 
+const insufficient = "session/insufficient-balance"
+
 // again asks the gate what else may be presented for this price.
 func (p *payment) again(ctx context.Context) (bool, error) {
 	if p.overtaken == 0 {
@@ -104,7 +106,11 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 	signed, err := p.account.Again(ctx, p.claim, p.signed.Cumulative)
 	switch {
 	case errors.Is(err, channel.ErrSpent):
-		return false, nil
+		// A stream of the same channel may have used the credit before its own ask was counted.
+		if p.info.Problem != insufficient || p.overtaken >= maxOvertaken || p.claim.Alone() {
+			return false, nil
+		}
+		return true, p.stepAside(ctx)
 	case errors.Is(err, channel.ErrDeposit):
 		return p.deepen(ctx)
 	case err != nil:

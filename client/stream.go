@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"sync"
+	"sync/atomic"
 
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 	"github.com/seed-5fe1f529/tallystick/receipt"
@@ -46,7 +48,11 @@ type Stream struct {
 	next func() (sse.Event, error, bool)
 	stop func()
 	held *StreamEvent
+	came uint64 // application events that were handed over
 	err  error
+
+	reading sync.Mutex // held while next or stop runs
+	closed  atomic.Bool
 }
 
 // NewStream reads the body of resp, which has to be a text/event-stream. The stream owns the body from
@@ -66,35 +72,56 @@ func NewStream(resp *http.Response) (*Stream, error) {
 // Next returns the next event. At the end of the stream the error is [io.EOF]; other errors are an
 // [*Error] where they are about payment. After an error every call returns it.
 func (s *Stream) Next() (StreamEvent, error) {
-	if e, ok := s.notice(); ok {
-		return e, nil
+	for {
+		if e, ok := s.notice(); ok {
+			return e, nil
+		}
+		if s.held != nil {
+			e := *s.held
+			s.held = nil
+			s.came++
+			return e, nil
+		}
+		if s.err != nil {
+			return StreamEvent{}, s.err
+		}
+		s.read()
 	}
-	if s.held != nil {
-		e := *s.held
-		s.held = nil
-		return e, nil
-	}
-	if s.err != nil {
-		return StreamEvent{}, s.err
-	}
+}
+
+// read reads the next application event, or the end.
+func (s *Stream) read() {
+	s.reading.Lock()
 	e, err, ok := s.next()
+	s.reading.Unlock()
 	switch {
 	case !ok:
 		s.err = io.EOF
+		if s.closed.Load() {
+			s.err = http.ErrBodyReadAfterClose
+		}
 	case err != nil:
 		s.err = err
 	default:
 		s.held = &StreamEvent{Kind: StreamMessage, Type: e.Type, ID: e.ID, Data: e.Data}
 	}
-	return s.Next()
+	s.release()
 }
 
-// notice takes the oldest payment event that came while the application's bytes were read.
+// release ends the reader behind next once the stream is closed. Whoever holds reading does it afterwards.
+func (s *Stream) release() {
+	if s.closed.Load() && s.reading.TryLock() {
+		s.stop()
+		s.reading.Unlock()
+	}
+}
+
+// notice takes the oldest payment event that came before the next application event, or before the end.
 func (s *Stream) notice() (StreamEvent, bool) {
-	if s.m == nil || len(s.m.notices) == 0 {
+	if s.m == nil || len(s.m.notices) == 0 || (s.err == nil && s.came < s.m.notices[0].after) {
 		return StreamEvent{}, false
 	}
-	e := s.m.notices[0]
+	e := s.m.notices[0].event
 	s.m.notices = s.m.notices[1:]
 	return e, true
 }
@@ -115,5 +142,7 @@ func (s *Stream) Events() iter.Seq2[StreamEvent, error] {
 // Close ends the stream and its connection. Vouchers that are under way are canceled.
 func (s *Stream) Close() error {
 	err := s.body.Close()
+	s.closed.Store(true)
+	s.release()
 	return err
 }

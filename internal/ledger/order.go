@@ -49,7 +49,7 @@ func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher
 // presented a higher one, so the record is read first where this session has none. The errors are those of
 // [channel.State.Overdrawn].
 func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount) (voucher.Signed, error) {
-	a.catchUp(presented.AddCapped(c.Price()))
+	a.catchUp(a.State().Authorized().AddCapped(c.Price()))
 	a.mu.Lock()
 	if !presented.Less(a.state.Signed) {
 		a.stale = true
