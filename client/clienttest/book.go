@@ -24,6 +24,7 @@ type account struct {
 	deposit, settled voucher.Amount // the chain's, as last seen
 	closing          bool           // the payer's close request was seen
 	finalized        bool           // closed here
+	unmined          bool           // on no chain: only a liar has such an account
 	changed          chan struct{}  // closed, and replaced, when any of this changes
 }
 

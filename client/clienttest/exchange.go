@@ -90,15 +90,7 @@ func (x *exchange) do(p *payload) (content bool, err error) {
 	s, c := x.s, x.credential
 	switch p.action {
 	case "open":
-		open := s.openV2
-		if x.t.Protocol == voucher.V1 {
-			open = s.openV1
-		}
-		if x.account, x.tx, err = open(p, x.t); err == nil {
-			content = x.isContent() && !s.cfg.ShortOpens
-			err = x.settleUp(content)
-		}
-		return content, err
+		return x.open(p, x.isContent() && !s.cfg.ShortOpens)
 	case "topUp":
 		if x.account, x.tx, err = s.topUp(p, x.t); err == nil {
 			err = x.settleUp(false)
@@ -113,6 +105,19 @@ func (x *exchange) do(p *payload) (content bool, err error) {
 		x.account, err = s.voucher(p, c.source, x.t, func(a *account) error { return x.chargeFor(a, x.isContent()) })
 		return x.isContent() && !x.trapped(), err
 	}
+}
+
+// open opens a channel, and charges for what is asked with it.
+func (x *exchange) open(p *payload, content bool) (bool, error) {
+	open := x.s.openV2
+	if x.t.Protocol == voucher.V1 {
+		open = x.s.openV1
+	}
+	var err error
+	if x.account, x.tx, err = open(p, x.t); err == nil {
+		err = x.settleUp(content)
+	}
+	return content, err
 }
 
 // settleUp is chargeFor for an account that nobody has locked.

@@ -70,7 +70,7 @@ func (s *Server) refresh(a *account) error {
 	state := s.Chain.Channel(a.id)
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
-	if a.finalized {
+	if a.finalized || a.unmined {
 		return a.open()
 	}
 	a.closing = state.CloseRequestedAt != 0 || a.closing && a.p == voucher.V1
