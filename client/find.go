@@ -104,8 +104,8 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 				return nil, err
 			}
 		}
-		if next, err := state.Reconcile(snap.Word, voucher.Amount{}); err == nil {
-			state = next
+		if state, err = state.Reconcile(snap.Word, voucher.Amount{}); err != nil {
+			return nil, fmt.Errorf("%w: %w", channel.ErrNotOurs, err)
 		}
 	}
 	account, _, err := s.ledger.Add(ctx, state, nil)
@@ -117,6 +117,9 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 // have, and whatever cannot be used is passed over: nil means that a channel has to be opened.
 func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o channel.Offer) *ledger.Account {
 	try := func(id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
+		if used, err := s.ledger.Account(ctx, id); err == nil && used.State().Scope != scope {
+			return nil // one channel has one name
+		}
 		account, err := s.adopt(ctx, id, d, scope, snap, placeOf(p.out.req.URL))
 		if err != nil || account == nil {
 			s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
@@ -147,10 +150,10 @@ func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o c
 	return nil
 }
 
-// fits reports whether a snapshot is for the escrow and the chain of the scope. The rest is checked against the
-// chain.
+// fits reports whether a snapshot is for the escrow and the chain of the scope, and of a channel that can be
+// used. The rest is checked against the chain.
 func (s *Session) fits(snap channel.Snapshot, scope channel.Scope) bool {
-	return snap.Escrow == scope.Escrow && snap.ChainID == scope.ChainID && snap.CloseRequestedAt == 0
+	return snap.Escrow == scope.Escrow && snap.ChainID == scope.ChainID && snap.CloseRequestedAt == 0 && !snap.Deposit.Less(snap.Settled)
 }
 
 // placeOf is a URL without what may be secret: no user, query or fragment.

@@ -121,6 +121,7 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 		if before.Phase() == channel.Opening {
 			s.ledger.Unmined(before.Opening)
 		}
+		s.unhint(after.Scope.Origin, after.ID)
 		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
 	}
 	return after, nil
