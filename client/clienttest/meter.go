@@ -1,9 +1,11 @@
 package clienttest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -189,12 +191,17 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-transform")
-	defer func() { _ = m.commit(false) }()                 // also when the connection is cut
-	_ = http.NewResponseController(x.w).EnableFullDuplex() // run may read the body after the header has left
+	defer func() { _ = m.commit(false) }() // also when the connection is cut
+	// Once the header has left, net/http lets nobody read the body; and it sees a client go away only after the
+	// body was read.
+	body, err := io.ReadAll(io.LimitReader(x.r.Body, maxEcho))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	x.r.Body = io.NopCloser(bytes.NewReader(body))
 	if err := m.write(nil); err != nil {
 		return
 	}
-	var err error
 	for _, l := range x.lies {
 		if err == nil && l.stream != nil {
 			err = l.stream(m)
