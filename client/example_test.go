@@ -1,0 +1,160 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// paying starts a paid server with a chain of its own and returns a session that may pay it. A real
+// program dials a real node and reads a real key.
+func paying(limits channel.Limits) (*client.Session, string, func()) {
+	server, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := voucher.ParseKey(server.Payer().Hex)
+	if err != nil {
+		log.Fatal(err)
+	}
+	chain, err := escrow.Dial(context.Background(), server.RPCURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return session, server.URL, func() { chain.Close(); server.Close() }
+}
+
+var cents = channel.Limits{Price: voucher.Units(1_000), Deposit: voucher.Units(1_000_000), Stream: voucher.Units(10_000)}
+
+// A program that could not pay a metered API can, by putting a Transport under its client.
+func Example() {
+	session, url, stop := paying(cents)
+	defer stop()
+
+	for range 3 {
+		resp, err := session.Client().Get(url + "/data")
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		paid := client.PaymentOf(resp)
+		fmt.Println(resp.StatusCode, paid.Outcome, "price", paid.Price, "voucher", paid.Cumulative)
+	}
+	// Output:
+	// 200 accepted price 100 voucher 100
+	// 200 accepted price 100 voucher 200
+	// 200 accepted price 100 voucher 300
+}
+
+// What is not allowed is not paid, and the error says which line to write.
+func ExampleError() {
+	session, url, stop := paying(channel.Limits{})
+	defer stop()
+
+	_, err := session.Client().Get(url + "/data")
+	var refused *client.Error
+	var limit *channel.LimitError
+	fmt.Println(errors.As(err, &refused), refused.Outcome)
+	fmt.Println(errors.As(err, &limit), limit.Limit, limit.Wanted, limit.Allowed)
+	// Output:
+	// true refused
+	// true Price 100 0
+}
+
+// A stream of events is read as any body is, or event by event with its payments.
+func ExampleNewStream() {
+	session, url, stop := paying(cents)
+	defer stop()
+
+	resp, err := session.Client().Get(url + "/stream/3/10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	stream, err := client.NewStream(resp)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stream.Close()
+	for event, err := range stream.Events() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		switch event.Kind {
+		case client.StreamMessage:
+			fmt.Println("message", event.Data)
+		case client.StreamReceipt:
+			fmt.Println("receipt: spent", event.Receipt.Spent)
+		}
+	}
+	// Output:
+	// message {"i":0,"of":3}
+	// message {"i":1,"of":3}
+	// message {"i":2,"of":3}
+	// receipt: spent 30
+}
+
+// A policy says with whom to deal; limits say how much.
+func ExampleAllowHosts() {
+	policy := client.All(
+		client.AllowHosts("https://api.example.com"),
+		client.AllowTokens(escrow.PathUSD),
+	)
+	ask := client.Proposal{Origin: "https://api.example.com:443", Offer: channel.Offer{Token: escrow.PathUSD}}
+	fmt.Println(policy(context.Background(), ask))
+
+	ask.Origin = "https://elsewhere.example:443"
+	fmt.Println(policy(context.Background(), ask))
+	// Output:
+	// <nil>
+	// origin https://elsewhere.example:443 is not on the list
+}
+
+// A cooperative close pays for what was used and brings the rest of the deposit back.
+func ExampleSession_CloseChannel() {
+	session, url, stop := paying(cents)
+	defer stop()
+	resp, err := session.Client().Get(url + "/data?deposit=5000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+
+	id := client.PaymentOf(resp).ChannelID
+	if err := session.CloseChannel(context.Background(), id); err != nil {
+		log.Fatal(err)
+	}
+	for state, err := range session.Channels(context.Background()) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(state.Phase(), "deposited", state.Deposit, "paid", state.CloseAmount)
+	}
+	// Output: closed deposited 5000 paid 100
+}
+
+// The transport goes under any http.Client, over any other transport.
+func ExampleTransport() {
+	session, url, stop := paying(cents)
+	defer stop()
+
+	httpClient := &http.Client{Transport: &client.Transport{Session: session, Base: http.DefaultTransport}}
+	resp, err := httpClient.Head(url + "/free")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println(resp.StatusCode, client.PaymentOf(resp).Outcome)
+	// Output: 200 none
+}
