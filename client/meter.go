@@ -182,6 +182,7 @@ func (m *meter) receipt(data []byte) {
 		m.p.tellViolation(m.ctx, err)
 		return
 	}
+	m.acknowledged()
 	m.p.info.setReceipt(r)
 	m.final = &r
 	m.notice(StreamEvent{Kind: StreamReceipt, Receipt: &r})
@@ -189,6 +190,14 @@ func (m *meter) receipt(data []byte) {
 		if err := m.p.account.Reconcile(word(r)); err != nil {
 			m.p.tellViolation(m.ctx, err)
 		}
+	}
+}
+
+// acknowledged books an opening that this stream carried: its answer has no receipt header, so the first sign
+// that the payee holds the channel is a voucher that it takes, or a receipt frame.
+func (m *meter) acknowledged() {
+	if m.p.openTx != nil {
+		m.p.opened(m.ctx)
 	}
 }
 
@@ -267,6 +276,7 @@ func (m *meter) present(signed voucher.Signed) (again bool, err error) {
 	case err != nil:
 		return false, err
 	case a.ok():
+		m.acknowledged()
 		p.account.Took(signed.Cumulative)
 		if a.receipt != nil && a.receipt.Session {
 			p.info.setReceipt(*a.receipt)
