@@ -67,7 +67,13 @@ func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.P
 	switch {
 	case problem.Code == wire.ProblemAmountExceedsDeposit:
 		return p.deepen(ctx)
-	case problem.Code.TooLow(), problem.Code == wire.ProblemVerificationFailed:
+	case problem.Code == wire.ProblemVerificationFailed && p.overtaken < maxOvertaken:
+		// Most likely another session presented a higher one; the gate reads the record to see.
+		if err := p.stepAside(ctx); err != nil {
+			return false, err
+		}
+		return p.again(ctx)
+	case problem.Code.TooLow():
 		return p.again(ctx)
 	case problem.Code.Stale() && !same && p.freshened < maxFreshened:
 		p.freshened++
