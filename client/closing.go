@@ -71,8 +71,11 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 	if err := account.Update(ctx, func(st channel.State) channel.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
 		return err
 	}
-	outcome = Unknown
 	a, err := p.sendClose(ctx)
+	if err != nil && !p.info.sent && !state.CloseSent {
+		return errors.Join(err, account.Update(context.WithoutCancel(ctx), channel.State.CloseRefused)) // as before
+	}
+	outcome = Unknown
 	if err != nil {
 		return err // it may have arrived: the channel stays closing
 	}
@@ -150,6 +153,7 @@ func (p *payment) sendClose(ctx context.Context) (a answer, err error) {
 		if err := p.account.Update(ctx, func(st channel.State) channel.State { return st.ClosingAt(signed.Cumulative) }); err != nil {
 			return a, err
 		}
+		p.info.sent = true
 		a, err = p.manage(ctx, postFirst, func(k *known) (string, error) {
 			return k.echo.Payload(wire.Close(p.account.ID(), wireDescriptor(p.account.State()), signed.Cumulative, signed.Signature))
 		})
