@@ -1,0 +1,9 @@
+package main
+
+import "slices"
+
+// defects is the whole list, from the rule outwards. Each is something that a later change could do by
+// mistake, or that the reference implementation once did.
+func defects() []defect {
+	return slices.Concat(theRule, theWord, theRecord, theGate, thePayment, theFunding, theStream, theGround, theChain)
+}

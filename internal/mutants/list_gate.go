@@ -1,0 +1,128 @@
+package main
+
+// theRecord is what is kept of a channel, and how two sessions agree on it.
+var theRecord = []defect{
+	{
+		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
+		file: "channel/record.go", from: `if r.Version != recordVersion {`, to: `if r.Version < recordVersion {`, tests: inChannel,
+	},
+	{
+		name: "record: signed above authorized read", breaks: "a record that contradicts itself is refused",
+		file: "channel/record.go", from: `if s.authorized.Less(s.Signed) {`, to: `if false {`, tests: inChannel,
+	},
+	{
+		name: "record: another channel's descriptor read", breaks: "a record hashes to its own id",
+		file: "channel/record.go", from: `if err := s.checkID(); err != nil {`, to: `if err := s.checkID(); false {`, tests: inChannel,
+	},
+	{
+		name: "record: another session's number lowers ours", breaks: "nothing that either side signed is lowered",
+		file: "channel/rebase.go", from: `out := stored.signedBefore(s.Signed)`, to: `out := stored`, tests: inChannel,
+	},
+	{
+		name: "record: asks of two sessions do not add up", breaks: "what both sessions ask for is counted",
+		file: "channel/rebase.go", from: `if stored.asked == base.asked && stored.Claimed == base.Claimed {`, to: `if true {`, tests: inChannel,
+	},
+	{
+		name: "record: origin left out of the scope", breaks: "two origins do not share a channel",
+		file: "channel/scope.go", from: `		s.Origin, s.Protocol.String(),`, to: `		s.Protocol.String(),`, tests: []string{"channel", "internal/ledger", "client"},
+	},
+	{
+		name: "record: voucher key left out of the scope", breaks: "a changed voucher key never uses the old key's channel",
+		file: "channel/scope.go", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"channel", "internal/ledger", "client"},
+	},
+	{
+		name: "record: a closing channel is not listed", breaks: "a channel that holds money stays listed until the chain says that it is closed",
+		file: "channel/state.go", from: `return s.Phase() != Closed && s.Phase() != Unopened`, to: `return s.Phase() == Open || s.Phase() == Opening`, tests: inChannel,
+	},
+}
+
+// theGate is internal/ledger: decide, make durable, sign, in that order.
+var theGate = []defect{
+	{
+		name: "gate: sign before store", breaks: "a signature never exists above the stored number",
+		file: "internal/ledger/issue.go", from: `		if raised {
+`, to: `		if raised {
+			if _, err := a.ledger.signer.SignVoucher(ctx, a.domain, voucher.Voucher{ChannelID: a.id, Cumulative: due}); err != nil {
+				a.fail(batch, err)
+				return
+			}
+`, tests: inLedger,
+	},
+	{
+		name: "gate: nothing stored", breaks: "the number is durable before anything is signed",
+		file: "internal/ledger/issue.go", from: `		if raised {
+`, to: `		a.saved = a.state
+		if false {
+`, tests: inLedger,
+	},
+	{
+		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
+		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+`, to: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+	if errors.Is(err, store.ErrConflict) {
+		newRev, err = rev, nil
+	}
+`, tests: inLedger,
+	},
+	{
+		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
+		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+`, to: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		newRev, err = rev, nil
+	}
+`, tests: inLedger,
+	},
+	{
+		name: "gate: failed write not read again", breaks: "after an unknown write the record is read before anything is decided",
+		file: "internal/ledger/account.go", from: `		a.stale = true
+		if !errors.Is`, to: `		if !errors.Is`, tests: inLedger,
+	},
+	{
+		name: "gate: a write that worked is counted twice", breaks: "failed and unknown differ: a price counts once",
+		file: "internal/ledger/account.go", from: `base = a.triedAs // the write had worked`, to: `_ = base`, tests: inLedger,
+	},
+	{
+		name: "gate: receipts free what another session uses", breaks: "credit that two sessions count on is credit that one of them does not have",
+		file: "internal/ledger/account.go", from: `		a.shared = true
+`, to: `		a.shared = false
+`, tests: inLedger,
+	},
+	{
+		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
+		file: "internal/ledger/order.go", from: `a.state = a.state.Undo(o.from, o.to)`, to: `_ = o.from`, tests: inLedger,
+	},
+	{
+		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
+		file: "internal/ledger/order.go", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
+	},
+	{
+		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
+		file: "internal/ledger/account.go", from: `		inFlight = inFlight.AddCapped(c.c.Price)
+`, to: `		_ = c
+`, tests: inLedger,
+	},
+	{
+		name: "gate: alias kept on rebind", breaks: "one scope, one channel: the old name goes in the same write",
+		file: "internal/ledger/ledger.go", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
+	},
+	{
+		name: "gate: another process's channel is overwritten", breaks: "a scope's channel is replaced only by who knows it",
+		file: "internal/ledger/ledger.go", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
+	},
+	{
+		name: "gate: another scope's record is read", breaks: "a record says whose it is, and is refused elsewhere",
+		file: "internal/ledger/ledger.go", from: ` || a.Scope != scope {`, to: ` {`, tests: inLedger,
+	},
+	{
+		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
+		file: "internal/ledger/ledger.go", from: `rev, err := l.store.Put(ctx, channel.StateKey(s.ID), data, 0)
+`, to: `rev, err := uint64(1), error(nil)
+	_ = data
+`, tests: []string{"internal/ledger", "client"},
+	},
+	{
+		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
+		file: "internal/ledger/ledger.go", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
+	},
+}

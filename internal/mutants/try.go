@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// defect is one planted mistake.
+type defect struct {
+	// name is what it is called, breaks the rule that it breaks, in a line.
+	name, breaks string
+	// file is changed, by its path in the module: the one place that reads from reads to afterwards.
+	file, from, to string
+	// tests are the packages whose tests must notice, by their paths in the module. They are run in this order, up
+	// to the first that does.
+	tests []string
+}
+
+// verdict is what became of a defect.
+type verdict string
+
+const (
+	killed   verdict = "killed"
+	survived verdict = "SURVIVED"
+	unbuilt  verdict = "DID NOT BUILD"
+)
+
+// limit is how long the tests of one package may take. A defect that makes them hang is noticed by it.
+const limit = "90s"
+
+// plant returns source with the defect in it.
+func (d defect) plant(source []byte) ([]byte, error) {
+	switch n := bytes.Count(source, []byte(d.from)); {
+	case d.from == d.to:
+		return nil, errors.New("it changes nothing")
+	case n != 1:
+		return nil, fmt.Errorf("its text is %d times in %s, not once: give the list the text that is there now", n, d.file)
+	}
+	return bytes.Replace(source, []byte(d.from), []byte(d.to), 1), nil
+}
+
+// try plants one defect in the copy at dir, runs its tests and takes it out again. by is what noticed.
+func try(ctx context.Context, dir string, d defect) (v verdict, by string, err error) {
+	path := filepath.Join(dir, filepath.FromSlash(d.file))
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", err
+	}
+	wrong, err := d.plant(source)
+	if err != nil {
+		return "", "", err
+	}
+	if err := os.WriteFile(path, wrong, 0o600); err != nil {
+		return "", "", err
+	}
+	defer func() { err = errors.Join(err, os.WriteFile(path, source, 0o600)) }()
+	for _, pkg := range d.tests {
+		out, failed, err := goTest(ctx, dir, "./"+pkg)
+		if err != nil {
+			return "", "", err
+		}
+		if v, by = judge(out, failed); v != survived {
+			return v, pkg + " " + by, nil
+		}
+	}
+	return survived, "", nil
+}
+
+// sound reports whether the tests pass as the tree is.
+func sound(ctx context.Context, dir string, list []defect) error {
+	var packages []string
+	for _, d := range list {
+		for _, pkg := range d.tests {
+			if !slices.Contains(packages, "./"+pkg) {
+				packages = append(packages, "./"+pkg)
+			}
+		}
+	}
+	out, failed, err := goTest(ctx, dir, packages...)
+	if err == nil && failed {
+		err = fmt.Errorf("the tests fail without any defect:\n%s", out)
+	}
+	return err
+}
+
+// goTest runs go test; failed is what it says, err that it could not be run.
+func goTest(ctx context.Context, dir string, packages ...string) (out string, failed bool, err error) {
+	// Without the path of the copy in them, the copies share what is built. Vet would call a condition that is always false
+	// a fault of its own.
+	args := append([]string{"test", "-trimpath", "-vet=off", "-count=1", "-failfast", "-timeout=" + limit}, packages...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	text, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return "", false, context.Cause(ctx)
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(text), true, nil
+	}
+	return string(text), false, err
+}
+
+var (
+	notBuilt   = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
+	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+)
+
+// judge reads the output of go test.
+func judge(out string, failed bool) (v verdict, by string) {
+	switch name := failedTest.FindStringSubmatch(out); {
+	case !failed:
+		return survived, ""
+	case notBuilt.MatchString(out):
+		return unbuilt, out
+	case name != nil:
+		return killed, name[1]
+	case strings.Contains(out, "panic: test timed out"):
+		return killed, "(never ended)"
+	default:
+		return killed, "(panicked)"
+	}
+}
+
+// copyTree copies the tracked files of the repository at root, as they are now.
+func copyTree(ctx context.Context, root, to string) error {
+	list := exec.CommandContext(ctx, "git", "ls-files", "-z")
+	list.Dir = root
+	names, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("git ls-files: %w", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted, and not yet committed
+		}
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(to, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
