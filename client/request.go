@@ -169,7 +169,10 @@ func (o *outgoing) guard(out *http.Request) {
 	}
 	delete(out.Header, "Idempotency-Key")
 	out.Header["idempotency-key"] = []string{o.key}
-	delete(out.Header, "X-Idempotency-Key")
+	if own, ok := out.Header["X-Idempotency-Key"]; ok {
+		delete(out.Header, "X-Idempotency-Key")
+		out.Header["x-idempotency-key"] = own
+	}
 	if out.Body == nil {
 		switch out.Method {
 		case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
