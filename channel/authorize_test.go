@@ -118,6 +118,24 @@ func TestOverdrawnStaysWithinLimits(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrDeposit)
 }
 
+// TestOverdrawnStaysWithinWhatWasAsked: a ceiling whose voucher was never made is no reason to raise it
+// above what callers asked for.
+func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
+	s, claim, _, err := open(t, 10_000).Authorize(channel.Ask{Price: u(100)}, wide)
+	require.NoError(t, err)
+	s = s.Retract(claim) // the signer refused
+	s, claim, due := pay(t, s, 100, wide)
+	require.Equal(t, u(100), due)
+	require.Equal(t, u(100), s.Asked())
+	next, _, _, err := s.Overdrawn(claim, due, wide)
+	require.Error(t, err)
+	assert.Equal(t, u(100), next.Authorized())
+	next, _, due, err = s.Overdrawn(claim, due, ahead(wide, 100))
+	require.NoError(t, err, "Ahead is allowed beyond it")
+	assert.Equal(t, u(200), due)
+	assert.Equal(t, u(200), next.Authorized())
+}
+
 // TestClimbAfterCrash: what was authorized and not signed before a crash is presented low first, then
 // whole, and raises nothing.
 func TestClimbAfterCrash(t *testing.T) {

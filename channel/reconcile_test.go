@@ -159,6 +159,9 @@ func TestCloseDue(t *testing.T) {
 	settled := used.Settle(channel.OnChain{Exists: true, Deposit: u(10_000), Settled: u(80)})
 	v1 := settled
 	v1.Protocol = 1
+	further, _, _ := pay(t, open(t, 10_000), 60, ahead(wide, 100))
+	further, err = further.Reconcile(channel.Word{Accepted: u(160), Spent: u(90)}, u(0))
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		state   channel.State
 		refused uint64
@@ -167,6 +170,8 @@ func TestCloseDue(t *testing.T) {
 	}{
 		"what was used":             {used, 0, 60, nil},
 		"refused: the voucher":      {used, 60, 100, nil},
+		"what we know was used":     {further, 0, 60, nil},
+		"refused: what it charged":  {further, 60, 90, nil},
 		"refused twice":             {used, 100, 0, channel.ErrNotPayable},
 		"never below settled":       {settled, 0, 80, nil},
 		"v1 closes above settled":   {v1, 0, 0, channel.ErrNotPayable},

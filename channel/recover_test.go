@@ -108,6 +108,8 @@ func TestPlanPayment(t *testing.T) {
 	fund.Fund = u(300)
 	total := small
 	total.Total = u(120)
+	roomy := small
+	roomy.Total = u(100_000)
 	for name, c := range map[string]struct {
 		state     *channel.State
 		ask       channel.Ask
@@ -120,6 +122,7 @@ func TestPlanPayment(t *testing.T) {
 		"open for the bare need":        {nil, channel.Ask{Price: u(100)}, 0, 0, small, channel.Plan{Step: channel.Fund, Amount: u(100)}, nil},
 		"open as suggested":             {nil, channel.Ask{Price: u(100)}, 200, 0, small, channel.Plan{Step: channel.Fund, Amount: u(200)}, nil},
 		"a suggestion is no limit":      {nil, channel.Ask{Price: u(100)}, 9999, 0, small, channel.Plan{Step: channel.Fund, Amount: u(500)}, nil},
+		"whatever the total":            {nil, channel.Ask{Price: u(100)}, 9999, 0, roomy, channel.Plan{Step: channel.Fund, Amount: u(500)}, nil},
 		"Fund beats the suggestion":     {nil, channel.Ask{Price: u(100)}, 200, 0, fund, channel.Plan{Step: channel.Fund, Amount: u(300)}, nil},
 		"Fund below the price":          {nil, channel.Ask{Price: u(400)}, 0, 0, fund, channel.Plan{Step: channel.Fund, Amount: u(400)}, nil},
 		"price above the deposit limit": {nil, channel.Ask{Price: u(501)}, 0, 0, small, channel.Plan{}, channel.ErrLimit},
@@ -131,6 +134,7 @@ func TestPlanPayment(t *testing.T) {
 		"the exact shortfall":           {&spent, channel.Ask{Price: u(60)}, 0, 150, small, channel.Plan{Step: channel.TopUp, Amount: u(10)}, nil},
 		"as suggested again":            {&spent, channel.Ask{Price: u(60)}, 100, 150, small, channel.Plan{Step: channel.TopUp, Amount: u(100)}, nil},
 		"up to the limit":               {&spent, channel.Ask{Price: u(60)}, 1000, 150, small, channel.Plan{Step: channel.TopUp, Amount: u(350)}, nil},
+		"and not above it":              {&spent, channel.Ask{Price: u(60)}, 1000, 150, roomy, channel.Plan{Step: channel.TopUp, Amount: u(350)}, nil},
 		"past the limit":                {&spent, channel.Ask{Price: u(401)}, 0, 150, small, channel.Plan{}, channel.ErrLimit},
 		"a step needs more":             {&spent, channel.Ask{Price: u(10), MinDelta: u(60)}, 0, 150, ahead(small, 50), channel.Plan{Step: channel.TopUp, Amount: u(10)}, nil},
 	} {

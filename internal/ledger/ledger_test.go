@@ -311,6 +311,25 @@ func TestTwoProcesses(t *testing.T) {
 	assert.Equal(t, u(1000), fresh.State().Asked())
 }
 
+// TestReceiptsOfSharedChannelsFreeNothing: the other session has a request under way that this one cannot
+// see, so a receipt that does not count it frees nothing.
+func TestReceiptsOfSharedChannelsFreeNothing(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	other, err := b.again().Lookup(t.Context(), b.scope)
+	require.NoError(t, err)
+	_, _, err = a.Issue(t.Context(), price(100)) // under way
+	require.NoError(t, err)
+	c, signed, err := other.Issue(t.Context(), price(100))
+	require.NoError(t, err)
+	require.Equal(t, u(200), signed.Cumulative)
+	require.NoError(t, c.Settle(channel.Word{Accepted: u(200), Spent: u(100)}))
+	assert.Equal(t, u(200), other.State().Claimed)
+	_, signed, err = other.Issue(t.Context(), price(100))
+	require.NoError(t, err)
+	assert.Equal(t, u(300), signed.Cumulative, "the 200 are for two")
+}
+
 // TestOneScopeOneChannel: the second opener finds the first one's channel, and its own is written off.
 func TestOneScopeOneChannel(t *testing.T) {
 	b := newBench(t, lim)
@@ -439,6 +458,46 @@ func TestCloseVoucher(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrNotPayable)
 }
 
+// TestCloseVoucherIsNobodyElses: asks that wait beside a close do not raise what it gives.
+func TestCloseVoucherIsNobodyElses(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	b.judge.stall = make(chan struct{})
+	var wg sync.WaitGroup
+	got := make([]voucher.Signed, 4)
+	wait := func(n int) {
+		for a.Waiting() < n {
+			yieldTo()
+		}
+	}
+	ask := func(i int) func() {
+		return func() {
+			var err error
+			_, got[i], err = a.Issue(context.Background(), price(100))
+			assert.NoError(t, err)
+		}
+	}
+	wg.Go(ask(0))
+	for b.judge.asked.Load() == 0 { // it is at the signer
+		yieldTo()
+	}
+	wg.Go(ask(1))
+	wait(1)
+	wg.Go(func() {
+		var err error
+		got[2], err = a.CloseVoucher(context.Background(), voucher.Amount{})
+		assert.NoError(t, err)
+	})
+	wait(2)
+	wg.Go(ask(3))
+	wait(3)
+	close(b.judge.stall)
+	wg.Wait()
+	for i, want := range []uint64{100, 200, 200, 300} {
+		assert.Equal(t, u(want), got[i].Cumulative, "order %d", i)
+	}
+}
+
 func TestFlushWritesExactNumbers(t *testing.T) {
 	l := lim
 	l.Ahead = u(1000)
@@ -481,6 +540,20 @@ func TestUnreadableRecordsAreRefused(t *testing.T) {
 	_, err = b.store.Put(t.Context(), b.scope.Key(), []byte(`{}`), 0)
 	require.NoError(t, err)
 	_, err = b.Lookup(t.Context(), b.scope)
+	assert.ErrorIs(t, err, channel.ErrRecord)
+}
+
+// TestAnotherScopesRecord: a record that was put under another scope's name is not that scope's channel.
+func TestAnotherScopesRecord(t *testing.T) {
+	b := newBench(t, lim)
+	b.open(t, 100)
+	data, _, err := b.store.Get(t.Context(), b.scope.Key())
+	require.NoError(t, err)
+	other := b.scope
+	other.Origin = "https://evil.example:443"
+	_, err = b.store.Put(t.Context(), other.Key(), data, 0)
+	require.NoError(t, err)
+	_, err = b.Lookup(t.Context(), other)
 	assert.ErrorIs(t, err, channel.ErrRecord)
 }
 
