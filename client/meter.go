@@ -320,18 +320,9 @@ func (m *meter) notice(e StreamEvent) {
 // to, and the deposit too small for it.
 func (m *meter) topUp(required voucher.Amount) error {
 	p := m.p
-	state := p.account.State()
 	need := ask(p.known.offer)
 	need.Floor = required
-	plan, err := p.s.ledger.Reserve(&state, need, p.known.offer.Suggested)
-	if err != nil {
-		return err
-	}
-	if plan.Step != channel.TopUp {
-		p.s.ledger.Unreserve(plan.Amount)
-		return nil // topped up by another request in the meantime
-	}
-	return p.topUp(m.ctx, p.account, plan.Amount)
+	return p.topUp(m.ctx, p.account, need, p.account.State)
 }
 
 // gunzip decodes a stream for a caller who asked for gzip by hand. It begins on the first Read.

@@ -140,55 +140,48 @@ func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChai
 	return channel.OnChain(c), nil
 }
 
-// reserve plans a payment on a channel and counts what it adds to the deposit. A top-up that is under way is
-// counted already and may be the very one that is needed, so it is decided before Limits.Total refuses.
-func (p *payment) reserve(state *channel.State, need channel.Ask) (channel.Plan, error) {
-	plan, err := p.s.ledger.Reserve(state, need, p.known.offer.Suggested)
-	var limit *channel.LimitError
-	if errors.As(err, &limit) && limit.Limit == "Total" && state.ToppingUp.Pending() {
-		return channel.Plan{Step: channel.TopUp}, nil
-	}
-	return plan, err
+// covered reports whether the deposit covers an ask on a channel as it stands. It counts nothing against
+// Limits.Total; the error is a limit's that no top-up of another request can change.
+func (p *payment) covered(state channel.State, need channel.Ask) (bool, error) {
+	plan, err := channel.PlanPayment(&state, need, voucher.Amount{}, voucher.Amount{}, p.s.cfg.Limits)
+	return plan.Step == channel.Pay, err
 }
 
-// topUp puts amount more into a channel, or decides the top-up that is under way. The same transaction is presented until the payee or the chain
-// has decided it; a second one is never signed for the same need.
-func (p *payment) topUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (err error) {
-	reserved := amount // counted against Limits.Total; given back where nothing leaves for it
-	defer func() {
-		if err != nil {
-			p.s.ledger.Unreserve(reserved)
-		}
-	}()
+// topUp sees to it that a channel's deposit covers need, one request at a time: the others look again then. The same
+// transaction is presented until the payee or the chain has decided it; a second one is never signed for the
+// same need. view is the channel as the ask has to see it.
+func (p *payment) topUp(ctx context.Context, account *ledger.Account, need channel.Ask, view func() channel.State) error {
 	f, err := p.s.fly(ctx, "topup "+account.ID().Hex())
-	if err != nil {
-		return err
-	}
-	if f == nil {
-		p.s.ledger.Unreserve(reserved)
-		return nil // somebody else did; look again
+	if err != nil || f == nil {
+		return err // nil: somebody else did; look again
 	}
 	defer f.end()
 	state := account.State()
 	if state.ToppingUp.Pending() {
-		p.s.ledger.Unreserve(reserved) // an earlier one is under way
-		reserved = voucher.Amount{}
-		if state, err = p.s.settle(ctx, account); err != nil || !state.ToppingUp.Pending() {
+		if state, err = p.s.settle(ctx, account); err != nil {
 			return err
 		}
-	} else if amount.IsZero() {
-		return nil // decided in the meantime; look again
-	} else if state, err = p.prepareTopUp(ctx, account, amount); err != nil {
-		return err
 	}
-	p.s.ledger.Leave(state.ToppingUp, reserved)
-	reserved = voucher.Amount{} // it may be mined from now on, whatever is answered
+	if !state.ToppingUp.Pending() {
+		now := view()
+		plan, err := p.s.ledger.Reserve(&now, need, p.known.offer.Suggested)
+		if err != nil || plan.Step != channel.TopUp {
+			return err // nil: it is covered by now
+		}
+		if state, err = p.prepareTopUp(ctx, account, plan.Amount); err != nil {
+			p.s.ledger.Unreserve(plan.Amount)
+			return err
+		}
+		p.s.ledger.Leave(state.ToppingUp, plan.Amount)
+	} else {
+		p.s.ledger.Leave(state.ToppingUp, voucher.Amount{})
+	}
 	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
 		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})
 	switch {
 	case err == nil && answer.ok():
-		if err = account.Update(ctx, channel.State.ToppedUp); err != nil {
+		if err := account.Update(ctx, channel.State.ToppedUp); err != nil {
 			return err
 		}
 	default:

@@ -83,9 +83,7 @@ func (p *payment) present(ctx context.Context) {
 		p.s.drop(p.route, k)
 		return
 	}
-	plan, err := p.s.ledger.Reserve(&state, ask(k.offer), voucher.Amount{})
-	if err != nil || plan.Step != channel.Pay {
-		p.s.ledger.Unreserve(plan.Amount)
+	if ready, err := p.covered(state, ask(k.offer)); !ready || err != nil {
 		return
 	}
 	claim, signed, err := k.account.Issue(ctx, ask(k.offer))

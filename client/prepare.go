@@ -11,8 +11,8 @@ import (
 )
 
 // maxPreparations bounds how often the way to a voucher starts again because another request, or another
-// process, changed the channel in between.
-const maxPreparations = 8
+// process, changed the channel in between: each time somebody else went first.
+const maxPreparations = 256
 
 // prepare makes a challenge payable: it asks for consent, finds or funds the channel, and gets the
 // voucher from the gate.
@@ -77,22 +77,18 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 	if account == nil || !account.State().Payable() {
 		return p.open(ctx, account)
 	}
-	state := account.State()
-	if state.Phase() == channel.Opening {
+	if account.State().Phase() == channel.Opening {
 		return p.resumeOpening(ctx, account)
 	}
 	p.land()
+	view := account.State
 	if p.claim != nil {
-		state = p.claim.Without()
+		view = p.claim.Without
 	}
-	plan, err := p.reserve(&state, ask(offer))
-	if err != nil {
-		return false, err
+	if ready, err := p.covered(view(), ask(offer)); ready || err != nil {
+		return ready, err
 	}
-	if plan.Step == channel.Pay {
-		return true, nil
-	}
-	return false, p.topUp(ctx, account, plan.Amount)
+	return false, p.topUp(ctx, account, ask(offer), view)
 }
 
 // load returns the channel that the offer is paid from: the one that the caller named, the one that the scope
