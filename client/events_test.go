@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/seed-5fe1f529/tallystick/client"
@@ -28,13 +27,4 @@ func (e *events) of(kind client.EventKind) (out []client.Event) {
 		}
 	}
 	return out
-}
-
-func (e *events) kinds() (out []client.EventKind) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, ev := range e.all {
-		out = append(out, ev.Kind)
-	}
-	return slices.Clip(out)
 }

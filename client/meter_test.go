@@ -228,7 +228,8 @@ func TestStreamsShareAChannel(t *testing.T) {
 			account, ok := srv.Account(s.ID)
 			require.True(t, ok)
 			assert.Equal(t, u(3000), account.Spent)
-			assert.False(t, u(3000+c.ahead).Less(s.Authorized()), "authorized %s", s.Authorized())
+			// Each stream may have asked for one piece that another one's voucher brought it.
+			assert.False(t, u(3000+6*10+c.ahead).Less(s.Authorized()), "authorized %s", s.Authorized())
 		})
 	}
 }
