@@ -74,6 +74,7 @@ func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, 
 	if _, err := s.adopt(ctx, id, d, scope, nil, placeOf(u)); err != nil {
 		return &Error{Op: "adopt", Outcome: Refused, Origin: origin, ChannelID: id, Err: err}
 	}
+	s.announce(origin, id) // servers show a snapshot of the channel that a request names
 	return nil
 }
 

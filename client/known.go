@@ -91,6 +91,13 @@ func (s *Session) hint(origin string) string {
 	return ""
 }
 
+// announce makes requests to an origin name a channel.
+func (s *Session) announce(origin string, id common.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last[origin] = id
+}
+
 // unhint stops announcing a channel.
 func (s *Session) unhint(origin string, id common.Hash) {
 	s.mu.Lock()
