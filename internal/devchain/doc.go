@@ -40,4 +40,23 @@
 //   - State is kept for the newest block only. A call that names an older one is an error.
 //   - Blocks list transaction hashes only; roots and blooms of blocks are made up. There is no
 //     eth_fillTransaction: clients fill in with eth_getBlockByNumber and eth_estimateGas.
+//
+// # Measured against anvil
+//
+// internal/interop sends the same signed bytes here and to anvil's Tempo chain and compares what became of
+// them: whether they were taken, status, logs, custom errors, states, balances. The reserve of that chain
+// is a contract of the tests; the rest is Tempo's own code. These differ, and nothing else that was tried:
+//
+//	what                                          here                anvil
+//	v of 0 or 1, in a transaction or a voucher    refused             taken
+//	calldata with dirty upper bits                an empty revert     upper bits are ignored
+//	currency() of a token                         no such function    "USD"
+//	name() and symbol() of pathUSD                pathUSD             PathUSD
+//	a nonce key that is neither 0 nor expiring    no event            an event of the nonce manager
+//	a transaction that cannot be decoded          code -32003         code -32602
+//	gas, and so the fee                           a table             metered
+//
+// The last but one are also those without calls, with a high s, in the hand-off form, and those whose sponsor
+// has not signed. anvil accepts some that can never be mined, and is silent about them; here they are
+// refused, as by Tempo's nodes: sent a second time, or with a validBefore too far ahead.
 package devchain
