@@ -283,7 +283,14 @@ func TestIdempotencyKey(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	l := p.lied()
-	keys := func(s sent) []string { return s.Header["idempotency-key"] }
+	keys := func(s sent) (values []string) {
+		for name, v := range s.Header {
+			if strings.EqualFold(name, "Idempotency-Key") { // in whatever spelling
+				values = append(values, v...)
+			}
+		}
+		return values
+	}
 	stale := 0
 	l.answer = func(_ int, s sent) (*http.Response, error) {
 		if stale == 0 || s.Paid == nil {
