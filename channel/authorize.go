@@ -104,7 +104,7 @@ func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due vou
 // ceiling is used does the ceiling rise, by what this claim's price has not raised yet, so that one
 // price still raises it once, or to what is claimed in all.
 //
-// The errors are [ErrSpent] when this claim has nothing left to give, [ErrLimit] and [ErrDeposit].
+// The errors are [ErrSpent] when this claim has nothing left to give, [ErrNotPayable], [ErrLimit] and [ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
 	switch behind := s.authorized.Less(s.Claimed); {
 	case behind: // others used what was meant for this claim: no voucher that exists covers all that is claimed
@@ -112,6 +112,9 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 		return s, c, s.Signed, nil
 	case presented.Less(s.authorized):
 		return s, c, s.authorized, nil
+	}
+	if !s.Payable() {
+		return s, c, due, fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.standing())
 	}
 	rest := c.Price.SubFloor(c.Raised).Max(s.Claimed.SubFloor(s.authorized))
 	if rest.IsZero() {

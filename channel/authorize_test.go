@@ -110,6 +110,17 @@ func TestOverdrawn(t *testing.T) {
 	assert.Equal(t, u(200), due, "a higher voucher exists: present it")
 }
 
+// TestOverdrawnOnAClosingChannel: a refusal raises nothing on a channel that is being closed.
+func TestOverdrawnOnAClosingChannel(t *testing.T) {
+	s, claim, _ := pay(t, open(t, 1000), 100, wide)
+	s = s.Release(claim)
+	s, claim, due := pay(t, s, 100, wide)
+	_, _, _, err := s.ClosingAt(u(100)).Overdrawn(claim, due, wide)
+	assert.ErrorIs(t, err, channel.ErrNotPayable)
+	_, _, _, err = s.Abandoned().Overdrawn(claim, due, wide)
+	assert.ErrorIs(t, err, channel.ErrNotPayable)
+}
+
 func TestOverdrawnStaysWithinLimits(t *testing.T) {
 	s, claim, _ := pay(t, open(t, 150), 100, wide)
 	s = s.Release(claim)
