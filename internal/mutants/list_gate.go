@@ -52,7 +52,7 @@ var theGate = []defect{
 		name: "gate: nothing stored", breaks: "the number is durable before anything is signed",
 		file: "internal/ledger/issue.go", from: `		if raised {
 `, to: `		a.saved = a.state
-		if false {
+		if raised && false {
 `, tests: inLedger,
 	},
 	{
