@@ -10,8 +10,8 @@ import (
 // Limits say how much may be spent. All amounts are base units of the token. Unset money is no
 // money: the zero Limits pay nothing, and the [LimitError] names the field to set.
 type Limits struct {
-	// Price is the most that one unit (one request, or one charged piece of a stream) may cost. Zero
-	// pays nothing.
+	// Price is the most that one unit (one request, or one charged piece of a stream) may cost. What the
+	// redirects of a request cost counts together. Zero pays nothing.
 	Price voucher.Amount
 	// Deposit is the most that one channel may hold, and the most that may ever be signed for it. Zero
 	// opens and signs nothing.

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // originOf is scheme://host:port in lower case, the port always written: the unit of trust.
@@ -40,6 +42,21 @@ func chosen(req *http.Request) bool {
 		}
 	}
 	return first == req || originOf(first.URL) == originOf(req.URL)
+}
+
+// tolls is what the redirects that led to req have cost already. All of it is one request of the caller's, for which
+// Limits.Price speaks: a server that charges and redirects to itself does not get the price ten times.
+func tolls(req *http.Request) (sum voucher.Amount) {
+	for resp := req.Response; resp != nil; resp = resp.Request.Response {
+		p := PaymentOf(resp)
+		if p == nil {
+			break
+		}
+		if p.Outcome == AcceptedNoContent {
+			sum = sum.AddCapped(p.Price)
+		}
+	}
+	return sum
 }
 
 // secure reports whether a credential may be sent to u: over TLS, or to this machine.

@@ -86,6 +86,9 @@ func (p *payment) present(ctx context.Context) {
 	if ready, err := p.covered(state, ask(k.offer)); !ready || err != nil {
 		return
 	}
+	if p.s.cfg.Limits.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))) != nil {
+		return
+	}
 	claim, signed, err := k.account.Issue(ctx, ask(k.offer))
 	if err != nil {
 		return

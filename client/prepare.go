@@ -21,6 +21,9 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 		return err
 	}
 	k.echo = wire.NewEcho(k.challenge, wire.FormatSource(k.offer.ChainID, p.s.payer))
+	if err := p.s.cfg.Limits.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))); err != nil {
+		return err
+	}
 	if err := p.s.consent(ctx, p.origin, k.offer); err != nil {
 		return err
 	}

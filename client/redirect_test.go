@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 )
@@ -136,4 +137,23 @@ func TestRedirectWithoutCharge(t *testing.T) {
 	}
 	p.get("/old")
 	assert.Equal(t, u(200), p.agree().Signed, "one price for both")
+}
+
+// TestRedirectTolls: what the redirects of one request cost is one price to the limits, also where every hop is
+// known.
+func TestRedirectTolls(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv, func(c *client.Config) { c.Limits.Price = u(350) })
+	srv.Lie(clienttest.RedirectToll)
+	for range 2 {
+		before := len(srv.Requests())
+		_, err := p.do(http.MethodGet, "/data", nil)
+		e := p.refused(nil, err)
+		require.ErrorIs(t, e, channel.ErrLimit)
+		assert.ErrorContains(t, e, "set Limits.Price to at least 400")
+		assert.Less(t, len(srv.Requests())-before, 10, "and the rest was not asked for")
+	}
+	assert.Equal(t, u(600), p.agree().Signed, "three hops each")
+	srv.Lie()
+	p.get("/data")
 }
