@@ -42,7 +42,7 @@ func (c *challenge) mac(key []byte) string {
 
 // String is the value of WWW-Authenticate.
 func (c *challenge) String() string {
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", `\u000d`, "\n", `\u000a`)
 	var b strings.Builder
 	b.WriteString("Payment ")
 	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"digest", c.Digest}, {"header", c.Header}, {"opaque", c.Opaque}} {
@@ -135,7 +135,7 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *chall
 // checkChallenge says whether the credential answers a challenge that this server gave for these
 // terms, in time.
 func (s *Server) checkChallenge(c *challenge, t Terms) error {
-	if !hmac.Equal([]byte(c.mac(s.key)), []byte(c.ID)) || c.Realm != s.cfg.Realm {
+	if !hmac.Equal([]byte(c.mac(s.key)), []byte(c.ID)) {
 		return invalidChallenge("this server did not issue the challenge")
 	}
 	if c.Method != "tempo" || c.Intent != "session" {

@@ -106,7 +106,7 @@ var (
 		return text + `, request="e30"`
 	}))
 	QuoteOpen    = lie("quote-open", "The last quoted string of the challenge does not end.", spelled(func(text string) string { return strings.TrimSuffix(text, `"`) }))
-	LineBreaks   = lie("line-breaks", "The opaque value has escaped line breaks and a header line in it.", spelled(func(text string) string { return text + `, opaque="a\u000d\u000aX-Owned: 1"` }))
+	LineBreaks   = lie("line-breaks", "The opaque value has escaped line breaks and a header line in it.", deed{challenge: func(_ *visit, c *challenge) { c.Opaque = "a\r\nX-Owned: 1" }})
 	IntoHost     = lie("into-host", "The credential is to go into the Host header.", spelled(func(text string) string { return text + `, header="Host"` }))
 	IntoCookie   = lie("into-cookie", "The credential is to go into a cookie.", spelled(func(text string) string { return text + `, header="Cookie"` }))
 	IntoTwoLines = lie("into-two-lines", "The credential is to go into a header whose name has a line break.", spelled(func(text string) string { return text + `, header="X\u000d\u000aY"` }))
