@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -136,4 +137,24 @@ func TestNamedChannel(t *testing.T) {
 	assert.Equal(t, funded+1, n.transactions.Load(), "the close request alone")
 	assert.Len(t, p.channels(), 2)
 	p.ok(named(v2.ID, "/data"))
+}
+
+// TestFrameThatClaimsADeposit: a frame says that the channel holds plenty. What it holds is what we put in, so
+// the top-up comes first, and no voucher is ever above the deposit.
+func TestFrameThatClaimsADeposit(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	srv.Handle("/forged", srv.Metered(clienttest.Terms{Price: u(10), Deposit: u(10)}, func(m *clienttest.Meter, _ *http.Request) error {
+		plenty := needs(srv.Accounts()[0].ChannelID, 20) // and a deposit of 10000
+		return errors.Join(m.Charge(1), m.Send("one"), m.Raw([]byte(plenty)), m.Charge(1), m.Send("two"))
+	}))
+	l := p.lied()
+	assert.Equal(t, 2, strings.Count(p.get("/forged"), "\n\n"))
+	var actions []string
+	for _, s := range l.paid("") {
+		actions = append(actions, s.action())
+	}
+	require.GreaterOrEqual(t, len(actions), 3)
+	assert.Equal(t, []string{"open", "topUp", "voucher"}, actions[:3])
+	assert.Equal(t, u(20), p.agree().Signed)
 }

@@ -29,9 +29,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: amounts wrap around", breaks: "an amount above 128 bits is refused",
-		file: "voucher/amount.go", from: `if hiOver != 0 || c != 0 {
-			return Amount{}, fmt.Errorf("%w: %s", ErrAmountSyntax`, to: `if false {
-			return Amount{}, fmt.Errorf("%w: %s", ErrAmountSyntax`, tests: inVoucher,
+		file: "voucher/amount.go", from: `if hiOver != 0 || c != 0 {`, to: `if hiOver == 99 && c == 99 {`, tests: inVoucher,
 	},
 	{
 		name: "ground: high-s accepted", breaks: "a signature has one form, so that nobody makes a second of it",
@@ -107,9 +105,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: reader's sync dropped", breaks: "nobody signs by a record that can still vanish",
-		file: "store/filestore/filestore.go", from: `		if !synced {
-`, to: `		if false {
-`, tests: inFilestore,
+		file: "store/filestore/filestore.go", from: `if err := s.syncDir(s.dir); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
 	},
 	{
 		name: "ground: lock dropped", breaks: "two processes do not write one record at once",
