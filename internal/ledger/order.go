@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -22,6 +23,8 @@ type order struct {
 	from   channel.State // what it was decided on, and made of it
 	to     channel.State
 
+	fresh  bool          // it makes the claim; otherwise the claim is the caller's already
+	left   bool          // its caller does not wait for it; guarded by the account's mu
 	served chan struct{} // closed when signed and err are final
 	signed voucher.Signed
 	err    error
@@ -88,10 +91,7 @@ func (a *Account) place(ctx context.Context, o *order) (voucher.Signed, error) {
 	for {
 		select {
 		case a.turn <- struct{}{}:
-			if batch := a.takeBatch(); len(batch) > 0 {
-				a.issue(ctx, batch)
-			}
-			a.give()
+			a.work(ctx)
 			select {
 			case <-o.served:
 			default:
@@ -102,10 +102,7 @@ func (a *Account) place(ctx context.Context, o *order) (voucher.Signed, error) {
 			if a.leave(o) {
 				return voucher.Signed{}, context.Cause(ctx)
 			}
-			<-o.served // too late to leave: the number counts, and is free for the next ask
-			if o.err == nil && o.claim != nil && o.before == (channel.Claim{}) {
-				o.claim.Release()
-			}
+			<-o.served // too late to leave: the claim is still the caller's
 			return voucher.Signed{}, context.Cause(ctx)
 		}
 		if o.err != nil && ctx.Err() == nil && (errors.Is(o.err, context.Canceled) || errors.Is(o.err, context.DeadlineExceeded)) {
@@ -154,11 +151,12 @@ func (a *Account) admit(o *order, after channel.Claim) {
 func (a *Account) enter(o *order) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o.served, o.err = make(chan struct{}), nil
+	o.served, o.err, o.fresh = make(chan struct{}), nil, o.claim == nil || !o.claim.open
 	a.waiting = append(a.waiting, o)
 }
 
-// leave takes an order out of the queue; false when it is being served already.
+// leave takes an order back; false where it is being served and changes a claim that its caller has already. A new
+// one is served without its caller: its number counts, and is free for the next ask.
 func (a *Account) leave(o *order) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,7 +166,58 @@ func (a *Account) leave(o *order) bool {
 			return true
 		}
 	}
-	return false
+	if !o.fresh {
+		return false
+	}
+	select {
+	case <-o.served:
+		a.abandon(o)
+	default:
+		o.left = true
+	}
+	return true
+}
+
+// abandon frees what an order counted whose caller has left. The caller holds mu.
+func (a *Account) abandon(o *order) {
+	if o.err == nil && o.claim != nil && a.drop(o.claim) {
+		a.state = a.state.Release(o.claim.c)
+	}
+}
+
+// work serves what waits. The caller has the turn; it is given back also where a signer or a store panics, and
+// those who wait do not wait for ever.
+func (a *Account) work(ctx context.Context) {
+	batch, done := a.takeBatch(), false
+	defer func() {
+		if !done {
+			a.crashed(batch)
+		}
+		a.give()
+	}()
+	if len(batch) > 0 {
+		a.issue(ctx, batch)
+	}
+	done = true
+}
+
+var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")
+
+// crashed ends the orders of a batch that a panic left behind. Whether the record was written is not known.
+func (a *Account) crashed(batch []*order) {
+	left := slices.DeleteFunc(slices.Clone(batch), func(o *order) bool {
+		select {
+		case <-o.served:
+			return true
+		default:
+			return false
+		}
+	})
+	a.retract(left)
+	a.mu.Lock()
+	a.stale = true
+	a.mu.Unlock()
+	a.fail(left, errPanic)
 }
 
 // takeBatch takes the orders that can be decided together: an exact one alone, else all before the next
@@ -230,9 +279,14 @@ func (a *Account) retract(batch []*order) {
 
 // serve hands the voucher to every order of the batch.
 func (a *Account) serve(batch []*order, signed voucher.Signed) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, o := range batch {
 		o.signed = signed
 		close(o.served)
+		if o.left {
+			a.abandon(o)
+		}
 	}
 }
 
