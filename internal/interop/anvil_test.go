@@ -37,7 +37,7 @@ func startAnvil(t testing.TB) *anvil {
 	p := startPeer(t, "anvil.mjs", units(devchain.Moderato))
 	var url string
 	p.started(t, &url)
-	a := &anvil{up: dial(t, url), known: map[common.Address]bool{}, wait: 4 * time.Second}
+	a := &anvil{up: dial(t, url), known: map[common.Address]bool{}}
 	proxy := httptest.NewServer(a)
 	t.Cleanup(proxy.Close)
 	a.node = dial(t, proxy.URL)
@@ -239,9 +239,16 @@ func (a *anvil) send(method string, params []json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(a.wait); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if a.mined(hash, &receipt) {
-			return result, nil
+	// Mined at once, or with the next block, or never.
+	for range 3 {
+		for range 40 {
+			if a.mined(hash, &receipt) {
+				return result, nil
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := a.up.call(nil, "evm_mine"); err != nil {
+			return nil, err
 		}
 	}
 	_ = a.up.call(nil, "anvil_dropTransaction", hash)
