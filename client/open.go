@@ -170,6 +170,12 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 		}
 		if state, err = p.prepareTopUp(ctx, account, plan.Amount); err != nil {
 			p.s.ledger.Unreserve(plan.Amount)
+			if errors.Is(err, escrow.ErrNoChannel) {
+				// Never opened, whatever the payee said, or closed since. Once the chain is sure, another is opened.
+				if after, chainErr := p.s.settle(ctx, account); chainErr == nil && !after.Payable() {
+					return nil
+				}
+			}
 			return err
 		}
 		p.s.ledger.Leave(state.ToppingUp, plan.Amount)
