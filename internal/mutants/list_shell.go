@@ -141,7 +141,13 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: accepted without a voucher believed", breaks: "flat hints prove nothing: a channel whose numbers nobody proves is not used",
-		file: "client/find.go", from: `if snap.Voucher == nil && state.Settled.Less(snap.Word.Accepted) {`, to: `if false {`, tests: inClient,
+		file: "client/find.go", from: `	if snap != nil {
+		if snap.Voucher == nil`, to: `	if snap != nil && snap.Voucher != nil {
+		if snap.Voucher == nil`, tests: inClient,
+	},
+	{
+		name: "fund: a snapshot that contradicts itself is used", breaks: "a server whose numbers cannot be is not resumed",
+		file: "client/find.go", from: `if state, err = state.Reconcile(snap.Word, voucher.Amount{}); err != nil {`, to: `if state, _ = state.Reconcile(snap.Word, voucher.Amount{}); false {`, tests: inClient,
 	},
 	{
 		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",

@@ -56,7 +56,7 @@ func TestJudge(t *testing.T) {
 		"all pass":       {"ok  \tm/p\t0.1s\n", false, survived, ""},
 		"a test fails":   {"--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/b (0.00s)\nFAIL\nFAIL\tm/p\t0.1s\n", true, killed, "TestA"},
 		"it panics":      {"panic: no [recovered]\nFAIL\tm/p\t0.1s\n", true, killed, "(panicked)"},
-		"it never ends":  {"panic: test timed out after 1m30s\nFAIL\tm/p\t90s\n", true, killed, "(never ended)"},
+		"it never ends":  {"panic: test timed out after 1m0s\nFAIL\tm/p\t60s\n", true, killed, "(never ended)"},
 		"does not build": {"# m/p\n./p.go:1:1: undefined: x\nFAIL\tm/p [build failed]\nFAIL\n", true, unbuilt, "undefined: x"},
 		"no such import": {"FAIL\tm/p [setup failed]\nFAIL\n", true, unbuilt, ""},
 	} {
