@@ -211,9 +211,14 @@ func (a *Account) Update(ctx context.Context, change func(channel.State) channel
 			return err
 		}
 		a.mu.Lock()
-		a.state = change(a.state)
+		next := change(a.state)
 		a.mu.Unlock()
-		err := a.save(ctx)
+		err := a.write(ctx, next)
+		if err == nil { // what is not written down did not happen
+			a.mu.Lock()
+			a.state = change(a.state)
+			a.mu.Unlock()
+		}
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
@@ -266,9 +271,11 @@ func (a *Account) refresh(ctx context.Context) error {
 
 // save writes the state as it stands. The error is [store.ErrConflict] or [ErrStore]; after either the
 // record is read again before the next decision. The caller holds the turn.
-func (a *Account) save(ctx context.Context) error {
+func (a *Account) save(ctx context.Context) error { return a.write(ctx, a.State()) }
+
+func (a *Account) write(ctx context.Context, s channel.State) error {
 	a.mu.Lock()
-	s, rev := a.state, a.rev
+	rev := a.rev
 	a.mu.Unlock()
 	s.Writer = a.ledger.name
 	data, err := s.Encode()
