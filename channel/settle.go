@@ -27,7 +27,9 @@ type OnChain struct {
 // column.
 //
 // A channel that the chain does not know is closed, unless its opening transaction can still be mined: a
-// transaction that can not (its validBefore has passed in chain time) never will be.
+// transaction that can not (its validBefore has passed in chain time) never will be. A node that was behind, or
+// lied, is corrected by the next word that shows the channel: an id is never used twice, so money that is seen
+// there is ours.
 func (s State) Settle(c OnChain) State {
 	if !c.Exists || c.Finalized {
 		if s.Opening.Pending() && !c.Finalized && c.Time <= s.Opening.ValidBefore {
@@ -40,7 +42,7 @@ func (s State) Settle(c OnChain) State {
 		}
 		return s
 	}
-	s.Confirmed = true
+	s.Confirmed, s.Closed = true, false
 	s.Opening = Funding{}
 	s.Settled = s.Settled.Max(c.Settled)
 	s.CloseRequestedAt = c.CloseRequestedAt

@@ -48,6 +48,20 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestChannelThatIsThereAfterAll: a node that does not know the channel yet does not make us forget its money.
+func TestChannelThatIsThereAfterAll(t *testing.T) {
+	for name, s := range map[string]channel.State{"open": open(t, 1000), "opening": opening(t, 1000)} {
+		s = s.Settle(channel.OnChain{Time: 1001})
+		require.Equal(t, channel.Closed, s.Phase(), name)
+		require.False(t, s.HoldsMoney(), name)
+		s = s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 1002})
+		assert.Equal(t, channel.Open, s.Phase(), name)
+		assert.True(t, s.HoldsMoney(), name)
+		assert.Equal(t, u(1000), s.Deposit, name)
+		assert.Equal(t, channel.Closed, s.Settle(channel.OnChain{Exists: true, Finalized: true}).Phase(), name)
+	}
+}
+
 // TestSettledProvesOurSignature: the chain settles only what we signed, so a lost store learns it there.
 func TestSettledProvesOurSignature(t *testing.T) {
 	s := open(t, 1000).Settle(channel.OnChain{Exists: true, Deposit: u(900), Settled: u(300)})

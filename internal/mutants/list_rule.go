@@ -172,6 +172,10 @@ var theWord = []defect{
 		file: "channel/settle.go", from: `return s.signedBefore(c.Settled)`, to: `return s`, tests: inChannel,
 	},
 	{
+		name: "word: a channel once missed stays closed", breaks: "a node that was behind does not make us forget money",
+		file: "channel/settle.go", from: `s.Confirmed, s.Closed = true, false`, to: `s.Confirmed = true`, tests: inChannel,
+	},
+	{
 		name: "word: an opening is given up too early", breaks: "a transaction that can still be mined is not forgotten",
 		file: "channel/settle.go", from: `&& c.Time <= s.Opening.ValidBefore {`, to: `&& false {`, tests: inChannel,
 	},
