@@ -36,7 +36,7 @@ func channelFrom(ctx context.Context) (common.Hash, bool) {
 func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope, place string) (*ledger.Account, error) {
 	account, err := s.ledger.Account(ctx, id)
 	if errors.Is(err, store.ErrNotFound) && scope.Protocol == voucher.V1 {
-		return s.adopt(ctx, id, channel.Descriptor{}, scope, nil, place)
+		return s.adopt(ctx, id, channel.Descriptor{}, scope, nil, place, false)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("%w: channel %s is not in the store; Session.Adopt takes it with its descriptor", channel.ErrNotOurs, id)
@@ -54,7 +54,7 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 }
 
 // Adopt takes a channel into the store that another program, another machine or a lost store opened, and uses it for the origin
-// of rawurl from now on. The descriptor has to hash to the channel's id, belong to this session's payer and
+// of rawurl from now on, in place of the one in use. The descriptor has to hash to the channel's id, belong to this session's payer and
 // voucher key, and be open on chain; otherwise the error is [channel.ErrNotOurs]. What is signed starts at what
 // the chain has settled; a server that holds a higher voucher of ours shows it in a snapshot. A v1 channel
 // needs no descriptor but its id.
@@ -71,18 +71,23 @@ func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, 
 	if err != nil {
 		return err
 	}
-	if _, err := s.adopt(ctx, id, d, scope, nil, placeOf(u)); err != nil {
+	if _, err := s.adopt(ctx, id, d, scope, nil, placeOf(u), true); err != nil {
 		return &Error{Op: "adopt", Outcome: Refused, Origin: origin, ChannelID: id, Err: err}
 	}
+	s.dropAll(origin)
 	s.announce(origin, id) // servers show a snapshot of the channel that a request names
 	return nil
 }
 
 // adopt checks a channel against the chain and puts it into the ledger. snap is what a server said of it,
-// nil where none did; place is where it will be closed.
-func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, snap *channel.Snapshot, place string) (*ledger.Account, error) {
+// nil where none did; place is where it will be closed. replace makes it the channel of its scope where there is one
+// already, which stays on record.
+func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, snap *channel.Snapshot, place string, replace bool) (*ledger.Account, error) {
 	if s.cfg.Chain == nil {
 		return nil, ErrNoChain
+	}
+	if replace {
+		s.cfg.Chain.Forget(id) // the caller means it as it is now
 	}
 	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: scope.Protocol, ChainID: scope.ChainID, Escrow: scope.Escrow, ChannelID: id})
 	if err != nil {
@@ -109,7 +114,13 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 			return nil, fmt.Errorf("%w: %w", channel.ErrNotOurs, err)
 		}
 	}
-	account, _, err := s.ledger.Add(ctx, state, nil)
+	var now *ledger.Account
+	if replace {
+		if now, err = s.ledger.Lookup(ctx, state.Scope); err != nil {
+			return nil, err
+		}
+	}
+	account, _, err := s.ledger.Add(ctx, state, now)
 	return account, err
 }
 
@@ -121,7 +132,7 @@ func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o c
 		if used, err := s.ledger.Account(ctx, id); err == nil && used.State().Scope != scope {
 			return nil // one channel has one name
 		}
-		account, err := s.adopt(ctx, id, d, scope, snap, placeOf(p.out.req.URL))
+		account, err := s.adopt(ctx, id, d, scope, snap, placeOf(p.out.req.URL), false)
 		if err != nil || account == nil {
 			s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 			return nil

@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -21,15 +22,20 @@ type known struct {
 	account   *ledger.Account // nil until it was paid once
 }
 
-// routeKey is what a challenge is remembered under.
-type routeKey struct{ origin, method, path string }
+// routeKey is what a challenge is remembered under. channel is the one that the caller named, zero where it
+// named none.
+type routeKey struct {
+	origin, method, path string
+	channel              common.Hash
+}
 
 func routeOf(origin string, req *http.Request) routeKey {
 	method := req.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	return routeKey{origin, method, req.URL.Path}
+	named, _ := channelFrom(req.Context())
+	return routeKey{origin, method, req.URL.Path, named}
 }
 
 const (
@@ -70,6 +76,13 @@ func (s *Session) remember(k routeKey, n *known) {
 	}
 	s.routes[k] = n
 	s.last[k.origin] = n.account.ID()
+}
+
+// dropAll forgets the challenges of an origin, and with them which channels answered them.
+func (s *Session) dropAll(origin string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.routes, func(k routeKey, _ *known) bool { return k.origin == origin })
 }
 
 // drop forgets a challenge, if it is still the one remembered.

@@ -187,9 +187,11 @@ func (s *Session) unlimited(base http.RoundTripper) http.RoundTripper {
 
 // unwrapURL takes the URL out of an error of net/http: its query may be secret.
 func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+	for {
+		var u *url.Error
+		if !errors.As(err, &u) {
+			return err
+		}
+		err = u.Err
 	}
-	return err
 }

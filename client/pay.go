@@ -164,6 +164,7 @@ func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (
 
 // lost is the end of a payment whose request failed on the way: what was sent stays counted.
 func (p *payment) lost(ctx context.Context, err error) error {
+	err = unwrapURL(err)
 	if p.claim == nil {
 		return err
 	}
