@@ -73,11 +73,7 @@ type sessionRequest struct {
 // credential; empty: there is none.
 func (v *visit) newChallenge(intent string, request document, opaque string, ttl time.Duration) *challenge {
 	s := v.s
-	for _, l := range v.lies {
-		if l.request != nil {
-			l.request(v, request)
-		}
-	}
+	v.tellRequest(request)
 	plain, _ := json.Marshal(request) // maps of strings, numbers and maps
 	canonical, _ := jcs.Transform(plain)
 	if ttl == 0 {
@@ -92,11 +88,7 @@ func (v *visit) newChallenge(intent string, request document, opaque string, ttl
 	if !strings.EqualFold(s.cfg.Header, "Authorization") {
 		c.Header = s.cfg.Header
 	}
-	for _, l := range v.lies {
-		if l.challenge != nil {
-			l.challenge(v, c)
-		}
-	}
+	v.tellChallenge(c)
 	if c.ID == "" {
 		c.ID = c.mac(s.key)
 	}

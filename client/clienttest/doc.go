@@ -41,6 +41,19 @@
 //
 // [Server.OnRequest] makes single requests go wrong: lost answers, late ones, cut streams. See [Fault].
 //
+// # Lies
+//
+// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the price, sends
+// credentials elsewhere, never ends, takes money without mining it, and two hundred things more. [Lies] lists
+// them; each is a variable with a name and one line that says what it does. They go together:
+//
+//	srv.Lie(clienttest.GoneAgain, clienttest.ReceiptOfAnother)
+//	srv.Lie() // honest again
+//
+// [Server.Told] says whether a lie had an occasion. A client is good when each of its requests ends, in
+// service or in an error that says why, and what it signed in [Server.Requests] and has on [Chain] is what
+// its caller agreed to. The books stay honest meanwhile: [Server.Accounts].
+//
 // # Behavior
 //
 // Where servers in the field differ, the default is what mppx 0.11.0 (v2) and 0.8.14 (v1) do; the

@@ -75,12 +75,8 @@ func (x *exchange) take() (content bool, err error) {
 	if most := x.t.Protocol.Max(); most.Less(p.cumulative) || most.Less(p.additional) {
 		return false, invalidPayload("the amount is above what %s counts", x.t.Protocol)
 	}
-	for _, l := range x.lies {
-		if l.take != nil {
-			if done, content, err := l.take(x, p); done {
-				return content, err
-			}
-		}
+	if done, content, err := x.tellTaking(p); done {
+		return content, err
 	}
 	return x.do(p)
 }

@@ -3,7 +3,7 @@ package clienttest
 import "time"
 
 // Fault is something that goes wrong with one request. The zero value is nothing. What a server does
-// that lies, as opposed to one that breaks, has its place here too.
+// that lies, as opposed to one that breaks, is a [Lie].
 type Fault struct {
 	// Delay is waited before anything is done.
 	Delay time.Duration

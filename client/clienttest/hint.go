@@ -82,11 +82,7 @@ func (v *visit) snapshot(a *account, required voucher.Amount) document {
 		out["closeRequestedAt"] = strconv.FormatUint(at, 10)
 	}
 	s.deceit.keep(&s.deceit.snapshot, out)
-	for _, l := range v.lies {
-		if l.snapshot != nil {
-			l.snapshot(v, a, out)
-		}
-	}
+	v.tellSnapshot(a, out)
 	return out
 }
 

@@ -81,6 +81,7 @@ type deceit struct {
 
 	mu        sync.Mutex // guards the rest
 	counts    map[string]int
+	told      map[Lie]int
 	receipt   document   // the first of all
 	snapshot  document   // likewise
 	challenge *challenge // likewise
@@ -95,7 +96,7 @@ type deceit struct {
 func (s *Server) Lie(lies ...Lie) {
 	on := slices.DeleteFunc(slices.Clone(lies), func(l Lie) bool { return l.deed == nil })
 	s.deceit.mu.Lock()
-	s.deceit.counts = map[string]int{}
+	s.deceit.counts, s.deceit.told = map[string]int{}, map[Lie]int{}
 	s.deceit.mu.Unlock()
 	s.deceit.on.Store(&on)
 }

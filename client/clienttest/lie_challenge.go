@@ -18,7 +18,7 @@ var (
 			return price.AddCapped(price.AddCapped(price)).AddCapped(price.AddCapped(price))
 		}))
 	PriceRises = lie("price-rises", "Each answer to a challenge finds that the price has doubled.", priced(func(v *visit, price voucher.Amount) voucher.Amount {
-		for range min(v.nth("price-rises"), 60) {
+		for range min(v.nth("doublings"), 60) {
 			price = price.AddCapped(price)
 		}
 		return price

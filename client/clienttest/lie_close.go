@@ -39,8 +39,8 @@ var (
 		return false, broken("no idea")
 	}))
 	CloseHangs = lie("close-hangs", "A close is never answered.", takes("close", func(x *exchange, _ *payload) (bool, error) {
-		<-x.r.Context().Done()
-		panic(http.ErrAbortHandler)
+		x.hang()
+		return false, nil
 	}))
 )
 

@@ -18,8 +18,7 @@ var (
 	}})
 	ProofHangs = lie("proof-hangs", "A proof is never answered.", deed{instead: func(v *visit) bool {
 		if v.action() == "proof" {
-			<-v.r.Context().Done()
-			panic(http.ErrAbortHandler)
+			v.hang()
 		}
 		return false
 	}})

@@ -24,6 +24,7 @@ var (
 		if v.paying() && v.action() != "open" {
 			for _, a := range v.s.Accounts() {
 				v.s.Forget(a.ChannelID)
+				v.acted()
 			}
 		}
 		return false

@@ -73,11 +73,14 @@ var (
 		}))
 	HangAfterCharge = lie("hang-after-charge", "A request is charged and never answered.",
 		afterCharge(func(x *exchange) error {
-			<-x.r.Context().Done()
-			panic(http.ErrAbortHandler)
+			x.hang()
+			return nil
 		}))
 	CutAfterCharge = lie("cut-after-charge", "A request is charged, and the connection is cut.",
-		afterCharge(func(*exchange) error { panic(http.ErrAbortHandler) }))
+		afterCharge(func(x *exchange) error {
+			x.cut()
+			return nil
+		}))
 	GoneAfterCharge = lie("gone-after-charge", "A request is charged, and then its channel is said to be gone.",
 		afterCharge(func(x *exchange) error { return channelUnavailable("no such channel").on(x.account.id) }))
 	ErrorAfterCharge = lie("error-after-charge", "A request is charged and answered with a 503, without a receipt.", paidAnswer(func(_ *visit, h http.Header) int {
@@ -88,8 +91,10 @@ var (
 		paidAnswer(func(*visit, http.Header) int { return http.StatusInternalServerError }))
 	NotModified = lie("not-modified", "A request is charged and answered with a 304.",
 		paidAnswer(func(*visit, http.Header) int { return http.StatusNotModified }))
-	NoContent = lie("no-content", "A request is charged and answered with a 204, without content.",
-		paidAnswer(func(*visit, http.Header) int { return http.StatusNoContent }))
+	NoContent = lie("no-content", "A request is charged and answered with a 204, without content.", deed{
+		answer: paidAnswer(func(*visit, http.Header) int { return http.StatusNoContent }).answer,
+		stream: func(*Meter) error { return ErrUnpaid },
+	})
 	ShortBody = lie("short-body", "The content ends before its Content-Length.", paidAnswer(func(_ *visit, h http.Header) int {
 		h.Set("Content-Length", "1000000")
 		return http.StatusOK
@@ -132,6 +137,7 @@ var (
 	}})
 	SlowBody = lie("slow-body", "After the content come single bytes, without end.", deed{after: func(v *visit) {
 		for v.paying() && v.w.begun && sleep(v.r.Context(), dribble) {
+			v.acted()
 			_, _ = v.w.Write([]byte(" "))
 			v.w.Flush()
 		}
@@ -149,6 +155,7 @@ var (
 		junk := []byte(strings.Repeat("x", 64<<10))
 		for v.w.Header().Get("Www-Authenticate") != "" && v.r.Context().Err() == nil {
 			if _, err := v.w.Write(junk); err != nil {
+				v.acted()
 				return
 			}
 		}
@@ -165,6 +172,7 @@ var (
 		return strings.Replace(text, "Payment ", "Payment \rPayment-Receipt: x\r", 1)
 	}))
 	Interim = lie("interim", "Before each answer come a hundred interim ones with challenges in them.", deed{instead: func(v *visit) bool {
+		v.acted()
 		for range 100 {
 			v.w.Header().Set("Www-Authenticate", `Payment id="early", realm="r", method="tempo", intent="session", request="e30"`)
 			v.w.ResponseWriter.WriteHeader(http.StatusEarlyHints)
@@ -180,8 +188,8 @@ var (
 		if !v.paying() || !v.beside() {
 			return false
 		}
-		<-v.r.Context().Done()
-		panic(http.ErrAbortHandler)
+		v.hang()
+		return true
 	}})
 	ContentBeside = lie("content-beside", "Payments that go beside the content are answered with content without end.", deed{answer: func(v *visit, status int, _ http.Header) int {
 		if v.paying() && v.beside() && v.r.Method == http.MethodPost && status == http.StatusNoContent {
@@ -218,7 +226,7 @@ func rawChallenge(change func(string) string) deed {
 	return deed{spell: func(v *visit, c *challenge) []string {
 		if !v.paying() {
 			v.raw("HTTP/1.1 402 Payment Required\r\nContent-Length: 0\r\nConnection: close\r\nWWW-Authenticate: "+change(c.String())+"\r\n\r\n", nil)
-			panic(http.ErrAbortHandler)
+			v.cut()
 		}
 		return []string{c.String()}
 	}}

@@ -111,11 +111,7 @@ func (m *Meter) needVoucher(a *account, required voucher.Amount) []byte {
 		"acceptedCumulative": a.accepted.String(),
 		"deposit":            a.deposit.String(),
 	}
-	for _, l := range m.x.lies {
-		if l.need != nil {
-			l.need(m, doc)
-		}
-	}
+	m.tellNeed(doc)
 	text, _ := json.Marshal(doc)
 	return event("payment-need-voucher", string(text))
 }
@@ -202,11 +198,7 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	if err := m.write(nil); err != nil {
 		return
 	}
-	for _, l := range x.lies {
-		if err == nil && l.stream != nil {
-			err = l.stream(m)
-		}
-	}
+	err = m.tellStream()
 	if err == nil {
 		err = run(m, x.r)
 	}

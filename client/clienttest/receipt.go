@@ -32,11 +32,7 @@ func (v *visit) receiptOf(challengeID string, f figures, tx common.Hash) []byte 
 		doc["txHash"] = tx.Hex()
 	}
 	s.deceit.keep(&s.deceit.receipt, doc)
-	for _, l := range v.lies {
-		if l.receipt != nil {
-			l.receipt(v, doc)
-		}
-	}
+	v.tellReceipt(doc)
 	out, _ := json.Marshal(doc)
 	return out
 }

@@ -64,11 +64,7 @@ func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered boo
 		}
 		x := &exchange{visit: *visitOf(r), t: t, metered: metered}
 		x.r = r
-		for _, l := range x.lies {
-			if l.terms != nil {
-				l.terms(&x.visit, &x.t)
-			}
-		}
+		x.tellTerms(&x.t)
 		x.pay(serve)
 	})
 	outside := s.visited(inside)

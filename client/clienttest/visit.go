@@ -15,6 +15,8 @@ type visit struct {
 	fault Fault
 	lies  []Lie
 
+	telling Lie // of the lies, the one whose hook runs
+
 	credential    *credential // nil where there is none
 	credentialErr error       // it cannot be read
 }
@@ -51,17 +53,11 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler
 		v.w.WriteHeader(v.fault.Refuse)
 		return
 	}
-	for _, l := range v.lies {
-		if l.instead != nil && l.instead(v) {
-			return
-		}
+	if v.tellInstead() {
+		return
 	}
 	next.ServeHTTP(v.w, v.r)
-	for _, l := range v.lies {
-		if l.after != nil {
-			l.after(v)
-		}
-	}
+	v.tellAfter()
 	if v.w.lose {
 		panic(http.ErrAbortHandler) // closes the connection
 	}
@@ -106,13 +102,7 @@ func (v *visit) refuse(err error, fresh *challenge) {
 
 // ask puts the challenge into the header.
 func (v *visit) ask(c *challenge) {
-	lines := []string{c.String()}
-	for _, l := range v.lies {
-		if l.spell != nil {
-			lines = l.spell(v, c)
-		}
-	}
-	v.w.Header()["Www-Authenticate"] = lines
+	v.w.Header()["Www-Authenticate"] = v.tellSpelling(c)
 }
 
 // accepted answers something that was taken and has no content, unless the fault wants otherwise.
@@ -141,11 +131,7 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.begun = true
-	for _, l := range a.v.lies {
-		if l.answer != nil {
-			status = l.answer(a.v, status, a.Header())
-		}
-	}
+	status = a.v.tellAnswer(status, a.Header())
 	a.log.answered(a.seq, status, a.problem)
 	a.ResponseWriter.WriteHeader(status)
 }

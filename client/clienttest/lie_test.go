@@ -1,0 +1,109 @@
+package clienttest_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// A server that lies, for the tests of one's own client.
+func ExampleServer_Lie() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	get := func() {
+		res, err := http.Get(srv.URL + "/data")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer res.Body.Close()
+		fmt.Println(res.StatusCode, strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"))
+	}
+	get()
+	srv.Lie(clienttest.ExpiryWords)
+	get()
+	fmt.Println(srv.Told(clienttest.ExpiryWords))
+	srv.Lie()
+	get()
+	// Output:
+	// 402 false
+	// 402 true
+	// 1
+	// 402 false
+}
+
+// Each lie has a name and says what it does.
+func ExampleLies() {
+	for _, l := range clienttest.Lies() {
+		if strings.HasPrefix(l.String(), "redirect-paid") {
+			fmt.Printf("%s: %s\n", l, l.Doc())
+		}
+	}
+	// Output:
+	// redirect-paid: A paid request is sent to another origin.
+	// redirect-paid-for-more: A paid request is sent to another origin, which asks for money too.
+	// redirect-paid-to-plain: A paid request over TLS is sent to plain HTTP.
+}
+
+func TestLies(t *testing.T) {
+	name, seen := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`), map[string]bool{}
+	for _, l := range clienttest.Lies() {
+		assert.Regexp(t, name, l.String())
+		assert.False(t, seen[l.String()], l)
+		seen[l.String()] = true
+		assert.Regexp(t, `^[A-Z].{10,150}\.$`, l.Doc(), l)
+	}
+	assert.GreaterOrEqual(t, len(seen), 200)
+	assert.Equal(t, "honest", clienttest.Lie{}.String())
+	assert.Equal(t, "Nothing but the truth.", clienttest.Lie{}.Doc())
+	srv := clienttest.New(t, clienttest.Config{})
+	srv.Lie(clienttest.Lie{}, clienttest.PriceZero)
+	assert.Equal(t, "0", newPayer(t, srv).ask("/data").request(t)["amount"])
+	assert.Zero(t, srv.Told(clienttest.PriceHuge))
+}
+
+// TestLiesAreDearToBelievers: a payer who believes everything loses what the lie is after. So the lies are worth
+// telling.
+func TestLiesAreDearToBelievers(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	c := p.opened(voucher.V2, "/data")
+
+	srv.Lie(clienttest.SnapshotRequired)
+	r := p.do("GET", "/data", nil, map[string]string{"Payment-Session": c.id.Hex()})
+	snapshot, _ := r.fresh.details(t)["sessionSnapshot"].(map[string]any)
+	require.NotNil(t, snapshot)
+	assert.Equal(t, srv.Chain.Channel(c.id).Deposit.String(), snapshot["requiredCumulative"])
+
+	srv.Lie(clienttest.ReceiptAll)
+	r = p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 200))
+	assert.Equal(t, "401", r.receipt["spent"])
+	got, _ := srv.Account(c.id)
+	assert.Equal(t, voucher.Units(200), got.Spent, "its own books are honest")
+
+	srv.Lie(clienttest.RedirectPaid)
+	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 300)).status)
+	requests := srv.Requests()
+	last := requests[len(requests)-1]
+	assert.True(t, last.Strayed)
+	assert.Equal(t, "/free", last.Path)
+
+	srv.Lie(clienttest.OpenNotMined)
+	payload, never := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
+	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), payload).status)
+	assert.False(t, srv.Chain.Channel(never.id).Exists)
+	srv.Lie()
+	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status, "and goes on as if it were")
+}
