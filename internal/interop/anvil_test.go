@@ -26,8 +26,6 @@ type anvil struct {
 	up    *node  // anvil itself
 	slot  uint64 // where the token keeps allowances
 	bank  common.Address
-	// wait is how long a transaction may take that the node has accepted.
-	wait  time.Duration
 	mu    sync.Mutex // guards known
 	known map[common.Address]bool
 }
