@@ -1,0 +1,46 @@
+package arch
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	linked = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	named  = regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`")
+)
+
+// TestTrustModel: what docs/trust-model.md points to is there. A test that a line names is in the package of a
+// file that the line links.
+func TestTrustModel(t *testing.T) {
+	const docs = "../../docs"
+	text, err := os.ReadFile(filepath.Join(docs, "trust-model.md"))
+	require.NoError(t, err)
+	tests := 0
+	for line := range strings.SplitSeq(string(text), "\n") {
+		var code strings.Builder
+		for _, link := range linked.FindAllStringSubmatch(line, -1) {
+			path := filepath.Join(docs, link[1])
+			_, err := os.Stat(path)
+			require.NoError(t, err)
+			files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*_test.go"))
+			require.NoError(t, err)
+			for _, file := range files {
+				source, err := os.ReadFile(file)
+				require.NoError(t, err)
+				code.Write(source)
+			}
+		}
+		for _, name := range named.FindAllStringSubmatch(line, -1) {
+			tests++
+			assert.Contains(t, code.String(), "\nfunc "+name[1]+"(", "there is no such test in a package that this line links")
+		}
+	}
+	assert.Greater(t, tests, 40)
+}
