@@ -50,6 +50,19 @@ func TestAnotherChain(t *testing.T) {
 	assert.Equal(t, 1, asked)
 }
 
+// TestAnotherChainAtFirst: the chain id comes with the first answers, and they are not used where it is another
+// one. A sponsored opening asks nothing more before it is signed.
+func TestAnotherChainAtFirst(t *testing.T) {
+	n := newNode(t)
+	n.say("eth_chainId", hexutil.Uint64(1))
+	for _, sponsored := range []bool{false, true} {
+		params := openParams(t)
+		params.Sponsored = sponsored
+		_, err := dial(t, n.URL).PrepareOpen(soon(t), params)
+		require.ErrorIs(t, err, escrow.ErrChainID)
+	}
+}
+
 func TestStateIsDecodedStrictly(t *testing.T) {
 	max96, max32 := new(big.Int).Lsh(big.NewInt(1), 96), new(big.Int).Lsh(big.NewInt(1), 32)
 	big32 := func(b *big.Int) []byte { return common.LeftPadBytes(b.Bytes(), 32) }

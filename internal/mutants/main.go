@@ -33,10 +33,10 @@ func main() {
 	pattern := flag.String("run", "", "try only the defects whose names match this regular expression")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *pattern); err != nil {
+	err := run(ctx, os.Stdout, *pattern)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
-		stop()
 		os.Exit(1)
 	}
 }
