@@ -48,7 +48,8 @@ func missing() error {
 		return errors.New("node is missing: install Node 20 or newer")
 	}
 	version := strings.TrimSpace(string(out))
-	if major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "."); len(major) < 2 || major < "20" {
+	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if n, err := strconv.Atoi(major); err != nil || n < 20 {
 		return fmt.Errorf("node is %s: install Node 20 or newer", version)
 	}
 	for name, version := range pinned() {

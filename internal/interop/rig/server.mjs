@@ -5,7 +5,7 @@
 //   /boot                       as /data; HEAD asks for a zero-dollar proof (v2)
 //   /hinted                     as /data; the 402 tells about the channel that Payment-Session names
 //   /sponsored, /sponsored/stream/N/PRICE
-//   /min-delta                  as /data; a voucher grows by 500 at least
+//   /min-delta                  as /data; a voucher grows by 500 at least, which a v1 challenge does not say
 //
 // Query parameters: price=, deposit= (suggestedDeposit; 0 suggests none), ttl= (seconds).
 import { createServer } from 'node:http'
@@ -60,7 +60,8 @@ async function start({ v1, rpcUrl, payeeKey, sponsorKey }) {
   const tells = v1 ? plain : create({ resolveChannelId: hinted })
   const boots = v1 ? plain : create({ bootstrap: true, resolveChannelId: proven })
   const routes = {
-    data: data(plain), 'min-delta': data(picky), sponsored: data(paysFees), boot: data(boots),
+    data: data(plain), 'min-delta': data(picky, () => (v1 ? {} : { minVoucherDelta: units(500) })),
+    sponsored: data(paysFees), boot: data(boots),
     hinted: data(tells, (request) => (v1 ? { channelId: hinted({ request }) } : {})),
     stream: stream(sse), 'sponsored/stream': stream(paysFeesSse),
   }
