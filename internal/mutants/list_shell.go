@@ -66,27 +66,27 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: claim released on unknown outcome", breaks: "what was sent stays counted where no answer came",
-		file: "client/pay.go", from: `	if p.info.sent {
+		file: "client/finish.go", from: `	if p.info.sent {
 		p.claim.Keep()`, to: `	if p.info.sent {
 		p.claim.Release()`, tests: inClient,
 	},
 	{
 		name: "pay: an answer without an account frees the price", breaks: "without a receipt that says otherwise the price stays counted",
-		file: "client/pay.go", from: `	if r == nil || !r.Session {
+		file: "client/finish.go", from: `	if r == nil || !r.Session {
 		p.claim.Keep()`, to: `	if r == nil || !r.Session {
 		p.claim.Release()`, tests: inClient,
 	},
 	{
 		name: "pay: receipt of another channel booked", breaks: "a receipt for another channel touches nothing",
-		file: "client/pay.go", from: `case r.ChannelID != p.account.ID():`, to: `case false:`, tests: inClient,
+		file: "client/finish.go", from: `case r.ChannelID != p.account.ID():`, to: `case false:`, tests: inClient,
 	},
 	{
 		name: "pay: receipt of another challenge booked", breaks: "a receipt answers the challenge that was paid",
-		file: "client/pay.go", from: `case r.ChallengeID != p.known.challenge.ID:`, to: `case false:`, tests: inClient,
+		file: "client/finish.go", from: `case r.ChallengeID != p.known.challenge.ID:`, to: `case false:`, tests: inClient,
 	},
 	{
 		name: "pay: receipt on free answer booked", breaks: "receipts count only on the answer to our credential",
-		file: "client/pay.go", from: `	if p.claim == nil {
+		file: "client/finish.go", from: `	if p.claim == nil {
 		return resp, nil
 	}
 	if resp.StatusCode`, to: `	if p.claim == nil {

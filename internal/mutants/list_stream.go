@@ -4,26 +4,26 @@ package main
 var theStream = []defect{
 	{
 		name: "stream: frame for another channel answered", breaks: "a need-voucher frame for another channel ends the stream",
-		file: "client/meter.go", from: `if n.ChannelID != p.account.ID() {`, to: `if false {`, tests: inClient,
+		file: "client/frame.go", from: `if n.ChannelID != p.account.ID() {`, to: `if false {`, tests: inClient,
 	},
 	{
 		name: "stream: endless idle frames answered", breaks: "a stream that asks and brings nothing is ended",
-		file: "client/meter.go", from: `if (m.asks >= maxIdleAsks && p.account.State().Signed.Less(n.Required)) || m.repeats`, to: `if m.repeats`, tests: inClient,
+		file: "client/frame.go", from: `if (m.asks >= maxIdleAsks && p.account.State().Signed.Less(n.Required)) || m.repeats`, to: `if m.repeats`, tests: inClient,
 	},
 	{
 		name: "stream: endless repeated frames answered", breaks: "a stream that asks for what it has and brings nothing is ended",
-		file: "client/meter.go", from: ` || m.repeats >= maxRepeats {`, to: ` {`, tests: inClient,
+		file: "client/frame.go", from: ` || m.repeats >= maxRepeats {`, to: ` {`, tests: inClient,
 	},
 	{
 		name: "stream: a frame's deposit believed", breaks: "what a frame says the channel holds fills nothing",
-		file: "client/meter.go", from: `	before := p.claim.Price()
+		file: "client/frame.go", from: `	before := p.claim.Price()
 `, to: `	_ = p.account.Update(m.ctx, func(s channel.State) channel.State { s.Deposit = s.Deposit.Max(n.Deposit); return s })
 	before := p.claim.Price()
 `, tests: inClient,
 	},
 	{
 		name: "stream: a frame's receipt is not bound", breaks: "a receipt frame counts for its own channel and challenge only",
-		file: "client/meter.go", from: `	if err == nil {
+		file: "client/frame.go", from: `	if err == nil {
 		err = m.p.bound(r)
 	}`, to: `	if err == nil && r.Session && r.ChannelID == (zeroHash) {
 		err = m.p.bound(r)
