@@ -147,6 +147,22 @@ func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
 	assert.Equal(t, u(200), next.Authorized())
 }
 
+// TestAheadIsGivenOnce: a payee that had a voucher refused and got all of Ahead for it does not get Ahead again with
+// the next request.
+func TestAheadIsGivenOnce(t *testing.T) {
+	lim := ahead(wide, 100)
+	s, claim, due := pay(t, open(t, 10_000), 100, lim)
+	require.Equal(t, u(200), due)
+	s, claim, due = pay(t, s.Release(claim), 100, lim)
+	require.Equal(t, u(200), due, "credit")
+	s, _, due, err := s.Overdrawn(claim, due, lim)
+	require.NoError(t, err)
+	require.Equal(t, u(300), due, "200 were asked for, and 100 ahead")
+	s, _, due = pay(t, sign(t, s, due), 100, lim)
+	assert.Equal(t, u(400), due, "300 were asked for, and 100 ahead")
+	assert.Equal(t, u(300), s.Asked())
+}
+
 // TestClimbAfterCrash: what was authorized and not signed before a crash is presented low first, then
 // whole, and raises nothing.
 func TestClimbAfterCrash(t *testing.T) {
