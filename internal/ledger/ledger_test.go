@@ -101,6 +101,9 @@ func (b *bench) again() *bench {
 	return &n
 }
 
+// with is a ledger of the same store and limits under another signer.
+func (b *bench) with(s voucher.Signer) *ledger.Ledger { return ledger.New(b.store, s, b.Limits()) }
+
 func (b *bench) state(t testing.TB, salt byte, deposit uint64) channel.State {
 	t.Helper()
 	d := channel.Descriptor{Payer: b.scope.Payer, Payee: b.scope.Payee, Token: b.scope.Token, Salt: common.Hash{salt}, AuthorizedSigner: b.scope.Signer}
