@@ -1,11 +1,14 @@
 package clienttest_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,4 +109,49 @@ func TestLiesAreDearToBelievers(t *testing.T) {
 	assert.False(t, srv.Chain.Channel(never.id).Exists)
 	srv.Lie()
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status, "and goes on as if it were")
+}
+
+// TestEveryLieEnds: whatever is sent to a server that lies, the server outlives it and its chain's books add up.
+func TestEveryLieEnds(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	for _, l := range clienttest.Lies() {
+		srv.Lie()
+		p := newPayer(t, srv)
+		c := p.opened(voucher.V2, "/data")
+		opening, _ := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
+		data, stream, boot := p.ask("/data"), p.ask("/stream/3/10"), p.ask("/boot")
+		proof := parseAsk(p.do("HEAD", "/boot", nil, nil).header.Get("WWW-Authenticate"))
+		srv.Lie(l)
+		for _, one := range []struct {
+			method, path string
+			ask          ask
+			payload      map[string]any
+		}{
+			{"GET", "/data", nil, nil},
+			{"GET", "/free", nil, nil},
+			{"HEAD", "/boot", nil, nil},
+			{"HEAD", "/boot", proof, map[string]any{"type": "proof", "signature": "0x00"}},
+			{"GET", "/data?payer=" + p.addr.Hex(), data, opening},
+			{"GET", "/boot", boot, p.voucher(c, "voucher", 200)},
+			{"HEAD", "/data", data, p.voucher(c, "voucher", 300)},
+			{"GET", "/stream/3/10", stream, p.voucher(c, "voucher", 310)},
+			{"POST", "/data", data, p.voucher(c, "voucher", 400)},
+			{"POST", "/data", data, p.topUp(c, 50, tx{})},
+			{"POST", "/data", data, p.voucher(c, "close", 400)},
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 25*time.Millisecond)
+			req, err := http.NewRequestWithContext(ctx, one.method, srv.URL+one.path, nil)
+			require.NoError(t, err)
+			req.Header.Set("Payment-Session", c.id.Hex())
+			if one.ask != nil {
+				req.Header.Set("Authorization", p.credential(one.ask, one.payload, p.source()))
+			}
+			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+				_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+				res.Body.Close()
+			}
+			cancel()
+		}
+		require.NoError(t, srv.Chain.Check(), l)
+	}
 }

@@ -136,18 +136,15 @@ var (
 		return true
 	}})
 	SlowBody = lie("slow-body", "After the content come single bytes, without end.", deed{after: func(v *visit) {
-		for v.paying() && v.w.begun && sleep(v.r.Context(), dribble) {
-			v.acted()
-			_, _ = v.w.Write([]byte(" "))
-			v.w.Flush()
+		if v.paying() && v.w.begun {
+			v.dribble()
 		}
 	}})
 	SlowRefusal = lie("slow-refusal", "The body of a 402 to a payment comes byte by byte, without end.", deed{
 		take: func(*exchange, *payload) (bool, bool, error) { return true, false, unverified("wait for it") },
 		after: func(v *visit) {
-			for v.paying() && sleep(v.r.Context(), dribble) {
-				_, _ = v.w.Write([]byte(" "))
-				v.w.Flush()
+			if v.paying() {
+				v.dribble()
 			}
 		},
 	})
@@ -208,6 +205,17 @@ var (
 
 // dribble is the time between two bytes of something slow.
 const dribble = 10 * time.Millisecond
+
+// dribble writes single bytes until the client goes away.
+func (v *visit) dribble() {
+	for sleep(v.r.Context(), dribble) {
+		if _, err := v.w.Write([]byte(" ")); err != nil {
+			return // a HEAD, say
+		}
+		v.acted()
+		v.w.Flush()
+	}
+}
 
 // busy asks for patience.
 func busy(when func(*visit) bool) deed {
