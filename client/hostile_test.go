@@ -266,6 +266,24 @@ func (p *victim) atRisk(agreed int, more ...uint64) {
 		assert.Empty(t, s.Header.Get("Payment-Session"), "the other origin learns of no channel")
 	}
 
+	proofs := p.wire.paid("proof")
+	sessions := 1
+	if p.lost {
+		sessions++
+	}
+	assert.LessOrEqual(t, len(proofs), sessions, "one proof is enough")
+	for _, s := range proofs {
+		c := s.Paid.Challenge
+		r, err := c.SessionRequest()
+		require.NoError(t, err)
+		assert.True(t, r.Amount.IsZero(), "a proof for %s", r.Amount)
+		assert.Equal(t, p.srv.ChainID, *r.MethodDetails.ChainID, "a proof for another chain")
+		assert.Equal(t, "clienttest", c.Realm, "a proof for another realm")
+		until, _, err := c.ExpiresAt()
+		require.NoError(t, err)
+		assert.True(t, time.Now().Before(until), "a proof for a challenge of the past")
+	}
+
 	records := map[common.Hash]channel.State{}
 	for _, s := range p.channels() {
 		records[s.ID] = s
