@@ -24,7 +24,7 @@ const (
 	// what was meant for each other.
 	maxRepeats = 256
 	// maxYields is how often such a stream waits for the others, before it asks for more itself.
-	maxYields = 6
+	maxYields = 12
 	// maxStreamTries bounds how often one need-voucher frame is tried again after a look at the deposit.
 	maxStreamTries = 4
 	// maxNotices bounds the payment events that wait for a Stream to ask for them.
