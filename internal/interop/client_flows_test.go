@@ -119,14 +119,21 @@ func theyAreSponsored(t *testing.T, h *house) {
 	assert.Equal(t, g.began.SubFloor(voucher.Units(300)), h.Chain.Balance(g.key.Address), "poorer by what was used and nothing else")
 }
 
+// theyAreTold: a challenge that names a channel of the payer is enough for a client that remembers nothing.
 func theyAreTold(t *testing.T, h *house) {
 	g := h.guest(t)
-	var s said
-	for range 3 {
-		s = g.get("/hinted?deposit=250")
-	}
+	path := "/hinted?deposit=250&payer=" + g.key.Address.Hex()
+	first := g.get(path)
+	g.get(path)
+	s := g.get(path)
 	g.agree(s, books{accepted: 300, spent: 300, deposit: 500, units: 3})
+	g.peer = startPeer(t, "client.mjs") // nothing is remembered
+	g.enter(false)
+	s = g.get(path)
+	assert.Equal(t, first.ChannelID, s.ChannelID)
+	g.agree(s, books{accepted: 400, spent: 400, deposit: 500, units: 4})
 	g.close()
+	assert.Equal(t, must(g.payees.Add(voucher.Units(400))), h.Chain.Balance(h.Payee))
 }
 
 func theyBootstrap(t *testing.T, h *house) {
