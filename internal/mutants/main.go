@@ -7,7 +7,7 @@
 // The tracked files are copied aside as they are in the working tree, so nothing in the tree is changed. Each
 // defect is one replacement in one file ([defect]); its text must be there exactly once, so the list cannot
 // outlive the code it speaks of, and the package's own test looks at that on every run. A defect is killed
-// when go test of one of its packages fails, and survives when all of them pass. One that does not build
+// when a test of one of its packages fails, and fails again, and survives otherwise. One that does not build
 // shows nothing and is an error. The status is 0 only where every defect was killed.
 package main
 
