@@ -90,9 +90,13 @@ func PinFirstUse() Policy {
 			return nil
 		}
 		if !pin.SameTerms(p.Offer) {
-			return fmt.Errorf("%s first asked for payee %s, token %s, escrow %s on chain %d and now asks for payee %s, token %s, escrow %s on chain %d; to accept that, allow it by a Policy",
-				p.Origin, pin.Payee, pin.Token, pin.Escrow, pin.ChainID, p.Offer.Payee, p.Offer.Token, p.Offer.Escrow, p.Offer.ChainID)
+			return fmt.Errorf("%s first asked for %s and now asks for %s; to accept that, allow it by a Policy", p.Origin, terms(pin), terms(p.Offer))
 		}
 		return nil
 	}
+}
+
+// terms are the terms of an offer but its price, in words.
+func terms(o channel.Offer) string {
+	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d", o.Payee, o.Operator, o.Token, o.Escrow, o.ChainID)
 }
