@@ -106,12 +106,13 @@ func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due vou
 //
 // The errors are [ErrSpent] when this claim has nothing left to give, [ErrNotPayable], [ErrLimit] and [ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
-	switch behind := s.authorized.Less(s.Claimed); {
-	case behind: // others used what was meant for this claim: no voucher that exists covers all that is claimed
-	case presented.Less(s.Signed):
-		return s, c, s.Signed, nil
-	case presented.Less(s.authorized):
-		return s, c, s.authorized, nil
+	exists := s.authorized
+	if presented.Less(s.Signed) {
+		exists = s.Signed
+	}
+	// Where others used what was meant for this claim, no voucher that exists covers all that is claimed.
+	if behind := s.authorized.Less(s.Claimed); !behind && presented.Less(exists) {
+		return s, c, exists, nil
 	}
 	if !s.Payable() {
 		return s, c, due, fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.standing())
@@ -124,8 +125,14 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 	if err != nil {
 		return s, c, due, err
 	}
-	target = target.Max(s.Claimed.AddCapped(lim.Ahead).Min(s.ceiling(lim))) // a payee that insists on larger steps
-	if s.ceiling(lim).Less(target) || s.asked.AddCapped(lim.Ahead).Less(target) {
+	asked := s.asked.AddCapped(lim.Ahead)
+	target = target.Max(s.Claimed.AddCapped(lim.Ahead).Min(asked).Min(s.ceiling(lim))) // a payee that insists on larger steps
+	switch {
+	case asked.Less(target) && presented.Less(exists):
+		return s, c, exists, nil
+	case asked.Less(target):
+		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s, and callers asked for no more", ErrSpent, s.ID, presented)
+	case s.ceiling(lim).Less(target):
 		return s, c, due, s.short(target, lim)
 	}
 	next = s

@@ -29,8 +29,9 @@ type payment struct {
 	opening *flight         // held while the request carries the opening transaction
 	openTx  []byte
 
-	paid                            int // how often it was sent with a credential
-	freshened, overtaken, corrected int // how often each kind of second try was made
+	paid                            int            // how often it was sent with a credential
+	freshened, overtaken, corrected int            // how often each kind of second try was made
+	deepest                         voucher.Amount // the deposit when it was last looked at
 	regone                          bool
 	info                            *Payment
 }

@@ -66,7 +66,7 @@ func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.P
 	}
 	switch {
 	case problem.Code == wire.ProblemAmountExceedsDeposit:
-		return p.deepen(ctx)
+		return p.deepen(ctx, voucher.Amount{})
 	case problem.Code == wire.ProblemVerificationFailed && p.overtaken < maxOvertaken:
 		// Most likely another session presented a higher one; the gate reads the record to see.
 		if err := p.stepAside(ctx); err != nil {
@@ -118,7 +118,7 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 		}
 		return true, p.stepAside(ctx)
 	case errors.Is(err, channel.ErrDeposit):
-		return p.deepen(ctx)
+		return p.deepen(ctx, p.signed.Cumulative)
 	case err != nil:
 		return false, err
 	}
@@ -126,13 +126,29 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// deepen looks at the deposit on chain and tops it up where it really is too small.
-func (p *payment) deepen(ctx context.Context) (bool, error) {
-	if p.corrected++; p.corrected > maxCorrected {
+// deepen looks at the deposit on chain and tops it up where it really is too small. spent is what the payee says is
+// used up of our own voucher: it makes room in the deposit, and is not signed.
+func (p *payment) deepen(ctx context.Context, spent voucher.Amount) (bool, error) {
+	if grown := p.account.State().Deposit; p.deepest.Less(grown) {
+		p.deepest = grown // requests that share a channel also share what one of them puts in
+	} else if p.corrected++; p.corrected > maxCorrected {
 		return false, nil
 	}
 	if _, err := p.s.settle(ctx, p.account); err != nil {
 		return false, err
+	}
+	view := func() channel.State {
+		s := p.claim.Without()
+		s.Claimed = s.Claimed.Max(spent)
+		return s
+	}
+	need := ask(p.known.offer)
+	if ready, err := p.covered(view(), need); err != nil {
+		return false, err
+	} else if !ready {
+		if err := p.topUp(ctx, p.account, need, view); err != nil {
+			return false, err
+		}
 	}
 	return true, p.prepare(ctx, p.known)
 }

@@ -386,3 +386,27 @@ func TestTopUpAfterItExpired(t *testing.T) {
 		assert.EqualValues(t, 3, n.transactions.Load())
 	}
 }
+
+// TestFullDepositBehindThePayee: all of the deposit is signed, and the payee has charged more than we counted. The
+// next request makes room for itself.
+func TestFullDepositBehindThePayee(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		l := p.lied()
+		l.after = func(_ int, s sent, resp *http.Response) {
+			if s.action() == "open" {
+				refuseWith(resp, nil, "verification-failed") // charged, and refused all the same
+			}
+		}
+		resp, err := p.do(http.MethodGet, rail+"/data?deposit=100", nil)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.True(t, p.only().Claimed.IsZero())
+		l.after = nil
+		p.get(rail + "/data?deposit=100")
+		s := p.agree()
+		assert.Equal(t, u(200), s.Signed)
+		assert.Equal(t, u(200), s.Deposit)
+	}
+}

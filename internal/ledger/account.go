@@ -35,6 +35,7 @@ type Account struct {
 	// receipts free nothing.
 	shared  bool
 	claims  map[*Claim]struct{}
+	arrears voucher.Amount // what ended streams brought out of vouchers that were meant for others
 	waiting []*order
 	taken   voucher.Amount // the highest voucher that the payee took while we looked
 }
@@ -130,7 +131,9 @@ func (c *Claim) end(release bool) {
 	a := c.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.countDelivered(); a.drop(c) && release {
+	a.countDelivered()
+	a.owe(c)
+	if a.drop(c) && release {
 		a.state = a.state.Release(c.c)
 	}
 }
@@ -143,6 +146,7 @@ func (c *Claim) Settle(w channel.Word) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.countDelivered()
+	a.owe(c)
 	a.drop(c)
 	return a.reconcile(w)
 }
@@ -174,6 +178,17 @@ func (a *Account) catchUp(most voucher.Amount) {
 	a.countDelivered()
 	for c := range a.claims {
 		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, a.ledger.limits)
+	}
+	var ended channel.Claim
+	a.state, ended = a.state.CatchUp(ended, a.arrears, most, a.ledger.limits)
+	a.arrears = a.arrears.SubFloor(ended.Price)
+}
+
+// owe notes what a stream that ends has brought and did not ask for, for the day when another request is refused
+// for it. The caller holds mu.
+func (a *Account) owe(c *Claim) {
+	if c.open {
+		a.arrears = a.arrears.AddCapped(c.brought().Min(a.ledger.limits.Stream).SubFloor(c.c.Price))
 	}
 }
 

@@ -69,11 +69,11 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: the asked cap dropped after a refusal", breaks: "a payee that refuses vouchers does not march the number up",
-		file: "channel/authorize.go", from: ` || s.asked.AddCapped(lim.Ahead).Less(target) {`, to: ` {`, tests: inChannel,
+		file: "channel/authorize.go", from: `asked := s.asked.AddCapped(lim.Ahead)`, to: `asked := s.Protocol.Max()`, tests: inChannel,
 	},
 	{
 		name: "rule: the ceiling dropped after a refusal", breaks: "the deposit and its limit hold for second tries too",
-		file: "channel/authorize.go", from: `if s.ceiling(lim).Less(target) || s.asked`, to: `if s.asked`, tests: inChannel,
+		file: "channel/authorize.go", from: `case s.ceiling(lim).Less(target):`, to: `case false:`, tests: inChannel,
 	},
 	{
 		name: "rule: a claim that is decided again counts twice", breaks: "one request, one price, however many challenges it takes",
