@@ -231,6 +231,31 @@ func TestBootstrapNeedsAProver(t *testing.T) {
 
 type onlyTransactions struct{ voucher.TransactionSigner }
 
+// TestAccessKeyForARoot: a key that the root account authorized on chain funds, proves and signs for it.
+func TestAccessKeyForARoot(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv) // its key is the root's, which stays at home
+	key, err := voucher.ParseKey(srv.Payer().Hex)
+	require.NoError(t, err)
+	srv.Chain.AddAccessKey(p.key.Address, key.Address())
+	access, err := voucher.NewAccessKey(p.key.Address, key)
+	require.NoError(t, err)
+	with := func(c *client.Config) { c.Payer, c.Signer, c.Bootstrap = access, judge{key, t, c.Store}, true }
+	with(&p.cfg)
+	p.restart()
+	p.get("/boot?deposit=150")
+	p.get("/boot?deposit=150") // tops up
+	s := p.agree()
+	assert.Equal(t, p.key.Address, s.Descriptor.Payer)
+	assert.Equal(t, key.Address(), s.Descriptor.AuthorizedSigner)
+	assert.Equal(t, u(300), s.Deposit)
+	p.cold(with)
+	p.get("/boot?deposit=150")
+	assert.Equal(t, s.ID, p.agree().ID)
+	assert.Equal(t, u(300), p.only().Signed)
+	require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+}
+
 // TestAccessKeyBootstrap: the voucher key is another than the payer's; the proof is the payer's.
 func TestAccessKeyBootstrap(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})

@@ -156,6 +156,32 @@ func TestTwoSessionsOnOneStore(t *testing.T) {
 	}
 }
 
+// TestTwoBusySessionsOnOneStore pay at the same time, each with many requests.
+func TestTwoBusySessionsOnOneStore(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv, func(c *client.Config) { c.Retries = 32 })
+		p.get(rail + "/data")
+		q := *p
+		q.restart()
+		q.get(rail + "/data")
+		var group sync.WaitGroup
+		for _, one := range []*payer{p, &q} {
+			group.Go(func() { one.together(16, rail+"/data") })
+		}
+		group.Wait()
+		assert.Equal(t, 34, srv.Served(rail+"/data"))
+		require.NoError(t, p.session.Close(t.Context()))
+		require.NoError(t, q.session.Close(t.Context()))
+		account := srv.Accounts()[0]
+		assert.Equal(t, u(3400), account.Spent)
+		p.restart()
+		s := p.only()
+		assert.False(t, s.Authorized().Less(account.Accepted), "nothing that was signed is forgotten")
+		assert.Equal(t, u(10_000), s.Deposit)
+	}
+}
+
 // TestTwoSessionsOpenTogether: both need a channel at the same moment. One is opened, or the other comes from a
 // race that was lost and was never sent.
 func TestTwoSessionsOpenTogether(t *testing.T) {

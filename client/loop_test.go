@@ -214,6 +214,43 @@ func TestPickingAChallenge(t *testing.T) {
 	}
 }
 
+// TestChallengesThatAreNotKept: one that binds a body, and one that is about to expire, answer one request.
+func TestChallengesThatAreNotKept(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	for name, c := range map[string]struct {
+		path   string
+		change func(c *wire.Challenge)
+	}{
+		"bound to a body":  {"/data", func(c *wire.Challenge) { c.Digest = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:" }},
+		"about to expire":  {"/data?ttl=4", func(*wire.Challenge) {}},
+		"without a margin": {"/data?ttl=100", func(c *wire.Challenge) { c.Expires = time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPayer(t, srv)
+			l := p.lied()
+			l.after = func(_ int, _ sent, resp *http.Response) {
+				l.forge(resp, func(ch *wire.Challenge, _ map[string]any) { c.change(ch) })
+			}
+			for range 3 {
+				p.get(c.path)
+			}
+			assert.Len(t, l.all(), 6, "every request asks first")
+			assert.Equal(t, u(300), p.agree().Signed)
+		})
+	}
+	t.Run("without an expiry", func(t *testing.T) {
+		p := newPayer(t, srv)
+		l := p.lied()
+		l.after = func(_ int, _ sent, resp *http.Response) {
+			l.forge(resp, func(ch *wire.Challenge, _ map[string]any) { ch.Expires = "" })
+		}
+		for range 3 {
+			p.get("/data")
+		}
+		assert.Len(t, l.all(), 4)
+	})
+}
+
 // TestAcceptPayment: the caller's own header stays, and is obeyed.
 func TestAcceptPayment(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})

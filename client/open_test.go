@@ -145,6 +145,56 @@ func TestOpeningThatNeverArrived(t *testing.T) {
 	}
 }
 
+// TestOpeningInDoubtThatIsUsedUp: what it opens with may be spent by the request that was lost, so another one waits
+// for the chain's decision, and says so.
+func TestOpeningInDoubtThatIsUsedUp(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		once(srv, "open", clienttest.Fault{Refuse: http.StatusServiceUnavailable})
+		resp, err := p.do(http.MethodGet, rail+"/data?deposit=0", nil)
+		require.NoError(t, err)
+		resp.Body.Close()
+		e := p.refused(p.do(http.MethodGet, rail+"/data?deposit=0", nil))
+		require.ErrorIs(t, e, client.ErrPending)
+		require.ErrorIs(t, e, channel.ErrDeposit)
+		assert.Equal(t, u(100), p.only().Authorized())
+		srv.Chain.Advance(time.Minute)
+		p.get(rail + "/data?deposit=0")
+		assert.Len(t, srv.Accounts(), 1)
+		assert.Equal(t, u(100), srv.Accounts()[0].Deposit)
+	}
+}
+
+// TestPayeeLikeMppRs: short openings, receipts without figures, no voucher twice and none lower. One price more than
+// what is charged may be signed for an opening, no more.
+func TestPayeeLikeMppRs(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{
+			ShortOpens: true, Receipts: clienttest.BaseReceipts, EqualVouchers: clienttest.EqualRefused, LowerVouchers: clienttest.LowerRefused,
+		})
+		p := newPayer(t, srv)
+		served := 0
+		for n := range 6 {
+			resp, err := p.do(http.MethodGet, rail+"/data?deposit=300", nil)
+			require.NoError(t, err)
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				served++
+			} else {
+				assert.Zero(t, n, "only the opening takes two tries: status %d", resp.StatusCode)
+			}
+		}
+		s := p.only()
+		account, _ := srv.Account(s.ID)
+		assert.Equal(t, u(100*uint64(served)), account.Spent)
+		assert.GreaterOrEqual(t, served, 5)
+		assert.False(t, account.Spent.AddCapped(u(100)).Less(s.Authorized()), "signed %s for %s", s.Authorized(), account.Spent)
+		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		assert.False(t, srv.Chain.Channel(s.ID).Exists)
+	}
+}
+
 // TestRefusedOpening: nothing is vouchered on it, and another request opens with the same transaction.
 func TestRefusedOpening(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})

@@ -194,6 +194,32 @@ func TestWithChannel(t *testing.T) {
 	}
 }
 
+// TestWithChannelOnAColdClient: on v1 the chain knows enough of it; v2 needs its descriptor first.
+func TestWithChannelOnAColdClient(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		p.get(rail + "/data")
+		s := p.only()
+		_, err := srv.Settle(s.ID)
+		require.NoError(t, err)
+		var n pen
+		p.cold(n.counted)
+		resp, err := p.send(p.request(client.WithChannel(t.Context(), s.ID), http.MethodGet, rail+"/data", nil))
+		if rail == "" {
+			e := p.refused(resp, err)
+			require.ErrorIs(t, e, channel.ErrNotOurs)
+			assert.ErrorContains(t, e, "Session.Adopt")
+			assert.Zero(t, n.vouchers.Load())
+			continue
+		}
+		p.ok(resp, err)
+		assert.Equal(t, s.ID, p.agree().ID)
+		assert.Equal(t, u(200), p.only().Signed)
+		assert.Zero(t, n.transactions.Load())
+	}
+}
+
 // TestAdopt takes a channel over that another program opened, and uses it.
 func TestAdopt(t *testing.T) {
 	for _, rail := range rails {

@@ -40,6 +40,9 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 		if err = p.issue(ctx); err == nil {
 			return nil
 		}
+		if p.openTx != nil && errors.Is(err, channel.ErrDeposit) {
+			return fmt.Errorf("%w: an opening is under way that another request may have used up: %w", ErrPending, err)
+		}
 		if !errors.Is(err, channel.ErrDeposit) && !errors.Is(err, channel.ErrNotPayable) {
 			return err
 		}
