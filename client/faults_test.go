@@ -82,7 +82,7 @@ func (p *payer) noneForgotten() {
 		known[s.ID] = s
 	}
 	for _, a := range p.srv.Accounts() {
-		if on := p.srv.Chain.Channel(a.ChannelID); on.Exists {
+		if on := p.srv.Chain.Channel(a.ChannelID); on.Exists && a.Payer == p.key.Address {
 			s, ok := known[a.ChannelID]
 			assert.True(p.t, ok && s.HoldsMoney(), "channel %s holds %s and is not on record", a.ChannelID, on.Deposit)
 		}
