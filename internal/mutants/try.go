@@ -35,7 +35,7 @@ const (
 )
 
 // limit is how long the tests of one package may take. A defect that makes them hang is noticed by it.
-const limit = "60s"
+const limit = "3m"
 
 // plant returns source with the defect in it.
 func (d defect) plant(source []byte) ([]byte, error) {
