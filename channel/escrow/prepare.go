@@ -29,7 +29,7 @@ type OpenParams struct {
 	AuthorizedSigner common.Address
 	// Deposit is in base units, above zero.
 	Deposit voucher.Amount
-	// Salt makes the channel's id unique. Zero means 32 random bytes.
+	// Salt makes the channel's id unique. Zero means 32 random bytes, none of which is zero.
 	Salt common.Hash
 	// Sponsored leaves the fee to the payee's server.
 	Sponsored bool
@@ -100,9 +100,21 @@ func (p OpenParams) descriptor() (channel.Descriptor, error) {
 		d.AuthorizedSigner = d.Payer
 	}
 	if d.Salt == (common.Hash{}) {
-		_, _ = rand.Read(d.Salt[:]) // never fails
+		d.Salt = freshSalt()
 	}
 	return d, nil
+}
+
+// freshSalt is random, without a zero byte. Zero bytes of calldata cost less gas than others, so that an opening
+// would cost a little more or less each time it is prepared, and what a [BalanceError] said to be missing would
+// not always be enough.
+func freshSalt() (salt common.Hash) {
+	for i := range salt {
+		for salt[i] == 0 {
+			_, _ = rand.Read(salt[i : i+1]) // never fails
+		}
+	}
+	return salt
 }
 
 // isTIP20 reports whether the address is one of those that TIP-20 tokens have.
