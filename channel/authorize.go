@@ -31,7 +31,8 @@ type Claim struct{ Price, Raised voucher.Amount }
 // is nothing to sign; otherwise the returned state must be durable before a signature is made.
 //
 // What was authorized and not used is used first. Beyond it the ceiling rises to what was claimed plus
-// Ahead, but never above what callers asked for in all plus Ahead, the deposit, or Limits.Deposit.
+// Ahead, but never above what callers asked for in all plus Ahead, the deposit, Limits.Deposit, or what budgets
+// leave.
 //
 // The errors are [ErrOffer], [ErrLimit], [ErrNotPayable] and [ErrDeposit]; the state is then unchanged.
 func (s State) Authorize(ask Ask, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
@@ -141,14 +142,17 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 	return next, c, target, nil
 }
 
-// ceiling is the most that may ever be authorized as things stand.
+// ceiling is the most that may be authorized as things stand.
 func (s State) ceiling(lim Limits) voucher.Amount {
-	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
+	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(s.authorized.AddCapped(lim.rise()))
 }
 
-// short says why a target is not reachable: by a limit, or for want of deposit.
+// short says why a target is not reachable: by a limit, a budget, or for want of deposit.
 func (s State) short(target voucher.Amount, lim Limits) error {
 	if err := within("Deposit", target, lim.Deposit); err != nil {
+		return err
+	}
+	if err := lim.fits(target.SubFloor(s.authorized)); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: channel %s needs %s, deposited %s", ErrDeposit, s.ID, target, s.Deposit)
@@ -158,6 +162,7 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 // before, by our own signature or by the chain's settlement of one.
 func (s State) signedBefore(v voucher.Amount) State {
 	if s.authorized.Less(v) {
+		s.history = s.history.shifted(v.SubFloor(s.authorized))
 		s.authorized = v
 		s.asked, s.Claimed = s.asked.Max(v), s.Claimed.Max(v)
 	}

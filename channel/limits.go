@@ -33,6 +33,14 @@ type Limits struct {
 	// each channel: a dishonest payee can settle it without having delivered anything for it. Zero
 	// signs for what was asked and nothing more.
 	Ahead voucher.Amount
+	// Ask is the price above which the owner is asked first (client.Config.Approve). Zero asks for nothing.
+	Ask voucher.Amount
+	// All, Origin and Payee bound what may be authorized over time: on all channels of the store together, for any
+	// one origin, and for any one payee at whatever origin. They hold across restarts. Where nothing is set, a month
+	// authorizes no more than Total, whoever asks.
+	All, Origin, Payee Windows
+
+	room *Room // what budgets leave for one decision; nil where they are not looked at
 }
 
 // ErrLimit is what every [LimitError] is, for errors.Is.
@@ -40,13 +48,21 @@ var ErrLimit = errors.New("channel: refused by a limit")
 
 // LimitError says which limit refused, what was wanted and what is allowed. Nothing was signed.
 type LimitError struct {
-	// Limit is the field of [Limits] that refused.
+	// Limit is the field of [Limits] that refused, for example "Price" or "Origin.Day", or [RunBudget].
 	Limit string
-	// Wanted and Allowed are in base units.
-	Wanted, Allowed voucher.Amount
+	// Wanted and Allowed are in base units; for a budget both count what was authorized before. Left is what the
+	// limit leaves.
+	Wanted, Allowed, Left voucher.Amount
 }
 
+// RunBudget is the Limit of a [LimitError] about the budget of one run (client.WithBudget).
+const RunBudget = "WithBudget"
+
 func (e *LimitError) Error() string {
+	if e.Limit == RunBudget {
+		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, allowed %s, left %s: start the run with a larger budget to allow this",
+			e.Wanted, e.Allowed, e.Left)
+	}
 	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: set Limits.%s to at least %s to allow this",
 		e.Limit, e.Wanted, e.Allowed, e.Limit, e.Wanted)
 }
@@ -57,7 +73,7 @@ func (e *LimitError) Is(target error) bool { return target == ErrLimit }
 // within returns a LimitError where wanted is above allowed.
 func within(limit string, wanted, allowed voucher.Amount) error {
 	if allowed.Less(wanted) {
-		return &LimitError{Limit: limit, Wanted: wanted, Allowed: allowed}
+		return &LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func PlanPayment(s *State, ask Ask, suggested, funded voucher.Amount, lim Limits
 		return Plan{}, err
 	}
 	if s == nil {
-		return plan(Fund, ask.Price, voucher.Amount{}, suggested, funded, lim, voucher.Protocol(0).Max())
+		return plan(Fund, ask.Price, voucher.Amount{}, ask.Price, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
 	size := ask.Price
 	if !ask.Floor.IsZero() {
@@ -45,11 +45,11 @@ func PlanPayment(s *State, ask Ask, suggested, funded voucher.Amount, lim Limits
 	if !s.Deposit.Less(need) {
 		return Plan{Step: Pay}, nil
 	}
-	return plan(TopUp, need, s.Deposit, suggested, funded, lim, s.Protocol.Max())
+	return plan(TopUp, need, s.Deposit, need.SubFloor(s.authorized), suggested, funded, lim, s.Protocol.Max())
 }
 
-// plan sizes a deposit that has to reach need from have.
-func plan(step Step, need, have, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
+// plan sizes a deposit that has to reach need from have, so that the ceiling can rise by rise.
+func plan(step Step, need, have, rise, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
 	room := lim.Deposit.Min(most).SubFloor(have)
 	short := need.SubFloor(have)
 	if err := within("Deposit", need, lim.Deposit); err != nil {
@@ -57,6 +57,9 @@ func plan(step Step, need, have, suggested, funded voucher.Amount, lim Limits, m
 	}
 	if err := within("Total", funded.AddCapped(short), lim.total()); err != nil {
 		return Plan{}, err
+	}
+	if err := lim.fits(rise); err != nil {
+		return Plan{}, err // nothing is deposited for what may not be paid
 	}
 	wish := lim.Fund
 	if wish.IsZero() {

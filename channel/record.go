@@ -1,9 +1,11 @@
 package channel
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -33,6 +35,7 @@ type record struct {
 	Writer     string           `json:"writer,omitempty"`
 
 	Authorized voucher.Amount `json:"authorized"`
+	History    History        `json:"history,omitempty"`
 	Asked      voucher.Amount `json:"asked"`
 	Signed     voucher.Amount `json:"signed"`
 	Voucher    hexutil.Bytes  `json:"voucher,omitempty"`
@@ -94,7 +97,7 @@ func (s State) Encode() ([]byte, error) {
 	return json.Marshal(record{
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
-		Authorized: s.authorized, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed,
+		Authorized: s.authorized, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed,
 		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
@@ -115,7 +118,7 @@ func Decode(data []byte) (State, error) {
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
 		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
-		authorized: r.Authorized, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed,
+		authorized: r.Authorized, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed,
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
@@ -123,6 +126,9 @@ func Decode(data []byte) (State, error) {
 	}
 	if s.authorized.Less(s.Signed) {
 		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", ErrRecord, s.ID, s.Signed, s.authorized)
+	}
+	if !slices.IsSortedFunc(s.history, func(a, b Mark) int { return cmp.Compare(a.At, b.At) }) {
+		return State{}, fmt.Errorf("%w: channel %s has a history that goes back in time", ErrRecord, s.ID)
 	}
 	if err := s.checkID(); err != nil {
 		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)

@@ -44,6 +44,8 @@ type State struct {
 
 	// authorized is the durable ceiling: no signature above it exists or will. See authorize.go.
 	authorized voucher.Amount
+	// history is how authorized rose; see history.go.
+	history History
 	// asked is the sum of all prices that callers ever asked for; authorized is at most this plus Ahead.
 	asked voucher.Amount
 	// Signed is the highest cumulative amount whose voucher is known to exist.

@@ -38,7 +38,16 @@ type Config struct {
 	Store store.Store
 	// Limits say how much may be spent. The zero value pays nothing.
 	Limits channel.Limits
-	// Policy says with whom to deal. Nil is [PinFirstUse].
+	// Origins are limits of single origins, written as scheme://host or scheme://host:port: what is not zero takes the place of
+	// what Limits say, higher or lower. Limits.All and Total are those of all origins and are not set here.
+	Origins map[string]channel.Limits
+	// Raise is how far [WithLimits] may raise single limits. What is zero may only be lowered.
+	Raise channel.Limits
+	// Approve is asked before a price above Limits.Ask is paid, once a request. It may be slow, for example wait for
+	// a person; it must obey the context and be safe for concurrent use. An error refuses the request with [ErrPolicy]. Nil refuses
+	// such prices.
+	Approve func(context.Context, Approval) error
+	// Policy says with whom to deal. Nil is [PinFirstUse] over Store.
 	Policy Policy
 	// Escrow is the escrow to trust instead of the canonical one of the chain and protocol. Zero trusts the
 	// canonical one only.
@@ -93,9 +102,23 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("client: Config.Retries is %d; it counts, from 1 on, and zero means %d", cfg.Retries, defaultRetries)
 	case cfg.Limits.Deposit.Less(cfg.Limits.Fund):
 		return nil, fmt.Errorf("client: Limits.Fund is %s, above Limits.Deposit, which is %s", cfg.Limits.Fund, cfg.Limits.Deposit)
+	case cfg.Limits.Ask.Less(cfg.Limits.Price) && !cfg.Limits.Ask.IsZero() && cfg.Approve == nil:
+		return nil, fmt.Errorf("client: Limits.Ask is %s, below Limits.Price, and Config.Approve is nil: there is nobody to ask", cfg.Limits.Ask)
 	case cfg.Stall < 0:
 		return nil, fmt.Errorf("client: Config.Stall is %s; it is a time to wait, and zero means %s", cfg.Stall, defaultStall)
 	}
+	origins := make(map[string]channel.Limits, len(cfg.Origins))
+	for name, own := range cfg.Origins {
+		origin, err := parseOrigin(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w (in Config.Origins)", err)
+		}
+		if own.All != (channel.Windows{}) || !own.Total.IsZero() {
+			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, which are for all origins together; set Origin", name)
+		}
+		origins[origin] = own
+	}
+	cfg.Origins = origins
 	if cfg.Store == nil {
 		cfg.Store = store.NewMem()
 	}
@@ -103,7 +126,7 @@ func New(cfg Config) (*Session, error) {
 		cfg.Base = http.DefaultTransport
 	}
 	if cfg.Policy == nil {
-		cfg.Policy = PinFirstUse()
+		cfg.Policy = PinFirstUse(cfg.Store)
 	}
 	if cfg.Retries == 0 {
 		cfg.Retries = defaultRetries
@@ -123,6 +146,7 @@ func New(cfg Config) (*Session, error) {
 		routes: map[routeKey]*known{}, last: map[string]common.Hash{},
 		asked: map[string]time.Time{}, flights: map[string]*flight{}, twins: map[*http.Transport]*http.Transport{},
 	}
+	s.ledger.OnNear = s.tellNear
 	if cfg.Payer != nil {
 		s.payer = cfg.Payer.Address()
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -26,6 +28,7 @@ const (
 	EventViolation EventKind = "violation" // the server's numbers cannot be; Err says which. Nothing was lost
 	EventGone      EventKind = "gone"      // the payee takes no more vouchers of a channel that holds money
 	EventClosed    EventKind = "closed"    // the chain says that a channel is closed
+	EventBudget    EventKind = "budget"    // four fifths of a budget are authorized; Decision says of which
 )
 
 // Event is something that happened to money. It is a copy; changing it changes nothing.
@@ -42,14 +45,20 @@ type Event struct {
 	Status int
 	// Receipt is the receipt that came, nil where none did.
 	Receipt *receipt.Receipt
-	Err     error
+	// Decision is the budget that is nearly used up, nil for other events.
+	Decision *channel.Decision
+	Err      error
+}
+
+func (s *Session) tellNear(n ledger.Near) {
+	s.tell(context.Background(), Event{Kind: EventBudget, Origin: n.Scope.Origin, ChannelID: n.ChannelID, Decision: &n.Decision})
 }
 
 // tell hands an event to the log and the caller's hook, after the write and outside all locks. A hook
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
 	level := slog.LevelDebug
-	if e.Kind == EventViolation || e.Kind == EventGone {
+	if e.Kind == EventViolation || e.Kind == EventGone || e.Kind == EventBudget {
 		level = slog.LevelWarn
 	}
 	if s.log.Enabled(ctx, level) {

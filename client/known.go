@@ -29,6 +29,9 @@ type routeKey struct {
 	channel              common.Hash
 }
 
+// String is the method and the path.
+func (k routeKey) String() string { return k.method + " " + k.path }
+
 func routeOf(origin string, req *http.Request) routeKey {
 	method := req.Method
 	if method == "" {

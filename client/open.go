@@ -18,13 +18,13 @@ import (
 // replaces is the channel that the scope used until now, nil where it had none.
 func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready bool, err error) {
 	if p.opening == nil {
-		if p.opening, err = p.s.fly(ctx, p.scope().Key()); err != nil || p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, p.scope(p.known.offer).Key()); err != nil || p.opening == nil {
 			return false, err
 		}
 		return false, nil // look again: the one before may have opened it
 	}
 	offer := p.known.offer
-	plan, err := p.s.ledger.Reserve(nil, ask(offer), offer.Suggested)
+	plan, err := p.s.ledger.Reserve(ctx, p.scope(p.known.offer), nil, ask(offer), offer.Suggested)
 	if err != nil {
 		return false, err
 	}
@@ -47,7 +47,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 	if err != nil {
 		return false, err
 	}
-	state, err := channel.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, p.scope(), channel.Funding{
+	state, err := channel.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, p.scope(p.known.offer), channel.Funding{
 		Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 // second one.
 func (p *payment) resumeOpening(ctx context.Context, account *ledger.Account) (ready bool, err error) {
 	if p.opening == nil {
-		if p.opening, err = p.s.fly(ctx, p.scope().Key()); err != nil || p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, p.scope(p.known.offer).Key()); err != nil || p.opening == nil {
 			return false, err
 		}
 		return false, nil
@@ -143,7 +143,7 @@ func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChai
 // covered reports whether the deposit covers an ask on a channel as it stands. It counts nothing against
 // Limits.Total; the error is a limit's that no top-up of another request can change.
 func (p *payment) covered(state channel.State, need channel.Ask) (bool, error) {
-	plan, err := channel.PlanPayment(&state, need, voucher.Amount{}, voucher.Amount{}, p.s.cfg.Limits)
+	plan, err := channel.PlanPayment(&state, need, voucher.Amount{}, voucher.Amount{}, p.terms.Limits)
 	return plan.Step == channel.Pay, err
 }
 
@@ -164,7 +164,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	}
 	if !state.ToppingUp.Pending() {
 		now := view()
-		plan, err := p.s.ledger.Reserve(&now, need, p.known.offer.Suggested)
+		plan, err := p.s.ledger.Reserve(ctx, account.State().Scope, &now, need, p.known.offer.Suggested)
 		if err != nil || plan.Step != channel.TopUp {
 			return err // nil: it is covered by now
 		}

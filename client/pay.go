@@ -22,6 +22,10 @@ type payment struct {
 	origin string
 	route  routeKey
 
+	terms    ledger.Terms // what it is held to
+	termsErr error        // why its context's limits are not allowed; free requests go on
+	approved voucher.Amount
+
 	known   *known          // the challenge being answered; nil while nothing is to be paid
 	account *ledger.Account // the channel it is paid from
 	claim   *ledger.Claim   // what stands for it in the ledger
@@ -50,7 +54,8 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 	}
 	origin := originOf(req.URL)
 	p := &payment{s: s, out: out, origin: origin, route: routeOf(origin, req), info: &Payment{Outcome: None}}
-	ctx := withPayment(req.Context(), p.info)
+	p.terms, p.termsErr = s.terms(req.Context(), origin)
+	ctx := ledger.Within(withPayment(req.Context(), p.info), p.terms)
 	defer p.land()
 
 	p.present(ctx)
@@ -86,7 +91,8 @@ func (p *payment) present(ctx context.Context) {
 	if ready, err := p.covered(state, ask(k.offer)); !ready || err != nil {
 		return
 	}
-	if p.s.cfg.Limits.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))) != nil {
+	if lim := p.terms.Limits; p.termsErr != nil || lim.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))) != nil ||
+		(!lim.Ask.IsZero() && lim.Ask.Less(k.offer.Price)) {
 		return
 	}
 	claim, signed, err := k.account.Issue(ctx, ask(k.offer))

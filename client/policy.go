@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -13,8 +12,8 @@ import (
 
 // Proposal is what a [Policy] is asked about: who wants money, where, and on what terms.
 type Proposal struct {
-	// Origin is scheme://host:port of the request.
-	Origin string
+	// Origin is scheme://host:port of the request, Route its method and path.
+	Origin, Route string
 	// Offer is the decoded challenge.
 	Offer channel.Offer
 }
@@ -51,6 +50,27 @@ func AllowPayees(payees ...common.Address) Policy {
 	}
 }
 
+// DenyHosts deals with all origins but these, each written as for [AllowHosts].
+func DenyHosts(origins ...string) Policy {
+	listed := AllowHosts(origins...)
+	return func(ctx context.Context, p Proposal) error {
+		if listed(ctx, p) == nil {
+			return fmt.Errorf("origin %s is denied", p.Origin)
+		}
+		return nil
+	}
+}
+
+// DenyPayees deals with all payees but these.
+func DenyPayees(payees ...common.Address) Policy {
+	return func(_ context.Context, p Proposal) error {
+		if slices.Contains(payees, p.Offer.Payee) {
+			return fmt.Errorf("payee %s is denied", p.Offer.Payee)
+		}
+		return nil
+	}
+}
+
 // AllowTokens pays in these tokens only.
 func AllowTokens(tokens ...common.Address) Policy {
 	return func(_ context.Context, p Proposal) error {
@@ -71,32 +91,4 @@ func All(policies ...Policy) Policy {
 		}
 		return nil
 	}
-}
-
-// PinFirstUse deals with whatever payee, token, chain and escrow an origin names first, and refuses
-// that origin when it names others later. The memory is the returned policy's own and lasts as long as
-// it. It is what a nil Policy means.
-func PinFirstUse() Policy {
-	var mu sync.Mutex // guards pins
-	pins := map[string]channel.Offer{}
-	return func(_ context.Context, p Proposal) error {
-		mu.Lock()
-		defer mu.Unlock()
-		// An origin may serve both protocol versions; each is pinned on its own.
-		key := p.Origin + " " + p.Offer.Protocol.String()
-		pin, ok := pins[key]
-		if !ok {
-			pins[key] = p.Offer
-			return nil
-		}
-		if !pin.SameTerms(p.Offer) {
-			return fmt.Errorf("%s first asked for %s and now asks for %s; to accept that, allow it by a Policy", p.Origin, terms(pin), terms(p.Offer))
-		}
-		return nil
-	}
-}
-
-// terms are the terms of an offer but its price, in words.
-func terms(o channel.Offer) string {
-	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d", o.Payee, o.Operator, o.Token, o.Escrow, o.ChainID)
 }

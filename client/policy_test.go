@@ -40,12 +40,12 @@ func TestPolicies(t *testing.T) {
 		"no payee":             {client.AllowPayees(), false, "payee"},
 		"token":                {client.AllowTokens(srv.Token), true, ""},
 		"another token":        {client.AllowTokens(other), false, "token"},
-		"all":                  {client.All(client.AllowHosts(srv.URL), client.AllowPayees(srv.Payee), client.AllowTokens(srv.Token), client.PinFirstUse()), true, ""},
+		"all":                  {client.All(client.AllowHosts(srv.URL), client.AllowPayees(srv.Payee), client.AllowTokens(srv.Token), client.PinFirstUse(nil)), true, ""},
 		"one of all":           {client.All(client.AllowHosts(srv.URL), refuse, client.AllowTokens(srv.Token)), false, "not today"},
 		"all of none":          {client.All(), true, ""},
 		"an own one":           {refuse, false, "not today"},
 		"the default":          {nil, true, ""},
-		"default, spelled out": {client.PinFirstUse(), true, ""},
+		"default, spelled out": {client.PinFirstUse(nil), true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n pen

@@ -21,10 +21,7 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 		return err
 	}
 	k.echo = wire.NewEcho(k.challenge, wire.FormatSource(k.offer.ChainID, p.s.payer))
-	if err := p.s.cfg.Limits.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))); err != nil {
-		return err
-	}
-	if err := p.s.consent(ctx, p.origin, k.offer); err != nil {
+	if err := p.consent(ctx, k.offer); err != nil {
 		return err
 	}
 	p.known = k
@@ -101,7 +98,7 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 // uses, one that the server can prove is ours, or nil.
 func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
 	offer := p.known.offer
-	scope := p.scope()
+	scope := p.scope(offer)
 	if id, ok := channelFrom(ctx); ok {
 		return p.s.named(ctx, id, scope, placeOf(p.out.req.URL))
 	}
@@ -118,8 +115,8 @@ func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
 	return account, nil
 }
 
-func (p *payment) scope() channel.Scope {
-	return p.known.offer.Scope(p.origin, p.s.payer, p.s.ledger.Signer())
+func (p *payment) scope(o channel.Offer) channel.Scope {
+	return o.Scope(p.origin, p.s.payer, p.s.ledger.Signer())
 }
 
 // absorb books what a challenge says of our channel: numbers that can only lower what is signed next, and a

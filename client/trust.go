@@ -56,14 +56,17 @@ func (s *Session) place(ctx context.Context, u *url.URL, o *channel.Offer) error
 	return nil
 }
 
-// consent asks the policy, after the limits have been looked at: nobody is bothered about a price that
-// is not allowed anyway.
-func (s *Session) consent(ctx context.Context, origin string, o channel.Offer) error {
-	if err := s.cfg.Limits.CheckPrice(o.Price); err != nil {
+// consent asks the policy and then the owner, after the limits have been looked at: nobody is bothered about a price
+// that is not allowed anyway.
+func (p *payment) consent(ctx context.Context, o channel.Offer) error {
+	if p.termsErr != nil {
+		return p.termsErr
+	}
+	if err := p.terms.Limits.CheckPrice(o.Price.AddCapped(tolls(p.out.req))); err != nil {
 		return err
 	}
-	if err := s.cfg.Policy(ctx, Proposal{Origin: origin, Offer: o}); err != nil {
+	if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
-	return nil
+	return p.approve(ctx, o)
 }

@@ -38,6 +38,7 @@ type Account struct {
 	arrears voucher.Amount // what ended streams brought out of vouchers that were meant for others
 	waiting []*order
 	taken   voucher.Amount // the highest voucher that the payee took while we looked
+	near    []Near         // budgets that are nearly used up, to be told
 }
 
 // Claim is an ask in flight: a request whose answer is not in yet, or a stream that is being read.
@@ -47,6 +48,8 @@ type Claim struct {
 	delivered func() uint64 // pieces of a stream so far; nil for a request
 	open      bool
 	c         channel.Claim
+	terms     Terms
+	charged   voucher.Amount // what the run was charged for it
 }
 
 // ID is the channel's id.
@@ -134,8 +137,14 @@ func (c *Claim) end(release bool) {
 	a.countDelivered()
 	a.owe(c)
 	if a.drop(c) && release {
-		a.state = a.state.Release(c.c)
+		a.release(c)
 	}
+}
+
+// release frees what a claim stood for. The caller holds mu.
+func (a *Account) release(c *Claim) {
+	a.state = a.state.Release(c.c)
+	c.refund()
 }
 
 // Settle ends the claim with the word that its answer brought, in one step: a word is complete for its own claim
@@ -167,6 +176,7 @@ func (a *Account) countDelivered() {
 		}
 		if total, err := c.unit.Mul(c.delivered()); err == nil {
 			a.state, c.c = a.state.Deliver(c.c, total)
+			c.charge()
 		}
 	}
 }
@@ -177,7 +187,8 @@ func (a *Account) catchUp(most voucher.Amount) {
 	defer a.mu.Unlock()
 	a.countDelivered()
 	for c := range a.claims {
-		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, a.ledger.limits)
+		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, c.terms.Limits)
+		c.charge()
 	}
 	var ended channel.Claim
 	a.state, ended = a.state.CatchUp(ended, a.arrears, most, a.ledger.limits)
@@ -188,7 +199,7 @@ func (a *Account) catchUp(most voucher.Amount) {
 // for it. The caller holds mu.
 func (a *Account) owe(c *Claim) {
 	if c.open {
-		a.arrears = a.arrears.AddCapped(c.brought().Min(a.ledger.limits.Stream).SubFloor(c.c.Price))
+		a.arrears = a.arrears.AddCapped(c.brought().Min(c.terms.Limits.Stream).SubFloor(c.c.Price))
 	}
 }
 

@@ -89,7 +89,7 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
 	b := newBench(t, l)
-	p, err := b.Reserve(nil, price(10), u(100))
+	p, err := b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
 	tx := channel.Funding{Amount: p.Amount, Raw: []byte{1}}
 	b.Leave(tx, p.Amount)

@@ -15,7 +15,7 @@ import (
 // the turn.
 func (a *Account) issue(ctx context.Context, batch []*order) {
 	for range maxConflicts {
-		if err := a.refresh(ctx); err != nil {
+		if err := errors.Join(a.refresh(ctx), a.ledger.read(ctx)); err != nil {
 			a.fail(batch, err)
 			return
 		}

@@ -32,6 +32,9 @@ type Ledger struct {
 	signer voucher.Signer
 	limits channel.Limits
 	name   string // of this ledger among those that write the same records
+	books  books
+	// OnNear is told which budgets are nearly used up, if it is set before the ledger is used.
+	OnNear func(Near)
 
 	mu       sync.Mutex // guards what follows; held shortly
 	accounts map[common.Hash]*Account
@@ -41,7 +44,7 @@ type Ledger struct {
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
-	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{}}
+	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), books: books{rows: map[common.Hash]row{}}, accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{}}
 }
 
 // Limits are the limits that the gate obeys.
@@ -209,10 +212,14 @@ func (l *Ledger) Funded() voucher.Amount {
 // Reserve plans a payment and counts what it puts into a channel, in one step, so that requests that
 // race cannot pass Limits.Total together. What leaves is then counted by Leave; give back the rest with
 // Unreserve.
-func (l *Ledger) Reserve(s *channel.State, ask channel.Ask, suggested voucher.Amount) (channel.Plan, error) {
+func (l *Ledger) Reserve(ctx context.Context, scope channel.Scope, s *channel.State, ask channel.Ask, suggested voucher.Amount) (channel.Plan, error) {
+	lim, err := l.Limited(ctx, scope)
+	if err != nil {
+		return channel.Plan{}, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, err := channel.PlanPayment(s, ask, suggested, l.funded, l.limits)
+	p, err := channel.PlanPayment(s, ask, suggested, l.funded, lim)
 	if err == nil {
 		l.funded = l.funded.AddCapped(p.Amount)
 	}

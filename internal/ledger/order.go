@@ -11,12 +11,13 @@ import (
 
 // rule is a decision of package channel: what an order does to the state and to its claim, and the
 // cumulative amount of the voucher that it wants presented.
-type rule func(channel.State, channel.Claim) (channel.State, channel.Claim, voucher.Amount, error)
+type rule func(channel.State, channel.Claim, channel.Limits) (channel.State, channel.Claim, voucher.Amount, error)
 
 // order is one decision that waits at the gate. Orders that wait together are decided together: one
 // durable write and one voucher, which covers them all.
 type order struct {
 	rule   rule
+	terms  Terms
 	claim  *Claim // nil for an order that claims nothing
 	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
 	before channel.Claim
@@ -34,17 +35,17 @@ type order struct {
 // ended with Keep or Release. The errors are those of [channel.State.Authorize], [ErrStore], the
 // signer's and the context's; nothing was signed then.
 func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.Signed, error) {
-	c := &Claim{account: a}
-	signed, err := a.place(ctx, &order{claim: c, rule: func(s channel.State, _ channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
-		return s.Authorize(ask, a.ledger.limits)
+	c := &Claim{account: a, terms: a.ledger.terms(ctx)}
+	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, _ channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Authorize(ask, lim)
 	}})
 	return c, signed, err
 }
 
 // Renew decides the ask of a claim again, as [channel.State.Renew] does.
 func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher.Signed, error) {
-	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
-		return s.Renew(was, ask, a.ledger.limits)
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Renew(was, ask, lim)
 	}})
 }
 
@@ -58,8 +59,8 @@ func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount)
 		a.stale = true
 	}
 	a.mu.Unlock()
-	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
-		return s.Overdrawn(was, presented, a.ledger.limits)
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.Overdrawn(was, presented, lim)
 	}})
 }
 
@@ -67,15 +68,15 @@ func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount)
 // [channel.State.AuthorizeMore].
 func (a *Account) More(ctx context.Context, c *Claim, required voucher.Amount) (voucher.Signed, error) {
 	a.catchUp(required)
-	return a.place(ctx, &order{claim: c, rule: func(s channel.State, was channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
-		return s.AuthorizeMore(was, c.brought(), required, c.unit, a.ledger.limits)
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+		return s.AuthorizeMore(was, c.brought(), required, c.unit, lim)
 	}})
 }
 
 // CloseVoucher returns the voucher of a cooperative close. The errors are those of
 // [channel.State.CloseDue].
 func (a *Account) CloseVoucher(ctx context.Context, refused voucher.Amount) (voucher.Signed, error) {
-	return a.place(ctx, &order{exact: true, rule: func(s channel.State, c channel.Claim) (channel.State, channel.Claim, voucher.Amount, error) {
+	return a.place(ctx, &order{exact: true, rule: func(s channel.State, c channel.Claim, _ channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
 		due, err := s.CloseDue(refused)
 		return s, c, due, err
 	}})
@@ -92,6 +93,7 @@ func (a *Account) place(ctx context.Context, o *order) (voucher.Signed, error) {
 		select {
 		case a.turn <- struct{}{}:
 			a.work(ctx)
+			a.tellNear()
 			select {
 			case <-o.served:
 			default:
@@ -124,13 +126,16 @@ func (a *Account) atOnce(o *order) bool {
 		return false
 	}
 	a.countDelivered()
-	next, after, due, err := o.rule(a.state, o.before)
+	next, after, due, err := o.rule(a.state, o.before, o.terms.Limits)
+	if err == nil && due != a.state.Signed {
+		return false
+	}
+	if err == nil && o.claim != nil {
+		err = o.claim.afford(after.Price)
+	}
 	if err != nil {
 		o.err = err
 		return true
-	}
-	if due != a.state.Signed {
-		return false
 	}
 	a.state = next
 	a.admit(o, after)
@@ -181,7 +186,7 @@ func (a *Account) leave(o *order) bool {
 // abandon frees what an order counted whose caller has left. The caller holds mu.
 func (a *Account) abandon(o *order) {
 	if o.err == nil && o.claim != nil && a.drop(o.claim) {
-		a.state = a.state.Release(o.claim.c)
+		a.release(o.claim)
 	}
 }
 
@@ -247,7 +252,7 @@ func (a *Account) decide(batch []*order) (left []*order, due voucher.Amount, rai
 		if o.claim != nil {
 			o.before = o.claim.c
 		}
-		next, after, want, err := o.rule(a.state, o.before)
+		next, after, want, err := a.decided(o)
 		if err != nil {
 			o.err = err
 			close(o.served)
@@ -271,7 +276,9 @@ func (a *Account) retract(batch []*order) {
 			continue
 		}
 		a.state = a.state.Undo(o.from, o.to)
-		if o.claim.c = o.before; o.before == (channel.Claim{}) {
+		o.claim.c = o.before
+		o.claim.charge()
+		if o.before == (channel.Claim{}) {
 			a.drop(o.claim)
 		}
 	}

@@ -12,11 +12,11 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: policy not asked", breaks: "the owner says with whom to deal",
-		file: "client/trust.go", from: `if err := s.cfg.Policy(ctx, Proposal{Origin: origin, Offer: o}); err != nil {`, to: `if err := s.cfg.Policy(ctx, Proposal{Origin: origin, Offer: o}); false {`, tests: inClient,
+		file: "client/trust.go", from: `if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); err != nil {`, to: `if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); false {`, tests: inClient,
 	},
 	{
 		name: "pay: first use not pinned", breaks: "a payee, token, chain or escrow that changes is refused",
-		file: "client/policy.go", from: `if !pin.SameTerms(p.Offer) {`, to: `if false {`, tests: inClient,
+		file: "client/pins.go", from: `if pin.Terms != offered || (seen && was != unit) {`, to: `if false {`, tests: inClient,
 	},
 	{
 		name: "pay: other terms on the retry", breaks: "who wants the money now is a new decision",
