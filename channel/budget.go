@@ -160,8 +160,14 @@ type field struct {
 // fields are all amounts of the limits, in the order of their declaration.
 func (l *Limits) fields() []field {
 	out := []field{
-		{"Price", &l.Price}, {"Deposit", &l.Deposit}, {"Total", &l.Total}, {"Fund", &l.Fund}, {"Stream", &l.Stream},
-		{"Step", &l.Step}, {"Ahead", &l.Ahead}, {"Ask", &l.Ask},
+		{"Price", &l.Price},
+		{"Deposit", &l.Deposit},
+		{"Total", &l.Total},
+		{"Fund", &l.Fund},
+		{"Stream", &l.Stream},
+		{"Step", &l.Step},
+		{"Ahead", &l.Ahead},
+		{"Ask", &l.Ask},
 	}
 	for _, w := range []struct {
 		name string
