@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -26,16 +27,19 @@ var clientFlows = []struct {
 	{"deposit used up", voucher.V1, theyRunDry},
 	{"top-up in a stream", voucher.V2, theyTopUpInStream},
 	{"sponsored", 0, theyAreSponsored},
-	{"snapshot", voucher.V2, theyAreTold},
+	{"snapshot", 0, theyAreTold},
 	{"bootstrap", voucher.V2, theyBootstrap},
 	{"settled in mid-session", 0, theyAreSettled},
-	{"least growth of a voucher", voucher.V2, theyGrow},
+	{"resumed in a fresh process", voucher.V2, theyResume},
+	{"least growth of a voucher", 0, theyGrow},
 	{"forgotten", 0, theyAreForgotten},
 	{"closed together", 0, theyClose},
+	{"closed alone", 0, theyLeave}, // moves the clock, so it is last
 }
 
 func theirClient(t *testing.T, rail voucher.Protocol) {
-	h := &house{Server: clienttest.New(t, clienttest.Config{WallClock: true}), rail: rail, client: startPeer(t, "client.mjs")}
+	s := clienttest.New(t, clienttest.Config{WallClock: true})
+	h := &house{Server: s, chain: dial(t, s.RPCURL), rail: rail, client: startPeer(t, "client.mjs")}
 	if rail == voucher.V1 {
 		h.prefix = "/v1"
 	}
@@ -49,6 +53,7 @@ func theirClient(t *testing.T, rail voucher.Protocol) {
 // house is our test server, and where its routes of the rail are.
 type house struct {
 	*clienttest.Server
+	chain  *node
 	rail   voucher.Protocol
 	prefix string
 	client *peer
@@ -57,11 +62,11 @@ type house struct {
 // guest is a client of mppx's.
 type guest struct {
 	*peer
-	t             testing.TB
-	h             *house
-	key           clienttest.Key
-	began, payees voucher.Amount
-	asked         int // how many requests the server had seen before
+	t      testing.TB
+	h      *house
+	key    clienttest.Key
+	purses purses // as they were when it began
+	asked  int    // how many requests the server had seen before
 }
 
 // said is what the client says after a command.
@@ -82,16 +87,25 @@ type said struct {
 func (h *house) guest(t testing.TB) *guest {
 	t.Helper()
 	g := &guest{peer: h.client, t: t, h: h, key: h.Payer()}
-	g.began, g.payees = h.Chain.Balance(g.key.Address), h.Chain.Balance(h.Payee)
+	g.purses = h.chain.purses(t, g.key.Address, h.Payee, h.Escrow(h.rail))
 	g.asked = len(h.Requests())
-	g.enter(false)
+	g.enter(nil)
 	return g
 }
 
-// enter begins a session that knows the key and nothing else.
-func (g *guest) enter(bootstrap bool) {
+// enter begins a session that knows the key, and what more says.
+func (g *guest) enter(more args) {
 	g.t.Helper()
-	g.do(g.t, "start", args{"v1": g.h.rail == voucher.V1, "key": g.key.Hex, "rpcUrl": g.h.RPCURL, "bootstrap": bootstrap, "maxDeposit": "0.01"}, nil)
+	a := args{"v1": g.h.rail == voucher.V1, "key": g.key.Hex, "rpcUrl": g.h.RPCURL, "maxDeposit": "0.01"}
+	maps.Copy(a, more)
+	g.do(g.t, "start", a, nil)
+}
+
+// again begins a session in a process of its own.
+func (g *guest) again(more args) {
+	g.t.Helper()
+	g.peer = startPeer(g.t, "client.mjs")
+	g.enter(more)
 }
 
 // fetch expects a paid 200.
@@ -99,9 +113,7 @@ func (g *guest) fetch(path string, more args) said {
 	g.t.Helper()
 	var s said
 	a := args{"url": g.h.URL + g.h.prefix + path}
-	for k, v := range more {
-		a[k] = v
-	}
+	maps.Copy(a, more)
 	g.do(g.t, "fetch", a, &s)
 	require.Equal(g.t, 200, s.Status, s.Body)
 	require.NotNil(g.t, s.Receipt)
@@ -140,6 +152,21 @@ func (g *guest) agree(s said, want books) {
 	if s.Receipt != nil {
 		assert.Equal(g.t, [2]uint64{want.accepted, want.spent}, [2]uint64{n(s.Receipt.Accepted), n(s.Receipt.Spent)}, "receipt")
 	}
+}
+
+// closed expects that nothing is left of a channel, on record and on the chain.
+func (g *guest) closed(s said) {
+	g.t.Helper()
+	a, ok := g.h.Account(s.ChannelID)
+	require.True(g.t, ok, "the server has no record")
+	assert.True(g.t, a.Finalized)
+	assert.Equal(g.t, onChain{}, g.h.chain.channel(g.t, g.h.rail, s.ChannelID), "chain")
+}
+
+// audit explains the balances of the payer, the payee and the escrow by the chain's logs since the guest began.
+func (g *guest) audit(want moved, sponsored bool) {
+	g.t.Helper()
+	g.purses.audit(g.t, want, sponsored)
 }
 
 // seen are the credentials that the server has seen of this guest.

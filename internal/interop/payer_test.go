@@ -31,9 +31,7 @@ type payer struct {
 	address common.Address
 	cfg     client.Config
 	session *client.Session
-
-	block                uint64
-	money, payees, theEs uint64
+	purses  purses // as they were when it began
 
 	mu     sync.Mutex // guards events
 	events []client.Event
@@ -52,9 +50,8 @@ func (w *world) newPayer(t testing.TB, change ...func(*client.Config)) *payer {
 	p := &payer{t: t, w: w, key: newKey(t)}
 	p.address = crypto.PubkeyToAddress(p.key.PublicKey)
 	w.fund(t, p.address, start)
-	p.block, p.money = w.chain.height(t), w.chain.balance(t, p.address)
-	require.EqualValues(t, start, p.money)
-	p.payees, p.theEs = w.chain.balance(t, w.payee), w.chain.balance(t, w.escrow)
+	p.purses = w.chain.purses(t, p.address, w.payee, w.escrow)
+	require.EqualValues(t, start, p.purses.money)
 	p.cfg = config(t, p.key, w.chain.url)
 	p.cfg.OnEvent = func(e client.Event) {
 		p.mu.Lock()
@@ -162,6 +159,18 @@ func (p *payer) only() channel.State {
 	return open[0]
 }
 
+// by is a channel as the ledger has it.
+func (p *payer) by(id common.Hash) (one channel.State) {
+	p.t.Helper()
+	for _, s := range p.channels() {
+		if s.ID == id {
+			one = s
+		}
+	}
+	require.Equal(p.t, id, one.ID, "the ledger has no record")
+	return one
+}
+
 // books is what three books have to say about a channel, in base units.
 type books struct{ accepted, spent, deposit, settled, units uint64 }
 
@@ -174,33 +183,34 @@ func (p *payer) agree(id common.Hash, want books) {
 	assert.Equal(p.t, want, books{n(r.Accepted), n(r.Spent), n(r.Deposit), n(r.Settled), r.Units}, "server")
 	c := p.w.chain.channel(p.t, p.w.rail, id)
 	assert.Equal(p.t, onChain{deposit: want.deposit, settled: want.settled}, c, "chain")
-	p.cfg.Chain.Forget(id)
+	held := p.by(id) // before the chain is asked again, which would mend it
+	own := want
+	own.settled = n(held.Settled)
+	assert.Equal(p.t, own, books{n(held.Signed), n(held.Claimed), n(held.Deposit), n(held.Settled), held.Units}, "ledger")
+	assert.Equal(p.t, [2]uint64{want.accepted, want.spent}, [2]uint64{n(held.Accepted), n(held.Spent)}, "ledger, the server's word")
 	s, err := p.session.Refresh(p.t.Context(), id)
 	require.NoError(p.t, err)
-	assert.Equal(p.t, want, books{n(s.Signed), n(s.Claimed), n(s.Deposit), n(s.Settled), s.Units}, "ledger")
-	assert.Equal(p.t, [2]uint64{want.accepted, want.spent}, [2]uint64{n(s.Accepted), n(s.Spent)}, "ledger, the server's word")
+	assert.Equal(p.t, want, books{n(s.Signed), n(s.Claimed), n(s.Deposit), n(s.Settled), s.Units}, "ledger, when it has asked the chain")
 	assert.False(p.t, s.Untrusted)
 	assert.Equal(p.t, s.ID, s.Descriptor.ID(s.Protocol, s.Escrow, s.ChainID))
 }
 
-// moved is what a payer's channels moved over the escrow, in base units.
-type moved struct{ deposited, captured, refunded uint64 }
+// closed expects that nothing is left of a channel, on the chain and in the ledger, which keeps what was signed.
+func (p *payer) closed(id common.Hash, signed uint64) {
+	p.t.Helper()
+	s, err := p.session.Refresh(p.t.Context(), id)
+	require.NoError(p.t, err)
+	assert.True(p.t, s.Closed)
+	assert.Equal(p.t, channel.Closed, s.Phase())
+	assert.False(p.t, s.HoldsMoney())
+	assert.Equal(p.t, voucher.Units(signed), s.Signed)
+	assert.Equal(p.t, onChain{}, p.w.chain.channel(p.t, p.w.rail, id), "chain")
+}
 
 // audit explains the balances of the payer, the payee and the escrow by the chain's logs since the payer began.
 func (p *payer) audit(want moved, sponsored bool) {
 	p.t.Helper()
-	mine := p.w.chain.flows(p.t, p.block, p.address, p.w.escrow)
-	theirs := p.w.chain.flows(p.t, p.block, p.w.payee, p.w.escrow)
-	assert.Equal(p.t, want, moved{mine.toEscrow, theirs.fromEscrow, mine.fromEscrow})
-	assert.Zero(p.t, mine.rest)
-	if sponsored {
-		assert.Zero(p.t, mine.fees, "the sponsor pays")
-	} else {
-		assert.NotZero(p.t, mine.fees)
-	}
-	assert.Equal(p.t, p.money-want.deposited+want.refunded-mine.fees, p.w.chain.balance(p.t, p.address), "payer")
-	assert.Equal(p.t, p.payees+want.captured-theirs.fees, p.w.chain.balance(p.t, p.w.payee), "payee")
-	assert.Equal(p.t, p.theEs+want.deposited-want.captured-want.refunded, p.w.chain.balance(p.t, p.w.escrow), "escrow")
+	p.purses.audit(p.t, want, sponsored)
 }
 
 // told reports whether an event of the kind came.
