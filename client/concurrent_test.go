@@ -256,3 +256,28 @@ func TestFirstOneGivesUp(t *testing.T) {
 		assert.False(t, u(500).Less(s.Authorized()))
 	}
 }
+
+// TestMixedLoad: requests and streams of one session take from one credit, and a payee does not ask whose it is. All
+// are served, and the close is for what was used.
+func TestMixedLoad(t *testing.T) {
+	for i, rail := range append(rails, rails...) {
+		ahead := u(200 * uint64(i/2))
+		srv := clienttest.New(t, clienttest.Config{PlainV1: true})
+		p := newPayer(t, srv, func(c *client.Config) { c.Limits.Ahead, c.Retries = ahead, 32 })
+		p.get(rail + "/data?deposit=50000")
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() { p.together(8, rail+"/data?deposit=50000") })
+			group.Go(func() { p.together(2, rail+"/stream/20/10?deposit=50000") })
+		}
+		group.Wait()
+		s := p.only()
+		account, _ := srv.Account(s.ID)
+		assert.Equal(t, u(100*33+8*200), account.Spent)
+		assert.Equal(t, account.Spent, s.Claimed)
+		assert.False(t, s.Claimed.AddCapped(ahead).Less(s.Authorized()))
+		assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
+		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		p.paidOut(s, 100*33+8*200)
+	}
+}

@@ -39,6 +39,8 @@ type Account struct {
 	waiting []*order
 	taken   voucher.Amount // the highest voucher that the payee took while we looked
 	near    []Near         // budgets that are nearly used up, to be told
+	newest  uint64         // counts the words that were the newest when they came
+	loose   voucher.Amount // claims that ended since the newest word, and that nothing shows to be in it
 }
 
 // Claim is an ask in flight: a request whose answer is not in yet, or a stream that is being read.
@@ -47,6 +49,7 @@ type Claim struct {
 	unit      voucher.Amount
 	delivered func() uint64 // pieces of a stream so far; nil for a request
 	open      bool
+	since     uint64 // the account's newest when it was made
 	c         channel.Claim
 	terms     Terms
 	charged   voucher.Amount // what the run was charged for it
@@ -136,8 +139,11 @@ func (c *Claim) end(release bool) {
 	defer a.mu.Unlock()
 	a.countDelivered()
 	a.owe(c)
-	if a.drop(c) && release {
+	switch was := a.drop(c); {
+	case was && release:
 		a.release(c)
+	case was:
+		a.loose = a.loose.AddCapped(c.c.Price)
 	}
 }
 
@@ -145,19 +151,6 @@ func (c *Claim) end(release bool) {
 func (a *Account) release(c *Claim) {
 	a.state = a.state.Release(c.c)
 	c.refund()
-}
-
-// Settle ends the claim with the word that its answer brought, in one step: a word is complete for its own claim
-// only, so no other may be looked at in between. The error is a [*channel.ViolationError]; it costs the
-// caller nothing.
-func (c *Claim) Settle(w channel.Word) error {
-	a := c.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.countDelivered()
-	a.owe(c)
-	a.drop(c)
-	return a.reconcile(w)
 }
 
 // drop takes a claim out of those in flight; false where it was out already. The caller holds mu.
@@ -201,28 +194,6 @@ func (a *Account) owe(c *Claim) {
 	if c.open {
 		a.arrears = a.arrears.AddCapped(c.brought().Min(c.terms.Limits.Stream).SubFloor(c.c.Price))
 	}
-}
-
-// Reconcile books the server's word while claims are in flight. The error is a [*channel.ViolationError]; it
-// costs the caller nothing.
-func (a *Account) Reconcile(w channel.Word) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.countDelivered()
-	return a.reconcile(w)
-}
-
-// reconcile books a word against the claims that it may not have counted. The caller holds mu.
-func (a *Account) reconcile(w channel.Word) (err error) {
-	var inFlight voucher.Amount
-	if a.shared {
-		inFlight = voucher.MaxAmount
-	}
-	for c := range a.claims {
-		inFlight = inFlight.AddCapped(c.c.Price)
-	}
-	a.state, err = a.state.Reconcile(w, inFlight)
-	return err
 }
 
 // Update changes the state by a pure function and makes it durable before it returns. The function may be

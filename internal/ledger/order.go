@@ -149,7 +149,10 @@ func (a *Account) admit(o *order, after channel.Claim) {
 	if o.claim == nil {
 		return
 	}
-	o.claim.c, o.claim.open = after, true
+	if !o.claim.open {
+		o.claim.open, o.claim.since = true, a.newest
+	}
+	o.claim.c = after
 	a.claims[o.claim] = struct{}{}
 }
 

@@ -1,0 +1,64 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+)
+
+func says(accepted, spent uint64) channel.Word {
+	return channel.Word{Accepted: u(accepted), Spent: u(spent)}
+}
+
+// issue asks for n prices of 10 and returns their claims, all in flight.
+func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Claim) {
+	t.Helper()
+	for range n {
+		c, _, err := a.Issue(t.Context(), price(10))
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	return all
+}
+
+// TestAnswersOvertakeEachOther: four asks of ten were claimed, and the payee charged twenty-five in all. Whatever the order
+// of the answers, what is claimed afterwards is what was charged.
+func TestAnswersOvertakeEachOther(t *testing.T) {
+	words := []channel.Word{says(40, 10), says(40, 20), says(40, 22), says(40, 25)}
+	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {3, 0, 1, 2}, {1, 3, 0, 2}, {2, 0, 3, 1}} {
+		a := newBench(t, lim).open(t, 1000)
+		claims := issue(t, a, 4)
+		for _, i := range order {
+			require.NoError(t, claims[i].Settle(words[i]))
+			assert.False(t, a.State().Claimed.Less(u(25)), "%v: the payee is owed nothing", order)
+		}
+		assert.Equal(t, u(25), a.State().Claimed, "%v", order)
+	}
+}
+
+// TestAnOlderWordOfALaterAsk shows that the payee's words are no running totals: it frees nothing, and neither does one
+// that comes after it.
+func TestAnOlderWordOfALaterAsk(t *testing.T) {
+	a := newBench(t, lim).open(t, 1000)
+	claims := issue(t, a, 2)
+	require.NoError(t, claims[0].Settle(says(20, 20)))
+	later := issue(t, a, 1)[0]
+	require.NoError(t, later.Settle(says(10, 10)))
+	assert.Equal(t, u(30), a.State().Claimed)
+	require.NoError(t, claims[1].Settle(says(10, 10)))
+	assert.Equal(t, u(30), a.State().Claimed, "twenty, and the one that nothing shows to be in it")
+}
+
+// TestAnAnswerThatNeverCame may have been charged, so an older word of another request does not free it.
+func TestAnAnswerThatNeverCame(t *testing.T) {
+	a := newBench(t, lim).open(t, 1000)
+	claims := issue(t, a, 3)
+	require.NoError(t, claims[0].Settle(says(30, 10)))
+	claims[1].Keep()
+	require.NoError(t, claims[2].Settle(says(30, 5)))
+	assert.Equal(t, u(20), a.State().Claimed)
+}
