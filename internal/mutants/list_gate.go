@@ -98,9 +98,17 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
-		file: "internal/ledger/account.go", from: `		inFlight = inFlight.AddCapped(c.c.Price)
+		file: "internal/ledger/word.go", from: `		sum = sum.AddCapped(c.c.Price)
 `, to: `		_ = c
 `, tests: inLedger,
+	},
+	{
+		name: "gate: a word of one request is taken for a running total", breaks: "the payee is owed nothing",
+		file: "internal/ledger/word.go", from: `was && older && c.since == a.newest`, to: `false`, tests: inLedger,
+	},
+	{
+		name: "gate: an older word frees nothing", breaks: "what is claimed is what was charged, in whatever order the answers come",
+		file: "internal/ledger/word.go", from: `err != nil || !older {`, to: `true {`, tests: inLedger,
 	},
 	{
 		name: "gate: alias kept on rebind", breaks: "one scope, one channel: the old name goes in the same write",
