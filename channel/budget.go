@@ -41,8 +41,8 @@ func (w Windows) rules(scope string) [3]Rule {
 // Budgets are the rules that a payment has to keep: those of all payments, of its origin's and of its payee's, the
 // longest window first. What is not set is filled in.
 func (l Limits) Budgets() (all, origin, payee [3]Rule) {
-	w := l.All.or(l.total())
-	return w.rules("All"), l.Origin.or(w.Month).rules("Origin"), l.Payee.or(w.Month).rules("Payee")
+	l = l.meant()
+	return l.All.rules("All"), l.Origin.rules("Origin"), l.Payee.rules("Payee")
 }
 
 // Room is what budgets leave: by how much a ceiling may rise now.
@@ -135,20 +135,35 @@ func (l Limits) Decide(s *State, ask Ask) Decision {
 
 // Narrow returns the limits with every field of own that is set in the place of theirs, where it is lower, or where
 // most, the owner's own bounds for what callers may set, allows as much. Zero fields of own change nothing. The error is a
-// [LimitError] that names the first field above both.
+// [LimitError] that names the first field above both, and the limits then pay nothing.
 func (l Limits) Narrow(own, most Limits) (Limits, error) {
-	fields, asked, bound := l.fields(), own.fields(), most.fields()
+	now := l.meant()
+	fields, asked, means, bound := l.fields(), own.fields(), now.fields(), most.fields()
 	for i, f := range fields {
-		want := *asked[i].amount
-		switch {
+		allowed := means[i].amount.Max(*bound[i].amount)
+		switch want := *asked[i].amount; {
 		case want.IsZero():
-		case bound[i].amount.Max(*f.amount).Less(want):
-			return l, &LimitError{Limit: f.name, Wanted: want, Allowed: bound[i].amount.Max(*f.amount), Left: *f.amount}
+		case allowed.Less(want):
+			return Limits{}, &LimitError{Limit: f.name, Wanted: want, Allowed: allowed, Left: allowed}
 		default:
 			*f.amount = want
 		}
 	}
 	return l, nil
+}
+
+// meant are the limits with what their zero fields mean written out: how far a caller may go.
+func (l Limits) meant() Limits {
+	l.Total = l.total()
+	l.All = l.All.or(l.Total)
+	l.Origin, l.Payee = l.Origin.or(l.All.Month), l.Payee.or(l.All.Month)
+	if l.Fund.IsZero() {
+		l.Fund = l.Deposit // as the server suggests, up to that
+	}
+	if l.Ask.IsZero() {
+		l.Ask = voucher.MaxAmount // nobody is asked
+	}
+	return l
 }
 
 // field is one amount of the limits.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,12 +56,16 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits) {
+func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits, others ...channel.State) {
 	b.Helper()
 	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
 	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
 	require.NoError(b, err)
 	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	for _, old := range others {
+		_, err := s.Put(b.Context(), channel.StateKey(old.ID), encoded(b, old), 0)
+		require.NoError(b, err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(100)})
@@ -69,6 +74,36 @@ func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits)
 		}
 		c.Keep()
 	}
+}
+
+// BenchmarkGateLimits is the gate with every limit set and twenty other channels with a month of payments behind them,
+// beside the gate with the least that pays.
+func BenchmarkGateLimits(b *testing.B) {
+	k, err := voucher.ParseKey(key)
+	require.NoError(b, err)
+	least := channel.Limits{Price: u(100), Deposit: u(1 << 60)}
+	every := channel.Limits{Price: u(100), Deposit: u(1 << 60), Total: u(1 << 61), Fund: u(1 << 50), Stream: u(1 << 50), Step: u(1 << 40), Ask: u(1 << 50)}
+	for _, w := range []*channel.Windows{&every.All, &every.Origin, &every.Payee} {
+		*w = channel.Windows{Hour: u(1 << 60), Day: u(1<<60 + 1), Month: u(1<<60 + 2)}
+	}
+	var others []channel.State
+	for i := range byte(20) {
+		s := newBench(b, least).state(b, 100+i, 1<<60).Acknowledged()
+		for at := time.Now().Unix() - channel.Month; at < time.Now().Unix(); at += 600 {
+			next, _, _, err := s.Authorize(channel.Ask{Price: u(100)}, least)
+			require.NoError(b, err)
+			s = next.Noted(s, at)
+		}
+		others = append(others, s)
+	}
+	b.Run("least", func(b *testing.B) { gate(b, store.NewMem(), k, least) })
+	b.Run("every", func(b *testing.B) { gate(b, store.NewMem(), k, every, others...) })
+}
+
+func encoded(b *testing.B, s channel.State) []byte {
+	data, err := s.Encode()
+	require.NoError(b, err)
+	return data
 }
 
 // BenchmarkGateTogether is many goroutines on one channel: asks that wait together share a write.

@@ -1,0 +1,376 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// at opens a channel of its own for an origin and a payee.
+func (b *bench) at(t testing.TB, salt byte, origin string, payee byte) *ledger.Account {
+	t.Helper()
+	n := *b
+	n.scope.Origin, n.scope.Payee = origin, common.Address{payee}
+	a, added, err := b.Add(t.Context(), n.state(t, salt, 1_000_000), nil)
+	require.NoError(t, err)
+	require.True(t, added)
+	require.NoError(t, a.Update(t.Context(), channel.State.Acknowledged))
+	return a
+}
+
+func over(t testing.TB, err error) channel.LimitError {
+	t.Helper()
+	var e *channel.LimitError
+	require.ErrorAs(t, err, &e)
+	return *e
+}
+
+const (
+	here  = "https://api.example.com:443"
+	there = "https://other.example.com:443"
+)
+
+// TestWindows: every rule counts what it is about, on all channels, and frees it when its time has passed.
+func TestWindows(t *testing.T) {
+	for name, c := range map[string]struct {
+		set    string
+		length time.Duration
+		same   func(b *bench, t testing.TB) *ledger.Account // counts with the first
+		other  func(b *bench, t testing.TB) *ledger.Account // does not; nil where all count
+	}{
+		"hour":             {"All.Hour", time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
+		"day":              {"All.Day", 24 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
+		"month":            {"All.Month", 720 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
+		"hour of a payee":  {"Payee.Hour", time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 1) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, here, 9) }},
+		"month of a payee": {"Payee.Month", 720 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 1) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, here, 9) }},
+		"day of an origin": {"Origin.Day", 24 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, here, 9) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, there, 1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				own := lim
+				require.NoError(t, own.Set(c.set, u(1000)))
+				b := newBench(t, own)
+				a := b.at(t, 1, here, 1)
+				claim, _, err := a.Issue(t.Context(), price(600))
+				require.NoError(t, err)
+				claim.Keep()
+				_, _, err = c.same(b, t).Issue(t.Context(), price(401))
+				assert.Equal(t, channel.LimitError{Limit: c.set, Wanted: u(1001), Allowed: u(1000), Left: u(400)}, over(t, err))
+				if c.other != nil {
+					_, _, err = c.other(b, t).Issue(t.Context(), price(401))
+					require.NoError(t, err)
+				}
+				_, _, err = a.Issue(t.Context(), price(400))
+				require.NoError(t, err, "what is left")
+				_, _, err = a.Issue(t.Context(), price(1))
+				require.ErrorIs(t, err, channel.ErrLimit)
+
+				// A restart remembers.
+				b = b.again()
+				a, err = b.Account(t.Context(), a.ID())
+				require.NoError(t, err)
+				_, _, err = a.Issue(t.Context(), price(1))
+				require.ErrorIs(t, err, channel.ErrLimit)
+
+				time.Sleep(c.length - time.Minute)
+				_, _, err = a.Issue(t.Context(), price(1))
+				require.ErrorIs(t, err, channel.ErrLimit)
+				time.Sleep(26 * time.Hour) // what thinning merges is freed late, never early
+				_, v, err := a.Issue(t.Context(), price(1000))
+				require.NoError(t, err)
+				assert.Equal(t, u(2000), v.Cumulative)
+			})
+		})
+	}
+}
+
+// TestReplaysCountOnce: however often an ask is decided, presented, released and asked again, the money that a payee
+// could take counts once.
+func TestReplaysCountOnce(t *testing.T) {
+	own := lim
+	own.All.Hour = u(100)
+	b := newBench(t, own)
+	a := b.open(t, 10_000)
+	claim, v, err := a.Issue(t.Context(), price(100))
+	require.NoError(t, err)
+	for range 5 {
+		_, err = a.Renew(t.Context(), claim, price(100))
+		require.NoError(t, err)
+		_, err = a.Again(t.Context(), claim, u(0))
+		require.NoError(t, err)
+		claim.Release()
+		claim, v, err = a.Issue(t.Context(), price(100))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, u(100), v.Cumulative)
+	_, _, err = a.Issue(t.Context(), price(1))
+	require.ErrorIs(t, err, channel.ErrLimit)
+}
+
+// TestAheadShrinksToTheRoom and never passes it.
+func TestAheadShrinksToTheRoom(t *testing.T) {
+	own := lim
+	own.Ahead, own.Origin.Day = u(1000), u(250)
+	b := newBench(t, own)
+	a := b.open(t, 10_000)
+	for range 2 {
+		c, v, err := a.Issue(t.Context(), price(100))
+		require.NoError(t, err)
+		assert.Equal(t, u(250), v.Cumulative)
+		c.Keep()
+	}
+	_, _, err := a.Issue(t.Context(), price(51))
+	assert.Equal(t, channel.LimitError{Limit: "Origin.Day", Wanted: u(251), Allowed: u(250)}, over(t, err), "50 of it are authorized already")
+}
+
+// TestBudgetsRace: many goroutines on many channels cannot pass a limit together.
+func TestBudgetsRace(t *testing.T) {
+	own := lim
+	own.All.Hour = u(1000)
+	b := newBench(t, own)
+	var accounts []*ledger.Account
+	for i := range byte(4) {
+		accounts = append(accounts, b.at(t, 10+i, here, i+1))
+	}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 10 {
+				if c, _, err := accounts[i%4].Issue(context.Background(), price(10)); err == nil {
+					c.Keep()
+				} else if !errors.Is(err, channel.ErrLimit) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var sum voucher.Amount
+	for _, a := range accounts {
+		sum = sum.AddCapped(a.State().Authorized())
+	}
+	assert.Equal(t, u(1000), sum)
+}
+
+// TestBudgetsOfTwoProcesses: what another process authorized on other channels is seen a moment later; on a shared
+// channel at once.
+func TestBudgetsOfTwoProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		own := lim
+		own.All.Hour = u(100)
+		b := newBench(t, own)
+		shared := b.at(t, 1, here, 1)
+		apart := b.at(t, 2, there, 2)
+		other := b.again()
+		mine, err := other.Account(t.Context(), shared.ID())
+		require.NoError(t, err)
+		_, _, err = apart.Issue(t.Context(), price(50))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		_, _, err = mine.Issue(t.Context(), price(51))
+		require.ErrorIs(t, err, channel.ErrLimit)
+		_, _, err = mine.Issue(t.Context(), price(30))
+		require.NoError(t, err)
+		_, _, err = shared.Issue(t.Context(), price(21)) // its record is behind: the write conflicts, and is decided again
+		require.ErrorIs(t, err, channel.ErrLimit)
+	})
+}
+
+// TestNearIsTold once a budget, outside all locks.
+func TestNearIsTold(t *testing.T) {
+	own := lim
+	own.Origin.Day = u(1000)
+	b := newBench(t, own)
+	a := b.open(t, 10_000)
+	var told []ledger.Near
+	b.OnNear = func(n ledger.Near) {
+		told = append(told, n)
+		_, _, err := a.Issue(t.Context(), price(1)) // it may pay itself
+		require.NoError(t, err)
+	}
+	for range 9 {
+		c, _, err := a.Issue(t.Context(), price(100))
+		require.NoError(t, err)
+		c.Keep()
+	}
+	require.Len(t, told, 1)
+	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(800), Allowed: u(1000), Left: u(300)}, told[0].Decision)
+	assert.Equal(t, a.ID(), told[0].ChannelID)
+}
+
+// TestRecordsThatCannotBeRead are nobody's budget; a store that cannot be read stops payments.
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	_, err := b.store.Put(t.Context(), channel.StateKey(common.Hash{0xff}), []byte("{"), 0)
+	require.NoError(t, err)
+	_, _, err = a.Issue(t.Context(), price(1))
+	require.NoError(t, err)
+}
+
+// TestRuns: a run counts prices, gives back what was not charged, and spends those around it.
+func TestRuns(t *testing.T) {
+	own := lim
+	own.Ahead = u(500)
+	b := newBench(t, own)
+	a := b.open(t, 100_000)
+	outer := ledger.NewRun(u(300), nil)
+	inner := ledger.NewRun(u(250), outer)
+	in := ledger.Within(t.Context(), ledger.Terms{Limits: b.Limits(), Run: inner})
+	out := ledger.Within(t.Context(), ledger.Terms{Limits: b.Limits(), Run: outer})
+
+	c1, _, err := a.Issue(in, price(100))
+	require.NoError(t, err)
+	c2, _, err := a.Issue(in, price(100)) // no signature, no write: it counts all the same
+	require.NoError(t, err)
+	_, _, err = a.Issue(in, price(51))
+	assert.Equal(t, channel.LimitError{Limit: channel.RunBudget, Wanted: u(251), Allowed: u(250), Left: u(50)}, over(t, err))
+	assert.ErrorContains(t, err, "start the run with a larger budget")
+	assert.Equal(t, []voucher.Amount{u(50), u(100)}, []voucher.Amount{inner.Left(), outer.Left()})
+	c2.Release()
+	assert.Equal(t, []voucher.Amount{u(150), u(200)}, []voucher.Amount{inner.Left(), outer.Left()})
+	c1.Keep()
+	_, _, err = a.Issue(out, price(150))
+	require.NoError(t, err)
+	_, _, err = a.Issue(in, price(60))
+	assert.Equal(t, u(300), over(t, err).Allowed, "the outer one")
+	assert.Equal(t, []voucher.Amount{u(50), u(50)}, []voucher.Amount{inner.Left(), outer.Left()}, "and the inner one was not charged")
+
+	// Another price of the same ask counts in the place of the first.
+	c3, _, err := a.Issue(in, price(10))
+	require.NoError(t, err)
+	_, err = a.Renew(in, c3, price(50))
+	require.NoError(t, err)
+	assert.Equal(t, u(0), inner.Left())
+	_, err = a.Renew(in, c3, price(51))
+	require.ErrorIs(t, err, channel.ErrLimit)
+	assert.Equal(t, u(0), inner.Left())
+	_, err = a.Renew(in, c3, price(20))
+	require.NoError(t, err)
+	assert.Equal(t, u(30), inner.Left())
+}
+
+// TestRunOfAStream: pieces count as they come and as they are asked for.
+func TestRunOfAStream(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	run := ledger.NewRun(u(30), nil)
+	ctx := ledger.Within(t.Context(), ledger.Terms{Limits: lim, Run: run})
+	c, _, err := a.Issue(ctx, price(10))
+	require.NoError(t, err)
+	var pieces uint64
+	c.Stream(u(10), func() uint64 { return pieces })
+	pieces = 1
+	_, err = a.More(ctx, c, u(20))
+	require.NoError(t, err)
+	assert.Equal(t, u(10), run.Left())
+	pieces = 2
+	_, err = a.More(ctx, c, u(30))
+	require.NoError(t, err)
+	pieces = 3
+	_, err = a.More(ctx, c, u(40))
+	assert.Equal(t, channel.RunBudget, over(t, err).Limit)
+	assert.Equal(t, u(30), a.State().Authorized())
+}
+
+// TestRunAfterTrouble: what was not signed is not charged.
+func TestRunAfterTrouble(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	run := ledger.NewRun(u(100), nil)
+	ctx := ledger.Within(t.Context(), ledger.Terms{Limits: lim, Run: run})
+	b.store.failed.Store(true)
+	_, _, err := a.Issue(ctx, price(60))
+	require.ErrorIs(t, err, ledger.ErrStore)
+	assert.Equal(t, u(100), run.Left())
+	b.store.failed.Store(false)
+	_, _, err = a.Issue(ctx, price(60))
+	require.NoError(t, err)
+	assert.Equal(t, u(40), run.Left())
+}
+
+// TestBudgetsHoldWhateverHappens: random asks, refusals, replays, restarts and waits, against a list of every rise.
+func TestBudgetsHoldWhateverHappens(t *testing.T) {
+	own := lim
+	own.All.Hour, own.All.Day, own.Origin.Hour = u(500), u(900), u(300)
+	type step struct {
+		wait       time.Duration
+		channel    int
+		price      uint64
+		end, crash int
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		own.Ahead = u(uint64(rapid.SampledFrom([]int{0, 50}).Draw(rt, "ahead")))
+		steps := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) step {
+			return step{
+				rapid.SampledFrom([]time.Duration{0, 2 * time.Second, 20 * time.Minute, 5 * time.Hour}).Draw(rt, "wait"),
+				rapid.IntRange(0, 1).Draw(rt, "channel"), uint64(rapid.IntRange(1, 200).Draw(rt, "price")),
+				rapid.IntRange(0, 3).Draw(rt, "end"), rapid.IntRange(0, 9).Draw(rt, "crash"),
+			}
+		}), 5, 30).Draw(rt, "steps")
+		var broken string
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, own)
+			accounts := []*ledger.Account{b.at(t, 1, here, 1), b.at(t, 2, there, 1)}
+			type rise struct {
+				at     time.Time
+				origin int
+				amount uint64
+			}
+			var all []rise
+			within := func(d time.Duration, origin int) (sum uint64) {
+				for _, r := range all {
+					if time.Since(r.at) < d && (origin < 0 || r.origin == origin) {
+						sum += r.amount
+					}
+				}
+				return sum
+			}
+			for n, s := range steps {
+				time.Sleep(s.wait)
+				a := accounts[s.channel]
+				before, _ := a.State().Authorized().Uint64()
+				if c, v, err := a.Issue(t.Context(), price(s.price)); err == nil {
+					switch s.end {
+					case 0:
+						c.Release()
+					case 1:
+						_, _ = a.Again(t.Context(), c, v.Cumulative)
+					default:
+						c.Keep()
+					}
+				}
+				after, _ := a.State().Authorized().Uint64()
+				all = append(all, rise{time.Now(), s.channel, after - before})
+				if within(time.Hour, -1) > 500 || within(24*time.Hour, -1) > 900 || within(time.Hour, s.channel) > 300 {
+					broken = fmt.Sprintf("after step %d: %v", n, all)
+					return
+				}
+				if s.crash == 0 {
+					b = b.again()
+					for i := range accounts {
+						var err error
+						accounts[i], err = b.Account(t.Context(), accounts[i].ID())
+						require.NoError(t, err)
+					}
+				}
+			}
+		})
+		if broken != "" {
+			rt.Fatal(broken)
+		}
+	})
+}
