@@ -243,7 +243,7 @@ func (s *Session) force(ctx context.Context, op string, id common.Hash, send fun
 		return fail(ErrNoPayer)
 	}
 	_, err = send(s.cfg.Chain, ctx, escrow.CloseParams{
-		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor,
+		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
 	})
 	if err != nil {
 		return fail(err)

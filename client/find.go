@@ -36,7 +36,7 @@ func channelFrom(ctx context.Context) (common.Hash, bool) {
 func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope, place string) (*ledger.Account, error) {
 	account, err := s.ledger.Account(ctx, id)
 	if errors.Is(err, store.ErrNotFound) && scope.Protocol == voucher.V1 {
-		return s.adopt(ctx, id, channel.Descriptor{}, scope, nil, place, false)
+		return s.adopt(ctx, id, channel.Descriptor{}, scope, adoption{place: place})
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("%w: channel %s is not in the store; Session.Adopt takes it with its descriptor", channel.ErrNotOurs, id)
@@ -50,7 +50,11 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 	if have != scope || !state.Payable() {
 		return nil, fmt.Errorf("%w: channel %s is %s, and for payee %s, token %s, escrow %s on chain %d", channel.ErrNotOurs, id, state.Phase(), have.Payee, have.Token, have.Escrow, have.ChainID)
 	}
-	return account, nil
+	if state.Unbound() {
+		state.Scope, state.URL = scope, place
+		err = s.ledger.Bind(ctx, id, state)
+	}
+	return account, err
 }
 
 // Adopt takes a channel into the store that another program, another machine or a lost store opened, and uses it for the origin
@@ -71,7 +75,7 @@ func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, 
 	if err != nil {
 		return err
 	}
-	if _, err := s.adopt(ctx, id, d, scope, nil, placeOf(u), true); err != nil {
+	if _, err := s.adopt(ctx, id, d, scope, adoption{place: placeOf(u), replace: true}); err != nil {
 		return &Error{Op: "adopt", Outcome: Refused, Origin: origin, ChannelID: id, Err: err}
 	}
 	s.dropAll(origin)
@@ -79,14 +83,24 @@ func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, 
 	return nil
 }
 
-// adopt checks a channel against the chain and puts it into the ledger. snap is what a server said of it,
-// nil where none did; place is where it will be closed. replace makes it the channel of its scope where there is one
-// already, which stays on record.
-func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, snap *channel.Snapshot, place string, replace bool) (*ledger.Account, error) {
+// adoption is how a channel is taken in.
+type adoption struct {
+	// snap is what a server said of it, nil where none did.
+	snap *channel.Snapshot
+	// place is where it will be closed.
+	place string
+	// now is the channel that the scope used until now and that cannot be paid from; nil where it has none. replace
+	// takes the place of whatever channel the scope uses. The one before stays on record.
+	now     *ledger.Account
+	replace bool
+}
+
+// adopt checks a channel against the chain and puts it into the ledger.
+func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descriptor, scope channel.Scope, how adoption) (*ledger.Account, error) {
 	if s.cfg.Chain == nil {
 		return nil, ErrNoChain
 	}
-	if replace {
+	if how.replace {
 		s.cfg.Chain.Forget(id) // the caller means it as it is now
 	}
 	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: scope.Protocol, ChainID: scope.ChainID, Escrow: scope.Escrow, ChannelID: id})
@@ -100,8 +114,8 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 	if err != nil {
 		return nil, err
 	}
-	state.CreatedAt, state.URL = time.Now().UTC(), place
-	if snap != nil {
+	state.CreatedAt, state.URL = time.Now().UTC(), how.place
+	if snap := how.snap; snap != nil {
 		if snap.Voucher == nil && state.Settled.Less(snap.Word.Accepted) {
 			return nil, fmt.Errorf("%w: the server says that it accepted %s and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, snap.Word.Accepted, state.Settled)
 		}
@@ -114,25 +128,28 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 			return nil, fmt.Errorf("%w: %w", channel.ErrNotOurs, err)
 		}
 	}
-	var now *ledger.Account
-	if replace {
-		if now, err = s.ledger.Lookup(ctx, state.Scope); err != nil {
+	if how.replace {
+		if how.now, err = s.ledger.Lookup(ctx, state.Scope); err != nil {
 			return nil, err
 		}
 	}
-	account, _, err := s.ledger.Add(ctx, state, now)
+	if err := s.ledger.Bind(ctx, id, state); err != nil {
+		return nil, err
+	}
+	account, _, err := s.ledger.Add(ctx, state, how.now)
 	return account, err
 }
 
-// find looks for a channel of ours that is not in the store: one that the challenge names, or one that the
-// server gives for a zero-dollar proof. Nothing that a server says here replaces a channel that we
-// have, and whatever cannot be used is passed over: nil means that a channel has to be opened.
-func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o channel.Offer) *ledger.Account {
+// find looks for a channel of ours that no scope uses: one that the challenge names, or one that the
+// server gives for a zero-dollar proof. now is the channel that the scope has and that cannot be paid from, nil
+// where it has none. Nothing that a server says here replaces a channel that can, and whatever cannot be used is
+// passed over: nil means that a channel has to be opened.
+func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o channel.Offer, now *ledger.Account) *ledger.Account {
 	try := func(id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
-		if used, err := s.ledger.Account(ctx, id); err == nil && used.State().Scope != scope {
+		if used, err := s.ledger.Account(ctx, id); err == nil && !free(used.State(), scope) {
 			return nil // one channel has one name
 		}
-		account, err := s.adopt(ctx, id, d, scope, snap, placeOf(p.out.req.URL), false)
+		account, err := s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(p.out.req.URL), now: now})
 		if err != nil || account == nil {
 			s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 			return nil
@@ -160,6 +177,14 @@ func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o c
 		}
 	}
 	return nil
+}
+
+// free reports whether a channel on record may be found for the scope: it is of it, or of none, and can be paid from.
+func free(have channel.State, scope channel.Scope) bool {
+	if have.Unbound() {
+		have.Scope.Origin = scope.Origin
+	}
+	return have.Scope == scope && have.Payable()
 }
 
 // fits reports whether a snapshot is for the escrow and the chain of the scope, and of a channel that can be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -110,7 +111,13 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 	if err != nil {
 		return before, err
 	}
-	if err := account.Update(ctx, func(s channel.State) channel.State { return s.Settle(c) }); err != nil {
+	return s.book(ctx, account, func(s channel.State) channel.State { return s.Settle(c) })
+}
+
+// book writes down what the chain says of a channel, and tells what it means.
+func (s *Session) book(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (channel.State, error) {
+	before := account.State()
+	if err := account.Update(ctx, word); err != nil {
 		return before, err
 	}
 	after := account.State()
@@ -125,6 +132,14 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
 	}
 	return after, nil
+}
+
+// bookNews is book, without a write where the chain says nothing new.
+func (s *Session) bookNews(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (channel.State, error) {
+	if st := account.State(); reflect.DeepEqual(st, word(st)) {
+		return st, nil
+	}
+	return s.book(ctx, account, word)
 }
 
 // onChain reads a channel, past every cache.
@@ -213,7 +228,7 @@ func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, amo
 	offer := p.known.offer
 	tx, err := p.s.cfg.Chain.PrepareTopUp(ctx, escrow.TopUpParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: p.s.cfg.Payer,
-		Descriptor: state.Descriptor, FeeToken: offer.FeeToken, Additional: amount, Sponsored: offer.FeePayer,
+		Descriptor: state.Descriptor, ChannelID: state.ID, FeeToken: offer.FeeToken, Additional: amount, Sponsored: offer.FeePayer,
 	})
 	if err != nil {
 		return state, err

@@ -106,8 +106,10 @@ func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	if account == nil {
-		account = p.s.find(ctx, p, scope, offer)
+	if account == nil || !account.State().Payable() {
+		if found := p.s.find(ctx, p, scope, offer, account); found != nil {
+			account = found
+		}
 	}
 	if account != nil {
 		p.absorb(ctx, account, offer)

@@ -183,7 +183,9 @@ func failed(ctx context.Context, method string, err error) error {
 		}
 		return fmt.Errorf("%w: %s: %w", ErrRPC, method, e)
 	case errors.As(err, &status):
-		return fmt.Errorf("%w: %s: HTTP %d %s", ErrRPC, method, status.StatusCode, http.StatusText(status.StatusCode))
+		return fmt.Errorf("%w: %s: %w", ErrRPC, method, statusError(status.StatusCode))
+	case errors.Is(err, errTooLarge):
+		return fmt.Errorf("%w: %s: %w", ErrRPC, method, errTooLarge)
 	}
 	for errors.As(err, &at) {
 		err = at.Err

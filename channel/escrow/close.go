@@ -19,6 +19,9 @@ type CloseParams struct {
 	Payer voucher.TransactionSigner
 	// Descriptor is the channel's.
 	Descriptor channel.Descriptor
+	// ChannelID is the channel's id where Descriptor does not hash to it: a v1 channel whose salt is not known.
+	// A v1 escrow goes by the id alone. Zero where it does.
+	ChannelID common.Hash
 	// FeeToken pays the fee of the transaction. Zero means the channel's token.
 	FeeToken common.Address
 }

@@ -129,6 +129,8 @@ type TopUpParams struct {
 	Payer voucher.TransactionSigner
 	// Descriptor is the channel's.
 	Descriptor channel.Descriptor
+	// ChannelID is as in [CloseParams].
+	ChannelID common.Hash
 	// FeeToken pays the fee of the transaction. Zero means the channel's token. It is not used when
 	// Sponsored.
 	FeeToken common.Address
@@ -156,7 +158,7 @@ func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error
 	if p.Additional.IsZero() || p.Protocol.Max().Less(p.Additional) {
 		return nil, fmt.Errorf("%w: Additional must be above zero and at most %s", ErrParams, p.Protocol.Max())
 	}
-	j, id, err := onChannel(CloseParams{p.Protocol, p.ChainID, p.Escrow, p.Payer, p.Descriptor, p.FeeToken})
+	j, id, err := onChannel(CloseParams{p.Protocol, p.ChainID, p.Escrow, p.Payer, p.Descriptor, p.ChannelID, p.FeeToken})
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +180,12 @@ func onChannel(p CloseParams) (job, common.Hash, error) {
 		return job{}, common.Hash{}, fmt.Errorf("%w: Payer must be the key of the channel's payer, %s", ErrParams, d.Payer)
 	}
 	id := d.ID(p.Protocol, p.Escrow, p.ChainID)
+	if p.ChannelID != (common.Hash{}) && p.ChannelID != id {
+		if p.Protocol != voucher.V1 || d.Salt != (common.Hash{}) {
+			return job{}, common.Hash{}, fmt.Errorf("%w: Descriptor hashes to %s, not to ChannelID, %s", ErrParams, id, p.ChannelID)
+		}
+		id = p.ChannelID
+	}
 	return job{
 		protocol: p.Protocol, chainID: p.ChainID, escrow: p.Escrow, payer: p.Payer, token: d.Token, feeToken: p.FeeToken,
 		existing: Ref{p.Protocol, p.ChainID, p.Escrow, id},

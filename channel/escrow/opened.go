@@ -1,0 +1,81 @@
+package escrow
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Opened is a channel as the escrow's log of its opening tells it: all that it takes to close it, whoever
+// lost the record.
+type Opened struct {
+	// Ref says where it is, and its id, to which Descriptor hashes.
+	Ref
+	Descriptor channel.Descriptor
+	// Deposit is what it was opened with, in base units. Top-ups are not in it.
+	Deposit voucher.Amount
+	// Block is the block of the log, TxHash the transaction.
+	Block  uint64
+	TxHash common.Hash
+}
+
+// The events of an opening (TIP-1034, and the Tempo Stream Channel contract). The channel's id, its payer and its payee
+// are indexed.
+var (
+	openedV1 = crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,bytes32,uint256)"))
+	openedV2 = crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,address,bytes32,bytes32,uint96)"))
+)
+
+// emitter is the protocol whose opening has this topic, and its escrow; zero where it was not asked for.
+func (s Search) emitter(topic common.Hash) (voucher.Protocol, common.Address) {
+	switch topic {
+	case openedV1:
+		return voucher.V1, s.V1
+	case openedV2:
+		return voucher.V2, s.V2
+	default:
+		return 0, common.Address{}
+	}
+}
+
+// openedLog is a log as nodes have it.
+type openedLog struct {
+	Address common.Address  `json:"address"`
+	Topics  []common.Hash   `json:"topics"`
+	Data    hexutil.Bytes   `json:"data"`
+	Block   *hexutil.Uint64 `json:"blockNumber"`
+	TxHash  common.Hash     `json:"transactionHash"`
+	Removed bool            `json:"removed"`
+}
+
+// opened reads the log, if it is one that was asked for and of a channel that hashes to its id.
+func (l openedLog) opened(s Search, from, to uint64) (o Opened, ok bool) {
+	if l.Removed || len(l.Topics) != 4 || l.Block == nil || uint64(*l.Block) < from || uint64(*l.Block) > to {
+		return Opened{}, false
+	}
+	p, at := s.emitter(l.Topics[0])
+	if at == (common.Address{}) || at != l.Address {
+		return Opened{}, false
+	}
+	parties := &words{rest: append(append([]byte{}, l.Topics[2][:]...), l.Topics[3][:]...)}
+	d := channel.Descriptor{Payer: parties.address(), Payee: parties.address()}
+	r := &words{rest: l.Data}
+	if p == voucher.V2 {
+		d.Operator = r.address()
+	}
+	d.Token, d.AuthorizedSigner, d.Salt = r.address(), r.address(), r.next()
+	if p == voucher.V2 {
+		d.ExpiringNonceHash = r.next()
+	}
+	deposit := r.amount(p.Max())
+	if !r.done() || !parties.done() || d.Payer != s.Payer || d.ID(p, l.Address, s.ChainID) != l.Topics[1] {
+		return Opened{}, false
+	}
+	return Opened{
+		Ref: Ref{Protocol: p, ChainID: s.ChainID, Escrow: l.Address, ChannelID: l.Topics[1]}, Descriptor: d,
+		Deposit: deposit, Block: uint64(*l.Block), TxHash: l.TxHash,
+	}, true
+}

@@ -1,0 +1,175 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Found says what became of a channel that [Session.FindChannels] came across.
+type Found string
+
+// What can become of it.
+const (
+	FoundNothing    Found = ""           // no channel: this is how far the search is
+	FoundAdded      Found = "added"      // it was not on record and holds money: now it is, unbound
+	FoundKnown      Found = "known"      // it is on record
+	FoundForeign    Found = "foreign"    // it holds money and its vouchers are another key's: on record, never paid from
+	FoundClosed     Found = "closed"     // it holds nothing any more, and was not on record
+	FoundUnreadable Found = "unreadable" // its record cannot be read; Err says why, and the record is left as it is
+)
+
+// Finding is one channel of the payer's in the chain's logs, or how far the search is.
+type Finding struct {
+	Found Found
+	// Channel is the channel as it stands now; only its identity where it is closed or unreadable, and zero where
+	// Found is [FoundNothing].
+	Channel channel.State
+	// Err is set with [FoundUnreadable].
+	Err error
+	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of these
+	// blocks were passed over because they are of no channel. They are set with FoundNothing.
+	Next, Newest uint64
+	Strange      int
+}
+
+// FindChannels looks for all channels that the payer ever opened in the logs of the chain, from its first
+// block to the newest one: for a store that was lost, damaged or restored from a backup. Every channel that
+// it finds is checked: it is the payer's, it hashes to its id, and the chain says what it holds.
+//
+// What was not on record and holds money is written down without an origin, since no log tells for whom it was opened.
+// It is listed, and [Session.RequestClose], [Session.Withdraw] and [Session.Keep] bring its money back. It is
+// paid from again when its server shows a voucher of ours for it (a snapshot, or by proof with
+// Config.Bootstrap), and when [Session.Adopt] or [WithChannel] say so. A channel of another voucher key is
+// written down too, and never paid from.
+//
+// The search writes down how far it came and goes on from there the next time, a little before it, so that it can be
+// interrupted; again begins at the first block. A node that leaves out logs cannot be seen to: search again
+// with another. For each stretch of blocks one Finding without a channel is yielded. An error is the end:
+// [ErrNoChain], those of [escrow.Client.Search], and the store's.
+func (s *Session) FindChannels(ctx context.Context, again bool) iter.Seq2[Finding, error] {
+	return func(yield func(Finding, error) bool) {
+		search, marked, err := s.searchFrom(ctx, again)
+		if err != nil {
+			yield(Finding{}, err)
+			return
+		}
+		for over := true; over; search.From = 0 {
+			over = false
+			for stretch, err := range s.cfg.Chain.Search(ctx, search) {
+				if over = err == nil && stretch.Next > stretch.Newest+1; over {
+					break // a node that was ahead of the chain, or lied, wrote that: from the first block
+				}
+				if !s.found(ctx, marked, stretch, err, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// found takes what a stretch of blocks brought, and reports whether the search goes on.
+func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Stretch, err error, yield func(Finding, error) bool) bool {
+	at := Finding{Next: stretch.Next, Newest: stretch.Newest, Strange: stretch.Strange}
+	if err != nil {
+		yield(at, err)
+		return false
+	}
+	findings, err := s.take(ctx, stretch.Opened)
+	for _, f := range findings {
+		if !yield(f, nil) {
+			return false
+		}
+	}
+	if err == nil {
+		err = s.mark(ctx, marked, stretch)
+	}
+	return yield(at, err) && err == nil
+}
+
+// searchFrom is where to look, and the record of how far the search came.
+func (s *Session) searchFrom(ctx context.Context, again bool) (escrow.Search, searched, error) {
+	if s.cfg.Chain == nil {
+		return escrow.Search{}, searched{}, ErrNoChain
+	}
+	chainID, err := s.cfg.Chain.ChainID(ctx)
+	if err != nil {
+		return escrow.Search{}, searched{}, err
+	}
+	search := escrow.Search{ChainID: chainID, Payer: s.payer, V1: s.cfg.Escrow, V2: s.cfg.Escrow}
+	if s.cfg.Escrow == (common.Address{}) {
+		search.V1, _ = escrow.DefaultEscrow(voucher.V1, chainID)
+		search.V2, _ = escrow.DefaultEscrow(voucher.V2, chainID)
+	}
+	marked := searched{Version: 1, ChainID: chainID, Payer: s.payer, V1: search.V1, V2: search.V2}
+	had, rev, err := s.searched(ctx, marked)
+	switch {
+	case err != nil:
+	case again && had.Next != 0:
+		err = s.put(ctx, marked, rev)
+	case marked.same(had):
+		search.From = had.Next
+	}
+	return search, marked, err
+}
+
+// maxStates is how many channels are asked about in one exchange.
+const maxStates = 64
+
+// take checks channels that were found and writes down those that hold money. The findings before an error count.
+func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Finding, err error) {
+	for len(opened) > 0 {
+		some := opened[:min(len(opened), maxStates)]
+		opened = opened[len(some):]
+		refs := make([]escrow.Ref, len(some))
+		for i, o := range some {
+			refs[i] = o.Ref
+			s.cfg.Chain.Forget(o.ChannelID)
+		}
+		states, err := s.cfg.Chain.States(ctx, refs)
+		if err != nil {
+			return out, err
+		}
+		for i, o := range some {
+			f, err := s.takeOne(ctx, o, channel.OnChain(states[i]))
+			if err != nil {
+				return out, err
+			}
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c channel.OnChain) (Finding, error) {
+	orphan := channel.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, c)
+	account, err := s.ledger.Account(ctx, o.ChannelID)
+	switch {
+	case errors.Is(err, channel.ErrRecord), errors.Is(err, store.ErrCorrupt):
+		return Finding{Found: FoundUnreadable, Channel: orphan, Err: err}, nil
+	case err == nil:
+		after, err := s.bookNews(ctx, account, func(st channel.State) channel.State { return st.Described(o.Descriptor).Settle(c) })
+		return Finding{Found: FoundKnown, Channel: after}, err
+	case !errors.Is(err, store.ErrNotFound):
+		return Finding{}, err
+	case !orphan.HoldsMoney():
+		return Finding{Found: FoundClosed, Channel: orphan}, nil
+	}
+	orphan.CreatedAt = time.Now().UTC()
+	if _, _, err = s.ledger.Note(ctx, orphan); err != nil {
+		return Finding{}, err
+	}
+	s.tell(ctx, Event{Kind: EventFound, ChannelID: orphan.ID, Deposit: orphan.Deposit})
+	if orphan.Scope.Signer != s.ledger.Signer() {
+		return Finding{Found: FoundForeign, Channel: orphan}, nil
+	}
+	return Finding{Found: FoundAdded, Channel: orphan}, nil
+}
