@@ -243,7 +243,6 @@ func TestSearchGoesOn(t *testing.T) {
 	var end error
 	for f, err := range p.session.FindChannels(ctx, false) {
 		if end = err; f.Next > 120 {
-			at = f.Next
 			cancel()
 		}
 	}

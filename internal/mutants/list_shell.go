@@ -125,8 +125,8 @@ var thePayment = []defect{
 var theFunding = []defect{
 	{
 		name: "fund: hint's deposit believed", breaks: "a deposit is what we put in or the chain has, not what a snapshot says",
-		file: "client/find.go", from: `	if snap != nil {
-		if snap.Voucher == nil`, to: `	if snap != nil {
+		file: "client/find.go", from: `	if snap := how.snap; snap != nil {
+		if snap.Voucher == nil`, to: `	if snap := how.snap; snap != nil {
 		state.Deposit = state.Deposit.Max(snap.Deposit)
 		if snap.Voucher == nil`, tests: inClient,
 	},
@@ -141,8 +141,8 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: accepted without a voucher believed", breaks: "flat hints prove nothing: a channel whose numbers nobody proves is not used",
-		file: "client/find.go", from: `	if snap != nil {
-		if snap.Voucher == nil`, to: `	if snap != nil && snap.Voucher != nil {
+		file: "client/find.go", from: `	if snap := how.snap; snap != nil {
+		if snap.Voucher == nil`, to: `	if snap := how.snap; snap != nil && snap.Voucher != nil {
 		if snap.Voucher == nil`, tests: inClient,
 	},
 	{
@@ -151,9 +151,9 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",
-		file: "client/prepare.go", from: `	if account == nil {
-		account = p.s.find`, to: `	if true {
-		account = p.s.find`, tests: inClient,
+		file: "client/prepare.go", from: `if account == nil || !account.State().Payable() {
+		if found`, to: `if true {
+		if found`, tests: inClient,
 	},
 	{
 		name: "fund: what the caller names is not checked", breaks: "a named channel fits the challenge and takes vouchers",
