@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -61,7 +62,7 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if c.Method != "tempo" || c.Intent != "charge" {
 			continue
 		}
-		proof, err := proofFor(c, session, signer)
+		proof, err := proofFor(c, session, signer, p.out.req.URL)
 		if err != nil {
 			return nil, err
 		}
@@ -86,8 +87,9 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 }
 
 // proofFor is the proof that answers a charge challenge, if it is one that may be answered: for nothing, not
-// expired, of the same realm and chain as the session challenge.
-func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigner) (voucher.Proof, error) {
+// expired, of the same realm and chain as the session challenge, and not of a realm that is the name of another host: who
+// relays the challenge of another service would get a proof that is good there.
+func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigner, asked *url.URL) (voucher.Proof, error) {
 	r, err := c.SessionRequest()
 	if err != nil {
 		return voucher.Proof{}, err
@@ -104,6 +106,8 @@ func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigne
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for %s base units; it is given for nothing or not at all", r.Amount)
 	case c.Realm != session.Realm:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by realm %q", c.Realm, session.Realm)
+	case foreignRealm(c.Realm, asked):
+		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by %s, which is another host", c.Realm, originOf(asked))
 	case chainID != session.ChainID:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for chain %d, the session is on chain %d", chainID, session.ChainID)
 	}

@@ -194,6 +194,30 @@ func statusOn(s sent, resp *http.Response, action string, status int) {
 	}
 }
 
+// TestRelayedProof: a challenge of another service that is passed on gets no proof; a realm of the host's own, or a mere
+// title, does.
+func TestRelayedProof(t *testing.T) {
+	for realm, given := range map[string]bool{
+		"bank.example.com": false, "https://bank.example.com": false, "bank.example.com:443": false, "127.0.0.2": false, "0.0.1": true,
+		"127.0.0.1": true, "127.0.0.1:8080": true, "http://127.0.0.1": true, "MPP Payment": true, "Version 1.0 of it": true, "localhost": true,
+	} {
+		t.Run(realm, func(t *testing.T) {
+			srv := clienttest.New(t, clienttest.Config{Realm: realm})
+			var n pen
+			p := newPayer(t, srv)
+			p.get("/boot")
+			p.cold(bootstrapping, n.counted)
+			p.get("/boot")
+			if given {
+				assert.EqualValues(t, 1, n.proofs.Load())
+				p.agree()
+				return
+			}
+			assert.Zero(t, n.proofs.Load())
+		})
+	}
+}
+
 // TestBootstrapFlavors: the snapshot header is read in every spelling of base64.
 func TestBootstrapFlavors(t *testing.T) {
 	for name, respell := range map[string]func(string) string{

@@ -194,3 +194,33 @@ func TestOpeningThatWasHeldBack(t *testing.T) {
 
 // baseReceipt acknowledges and says no more: {"method":"tempo","status":"success","reference":"x","timestamp":"2026-01-01T00:00:00Z"}.
 const baseReceipt = "eyJtZXRob2QiOiJ0ZW1wbyIsInN0YXR1cyI6InN1Y2Nlc3MiLCJyZWZlcmVuY2UiOiJ4IiwidGltZXN0YW1wIjoiMjAyNi0wMS0wMVQwMDowMDowMFoifQ"
+
+// TestNotYetKnown: a channel that another session opened a moment ago may be on chain before its payee has written it
+// down. It is asked again, not given up for another deposit.
+func TestNotYetKnown(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{Receipts: clienttest.NoReceipts})
+		p := newPayer(t, srv)
+		p.get(rail + "/data")
+		q := *p
+		q.restart()
+		l, early := q.lied(), 3
+		l.answer = func(_ int, s sent) (*http.Response, error) {
+			if s.action() != "voucher" || early == 0 {
+				return nil, nil
+			}
+			early--
+			return &http.Response{StatusCode: http.StatusGone, Header: http.Header{}, Body: http.NoBody, Request: &http.Request{}}, nil
+		}
+		q.get(rail + "/data")
+		assert.Zero(t, early)
+		require.Len(t, q.channels(), 1)
+		assert.Equal(t, u(200), q.only().Signed)
+
+		// One that stays unknown is given up in the end.
+		q.restart()
+		srv.Forget(q.only().ID)
+		q.get(rail + "/data")
+		assert.Len(t, q.channels(), 2)
+	}
+}

@@ -32,6 +32,23 @@ func parseOrigin(s string) (string, error) {
 	return originOf(u), nil
 }
 
+// foreignRealm reports whether a realm names a host that is neither the one that was asked nor a domain above it. A realm that
+// is no host name is a title; nothing can be said of it.
+func foreignRealm(realm string, asked *url.URL) bool {
+	name := strings.ToLower(realm)
+	if u, err := url.Parse(name); err == nil && u.Host != "" {
+		name = u.Host
+	}
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		name = host
+	}
+	if !strings.Contains(name, ".") || strings.ContainsAny(name, " /") {
+		return false
+	}
+	host := strings.ToLower(asked.Hostname())
+	return host != name && !strings.HasSuffix(host, "."+name)
+}
+
 // chosen reports whether the caller asked this origin. http.Client follows a redirect with a new request that knows
 // the answer which led to it; the first of them is the caller's own.
 func chosen(req *http.Request) bool {

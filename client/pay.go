@@ -152,7 +152,7 @@ func (p *payment) respond(ctx context.Context, resp *http.Response, sends int) (
 		return p.refused(ctx, resp)
 	case p.claim != nil:
 		return p.openedEmpty(ctx, resp)
-	case resp.StatusCode != http.StatusPaymentRequired, sends > p.s.cfg.Retries+1:
+	case resp.StatusCode != http.StatusPaymentRequired, sends > p.s.cfg.Retries+1+p.overtaken:
 		return false, nil
 	}
 	k, err := p.s.recognize(p.out.req, resp.Header)

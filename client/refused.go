@@ -20,7 +20,11 @@ const (
 	maxFreshened = 2  // the challenge was stale; the same voucher answers the fresh one
 	maxOvertaken = 16 // a higher voucher of ours arrived first; the highest is presented
 	maxCorrected = 3  // the voucher was too low, or the deposit; what is authorized is presented
+	maxEarly     = 8  // the channel was opened a moment ago, and its payee may not have written it down yet
 )
+
+// young is how long after its opening a channel may be unknown to its payee, who is told of it by another request.
+const young = 10 * time.Second
 
 // refused decides what to do about a 402 or 410 to our credential. again says that the request is to be
 // sent once more; false leaves the answer to the caller, with the price free again.
@@ -194,6 +198,9 @@ func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire
 // stays; where the chain says that it still holds money, it is listed until it is closed.
 func (p *payment) gone(ctx context.Context) (bool, error) {
 	account := p.account
+	if st := account.State(); p.openTx == nil && st.Accepted.IsZero() && time.Since(st.CreatedAt) < young && p.overtaken < maxEarly {
+		return true, p.stepAside(ctx)
+	}
 	p.claim.Release()
 	p.s.unhint(p.origin, account.ID())
 	state := account.State()
