@@ -109,7 +109,7 @@ func New(cfg Config) (*Session, error) {
 	}
 	origins := make(map[string]channel.Limits, len(cfg.Origins))
 	for name, own := range cfg.Origins {
-		origin, err := parseOrigin(name)
+		origin, err := ParseOrigin(name)
 		if err != nil {
 			return nil, fmt.Errorf("%w (in Config.Origins)", err)
 		}

@@ -63,7 +63,7 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 // the chain has settled; a server that holds a higher voucher of ours shows it in a snapshot. A v1 channel
 // needs no descriptor but its id.
 func (s *Session) Adopt(ctx context.Context, rawurl string, p voucher.Protocol, chainID uint64, escrowAddress common.Address, id common.Hash, d channel.Descriptor) error {
-	origin, err := parseOrigin(rawurl)
+	origin, err := ParseOrigin(rawurl)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,9 @@ func originOf(u *url.URL) string {
 	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-func parseOrigin(s string) (string, error) {
+// ParseOrigin reads an origin, scheme://host or scheme://host:port, and writes it as proposals, events and Config.Origins have
+// it: in lower case and always with its port. What comes after the port is dropped.
+func ParseOrigin(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return "", fmt.Errorf("client: %q is not an origin: write https://host or https://host:port", s)

@@ -28,7 +28,7 @@ type Policy func(ctx context.Context, p Proposal) error
 func AllowHosts(origins ...string) Policy {
 	allowed := map[string]bool{}
 	for _, o := range origins {
-		if u, err := parseOrigin(o); err == nil {
+		if u, err := ParseOrigin(o); err == nil {
 			allowed[u] = true
 		}
 	}

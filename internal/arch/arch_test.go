@@ -36,6 +36,7 @@ var house = map[string][]string{
 	"internal/ledger":     {"voucher", "store", "channel"},
 	"internal/devchain":   {"voucher"},
 	"client":              {"voucher", "store", "receipt", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
+	"client/policyfile":   {"voucher", "channel", "client"},
 	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
 	"internal/interop":    nil, // tests only
 	"internal/mutants":    nil,

@@ -1,0 +1,137 @@
+package policyfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// agree refuses what contradicts itself: a limit that can never be reached because another is lower, and lists that say two
+// things of one.
+func (d *decoder) agree() {
+	f := d.file
+	d.reachable("limits", keys, f.Limits, f.Limits)
+	d.reachable("raise", keys, merged(f.Limits, f.Raise), f.Raise)
+	for _, k := range keys {
+		own, base := *k.field(&f.Raise), *k.field(&f.Limits)
+		if !own.IsZero() && !base.Less(own) {
+			d.fail(d.written["raise."+k.String()], "more, or no such line", "raise.%s is %s and raises nothing: limits.%s is %s",
+				k, FormatAmount(own), k, FormatAmount(base))
+		}
+	}
+	for _, origin := range slices.Sorted(maps.Keys(d.origins)) {
+		own, at := *d.origins[origin], d.at(originTable(origin))
+		d.reachable(originTable(origin), ofOrigin, merged(f.Limits, own), own)
+		if slices.Contains(f.Hosts.Deny, origin) {
+			d.fail(at, "one of the two", "%s has limits, and [hosts] deny has it", origin)
+		} else if f.Hosts.Allow != nil && !slices.Contains(f.Hosts.Allow, origin) {
+			d.fail(at, "it on that list, or no such table", "%s has limits, and [hosts] allow does not have it", origin)
+		}
+		if own != (channel.Limits{}) {
+			if f.Origins == nil {
+				f.Origins = map[string]channel.Limits{}
+			}
+			f.Origins[origin] = own
+		}
+	}
+	both(d, "hosts", f.Hosts)
+	both(d, "payees", f.Payees)
+}
+
+// merged are limits with what is set of own in their place.
+func merged(base, own channel.Limits) channel.Limits {
+	out, _ := base.Narrow(own, own) // own allows own
+	return out
+}
+
+// at is where a table has its first key.
+func (d *decoder) at(table string) place {
+	first := place{1, 1}
+	for name, p := range d.written {
+		if len(name) > len(table) && name[:len(table)+1] == table+"." && (first == place{1, 1} || p.line < first.line) {
+			first = p
+		}
+	}
+	return first
+}
+
+func both[T comparable](d *decoder, table string, l List[T]) {
+	for _, one := range l.Deny {
+		if slices.Contains(l.Allow, one) {
+			d.fail(d.written[table+".deny"], "it in one of the two lists", "[%s] allows and denies %v", table, one)
+		}
+	}
+}
+
+// reachable refuses the limits of own, written in a table with these keys, that others of the same limits never let be
+// reached. Limits are own's and, where those say nothing, what counts instead.
+func (d *decoder) reachable(table string, of []key, l, own channel.Limits) {
+	for _, k := range of {
+		amount := *k.field(&own)
+		if amount.IsZero() {
+			continue
+		}
+		for _, bound := range bounds(l, k.limit) {
+			if bound.allowed.IsZero() || !bound.allowed.Less(amount) {
+				continue
+			}
+			full := table + "." + k.String()
+			if table != "limits" && table != "raise" {
+				full = table + "." + k.name
+			}
+			d.fail(d.written[full], "at most that, or more of the other", "%s is %s and can never be reached: %s", full, FormatAmount(amount), bound)
+			break
+		}
+	}
+}
+
+// bound is a limit that another one cannot pass. set is the one that says so, where it is not set itself.
+type bound struct {
+	name, set string
+	allowed   voucher.Amount
+}
+
+func (b bound) String() string {
+	if b.name == b.set {
+		return fmt.Sprintf("%s is %s", b.name, FormatAmount(b.allowed))
+	}
+	return fmt.Sprintf("%s is not set and so %s, as %s", b.name, FormatAmount(b.allowed), b.set)
+}
+
+// bounds are the limits that a limit cannot pass.
+func bounds(l channel.Limits, limit string) (out []bound) {
+	add := func(name string) {
+		at := name
+		for {
+			i := slices.IndexFunc(keys, func(k key) bool { return k.limit == at })
+			if v := *keys[i].field(&l); !v.IsZero() || instead[at] == "" {
+				out = append(out, bound{Key(name), Key(at), v})
+				return
+			}
+			at = instead[at]
+		}
+	}
+	for _, name := range within[limit] {
+		add(name)
+	}
+	return out
+}
+
+var (
+	// within are the limits that cannot be passed, by limit.
+	within = map[string][]string{
+		"Price": {"Deposit"}, "Fund": {"Deposit"}, "Stream": {"Deposit"}, "Ahead": {"Deposit"}, "Deposit": {"Total"}, "Step": {"Stream"},
+		"All.Hour": {"All.Day"}, "All.Day": {"All.Month"},
+		"Origin.Hour": {"Origin.Day", "All.Hour"}, "Origin.Day": {"Origin.Month", "All.Day"}, "Origin.Month": {"All.Month"},
+		"Payee.Hour": {"Payee.Day", "All.Hour"}, "Payee.Day": {"Payee.Month", "All.Day"}, "Payee.Month": {"All.Month"},
+	}
+	// instead is the limit that counts where one is not set.
+	instead = map[string]string{
+		"Total": "Deposit", "All.Hour": "All.Day", "All.Day": "All.Month", "All.Month": "Total",
+		"Origin.Hour": "Origin.Day", "Origin.Day": "Origin.Month", "Origin.Month": "All.Month",
+		"Payee.Hour": "Payee.Day", "Payee.Day": "Payee.Month", "Payee.Month": "All.Month",
+	}
+)

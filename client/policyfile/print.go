@@ -1,0 +1,106 @@
+package policyfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
+
+// String is the policy as a file, with comments that say what it means, also where nothing is set. [Parse] reads it
+// back as the same policy.
+func (f *File) String() string {
+	p := &printer{}
+	p.pair("mode", string(f.Mode), "nothing is ever signed", f.Mode != Pay)
+	p.line("pin", fmt.Sprint(f.Pin), "payee, token, chain, escrow and unit of an origin stay what they were at first, until a change is accepted", f.Pin)
+	p.line("bootstrap", fmt.Sprint(f.Bootstrap), "servers are asked with a zero-dollar proof for channels of ours", f.Bootstrap)
+	if f.Escrow == (common.Address{}) {
+		p.note("escrow: the chain's canonical one and no other")
+	} else {
+		p.pair("escrow", f.Escrow.Hex(), "this one and no other", true)
+	}
+	for _, sub := range []string{"", "origin", "payee"} {
+		p.limits("limits", sub, f.Limits, true)
+	}
+	for _, sub := range []string{"", "origin", "payee"} {
+		p.limits("raise", sub, f.Raise, false)
+	}
+	for _, origin := range slices.Sorted(maps.Keys(f.Origins)) {
+		own := f.Origins[origin]
+		p.amounts(originTable(origin), ofOrigin, own, false)
+	}
+	texts := func(in []common.Address) (out []string) {
+		for _, a := range in {
+			out = append(out, a.Hex())
+		}
+		return out
+	}
+	p.lists("hosts", f.Hosts.Allow, f.Hosts.Deny)
+	p.lists("payees", texts(f.Payees.Allow), texts(f.Payees.Deny))
+	p.lists("tokens", texts(f.Tokens), nil)
+	return p.String()
+}
+
+type printer struct{ strings.Builder }
+
+func (p *printer) note(text string) { fmt.Fprintf(p, "# %s\n", text) }
+
+// line writes key = value, and a comment where it is said.
+func (p *printer) line(key, value, comment string, said bool) {
+	text := key + " = " + value
+	if said {
+		text = fmt.Sprintf("%-22s # %s", text, comment)
+	}
+	p.WriteString(text + "\n")
+}
+
+func (p *printer) pair(key, value, comment string, said bool) {
+	p.line(key, fmt.Sprintf("%q", value), comment, said)
+}
+
+func (p *printer) limits(table, sub string, l channel.Limits, unset bool) {
+	name := table
+	if sub != "" {
+		name += "." + sub
+	}
+	p.amounts(name, below(sub), l, unset)
+}
+
+// amounts writes a table of limits, with what is not set as comments. Without those a table of nothing is left out.
+func (p *printer) amounts(table string, of []key, l channel.Limits, unset bool) {
+	if !unset && !slices.ContainsFunc(of, func(k key) bool { return !k.field(&l).IsZero() }) {
+		return
+	}
+	fmt.Fprintf(p, "\n[%s]\n", table)
+	for _, k := range of {
+		if v := *k.field(&l); !v.IsZero() {
+			p.pair(k.name, FormatAmount(v), k.means, true)
+		} else if unset {
+			p.note(fmt.Sprintf("%s: %s", k.name, k.unset))
+		}
+	}
+}
+
+func (p *printer) lists(table string, allow, deny []string) {
+	if allow == nil && deny == nil {
+		return
+	}
+	fmt.Fprintf(p, "\n[%s]\n", table)
+	for _, l := range []struct {
+		key  string
+		list []string
+	}{{"allow", allow}, {"deny", deny}} {
+		if l.list == nil {
+			continue
+		}
+		fmt.Fprintf(p, "%s = [\n", l.key)
+		for _, one := range l.list {
+			fmt.Fprintf(p, "  %q,\n", one)
+		}
+		p.WriteString("]\n")
+	}
+}

@@ -1,0 +1,103 @@
+package policyfile
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/seed-5fe1f529/tallystick/client"
+)
+
+// kinds are the kinds of values in words.
+var kinds = map[unstable.Kind]string{
+	unstable.String: "text", unstable.Bool: "true or false", unstable.Integer: "a number without quotes", unstable.Float: "a number without quotes",
+	unstable.Array: "a list", unstable.LocalDate: "a date", unstable.LocalTime: "a time", unstable.LocalDateTime: "a date", unstable.DateTime: "a date",
+}
+
+// text is a value that has to be in quotes.
+func (d *decoder) text(full, expected string, v value) (string, bool) {
+	if v.kind != unstable.String {
+		d.fail(v.at, expected, "%s is %s", full, kinds[v.kind])
+		return "", false
+	}
+	return v.text, true
+}
+
+func (d *decoder) boolean(full string, v value) bool {
+	if v.kind != unstable.Bool {
+		d.fail(v.at, "true or false, without quotes", "%s is %s", full, kinds[v.kind])
+	}
+	return v.text == "true"
+}
+
+// listed is a list of values, each read by one.
+func listed[T any](d *decoder, full string, v value, one func(string, value) (T, bool)) (out []T) {
+	if v.kind != unstable.Array {
+		d.fail(v.at, "a list in square brackets", "%s is %s", full, kinds[v.kind])
+		return nil
+	}
+	if len(v.items) == 0 {
+		d.fail(v.at, "at least one, or no such line", "%s is an empty list", full)
+	}
+	for _, item := range v.items {
+		if t, ok := one(full, item); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (d *decoder) address(full string, v value) (a common.Address, ok bool) {
+	const expected = "an address in quotes: 0x and 40 hexadecimal digits, all of them small, or in mixed case with their checksum"
+	text, ok := d.text(full, expected, v)
+	if !ok {
+		return a, false
+	}
+	digits, prefixed := strings.CutPrefix(text, "0x")
+	switch a = common.HexToAddress(text); {
+	case !prefixed:
+		d.fail(v.at, expected, "%s: %s does not begin with 0x", full, shown(text))
+	case len(digits) != 2*common.AddressLength:
+		d.fail(v.at, expected, "%s: %s has %d digits", full, shown(text), len(digits))
+	case !common.IsHexAddress(text):
+		d.fail(v.at, expected, "%s: %s is not hexadecimal", full, shown(text))
+	case digits != strings.ToLower(digits) && a.Hex() != text:
+		d.fail(v.at, expected, "%s: %s has a wrong checksum", full, shown(text))
+	case a == common.Address{}:
+		d.fail(v.at, expected, "%s is the zero address", full)
+	default:
+		return a, true
+	}
+	return a, false
+}
+
+const anOrigin = `an origin: "https://api.example.com", or with a port "https://api.example.com:8443"`
+
+func (d *decoder) host(full string, v value) (string, bool) {
+	text, ok := d.text(full, anOrigin, v)
+	if !ok {
+		return "", false
+	}
+	return d.parseOrigin(full, text, v.at)
+}
+
+// parseOrigin is an origin with its port written, as the client compares them.
+func (d *decoder) parseOrigin(full, text string, at place) (string, bool) {
+	origin, err := client.ParseOrigin(text)
+	if err != nil {
+		d.fail(at, anOrigin, "%s: %s is not an origin", full, shown(text))
+		return "", false
+	}
+	u, _ := url.Parse(text) // ParseOrigin has
+	switch rest := strings.TrimPrefix(text[len(u.Scheme):], "://"); {
+	case rest != u.Host, u.Hostname() == "":
+		d.fail(at, anOrigin, "%s: %s has more or less than a scheme, a host and a port", full, shown(text))
+	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r <= ' ' }):
+		d.fail(at, anOrigin+", in ASCII (xn--…)", "%s: %s has other letters than a host on the wire", full, shown(text))
+	default:
+		return origin, true
+	}
+	return "", false
+}
