@@ -118,7 +118,10 @@ func (n *node) changed(asked, said []byte) []byte {
 				delete(answers[i], "result")
 				answers[i]["error"], _ = json.Marshal(result)
 			default:
-				answers[i]["result"], _ = json.Marshal(result)
+				if text, _ := json.Marshal(result); string(text) != "null" {
+					answers[i]["result"] = text
+					delete(answers[i], "error")
+				}
 			}
 		}
 	}

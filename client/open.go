@@ -121,6 +121,7 @@ func (s *Session) book(ctx context.Context, account *ledger.Account, word func(c
 		return before, err
 	}
 	after := account.State()
+	s.tellNews(ctx, before, after)
 	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
 		s.ledger.Unmined(t)
 	}
