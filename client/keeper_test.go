@@ -238,13 +238,13 @@ func TestKeepOfANodeThatLies(t *testing.T) {
 			}
 			return r
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Minute)
 		defer cancel()
 		require.ErrorIs(t, p.session.Keep(ctx), context.DeadlineExceeded)
 		assert.Zero(t, pens.vouchers.Load())
 		assert.Zero(t, pens.vouchers.Load())
-		assert.LessOrEqual(t, pens.transactions.Load(), int64(5), "one try in a grace period")
-		assert.GreaterOrEqual(t, pens.transactions.Load(), int64(3))
+		assert.LessOrEqual(t, pens.transactions.Load(), int64(3), "one try in a grace period")
+		assert.GreaterOrEqual(t, pens.transactions.Load(), int64(2))
 		n.lie(nil)
 		assert.Zero(t, p.tend().Left)
 		assert.Equal(t, channel.Open, p.only().Phase())

@@ -30,7 +30,7 @@ func closeCommand(w *world) *cobra.Command {
 shows, or any part of the id that begins one channel only; it may be left out where there is but one.
 
 Where the payee does not help, --force asks the chain to close the channel, and --withdraw brings the
-rest back 15 minutes later. Both send a transaction and need --rpc-url.`,
+rest back 15 minutes later; tally keep waits for that time. Both send a transaction and need --rpc-url.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store"); err != nil {
@@ -136,7 +136,7 @@ func result(s channel.State) string {
 	case channel.Closing:
 		if s.CloseRequestedAt != 0 {
 			ready := time.Unix(int64(s.CloseRequestedAt), 0).Add(escrow.GracePeriod)
-			return fmt.Sprintf("%s close requested: run tally close %s --withdraw after %s", short(s.ID), short(s.ID), ready.Local().Format(time.DateTime))
+			return fmt.Sprintf("%s close requested: run tally close %s --withdraw after %s, or tally keep, which waits for it", short(s.ID), short(s.ID), ready.Local().Format(time.DateTime))
 		}
 		return fmt.Sprintf("%s closing: the payee says so, the chain was not asked (--rpc-url)", short(s.ID))
 	}

@@ -4,6 +4,8 @@
 //	tally --key-file key.json --rpc-url https://rpc.example --max-price 0.001 --max-deposit 1 https://api.example.com/data
 //	tally channels
 //	tally close --all
+//	tally find
+//	tally keep
 //
 // The body goes to stdout, everything else to stderr. tally --help has the rest.
 package main
@@ -32,7 +34,7 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	w := &world{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := fetchCommand(w)
-	root.AddCommand(channelsCommand(w), closeCommand(w))
+	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w))
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -41,13 +41,17 @@ func (p *wallet) keyFlags(f *pflag.FlagSet) {
 	f.StringVar(&p.rpcURL, "rpc-url", "", "a node of the chain, to open, top up and check channels at `URL`")
 }
 
+func (p *wallet) escrowFlag(f *pflag.FlagSet) {
+	f.StringVar(&p.escrow, "escrow", "", "trust the escrow at `ADDRESS` instead of the chain's canonical one")
+}
+
 func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.Price}, "max-price", "the most that one request or one piece of a stream may cost (default 0: pay nothing)")
 	f.Var(amount{&p.limits.Deposit}, "max-deposit", "the most that one channel may hold (default 0: open nothing)")
 	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
 	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or the bare need)")
 	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
-	f.StringVar(&p.escrow, "escrow", "", "trust the escrow at `ADDRESS` instead of the chain's canonical one")
+	p.escrowFlag(f)
 	f.BoolVar(&p.bootstrap, "bootstrap", false, "prove the key to servers that this store has no channel for, and ask for one of ours")
 }
 
