@@ -83,12 +83,6 @@ var theGate = []defect{
 		file: "internal/ledger/account.go", from: `base = a.triedAs // the write had worked`, to: `_ = base`, tests: inLedger,
 	},
 	{
-		name: "gate: receipts free what another session uses", breaks: "credit that two sessions count on is credit that one of them does not have",
-		file: "internal/ledger/account.go", from: `		a.shared = true
-`, to: `		a.shared = false
-`, tests: inLedger,
-	},
-	{
 		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
 		file: "internal/ledger/order.go", from: `a.state = a.state.Undo(o.from, o.to)`, to: `_ = o.from`, tests: inLedger,
 	},
