@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -33,7 +35,7 @@ func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // warm opens a channel at a paid server, so that a challenge for /data is known, and returns the client and
 // the headers of a paid answer.
-func warm(b *testing.B, ahead uint64) (*http.Client, *swap, string, http.Header) {
+func warm(b *testing.B, ahead uint64, change ...func(*client.Config)) (*http.Client, *swap, string, http.Header) {
 	b.Helper()
 	srv := clienttest.New(b, clienttest.Config{TTL: time.Hour, Funds: u(1 << 50)})
 	base := &swap{http.DefaultTransport}
@@ -41,6 +43,9 @@ func warm(b *testing.B, ahead uint64) (*http.Client, *swap, string, http.Header)
 		c.Limits = channel.Limits{Price: u(1000), Deposit: u(1 << 50), Fund: u(1 << 49), Total: u(1 << 52), Ahead: u(ahead)}
 		c.OnEvent = nil
 		c.Signer = c.Payer.(voucher.Signer)
+		for _, f := range change {
+			f(c)
+		}
 	})
 	c := &http.Client{Transport: &client.Transport{Session: p.session, Base: base}}
 	var h http.Header
@@ -149,5 +154,27 @@ func BenchmarkTogether(b *testing.B) {
 			})
 			b.ReportMetric(float64(len(srv.Requests())-before)/float64(b.N), "requests/op")
 		})
+	}
+}
+
+// BenchmarkOwnCostJournal is BenchmarkOwnCost with a journal on this machine's disk: one more line a request.
+func BenchmarkOwnCostJournal(b *testing.B) {
+	for name, ahead := range map[string]uint64{"paid": 1 << 45, "paid and signed": 0} {
+		for _, kept := range []bool{false, true} {
+			c, base, url, h := warm(b, ahead, func(c *client.Config) {
+				if kept {
+					f, err := journal.Open(b.TempDir(), 0)
+					require.NoError(b, err)
+					b.Cleanup(func() { _ = f.Close() })
+					c.Journal = f
+				}
+			})
+			if ahead == 0 {
+				h = h.Clone()
+				h.Del("Payment-Receipt")
+			}
+			base.to = canned{h}
+			b.Run(fmt.Sprintf("%s/journal=%v", name, kept), func(b *testing.B) { bench(b, c, url+"/data") })
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -44,8 +45,12 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 	if err != nil {
 		return err
 	}
-	outcome := Refused
+	outcome, start := Refused, time.Now()
+	var a answer
 	defer func() {
+		if outcome != Refused {
+			s.recordClose(ctx, account.State(), outcome, start, a)
+		}
 		if err != nil {
 			st := account.State()
 			err = &Error{Op: "close", Outcome: outcome, Origin: st.Scope.Origin, ChannelID: id, Cumulative: st.CloseAmount, Err: err}
@@ -71,7 +76,7 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 	if err := account.Update(ctx, func(st channel.State) channel.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
 		return err
 	}
-	a, err := p.sendClose(ctx)
+	a, err = p.sendClose(ctx)
 	if err != nil && !p.info.sent && !state.CloseSent {
 		return errors.Join(err, account.Update(context.WithoutCancel(ctx), channel.State.CloseRefused)) // as before
 	}
@@ -80,7 +85,7 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 		return err // it may have arrived: the channel stays closing
 	}
 	if !a.ok() {
-		after, chainErr := s.settle(ctx, account)
+		after, chainErr := s.look(ctx, account)
 		if chainErr == nil && after.Phase() == channel.Closed {
 			return nil
 		}
@@ -178,7 +183,7 @@ func (s *Session) confirmClose(ctx context.Context, account *ledger.Account, a a
 		}
 	}
 	for try := 0; ; try++ {
-		after, err := s.settle(ctx, account)
+		after, err := s.look(ctx, account)
 		if err == nil && after.Phase() == channel.Closed {
 			return nil
 		}
@@ -211,22 +216,22 @@ func checkCloseReceipt(state channel.State, a answer) error {
 // for it to be mined. [escrow.GracePeriod] later [Session.Withdraw] brings back what the payee has not
 // settled by then. The errors are those of [escrow.Client.RequestClose].
 func (s *Session) RequestClose(ctx context.Context, id common.Hash) error {
-	return s.force(ctx, "request close", id, (*escrow.Client).RequestClose)
+	return s.force(ctx, "request close", journal.KindRequestClose, id, (*escrow.Client).RequestClose)
 }
 
 // Withdraw ends a channel whose close was requested [escrow.GracePeriod] ago. The errors are those of
 // [escrow.Client.Withdraw].
 func (s *Session) Withdraw(ctx context.Context, id common.Hash) error {
-	return s.force(ctx, "withdraw", id, (*escrow.Client).Withdraw)
+	return s.force(ctx, "withdraw", journal.KindWithdraw, id, (*escrow.Client).Withdraw)
 }
 
-func (s *Session) force(ctx context.Context, op string, id common.Hash, send func(*escrow.Client, context.Context, escrow.CloseParams) (escrow.Receipt, error)) error {
+func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id common.Hash, send func(*escrow.Client, context.Context, escrow.CloseParams) (escrow.Receipt, error)) error {
 	account, err := s.ledger.Account(ctx, id)
 	if err != nil {
 		return err
 	}
 	state := account.State()
-	fail := func(err error) error {
+	fail := func(err error) *Error {
 		outcome := Refused
 		switch {
 		case errors.Is(err, escrow.ErrUnconfirmed):
@@ -242,13 +247,20 @@ func (s *Session) force(ctx context.Context, op string, id common.Hash, send fun
 	case s.cfg.Payer == nil:
 		return fail(ErrNoPayer)
 	}
-	_, err = send(s.cfg.Chain, ctx, escrow.CloseParams{
+	start := time.Now()
+	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
 	})
+	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Outcome: string(Accepted), Start: start}
 	if err != nil {
-		return fail(err)
+		failed := fail(err)
+		if line.Outcome = string(failed.Outcome); failed.Outcome != Refused {
+			s.recordEnd(ctx, state, line)
+		}
+		return failed
 	}
-	if _, err := s.settle(ctx, account); err != nil {
+	s.recordEnd(ctx, state, line)
+	if _, err := s.look(ctx, account); err != nil {
 		return &Error{Op: op, Outcome: Accepted, Origin: state.Scope.Origin, ChannelID: id, Err: fmt.Errorf("it was mined, but the chain could not be read again: %w", err)}
 	}
 	return nil

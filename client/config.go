@@ -66,6 +66,9 @@ type Config struct {
 	// Stall is how long a stream may bring nothing after a voucher that it asked for was taken. Zero means a
 	// minute.
 	Stall time.Duration
+	// Journal gets one line for every operation that could cost money, for example a [journal.File]. Nil keeps none. The
+	// session does not close it.
+	Journal Journal
 	// Log gets what happens, at debug level, and violations at warning level. Nil logs nothing. Credentials, receipts
 	// and queries are never logged.
 	Log *slog.Logger

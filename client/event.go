@@ -29,6 +29,7 @@ const (
 	EventGone      EventKind = "gone"      // the payee takes no more vouchers of a channel that holds money
 	EventClosed    EventKind = "closed"    // the chain says that a channel is closed
 	EventBudget    EventKind = "budget"    // four fifths of a budget are authorized; Decision says of which
+	EventJournal   EventKind = "journal"   // Config.Journal failed: Err says why, and which operation has no line
 )
 
 // Event is something that happened to money. It is a copy; changing it changes nothing.
@@ -58,7 +59,8 @@ func (s *Session) tellNear(n ledger.Near) {
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
 	level := slog.LevelDebug
-	if e.Kind == EventViolation || e.Kind == EventGone || e.Kind == EventBudget {
+	switch e.Kind {
+	case EventViolation, EventGone, EventBudget, EventJournal:
 		level = slog.LevelWarn
 	}
 	if s.log.Enabled(ctx, level) {

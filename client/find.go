@@ -133,10 +133,18 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 			return nil, err
 		}
 	}
-	if err := s.ledger.Bind(ctx, id, state); err != nil {
-		return nil, err
+	known, missing := s.ledger.Account(ctx, id)
+	if missing == nil && known.State().Unbound() {
+		before := known.State()
+		if err := s.ledger.Bind(ctx, id, state); err != nil {
+			return nil, err
+		}
+		s.recordProof(ctx, known.State(), ledger.Rise{}.Plus(before.Authorized(), known.State().Authorized()))
 	}
-	account, _, err := s.ledger.Add(ctx, state, how.now)
+	account, added, err := s.ledger.Add(ctx, state, how.now)
+	if err == nil && added && errors.Is(missing, store.ErrNotFound) {
+		s.recordFound(ctx, state)
+	}
 	return account, err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 )
 
@@ -24,11 +25,12 @@ func (p *payment) lost(ctx context.Context, err error) error {
 		p.claim.Release()
 	}
 	p.tellPaid(ctx, 0, nil, err)
+	p.record(ctx, journal.KindPay, p.info.Outcome, 0, nil)
 	return p.error(err)
 }
 
 // refuse is the end of a payment that we stop.
-func (p *payment) refuse(err error) error {
+func (p *payment) refuse(ctx context.Context, err error) error {
 	p.info.Outcome = Refused
 	if p.info.sent {
 		p.info.Outcome = Rejected // by the payee, before it was by us
@@ -36,7 +38,19 @@ func (p *payment) refuse(err error) error {
 	if p.claim != nil {
 		p.claim.Release()
 	}
+	p.record(ctx, journal.KindPay, p.info.Outcome, 0, nil)
 	return p.error(err)
+}
+
+// part ends what this request did on a channel that it leaves: nothing was charged there.
+func (p *payment) part(ctx context.Context, status int) {
+	outcome := Refused
+	if p.info.sent {
+		outcome = Rejected
+	}
+	p.claim.Release()
+	p.record(ctx, journal.KindPay, outcome, status, nil)
+	p.claim = nil
 }
 
 func (p *payment) error(err error) *Error {
@@ -56,6 +70,7 @@ func (p *payment) error(err error) *Error {
 // finish books the answer and hands it over. A bad receipt never costs the caller a paid response.
 func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Response, error) {
 	if p.claim == nil {
+		p.record(ctx, journal.KindPay, Refused, resp.StatusCode, nil)
 		return resp, nil
 	}
 	if resp.StatusCode == http.StatusPaymentRequired || resp.StatusCode == http.StatusGone {
@@ -63,6 +78,7 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 		p.claim.Release()
 		p.s.drop(p.route, p.known)
 		p.tellPaid(ctx, resp.StatusCode, nil, nil)
+		p.record(ctx, journal.KindPay, Rejected, resp.StatusCode, nil)
 		return resp, nil
 	}
 	r := p.reconcile(ctx, resp)
@@ -83,7 +99,8 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 		n.account = p.account
 		p.s.remember(p.route, &n)
 	}
-	if isEventStream(resp) && ok {
+	streams := isEventStream(resp) && ok
+	if streams {
 		p.meter(ctx, resp)
 	} else if redirected := resp.StatusCode >= 300 && resp.StatusCode < 400; redirected && r == nil {
 		p.claim.Release() // the price is still to be asked for where the redirect leads
@@ -91,6 +108,9 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 		p.settleClaim(ctx, r)
 	}
 	p.tellPaid(ctx, resp.StatusCode, r, nil)
+	if !streams { // a stream has its line when it ends
+		p.record(ctx, journal.KindPay, p.info.Outcome, resp.StatusCode, r)
+	}
 	return resp, nil
 }
 
@@ -131,7 +151,7 @@ func (p *payment) settleClaim(ctx context.Context, r *receipt.Receipt) {
 		p.claim.Keep()
 		return
 	}
-	if err := p.claim.Settle(ctx, word(*r)); err != nil {
+	if err := p.claim.Settle(word(*r)); err != nil {
 		p.tellViolation(ctx, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -140,6 +141,7 @@ func (m *meter) end(err error) {
 			Kind: EventReceipt, Origin: m.p.origin, ChannelID: state.ID, Price: m.p.claim.Price(), Cumulative: state.Signed,
 			Deposit: state.Deposit, Outcome: m.p.info.Outcome, Receipt: m.final, Err: err,
 		})
+		m.p.record(context.WithoutCancel(m.ctx), journal.KindStream, m.p.info.Outcome, http.StatusOK, m.final)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -101,6 +102,8 @@ func (p *payment) opened(ctx context.Context) {
 		p.s.log.WarnContext(ctx, "an opened channel could not be written down as open; the chain will be asked next time", "channel", p.account.ID(), "error", err)
 	}
 	p.openTx = nil
+	state := p.account.State()
+	p.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, Accepted, p.start, nil)
 	p.s.tell(ctx, Event{Kind: EventOpened, Origin: p.origin, ChannelID: p.account.ID(), Deposit: p.account.State().Deposit, Err: err})
 }
 
@@ -114,13 +117,39 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 	return s.book(ctx, account, func(s channel.State) channel.State { return s.Settle(c) })
 }
 
-// book writes down what the chain says of a channel, and tells what it means.
+// book writes down what the chain says of a channel, in the journal too, and tells what it means.
 func (s *Session) book(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (channel.State, error) {
+	before, after, err := s.enter(ctx, account, word)
+	if err == nil {
+		s.recordSettled(ctx, before, after)
+	}
+	return after, err
+}
+
+// look is settle for one who writes the journal's line about the end of the channel itself.
+func (s *Session) look(ctx context.Context, account *ledger.Account) (channel.State, error) {
 	before := account.State()
-	if err := account.Update(ctx, word); err != nil {
+	c, err := s.onChain(ctx, before)
+	if err != nil {
 		return before, err
 	}
-	after := account.State()
+	_, after, err := s.enter(ctx, account, func(s channel.State) channel.State { return s.Settle(c) })
+	return after, err
+}
+
+// enter writes down what the chain says of a channel. After an error the two states are the same.
+func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (before, after channel.State, err error) {
+	before = account.State()
+	var rise ledger.Rise
+	if err := account.Update(ctx, func(s channel.State) channel.State {
+		n := word(s)
+		rise = ledger.Rise{}.Plus(s.Authorized(), n.Authorized())
+		return n
+	}); err != nil {
+		return before, before, err
+	}
+	after = account.State()
+	s.recordProof(ctx, after, rise)
 	s.tellNews(ctx, before, after)
 	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
 		s.ledger.Unmined(t)
@@ -132,7 +161,7 @@ func (s *Session) book(ctx context.Context, account *ledger.Account, word func(c
 		s.unhint(after.Scope.Origin, after.ID)
 		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
 	}
-	return after, nil
+	return before, after, nil
 }
 
 // bookNews is book, without a write where the chain says nothing new.
@@ -198,6 +227,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	} else {
 		p.s.ledger.Leave(state.ToppingUp, voucher.Amount{})
 	}
+	start := time.Now()
 	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
 		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})
@@ -206,10 +236,12 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 		if err := account.Update(ctx, channel.State.ToppedUp); err != nil {
 			return err
 		}
+		p.s.recordFunding(ctx, journal.KindTopUp, account.State(), state.ToppingUp, Accepted, start, answer.receipt)
 	default:
 		// Refused, or no answer: it may be mined all the same.
 		after, chainErr := p.s.settle(ctx, account)
 		if chainErr != nil || !state.Deposit.Less(after.Deposit) {
+			p.s.recordFunding(ctx, journal.KindTopUp, account.State(), after.ToppingUp, Unknown, start, nil)
 			return errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.ToppingUp.Amount, ErrPending), answer.err(err), chainErr)
 		}
 	}

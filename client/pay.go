@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -37,6 +38,8 @@ type payment struct {
 	freshened, overtaken, corrected int            // how often each kind of second try was made
 	deepest                         voucher.Amount // the deposit when it was last looked at
 	regone                          bool
+	start                           time.Time   // when the caller asked; for the journal
+	rise                            ledger.Rise // of asks that came to no voucher; for the journal
 	info                            *Payment
 }
 
@@ -57,6 +60,9 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 	p.terms, p.termsErr = s.terms(req.Context(), origin)
 	ctx := ledger.Within(withPayment(req.Context(), p.info), p.terms)
 	defer p.land()
+	if p.s.keeps() {
+		p.start = time.Now()
+	}
 
 	p.present(ctx)
 	for sends := 1; ; sends++ {
@@ -67,7 +73,7 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 		again, err := p.respond(ctx, resp, sends)
 		if err != nil {
 			discard(resp.Body)
-			return nil, p.refuse(err)
+			return nil, p.refuse(ctx, err)
 		}
 		if !again {
 			return p.finish(ctx, resp)
@@ -97,8 +103,10 @@ func (p *payment) present(ctx context.Context) {
 	}
 	claim, signed, err := k.account.Issue(ctx, ask(k.offer))
 	if err != nil {
+		p.account, p.rise = k.account, claim.Rise()
 		return
 	}
+	p.info.Operation = p.out.operation()
 	p.known, p.account, p.claim, p.signed = k, k.account, claim, signed
 }
 

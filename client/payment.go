@@ -14,6 +14,8 @@ import (
 // Payment is what was paid for one response. [PaymentOf] finds it. Its fields are final when the response is
 // handed over; what a stream goes on to cost is told by [Payment.Receipt] at its end.
 type Payment struct {
+	// Operation names the request in Config.Journal: its Idempotency-Key. Empty where nothing was to be paid.
+	Operation string
 	// Outcome says how it ended; [None] where the response was free.
 	Outcome Outcome
 	// ChannelID is the channel, the zero hash where the response was free.

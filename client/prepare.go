@@ -8,6 +8,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // maxPreparations bounds how often the way to a voucher starts again because another request, or another
@@ -24,7 +26,7 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 	if err := p.consent(ctx, k.offer); err != nil {
 		return err
 	}
-	p.known = k
+	p.known, p.info.Operation = k, p.out.operation()
 	p.s.tell(ctx, Event{Kind: EventChallenge, Origin: p.origin, Price: k.offer.Price})
 	for range maxPreparations {
 		ready, err := p.fund(ctx)
@@ -55,10 +57,12 @@ func (p *payment) issue(ctx context.Context) (err error) {
 		return err
 	}
 	claim, signed, err := p.account.Issue(ctx, ask(p.known.offer))
-	if err == nil {
-		p.claim, p.signed = claim, signed
+	if err != nil {
+		p.rise = p.rise.And(claim.Rise())
+		return err
 	}
-	return err
+	p.claim, p.signed = claim, signed
+	return nil
 }
 
 // fund finds the channel and sees to it that its deposit covers the price. It returns false where the
@@ -72,8 +76,10 @@ func (p *payment) fund(ctx context.Context) (ready bool, err error) {
 		return false, err
 	}
 	if p.claim != nil && (account == nil || p.claim.Account() != account) {
-		p.claim.Release() // another channel now; what was asked for on the old one stays there
-		p.claim = nil
+		p.part(ctx, 0) // another channel now; what was asked for on the old one stays there
+	}
+	if p.account != account {
+		p.record(ctx, journal.KindPay, Refused, 0, nil) // where something was authorized there and not signed
 	}
 	p.account = account
 	offer := p.known.offer
@@ -134,15 +140,26 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 		if next, err := state.Recover(*v); err != nil {
 			p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 		} else if next.Authorized() != state.Authorized() {
-			_ = account.Update(ctx, func(s channel.State) channel.State {
-				if n, err := s.Recover(*v); err == nil {
-					return n
-				}
-				return s
-			})
+			p.s.recover(ctx, account, *v)
 		}
 	}
-	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {
+	if err := account.Reconcile(snap.Word); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
+	}
+}
+
+// recover books a voucher of our own hand. Where that fails the next challenge brings it again.
+func (s *Session) recover(ctx context.Context, account *ledger.Account, v voucher.Signed) {
+	var rise ledger.Rise
+	err := account.Update(ctx, func(s channel.State) channel.State {
+		n, err := s.Recover(v)
+		if err != nil {
+			return s
+		}
+		rise = ledger.Rise{}.Plus(s.Authorized(), n.Authorized())
+		return n
+	})
+	if err == nil {
+		s.recordProof(ctx, account.State(), rise)
 	}
 }

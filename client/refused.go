@@ -34,15 +34,15 @@ func (p *payment) refused(ctx context.Context, resp *http.Response) (again bool,
 	fresh, _ := p.s.recognize(p.out.req, resp.Header)
 	p.s.drop(p.route, p.known)
 	if resp.StatusCode == http.StatusGone || problem.Code.Gone() {
-		return p.gone(ctx)
+		return p.gone(ctx, resp.StatusCode)
 	}
 	if fresh == nil {
 		return false, nil // nothing to answer
 	}
 	if !fresh.offer.SameTerms(p.known.offer) {
 		// Somebody else wants the money now. That is a new decision.
-		p.claim.Release()
-		p.claim, p.account, p.openTx = nil, nil, nil
+		p.part(ctx, resp.StatusCode)
+		p.account, p.openTx = nil, nil
 		if p.freshened++; p.freshened > maxFreshened {
 			return false, nil
 		}
@@ -196,7 +196,7 @@ func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire
 
 // gone puts a channel aside that its payee no longer takes, and asks once more without it. Its record
 // stays; where the chain says that it still holds money, it is listed until it is closed.
-func (p *payment) gone(ctx context.Context) (bool, error) {
+func (p *payment) gone(ctx context.Context, status int) (bool, error) {
 	account := p.account
 	if st := account.State(); p.openTx == nil && st.Accepted.IsZero() && time.Since(st.CreatedAt) < young && p.overtaken < maxEarly {
 		return true, p.stepAside(ctx)
@@ -219,7 +219,8 @@ func (p *payment) gone(ctx context.Context) (bool, error) {
 		return false, nil // one opening a request
 	}
 	p.regone = true
-	p.claim, p.account, p.openTx, p.signed = nil, nil, nil, voucher.Signed{}
+	p.part(ctx, status)
+	p.account, p.openTx, p.signed = nil, nil, voucher.Signed{}
 	return true, nil
 }
 

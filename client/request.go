@@ -160,15 +160,8 @@ var acceptSession = []string{"tempo/session"}
 // a key that is not spelled canonically (header names are case-insensitive, RFC 9110 5.1), look
 // unrepeatable to it and are the same on the wire.
 func (o *outgoing) guard(out *http.Request) {
-	if o.key == "" {
-		if o.key = out.Header.Get("Idempotency-Key"); o.key == "" {
-			var b [16]byte
-			_, _ = rand.Read(b[:]) // never fails
-			o.key = hex.EncodeToString(b[:])
-		}
-	}
 	delete(out.Header, "Idempotency-Key")
-	out.Header["idempotency-key"] = []string{o.key}
+	out.Header["idempotency-key"] = []string{o.operation()}
 	if own, ok := out.Header["X-Idempotency-Key"]; ok {
 		delete(out.Header, "X-Idempotency-Key")
 		out.Header["x-idempotency-key"] = own
@@ -179,6 +172,22 @@ func (o *outgoing) guard(out *http.Request) {
 			out.Body = emptyBody{}
 		}
 	}
+}
+
+// operation names the caller's request: by the caller's own Idempotency-Key, or by a new one.
+func (o *outgoing) operation() string {
+	if o.key == "" {
+		if o.key = o.req.Header.Get("Idempotency-Key"); o.key == "" {
+			o.key = newOperation()
+		}
+	}
+	return o.key
+}
+
+func newOperation() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 // emptyBody is a body with nothing in it that net/http does not recognize as such.

@@ -164,8 +164,12 @@ func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c channel.OnChai
 		return Finding{Found: FoundClosed, Channel: orphan}, nil
 	}
 	orphan.CreatedAt = time.Now().UTC()
-	if _, _, err = s.ledger.Note(ctx, orphan); err != nil {
+	_, added, err := s.ledger.Note(ctx, orphan)
+	if err != nil {
 		return Finding{}, err
+	}
+	if added {
+		s.recordFound(ctx, orphan)
 	}
 	s.tell(ctx, Event{Kind: EventFound, ChannelID: orphan.ID, Deposit: orphan.Deposit})
 	if orphan.Scope.Signer != s.ledger.Signer() {

@@ -34,8 +34,9 @@ var house = map[string][]string{
 	"channel":             {"voucher", "internal/wire"},
 	"channel/escrow":      {"voucher", "channel"},
 	"internal/ledger":     {"voucher", "store", "channel"},
+	"journal":             {"voucher"},
 	"internal/devchain":   {"voucher"},
-	"client":              {"voucher", "store", "receipt", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
+	"client":              {"voucher", "store", "receipt", "journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
 	"client/policyfile":   {"voucher", "channel", "client"},
 	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
 	"internal/interop":    nil, // tests only

@@ -32,6 +32,7 @@ func (a *Account) issue(ctx context.Context, batch []*order) {
 				a.fail(batch, err)
 				return
 			}
+			a.rose(batch)
 		}
 		signed, err := a.signed(ctx, due)
 		if err != nil {
