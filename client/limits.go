@@ -123,10 +123,14 @@ func (s *Session) decide(ctx context.Context, origin string, o channel.Offer) (c
 	return lim.Decide(&state, ask(o)), nil
 }
 
-// Budgets are what the limits over time leave for all payments of the store together: a month, a day, an hour. The
-// error is the store's.
+// Budgets are what the limits over time, those of the context included, leave for all payments of the store together: a
+// month, a day, an hour. The error is a [channel.LimitError] where the context asks for more than it may, or the store's.
 func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
-	rooms, err := s.ledger.Rooms(ctx, channel.Scope{})
+	terms, err := s.terms(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	rooms, err := s.ledger.Rooms(ledger.Within(ctx, terms), channel.Scope{})
 	return rooms[:3], err
 }
 

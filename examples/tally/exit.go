@@ -42,14 +42,14 @@ const (
 const exitHelp = `Exit status:
     0  the transfer went well
     1  the URL's scheme is not supported
-    2  wrong usage: a flag, an argument, a key file
+    2  wrong usage: a flag, an argument, a key file, a policy file
     3  the URL is malformed
     6  the host name could not be resolved
     7  no connection to the host
    18  the body ended too early
    22  HTTP status 400 or above, with --fail
    23  the output could not be written
-   26  a local file could not be read: the data to send, a channel's record
+   26  a local file could not be read: the data to send, the policy, a channel's record
    28  timeout
    35  TLS failed
    47  too many redirects, with --location
@@ -87,7 +87,7 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &own):
 		return own.code
-	case errors.As(err, &desync):
+	case errors.As(err, &desync), errors.Is(err, channel.ErrLimit):
 		return exitRefused
 	case errors.As(err, &payment):
 		for _, e := range ours {
@@ -144,6 +144,7 @@ func transport(err error) int {
 // flagOf are the flags behind the fields of [channel.Limits].
 var flagOf = map[string]string{
 	"Price": "--max-price", "Deposit": "--max-deposit", "Total": "--max-deposit", "Stream": "--max-stream", "Ahead": "--ahead",
+	"All.Hour": "--per-hour", "All.Day": "--per-day", "All.Month": "--per-month",
 }
 
 // explain is the error for a person at a terminal: which flag to set, where that is the answer.

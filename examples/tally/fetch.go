@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/client/policyfile"
 )
 
 // fetch is one transfer: the flags of `tally URL`.
@@ -47,7 +48,11 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), args[0])
+			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &f.wallet)
+			if err != nil {
+				return err
+			}
+			return f.run(ctx, args[0])
 		},
 	}
 	cmd.SetUsageTemplate(cmd.UsageTemplate() + "\n" + exitHelp + "\n")
@@ -79,7 +84,7 @@ func (f *fetch) run(ctx context.Context, rawurl string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := f.wallet.open(ctx, f.world, f.event); err != nil {
+	if err := f.wallet.open(ctx, f.world, f.event); err != nil && !errors.Is(err, policyfile.ErrReadOnly) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.wallet.close(ctx)) }()
@@ -147,6 +152,8 @@ func (f *fetch) verdict(resp *http.Response) error {
 	switch {
 	case paid != nil && paid.Outcome == client.Rejected:
 		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s", resp.StatusCode, paid.Problem))
+	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
+		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
 		return fail(exitRefused, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))
 	case resp.StatusCode == http.StatusPaymentRequired:

@@ -2,6 +2,8 @@
 // under limits that are zero until they are set.
 //
 //	tally --key-file key.json --rpc-url https://rpc.example --max-price 0.001 --max-deposit 1 https://api.example.com/data
+//	tally --policy policy.toml https://api.example.com/data
+//	tally quote https://api.example.com/data
 //	tally channels
 //	tally close --all
 //	tally find
@@ -34,7 +36,9 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	w := &world{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := fetchCommand(w)
-	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w))
+	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w),
+		quoteCommand(w), budgetCommand(w), trustCommand(w), policyCommand(w))
+	w.policyFlag(root.PersistentFlags())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -46,7 +50,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		return 0
 	}
 	if !w.silent {
-		fmt.Fprintln(stderr, "tally:", explain(err))
+		fmt.Fprintln(stderr, "tally:", w.explain(err))
 	}
 	return status(err)
 }
@@ -57,6 +61,7 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	silent         bool // no errors on stderr
+	rules          rules
 }
 
 // fromEnv sets the flags that the command line does not, each from TALLY_ and its name: TALLY_MAX_PRICE

@@ -33,7 +33,9 @@ type shell struct {
 	key clienttest.Key
 	env map[string]string
 	in  string
-	ctx context.Context
+	// stdin is what in is not: a terminal.
+	stdin io.Reader
+	ctx   context.Context
 	// wrote is called for each write to stdout, where it is set; its error is the writer's.
 	wrote func() error
 }
@@ -64,7 +66,11 @@ func (s *shell) run(args ...string) ended {
 		args = append(args[:last:last], s.srv.URL+args[last])
 	}
 	stdout, stderr := &terminal{wrote: s.wrote}, &terminal{}
-	code := run(s.ctx, args, func(name string) string { return s.env[name] }, strings.NewReader(s.in), stdout, stderr)
+	stdin := s.stdin
+	if stdin == nil {
+		stdin = strings.NewReader(s.in)
+	}
+	code := run(s.ctx, args, func(name string) string { return s.env[name] }, stdin, stdout, stderr)
 	return ended{code, stdout.String(), stderr.String()}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // wallet is what pays: the flags, and the session that is made of them.
@@ -51,12 +52,15 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
 	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or the bare need)")
 	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
+	f.Var(amount{&p.limits.All.Hour}, "per-hour", "the most that all payments together may be in any 60 minutes (default: as per day)")
+	f.Var(amount{&p.limits.All.Day}, "per-day", "the same in any 24 hours (default: as per month)")
+	f.Var(amount{&p.limits.All.Month}, "per-month", "the same in any 30 days (default: as --max-deposit)")
 	p.escrowFlag(f)
 	f.BoolVar(&p.bootstrap, "bootstrap", false, "prove the key to servers that this store has no channel for, and ask for one of ours")
 }
 
 // settings are the flags that the environment can set.
-var settings = []string{"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "fund", "ahead", "escrow", "bootstrap"}
+var settings = []string{"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "fund", "ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap"}
 
 // openStore opens the directory of channels.
 func (p *wallet) openStore(w *world) (err error) {
@@ -71,15 +75,29 @@ func (p *wallet) openStore(w *world) (err error) {
 	return nil
 }
 
-// open makes the session. Without a key there is none, and the error is nil.
+// open makes the session. Without a key there is none, and the error is nil. Under a read-only policy the key is not
+// looked at, and the error is policyfile.ErrReadOnly.
 func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event)) error {
-	p.base = http.DefaultTransport.(*http.Transport).Clone()
-	p.base.DisableCompression = true // what the server sends is written as it is
+	p.transport()
+	if err := w.rules.mayPay(w.env); err != nil {
+		return err
+	}
 	key, err := w.key(ctx, p.keyFile)
 	if err != nil || key == nil {
 		return err
 	}
-	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent}
+	return p.start(ctx, w, key, onEvent)
+}
+
+// transport is what sends.
+func (p *wallet) transport() {
+	p.base = http.DefaultTransport.(*http.Transport).Clone()
+	p.base.DisableCompression = true // what the server sends is written as it is
+}
+
+// start makes the session with a key.
+func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, onEvent func(client.Event)) error {
+	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent, Approve: w.approve}
 	if p.escrow != "" {
 		if !common.IsHexAddress(p.escrow) {
 			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address", p.escrow))
@@ -90,6 +108,10 @@ func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event))
 		return err
 	}
 	cfg.Store = p.files
+	err := w.rules.apply(w.env, &cfg)
+	if err != nil {
+		return err
+	}
 	if p.rpcURL != "" {
 		if p.chain, err = escrow.Dial(ctx, p.rpcURL); err != nil {
 			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/seed-5fe1f529/tallystick/client"
+)
+
+// approve asks at the terminal about a price above the limit called ask.
+func (w *world) approve(ctx context.Context, a client.Approval) error {
+	yes, err := w.confirm(ctx, fmt.Sprintf("%s asks %s for %s; that is more than %s. Pay?", a.Origin, tokens(a.Decision.Wanted), a.Route, tokens(a.Decision.Allowed)))
+	if err == nil && !yes {
+		err = errors.New("the answer was no")
+	}
+	return err
+}
+
+// maxAnswer bounds an answer in bytes.
+const maxAnswer = 1 << 10
+
+// confirm asks a question at the terminal and reports whether the answer is yes. The error is that there is no
+// terminal, or the context's.
+func (w *world) confirm(ctx context.Context, question string) (bool, error) {
+	f, ok := w.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, errors.New("there is no terminal to ask at")
+	}
+	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", question)
+	answered := make(chan string, 1)
+	go func() { // it ends with the program where nobody answers
+		line, _ := bufio.NewReader(io.LimitReader(f, maxAnswer)).ReadString('\n')
+		answered <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case a := <-answered:
+		return a == "y" || a == "yes", nil
+	case <-ctx.Done():
+		fmt.Fprintln(w.stderr)
+		return false, context.Cause(ctx)
+	}
+}

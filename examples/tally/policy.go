@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/client/policyfile"
+)
+
+// rules are the owner's: the policy file, where one is given.
+type rules struct {
+	path string
+	file *policyfile.File // nil before it is read, and without one
+	own  channel.Limits   // what the flags make of it
+}
+
+func (w *world) policyFlag(f *pflag.FlagSet) {
+	f.StringVar(&w.rules.path, "policy", "", "pay within the policy `FILE` (default: TALLY_POLICY); other flags then only lower what it says")
+}
+
+// load reads the policy file, once.
+func (r *rules) load(env func(string) string) (err error) {
+	if r.path == "" {
+		r.path = env("TALLY_POLICY")
+	}
+	if r.path != "" && r.file == nil {
+		r.file, err = loadPolicy(r.path)
+	}
+	return err
+}
+
+func loadPolicy(path string) (*policyfile.File, error) {
+	f, err := policyfile.Load(path)
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return nil, fail(exitRead, fmt.Errorf("--policy %s: %w", path, file.Err))
+	case err != nil:
+		return nil, fail(exitUsage, err)
+	}
+	return f, nil
+}
+
+func (r *rules) readOnly() bool { return r.file != nil && r.file.Mode == policyfile.ReadOnly }
+
+// mayPay is policyfile.ErrReadOnly under a read-only policy.
+func (r *rules) mayPay(env func(string) string) error {
+	if err := r.load(env); err != nil {
+		return err
+	}
+	if r.readOnly() {
+		return fail(exitRefused, fmt.Errorf("%s: %w", r.path, policyfile.ErrReadOnly))
+	}
+	return nil
+}
+
+// apply puts the policy in the place of what the flags made of the config; what these set is in the context then.
+func (r *rules) apply(env func(string) string, cfg *client.Config) error {
+	err := r.load(env)
+	if err != nil || r.file == nil {
+		return err
+	}
+	if cfg.Bootstrap && !r.file.Bootstrap {
+		return fail(exitRefused, fmt.Errorf("--bootstrap: the policy %s does not allow it", r.path))
+	}
+	if cfg.Escrow != r.file.Escrow && cfg.Escrow.Cmp(client.Config{}.Escrow) != 0 {
+		return fail(exitRefused, fmt.Errorf("--escrow: the policy %s does not name it", r.path))
+	}
+	r.file.Apply(cfg)
+	return nil
+}
+
+// lower holds requests to the limits of the flags, within what the policy allows. Without a policy the flags are
+// the session's own limits.
+func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag.FlagSet, p *wallet) (context.Context, error) {
+	err := r.load(env)
+	if err != nil || r.file == nil {
+		return ctx, err
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if a, ok := f.Value.(amount); ok && f.Changed && a.to.IsZero() {
+			err = fail(exitUsage, fmt.Errorf("--%s is zero, which under a policy would say nothing: leave it out, or write a policy with mode = \"read-only\"", f.Name))
+		}
+	})
+	r.own = p.limits
+	return client.WithLimits(ctx, r.own), err
+}
+
+// explain is the error for a person at a terminal, who may have a policy.
+func (w *world) explain(err error) string {
+	var limit *channel.LimitError
+	r := w.rules
+	if r.file == nil || !errors.As(err, &limit) || policyfile.Key(limit.Limit) == "" {
+		return explain(err)
+	}
+	flag, asked := flagOf[limit.Limit], r.own
+	_ = asked.Set(limit.Limit, limit.Wanted)
+	if flag != "" && asked == r.own { // what is too much is what the flag says
+		return fmt.Sprintf("refused, nothing was signed: %s is %s and the policy %s allows %s", flag, tokens(limit.Wanted), r.path, tokens(limit.Allowed))
+	}
+	return fmt.Sprintf("refused, nothing was signed for it: %s allows %s as %s and this needs %s", w.allowing(flag), tokens(limit.Allowed),
+		policyfile.Key(limit.Limit), tokens(limit.Wanted))
+}
+
+// allowing is what a limit comes from: the policy, or the flag that has lowered it.
+func (w *world) allowing(flag string) string {
+	if flag == "" {
+		return "the policy " + w.rules.path
+	}
+	return fmt.Sprintf("the policy %s, or %s,", w.rules.path, flag)
+}
+
+func policyCommand(w *world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Work on policy files",
+		Args:  arguments(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "check FILE",
+		Short: "Say what a policy file means, or what is wrong with it",
+		Long: `Check reads a policy file and prints it with what each line means, and with what counts where nothing is
+set. Where something is wrong it says the line and what was expected, and ends with status 2.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := loadPolicy(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(w.stdout, f); err != nil {
+				return fail(exitWrite, err)
+			}
+			return nil
+		},
+	})
+	return cmd
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// policy puts the user under a policy, and takes the limits out of the environment.
+func (s *shell) policy(text string) string {
+	s.t.Helper()
+	path := filepath.Join(s.t.TempDir(), "policy.toml")
+	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+	for _, name := range []string{"TALLY_MAX_PRICE", "TALLY_MAX_DEPOSIT", "TALLY_MAX_STREAM"} {
+		delete(s.env, name)
+	}
+	s.env["TALLY_POLICY"] = path
+	return path
+}
+
+const enough = "limits.price = '0.001'\nlimits.deposit = '0.1'\nlimits.stream = '0.01'\n"
+
+// TestPolicy: the file decides, flags lower it.
+func TestPolicy(t *testing.T) {
+	for _, one := range []struct {
+		name, policy string
+		args         []string
+		code         int
+		says         string
+	}{
+		{"enough", enough, []string{"/data"}, 0, ""},
+		{"nothing", "", []string{"/data"}, exitRefused, "or --max-price, allows 0 as price and this needs 0.0001"},
+		{"a low price", "limits = { price = '99u', deposit = '1' }", []string{"/data"}, exitRefused, "allows 0.000099 as price and this needs 0.0001"},
+		{"a lower flag", enough, []string{"--max-price", "99u", "/data"}, exitRefused, "or --max-price, allows 0.000099 as price and this needs 0.0001"},
+		{"a higher flag", enough, []string{"--max-price", "0.002", "/data"}, exitRefused, "--max-price is 0.002 and the policy "},
+		{"raised", enough + "[raise]\nprice = '0.002'", []string{"--max-price", "0.002", "/data?price=2000"}, 0, ""},
+		{"not raised", enough + "[raise]\nprice = '0.002'", []string{"/data?price=2000"}, exitRefused, "allows 0.001 as price and this needs 0.002"},
+		{"a flag of zero", enough, []string{"--max-price", "0", "/data"}, exitUsage, "--max-price is zero"},
+		{"a low hour", "[limits]\nprice='0.001'\ndeposit='0.1'\nhour='99u'\n", []string{"/data"}, exitRefused, "allows 0.000099 as hour and this needs 0.0001"},
+		{"a lower hour", enough, []string{"--per-hour", "99u", "/data"}, exitRefused, "or --per-hour, allows 0.000099 as hour"},
+		{"a low day of the origin", enough + "limits.origin.day = '99u'\n", []string{"/data"}, exitRefused, "allows 0.000099 as origin.day"},
+		{"denied", enough + "[tokens]\nallow = ['0x00000000000000000000000000000000000000aa']", []string{"/data"}, exitRefused, "is not on the list"},
+		{"bootstrap", enough, []string{"--bootstrap", "/data"}, exitRefused, "--bootstrap: the policy "},
+		{"bootstrap allowed", "bootstrap = true\n" + enough, []string{"--bootstrap", "/data"}, 0, ""},
+		{"escrow", enough, []string{"--escrow", "0x00000000000000000000000000000000000000aa", "/data"}, exitRefused, "--escrow: the policy "},
+		{"asked, and no terminal", "limits = { price = '0.001', deposit = '0.1', ask = '99u' }", []string{"/data"}, exitRefused, "there is no terminal to ask at"},
+		{"read-only", "mode = 'read-only'\n" + enough, []string{"/data"}, exitRefused, "is read-only"},
+		{"read-only and free", "mode = 'read-only'\n" + enough, []string{"/free"}, 0, ""},
+		{"read-only close", "mode = 'read-only'\n" + enough, []string{"close"}, exitRefused, "nothing is signed"},
+		{"bad", "[limits]\nprice = 1", []string{"/data"}, exitUsage, "policy.toml:2:9: limits.price is a number without quotes"},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			s := newShell(t, clienttest.Config{})
+			s.policy(one.policy)
+			e := s.run(one.args...)
+			assert.Equal(t, one.code, e.code, e.stderr)
+			assert.Contains(t, e.stderr, one.says)
+			if one.code == 0 {
+				return
+			}
+			assert.Empty(t, s.srv.Accounts())
+			for _, r := range s.srv.Requests() {
+				assert.Empty(t, r.Action, "nothing was presented")
+			}
+		})
+	}
+	s := newShell(t, clienttest.Config{})
+	path := s.policy(enough)
+	delete(s.env, "TALLY_POLICY")
+	s.ok("--policy", path, "/data")
+	s.books(100)
+	e := s.run("--policy", filepath.Join(t.TempDir(), "none"), "/data")
+	assert.Equal(t, exitRead, e.code)
+	assert.Contains(t, e.stderr, "no such file")
+}
+
+// TestReadOnlyNeedsNoKey: the key is not even looked at, and the 402 is handed on as it is.
+func TestReadOnlyNeedsNoKey(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.policy("mode = 'read-only'\n" + enough)
+	s.srv.Handle("/priced", s.srv.Paid(clienttest.Terms{Price: voucher.Units(10)}, http.NotFoundHandler()))
+	s.env["TALLY_KEY_FILE"] = filepath.Join(t.TempDir(), "none")
+	e := s.run("-i", "/priced")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stdout, "HTTP/1.1 402 ")
+	e = s.run("quote", "/priced")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stdout, "price     0.00001")
+	assert.Contains(t, e.stderr, "read-only")
+}
+
+func TestPolicyCheck(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	check := func(text string) ended {
+		t.Chdir(filepath.Dir(s.policy(text)))
+		return s.run("policy", "check", "policy.toml")
+	}
+	means := check("[limits]\nprice = '2000u'\ndeposit = '1'\n").stdout
+	assert.Contains(t, means, `price = "0.002"        # the most that one request, or one piece of a stream, may cost`)
+	assert.Contains(t, means, "# total: as deposit\n")
+	assert.Equal(t, ended{0, means, ""}, check(means), "what it prints is such a file")
+	e := check("[limits]\npric = '1'\ndeposit = 2\n")
+	assert.Equal(t, exitUsage, e.code)
+	assert.Equal(t, `tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)`+"\n"+
+		`policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
+	assert.Empty(t, e.stdout)
+}
+
+// TestBudget: the hour goes down over several runs of the program, and then nothing more is signed.
+func TestBudget(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "250u", "0.05"
+	table := func() string { return regexp.MustCompile(` +`).ReplaceAllString(s.ok("budget"), " ") }
+	assert.Equal(t, "WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0 0.00025\n24 hours 0.05 0 0.05\n30 days 0.1 0 0.1\n", table())
+	s.ok("/data")
+	s.ok("/data")
+	assert.Equal(t, "WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0.0002 0.00005\n24 hours 0.05 0.0002 0.0498\n30 days 0.1 0.0002 0.0998\n", table())
+	e := s.run("/data")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stderr, "--per-hour is 0.00025 and this needs 0.0003")
+	s.books(200)
+
+	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "", ""
+	s.policy("[limits]\nprice = '0.001'\ndeposit = '0.1'\nday = '0.01'\n")
+	assert.Contains(t, table(), "\n60 minutes 0.01 0.0002 0.0098\n")
+	s.env["TALLY_PER_HOUR"] = "0.005"
+	assert.Contains(t, table(), "\n60 minutes 0.005 0.0002 0.0048\n", "lower than the policy")
+	s.env["TALLY_PER_HOUR"] = "0.5"
+	e = s.run("budget")
+	assert.Equal(t, exitRefused, e.code)
+	assert.Contains(t, e.stderr, "--per-hour is 0.5 and the policy ")
+}
+
+// TestQuote says what it would cost, and signs nothing.
+func TestQuote(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	e := s.run("quote", "/data")
+	require.Equal(t, 0, e.code, e.stderr)
+	for _, says := range []string{`price     0.0001 per "request"`, "payee     " + s.srv.Payee.Hex(), "token     " + s.srv.Token.Hex(), "on chain", "decision  allow: "} {
+		assert.Contains(t, e.stdout, says)
+	}
+	assert.Equal(t, e.stdout, s.ok("quote", "-X", "POST", "-d", "x", "/data"))
+	keyFile := s.env["TALLY_KEY_FILE"]
+	delete(s.env, "TALLY_KEY_FILE")
+	assert.Equal(t, e.stdout, s.ok("quote", "/data"), "no key is needed")
+	s.env["TALLY_KEY_FILE"] = keyFile
+	e = s.run("quote", "--max-price", "99u", "/data")
+	assert.Equal(t, exitRefused, e.code)
+	assert.Contains(t, e.stdout, "decision  deny: Price allows 0.000099\n")
+	assert.Contains(t, e.stderr, "to allow it: --max-price 0.0001")
+	assert.Contains(t, s.ok("quote", "/free"), "nothing: the answer has status 200")
+	s.srv.Handle("/other", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusPaymentRequired) }))
+	assert.Equal(t, exitPayment, s.run("quote", "/other").code)
+	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
+	assert.Contains(t, s.ok("quote", "/data"), "decision  ask: the price is above 0.000099\n")
+	for _, r := range s.srv.Requests() {
+		assert.Empty(t, r.Action, "nothing was presented")
+	}
+	s.policy(enough)
+	s.ok("/data")
+	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 of 0.1\n", "the channel that is there counts")
+	assert.Empty(t, s.srv.Accounts()[1:])
+}
+
+// TestTrust: a payee that changes is refused, shown, and accepted by a person.
+func TestTrust(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	assert.Equal(t, 1, strings.Count(s.ok("trust"), "\n"), "nobody yet")
+	e := s.run("trust", "accept", "/free")
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "no payment is asked for there")
+
+	payee := s.srv.Payee.Hex()
+	s.ok("/data")
+	assert.Contains(t, s.ok("trust"), payee)
+	assert.Contains(t, s.ok("trust", "accept", "/data"), payee+" is trusted", "as it was: nothing is asked")
+
+	s.srv.Lie(clienttest.PayeeChanged)
+	e = s.run("/data")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stderr, "tally trust accept")
+	e = s.run("trust", "accept", "/data")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	shown := regexp.MustCompile(`(?s)  since .*: payee (0x\w+), .*; by the "request"\n  now: payee (0x\w+), .*; by the "request"\n`).FindStringSubmatch(e.stderr)
+	require.NotNil(t, shown, e.stderr)
+	assert.Equal(t, payee, shown[1])
+	assert.NotEqual(t, payee, shown[2])
+	assert.Contains(t, e.stderr, "not accepted: there is no terminal to ask at")
+	assert.NotContains(t, s.ok("trust"), shown[2])
+
+	assert.Contains(t, s.ok("trust", "accept", "--yes", "/data"), shown[2]+" is trusted")
+	assert.Contains(t, s.ok("trust"), shown[2])
+	s.srv.Lie()
+	assert.Equal(t, exitRefused, s.run("/data").code, "the old one is another one now")
+	s.ok("trust", "accept", "--yes", "/data")
+	s.ok("/data")
+	s.books(200)
+
+	s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "empty")
+	e = s.run("trust", "accept", "/data")
+	assert.Equal(t, exitRefused, e.code)
+	assert.Contains(t, e.stderr, "nothing is remembered of ")
+	assert.NotContains(t, s.ok("trust"), payee)
+	s.ok("trust", "accept", "--yes", "/data")
+	assert.Contains(t, s.ok("trust"), payee)
+}

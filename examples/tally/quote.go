@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/spf13/cobra"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// quote is `tally quote`, and what `tally trust accept` asks a server.
+type quote struct {
+	*world
+	wallet wallet
+	request
+}
+
+func quoteCommand(w *world) *cobra.Command {
+	q := &quote{world: w}
+	cmd := &cobra.Command{
+		Use:   "quote URL",
+		Short: "Say what a request would cost, and whether it would be paid",
+		Long: `Quote sends the request unpaid and prints what it would cost, who asks for it, and what the limits make of that:
+allow, ask (a person first), or deny, which ends with status 110. Nothing is signed, and no key is needed.
+With a key, a channel that is there already is taken into account.`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
+				return err
+			}
+			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &q.wallet)
+			if err != nil {
+				return err
+			}
+			return q.run(ctx, args[0])
+		},
+	}
+	cmd.Flags().SortFlags = false
+	q.requestFlags(cmd.Flags())
+	q.wallet.keyFlags(cmd.Flags())
+	q.wallet.limitFlags(cmd.Flags())
+	return cmd
+}
+
+func (q *quote) run(ctx context.Context, rawurl string) (err error) {
+	got, status, err := q.ask(ctx, rawurl)
+	defer func() { err = errors.Join(err, q.wallet.close(ctx)) }()
+	switch {
+	case err != nil:
+		return err
+	case got == nil && status == http.StatusPaymentRequired:
+		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay"))
+	case got == nil:
+		return q.print([][2]string{{"price", fmt.Sprintf("nothing: the answer has status %d", status)}})
+	}
+	o, d := got.Offer, got.Decision
+	rows := [][2]string{
+		{"price", tokens(o.Price) + unit(o)},
+		{"payee", o.Payee.Hex()},
+		{"token", o.Token.Hex()},
+		{"escrow", fmt.Sprintf("%s on chain %d (%s)", o.Escrow.Hex(), o.ChainID, o.Protocol)},
+		{"decision", decision(d)},
+	}
+	if err := q.print(rows); err != nil {
+		return err
+	}
+	switch {
+	case q.rules.readOnly():
+		return q.rules.mayPay(q.env)
+	case d.Verdict == channel.Deny:
+		return &exitError{exitRefused, &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}}
+	}
+	return nil
+}
+
+// ask sends the request unpaid. The wallet is to be closed afterwards, in any case.
+func (q *quote) ask(ctx context.Context, rawurl string) (*client.Quote, int, error) {
+	req, err := q.build(ctx, rawurl, q.stdin)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := q.wallet.look(ctx, q.world); err != nil {
+		return nil, 0, err
+	}
+	return q.wallet.session.Quote(req)
+}
+
+// unit is what the price is for, in the server's words.
+func unit(o channel.Offer) string {
+	if o.UnitType == "" {
+		return ""
+	}
+	return fmt.Sprintf(" per %q", o.UnitType)
+}
+
+// decision is a decision in words.
+func decision(d channel.Decision) string {
+	switch d.Verdict {
+	case channel.Allow:
+		return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, tokens(d.Left), tokens(d.Allowed))
+	case channel.Query:
+		return fmt.Sprintf("ask: the price is above %s", tokens(d.Allowed))
+	}
+	return fmt.Sprintf("deny: %s allows %s", d.Rule, tokens(d.Allowed))
+}
+
+func (q *quote) print(rows [][2]string) error {
+	t := tabwriter.NewWriter(q.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
+	}
+	if err := t.Flush(); err != nil {
+		return fail(exitWrite, err)
+	}
+	return nil
+}
+
+// look makes a session that is not to sign: with the key where one is given and may sign, or else with one that
+// nobody has.
+func (p *wallet) look(ctx context.Context, w *world) error {
+	p.transport()
+	if err := w.rules.load(w.env); err != nil {
+		return err
+	}
+	if !w.rules.readOnly() {
+		key, err := w.key(ctx, p.keyFile)
+		if err != nil {
+			return err
+		}
+		if key != nil {
+			return p.start(ctx, w, key, nil)
+		}
+	}
+	secret, err := crypto.GenerateKey()
+	if err != nil {
+		return err
+	}
+	key, err := voucher.NewKeySigner(secret)
+	if err != nil {
+		return err
+	}
+	return p.start(ctx, w, key, nil)
+}
+
+func budgetCommand(w *world) *cobra.Command {
+	var p wallet
+	cmd := &cobra.Command{
+		Use:   "budget",
+		Short: "Say what is left of the hour, the day and the month",
+		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
+was, and what is left. It asks nobody and needs no key. What is signed ahead counts, too: a payee could take it.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
+				return err
+			}
+			p.keyFile, p.rpcURL = "", ""
+			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &p)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, p.close(ctx)) }()
+			return p.budget(ctx, w)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	p.storeFlag(cmd.Flags())
+	p.limitFlags(cmd.Flags())
+	return cmd
+}
+
+func (p *wallet) budget(ctx context.Context, w *world) error {
+	if err := p.look(ctx, w); err != nil {
+		return err
+	}
+	rooms, err := p.session.Budgets(ctx)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "WITHIN\tALLOWED\tUSED\tLEFT")
+	for i := range rooms { // the longest comes first
+		r := rooms[len(rooms)-1-i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
+	}
+	if err := t.Flush(); err != nil {
+		return fail(exitWrite, err)
+	}
+	return nil
+}
+
+// within is how long a rule looks back.
+func within(r channel.Rule) string {
+	d := time.Duration(r.Seconds) * time.Second
+	if d <= time.Hour {
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	}
+	if d <= 24*time.Hour {
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// newTerminal is a terminal: what is written to the keyboard can be read at the screen's side.
+func newTerminal(t *testing.T) (keyboard, screen *os.File) {
+	t.Helper()
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { keyboard.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	screen, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { screen.Close() })
+	return keyboard, screen
+}
+
+// TestAskAtTheTerminal: a price above ask is paid where the answer is yes.
+func TestAskAtTheTerminal(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
+	for _, one := range []struct {
+		answer string
+		code   int
+	}{{"n\n", exitRefused}, {"\n", exitRefused}, {"yep\n", exitRefused}, {"y\n", 0}, {"YES\n", 0}} {
+		keyboard, screen := newTerminal(t)
+		_, err := io.WriteString(keyboard, one.answer)
+		require.NoError(t, err)
+		s.stdin = screen
+		e := s.run("/data")
+		assert.Equal(t, one.code, e.code, "%q: %s", one.answer, e.stderr)
+		assert.Contains(t, e.stderr, " asks 0.0001 for GET /data; that is more than 0.000099. Pay? [y/N] ")
+	}
+	s.books(200)
+	assert.Equal(t, voucher.Units(200), s.srv.Accounts()[0].Accepted)
+
+	keyboard, screen := newTerminal(t)
+	s.stdin = screen
+	var cancel context.CancelFunc
+	s.ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	e := s.run("/data")
+	assert.NotEqual(t, 0, e.code, "nobody answers")
+	s.books(200)
+	_, err := io.WriteString(keyboard, "\n") // the reader goes home
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(e.stderr, "\n"))
+}
