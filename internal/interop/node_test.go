@@ -33,7 +33,7 @@ func dial(t testing.TB, url string) *node {
 }
 
 func (n *node) call(out any, method string, params ...any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return n.rpc.CallContext(ctx, out, method, params...)
 }
@@ -90,7 +90,7 @@ func (n *node) height(t testing.TB) uint64 {
 func (n *node) mined(t testing.TB, hash common.Hash) map[string]any {
 	t.Helper()
 	var out map[string]any
-	require.Eventually(t, func() bool { return n.call(&out, "eth_getTransactionReceipt", hash) == nil && out != nil }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return n.call(&out, "eth_getTransactionReceipt", hash) == nil && out != nil }, time.Minute, 10*time.Millisecond)
 	return out
 }
 

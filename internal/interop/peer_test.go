@@ -32,8 +32,8 @@ type answer struct {
 	Error  string
 }
 
-// patience is how long one command of a peer may take.
-const patience = 30 * time.Second
+// patience is how long one command of a peer may take, on a machine with much else to do. The first one loads mppx.
+const patience = 90 * time.Second
 
 // startPeer runs a program of the rig until the test ends.
 func startPeer(t testing.TB, args ...string) *peer {

@@ -96,9 +96,19 @@ func flowStreamQuery(t *testing.T, w *world) {
 // flowStreamAccept: mppx 0.8 takes a voucher that comes with this Accept for management, and charges for it.
 func flowStreamAccept(t *testing.T, w *world) {
 	p := w.newPayer(t)
+	since := w.since(t)
 	accept := []string{"Accept", "text/event-stream"}
 	require.Equal(t, 3, p.stream("/stream/3/50", accept...))
 	require.Equal(t, 3, p.stream("/stream/3/50", accept...))
+	for _, r := range since() {
+		want := accept[1]
+		if w.rail == voucher.V1 && r.Action == "voucher" {
+			want = "*/*"
+		}
+		if r.Method == http.MethodGet {
+			assert.Equal(t, want, r.Accept, r.Action)
+		}
+	}
 	p.agree(p.only().ID, books{accepted: 300, spent: 300, deposit: 10_000, units: 6})
 }
 

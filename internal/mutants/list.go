@@ -7,3 +7,6 @@ import "slices"
 func defects() []defect {
 	return slices.Concat(theRule, theWord, theRecord, theGate, theBudgets, thePayment, theFunding, theStream, theGround, theChain)
 }
+
+// peerDefects are those that a flow with a foreign peer must notice, by the flow.
+func peerDefects() []defect { return slices.Concat(forTheirServer, forTheirClient, forTheirChain) }

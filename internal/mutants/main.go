@@ -3,6 +3,7 @@
 //
 //	go run ./internal/mutants              # all of them, some minutes
 //	go run ./internal/mutants -run gate    # those whose names match
+//	go run ./internal/mutants -peers       # those that only foreign software notices, with Node
 //
 // The tracked files are copied aside as they are in the working tree, so nothing in the tree is changed. Each
 // defect is one replacement in one file ([defect]); its text must be there exactly once, so the list cannot
@@ -31,9 +32,14 @@ const together = 2
 
 func main() {
 	pattern := flag.String("run", "", "try only the defects whose names match this regular expression")
+	foreign := flag.Bool("peers", false, "try the defects that the flows of internal/interop must notice")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout, *pattern)
+	list := defects()
+	if *foreign {
+		list = peerDefects()
+	}
+	err := run(ctx, os.Stdout, list, *pattern)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -41,13 +47,13 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, pattern string) error {
+func run(ctx context.Context, out io.Writer, list []defect, pattern string) error {
 	which, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
 	}
 	var chosen []defect
-	for _, d := range defects() {
+	for _, d := range list {
 		if which.MatchString(d.name) {
 			chosen = append(chosen, d)
 		}
@@ -93,6 +99,11 @@ func tryAll(ctx context.Context, out io.Writer, root string, list []defect) ([]v
 		defer os.RemoveAll(dir)
 		if err := copyTree(ctx, root, dir); err != nil {
 			return nil, err
+		}
+		if len(list[0].flows) > 0 {
+			if err := lendPeers(root, dir); err != nil {
+				return nil, err
+			}
 		}
 		copies[i] = dir
 	}

@@ -29,6 +29,6 @@ export function serve(commands) {
 export function wallet(key, rpcUrl) {
   const account = privateKeyToAccount(key)
   const chain = defineChain({ ...tempoModerato, rpcUrls: { default: { http: [rpcUrl] } } })
-  const client = createClient({ account, chain, pollingInterval: 20, transport: http(rpcUrl, { retryCount: 0, timeout: 20_000 }) })
+  const client = createClient({ account, chain, pollingInterval: 20, transport: http(rpcUrl, { retryCount: 0, timeout: 60_000 }) })
   return { account, client }
 }
