@@ -10,8 +10,9 @@ import (
 
 // CloseDue is the cumulative amount to sign for a cooperative close: what was really used, as claimed and as
 // lowered by receipts. refused is the amount that the payee refused as too low, or zero on the first try; the
-// next one is then the highest voucher that exists, or less where the payee says that it charged less, so
-// closing never gives more than was signed.
+// next one is then the highest voucher that is known to exist, or less where the payee says that it charged less.
+// A session that died may have signed up to the ceiling, so that is the last one: closing never gives more than
+// was authorized.
 //
 // A v1 payee takes the whole close voucher and refuses one at or below what is settled: where nothing
 // more was used there is no cooperative close, only a requested one. The error is [ErrNotPayable].
@@ -21,10 +22,12 @@ func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
 	}
 	due := s.Claimed.Min(s.authorized).Max(s.Settled)
 	if !refused.IsZero() {
-		if !refused.Less(s.Signed) {
-			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever signed; request the close on chain and withdraw", ErrNotPayable, s.ID, refused)
+		if !refused.Less(s.authorized) {
+			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever authorized; request the close on chain and withdraw", ErrNotPayable, s.ID, refused)
 		}
-		due = s.Signed
+		if due = s.Signed; !refused.Less(due) {
+			due = s.authorized
+		}
 		if refused.Less(s.Spent) {
 			due = due.Min(s.Spent) // no more than the payee says it charged
 		}

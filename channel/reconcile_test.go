@@ -162,6 +162,8 @@ func TestCloseDue(t *testing.T) {
 	further, _, _ := pay(t, open(t, 10_000), 60, ahead(wide, 100))
 	further, err = further.Reconcile(channel.Word{Accepted: u(160), Spent: u(90)}, u(0))
 	require.NoError(t, err)
+	crashed, _, _, err := open(t, 10_000).Authorize(channel.Ask{Price: u(60)}, ahead(wide, 100))
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		state   channel.State
 		refused uint64
@@ -173,6 +175,8 @@ func TestCloseDue(t *testing.T) {
 		"what we know was used":     {further, 0, 60, nil},
 		"refused: what it charged":  {further, 60, 90, nil},
 		"refused twice":             {used, 100, 0, channel.ErrNotPayable},
+		"may have been signed":      {crashed, 60, 160, nil},
+		"no more than that":         {crashed, 160, 0, channel.ErrNotPayable},
 		"never below settled":       {settled, 0, 80, nil},
 		"v1 closes above settled":   {v1, 0, 0, channel.ErrNotPayable},
 		"v1 after a refusal":        {v1, 60, 100, nil},

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // TestCloseClimbs: where the payee has charged more than we counted it gets the voucher that exists, not more.
@@ -45,6 +46,54 @@ func TestCloseClimbs(t *testing.T) {
 		assert.Equal(t, u(200), closes[len(closes)-1].Paid.Payload.CumulativeAmount)
 		p.paidOut(s, 200)
 	}
+}
+
+// TestCloseAfterACrash: requests that Limits.Ahead covers are not written down one by one, so a program that starts again
+// knows less than was spent. The payee says so, and the close goes up to what may have been signed.
+func TestCloseAfterACrash(t *testing.T) {
+	for _, rail := range rails {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv, func(cfg *client.Config) { cfg.Limits.Ahead = u(300) })
+		for range 7 {
+			p.get(rail + "/data")
+		}
+		p.restart()
+		s := p.only()
+		require.Equal(t, u(500), s.Claimed, "the last two were not written down")
+		require.Equal(t, u(800), s.Authorized())
+		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		if rail == "" {
+			p.paidOut(s, 700)
+		} else {
+			p.paidOut(s, 800) // v1 captures the whole voucher
+		}
+	}
+}
+
+// TestCloseOfNothingIsRefused: a payee that refuses to close a channel of which nothing was used is not asked for ever.
+func TestCloseOfNothingIsRefused(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data")
+	s := p.only()
+	k := p.cfg.Signer.(judge)
+	p.store = store.NewMem()
+	k.store = p.store
+	p.cfg.Signer, p.cfg.Store = k, p.store
+	p.restart()
+	require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL+"/data", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+	require.True(t, p.only().Claimed.IsZero())
+	l := p.liedToTheEnd()
+	l.answer = func(_ int, s sent) (*http.Response, error) {
+		if s.action() != "close" {
+			return nil, nil
+		}
+		require.Less(t, len(l.paid("close")), 10)
+		resp := reply(402, "")
+		refuseWith(resp, p.unpaid("/data"), "verification-failed")
+		return resp, nil
+	}
+	require.ErrorIs(t, p.refused(nil, p.session.CloseChannel(t.Context(), s.ID)), client.ErrRejected)
+	assert.Len(t, l.paid("close"), 2, "once more against a fresh challenge")
 }
 
 // TestRefusedClose: the channel is as before.

@@ -143,11 +143,14 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, p.origin)
 }
 
-// sendClose presents the close voucher, and once more a higher one that exists where the payee has spent
-// more than we know of.
+// maxCloses bounds how many vouchers are presented for one close, each higher than the one before.
+const maxCloses = 4
+
+// sendClose presents the close voucher, and higher ones that exist or may exist where the payee has spent more than
+// we know of.
 func (p *payment) sendClose(ctx context.Context) (a answer, err error) {
 	var refused voucher.Amount
-	for {
+	for try := 1; ; try++ {
 		signed, err := p.account.CloseVoucher(ctx, refused)
 		if err != nil {
 			if a.status != 0 && errors.Is(err, channel.ErrNotPayable) {
@@ -162,10 +165,10 @@ func (p *payment) sendClose(ctx context.Context) (a answer, err error) {
 		a, err = p.manage(ctx, postFirst, func(k *known) (string, error) {
 			return k.echo.Payload(wire.Close(p.account.ID(), wireDescriptor(p.account.State()), signed.Cumulative, signed.Signature))
 		})
-		if err != nil || a.ok() || !refused.IsZero() || a.status != http.StatusPaymentRequired {
+		if err != nil || a.ok() || try == maxCloses || a.status != http.StatusPaymentRequired {
 			return a, err
 		}
-		refused = signed.Cumulative
+		refused = signed.Cumulative.Max(voucher.Units(1)) // zero would mean the first try
 	}
 }
 
