@@ -40,6 +40,7 @@ var house = map[string][]string{
 	"client/policyfile":   {"voucher", "channel", "client"},
 	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
 	"internal/interop":    nil, // tests only
+	"internal/crash":      nil, // tests only
 	"internal/mutants":    nil,
 	"examples/quickstart": nil,
 	"examples/tally":      nil,

@@ -1,0 +1,215 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/filestore"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// play is the program that dies: a client of a user, and the pipe to the test.
+type play struct {
+	job
+	flow    flow
+	p       *pipe
+	key     *voucher.KeySigner
+	session *client.Session
+	chain   *escrow.Client
+	base    http.RoundTripper
+	giveUp  func() // ends the act under way
+}
+
+// beChild is the whole life of a child process.
+func beChild(in io.Reader, out io.Writer) error {
+	c := &play{p: newPipe(in, out)}
+	if err := c.p.dec.Decode(&c.job); err != nil {
+		return err
+	}
+	f, ok := flows[c.Flow]
+	if !ok {
+		return fmt.Errorf("crash: there is no flow %q", c.Flow)
+	}
+	c.flow = f
+	ctx := context.Background()
+	if c.Mount {
+		if err := mountReadOnly(c.Dir); err != nil {
+			return err
+		}
+	}
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	if c.Heir {
+		c.p.tell(note{Kind: kindBegin})
+		c.inherit(ctx)
+	} else {
+		if f.prelude != nil {
+			f.prelude(c, ctx)
+			if err := c.begin(ctx); err != nil {
+				return err
+			}
+		}
+		c.p.tell(note{Kind: kindBegin})
+		f.act(c, ctx)
+		if c.Stay {
+			c.p.tell(note{Kind: kindStay})
+			c.inherit(ctx)
+		}
+	}
+	c.p.tell(note{Kind: kindDone})
+	return nil
+}
+
+// begin makes a session as a program does that starts: all it knows is in the store.
+func (c *play) begin(ctx context.Context) (err error) {
+	if c.key, err = voucher.ParseKey(c.Key); err != nil {
+		return err
+	}
+	plain := http.DefaultTransport.(*http.Transport).Clone()
+	c.base = tellingTransport{plain, c.p, httpName}
+	if c.chain, err = escrow.Dial(ctx, c.RPC, escrow.WithTransport(tellingTransport{plain, c.p, rpcName})); err != nil {
+		return err
+	}
+	files, err := filestore.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	signer := tellingSigner{c.key, c.p}
+	c.session, err = client.New(client.Config{
+		Signer: signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, c.Dir, c.p, func() { c.giveUp() }},
+		Limits: channel.Limits{
+			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),
+			Fund: voucher.Units(c.flow.fund), Ahead: voucher.Units(c.flow.ahead),
+		},
+	})
+	return err
+}
+
+// act runs one thing that a user wants, and tells how it ended.
+func (c *play) act(ctx context.Context, name string, do func(context.Context) error) error {
+	ctx, c.giveUp = context.WithCancel(ctx)
+	defer c.giveUp()
+	err := do(ctx)
+	n := note{Kind: kindEnd, Name: name}
+	if err != nil {
+		n.Text = err.Error()
+	}
+	c.p.tell(n)
+	return err
+}
+
+// get asks for one answer and wants it served.
+func (c *play) get(ctx context.Context) error {
+	return c.act(ctx, "get", func(ctx context.Context) error {
+		c.p.tell(note{Kind: kindAsk, Amount: price})
+		_, err := c.fetch(ctx, c.flow.data)
+		return err
+	})
+}
+
+// stream reads a stream of n pieces to its end.
+func (c *play) stream(ctx context.Context, n int) error {
+	return c.act(ctx, "stream", func(ctx context.Context) error {
+		c.p.tell(note{Kind: kindAsk, Amount: piece}) // the parent counts the others as they are asked for
+		_, err := c.fetch(ctx, fmt.Sprintf("%s?n=%d", c.flow.units, n))
+		return err
+	})
+}
+
+func (c *play) fetch(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.session.Client().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	return body, err
+}
+
+// channels lists what is on record.
+func (c *play) channels(ctx context.Context) (all []channel.State) {
+	for s, err := range c.session.Channels(ctx) {
+		if err != nil {
+			_ = c.act(ctx, "list", func(context.Context) error { return err })
+			continue
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// inherit is what a program does that starts again: it goes on, and at last it closes.
+func (c *play) inherit(ctx context.Context) {
+	_ = c.get(ctx)
+	_ = c.get(ctx)
+	_ = c.stream(ctx, 2)
+	c.p.tell(note{Kind: kindPaid})
+	for _, s := range c.channels(ctx) {
+		_ = c.act(ctx, "close", func(ctx context.Context) error { return c.end(ctx, s) })
+	}
+}
+
+// end brings a channel's money back, in the flow's way.
+func (c *play) end(ctx context.Context, s channel.State) error {
+	if s.Phase() == channel.Opening { // its transaction may never have left: it cannot be mined after a while
+		c.p.tell(note{Kind: kindAdvance})
+		var err error
+		if s, err = c.session.Refresh(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.Phase() == channel.Closed:
+		return nil
+	case c.flow.forced:
+		return c.force(ctx, s)
+	}
+	return c.session.CloseChannel(ctx, s.ID)
+}
+
+// force closes without the payee, from wherever an earlier try has come to.
+func (c *play) force(ctx context.Context, s channel.State) error {
+	s, err := c.session.Refresh(ctx, s.ID)
+	if err != nil || s.Phase() == channel.Closed {
+		return err
+	}
+	if s.CloseRequestedAt == 0 {
+		if err := c.session.RequestClose(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	c.p.tell(note{Kind: kindAdvance})
+	return c.session.Withdraw(ctx, s.ID)
+}
+
+// shut closes the channels that hold money, as a user does who wants to.
+func (c *play) shut(ctx context.Context) {
+	for _, s := range c.channels(ctx) {
+		if !s.HoldsMoney() {
+			continue
+		}
+		_ = c.act(ctx, "close", func(ctx context.Context) error {
+			if c.flow.forced {
+				return c.force(ctx, s)
+			}
+			return c.session.CloseChannel(ctx, s.ID)
+		})
+	}
+	_ = c.act(ctx, "flush", func(ctx context.Context) error {
+		return errors.Join(c.session.Close(ctx))
+	})
+}

@@ -1,0 +1,284 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/devchain"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// hear books what a child says, and judges what can be judged at that moment.
+func (w *world) hear(n note, end *ending) {
+	switch n.Kind {
+	case kindAsk:
+		w.ask(n.Amount)
+	case kindPaid:
+		w.closing++ // unless it lives on, the next child opens another channel
+		if w.paid != nil {
+			w.paid()
+		}
+		w.judge()
+	case kindAdvance:
+		w.srv.Chain.Advance(devchain.CloseGracePeriod + time.Minute)
+	case kindStay:
+		end.failed = nil
+	case kindStuck:
+		w.wrong("%s", n.Text)
+	case kindEnd:
+		if n.Text != "" {
+			end.failed = append(end.failed, n.Name+": "+n.Text)
+		}
+	case kindPoint:
+		switch n.Name {
+		case "sign voucher: done":
+			w.judgeVoucher(n.Channel, n.Amount)
+		case "sign open: begin":
+			w.judgeFunding(common.Hash{})
+		case "sign top-up: begin":
+			w.judgeFunding(w.current())
+		}
+	}
+}
+
+// stored returns the record of a channel as it is on the disk.
+func (w *world) stored(id common.Hash) (channel.State, error) {
+	data, _, err := w.files.Get(context.Background(), channel.StateKey(id))
+	if err != nil {
+		return channel.State{}, err
+	}
+	return channel.Decode(data)
+}
+
+// records are all of them.
+func (w *world) records() (all []channel.State) {
+	for e, err := range w.files.List(context.Background(), "channel/") {
+		if err == nil {
+			var s channel.State
+			if s, err = channel.Decode(e.Data); err == nil {
+				all = append(all, s)
+			}
+		}
+		if err != nil {
+			w.wrong("a record cannot be read: %s: %v", e.Key, err)
+		}
+	}
+	return all
+}
+
+// judgeVoucher: a signature never exists above the stored number.
+func (w *world) judgeVoucher(id common.Hash, amount voucher.Amount) {
+	s, err := w.stored(id)
+	if err != nil {
+		w.wrong("a voucher of %s is signed on channel %s, which is not in the store: %v", amount, id, err)
+		return
+	}
+	if s.Authorized().Less(amount) {
+		w.wrong("a voucher of %s is signed, and the store holds %s", amount, s.Authorized())
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.signed[id] = w.signed[id].Max(amount)
+}
+
+// departure is a funding transaction that reached the server.
+type departure struct {
+	raw         string
+	id          common.Hash
+	topUp       bool
+	validBefore uint64
+	before      voucher.Amount // the channel's deposit on chain when it was first seen
+}
+
+// departed notes the funding transactions that reach the server.
+func (w *world) departed(r *http.Request) {
+	c, err := credentialOf(r.Header.Get("Authorization"))
+	if err != nil || c.Payload.Transaction == "" {
+		return
+	}
+	tx, err := devchain.Inspect(hexutil.MustDecode(c.Payload.Transaction))
+	if err != nil {
+		w.wrong("a transaction left that cannot be read: %v", err)
+		return
+	}
+	id := common.HexToHash(c.Payload.ChannelID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range w.left {
+		if d.raw == c.Payload.Transaction {
+			return
+		}
+	}
+	w.left = append(w.left, departure{
+		c.Payload.Transaction, id, c.Payload.Action == "topUp", tx.ValidBefore, w.srv.Chain.Channel(id).Deposit,
+	})
+}
+
+// judgeFunding: no transaction is signed while an earlier one for the same need can still be mined, or has been. top
+// is the channel to be topped up, zero where one is to be opened.
+func (w *world) judgeFunding(top common.Hash) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := uint64(w.srv.Chain.Now().Unix())
+	for _, d := range w.left {
+		c := w.srv.Chain.Channel(d.id)
+		switch {
+		case top == common.Hash{} && !d.topUp:
+			if c.Exists && c.CloseRequestedAt == 0 && !w.given(d.id) {
+				w.bad = append(w.bad, fmt.Sprintf("a second opening is signed while channel %s is there", d.id))
+			} else if !c.Exists && !c.Finalized && now < d.validBefore && !w.given(d.id) {
+				w.bad = append(w.bad, fmt.Sprintf("a second opening is signed while the one of channel %s can be mined", d.id))
+			}
+		case top == d.id && d.topUp:
+			if mined := d.before.Less(c.Deposit); !mined && now < d.validBefore {
+				w.bad = append(w.bad, fmt.Sprintf("a second top-up of %s is signed while another can be mined", d.id))
+			}
+		}
+	}
+	if top != (common.Hash{}) {
+		if have, want := w.srv.Chain.Channel(top).Deposit, w.asked.AddCapped(voucher.Units(w.flow.ahead)); !have.Less(want) {
+			w.bad = append(w.bad, fmt.Sprintf("a top-up is signed on a deposit of %s, and only %s was ever asked for", have, want))
+		}
+	}
+}
+
+// given reports whether a close of the channel is written down: it is given up then.
+func (w *world) given(id common.Hash) bool {
+	s, err := w.stored(id)
+	return err == nil && (s.CloseSent || s.CloseRequestedAt != 0 || s.Closed || s.Gone)
+}
+
+// current is the channel that is paid from, where there is one.
+func (w *world) current() common.Hash {
+	for _, s := range w.records() {
+		if s.Payable() {
+			return s.ID
+		}
+	}
+	return common.Hash{}
+}
+
+// judge is what must be true at every moment: after a death, and at the end.
+func (w *world) judge() {
+	records := map[common.Hash]channel.State{}
+	authorized, allowed := voucher.Amount{}, w.allowed()
+	for _, s := range w.records() {
+		records[s.ID] = s
+		authorized = authorized.AddCapped(s.Authorized())
+		if s.Gone { // the request that found it so was paid from another one
+			allowed = allowed.AddCapped(price)
+		}
+		allowed = allowed.AddCapped(voucher.Units(w.flow.ahead))
+	}
+	if allowed.Less(authorized) {
+		w.wrong("%s is authorized in all, and %s was asked for with what may be ahead", authorized, allowed)
+	}
+	w.mu.Lock()
+	for id, amount := range w.signed {
+		if s, ok := records[id]; !ok || s.Authorized().Less(amount) {
+			w.bad = append(w.bad, fmt.Sprintf("a voucher of %s exists, and the store holds %s", amount, s.Authorized()))
+		}
+	}
+	w.mu.Unlock()
+	opened := w.opened()
+	if most := 1 + w.flow.closes + w.closing; len(opened) > most {
+		w.wrong("%d channels were opened, where %d were decided on", len(opened), most)
+	}
+	for _, id := range opened {
+		c := w.srv.Chain.Channel(id)
+		s, ok := records[id]
+		switch t := s.ToppingUp; {
+		case !ok:
+			w.wrong("channel %s is on the chain with %s, and not in the store", id, c.Deposit)
+		case c.Exists && c.Deposit != s.Deposit && (!t.Pending() || c.Deposit != t.Before.AddCapped(t.Amount)):
+			w.wrong("channel %s has %s on the chain and %s in the store", id, c.Deposit, s.Deposit)
+		case c.Exists && !s.HoldsMoney():
+			w.wrong("channel %s has %s on the chain, and the store says that it is %s", id, c.Deposit, s.Phase())
+		}
+	}
+	if err := w.srv.Chain.Check(); err != nil {
+		w.wrong("%v", err)
+	}
+}
+
+func (w *world) allowed() voucher.Amount {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
+// judgeEnd is what must be true when all channels were closed: the money is where it belongs.
+func (w *world) judgeEnd() {
+	w.judge()
+	for _, s := range w.records() {
+		if s.Phase() != channel.Closed {
+			w.wrong("channel %s is %s at the end", s.ID, s.Phase())
+		}
+	}
+	for _, id := range w.opened() {
+		if w.srv.Chain.Channel(id).Exists {
+			w.wrong("channel %s is still open on the chain", id)
+		}
+	}
+	paid := w.srv.Chain.Balance(w.srv.Payee).SubFloor(w.payee)
+	gone := w.began.SubFloor(w.srv.Chain.Balance(w.key.Address))
+	if want := paid.AddCapped(w.fees()); gone != want {
+		w.wrong("%s left the wallet: the payee has %s of it and the chain %s", gone, paid, w.fees())
+	}
+	if asked := w.allowed().AddCapped(voucher.Units(w.flow.ahead)); asked.Less(paid) {
+		w.wrong("the payee got %s, and %s was asked for, with what may be ahead", paid, asked)
+	}
+	var spent voucher.Amount
+	for _, a := range w.srv.Accounts() {
+		spent = spent.AddCapped(a.Spent)
+	}
+	if w.flow.exact && paid != spent {
+		w.wrong("the payee got %s and charged %s", paid, spent)
+	}
+}
+
+var (
+	openings = []common.Hash{
+		crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,address,bytes32,bytes32,uint96)")),
+		crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,bytes32,uint256)")),
+	}
+	transfer = crypto.Keccak256Hash([]byte("Transfer(address,address,uint256)"))
+)
+
+// logs asks the chain for all of a kind.
+func (w *world) logs(topics ...[]common.Hash) (found []types.Log) {
+	if err := w.rpc.Call(&found, "eth_getLogs", map[string]any{"fromBlock": "0x0", "toBlock": "latest", "topics": topics}); err != nil {
+		w.wrong("the logs cannot be read: %v", err)
+	}
+	return found
+}
+
+// opened lists the channels that the payer ever opened.
+func (w *world) opened() (ids []common.Hash) {
+	for _, l := range w.logs(openings, nil, []common.Hash{common.BytesToHash(w.key.Address[:])}) {
+		ids = append(ids, l.Topics[1])
+	}
+	return ids
+}
+
+// fees are what the payer's transactions cost.
+func (w *world) fees() (sum voucher.Amount) {
+	from, to := common.BytesToHash(w.key.Address[:]), common.BytesToHash(devchain.FeeCollector[:])
+	for _, l := range w.logs([]common.Hash{transfer}, []common.Hash{from}, []common.Hash{to}) {
+		fee, err := voucher.AmountFromBig(new(big.Int).SetBytes(l.Data))
+		if err != nil {
+			w.wrong("a fee that is none: %v", err)
+		}
+		sum = sum.AddCapped(fee)
+	}
+	return sum
+}

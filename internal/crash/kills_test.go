@@ -1,0 +1,197 @@
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// plan is one way to die. It is written as JSON, and -only takes it back.
+type plan struct {
+	Flow string `json:"flow"`
+	// Point is where the child dies, by its number in the flow's list; Name is for the reader.
+	Point int    `json:"point"`
+	Name  string `json:"name,omitempty"`
+	// After lets it go on from there and kills it so much later.
+	After time.Duration `json:"after,omitempty"`
+	// Late lets its next request leave, keeps it on the way, and hands it over when the child is dead: at once
+	// ("dead"), or when another child has paid already ("overtaken").
+	Late string `json:"late,omitempty"`
+	// Expire lets so much time pass on the chain, before another child starts, that no transaction of the first can
+	// be mined.
+	Expire bool `json:"expire,omitempty"`
+	// Again are the points at which children die that start afterwards.
+	Again []int `json:"again,omitempty"`
+}
+
+func (p plan) String() string {
+	b, _ := json.Marshal(p) // never fails
+	return string(b)
+}
+
+// carry carries a plan out. It returns how many children were killed, and what should not have been.
+func carry(p plan) (kills int, bad []string) {
+	w, err := newWorld(p.Flow)
+	if err != nil {
+		return 0, []string{err.Error()}
+	}
+	defer w.close()
+	dying := []ending{w.run(w.job, p.decide)}
+	w.judge()
+	if p.Late == "dead" {
+		w.release()
+		w.judge()
+	}
+	if p.Expire {
+		w.srv.Chain.Advance(time.Minute)
+	}
+	heir := w.job
+	heir.Heir = true
+	for _, at := range p.Again {
+		dying = append(dying, w.run(heir, func(point int, _ string) fate { return fate{word: wordGo, kill: point == at} }))
+		w.judge()
+	}
+	w.paid = w.release // what was kept is too late then
+	w.succeed(dying...)
+	for _, end := range dying {
+		if end.killed {
+			kills++
+		}
+	}
+	return kills, w.bad
+}
+
+// decide is what happens to the first child.
+func (p plan) decide(point int, name string) fate {
+	if point != p.Point {
+		return goOn
+	}
+	switch {
+	case p.Late != "":
+		return fate{word: wordGo, keep: keepable(name)}
+	case p.After > 0:
+		return fate{word: wordGo, after: p.After}
+	}
+	return fate{kill: true}
+}
+
+// keepable is the kind of request that leaves at a point, as a gate knows it. It is empty where keeping it back is
+// of no interest: it moves nothing.
+func keepable(point string) string {
+	name, sends := strings.CutSuffix(point, ": send")
+	if !sends {
+		return ""
+	}
+	words := strings.Fields(name)
+	if words[0] == "http" && len(words) == 3 {
+		return words[2]
+	}
+	if name == "rpc eth_sendRawTransaction" {
+		return words[1]
+	}
+	return ""
+}
+
+// everywhere is a plan for every point of every flow, and for every request that may arrive late.
+func everywhere(points map[string][]string, r *rand.Rand) (plans []plan) {
+	for _, flow := range flowNames() {
+		for i, name := range points[flow] {
+			plans = append(plans, plan{Flow: flow, Point: i, Name: name, Expire: r.IntN(2) == 0})
+			if keepable(name) == "" {
+				continue
+			}
+			for _, late := range []string{"dead", "overtaken"} {
+				for _, expire := range []bool{false, true} {
+					plans = append(plans, plan{Flow: flow, Point: i, Name: name, Late: late, Expire: expire && late == "overtaken"})
+				}
+			}
+		}
+	}
+	return plans
+}
+
+// anywhere is a plan by chance. A child that starts afterwards may die as well.
+func anywhere(points map[string][]string, r *rand.Rand) plan {
+	flow := flowNames()[r.IntN(len(flows))]
+	i := r.IntN(len(points[flow]))
+	p := plan{Flow: flow, Point: i, Name: points[flow][i], Expire: r.IntN(3) == 0}
+	switch late := []string{"dead", "overtaken"}[r.IntN(2)]; {
+	case keepable(p.Name) != "" && r.IntN(2) == 0:
+		p.Late = late
+	case r.IntN(4) > 0:
+		p.After = time.Duration(r.Int64N(int64(3 * time.Millisecond)))
+	}
+	for range r.IntN(3) {
+		p.Again = append(p.Again, r.IntN(60))
+	}
+	return p
+}
+
+// TestKills kills at every point, and then at random instants until there were enough.
+func TestKills(t *testing.T) {
+	began := time.Now()
+	r := rand.New(rand.NewPCG(*seed, 0))
+	var points map[string][]string
+	var plans []plan
+	if *only == "" {
+		var bad []string
+		points, bad = list()
+		require.Empty(t, bad)
+		plans = everywhere(points, r)
+	} else {
+		plans, *kills = make([]plan, 1), 0
+		require.NoError(t, json.Unmarshal([]byte(*only), &plans[0]))
+	}
+	if testing.CoverMode() != "" || testing.Short() { // the code runs in the children, which are not measured
+		plans, *kills = plans[:min(len(plans), 50)], 100
+	}
+	var (
+		mu       sync.Mutex // guards what follows
+		next, n  int
+		failures []string
+	)
+	take := func() (plan, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		switch {
+		case next <= len(plans):
+			return plans[next-1], true
+		case n >= *kills || len(failures) > 20:
+			return plan{}, false
+		}
+		return anywhere(points, r), true
+	}
+	book := func(p plan, kills int, bad []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n/1000 < (n+kills)/1000 {
+			fmt.Fprintf(os.Stderr, "%d kills after %v, %d failures\n", n+kills, time.Since(began).Round(time.Second), len(failures))
+		}
+		n += kills
+		if len(bad) > 0 {
+			failures = append(failures, fmt.Sprintf("-only '%s'\n\t%s", p, strings.Join(bad, "\n\t")))
+		}
+	}
+	var workers sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for p, ok := take(); ok; p, ok = take() {
+				kills, bad := carry(p)
+				book(p, kills, bad)
+			}
+		})
+	}
+	workers.Wait()
+	assert.Empty(t, strings.Join(failures, "\n"))
+	t.Logf("%d kills, %d plans of them at every point, in %v (seed %d)", n, len(plans), time.Since(began).Round(time.Second), *seed)
+}
