@@ -1,5 +1,5 @@
-// Agent buys answers until its budget is used up: the limits are what cannot be passed, and the agent's own
-// count of events is what it plans by.
+// Agent buys answers until the budget of its run is used up. The limits are its owner's and hold for all runs; the budget is
+// this run's, and what it leaves is what the agent plans by.
 //
 //	go run ./examples/agent
 package main
@@ -42,30 +42,25 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer chain.Close()
 
-	budget := voucher.Units(1_050)
-	var spent voucher.Amount // by our own count: hooks run on the goroutine that asks
 	session, err := client.New(client.Config{
 		Signer: key, Payer: key, Chain: chain,
-		Limits: channel.Limits{
-			Price:   voucher.Units(200), // no answer is worth more
-			Deposit: budget,             // a channel is never signed for more than it may hold
-			Total:   budget,             // nor may all channels together hold more
+		Limits: channel.Limits{ // or policyfile.Load and Apply: what the owner has written down
+			Price:   voucher.Units(200),   // no answer is worth more
+			Deposit: voucher.Units(2_000), // a channel is never signed for more than it may hold
+			All:     channel.Windows{Day: voucher.Units(2_000)},
 		},
 		CloseChannels: true, // bring home what is left
-		OnEvent: func(e client.Event) {
-			if e.Kind == client.EventPaid && e.Outcome != client.Rejected && e.Outcome != client.NotSent {
-				spent = spent.AddCapped(e.Price)
-			}
-		},
 	})
 	if err != nil {
 		return err
 	}
+	budget := voucher.Units(1_050)
+	job := client.WithBudget(ctx, budget)
 	answers := 0
-	for question := 1; spent.Less(budget); question++ {
-		err := ask(ctx, session, fmt.Sprintf("%s/data?price=%d", srv.URL, 100+question))
+	for {
+		err := ask(job, session, fmt.Sprintf("%s/data?price=%d", srv.URL, 101+answers))
 		if errors.Is(err, channel.ErrLimit) {
-			fmt.Fprintln(out, "stop:", err)
+			fmt.Fprintln(out, "stop:", err) // nothing was signed for this one
 			break
 		}
 		if err != nil {
@@ -73,7 +68,8 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 		answers++
 	}
-	fmt.Fprintf(out, "%d answers, spent %s of %s base units\n", answers, spent, budget)
+	left, _ := client.BudgetLeft(job)
+	fmt.Fprintf(out, "%d answers, %s of %s base units left\n", answers, left, budget)
 	return session.Close(ctx)
 }
 

@@ -13,6 +13,6 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
 	t.Log("\n" + out.String())
-	assert.Contains(t, out.String(), "9 answers, spent 945 of 1050 base units")
-	assert.Contains(t, out.String(), "channel: limit Deposit: wanted 1055 base units, allowed 1050")
+	assert.Contains(t, out.String(), "9 answers, 105 of 1050 base units left")
+	assert.Contains(t, out.String(), "channel: the budget of this run: wanted 1055 base units in all, allowed 1050, left 105")
 }
