@@ -23,6 +23,8 @@
 //
 //   - [Mem]: in memory, for tests and for programs that may lose a deposit when they end.
 //   - filestore: plain files in one directory, for one machine; the durable default.
+//   - redisstore, pgstore: one Redis or PostgreSQL server, for many machines. They refuse a server that may forget what
+//     it acknowledged, with an [UnsafeError].
 //
 // To write another, satisfy [Store] and run storetest.Run on it.
 package store

@@ -26,6 +26,8 @@ var house = map[string][]string{
 	"voucher/keyfile":     {"voucher"},
 	"store":               {},
 	"store/filestore":     {"store"},
+	"store/redisstore":    {"store"},
+	"store/pgstore":       {"store"},
 	"store/storetest":     {"store"},
 	"internal/wire":       {"voucher"},
 	"internal/sse":        {},
@@ -39,6 +41,7 @@ var house = map[string][]string{
 	"client":              {"voucher", "store", "receipt", "journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
 	"client/policyfile":   {"voucher", "channel", "client"},
 	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
+	"internal/fleet":      {},
 	"internal/interop":    nil, // tests only
 	"internal/crash":      nil, // tests only
 	"internal/mutants":    nil,
@@ -236,6 +239,28 @@ func TestUsersBuildNoTestKit(t *testing.T) {
 		} {
 			if d == no || (strings.Contains(no, "/") || no == "redis" || no == "pgx") && strings.Contains(d, no) {
 				t.Errorf("client depends on %s", d)
+			}
+		}
+	}
+}
+
+// TestDriversAreForTheirUsers: a database driver is linked by those who import its store, and by nobody else; and a
+// store links nothing of ours but package store.
+func TestDriversAreForTheirUsers(t *testing.T) {
+	const redis, pgx = "github.com/redis/go-redis/", "github.com/jackc/"
+	links := func(pkg, prefix string) (found bool) {
+		out, err := exec.Command("go", "list", "-deps", module+"/"+pkg).Output()
+		require.NoError(t, err)
+		require.Contains(t, strings.Fields(string(out)), module+"/"+pkg, "the list is the right one")
+		return slices.ContainsFunc(strings.Fields(string(out)), func(d string) bool { return strings.HasPrefix(d, prefix) && d != module+"/"+pkg })
+	}
+	for pkg, driver := range map[string]string{"client": "", "store/filestore": "", "examples/tally": "", "examples/agent": "", "store/redisstore": redis, "store/pgstore": pgx} {
+		for _, prefix := range []string{redis, pgx} {
+			assert.Equal(t, prefix == driver, links(pkg, prefix), "%s and %s", pkg, prefix)
+		}
+		if driver != "" {
+			for _, no := range []string{module + "/client", module + "/channel", module + "/internal", "github.com/stretchr", "github.com/ethereum"} {
+				assert.False(t, links(pkg, no), "%s links %s", pkg, no)
 			}
 		}
 	}

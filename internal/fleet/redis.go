@@ -1,0 +1,56 @@
+package fleet
+
+import (
+	"errors"
+	"net"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// SafeRedis are the settings under which redisstore takes a server; a later one replaces an earlier one of the
+// same name.
+var SafeRedis = []string{"--appendonly", "yes", "--appendfsync", "always"}
+
+// Redis starts a redis-server with the settings given, as on its command line. Without any it has redis-server's
+// defaults, which lose the last seconds.
+func Redis(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	path, _ := exec.LookPath("redis-server")
+	need(t, path, "redis-server")
+	dir, port := directory(t), free(t)
+	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), Dir: dir, name: "redis-server"}
+	s.command = func() *exec.Cmd {
+		cmd := exec.Command(path, append([]string{
+			"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--databases", "512",
+		}, settings...)...)
+		cmd.SysProcAttr = attributes(0, 0)
+		return cmd
+	}
+	s.ready = func() error { return ping(s.Addr) }
+	s.Start(t)
+	t.Cleanup(func() { s.Kill(t) })
+	return s
+}
+
+// ping asks a Redis without a driver; a server that still loads its file says so instead of PONG.
+func ping(addr string) error {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	answer := make([]byte, 64)
+	n, err := c.Read(answer)
+	if err != nil {
+		return err
+	}
+	if text := string(answer[:n]); text != "+PONG\r\n" && text[:min(7, n)] != "-NOAUTH" {
+		return errors.New(text)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-5fe1f529/tallystick/store"
+)
+
+// pageSize is how many records a round trip of a listing brings.
+const pageSize = 100
+
+// nextPage is in byte order whatever the database's collation is.
+const nextPage = `SELECT key, data, rev FROM tallystick_records
+WHERE key COLLATE "C" >= $1 AND key COLLATE "C" > $2 AND key COLLATE "C" < $3
+ORDER BY key COLLATE "C" LIMIT $4`
+
+// List implements [store.Store], in one round trip for every hundred records. It holds no connection while the caller
+// works.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(store.Entry{}, fmt.Errorf("pgstore: %w", err))
+			return
+		}
+		if prefix != "" && store.Check(prefix, nil) != nil {
+			return // no key begins like this
+		}
+		for last := ""; ; {
+			page, err := s.page(ctx, prefix, last)
+			if err != nil {
+				yield(store.Entry{}, fmt.Errorf("pgstore: listing: %w", because(ctx, err)))
+				return
+			}
+			for _, e := range page {
+				if err := ctx.Err(); err != nil {
+					yield(store.Entry{}, fmt.Errorf("pgstore: listing: %w", err))
+					return
+				}
+				last = e.Key
+				if !yield(s.known(ctx, e)) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) page(ctx context.Context, prefix, last string) ([]store.Entry, error) {
+	rows, err := s.db.Query(ctx, nextPage, prefix, last, prefix+"\x7f", pageSize) // \x7f is above every character of a key
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e store.Entry, err error) {
+		var rev int64
+		err = row.Scan(&e.Key, &e.Data, &rev)
+		e.Rev = uint64(rev)
+		return e, err
+	})
+}
+
+// known compares an entry with what this process knows. One that is older is read by itself: another writer may have been
+// between, and the error is Get's if it was not.
+func (s *Store) known(ctx context.Context, e store.Entry) (store.Entry, error) {
+	if e.Rev >= s.seen.Rev(e.Key) {
+		return e, s.seen.Note(e.Key, 0, e.Rev)
+	}
+	data, rev, err := s.Get(ctx, e.Key)
+	return store.Entry{Key: e.Key, Data: data, Rev: rev}, err
+}

@@ -1,0 +1,107 @@
+package pgstore_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/fleet"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/pgstore"
+)
+
+func refused(t *testing.T, c *pgxpool.Config) *store.UnsafeError {
+	t.Helper()
+	s, err := pgstore.Open(t.Context(), c)
+	if err == nil {
+		s.Close()
+	}
+	var unsafe *store.UnsafeError
+	require.ErrorAs(t, err, &unsafe)
+	assert.Equal(t, "pgstore", unsafe.Store)
+	assert.Equal(t, unsafe.Error(), err.Error())
+	return unsafe
+}
+
+func unsafeServers(t *testing.T, server *fleet.Server) {
+	c := config(t, server, "")
+	_, err := pgstore.Open(t.Context(), c)
+	require.ErrorIs(t, err, pgstore.ErrNoTable)
+	exec(t, server, `CREATE UNLOGGED TABLE tallystick_records (key text PRIMARY KEY, rev bigint, data bytea)`)
+	assert.Equal(t, "relpersistence of tallystick_records", refused(t, c).Setting)
+	exec(t, server, `DROP TABLE tallystick_records`)
+	require.NoError(t, pgstore.Migrate(t.Context(), c))
+	openAt(t, c)
+
+	for _, commit := range []string{"local", "remote_write", "remote_apply", "on"} {
+		exec(t, server, `ALTER ROLE tally SET synchronous_commit = `+commit)
+		openAt(t, c)
+	}
+	exec(t, server, `ALTER ROLE tally SET synchronous_commit = off`)
+	assert.Equal(t, "synchronous_commit", refused(t, c).Setting)
+
+	exec(t, server, `ALTER ROLE tally RESET synchronous_commit`)
+	exec(t, server, `CHECKPOINT`) // the reset was an asynchronous commit itself, and the kill below would undo it
+
+	server.Kill(t)
+	server.Set("fsync=off")
+	server.Start(t)
+	assert.Equal(t, "fsync", refused(t, c).Setting)
+	server.Kill(t)
+	server.Set()
+	server.Start(t)
+	openAt(t, c)
+}
+
+// failover: a standby is refused. When the primary dies and the standby takes its place, what had not arrived there is missing,
+// and a running process notices.
+func failover(t *testing.T, primary *fleet.Server) {
+	ctx := t.Context()
+	require.NoError(t, pgstore.Migrate(ctx, config(t, primary, "")))
+	standby := fleet.Standby(t, primary)
+	assert.Equal(t, "pg_is_in_recovery", refused(t, config(t, standby, "")).Setting)
+
+	// One store that finds the primary wherever it is, as an application would.
+	c, err := pgxpool.ParseConfig("postgres://tally@" + primary.Addr + "," + standby.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write")
+	require.NoError(t, err)
+	s := openAt(t, c)
+	first, err := s.Put(ctx, "k", []byte("first"), 0)
+	require.NoError(t, err)
+	await(t, func() bool { return count(t, standby) == 1 }, "the standby has the first write")
+	standby.Kill(t) // it lags behind from now on
+	second, err := s.Put(ctx, "k", []byte("second"), first)
+	require.NoError(t, err, "without synchronous_standby_names nothing waits for a standby")
+	primary.Kill(t)
+	standby.Start(t)
+	standby.Promote(t)
+
+	await(t, func() bool { // the first calls may still meet a connection that was just cut
+		_, _, err = s.Get(ctx, "k")
+		return err == nil || isCorrupt(err)
+	}, "the store finds the new primary")
+	require.ErrorIs(t, err, store.ErrCorrupt, "revision %d is lost", second)
+	data, _, err := openAt(t, c).Get(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, "first", string(data), "who starts now cannot know")
+
+	// With a synchronous standby the same loses nothing.
+	standby.Kill(t)
+	standby.Set("synchronous_standby_names=*")
+	standby.Start(t)
+	twin := fleet.Standby(t, standby)
+	c, err = pgxpool.ParseConfig("postgres://tally@" + standby.Addr + "," + twin.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write")
+	require.NoError(t, err)
+	s = openAt(t, c)
+	rev, err := s.Put(ctx, "synchronous", []byte("here"), 0)
+	require.NoError(t, err)
+	standby.Kill(t)
+	twin.Promote(t)
+	await(t, func() bool {
+		data, again, err := s.Get(ctx, "synchronous")
+		require.NotErrorIs(t, err, store.ErrNotFound)
+		require.NotErrorIs(t, err, store.ErrCorrupt)
+		return err == nil && assert.Equal(t, rev, again) && assert.Equal(t, "here", string(data))
+	}, "the store finds the second new primary")
+}

@@ -1,0 +1,217 @@
+package pgstore_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/seed-5fe1f529/tallystick/internal/fleet"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/pgstore"
+	"github.com/seed-5fe1f529/tallystick/store/storetest"
+)
+
+// config is for the server, in a schema of its own when one is named.
+func config(t testing.TB, server *fleet.Server, schema string) *pgxpool.Config {
+	t.Helper()
+	c, err := pgxpool.ParseConfig(server.ConnString())
+	require.NoError(t, err)
+	if schema != "" {
+		exec(t, server, "CREATE SCHEMA IF NOT EXISTS "+schema)
+		c.ConnConfig.RuntimeParams["search_path"] = schema
+	}
+	return c
+}
+
+// exec runs a statement as the superuser.
+func exec(t testing.TB, server *fleet.Server, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), server.ConnString())
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), statement)
+	require.NoError(t, err, statement)
+}
+
+func openAt(t testing.TB, c *pgxpool.Config) *pgstore.Store {
+	t.Helper()
+	s, err := pgstore.Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// TestPostgres is everything on one server, since a new one takes its time. The last part kills it.
+func TestPostgres(t *testing.T) {
+	server := fleet.Postgres(t)
+	next := places(server)
+	t.Run("store", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) store.Store { return openAt(t, next(t)) })
+		storetest.Durable(t, func(t testing.TB) func() store.Store {
+			c := next(t)
+			return func() store.Store { return openAt(t, c) }
+		})
+	})
+	t.Run("other defaults", func(t *testing.T) { otherDefaults(t, server) })
+	t.Run("long list", func(t *testing.T) { longList(t, next(t)) })
+	t.Run("an old copy is noticed", func(t *testing.T) { oldCopy(t, server, next(t)) })
+	t.Run("locked row", func(t *testing.T) { lockedRow(t, server, next(t)) })
+	t.Run("many migrate", func(t *testing.T) { manyMigrate(t, config(t, server, "migrated")) })
+	t.Run("closed", func(t *testing.T) { closed(t, next(t)) })
+	t.Run("unsafe servers", func(t *testing.T) { unsafeServers(t, server) })
+	t.Run("failover", func(t *testing.T) { failover(t, server) })
+}
+
+// places gives each test a table of its own on one server.
+func places(server *fleet.Server) func(t testing.TB) *pgxpool.Config {
+	var n atomic.Int64
+	return func(t testing.TB) *pgxpool.Config {
+		c := config(t, server, fmt.Sprintf("s%d", n.Add(1)))
+		require.NoError(t, pgstore.Migrate(t.Context(), c))
+		return c
+	}
+}
+
+// otherDefaults is the same where transactions are serializable unless said otherwise, and the database sorts as people
+// do.
+func otherDefaults(t *testing.T, server *fleet.Server) {
+	exec(t, server, `CREATE DATABASE people TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`)
+	exec(t, server, `ALTER DATABASE people SET default_transaction_isolation = serializable`)
+	var n atomic.Int64
+	storetest.Run(t, func(t testing.TB) store.Store {
+		c := config(t, server, "")
+		c.ConnConfig.Database = "people"
+		schema := fmt.Sprintf("s%d", n.Add(1))
+		conn, err := pgx.ConnectConfig(t.Context(), c.ConnConfig)
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), "CREATE SCHEMA "+schema)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close(t.Context()))
+		c.ConnConfig.RuntimeParams["search_path"] = schema
+		require.NoError(t, pgstore.Migrate(t.Context(), c))
+		return openAt(t, c)
+	})
+}
+
+// longList: a listing is more than one page long, in order, and each record is there once while others write.
+func longList(t *testing.T, c *pgxpool.Config) {
+	s := openAt(t, c)
+	const records = 350
+	for i := range records {
+		_, err := s.Put(t.Context(), fmt.Sprintf("channel/%03d", i), []byte{byte(i)}, 0)
+		require.NoError(t, err)
+	}
+	n := 0
+	for e, err := range s.List(t.Context(), "channel/") {
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("channel/%03d", n), e.Key)
+		require.Equal(t, []byte{byte(n)}, e.Data)
+		n++
+	}
+	assert.Equal(t, records, n)
+}
+
+// oldCopy: a server that is set back to an older copy, as a failover would, is noticed, and what was written since is not
+// replaced by one that still holds a lost revision.
+func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
+	ctx := t.Context()
+	s, table := openAt(t, c), c.ConnConfig.RuntimeParams["search_path"]+".tallystick_records"
+	first, err := s.Put(ctx, "k", []byte("first"), 0)
+	require.NoError(t, err)
+	second, err := s.Put(ctx, "k", []byte("second"), first)
+	require.NoError(t, err)
+	_, err = s.Put(ctx, "gone", nil, 0)
+	require.NoError(t, err)
+
+	exec(t, server, fmt.Sprintf(`UPDATE %s SET rev = %d, data = 'first' WHERE key = 'k'`, table, first))
+	exec(t, server, `DELETE FROM `+table+` WHERE key = 'gone'`)
+	for _, key := range []string{"k", "gone"} {
+		_, _, err = s.Get(ctx, key)
+		require.ErrorIs(t, err, store.ErrCorrupt, key)
+	}
+	for e, err := range s.List(ctx, "") {
+		require.Equal(t, "k", e.Key)
+		require.ErrorIs(t, err, store.ErrCorrupt)
+	}
+	other := openAt(t, c)
+	third, err := other.Put(ctx, "k", []byte("another's"), first)
+	require.NoError(t, err)
+	assert.NotEqual(t, second, third)
+	_, err = s.Put(ctx, "k", []byte("over it"), second)
+	require.ErrorIs(t, err, store.ErrConflict)
+	data, _, err := other.Get(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, "another's", string(data))
+}
+
+// lockedRow: a row that somebody holds locked keeps no reader waiting, and no writer longer than its context.
+func lockedRow(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
+	s := openAt(t, c)
+	rev, err := s.Put(t.Context(), "k", []byte("before"), 0)
+	require.NoError(t, err)
+	holder, err := pgx.Connect(t.Context(), server.ConnString())
+	require.NoError(t, err)
+	defer holder.Close(context.Background())
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM `+c.ConnConfig.RuntimeParams["search_path"]+`.tallystick_records FOR UPDATE`)
+	require.NoError(t, err)
+
+	data, _, err := s.Get(t.Context(), "k")
+	require.NoError(t, err)
+	assert.Equal(t, "before", string(data))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = s.Put(ctx, "k", []byte("after"), rev)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, store.ErrConflict)
+	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+func manyMigrate(t *testing.T, c *pgxpool.Config) {
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { assert.NoError(t, pgstore.Migrate(t.Context(), c)) })
+	}
+	all.Wait()
+	openAt(t, c)
+}
+
+func closed(t *testing.T, c *pgxpool.Config) {
+	s, err := pgstore.Open(t.Context(), c)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, _, err = s.Get(t.Context(), "k")
+	require.Error(t, err)
+	goleak.VerifyNone(t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"), goleak.IgnoreAnyFunction("testing.(*T).Run"))
+}
+
+func Example() {
+	ctx := context.Background()
+	config, err := pgxpool.ParseConfig(os.Getenv("TALLY_POSTGRES")) // postgres://user@host/database
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := pgstore.Migrate(ctx, config); err != nil { // or pgstore.Schema by your own tools
+		fmt.Println(err)
+		return
+	}
+	s, err := pgstore.Open(ctx, config) // refuses a server that may forget
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	// client.New(client.Config{Store: s, …})
+}
