@@ -76,7 +76,9 @@ func (s State) Reconcile(w Word, inFlight voucher.Amount) (State, error) {
 	}
 	s.Spent = w.Spent
 	if !s.Untrusted {
+		was := s.Claimed
 		s.Claimed = s.Claimed.Min(s.Spent.Max(s.Settled).AddCapped(inFlight))
+		s.freed = s.freed.AddCapped(was.SubFloor(s.Claimed))
 	}
 	return s, nil
 }

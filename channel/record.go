@@ -40,6 +40,7 @@ type record struct {
 	Signed     voucher.Amount `json:"signed"`
 	Voucher    hexutil.Bytes  `json:"voucher,omitempty"`
 	Claimed    voucher.Amount `json:"claimed"`
+	Writers    []Writer       `json:"writers,omitempty"`
 
 	Deposit     voucher.Amount `json:"deposit"`
 	Opening     *fundingRecord `json:"opening,omitempty"`
@@ -97,7 +98,7 @@ func (s State) Encode() ([]byte, error) {
 	return json.Marshal(record{
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
-		Authorized: s.authorized, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed,
+		Authorized: s.authorized, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
 		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
@@ -118,7 +119,7 @@ func Decode(data []byte) (State, error) {
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
 		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
-		authorized: r.Authorized, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed,
+		authorized: r.Authorized, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,

@@ -140,9 +140,15 @@ func TestRebase(t *testing.T) {
 	assert.Equal(t, u(120), got.Authorized(), "the record's ceiling counts")
 	assert.Equal(t, u(120), got.Signed)
 
-	freed := base.Release(channel.Claim{Price: u(100)})
-	assert.Equal(t, u(120), freed.Rebase(theirs, base).Claimed, "credit that the other may count on")
-	assert.Equal(t, u(0), freed.Rebase(base, base).Claimed, "the other wrote something else")
+	released := mine.Release(channel.Claim{Price: u(10)})
+	assert.Equal(t, u(120), released.Rebase(theirs, base).Claimed, "our own, so nobody else frees it")
+	freed, err := mine.Reconcile(channel.Word{Accepted: u(100), Spent: u(50)}, u(10))
+	require.NoError(t, err)
+	require.Equal(t, u(60), freed.Claimed)
+	merged := freed.Rebase(theirs, base)
+	assert.Equal(t, u(130), merged.Claimed, "the other may have freed the same")
+	assert.Equal(t, u(50), merged.Spent)
+	assert.Equal(t, u(60), freed.Rebase(base, base).Claimed, "the other wrote something else")
 
 	ahead := mine.Rebase(base, base)
 	assert.Equal(t, u(110), ahead.Authorized(), "a signature of ours is never forgotten, even by an older record")

@@ -55,6 +55,10 @@ type State struct {
 	Voucher []byte
 	// Claimed is the sum of the prices of requests made, less those certainly not charged.
 	Claimed voucher.Amount
+	// Writers are the sessions that had asks in flight when they last wrote the record.
+	Writers []Writer
+	// freed is what the payee's words lowered Claimed by since the record was read or written here. It is not stored.
+	freed voucher.Amount
 
 	// Deposit is what we put in, as far as known: our own funding transactions, corrected from the chain.
 	Deposit voucher.Amount

@@ -151,7 +151,7 @@ func (p *payment) settleClaim(ctx context.Context, r *receipt.Receipt) {
 		p.claim.Keep()
 		return
 	}
-	if err := p.claim.Settle(word(*r)); err != nil {
+	if err := p.claim.Settle(ctx, word(*r)); err != nil {
 		p.tellViolation(ctx, err)
 	}
 }

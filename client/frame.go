@@ -44,7 +44,7 @@ func (m *meter) receipt(data []byte) {
 	m.final = &r
 	m.notice(StreamEvent{Kind: StreamReceipt, Receipt: &r})
 	if r.Session {
-		if err := m.p.account.Reconcile(word(r)); err != nil {
+		if err := m.p.account.Reconcile(m.ctx, m.p.claim, word(r)); err != nil {
 			m.p.tellViolation(m.ctx, err)
 		}
 	}
@@ -96,6 +96,15 @@ func (m *meter) need(n wire.NeedVoucher) error {
 			tries++
 			continue
 		}
+		if desync := (*channel.DesyncError)(nil); errors.As(err, &desync) && !p.claim.Alone() {
+			// What is missing may be another stream's next piece, which the payee has set aside already.
+			if err := p.stepAside(m.ctx); err != nil {
+				return err
+			}
+			if p.overtaken < maxOvertaken {
+				continue
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -137,7 +146,7 @@ func (m *meter) present(signed voucher.Signed) (again bool, err error) {
 		p.account.Took(signed.Cumulative)
 		if a.receipt != nil && a.receipt.Session {
 			p.info.setReceipt(*a.receipt)
-			if err := p.account.Reconcile(word(*a.receipt)); err != nil {
+			if err := p.account.Reconcile(m.ctx, p.claim, word(*a.receipt)); err != nil {
 				p.tellViolation(m.ctx, err)
 			}
 		}

@@ -143,7 +143,7 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 			p.s.recover(ctx, account, *v)
 		}
 	}
-	if err := account.Reconcile(snap.Word); err != nil {
+	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 	}
 }

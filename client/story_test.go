@@ -73,9 +73,19 @@ func newPayer(t testing.TB, srv *clienttest.Server, change ...func(*client.Confi
 	return p
 }
 
-// restart forgets all that is not in the store.
+// restart forgets all that is not in the store, and the session that was, as if it had been gone for long.
 func (p *payer) restart() {
 	p.t.Helper()
+	for e, err := range p.store.List(p.t.Context(), "channel/") {
+		s, decodeErr := channel.Decode(e.Data)
+		if err != nil || decodeErr != nil {
+			continue
+		}
+		data, err := s.Ended(func(channel.Writer) bool { return true }).Encode()
+		require.NoError(p.t, err)
+		_, err = p.store.Put(p.t.Context(), e.Key, data, e.Rev)
+		require.NoError(p.t, err)
+	}
 	s, err := client.New(p.cfg)
 	require.NoError(p.t, err)
 	p.session = s

@@ -31,16 +31,14 @@ type Account struct {
 	stale   bool   // a write failed: read the record before deciding anything
 	tried   []byte // the record of that write: it may be there all the same
 	triedAs channel.State
-	// shared says that another session writes this record too. Its asks in flight are not known here, so
-	// receipts free nothing.
-	shared  bool
 	claims  map[*Claim]struct{}
 	arrears voucher.Amount // what ended streams brought out of vouchers that were meant for others
 	waiting []*order
 	taken   voucher.Amount // the highest voucher that the payee took while we looked
 	near    []Near         // budgets that are nearly used up, to be told
 	newest  uint64         // counts the words that were the newest when they came
-	loose   voucher.Amount // claims that ended since the newest word, and that nothing shows to be in it
+	kept    voucher.Amount // claims that ended with no word of their own, in all
+	cleared voucher.Amount // of these, what a word has shown to be counted or never to be
 }
 
 // Claim is an ask in flight: a request whose answer is not in yet, or a stream that is being read.
@@ -49,7 +47,8 @@ type Claim struct {
 	unit      voucher.Amount
 	delivered func() uint64 // pieces of a stream so far; nil for a request
 	open      bool
-	since     uint64 // the account's newest when it was made
+	since     uint64         // the account's newest when it was made
+	after     voucher.Amount // and its kept
 	c         channel.Claim
 	terms     Terms
 	charged   voucher.Amount // what the run was charged for it
@@ -144,7 +143,7 @@ func (c *Claim) end(release bool) {
 	case was && release:
 		a.release(c)
 	case was:
-		a.loose = a.loose.AddCapped(c.c.Price)
+		a.kept = a.kept.AddCapped(c.c.Price)
 	}
 }
 
@@ -209,7 +208,7 @@ func (a *Account) Update(ctx context.Context, change func(channel.State) channel
 			return err
 		}
 		a.mu.Lock()
-		next := change(a.state)
+		next := a.stamped(change(a.state))
 		a.mu.Unlock()
 		err := a.write(ctx, next)
 		if err == nil { // what is not written down did not happen
@@ -260,22 +259,29 @@ func (a *Account) refresh(ctx context.Context) error {
 	base := a.saved
 	if bytes.Equal(data, a.tried) {
 		base = a.triedAs // the write had worked
-	} else if rev != a.rev {
-		a.shared = true
 	}
-	a.state, a.saved, a.rev, a.stale, a.tried = a.state.Rebase(stored, base), stored, rev, false, nil
+	next := a.state.Rebase(stored, base)
+	if a.state.Spent.Less(next.Spent) {
+		a.newest++
+	}
+	a.state, a.saved, a.rev, a.stale, a.tried = next, stored, rev, false, nil
+	a.again()
 	return nil
 }
 
 // save writes the state as it stands. The error is [store.ErrConflict] or [ErrStore]; after either the
 // record is read again before the next decision. The caller holds the turn.
-func (a *Account) save(ctx context.Context) error { return a.write(ctx, a.State()) }
+func (a *Account) save(ctx context.Context) error {
+	a.mu.Lock()
+	s := a.stamped(a.state)
+	a.mu.Unlock()
+	return a.write(ctx, s)
+}
 
 func (a *Account) write(ctx context.Context, s channel.State) error {
 	a.mu.Lock()
 	rev := a.rev
 	a.mu.Unlock()
-	s.Writer = a.ledger.name
 	data, err := s.Encode()
 	if err != nil {
 		return err
@@ -305,7 +311,8 @@ func (a *Account) flush(ctx context.Context) error {
 			return err
 		}
 		a.mu.Lock()
-		clean := a.saved.Claimed == a.state.Claimed && a.saved.Signed == a.state.Signed && a.saved.Spent == a.state.Spent
+		now := a.stamped(a.state)
+		clean := a.saved.Claimed == now.Claimed && a.saved.Signed == now.Signed && a.saved.Spent == now.Spent && len(a.saved.Writers) == len(now.Writers)
 		a.mu.Unlock()
 		if clean {
 			return nil

@@ -7,7 +7,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -44,7 +43,7 @@ type Ledger struct {
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
-	return &Ledger{store: s, signer: signer, limits: limits, name: rand.Text(), books: books{rows: map[common.Hash]row{}}, accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{}}
+	return &Ledger{store: s, signer: signer, limits: limits, name: seat(), books: books{rows: map[common.Hash]row{}}, accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{}}
 }
 
 // Limits are the limits that the gate obeys.

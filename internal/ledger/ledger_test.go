@@ -326,7 +326,7 @@ func TestReceiptsOfSharedChannelsFreeNothing(t *testing.T) {
 	c, signed, err := other.Issue(t.Context(), price(100))
 	require.NoError(t, err)
 	require.Equal(t, u(200), signed.Cumulative)
-	require.NoError(t, c.Settle(channel.Word{Accepted: u(200), Spent: u(100)}))
+	require.NoError(t, c.Settle(t.Context(), channel.Word{Accepted: u(200), Spent: u(100)}))
 	assert.Equal(t, u(200), other.State().Claimed)
 	_, signed, err = other.Issue(t.Context(), price(100))
 	require.NoError(t, err)
@@ -389,16 +389,16 @@ func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 	require.NoError(t, err)
 	c2, v2, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	require.NoError(t, c1.Settle(channel.Word{Accepted: u(100), Spent: u(40)}))
+	require.NoError(t, c1.Settle(t.Context(), channel.Word{Accepted: u(100), Spent: u(40)}))
 	assert.Equal(t, u(140), a.State().Claimed, "what is in flight stays claimed")
-	require.NoError(t, c2.Settle(channel.Word{Accepted: u(200), Spent: u(80)}))
+	require.NoError(t, c2.Settle(t.Context(), channel.Word{Accepted: u(200), Spent: u(80)}))
 	assert.Equal(t, u(80), a.State().Claimed)
 	_, v3, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, v2, v3, "the credit is used before anything new is signed")
 
 	var bad *channel.ViolationError
-	require.ErrorAs(t, a.Reconcile(channel.Word{Accepted: u(5000), Spent: u(5000)}), &bad)
+	require.ErrorAs(t, a.Reconcile(t.Context(), nil, channel.Word{Accepted: u(5000), Spent: u(5000)}), &bad)
 	assert.Equal(t, u(200), a.State().Authorized())
 }
 
@@ -450,7 +450,7 @@ func TestCloseVoucher(t *testing.T) {
 	a := b.open(t, 10_000)
 	c, _, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	require.NoError(t, c.Settle(channel.Word{Accepted: u(100), Spent: u(70)}))
+	require.NoError(t, c.Settle(t.Context(), channel.Word{Accepted: u(100), Spent: u(70)}))
 	v, err := a.CloseVoucher(t.Context(), voucher.Amount{})
 	require.NoError(t, err)
 	assert.Equal(t, u(70), v.Cumulative)

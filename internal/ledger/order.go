@@ -150,7 +150,7 @@ func (a *Account) admit(o *order, after channel.Claim) {
 		return
 	}
 	if !o.claim.open {
-		o.claim.open, o.claim.since = true, a.newest
+		o.claim.open, o.claim.since, o.claim.after = true, a.newest, a.kept
 	}
 	o.claim.c = after
 	a.claims[o.claim] = struct{}{}

@@ -1,6 +1,9 @@
 package ledger
 
 import (
+	"context"
+	"time"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -16,51 +19,104 @@ import (
 // Settle ends the claim with the word that its answer brought, in one step: a word is complete for its own claim
 // only, so no other may be looked at in between. The error is a [*channel.ViolationError]; it costs the
 // caller nothing.
-func (c *Claim) Settle(w channel.Word) error {
+func (c *Claim) Settle(ctx context.Context, w channel.Word) error {
 	a := c.account
+	if !a.known(ctx, w) {
+		c.Keep()
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.countDelivered()
 	a.owe(c)
 	older := w.Spent.Less(a.state.Spent)
 	if was := a.drop(c); was && older && c.since == a.newest {
-		a.loose = a.loose.AddCapped(c.c.Price)
+		a.kept = a.kept.AddCapped(c.c.Price)
 	}
-	if err := a.reconcile(w); err != nil || !older {
+	if err := a.reconcile(c, w); err != nil || !older {
 		return err
 	}
-	var err error
-	newest := channel.Word{Accepted: a.state.Accepted, Spent: a.state.Spent, Units: a.state.Units}
-	a.state, err = a.state.Reconcile(newest, a.inFlight().AddCapped(a.loose))
-	return err
+	a.again()
+	return nil
 }
 
-// Reconcile books the server's word while claims are in flight. The error is a [*channel.ViolationError]; it
-// costs the caller nothing.
-func (a *Account) Reconcile(w channel.Word) error {
+// Reconcile books the server's word while claims are in flight. It came on an answer to c, which goes on; nil where
+// that is not known. The error is a [*channel.ViolationError]; it costs the caller nothing.
+func (a *Account) Reconcile(ctx context.Context, c *Claim, w channel.Word) error {
+	if !a.known(ctx, w) {
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.countDelivered()
-	return a.reconcile(w)
+	return a.reconcile(c, w)
 }
 
 // reconcile books a word against the claims that it may not have counted. The caller holds mu.
-func (a *Account) reconcile(w channel.Word) (err error) {
+func (a *Account) reconcile(c *Claim, w channel.Word) (err error) {
 	newest := !w.Spent.Less(a.state.Spent)
+	if newest {
+		if c != nil && c.account == a {
+			a.cleared = a.cleared.Max(c.after) // it was sent when the answers of these were given up already
+		}
+		a.state = a.state.Ended(ended(time.Now().Unix()))
+	}
 	if a.state, err = a.state.Reconcile(w, a.inFlight()); err == nil && newest {
 		a.newest++
-		a.loose = voucher.Amount{}
 	}
 	return err
 }
 
-// inFlight is the sum of the claims that still wait for their answers. The caller holds mu.
-func (a *Account) inFlight() (sum voucher.Amount) {
-	if a.shared {
-		return voucher.MaxAmount
+// again looks at the newest word once more, now that fewer claims are in flight or more is known of those of other
+// sessions. Before the first word of a session nobody knows what the record's may have missed. The caller holds mu.
+func (a *Account) again() {
+	if a.newest == 0 {
+		return
 	}
+	newest := channel.Word{Accepted: a.state.Accepted, Spent: a.state.Spent, Units: a.state.Units}
+	if next, err := a.state.Reconcile(newest, a.inFlight()); err == nil {
+		a.state = next
+	}
+}
+
+// known makes sure that a word which tells of a voucher above our own ceiling is looked at with what other sessions
+// have signed since. It is false where the record cannot be read now; the word then counts for nothing.
+func (a *Account) known(ctx context.Context, w channel.Word) bool {
+	unknown := func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.stale = a.stale || a.state.Authorized().Less(w.Accepted)
+		return a.state.Authorized().Less(w.Accepted)
+	}
+	if !unknown() {
+		return true
+	}
+	if a.take(ctx) != nil {
+		return false
+	}
+	defer a.give()
+	return !unknown() || a.refresh(ctx) == nil
+}
+
+// inFlight is the sum of the claims that a word may have missed, here and in the sessions that share the record. The
+// caller holds mu.
+func (a *Account) inFlight() voucher.Amount {
+	return a.own().AddCapped(a.state.Pending(a.ledger.name))
+}
+
+// own is the sum of this session's claims that still wait for their answers, or will never have one. The caller
+// holds mu.
+func (a *Account) own() voucher.Amount {
+	sum := a.kept.SubFloor(a.cleared)
 	for c := range a.claims {
 		sum = sum.AddCapped(c.c.Price)
 	}
 	return sum
+}
+
+// stamped is a state as this session writes it, with what it has in flight. The caller holds mu since it took the
+// state.
+func (a *Account) stamped(s channel.State) channel.State {
+	s.Writer = a.ledger.name
+	return s.InFlight(a.ledger.name, a.own(), time.Now().Unix())
 }

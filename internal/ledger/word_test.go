@@ -33,7 +33,7 @@ func TestAnswersOvertakeEachOther(t *testing.T) {
 		a := newBench(t, lim).open(t, 1000)
 		claims := issue(t, a, 4)
 		for _, i := range order {
-			require.NoError(t, claims[i].Settle(words[i]))
+			require.NoError(t, claims[i].Settle(t.Context(), words[i]))
 			assert.False(t, a.State().Claimed.Less(u(25)), "%v: the payee is owed nothing", order)
 		}
 		assert.Equal(t, u(25), a.State().Claimed, "%v", order)
@@ -45,11 +45,11 @@ func TestAnswersOvertakeEachOther(t *testing.T) {
 func TestAnOlderWordOfALaterAsk(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	claims := issue(t, a, 2)
-	require.NoError(t, claims[0].Settle(says(20, 20)))
+	require.NoError(t, claims[0].Settle(t.Context(), says(20, 20)))
 	later := issue(t, a, 1)[0]
-	require.NoError(t, later.Settle(says(10, 10)))
+	require.NoError(t, later.Settle(t.Context(), says(10, 10)))
 	assert.Equal(t, u(30), a.State().Claimed)
-	require.NoError(t, claims[1].Settle(says(10, 10)))
+	require.NoError(t, claims[1].Settle(t.Context(), says(10, 10)))
 	assert.Equal(t, u(30), a.State().Claimed, "twenty, and the one that nothing shows to be in it")
 }
 
@@ -57,8 +57,8 @@ func TestAnOlderWordOfALaterAsk(t *testing.T) {
 func TestAnAnswerThatNeverCame(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	claims := issue(t, a, 3)
-	require.NoError(t, claims[0].Settle(says(30, 10)))
+	require.NoError(t, claims[0].Settle(t.Context(), says(30, 10)))
 	claims[1].Keep()
-	require.NoError(t, claims[2].Settle(says(30, 5)))
+	require.NoError(t, claims[2].Settle(t.Context(), says(30, 5)))
 	assert.Equal(t, u(20), a.State().Claimed)
 }

@@ -128,8 +128,8 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a challenge's deposit believed", breaks: "what a challenge says of a channel that we have fills nothing",
-		file: "client/prepare.go", from: `	if err := account.Reconcile(snap.Word); err != nil {`, to: `	_ = account.Update(ctx, func(s channel.State) channel.State { s.Deposit = s.Deposit.Max(snap.Deposit); return s })
-	if err := account.Reconcile(snap.Word); err != nil {`, tests: inClient,
+		file: "client/prepare.go", from: `	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {`, to: `	_ = account.Update(ctx, func(s channel.State) channel.State { s.Deposit = s.Deposit.Max(snap.Deposit); return s })
+	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {`, tests: inClient,
 	},
 	{
 		name: "fund: snapshot voucher not verified", breaks: "a voucher in a snapshot is looked at before the channel is used",

@@ -1,0 +1,48 @@
+package channel
+
+import (
+	"slices"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Writer is what one of the sessions that share a channel's record has in flight. It is written together with the asks
+// that it is about, so whoever reads the record knows what the payee's newest word may have missed.
+type Writer struct {
+	// Name is the session's.
+	Name string `json:"name"`
+	// Pending is the sum of the prices of its asks in the record that Spent may not have counted, in base units.
+	Pending voucher.Amount `json:"pending"`
+	// At is when it wrote that, in Unix seconds.
+	At int64 `json:"at"`
+}
+
+// Pending is what sessions other than the named one have in flight, in base units.
+func (s State) Pending(name string) (sum voucher.Amount) {
+	for _, w := range s.Writers {
+		if w.Name != name {
+			sum = sum.AddCapped(w.Pending)
+		}
+	}
+	return sum
+}
+
+// InFlight returns the state with what the named session has in flight as of now, in Unix seconds. Who has nothing in
+// flight is not listed.
+func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
+	s = s.Ended(func(w Writer) bool { return w.Name == name })
+	if !pending.IsZero() {
+		s.Writers = append(s.Writers, Writer{name, pending, now})
+	}
+	return s
+}
+
+// Ended returns the state without the sessions that are no more: a word that comes from now on counts what they asked
+// for, or they were not charged for it.
+func (s State) Ended(ended func(Writer) bool) State {
+	if slices.ContainsFunc(s.Writers, ended) {
+		s.Writers = slices.DeleteFunc(slices.Clone(s.Writers), ended)
+	}
+	s.Writers = slices.Clip(s.Writers)
+	return s
+}
