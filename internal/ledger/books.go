@@ -75,9 +75,9 @@ func (l *Ledger) read(ctx context.Context) error {
 	return nil
 }
 
-// enter books a channel's ceiling. The caller holds mu.
+// enter books a channel's ceiling, unless a higher one is known. The caller holds mu.
 func (b *books) enter(s channel.State) {
-	if was, ok := b.rows[s.ID]; !ok || was.total.Less(s.Authorized()) {
+	if was, ok := b.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {
 		b.rows[s.ID] = row{s.Scope.Origin, s.Scope.Payee, s.Authorized(), s.History()}
 	}
 }

@@ -20,7 +20,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
-		file: "internal/ledger/books.go", from: `if was, ok := b.rows[s.ID]; !ok || was.total.Less(s.Authorized()) {`, to: `if was, ok := b.rows[s.ID]; (!ok && len(b.rows) == 0) || was.total.Less(s.Authorized()) && ok {`, tests: []string{"internal/ledger"},
+		file: "internal/ledger/books.go", from: `if was, ok := b.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {`, to: `if was, ok := b.rows[s.ID]; (!ok && len(b.rows) == 0) || ok && !s.Authorized().Less(was.total) {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
