@@ -16,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -30,6 +31,7 @@ type wallet struct {
 	base    *http.Transport
 	chain   *escrow.Client
 	files   *filestore.Store
+	journal *journal.File
 }
 
 func (p *wallet) storeFlag(f *pflag.FlagSet) {
@@ -108,6 +110,7 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 		return err
 	}
 	cfg.Store = p.files
+	p.keepJournal(w, &cfg)
 	err := w.rules.apply(w.env, &cfg)
 	if err != nil {
 		return err
@@ -122,6 +125,26 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 		return fail(exitUsage, err)
 	}
 	return nil
+}
+
+// keepJournal writes the journal beside the records. Where that cannot be, the owner hears of it, and what was paid is
+// delivered all the same.
+func (p *wallet) keepJournal(w *world, cfg *client.Config) {
+	var err error
+	if p.journal, err = journal.Open(journalDir(p.dir), 0); err != nil {
+		fmt.Fprintln(w.stderr, "tally: no journal is kept:", err)
+		return
+	}
+	cfg.Journal = p.journal
+	told := cfg.OnEvent
+	cfg.OnEvent = func(e client.Event) {
+		if e.Kind == client.EventJournal {
+			fmt.Fprintln(w.stderr, "tally:", e.Err)
+		}
+		if told != nil {
+			told(e)
+		}
+	}
 }
 
 // closeTime bounds how long the books are written after the work is done or interrupted.
@@ -140,6 +163,9 @@ func (p *wallet) close(ctx context.Context) error {
 	}
 	if p.chain != nil {
 		p.chain.Close()
+	}
+	if p.journal != nil {
+		errs = append(errs, p.journal.Close())
 	}
 	if p.files != nil {
 		errs = append(errs, p.files.Close())

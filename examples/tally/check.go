@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// check compares the journal with the records, and with the chain where there is a node. It prints a line for every
+// channel and one for everything that differs.
+func (b *books) check(ctx context.Context) error {
+	totals := map[common.Hash]*journal.Totals{}
+	unread := b.each(ctx, func(e journal.Entry) error {
+		if totals[e.ChannelID] == nil {
+			totals[e.ChannelID] = &journal.Totals{}
+		}
+		totals[e.ChannelID].Add(e)
+		return nil
+	})
+	states, err := b.wallet.list(ctx, b.world, true)
+	if err := errors.Join(unread, err); err != nil {
+		return err
+	}
+	var chain *escrow.Client
+	if b.wallet.rpcURL != "" {
+		if chain, err = escrow.Dial(ctx, b.wallet.rpcURL); err != nil {
+			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+		}
+		defer chain.Close()
+	}
+	differs := 0
+	for _, s := range states {
+		t := totals[s.ID]
+		if t == nil {
+			t = &journal.Totals{}
+		}
+		delete(totals, s.ID)
+		found := compare(s, t)
+		if chain != nil && s.HoldsMoney() {
+			c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
+			if err != nil {
+				return err
+			}
+			found = append(found, compareChain(s, t, channel.OnChain(c))...)
+		}
+		verdict := "agrees"
+		if len(found) > 0 {
+			verdict = "differs"
+		}
+		if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized()), tokens(t.Funded), s.Phase()); err != nil {
+			return err
+		}
+		for _, f := range found {
+			differs++
+			if err := b.say("  %s", f); err != nil {
+				return err
+			}
+		}
+	}
+	for id, t := range totals {
+		differs++
+		if err := b.say("%s differs: %d lines, and no record: the store was lost or is another one (tally find)", short(id), t.Lines); err != nil {
+			return err
+		}
+	}
+	if differs > 0 {
+		return fail(exitRead, fmt.Errorf("the journal does not explain everything: %d differences", differs))
+	}
+	return nil
+}
+
+func (b *books) say(format string, args ...any) error {
+	if _, err := fmt.Fprintf(b.stdout, format+"\n", args...); err != nil {
+		return fail(exitWrite, err)
+	}
+	return nil
+}
+
+// compare says what a record has that the lines do not explain, and the other way round.
+func compare(s channel.State, t *journal.Totals) (found []string) {
+	switch {
+	case t.Lines == 0:
+		return []string{"it has no line: it was opened before there was a journal, by another program, or by one that was killed"}
+	case t.Raised.Less(s.Authorized()):
+		found = append(found, fmt.Sprintf("%s were authorized that no line explains", tokens(s.Authorized().SubFloor(t.Raised))))
+		for _, g := range t.Gaps(s.Authorized()) {
+			found = append(found, "between "+tokens(g.From)+" and "+tokens(g.To)+", "+when(g)+": an operation that was killed, or canceled, before its line was written")
+		}
+	case s.Authorized().Less(t.Raised):
+		found = append(found, fmt.Sprintf("the lines say that %s more were authorized than the record: the store is an old copy", tokens(t.Raised.SubFloor(s.Authorized()))))
+	}
+	if s.Authorized().Less(t.Presented) {
+		found = append(found, fmt.Sprintf("a voucher of %s was presented, above what the record authorizes: the store is an old copy", tokens(t.Presented)))
+	}
+	if s.Phase() != channel.Closed && s.Phase() != channel.Opening {
+		found = append(found, fundings("the record", s.Deposit, t)...)
+	}
+	if s.Phase() == channel.Closed && s.CloseSent && t.Closed != nil && *t.Closed != s.CloseAmount {
+		found = append(found, fmt.Sprintf("the record was closed at %s, the line says %s", tokens(s.CloseAmount), tokens(*t.Closed)))
+	}
+	return found
+}
+
+// fundings compares what the lines put in with a deposit.
+func fundings(whose string, deposit voucher.Amount, t *journal.Totals) []string {
+	switch {
+	case deposit == t.Funded, deposit == t.Funded.AddCapped(t.Pending):
+		return nil
+	case t.Funded.Less(deposit):
+		return []string{fmt.Sprintf("%s holds a deposit of %s, the lines explain %s: a funding that was killed before its line, or another program's", whose, tokens(deposit), tokens(t.Funded))}
+	}
+	return []string{fmt.Sprintf("the lines put in %s, %s holds %s: ask the chain (tally keep --once)", tokens(t.Funded), whose, tokens(deposit))}
+}
+
+// compareChain says where the chain has more than the record and the lines.
+func compareChain(s channel.State, t *journal.Totals, c channel.OnChain) (found []string) {
+	if !c.Exists || c.Finalized {
+		if s.Phase() == channel.Opening {
+			return nil
+		}
+		return []string{"the chain says that it is closed (tally keep --once writes that down)"}
+	}
+	if t.Lines > 0 {
+		found = fundings("the chain", c.Deposit, t)
+	}
+	if s.Authorized().Less(c.Settled) {
+		found = append(found, fmt.Sprintf("the payee settled %s, above what the record authorizes: the store is an old copy", tokens(c.Settled)))
+	}
+	if c.CloseRequestedAt != 0 && s.CloseRequestedAt == 0 {
+		found = append(found, "the chain has a close request that the record does not know (tally keep --once)")
+	}
+	return found
+}
+
+// when is the time of a gap, as far as its neighbors tell.
+func when(g journal.Gap) string {
+	switch {
+	case g.After.IsZero() && g.Before.IsZero():
+		return "at some time"
+	case g.After.IsZero():
+		return "before " + g.Before.Local().Format(time.DateTime)
+	case g.Before.IsZero():
+		return "after " + g.After.Local().Format(time.DateTime)
+	}
+	return "between " + g.After.Local().Format(time.DateTime) + " and " + g.Before.Local().Format(time.DateTime)
+}

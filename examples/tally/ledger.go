@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-5fe1f529/tallystick/journal"
+)
+
+// books is `tally ledger`.
+type books struct {
+	*world
+	wallet                wallet
+	asCSV, asJSON, checks bool
+}
+
+func ledgerCommand(w *world) *cobra.Command {
+	b := &books{world: w}
+	cmd := &cobra.Command{
+		Use:   "ledger",
+		Short: "Show and check the account of what was paid",
+		Long: `Ledger shows the journal: one line for every operation that could cost money, the oldest first. RAISED is by how
+much the operation raised what may be signed, AMOUNT what it moved on chain. It asks nobody and needs no key.
+
+With --check it adds the lines up per channel and compares them with the channels' records, and with the chain where
+--rpc-url is set. It names what differs and ends with status 26 then: most often an operation that was killed before
+its line was written.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnv(cmd.Flags(), w.env, "store", "rpc-url"); err != nil {
+				return err
+			}
+			if b.checks && (b.asCSV || b.asJSON) || b.asCSV && b.asJSON {
+				return fail(exitUsage, errors.New("--csv, --json and --check are three things: give one"))
+			}
+			return b.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&b.asCSV, "csv", false, "write CSV, with whole ids, receipts, and amounts in base units")
+	flags.BoolVar(&b.asJSON, "json", false, "write a JSON array with the same")
+	flags.BoolVar(&b.checks, "check", false, "compare the journal with the records and the chain")
+	b.wallet.storeFlag(flags)
+	flags.StringVar(&b.wallet.rpcURL, "rpc-url", "", "a node of the chain, for --check, at `URL`")
+	return cmd
+}
+
+func (b *books) run(ctx context.Context) error {
+	if err := b.wallet.openStore(b.world); err != nil {
+		return err
+	}
+	defer b.wallet.files.Close()
+	if b.checks {
+		return b.check(ctx)
+	}
+	var out interface {
+		entry(journal.Entry) error
+		end() error
+	} = &tableBook{t: tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)}
+	switch {
+	case b.asCSV:
+		out = &csvBook{w: csv.NewWriter(b.stdout)}
+	case b.asJSON:
+		out = &jsonBook{w: b.stdout}
+	}
+	err := b.each(ctx, out.entry)
+	if endErr := out.end(); endErr != nil && err == nil {
+		err = fail(exitWrite, endErr)
+	}
+	return err
+}
+
+// each hands every line over. Fragments are told and hide nothing; a line of a newer version is an error at the end.
+func (b *books) each(ctx context.Context, hand func(journal.Entry) error) error {
+	var bad error
+	for e, err := range journal.Read(ctx, journalDir(b.wallet.dir)) {
+		var line *journal.LineError
+		switch {
+		case errors.Is(err, journal.ErrFragment):
+			fmt.Fprintln(b.stderr, "tally: a line is not whole and was passed over:", err)
+		case errors.As(err, &line):
+			bad = errors.Join(bad, err)
+		case err != nil:
+			return fail(exitRead, err)
+		default:
+			if err := hand(e); err != nil {
+				return fail(exitWrite, err)
+			}
+		}
+	}
+	if bad != nil {
+		return fail(exitRead, bad)
+	}
+	return nil
+}
+
+// journalDir is where the journal of a store is.
+func journalDir(store string) string { return filepath.Join(store, "journal") }
+
+// columns are the names of an entry's columns: those of its JSON.
+var columns = []string{
+	"operation", "kind", "origin", "channelId", "price", "authorizedBefore", "authorizedAfter", "raised", "cumulative", "amount",
+	"transaction", "outcome", "status", "problem", "receipt", "start", "end",
+}
+
+type csvBook struct {
+	w      *csv.Writer
+	headed bool
+}
+
+func (b *csvBook) entry(e journal.Entry) error {
+	if !b.headed {
+		b.headed = true
+		if err := b.w.Write(columns); err != nil {
+			return err
+		}
+	}
+	return b.w.Write([]string{
+		cell(e.Operation), string(e.Kind), cell(e.Origin), e.ChannelID.Hex(), e.Price.String(), e.Before.String(), e.After.String(), e.Raised.String(),
+		e.Cumulative.String(), e.Amount.String(), e.Transaction.Hex(), cell(e.Outcome), strconv.Itoa(e.Status), cell(e.Problem), e.Receipt,
+		e.Start.Format(time.RFC3339Nano), e.End.Format(time.RFC3339Nano),
+	})
+}
+
+func (b *csvBook) end() error {
+	b.w.Flush()
+	return b.w.Error()
+}
+
+// cell is a text as a cell that no spreadsheet takes for a formula. What a server chose must not calculate.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+type jsonBook struct {
+	w io.Writer
+	n int
+}
+
+func (b *jsonBook) entry(e journal.Entry) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	lead := ",\n"
+	if b.n++; b.n == 1 {
+		lead = "[\n"
+	}
+	_, err = fmt.Fprintf(b.w, "%s%s", lead, text)
+	return err
+}
+
+func (b *jsonBook) end() error {
+	text := "\n]\n"
+	if b.n == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(b.w, text)
+	return err
+}
+
+type tableBook struct {
+	t      *tabwriter.Writer
+	headed bool
+}
+
+func (b *tableBook) entry(e journal.Entry) error {
+	if !b.headed {
+		b.headed = true
+		fmt.Fprintln(b.t, "TIME\tOPERATION\tKIND\tCHANNEL\tORIGIN\tPRICE\tRAISED\tAMOUNT\tOUTCOME")
+	}
+	_, err := fmt.Fprintf(b.t, "%s\t%.8s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.End.Local().Format(time.DateTime), e.Operation, e.Kind, short(e.ChannelID),
+		e.Origin, tokens(e.Price), tokens(e.Raised), tokens(e.Amount), e.Outcome)
+	return err
+}
+
+func (b *tableBook) end() error { return b.t.Flush() }
