@@ -22,9 +22,10 @@ type Ask struct {
 	MinDelta voucher.Amount
 }
 
-// Claim is what one ask in flight stands for in Claimed, and how much of it raised the ceiling. A
-// price raises the ceiling once, however often it is presented.
-type Claim struct{ Price, Raised voucher.Amount }
+// Claim is what one ask in flight stands for: Price in Claimed, and Asked in what callers asked for in all, which is the
+// highest price that it was decided with. Raised is what it raised the ceiling by: a price does so once, however often it
+// is presented, and whatever other prices were named in between.
+type Claim struct{ Price, Asked, Raised voucher.Amount }
 
 // Authorize decides one ask. It returns the state in which the ask is counted, the claim that stands
 // for it, and due: the cumulative amount of the voucher to present. Where due is at most Signed there
@@ -55,7 +56,7 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 	if err != nil {
 		return refuse(err)
 	}
-	next, claim := s, Claim{Price: ask.Price}
+	next, claim := s, Claim{Price: ask.Price, Asked: ask.Price}
 	next.Claimed, next.asked = claimed, asked
 
 	var due voucher.Amount
@@ -91,12 +92,13 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 // [State.Authorize]; the state is then unchanged.
 func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
 	again := s.Release(c)
-	again.asked = s.asked.SubFloor(c.Price.Min(ask.Price)) // the higher of the two prices was agreed to
+	again.asked = s.asked.SubFloor(c.Asked.Min(ask.Price)) // the highest of the prices was agreed to
 	next, renewed, due, err := again.Authorize(ask, lim)
 	if err != nil {
 		return s, c, due, err
 	}
-	renewed.Raised = renewed.Raised.AddCapped(c.Raised).Min(ask.Price)
+	renewed.Asked = c.Asked.Max(ask.Price)
+	renewed.Raised = renewed.Raised.AddCapped(c.Raised)
 	return next, renewed, due, nil
 }
 
@@ -190,7 +192,7 @@ func (s State) Release(c Claim) State {
 // Retract takes back an ask whose voucher was never made: nothing was signed for it, so nothing was
 // asked. A ceiling that is already durable stays.
 func (s State) Retract(c Claim) State {
-	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Price)
+	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Asked)
 	return s
 }
 

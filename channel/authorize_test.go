@@ -337,3 +337,17 @@ func TestRenewCountsOnce(t *testing.T) {
 	assert.Equal(t, s, same)
 	assert.Equal(t, claim, kept)
 }
+
+// TestPriceThatFallsAndRises: one request is asked 1000, then 1, then 1000 again, and its voucher is refused as used up. All
+// of it is one price.
+func TestPriceThatFallsAndRises(t *testing.T) {
+	s, c, _ := pay(t, open(t, 10_000), 1000, wide)
+	for _, price := range []uint64{1, 1000} {
+		var err error
+		s, c, _, err = s.Renew(c, channel.Ask{Price: u(price)}, wide)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, u(1000), s.Asked())
+	_, _, _, err := s.Overdrawn(c, u(1000), wide)
+	require.ErrorIs(t, err, channel.ErrSpent)
+}

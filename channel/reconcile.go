@@ -103,7 +103,7 @@ func (s State) deliver(c Claim, total, most voucher.Amount) (State, Claim) {
 	}
 	s.Claimed = s.Claimed.AddCapped(grown)
 	s.asked = s.asked.AddCapped(grown)
-	c.Price = c.Price.AddCapped(grown)
+	c.Price, c.Asked = c.Price.AddCapped(grown), c.Asked.AddCapped(grown)
 	return s, c
 }
 
@@ -139,7 +139,7 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 	if err != nil {
 		return s, c, due, err
 	}
-	return next, Claim{Price: total, Raised: c.Raised.AddCapped(more.Raised)}, due, nil
+	return next, Claim{Price: total, Asked: c.Asked.AddCapped(size), Raised: c.Raised.AddCapped(more.Raised)}, due, nil
 }
 
 // piece is what a need-voucher frame asks for: one unit, or Limits.Step where one unit is not enough.
