@@ -161,14 +161,15 @@ func (a *Account) drop(c *Claim) bool {
 	return was
 }
 
-// countDelivered books what the open streams have brought. The caller holds mu.
+// countDelivered books what the open streams have brought, up to Limits.Stream: what a payee brings beyond it, out of
+// Ahead, nobody asked for. The caller holds mu.
 func (a *Account) countDelivered() {
 	for c := range a.claims {
 		if c.delivered == nil {
 			continue
 		}
 		if total, err := c.unit.Mul(c.delivered()); err == nil {
-			a.state, c.c = a.state.Deliver(c.c, total)
+			a.state, c.c = a.state.Deliver(c.c, total.Min(c.terms.Limits.Stream))
 			c.charge()
 		}
 	}
