@@ -104,6 +104,7 @@ func (p *payment) finish(ctx context.Context, resp *http.Response) (*http.Respon
 		p.meter(ctx, resp)
 	} else if redirected := resp.StatusCode >= 300 && resp.StatusCode < 400; redirected && r == nil {
 		p.claim.Release() // the price is still to be asked for where the redirect leads
+		p.info.left = p.claim
 	} else {
 		p.settleClaim(ctx, r)
 	}

@@ -101,13 +101,24 @@ func (p *payment) present(ctx context.Context) {
 		(!lim.Ask.IsZero() && lim.Ask.Less(k.offer.Price)) {
 		return
 	}
-	claim, signed, err := k.account.Issue(ctx, ask(k.offer))
+	claim, signed, err := p.first(ctx, k.account, k.offer)
 	if err != nil {
 		p.account, p.rise = k.account, claim.Rise()
 		return
 	}
 	p.info.Operation = p.out.operation()
 	p.known, p.account, p.claim, p.signed = k, k.account, claim, signed
+}
+
+// first gets the first voucher of this request. Where a redirect led here, the price that was released there is asked for in
+// its place: all of it is one request of the caller's, whose price is authorized once.
+func (p *payment) first(ctx context.Context, a *ledger.Account, o channel.Offer) (*ledger.Claim, voucher.Signed, error) {
+	for resp := p.out.req.Response; resp != nil && resp.Request != nil; resp = resp.Request.Response {
+		if before := PaymentOf(resp); before != nil && before.left != nil && before.left.Account() == a {
+			return a.Follow(ctx, before.left, ask(o))
+		}
+	}
+	return a.Issue(ctx, ask(o))
 }
 
 // ask is what one unit of an offer costs.

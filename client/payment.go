@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -26,6 +27,7 @@ type Payment struct {
 	Problem string
 
 	sent bool
+	left *ledger.Claim // released when the answer was a redirect: the request may go on there
 
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt

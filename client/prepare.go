@@ -56,7 +56,7 @@ func (p *payment) issue(ctx context.Context) (err error) {
 		p.signed, err = p.account.Renew(ctx, p.claim, ask(p.known.offer))
 		return err
 	}
-	claim, signed, err := p.account.Issue(ctx, ask(p.known.offer))
+	claim, signed, err := p.first(ctx, p.account, p.known.offer)
 	if err != nil {
 		p.rise = p.rise.And(claim.Rise())
 		return err

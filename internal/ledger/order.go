@@ -42,6 +42,28 @@ func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.S
 	return c, signed, err
 }
 
+// Follow is [Account.Issue] for an ask that takes the place of was, a claim that was released: the request went on elsewhere.
+// Both are one ask, whose price counts once, as with [Account.Renew]. A claim is followed once.
+func (a *Account) Follow(ctx context.Context, was *Claim, ask channel.Ask) (*Claim, voucher.Signed, error) {
+	a.mu.Lock()
+	before := was.c
+	if was.account != a || was.open {
+		before = channel.Claim{}
+	}
+	a.mu.Unlock()
+	c := &Claim{account: a, terms: a.ledger.terms(ctx)}
+	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, _ channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+		s.Claimed = s.Claimed.AddCapped(before.Price) // Renew takes it out again
+		return s.Renew(before, ask, lim)
+	}})
+	if err == nil {
+		a.mu.Lock()
+		was.c = channel.Claim{}
+		a.mu.Unlock()
+	}
+	return c, signed, err
+}
+
 // Renew decides the ask of a claim again, as [channel.State.Renew] does.
 func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher.Signed, error) {
 	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {

@@ -1,0 +1,48 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestStreamOutOfAhead: a stream brings more than Limits.Stream pays for and takes it out of Ahead without asking. Nobody agreed
+// to that, so the next request does not make Ahead whole again.
+func TestStreamOutOfAhead(t *testing.T) {
+	l := lim
+	l.Stream, l.Ahead = u(200), u(1000)
+	b := newBench(t, l)
+	a := b.open(t, 10_000)
+	c, _, err := a.Issue(t.Context(), price(25))
+	require.NoError(t, err)
+	c.Stream(u(25), func() uint64 { return 40 })
+	c.Keep()
+	assert.Equal(t, u(200), a.State().Claimed)
+	_, _, err = a.Issue(t.Context(), price(1000))
+	require.NoError(t, err)
+	assert.Equal(t, u(200+1000+1000), a.State().Authorized(), "what was asked for, and Ahead once")
+}
+
+// TestFollowedClaim: what a released claim was asked for is not asked for again by the one that takes its place.
+func TestFollowedClaim(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	was, _, err := a.Issue(t.Context(), price(1000))
+	require.NoError(t, err)
+	_, _, err = a.Follow(t.Context(), was, price(1001))
+	require.Error(t, err, "above the limit")
+	was.Release()
+	c, v, err := a.Follow(t.Context(), was, price(300))
+	require.NoError(t, err)
+	assert.Equal(t, u(1000), v.Cumulative, "what exists already")
+	assert.Equal(t, u(1000), a.State().Asked())
+	assert.Equal(t, u(300), a.State().Claimed)
+	c.Keep()
+	again, _, err := a.Follow(t.Context(), was, price(300))
+	require.NoError(t, err)
+	assert.Equal(t, u(1300), a.State().Asked(), "a claim is followed once")
+	other := newBench(t, lim)
+	_, _, err = other.open(t, 10_000).Follow(t.Context(), again, price(300))
+	require.NoError(t, err)
+}
