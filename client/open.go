@@ -213,8 +213,11 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 		if err != nil || plan.Step != channel.TopUp {
 			return err // nil: it is covered by now
 		}
-		if state, err = p.prepareTopUp(ctx, account, plan.Amount); err != nil {
+		if state, err = p.prepareTopUp(ctx, account, now.Deposit, plan.Amount); err != nil {
 			p.s.ledger.Unreserve(plan.Amount)
+			if errors.Is(err, errOvertaken) {
+				return nil
+			}
 			if errors.Is(err, escrow.ErrNoChannel) {
 				// Never opened, whatever the payee said, or closed since. Once the chain is sure, another is opened.
 				if after, chainErr := p.s.settle(ctx, account); chainErr == nil && !after.Payable() {
@@ -249,8 +252,12 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	return nil
 }
 
-// prepareTopUp signs a top-up and writes it down.
-func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, amount voucher.Amount) (channel.State, error) {
+// errOvertaken: another session put money into the channel meanwhile, or is about to.
+var errOvertaken = errors.New("client: another session topped the channel up")
+
+// prepareTopUp signs a top-up of a deposit and writes it down. Where the record has another deposit by now, or a top-up
+// that is under way, the amount was planned for what is no more: it is [errOvertaken], and the transaction stays here.
+func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, deposit, amount voucher.Amount) (channel.State, error) {
 	state := account.State()
 	switch {
 	case p.s.cfg.Chain == nil:
@@ -266,8 +273,15 @@ func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, amo
 	if err != nil {
 		return state, err
 	}
+	overtaken := false
 	err = account.Update(ctx, func(s channel.State) channel.State {
+		if overtaken = s.Deposit != deposit || s.ToppingUp.Pending(); overtaken {
+			return s
+		}
 		return s.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
 	})
+	if err == nil && overtaken {
+		err = errOvertaken
+	}
 	return account.State(), err
 }
