@@ -64,6 +64,12 @@ func (p *payment) order() []string {
 func (p *payment) manage(ctx context.Context, methods []string, credential func(*known) (string, error)) (answer, error) {
 	var a answer
 	var err error
+	agreed := p.known
+	defer func() {
+		if p.known.offer.Price != agreed.offer.Price {
+			p.known = agreed // another price is for the request to answer, after consent
+		}
+	}()
 	for i, stale := 0, 0; i < len(methods); {
 		if a, err = p.manageBy(ctx, methods[i], credential); err != nil {
 			return a, err

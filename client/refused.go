@@ -168,8 +168,7 @@ func (p *payment) repriced(ctx context.Context, fresh *known) (bool, error) {
 
 // openingRefused goes on after the opening was refused: the channel may exist all the same.
 func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire.Problem) (bool, error) {
-	p.known = fresh
-	acknowledged := false
+	acknowledged, repriced := false, fresh.offer.Price != p.known.offer.Price
 	if snap := fresh.offer.Snapshot; snap != nil && snap.ChannelID == p.account.ID() && snap.Word.Accepted == p.signed.Cumulative {
 		acknowledged = true
 	}
@@ -180,13 +179,21 @@ func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire
 		}
 		acknowledged = state.Phase() == channel.Open
 	}
-	if acknowledged {
+	switch {
+	case acknowledged && repriced:
 		p.opened(ctx)
+		return p.repriced(ctx, fresh)
+	case acknowledged:
+		p.opened(ctx)
+		p.known = fresh
 		if p.corrected++; p.corrected > maxCorrected {
 			return false, nil
 		}
 		return true, nil
+	case repriced:
+		return false, nil // an opening goes with the price that was agreed to
 	}
+	p.known = fresh
 	if (problem.Code.Stale() || problem.Code == wire.ProblemNone) && p.freshened < maxFreshened {
 		p.freshened++
 		return true, nil // the same transaction against the fresh challenge
