@@ -38,6 +38,9 @@ type Config struct {
 	// PlainV1 serves v1 streams without the traps of mppx 0.8.14: there a voucher that asks for
 	// text/event-stream is taken for management, and still charged.
 	PlainV1 bool
+	// NoSockets listens nowhere: only [Server.Transport] leads to the server. It is for testing/synctest, where a
+	// goroutine that waits for the network keeps the clock from moving, and for tests that start a server often.
+	NoSockets bool
 	// VoucherWait is how long a stream waits for the voucher that it asked for before it ends. Zero means
 	// a minute, as the draft suggests.
 	VoucherWait time.Duration

@@ -95,11 +95,18 @@ func snapshots(key string, value func(*account) any) deed {
 }
 
 func descriptors(key string, value any) deed {
-	return hinting(func(_ *visit, _ *account, d document) { d["descriptor"].(document)[key] = value })
+	return hinting(func(_ *visit, _ *account, d document) { within(d, "descriptor", key, value) })
 }
 
 func vouchers(key string, value func(*account) any) deed {
-	return hinting(func(_ *visit, a *account, d document) { d["highestVoucher"].(document)[key] = value(a) })
+	return hinting(func(_ *visit, a *account, d document) { within(d, "highestVoucher", key, value(a)) })
+}
+
+// within changes a part of a document, where another lie has left it.
+func within(d document, part, key string, value any) {
+	if inner, ok := d[part].(document); ok {
+		inner[key] = value
+	}
 }
 
 // flat turns loose figures on and puts twice the deposit into some.

@@ -93,6 +93,10 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.routes()
+	if cfg.NoSockets {
+		s.URL, s.OtherURL, s.RPCURL = inURL, inOtherURL, inRPCURL
+		return s, nil
+	}
 	var err error
 	if s.URL, err = s.listen(s.Handler()); err == nil {
 		s.OtherURL, err = s.listen(s.Handler())
