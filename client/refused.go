@@ -168,7 +168,7 @@ func (p *payment) repriced(ctx context.Context, fresh *known) (bool, error) {
 
 // openingRefused goes on after the opening was refused: the channel may exist all the same.
 func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire.Problem) (bool, error) {
-	acknowledged, repriced := false, fresh.offer.Price != p.known.offer.Price
+	acknowledged, repriced := false, p.known.offer.Price.Less(fresh.offer.Price)
 	if snap := fresh.offer.Snapshot; snap != nil && snap.ChannelID == p.account.ID() && snap.Word.Accepted == p.signed.Cumulative {
 		acknowledged = true
 	}
