@@ -81,7 +81,11 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: a claim that is decided again forgets what it raised", breaks: "one request raises the number by its price at most",
-		file: "channel/authorize.go", from: `renewed.Raised.AddCapped(c.Raised).Min(ask.Price)`, to: `renewed.Raised.Min(ask.Price)`, tests: inChannel,
+		file: "channel/authorize.go", from: `renewed.Raised = renewed.Raised.AddCapped(c.Raised)`, to: `_ = renewed`, tests: inChannel,
+	},
+	{
+		name: "rule: a price that falls and rises counts twice", breaks: "one request's price counts once, whatever prices were named in between",
+		file: "channel/authorize.go", from: `renewed.Asked = c.Asked.Max(ask.Price)`, to: `renewed.Asked = ask.Price`, tests: inChannel,
 	},
 	{
 		name: "rule: a voucher above the number is booked", breaks: "no signature is above what was authorized",

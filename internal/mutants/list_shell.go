@@ -37,6 +37,18 @@ var thePayment = []defect{
 		file: "client/pay.go", from: ` || !chosen(p.out.req) || len(wanted`, to: ` || len(wanted`, tests: inClient,
 	},
 	{
+		name: "pay: each hop of a redirect asks anew", breaks: "a request gives its price away once, however often it is redirected",
+		file: "client/pay.go", from: `return a.Follow(ctx, before.left, ask(o))`, to: `_ = a`, tests: inClient,
+	},
+	{
+		name: "pay: an opening presented for another price", breaks: "an opening goes with the price that was agreed to",
+		file: "client/refused.go", from: `false, p.known.offer.Price.Less(fresh.offer.Price)`, to: `false, false`, tests: inClient,
+	},
+	{
+		name: "pay: a top-up agrees to another price", breaks: "a price is answered after consent only",
+		file: "client/manage.go", from: `if p.known.offer.Price != agreed.offer.Price {`, to: `if false {`, tests: inClient,
+	},
+	{
 		name: "pay: redirect followed with the credential", breaks: "a management credential does not cross a redirect",
 		file: "client/manage.go", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient,
 	},
@@ -167,10 +179,21 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: top-up not written before sending", breaks: "a top-up is durable before it leaves",
-		file: "client/open.go", from: `	err = account.Update(ctx, func(s channel.State) channel.State {
+		file: "client/open.go", from: `	overtaken := false
+	err = account.Update(ctx, func(s channel.State) channel.State {
+		if overtaken = s.Deposit != deposit || s.ToppingUp.Pending(); overtaken {
+			return s
+		}
 		return s.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
 	})
+	if err == nil && overtaken {
+		err = errOvertaken
+	}
 	return account.State(), err`, to: `	return state.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore}), nil`, tests: inClient,
+	},
+	{
+		name: "fund: a top-up over another session's", breaks: "two sessions of one store stay within Limits.Deposit together",
+		file: "client/open.go", from: `overtaken = s.Deposit != deposit || s.ToppingUp.Pending(); overtaken {`, to: `overtaken = false; overtaken {`, tests: inClient,
 	},
 	{
 		name: "fund: a mined top-up is given back to the total", breaks: "what left counts against Limits.Total unless it can never be mined",

@@ -37,7 +37,11 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: what a stream brings is not counted", breaks: "pieces that came are counted before a receipt is believed",
-		file: "internal/ledger/account.go", from: `a.state, c.c = a.state.Deliver(c.c, total)`, to: `_ = total`, tests: []string{"internal/ledger", "client"},
+		file: "internal/ledger/account.go", from: `a.state, c.c = a.state.Deliver(c.c, total.Min(c.terms.Limits.Stream))`, to: `_ = total`, tests: []string{"internal/ledger", "client"},
+	},
+	{
+		name: "stream: what comes out of Ahead counts without a limit", breaks: "one streamed answer costs no more than Limits.Stream",
+		file: "internal/ledger/account.go", from: `a.state, c.c = a.state.Deliver(c.c, total.Min(c.terms.Limits.Stream))`, to: `a.state, c.c = a.state.Deliver(c.c, total)`, tests: inLedger,
 	},
 	{
 		name: "stream: what is counted signs", breaks: "counting what came signs nothing",
