@@ -51,3 +51,11 @@ var (
 	ChannelCall = channelCall
 	StateCall   = stateCall
 )
+
+// DecodeState reads the answer to a question about a channel.
+var DecodeState = decodeState
+
+// Reason is what a node's answer says of a revert.
+func Reason(message string, data []byte) string {
+	return reason(&nodeError{message: message, data: data})
+}

@@ -5,6 +5,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // TestStreamOutOfAhead: a stream brings more than Limits.Stream pays for and takes it out of Ahead without asking. Nobody agreed
@@ -45,4 +49,32 @@ func TestFollowedClaim(t *testing.T) {
 	other := newBench(t, lim)
 	_, _, err = other.open(t, 10_000).Follow(t.Context(), again, price(300))
 	require.NoError(t, err)
+}
+
+// FuzzLookup: a stored name of a scope that is read is of that scope and leads to a channel on record; everything else is an
+// error, and changes nothing.
+func FuzzLookup(f *testing.F) {
+	b := newBench(f, lim)
+	a := b.open(f, 1000)
+	text, _, err := b.store.Get(f.Context(), b.scope.Key())
+	require.NoError(f, err)
+	f.Add(text)
+	f.Add([]byte(`{"version":1}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := store.NewMem()
+		record, err := a.State().Encode()
+		require.NoError(t, err)
+		_, err = s.Put(t.Context(), channel.StateKey(a.ID()), record, 0)
+		require.NoError(t, err)
+		if _, err = s.Put(t.Context(), b.scope.Key(), data, 0); err != nil {
+			return
+		}
+		got, err := ledger.New(s, b.judge, lim).Lookup(t.Context(), b.scope)
+		if err != nil {
+			require.Nil(t, got)
+			return
+		}
+		require.True(t, got == nil || got.ID() == a.ID())
+	})
 }
