@@ -45,6 +45,7 @@ var house = map[string][]string{
 	"internal/interop":    nil, // tests only
 	"internal/crash":      nil, // tests only
 	"internal/mutants":    nil,
+	"internal/model":      nil,
 	"examples/quickstart": nil,
 	"examples/tally":      nil,
 	"examples/agent":      nil,

@@ -1,0 +1,74 @@
+package model_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"pgregory.net/rapid"
+)
+
+// histories runs n histories, or as many as -rapid.checks says. A panic in a bubble comes back out of it.
+func histories(t *testing.T, n int, history func(*rapid.T)) {
+	t.Helper()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
+	if testing.Short() {
+		n /= 10
+	}
+	if !set {
+		was := flag.Lookup("rapid.checks").Value.String()
+		_ = flag.Set("rapid.checks", strconv.Itoa(n))
+		defer func() { _ = flag.Set("rapid.checks", was) }()
+	}
+	rapid.Check(t, history)
+}
+
+// TestHistories is the whole client. See the package comment.
+func TestHistories(t *testing.T) {
+	histories(t, 2000, func(rt *rapid.T) { bubbled(t, rt, func() { history(rt) }) })
+}
+
+func history(rt *rapid.T) {
+	w := newWorld(rt)
+	defer w.close()
+	for range 5 + w.draw(11, "steps") {
+		w.step()
+		w.check()
+	}
+	w.finish()
+	w.check()
+}
+
+// bubbled runs do in a bubble and lets out what it panicked with. Rapid tells failures apart by the line that they come
+// from: a history that was cut short too much must not look like one that fails.
+func bubbled(t *testing.T, rt *rapid.T, do func()) {
+	t.Helper()
+	var (
+		caught any
+		stack  []byte
+	)
+	synctest.Test(t, func(*testing.T) {
+		defer func() {
+			if caught = recover(); caught != nil {
+				stack = debug.Stack()
+			}
+		}()
+		do()
+	})
+	switch v := caught.(type) {
+	case nil:
+	case violation:
+		rt.Logf("%s", v.detail)
+		rt.Fatal(v.what)
+	default:
+		if fmt.Sprintf("%T", caught) == "rapid.invalidData" {
+			panic(caught)
+		}
+		rt.Logf("%s", stack)
+		rt.Fatalf("panic: %v", caught)
+	}
+}
