@@ -50,7 +50,7 @@ func (s *Session) mayBootstrap(origin string) bool {
 
 // prove runs the two HEAD requests.
 func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session channel.Offer) (*channel.Snapshot, error) {
-	status, h, err := p.head(ctx, header{})
+	status, h, err := p.head(ctx, "tempo/charge", header{})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if err != nil {
 			return nil, err
 		}
-		status, h, err := p.head(ctx, header{c.CredentialHeader(), value})
+		status, h, err := p.head(ctx, "tempo/charge", header{c.CredentialHeader(), value})
 		if err != nil {
 			return nil, err
 		}
@@ -127,9 +127,9 @@ func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 	return &snap, nil
 }
 
-// head asks the URL of the payment with the caller's headers, but without its body, and with nothing that
-// describes one.
-func (p *payment) head(ctx context.Context, credential header) (status int, h http.Header, err error) {
+// head asks the URL of the payment with the caller's headers and one more, but without its body, and with nothing
+// that describes one.
+func (p *payment) head(ctx context.Context, accept string, more header) (status int, h http.Header, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, p.out.req.URL.String(), nil)
 	if err != nil {
 		return 0, nil, err
@@ -142,9 +142,9 @@ func (p *payment) head(ctx context.Context, credential header) (status int, h ht
 		req.Header.Del(h)
 	}
 	req.Host = p.out.req.Host
-	req.Header.Set(wire.HeaderAcceptPayment, "tempo/charge")
-	if credential.value != "" {
-		req.Header.Set(credential.name, credential.value)
+	req.Header.Set(wire.HeaderAcceptPayment, accept)
+	if more.value != "" {
+		req.Header.Set(more.name, more.value)
 	}
 	resp, err := p.out.base.RoundTrip(req)
 	if err != nil {

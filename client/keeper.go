@@ -60,7 +60,7 @@ func (s *Session) keep(ctx context.Context, untilDone bool) error {
 		return err
 	}
 	for failures := 0; ; {
-		wait := keepIdle
+		var wait time.Duration
 		switch err := k.pass(ctx); {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

@@ -202,7 +202,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	}
 	defer f.end()
 	state := account.State()
-	if state.ToppingUp.Pending() {
+	if p.s.cfg.Chain != nil { // the deposit may have grown in another hand, or before the store was restored
 		if state, err = p.s.settle(ctx, account); err != nil {
 			return err
 		}
@@ -234,6 +234,9 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
 		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})
+	if p.s.cfg.Chain != nil {
+		p.s.cfg.Chain.Forget(account.ID()) // what was read of it is of before
+	}
 	switch {
 	case err == nil && answer.ok():
 		if err := account.Update(ctx, channel.State.ToppedUp); err != nil {

@@ -37,7 +37,7 @@ type payment struct {
 	paid                            int            // how often it was sent with a credential
 	freshened, overtaken, corrected int            // how often each kind of second try was made
 	deepest                         voucher.Amount // the deposit when it was last looked at
-	regone                          bool
+	regone, reminded                bool
 	start                           time.Time   // when the caller asked; for the journal
 	rise                            ledger.Rise // of asks that came to no voucher; for the journal
 	info                            *Payment

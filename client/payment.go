@@ -25,6 +25,8 @@ type Payment struct {
 	Price, Cumulative voucher.Amount
 	// Problem is the type of the last problem that the server had with the payment, without its base.
 	Problem string
+	// Err is what this side makes of a rejection, where it knows more than the answer says: [ErrBehind]. Nil elsewhere.
+	Err error
 
 	sent bool
 	left *ledger.Claim // released when the answer was a redirect: the request may go on there

@@ -137,6 +137,11 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 	}
 	state := account.State()
 	if v := snap.Voucher; v != nil && state.Authorized().Less(v.Cumulative) {
+		if state.Deposit.Less(v.Cumulative) && voucher.Verify(state.Domain(), *v, state.Descriptor.Signer()) == nil {
+			if after, err := p.s.settle(ctx, account); err == nil { // a top-up that the record does not know
+				state = after
+			}
+		}
 		if next, err := state.Recover(*v); err != nil {
 			p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 		} else if next.Authorized() != state.Authorized() {

@@ -116,6 +116,9 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 	signed, err := p.account.Again(ctx, p.claim, p.signed.Cumulative)
 	switch {
 	case errors.Is(err, channel.ErrSpent):
+		if learned, err := p.remind(ctx); learned || err != nil {
+			return learned, err
+		}
 		// A stream of the same channel may have used the credit before its own ask was counted.
 		if p.info.Problem != insufficient || p.overtaken >= maxOvertaken || p.claim.Alone() {
 			return false, nil

@@ -39,7 +39,9 @@ func TestLostStore(t *testing.T) {
 	assert.Contains(t, s.ok("find"), "known, open")
 	assert.Contains(t, s.ok("find", "--again"), "known, open")
 
-	s.srv.OnRequest(func(clienttest.Request) clienttest.Fault { return clienttest.Fault{Refuse: http.StatusServiceUnavailable} })
+	s.srv.OnRequest(func(clienttest.Request) clienttest.Fault {
+		return clienttest.Fault{Refuse: http.StatusServiceUnavailable}
+	})
 	before := s.srv.Chain.Balance(s.key.Address)
 	assert.Equal(t, 2, strings.Count(s.ok("close", "--all", "--force"), "or tally keep"))
 	assert.Regexp(t, `^2 left; look again in \d+s\n$`, s.ok("keep", "--once"))
