@@ -29,11 +29,18 @@ func (p *payment) lost(ctx context.Context, err error) error {
 	return p.error(err)
 }
 
-// refuse is the end of a payment that we stop.
+// refuse is the end of a payment that we stop. A funding transaction that was signed for it exists: one that was shown to
+// the payee may be mined, whatever it answered.
 func (p *payment) refuse(ctx context.Context, err error) error {
-	p.info.Outcome = Refused
-	if p.info.sent {
+	switch {
+	case p.info.sent:
 		p.info.Outcome = Rejected // by the payee, before it was by us
+	case p.funded:
+		p.info.Outcome = Unknown
+	case p.openTx != nil:
+		p.info.Outcome = NotSent
+	default:
+		p.info.Outcome = Refused
 	}
 	if p.claim != nil {
 		p.claim.Release()

@@ -231,6 +231,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 		p.s.ledger.Leave(state.ToppingUp, voucher.Amount{})
 	}
 	start := time.Now()
+	p.funded = true
 	answer, err := p.manage(ctx, p.order(), func(k *known) (string, error) {
 		return k.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})
@@ -251,6 +252,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 			return errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.ToppingUp.Amount, ErrPending), answer.err(err), chainErr)
 		}
 	}
+	p.funded = false
 	p.s.tell(ctx, Event{Kind: EventToppedUp, Origin: p.origin, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
 	return nil
 }

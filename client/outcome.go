@@ -17,8 +17,8 @@ type Outcome string
 const (
 	None              Outcome = "none"                // nothing was to be paid
 	Refused           Outcome = "refused"             // by us; nothing was signed for it
-	NotSent           Outcome = "not_sent"            // a voucher exists, but it did not leave
-	Unknown           Outcome = "unknown"             // it left, and no answer came
+	NotSent           Outcome = "not_sent"            // a voucher or an opening transaction exists, but it did not leave
+	Unknown           Outcome = "unknown"             // it left and no answer came, or a top-up left that may yet be mined
 	Rejected          Outcome = "rejected"            // the payee did not take it
 	Accepted          Outcome = "accepted"            // taken, and content came
 	AcceptedNoContent Outcome = "accepted_no_content" // taken, and the answer is an error or empty
@@ -57,7 +57,7 @@ var (
 )
 
 // Error is what [Session] and [Transport] return. It answers three questions: was anything signed
-// (Cumulative is not zero), was it taken (Outcome), and what to do next (the wrapped error says).
+// (Outcome is not [Refused]; Cumulative is the voucher), was it taken (Outcome), and what to do next (the wrapped error says).
 type Error struct {
 	// Op is what was being done: "pay", "open", "top up", "stream", "bootstrap", "close", "withdraw".
 	Op      string

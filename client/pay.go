@@ -38,6 +38,7 @@ type payment struct {
 	freshened, overtaken, corrected int            // how often each kind of second try was made
 	deepest                         voucher.Amount // the deposit when it was last looked at
 	regone, reminded                bool
+	funded                          bool        // a top-up was shown to the payee and is not decided
 	start                           time.Time   // when the caller asked; for the journal
 	rise                            ledger.Rise // of asks that came to no voucher; for the journal
 	info                            *Payment

@@ -44,8 +44,7 @@ func (p *payment) remind(ctx context.Context) (learned bool, err error) {
 		p.s.tell(ctx, Event{Kind: EventBehind, Origin: p.origin, ChannelID: after.ID, Cumulative: p.signed.Cumulative, Deposit: after.Deposit, Err: p.info.Err})
 		return false, nil
 	}
-	p.claim.Release()
-	p.claim = nil
+	p.part(ctx, http.StatusPaymentRequired)
 	return true, p.prepare(ctx, p.known)
 }
 
