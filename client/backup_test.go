@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -250,4 +251,28 @@ func TestBackupOfALiar(t *testing.T) {
 			assert.Equal(t, u(200), p.only().Authorized(), "one price, as asked")
 		})
 	}
+}
+
+// TestBackupAndAWordInTheRefusal: the payee shows our voucher with its no.
+func TestBackupAndAWordInTheRefusal(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	dir := filepath.Join(t.TempDir(), "store")
+	p.onFiles(dir)
+	p.get("/data")
+	backup := copied(t, dir)
+	for range 4 {
+		p.get("/data")
+	}
+	last := p.only()
+	p.onFiles(backup)
+	l := p.lied()
+	l.after = func(_ int, s sent, resp *http.Response) {
+		if s.action() == "voucher" && resp.StatusCode == http.StatusPaymentRequired {
+			l.forgeAny(resp, func(_ *wire.Challenge, r map[string]any) { details(r)["sessionSnapshot"] = snapshotOf(last) })
+		}
+	}
+	p.get("/data")
+	assert.Equal(t, u(600), p.agree().Authorized())
+	assert.Empty(t, p.events.of(client.EventBehind))
 }

@@ -130,10 +130,11 @@ func (p *payment) scope(o channel.Offer) channel.Scope {
 // absorb books what a challenge says of our channel: numbers that can only lower what is signed next, and a
 // voucher of our own hand, which proves that we signed it (a store that was restored from a backup
 // learns it so).
-func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel.Offer) {
+// It reports whether the voucher proves more than was authorized.
+func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel.Offer) (rose bool) {
 	snap := o.Snapshot
 	if snap == nil || snap.ChannelID != account.ID() {
-		return
+		return false
 	}
 	state := account.State()
 	if v := snap.Voucher; v != nil && state.Authorized().Less(v.Cumulative) {
@@ -145,26 +146,30 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 		if next, err := state.Recover(*v); err != nil {
 			p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 		} else if next.Authorized() != state.Authorized() {
-			p.s.recover(ctx, account, *v)
+			rose = p.s.recover(ctx, account, *v)
 		}
 	}
 	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 	}
+	return rose
 }
 
 // recover books a voucher of our own hand. Where that fails the next challenge brings it again.
-func (s *Session) recover(ctx context.Context, account *ledger.Account, v voucher.Signed) {
+func (s *Session) recover(ctx context.Context, account *ledger.Account, v voucher.Signed) (rose bool) {
 	var rise ledger.Rise
 	err := account.Update(ctx, func(s channel.State) channel.State {
 		n, err := s.Recover(v)
-		if err != nil {
+		if rose = false; err != nil {
 			return s
 		}
 		rise = ledger.Rise{}.Plus(s.Authorized(), n.Authorized())
+		rose = s.Authorized().Less(n.Authorized())
 		return n
 	})
-	if err == nil {
-		s.recordProof(ctx, account.State(), rise)
+	if err != nil {
+		return false
 	}
+	s.recordProof(ctx, account.State(), rise)
+	return rose
 }

@@ -51,7 +51,11 @@ func (p *payment) refused(ctx context.Context, resp *http.Response) (again bool,
 	if p.openTx != nil {
 		return p.openingRefused(ctx, fresh, problem)
 	}
-	p.absorb(ctx, p.account, fresh.offer)
+	if p.absorb(ctx, p.account, fresh.offer) && !p.reminded {
+		p.reminded = true // the record was behind: the price counts from what is proved
+		p.part(ctx, resp.StatusCode)
+		return true, p.prepare(ctx, fresh)
+	}
 	if fresh.offer.Price != p.known.offer.Price {
 		return p.repriced(ctx, fresh)
 	}

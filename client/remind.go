@@ -28,24 +28,36 @@ func (p *payment) remind(ctx context.Context) (learned bool, err error) {
 		return false, nil
 	}
 	p.reminded = true
-	before := p.account.State()
-	if p.s.cfg.Chain != nil {
-		if _, err := p.s.settle(ctx, p.account); err != nil {
-			p.s.log.DebugContext(ctx, "the chain was not read", "channel", before.ID, "error", err)
-		}
-	}
+	rose := p.settled(ctx)
 	offer := p.known.offer
 	if offer.Snapshot = p.shown(ctx); offer.Snapshot != nil {
-		p.absorb(ctx, p.account, offer)
+		rose = p.absorb(ctx, p.account, offer) || rose
 	}
-	after := p.account.State()
-	if after.Payable() && !before.Authorized().Less(after.Authorized()) {
-		p.info.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, after.ID, p.signed.Cumulative)
-		p.s.tell(ctx, Event{Kind: EventBehind, Origin: p.origin, ChannelID: after.ID, Cumulative: p.signed.Cumulative, Deposit: after.Deposit, Err: p.info.Err})
+	if now := p.account.State(); now.Payable() && !rose {
+		p.info.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, now.ID, p.signed.Cumulative)
+		p.s.tell(ctx, Event{Kind: EventBehind, Origin: p.origin, ChannelID: now.ID, Cumulative: p.signed.Cumulative, Deposit: now.Deposit, Err: p.info.Err})
 		return false, nil
 	}
 	p.part(ctx, http.StatusPaymentRequired)
 	return true, p.prepare(ctx, p.known)
+}
+
+// settled books what the chain says of the channel, and reports whether that proves more than was authorized then:
+// what other requests authorize meanwhile does not count.
+func (p *payment) settled(ctx context.Context) (rose bool) {
+	c, err := p.s.onChain(ctx, p.account.State())
+	if err == nil {
+		_, err = p.s.book(ctx, p.account, func(s channel.State) channel.State {
+			n := s.Settle(c)
+			rose = s.Authorized().Less(n.Authorized())
+			return n
+		})
+	}
+	if err != nil {
+		p.s.log.DebugContext(ctx, "the chain was not read", "channel", p.account.ID(), "error", err)
+		return false
+	}
+	return rose
 }
 
 // shown is what the payee shows of the channel when it is named, or for a proof; nil where it shows nothing of it.
