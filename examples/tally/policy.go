@@ -12,6 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/policyfile"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // rules are the owner's: the policy file, where one is given.
@@ -76,6 +77,22 @@ func (r *rules) apply(env func(string) string, cfg *client.Config) error {
 	r.file.Apply(cfg)
 	return nil
 }
+
+// consents asks the policy, or where there is none what is remembered of the origin, without remembering anything new.
+func (r *rules) consents(ctx context.Context, p client.Proposal, s store.Store) error {
+	cfg := client.Config{Store: reading{s}}
+	if r.file != nil {
+		r.file.Apply(&cfg)
+	} else {
+		cfg.Policy = client.PinFirstUse(cfg.Store)
+	}
+	return cfg.Policy(ctx, p)
+}
+
+// reading is a store that nothing is written to.
+type reading struct{ store.Store }
+
+func (reading) Put(context.Context, string, []byte, uint64) (uint64, error) { return 1, nil }
 
 // lower holds requests to the limits of the flags, within what the policy allows. Without a policy the flags are
 // the session's own limits.

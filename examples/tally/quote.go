@@ -28,7 +28,7 @@ func quoteCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quote URL",
 		Short: "Say what a request would cost, and whether it would be paid",
-		Long: `Quote sends the request unpaid and prints what it would cost, who asks for it, and what the limits make of that:
+		Long: `Quote sends the request unpaid and prints what it would cost, who asks for it, and what limits and policy make of that:
 allow, ask (a person first), or deny, which ends with status 110. Nothing is signed, and no key is needed.
 With a key, a channel that is there already is taken into account.`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -62,21 +62,22 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 		return q.print([][2]string{{"price", fmt.Sprintf("nothing: the answer has status %d", status)}})
 	}
 	o, d := got.Offer, got.Decision
+	refusal := q.rules.consents(ctx, got.Proposal, q.wallet.files)
+	if d.Verdict == channel.Deny {
+		refusal = &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
+	}
 	rows := [][2]string{
 		{"price", tokens(o.Price) + unit(o)},
 		{"payee", o.Payee.Hex()},
 		{"token", o.Token.Hex()},
 		{"escrow", fmt.Sprintf("%s on chain %d (%s)", o.Escrow.Hex(), o.ChainID, o.Protocol)},
-		{"decision", decision(d)},
+		{"decision", decision(d, refusal)},
 	}
 	if err := q.print(rows); err != nil {
 		return err
 	}
-	switch {
-	case q.rules.readOnly():
-		return q.rules.mayPay(q.env)
-	case d.Verdict == channel.Deny:
-		return &exitError{exitRefused, &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}}
+	if refusal != nil {
+		return fail(exitRefused, refusal)
 	}
 	return nil
 }
@@ -102,14 +103,16 @@ func unit(o channel.Offer) string {
 }
 
 // decision is a decision in words.
-func decision(d channel.Decision) string {
-	switch d.Verdict {
-	case channel.Allow:
-		return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, tokens(d.Left), tokens(d.Allowed))
-	case channel.Query:
+func decision(d channel.Decision, refusal error) string {
+	switch {
+	case d.Verdict == channel.Deny:
+		return fmt.Sprintf("deny: %s allows %s", d.Rule, tokens(d.Allowed))
+	case refusal != nil:
+		return "deny: not with them, or not on these terms"
+	case d.Verdict == channel.Query:
 		return fmt.Sprintf("ask: the price is above %s", tokens(d.Allowed))
 	}
-	return fmt.Sprintf("deny: %s allows %s", d.Rule, tokens(d.Allowed))
+	return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, tokens(d.Left), tokens(d.Allowed))
 }
 
 func (q *quote) print(rows [][2]string) error {

@@ -1,0 +1,78 @@
+package main
+
+var (
+	inPolicy = []string{"client/policyfile"}
+	inTally  = []string{"examples/tally"}
+)
+
+// thePolicy is the owner's file, and the command line that is held to it.
+var thePolicy = []defect{
+	{
+		name: "policy: an unknown key is passed over", breaks: "a misspelled limit is refused",
+		file: "client/policyfile/parse.go", from: `d.fail(e.at, oneOf(name, s.keys), "%s has no key %s", where, shown(name))`, to: `_ = where`, tests: inPolicy,
+	},
+	{
+		name: "policy: a zero is a limit", breaks: "zero, which means unset, cannot be written for nothing",
+		file: "client/policyfile/parse.go", from: `case a.IsZero():`, to: `case false:`, tests: inPolicy,
+	},
+	{
+		name: "policy: an unknown mode pays", breaks: "a mode is one of two",
+		file: "client/policyfile/parse.go", from: `d.fail(v.at, modes, "mode is %s", shown(text))`, to: `d.file.Mode = Pay`, tests: inPolicy,
+	},
+	{
+		name: "policy: an origin written twice", breaks: "an origin has one table, however its name is written",
+		file: "client/policyfile/parse.go", from: `if d.origins[origin] != nil {`, to: `if false {`, tests: inPolicy,
+	},
+	{
+		name: "policy: checksums are not looked at", breaks: "an address with a typing error is refused",
+		file: "client/policyfile/values.go", from: `case digits != strings.ToLower(digits) && a.Hex() != text:`, to: `case false:`, tests: inPolicy,
+	},
+	{
+		name: "policy: limits may contradict each other", breaks: "a limit that can never be reached is refused",
+		file: "client/policyfile/agree.go", from: `if bound.allowed.IsZero() || !bound.allowed.Less(amount) {`, to: `if true {`, tests: inPolicy,
+	},
+	{
+		name: "policy: the day is the hour", breaks: "each key sets its own limit",
+		file: "client/policyfile/keys.go", from: `{sub, "day", scope + ".Day", func(l *channel.Limits) *voucher.Amount { return &of(l).Day }`, to: `{sub, "day", scope + ".Day", func(l *channel.Limits) *voucher.Amount { return &of(l).Hour }`, tests: inPolicy,
+	},
+	{
+		name: "policy: lists are not applied", breaks: "who is not on the list is not paid",
+		file: "client/policyfile/file.go", from: `policies = append(policies, client.AllowHosts(f.Hosts.Allow...))`, to: `_ = policies`, tests: inPolicy,
+	},
+	{
+		name: "policy: pinned before it is refused", breaks: "who is on no list is not remembered",
+		file: "client/policyfile/file.go", from: `policies = append(policies, client.PinFirstUse(cfg.Store)) // last`, to: `policies = append([]client.Policy{client.PinFirstUse(cfg.Store)}, policies...) // last`, tests: inPolicy,
+	},
+	{
+		name: "policy: read-only keeps the funding key", breaks: "a read-only session has no key",
+		file: "client/policyfile/file.go", from: `cfg.Payer = sealed{cfg.Payer.Address()}`, to: `_ = cfg.Payer`, tests: inPolicy,
+	},
+	{
+		name: "policy: read-only consents", breaks: "a read-only session pays nothing",
+		file: "client/policyfile/file.go", from: `cfg.Policy = func(context.Context, client.Proposal) error { return ErrReadOnly }`, to: `cfg.Policy = client.All()`, tests: inPolicy,
+	},
+	{
+		name: "policy: anybody's file", breaks: "a file that anybody may write to is refused",
+		file: "client/policyfile/parse.go", from: `mode.Perm()&0o002 != 0`, to: `mode.Perm()&0o002 > 0o777`, tests: inPolicy,
+	},
+	{
+		name: "tally: flags in the place of the policy", breaks: "a flag lowers what the policy says and does not raise it",
+		file: "examples/tally/policy.go", from: `	r.file.Apply(cfg)
+	return nil`, to: `	own := cfg.Limits
+	r.file.Apply(cfg)
+	cfg.Limits = own
+	return nil`, tests: inTally,
+	},
+	{
+		name: "tally: a read-only policy closes", breaks: "a read-only policy signs nothing",
+		file: "examples/tally/policy.go", from: `	if r.readOnly() {`, to: `	if false {`, tests: inTally,
+	},
+	{
+		name: "tally: no answer is a yes", breaks: "a price above ask is paid after a yes",
+		file: "examples/tally/ask.go", from: `if err == nil && !yes {`, to: `if err == nil && yes {`, tests: inTally,
+	},
+	{
+		name: "tally: a quote remembers", breaks: "a quote pins nothing",
+		file: "examples/tally/policy.go", from: `cfg := client.Config{Store: reading{s}}`, to: `cfg := client.Config{Store: s}`, tests: inTally,
+	},
+}
