@@ -8,6 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // kinds are the kinds of values in words.
@@ -47,6 +48,23 @@ func listed[T any](d *decoder, full string, v value, one func(string, value) (T,
 		}
 	}
 	return out
+}
+
+func (d *decoder) amount(full string, v value) (a voucher.Amount) {
+	const expected = `an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`
+	text, ok := d.text(full, expected, v)
+	if !ok {
+		return a
+	}
+	a, err := ParseAmount(text)
+	switch {
+	case err != nil:
+		d.fail(v.at, expected, "%s: %s", full, err)
+	case a.IsZero():
+		// A zero limit is one that is not set, which for some means more than zero.
+		d.fail(v.at, expected+`; to pay nothing write mode = "read-only", to pay an origin nothing put it under [hosts] deny`, "%s is zero", full)
+	}
+	return a
 }
 
 func (d *decoder) address(full string, v value) (a common.Address, ok bool) {

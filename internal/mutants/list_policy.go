@@ -13,15 +13,15 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: a zero is a limit", breaks: "zero, which means unset, cannot be written for nothing",
-		file: "client/policyfile/parse.go", from: `case a.IsZero():`, to: `case false:`, tests: inPolicy,
+		file: "client/policyfile/values.go", from: `case a.IsZero():`, to: `case false:`, tests: inPolicy,
 	},
 	{
 		name: "policy: an unknown mode pays", breaks: "a mode is one of two",
-		file: "client/policyfile/parse.go", from: `d.fail(v.at, modes, "mode is %s", shown(text))`, to: `d.file.Mode = Pay`, tests: inPolicy,
+		file: "client/policyfile/sections.go", from: `d.fail(v.at, modes, "mode is %s", shown(text))`, to: `d.file.Mode = Pay`, tests: inPolicy,
 	},
 	{
 		name: "policy: an origin written twice", breaks: "an origin has one table, however its name is written",
-		file: "client/policyfile/parse.go", from: `if d.origins[origin] != nil {`, to: `if false {`, tests: inPolicy,
+		file: "client/policyfile/sections.go", from: `if d.origins[origin] != nil {`, to: `if false {`, tests: inPolicy,
 	},
 	{
 		name: "policy: checksums are not looked at", breaks: "an address with a typing error is refused",
