@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -106,15 +107,24 @@ func (s State) Encode() ([]byte, error) {
 	})
 }
 
-// Decode reads a stored record. A record of a newer version, one that does not hash to its own id,
-// and one that signed more than it authorized are refused with [ErrRecord].
+// Decode reads a stored record. A record of a newer version, one with a field that this version does not know, one that
+// does not hash to its own id, and one that signed more than it authorized are refused with [ErrRecord]: to write it
+// again would lose what it says.
 func Decode(data []byte) (State, error) {
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
+	var v struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
 		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	if r.Version != recordVersion {
-		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", ErrRecord, r.Version, recordVersion)
+	if v.Version != recordVersion {
+		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", ErrRecord, v.Version, recordVersion)
+	}
+	var r record
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&r); err != nil {
+		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,

@@ -76,7 +76,9 @@ func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev u
 	if err != nil {
 		return alias{}, 0, err
 	}
-	if err := json.Unmarshal(data, &a); err != nil || a.Version != 1 || a.Scope != scope {
+	if err := json.Unmarshal(data, &a); err == nil && a.Version > 1 {
+		return alias{}, 0, fmt.Errorf("%w: %s has version %d, this program reads version 1: use the program that wrote it", channel.ErrRecord, scope.Key(), a.Version)
+	} else if err != nil || a.Version != 1 || a.Scope != scope {
 		return alias{}, 0, fmt.Errorf("%w: %s is not this scope's record", channel.ErrRecord, scope.Key())
 	}
 	return a, rev, nil

@@ -1,0 +1,62 @@
+package channel_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
+
+// TestRecordsOfVersion1: what the first program of version 1 wrote is read as it was meant, and nothing of it is lost when
+// it is written again. The files are records that it left behind; they are never written anew.
+func TestRecordsOfVersion1(t *testing.T) {
+	files, err := filepath.Glob("testdata/version1/*.json")
+	require.NoError(t, err)
+	require.Len(t, files, 3)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			golden, err := os.ReadFile(file)
+			require.NoError(t, err)
+			s, err := channel.Decode(golden)
+			require.NoError(t, err)
+			assert.Equal(t, map[string]string{"open.json": "open", "close-requested.json": "closing", "closed.json": "closed"}[filepath.Base(file)], s.Phase().String())
+			assert.False(t, s.Authorized().IsZero())
+			assert.False(t, s.Authorized().Less(s.Signed))
+			assert.Len(t, s.Voucher, 65)
+
+			again, err := s.Encode()
+			require.NoError(t, err)
+			var was, is map[string]any
+			require.NoError(t, json.Unmarshal(golden, &was))
+			require.NoError(t, json.Unmarshal(again, &is))
+			for field, value := range was {
+				assert.Equal(t, value, is[field], field)
+			}
+		})
+	}
+}
+
+// TestRecordsOfTheFuture are refused: by their version, and by a field that this version would lose.
+func TestRecordsOfTheFuture(t *testing.T) {
+	golden, err := os.ReadFile("testdata/version1/open.json")
+	require.NoError(t, err)
+	for name, one := range map[string]struct{ old, new, says string }{
+		"a version":        {`"version":1`, `"version":2`, "version 2, this program reads version 1: use the program that wrote it"},
+		"another shape":    {`"version":1,"channelId":"`, `"version":2,"channelId":["`, ""},
+		"a field":          {`"version":1`, `"version":1,"refund":"7"`, `unknown field "refund"`},
+		"a field inside":   {`"descriptor":{`, `"descriptor":{"bond":"7",`, `unknown field "bond"`},
+		"no version":       {`"version":1,`, ``, "version 0"},
+		"a scope's record": {`"version":1`, `"version":1,"scopes":[]`, "unknown field"},
+	} {
+		text := replaceOnce(string(golden), one.old, one.new)
+		require.NotEqual(t, golden, text, name)
+		_, err := channel.Decode(text)
+		require.ErrorIs(t, err, channel.ErrRecord, name)
+		assert.ErrorContains(t, err, one.says, name)
+	}
+}
