@@ -38,6 +38,8 @@ func TestInterop(t *testing.T) {
 	t.Run("v2/client", func(t *testing.T) { theirClient(t, voucher.V2) })
 	t.Run("v1/server", func(t *testing.T) { theirServer(t, voucher.V1) })
 	t.Run("v1/client", func(t *testing.T) { theirClient(t, voucher.V1) })
+	t.Run("v2/orphans", func(t *testing.T) { orphans(t, voucher.V2) })
+	t.Run("v1/orphans", func(t *testing.T) { orphans(t, voucher.V1) })
 	t.Run("fidelity", fidelity)
 }
 
