@@ -114,7 +114,18 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 	if err != nil {
 		return before, err
 	}
-	return s.book(ctx, account, func(s channel.State) channel.State { return s.Settle(c) })
+	return s.book(ctx, account, settled(before, c))
+}
+
+// settled books a word of the chain that was asked for when the channel stood as before. Where the record was written
+// since by one who saw the channel opened, a word that does not know it is the older one, and says nothing.
+func settled(before channel.State, c channel.OnChain) func(channel.State) channel.State {
+	return func(now channel.State) channel.State {
+		if !c.Exists && before.Opening.Pending() && now.Confirmed && !now.Opening.Pending() {
+			return now
+		}
+		return now.Settle(c)
+	}
 }
 
 // book writes down what the chain says of a channel, in the journal too, and tells what it means.
@@ -133,7 +144,7 @@ func (s *Session) look(ctx context.Context, account *ledger.Account) (channel.St
 	if err != nil {
 		return before, err
 	}
-	_, after, err := s.enter(ctx, account, func(s channel.State) channel.State { return s.Settle(c) })
+	_, after, err := s.enter(ctx, account, settled(before, c))
 	return after, err
 }
 

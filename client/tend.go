@@ -35,7 +35,7 @@ func (k *keeper) tend(ctx context.Context, id common.Hash, c channel.OnChain) er
 		return err
 	}
 	before := account.State()
-	st, err := k.s.bookNews(ctx, account, func(st channel.State) channel.State { return st.Settle(c) })
+	st, err := k.s.bookNews(ctx, account, settled(before, c))
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ var house = map[string][]string{
 	"internal/fleet":      {},
 	"internal/interop":    nil, // tests only
 	"internal/crash":      nil, // tests only
+	"internal/shared":     nil, // tests only
 	"internal/mutants":    nil,
 	"internal/model":      nil,
 	"examples/quickstart": nil,
