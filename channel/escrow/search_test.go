@@ -183,6 +183,11 @@ func TestSearchTakesNoLogForGranted(t *testing.T) {
 				assert.Len(t, stretch.Opened, c.opened)
 				assert.Equal(t, c.strange, stretch.Strange)
 			}
+			s.Payer = common.Address{5} // a node that does not look at the filter
+			for stretch, err := range dial(t, n.URL).Search(soon(t), s) {
+				require.NoError(t, err)
+				assert.Empty(t, stretch.Opened, "somebody else's")
+			}
 		})
 	}
 }
@@ -205,7 +210,7 @@ func TestSearchEnds(t *testing.T) {
 		"always no":    {node: func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32005, Message: "too much"}) }, is: escrow.ErrRPC, tries: 4},
 		"no node":      {node: func(n *node) { n.before = func(http.ResponseWriter, []byte) bool { panic(http.ErrAbortHandler) } }, is: escrow.ErrRPC},
 		"nonsense":     {node: func(n *node) { n.say("eth_getLogs", "moon") }, is: escrow.ErrRPC, tries: 1},
-		"too long":     {node: func(n *node) { n.say("eth_getLogs", strings.Repeat("x", 5<<20)) }, is: escrow.ErrRPC, tries: 4},
+		"too long":     {node: func(n *node) { n.say("eth_getLogs", strings.Repeat("x", 5<<20)) }, is: escrow.ErrRPC},
 		"413":          {node: func(n *node) { n.before = statusFor("eth_getLogs", 413) }, is: escrow.ErrRPC},
 		"unauthorized": {node: func(n *node) { n.before = statusFor("eth_getLogs", 401) }, is: escrow.ErrRPC},
 	} {
