@@ -110,6 +110,10 @@ func New(cfg Config) (*Session, error) {
 	case cfg.Stall < 0:
 		return nil, fmt.Errorf("client: Config.Stall is %s; it is a time to wait, and zero means %s", cfg.Stall, defaultStall)
 	}
+	if all, _, _ := cfg.Limits.Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
+		return nil, fmt.Errorf("client: Limits.All is %s an hour, %s a day and %s a month; a longer window has to be as large (a month that is not set is Limits.Total, or Deposit)",
+			all[2].Allowed, all[1].Allowed, all[0].Allowed)
+	}
 	origins := make(map[string]channel.Limits, len(cfg.Origins))
 	for name, own := range cfg.Origins {
 		origin, err := ParseOrigin(name)

@@ -166,6 +166,17 @@ func TestLimitsOfAnOrigin(t *testing.T) {
 	}
 }
 
+// TestWindowsThatContradict are refused: a day that is larger than its month would never be reached.
+func TestWindowsThatContradict(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	for _, w := range []channel.Windows{{Day: limits.Total.AddCapped(u(1))}, {Hour: u(2), Day: u(1)}, {Day: u(2), Month: u(1)}} {
+		cfg := p.cfg
+		cfg.Limits.All = w
+		_, err := client.New(cfg)
+		require.ErrorContains(t, err, "a longer window has to be as large")
+	}
+}
+
 // TestApprove: the owner is asked about high prices, once a request, with what there is to know.
 func TestApprove(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
