@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,9 +44,12 @@ func BenchmarkGate(b *testing.B) {
 			}
 		}
 	})
-	for _, ahead := range []uint64{0, 64} {
+	for _, ahead := range []uint64{0, 16, 64, 256} {
 		lim := channel.Limits{Price: u(100), Deposit: u(1 << 60), Ahead: u(100 * ahead)}
-		name := map[uint64]string{0: "", 64: ", 64 ahead"}[ahead]
+		name := ""
+		if ahead > 0 {
+			name = fmt.Sprintf(", %d ahead", ahead)
+		}
 		b.Run("memory store"+name, func(b *testing.B) { gate(b, store.NewMem(), k, lim) })
 		b.Run("file store"+name, func(b *testing.B) {
 			s, err := filestore.Open(b.TempDir())

@@ -132,6 +132,9 @@ func TestWaitForAnotherWriter(t *testing.T) {
 	_, err = s.Put(t.Context(), "k", []byte("two"), rev)
 	require.ErrorContains(t, err, "another writer holds k for more than 20ms")
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "it was not the caller's deadline")
+	var busy *BusyError
+	require.ErrorAs(t, err, &busy)
+	assert.Equal(t, os.Getpid(), busy.PID, "the last one that said so")
 
 	slot := s.slot("k") // the same for a goroutine of our own
 	slot.turn <- struct{}{}

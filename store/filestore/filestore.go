@@ -5,7 +5,7 @@
 //
 //	tallystick.store              marks the directory as a store and names its format
 //	channel=0x12ab….rec           one record; "/" of the key is "=" in the name
-//	lock/channel=0x12ab….lock     taken by writers of that record; always empty
+//	lock/channel=0x12ab….lock     taken by writers of that record; says who has it
 //	.tmp+channel=0x12ab….rec      a write in progress, or what a killed one left; never read
 //
 // A record is one line with the format, the key, the revision and a checksum, then the bytes of the

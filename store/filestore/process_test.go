@@ -58,6 +58,18 @@ func play(role, dir string) error {
 			}
 		}
 		return err
+	case "hold": // stops in the middle of a write until its input ends
+		sync := s.sync
+		s.sync = func(f *os.File) error {
+			fmt.Println("holding")
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			return sync(f)
+		}
+		_, rev, err := s.Get(ctx, "count")
+		if err == nil {
+			_, err = s.Put(ctx, "count", []byte("held"), rev)
+		}
+		return err
 	default:
 		return fmt.Errorf("no role %q", role)
 	}
@@ -139,4 +151,40 @@ func readRev(t *testing.T, lines *bufio.Reader) uint64 {
 	rev, err := strconv.ParseUint(line[:len(line)-1], 10, 64)
 	require.NoError(t, err)
 	return rev
+}
+
+// TestBusyHolderIsNamed: a process was stopped in the middle of a write. Readers go on, and a writer that has waited for
+// long enough is told which process it is.
+func TestBusyHolderIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	s := openAt(t, dir)
+	rev := mustPut(t, s, "count", "before", 0)
+	cmd := child(t, "hold", dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(out).ReadString('\n') // it is in the middle
+	require.NoError(t, err)
+
+	mustPut(t, s, "other", "one lock a record", 0)
+	data, _, err := s.Get(t.Context(), "count")
+	require.NoError(t, err)
+	assert.Equal(t, "before", string(data))
+	s.wait = 50 * time.Millisecond
+	_, err = s.Put(t.Context(), "count", []byte("after"), rev)
+	var busy *BusyError
+	require.ErrorAs(t, err, &busy)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	assert.Equal(t, &BusyError{Key: "count", Host: host, PID: cmd.Process.Pid, Waited: s.wait}, busy)
+	assert.ErrorContains(t, busy, fmt.Sprintf("process %d on %s", cmd.Process.Pid, host))
+
+	require.NoError(t, in.Close()) // it goes on
+	require.NoError(t, cmd.Wait())
+	s.wait = time.Minute
+	_, rev, err = s.Get(t.Context(), "count")
+	require.NoError(t, err)
+	mustPut(t, s, "count", "after", rev)
 }

@@ -19,7 +19,7 @@ const poll = time.Millisecond
 
 // Put implements [store.Store]. It waits for other writers of the same record for at most ten seconds
 // and no longer than ctx allows; once it writes, it does not stop half way. Besides the errors of the
-// interface: [CorruptError], [ErrVersion], and those of the file system.
+// interface: [BusyError], [CorruptError], [ErrVersion], and those of the file system.
 func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	if err := s.check(ctx, key, data); err != nil {
 		return 0, err
@@ -57,7 +57,8 @@ func (s *Store) lock(ctx context.Context, key string, turn chan struct{}) (unloc
 	case <-waiting.Done():
 		return nil, s.waitError(ctx, key)
 	}
-	file := flock.New(filepath.Join(s.dir, lockDir, fileName(key, ".lock")))
+	path := s.lockPath(key)
+	file := flock.New(path)
 	held, err := file.TryLockContext(waiting, poll)
 	if !held {
 		<-turn
@@ -66,10 +67,15 @@ func (s *Store) lock(ctx context.Context, key string, turn chan struct{}) (unloc
 		}
 		return nil, fmt.Errorf("filestore: cannot lock %s: %w", key, err)
 	}
+	hold(path)
 	return func() {
 		_ = file.Close() // closing frees the lock, whatever it says
 		<-turn
 	}, nil
+}
+
+func (s *Store) lockPath(key string) string {
+	return filepath.Join(s.dir, lockDir, fileName(key, ".lock"))
 }
 
 // waitError tells the caller's own deadline from ours.
@@ -77,7 +83,7 @@ func (s *Store) waitError(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("filestore: waiting for another writer of %s: %w", key, err)
 	}
-	return fmt.Errorf("filestore: another writer holds %s for more than %v; look for a stopped process", key, s.wait)
+	return busy(key, s.lockPath(key), s.wait)
 }
 
 // replace puts content in the place of the file at path, durably. The caller holds the lock, so the
