@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -309,6 +310,17 @@ func TestNodesThatLie(t *testing.T) {
 				return r
 			}
 		}},
+		"is far ahead, and leaves logs out": {none: true, lie: func(common.Hash) func(rpcCall, json.RawMessage) any {
+			return func(c rpcCall, r json.RawMessage) any {
+				switch c.Method {
+				case "eth_blockNumber":
+					return "0x9999"
+				case "eth_getLogs":
+					return []any{}
+				}
+				return r
+			}
+		}},
 		"says it is closed": {want: client.FoundClosed, lie: func(id common.Hash) func(rpcCall, json.RawMessage) any {
 			return func(c rpcCall, r json.RawMessage) any {
 				if c.stateOf(id) {
@@ -363,7 +375,7 @@ func TestNodesThatLie(t *testing.T) {
 			}
 			n.lie(nil)
 			p.restart()
-			p.search(name != "fails" && name != "is far ahead")
+			p.search(!slices.Contains([]string{"fails", "is far ahead", "is far ahead, and leaves logs out"}, name))
 			assert.Equal(t, id, p.only().ID)
 			assert.Equal(t, u(10_000), p.only().Deposit)
 			assert.Zero(t, pens.vouchers.Load()+pens.transactions.Load())

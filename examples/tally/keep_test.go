@@ -92,3 +92,23 @@ func TestKeepIsInterrupted(t *testing.T) {
 	assert.Equal(t, exitRead, e.code, e.stderr)
 	assert.Contains(t, e.stdout, "cannot be read")
 }
+
+// TestStoreFromABackup that no server and no settlement helps out says what to do.
+func TestStoreFromABackup(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.ok("/data")
+	backup := filepath.Join(t.TempDir(), "backup")
+	require.NoError(t, os.CopyFS(backup, os.DirFS(s.env["TALLY_STORE"])))
+	for range 3 {
+		s.ok("/data")
+	}
+	s.env["TALLY_STORE"] = backup
+	e := s.run("/data")
+	assert.Equal(t, exitPayment, e.code)
+	id := s.srv.Accounts()[0].ChannelID.Hex()[:10]
+	assert.Contains(t, e.stderr, "tally close "+id+" --force, then tally keep")
+	s.ok("close", id, "--force")
+	s.srv.Chain.Advance(15 * time.Minute)
+	assert.Contains(t, s.ok("keep"), id+" closed")
+	s.ok("/data")
+}
