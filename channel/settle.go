@@ -37,6 +37,7 @@ func (s State) Settle(c OnChain) State {
 		}
 		s.Closed, s.CloseRequestedAt = true, 0
 		s.Opening, s.ToppingUp = Funding{}, Funding{}
+		s.Confirmed = s.Confirmed || c.Finalized // a v1 escrow remembers that it was there
 		if !s.Confirmed {
 			s.Deposit = voucher.Amount{} // never opened: nothing left the wallet
 		}
@@ -51,6 +52,32 @@ func (s State) Settle(c OnChain) State {
 	}
 	s.Deposit = c.Deposit
 	return s.signedBefore(c.Settled)
+}
+
+// InDoubt is the hash of a funding transaction of which the chain's word so far does not say whether it was mined. It is
+// the zero hash where there is none, and for one that only its sponsor knows.
+func (s State) InDoubt() common.Hash {
+	if s.Closed {
+		return common.Hash{}
+	}
+	if s.Opening.Pending() {
+		return s.Opening.Hash
+	}
+	return s.ToppingUp.Hash
+}
+
+// Mined books the receipt of a funding transaction, by the hash that we computed ourselves: it can not be mined
+// again. One that was reverted moved nothing. One that worked shows in the next word of the chain ([State.Settle]), and
+// an opening that does not was closed since.
+func (s State) Mined(tx common.Hash, success bool) State {
+	switch {
+	case tx == common.Hash{}:
+	case s.Opening.Hash == tx:
+		s.Opening, s.Confirmed = Funding{}, success
+	case s.ToppingUp.Hash == tx:
+		s.ToppingUp = Funding{}
+	}
+	return s
 }
 
 // Funded returns the state with a top-up written down, before it is sent. It does not count until the

@@ -48,6 +48,35 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestMined: a receipt decides what the escrow's state does not show.
+func TestMined(t *testing.T) {
+	tx := common.Hash{7}
+	s := opening(t, 1000)
+	s.Opening.Hash = tx
+	undecided := channel.OnChain{Time: 990}
+	require.Equal(t, tx, s.Settle(undecided).InDoubt())
+	assert.Equal(t, s, s.Mined(common.Hash{8}, false), "another one's receipt")
+	assert.Equal(t, s, s.Mined(common.Hash{}, false), "nobody's")
+
+	reverted := s.Acknowledged().Mined(tx, false).Settle(undecided) // whatever the payee said
+	assert.Equal(t, channel.Closed, reverted.Phase())
+	assert.True(t, reverted.Deposit.IsZero(), "nothing left the wallet")
+	assert.Zero(t, reverted.InDoubt())
+	closed := s.Mined(tx, true).Settle(undecided)
+	assert.Equal(t, channel.Closed, closed.Phase(), "it was there, and is not any more")
+	assert.Equal(t, u(1000), closed.Deposit)
+	there := s.Mined(tx, true).Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990})
+	assert.Equal(t, channel.Open, there.Phase())
+	assert.Zero(t, there.InDoubt())
+	finalized := s.Settle(channel.OnChain{Exists: true, Finalized: true, Time: 990})
+	assert.Equal(t, u(1000), finalized.Deposit, "a v1 escrow remembers that it was there")
+
+	up := there.Funded(channel.Funding{Amount: u(50), Raw: []byte{1}, Hash: tx, ValidBefore: 1000})
+	require.Equal(t, tx, up.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990}).InDoubt())
+	assert.False(t, up.Mined(tx, false).ToppingUp.Pending())
+	assert.Equal(t, u(1000), up.Mined(tx, false).Deposit)
+}
+
 // TestChannelThatIsThereAfterAll: a node that does not know the channel yet does not make us forget its money.
 func TestChannelThatIsThereAfterAll(t *testing.T) {
 	for name, s := range map[string]channel.State{"open": open(t, 1000), "opening": opening(t, 1000)} {

@@ -110,11 +110,11 @@ func (p *payment) opened(ctx context.Context) {
 // settle asks the chain about a channel and books the answer.
 func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.State, error) {
 	before := account.State()
-	c, err := s.onChain(ctx, before)
+	word, err := s.chainWord(ctx, before)
 	if err != nil {
 		return before, err
 	}
-	return s.book(ctx, account, settled(before, c))
+	return s.book(ctx, account, word)
 }
 
 // settled books a word of the chain that was asked for when the channel stood as before. Where the record was written
@@ -140,11 +140,11 @@ func (s *Session) book(ctx context.Context, account *ledger.Account, word func(c
 // look is settle for one who writes the journal's line about the end of the channel itself.
 func (s *Session) look(ctx context.Context, account *ledger.Account) (channel.State, error) {
 	before := account.State()
-	c, err := s.onChain(ctx, before)
+	word, err := s.chainWord(ctx, before)
 	if err != nil {
 		return before, err
 	}
-	_, after, err := s.enter(ctx, account, settled(before, c))
+	_, after, err := s.enter(ctx, account, word)
 	return after, err
 }
 
@@ -166,7 +166,7 @@ func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(
 		s.ledger.Unmined(t)
 	}
 	if after.Phase() == channel.Closed && before.Phase() != channel.Closed {
-		if before.Phase() == channel.Opening {
+		if before.Phase() == channel.Opening && !after.Confirmed {
 			s.ledger.Unmined(before.Opening)
 		}
 		s.unhint(after.Scope.Origin, after.ID)
