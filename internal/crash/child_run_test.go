@@ -30,11 +30,13 @@ type ending struct {
 	died   string   // why it ended by itself before it was done
 	failed []string // acts that ended with an error, "name: error"
 	points []string // the points that it came to, in order
+	doubt  bool     // when it began there was a funding transaction in doubt
 }
 
 // run starts a child and goes with it to its end. decide is asked at each point after the child's beginning; nil
 // lets it live. point counts from zero; a stream's pieces that follow each other are one.
 func (w *world) run(j job, decide func(point int, name string) fate) (end ending) {
+	end.doubt = w.doubt()
 	c, err := startChild(j)
 	if err != nil {
 		end.died = err.Error()

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -81,9 +82,14 @@ func (c *play) begin(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	lines, err := journal.Open(c.Journal, 0)
+	if err != nil {
+		return err
+	}
 	signer := tellingSigner{c.key, c.p}
 	c.session, err = client.New(client.Config{
 		Signer: signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, c.Dir, c.p, func() { c.giveUp() }},
+		Journal: tellingJournal{lines, c.p},
 		Limits: channel.Limits{
 			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),
 			Fund: voucher.Units(c.flow.fund), Ahead: voucher.Units(c.flow.ahead),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -44,8 +46,10 @@ func (w *world) hear(n note, end *ending) {
 			w.judgeVoucher(n.Channel, n.Amount)
 		case "sign open: begin":
 			w.judgeFunding(common.Hash{})
+			w.judgeDoubt(end)
 		case "sign top-up: begin":
 			w.judgeFunding(w.current())
+			w.judgeDoubt(end)
 		}
 	}
 }
@@ -151,6 +155,30 @@ func (w *world) judgeFunding(top common.Hash) {
 	}
 }
 
+// doubt reports whether there is a funding transaction that left and of which the store does not know what became.
+func (w *world) doubt() bool {
+	w.mu.Lock()
+	left := slices.Clone(w.left)
+	w.mu.Unlock()
+	for _, d := range left {
+		s, err := w.stored(d.id)
+		if err != nil {
+			continue
+		}
+		if t := s.ToppingUp; s.Phase() == channel.Opening || s.Phase() == channel.Open && t.Pending() && !t.Before.Less(s.Deposit) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeDoubt: what is in doubt is looked up on the chain before anything new is signed.
+func (w *world) judgeDoubt(end *ending) {
+	if end.doubt && !slices.Contains(end.points, "rpc eth_call: read") {
+		w.wrong("a transaction is signed, and nobody asked the chain what became of the last")
+	}
+}
+
 // given reports whether a close of the channel is written down: it is given up then.
 func (w *world) given(id common.Hash) bool {
 	s, err := w.stored(id)
@@ -189,6 +217,7 @@ func (w *world) judge() {
 		}
 	}
 	w.mu.Unlock()
+	w.judgeJournal(records)
 	opened := w.opened()
 	if most := 1 + w.flow.closes + w.closing; len(opened) > most {
 		w.wrong("%d channels were opened, where %d were decided on", len(opened), most)
@@ -207,6 +236,23 @@ func (w *world) judge() {
 	}
 	if err := w.srv.Chain.Check(); err != nil {
 		w.wrong("%v", err)
+	}
+}
+
+// judgeJournal: a line of it is whole or not there, and none tells of more than the store holds.
+func (w *world) judgeJournal(records map[common.Hash]channel.State) {
+	raised := map[common.Hash]voucher.Amount{}
+	for e, err := range journal.Read(context.Background(), w.job.Journal) {
+		if err != nil {
+			w.wrong("the journal: %v", err)
+			continue
+		}
+		raised[e.ChannelID] = raised[e.ChannelID].AddCapped(e.Raised)
+	}
+	for id, amount := range raised {
+		if records[id].Authorized().Less(amount) {
+			w.wrong("the journal tells of %s that was authorized, and the store holds %s", amount, records[id].Authorized())
+		}
 	}
 }
 

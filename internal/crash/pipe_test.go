@@ -14,14 +14,15 @@ import (
 
 // job is what a child is told at first.
 type job struct {
-	Flow  string // a name of flows
-	Heir  bool   // another child ran it and died: clean up after it
-	Dir   string // of the store
-	URL   string // of the paid server
-	RPC   string // of the chain
-	Key   string
-	Stay  bool // go on as an heir in the same session
-	Mount bool // make the store read-only
+	Flow    string // a name of flows
+	Heir    bool   // another child ran it and died: clean up after it
+	Dir     string // of the store
+	Journal string // its directory
+	URL     string // of the paid server
+	RPC     string // of the chain
+	Key     string
+	Stay    bool // go on as an heir in the same session
+	Mount   bool // make the store read-only
 }
 
 // note is one line from a child. It waits for the word after each.

@@ -86,7 +86,7 @@ func newWorld(name string) (*world, error) {
 	})
 	w.key = w.srv.Payer()
 	w.began, w.payee = w.srv.Chain.Balance(w.key.Address), w.srv.Chain.Balance(w.srv.Payee)
-	w.job = job{Flow: name, Dir: at, URL: w.shop.URL, RPC: w.node.URL, Key: w.key.Hex}
+	w.job = job{Flow: name, Dir: at, Journal: filepath.Join(w.dir, "journal"), URL: w.shop.URL, RPC: w.node.URL, Key: w.key.Hex}
 	return w, nil
 }
 

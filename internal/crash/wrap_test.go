@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -73,6 +75,19 @@ func (s tellingStore) hang(ctx context.Context) error {
 		s.p.tell(note{Kind: kindStuck, Text: "a write hangs, its caller has given up, and somebody waits on"})
 		return errBroken
 	}
+}
+
+// tellingJournal tells of each line.
+type tellingJournal struct {
+	client.Journal
+	p *pipe
+}
+
+func (j tellingJournal) Append(ctx context.Context, e journal.Entry) error {
+	j.p.point("journal " + string(e.Kind) + ": begin")
+	err := j.Journal.Append(ctx, e)
+	j.p.point("journal " + string(e.Kind) + ": done")
+	return err
 }
 
 // tellingSigner tells of each signature, and hands none out before the parent has seen it.

@@ -107,6 +107,10 @@ var theRule = []defect{
 		name: "rule: a refused close gives everything", breaks: "a payee that refuses a close gets no more than it says it charged",
 		file: "channel/close.go", from: `due = due.Min(s.Spent)`, to: `due = due.Max(s.Spent)`, tests: inChannel,
 	},
+	{
+		name: "rule: a close knows only what was written down", breaks: "a close goes up to what a session that died may have signed",
+		file: "channel/close.go", from: `if !refused.Less(s.authorized) {`, to: `if !refused.Less(s.Signed) {`, tests: inChannel,
+	},
 }
 
 // theWord is what a server's or the chain's word may do to our column.

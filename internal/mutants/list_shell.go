@@ -226,6 +226,14 @@ var theFunding = []defect{
 		return nil`, tests: inClient,
 	},
 	{
+		name: "fund: receipts are not read", breaks: "a funding transaction that was mined and reverted is not waited for",
+		file: "client/doubt.go", from: `if tx == zeroHash {`, to: `if tx != zeroHash || true {`, tests: inClient,
+	},
+	{
+		name: "fund: a close is asked for without end", breaks: "a payee that refuses to close for nothing is asked a few times",
+		file: "client/closing.go", from: `refused = signed.Cumulative.Max(voucher.Units(1))`, to: `refused, try = signed.Cumulative, 1`, tests: inClient,
+	},
+	{
 		name: "fund: closed under other terms", breaks: "a close goes to the payee that the channel was opened for",
 		file: "client/closing.go", from: `if k.offer.Scope(p.origin, s.payer, s.ledger.Signer()) != state.Scope {`, to: `if false {`, tests: inClient,
 	},
