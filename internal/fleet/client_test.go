@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,13 +74,21 @@ func boot(t testing.TB, srv *clienttest.Server, key clienttest.Key, s, seen stor
 // get reports whether a paid request was served.
 func (m *machine) get(path string) bool {
 	m.t.Helper()
+	status, body := m.try(path)
+	return assert.Equal(m.t, http.StatusOK, status, "%s: %s", path, body)
+}
+
+// try returns the status and the body of the answer to a paid request; 0 where there was none.
+func (m *machine) try(path string) (status int, body string) {
+	m.t.Helper()
 	resp, err := m.http.Get(m.srv.URL + path)
 	if !assert.NoError(m.t, err) {
-		return false
+		return 0, ""
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return assert.NoError(m.t, err) && assert.Equal(m.t, http.StatusOK, resp.StatusCode, "%s: %s", path, body)
+	data, err := io.ReadAll(resp.Body)
+	assert.NoError(m.t, err)
+	return resp.StatusCode, string(data)
 }
 
 func (m *machine) only() channel.State {
@@ -143,7 +152,8 @@ func wholeLife(t *testing.T, p *place) {
 	assert.Equal(t, channel.Closed, m.only().Phase())
 }
 
-// manyMachines share one channel, each with a session and connections of its own, all at once.
+// manyMachines share one channel, each with a session and connections of its own, all at once. A request that the others
+// overtake too often comes back refused, and is asked again; what was served, charged and authorized agrees all the same.
 func manyMachines(t *testing.T, p *place) {
 	const machines, each = 6, 40
 	for _, ahead := range []uint64{0, 16} {
@@ -153,6 +163,7 @@ func manyMachines(t *testing.T, p *place) {
 			key, seen := srv.Payer(), open(t)
 			lim := limits(ahead * price)
 			var all sync.WaitGroup
+			var asked atomic.Uint64
 			var booted []*machine
 			for range machines {
 				booted = append(booted, boot(t, srv, key, open(t), seen, lim))
@@ -160,11 +171,17 @@ func manyMachines(t *testing.T, p *place) {
 			require.True(t, booted[0].get("/data"))
 			for _, m := range booted {
 				all.Go(func() {
-					for range each {
-						if !m.get("/data") {
+					served := 0
+					for tries := 0; served < each && tries < 2*each; tries++ {
+						asked.Add(1)
+						status, body := m.try("/data")
+						if status == http.StatusOK {
+							served++
+						} else if !assert.Equal(t, http.StatusPaymentRequired, status, body) {
 							return
 						}
 					}
+					assert.Equal(t, each, served)
 				})
 			}
 			all.Wait()
@@ -177,10 +194,10 @@ func manyMachines(t *testing.T, p *place) {
 			require.True(t, ok)
 			assert.Equal(t, u((machines*each+1)*price), account.Spent, "each request was charged once")
 			assert.False(t, s.Authorized().Less(account.Accepted), "what was accepted is on record")
-			most := account.Spent.AddCapped(u(ahead * price))
-			assert.False(t, most.Less(s.Authorized()), "authorized %s, asked for in all %s and Ahead", s.Authorized(), account.Spent)
+			most := u((asked.Load() + 1 + ahead) * price)
+			assert.False(t, most.Less(s.Authorized()), "authorized %s, asked for in all and Ahead %s", s.Authorized(), most)
 			assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
-			t.Logf("%d requests for %d paid ones", len(srv.Requests()), machines*each+1)
+			t.Logf("%d requests for %d paid ones, %d of them refused at first", len(srv.Requests()), machines*each+1, asked.Load()-machines*each)
 		})
 	}
 }
