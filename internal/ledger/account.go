@@ -258,8 +258,10 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	base := a.saved
-	if bytes.Equal(data, a.tried) {
-		base = a.triedAs // the write had worked
+	if bytes.Equal(data, a.tried) || (a.tried != nil && rev != a.rev) {
+		// The write had worked. Or another session has written since, and nobody can tell: then what this one asked for is
+		// taken to be in the record, since what counts twice would be signed twice.
+		base = a.triedAs
 	}
 	next := a.state.Rebase(stored, base)
 	if a.state.Spent.Less(next.Spent) {

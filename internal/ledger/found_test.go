@@ -51,6 +51,32 @@ func TestFollowedClaim(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestUnknownWriteUnderAnother: a write failed, though it was stored, and another session wrote on top of it before this one
+// looked. What it asked for is not counted a second time.
+func TestUnknownWriteUnderAnother(t *testing.T) {
+	l := lim
+	l.Ahead = u(50)
+	b := newBench(t, l)
+	a := b.open(t, 2000)
+	again := b.again()
+	other, err := again.Lookup(t.Context(), b.scope)
+	require.NoError(t, err)
+	_, _, err = a.Issue(t.Context(), price(100))
+	require.NoError(t, err)
+	_, _, err = other.Issue(t.Context(), price(1))
+	require.NoError(t, err)
+	c, signed, err := a.Issue(t.Context(), price(1))
+	require.NoError(t, err)
+	b.store.stored.Store(true)
+	_, err = a.Again(t.Context(), c, signed.Cumulative)
+	require.ErrorIs(t, err, ledger.ErrStore)
+	b.store.stored.Store(false)
+	require.NoError(t, again.Flush(t.Context()))
+	_, _, err = a.Issue(t.Context(), price(100))
+	require.NoError(t, err)
+	assert.False(t, u(100+1+1+100+50).Less(a.State().Authorized()), "%s", a.State().Authorized())
+}
+
 // FuzzLookup: a stored name of a scope that is read is of that scope and leads to a channel on record; everything else is an
 // error, and changes nothing.
 func FuzzLookup(f *testing.F) {
