@@ -62,7 +62,7 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if c.Method != "tempo" || c.Intent != "charge" {
 			continue
 		}
-		proof, err := proofFor(c, session, signer, p.out.req.URL)
+		proof, err := proofFor(c, session, signer, p.out.req.URL, time.Now().Add(skew(h)))
 		if err != nil {
 			return nil, err
 		}
@@ -89,12 +89,12 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 // proofFor is the proof that answers a charge challenge, if it is one that may be answered: for nothing, not
 // expired, of the same realm and chain as the session challenge, and not of a realm that is the name of another host: who
 // relays the challenge of another service would get a proof that is good there.
-func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigner, asked *url.URL) (voucher.Proof, error) {
+func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigner, asked *url.URL, now time.Time) (voucher.Proof, error) {
 	r, err := c.SessionRequest()
 	if err != nil {
 		return voucher.Proof{}, err
 	}
-	if t, ok, err := c.ExpiresAt(); err != nil || (ok && !time.Now().Before(t)) {
+	if t, ok, err := c.ExpiresAt(); err != nil || (ok && !now.Before(t)) {
 		return voucher.Proof{}, channel.ErrExpired
 	}
 	chainID := session.ChainID

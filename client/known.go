@@ -20,6 +20,7 @@ type known struct {
 	offer     channel.Offer
 	echo      *wire.Echo
 	account   *ledger.Account // nil until it was paid once
+	skew      time.Duration   // of the clock by which it expires
 }
 
 // routeKey is what a challenge is remembered under. channel is the one that the caller named, zero where it
@@ -49,6 +50,27 @@ const (
 	maxRoutes = 1024
 )
 
+// Bounds of what is believed of a server's clock. Below the first its Date is too coarse to say anything.
+const (
+	minSkew = 2 * time.Second
+	maxSkew = 15 * time.Minute
+)
+
+// skew is how far the clock of a server is ahead of ours, by the Date of its answer (RFC 9110, 6.6.1). A challenge expires by
+// the clock that dated it. A false Date hurts only the server: what it calls live is answered to it, and what it calls
+// expired is not.
+func skew(h http.Header) time.Duration {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	ahead := time.Until(date)
+	if off := ahead.Abs(); off < minSkew || off > maxSkew {
+		return 0
+	}
+	return ahead
+}
+
 // route returns the live challenge of a route, or nil.
 func (s *Session) route(k routeKey) *known {
 	s.mu.Lock()
@@ -57,7 +79,7 @@ func (s *Session) route(k routeKey) *known {
 	if n == nil {
 		return nil
 	}
-	if n.offer.Live(time.Now().Add(expiryMargin)) != nil {
+	if n.offer.Live(time.Now().Add(n.skew+expiryMargin)) != nil {
 		delete(s.routes, k)
 		return nil
 	}
@@ -143,13 +165,14 @@ func (s *Session) recognize(req *http.Request, h http.Header) (*known, error) {
 		s.log.Debug("unreadable challenges were skipped", "origin", originOf(req.URL), "error", malformed)
 	}
 	var errs []error
+	ahead := skew(h)
 	for _, c := range wanted(req, challenges...) {
 		o, err := channel.ParseOffer(c)
 		if errors.Is(err, channel.ErrNotSession) {
 			continue
 		}
 		if err == nil {
-			err = o.Live(time.Now())
+			err = o.Live(time.Now().Add(ahead))
 		}
 		if err == nil {
 			err = s.trust(req.URL, &o)
@@ -159,7 +182,7 @@ func (s *Session) recognize(req *http.Request, h http.Header) (*known, error) {
 			continue
 		}
 		source := wire.FormatSource(o.ChainID, s.payer)
-		return &known{challenge: c, offer: o, echo: wire.NewEcho(c, source)}, nil
+		return &known{challenge: c, offer: o, echo: wire.NewEcho(c, source), skew: ahead}, nil
 	}
 	return nil, errors.Join(errs...)
 }

@@ -14,8 +14,8 @@ type Config struct {
 	Funds voucher.Amount
 	// TTL is how long a challenge can be answered. Zero means five minutes.
 	TTL time.Duration
-	// Now is the clock by which challenges expire and receipts are dated. Nil means time.Now. A client
-	// with a clock of its own must be given the same one.
+	// Now is the clock by which challenges expire and answers and receipts are dated. Nil means time.Now. A client
+	// with a clock of its own must be given the same one, or judge by the Date of the answers.
 	Now func() time.Time
 	// WallClock lets the chain's time pass as Now's does. Without it the chain's time stands still until
 	// [Chain.Advance], so no transaction expires while a test is being debugged.

@@ -131,6 +131,9 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.begun = true
+	if a.Header().Get("Date") == "" {
+		a.Header().Set("Date", a.v.s.cfg.Now().UTC().Format(http.TimeFormat))
+	}
 	status = a.v.tellAnswer(status, a.Header())
 	a.log.answered(a.seq, status, a.problem)
 	a.ResponseWriter.WriteHeader(status)
