@@ -67,7 +67,7 @@ func hintTrials(t *table) {
 	t.add(lost, SnapshotStale)
 	for _, tr := range []trial{known, lost} {
 		tr.first, tr.want = end{}, fails(channel.ErrOffer)
-		t.add(tr, SnapshotHex)
+		t.add(tr, SnapshotHex, SnapshotDouble)
 	}
 	t.add(trial{bootstrap: true, before: 2, lost: true, from: "/boot", neighbor: true}, append(snapshots, SnapshotHex)...)
 
@@ -77,6 +77,9 @@ func hintTrials(t *table) {
 		lost.lost = true
 		t.add(known, HintAccepted, HintRequired, HintSpent, HintDeposit, HintAll, HintChannel)
 		t.add(lost, HintAccepted, HintRequired, HintSpent, HintDeposit, HintAll, HintChannel)
+		known.neighbor, lost.neighbor = true, true
+		t.add(known, HintOfAnother)
+		t.add(lost, HintOfAnother)
 	}
 
 	// A proof is given for nothing, here, once; or the payment goes on without.
@@ -121,7 +124,8 @@ func priceTrials(t *table) {
 		t.add(tr, PriceTwice)
 	}
 	cold.want = rejected // an opening goes with one price
-	t.add(cold, PriceRaised, PriceRises)
+	t.add(cold, PriceRaised, PriceRises, PriceSeesaw)
+	t.add(trial{before: 2, from: warm.from, want: rejected, most: at(200 + 3*500)}, PriceSeesaw)
 	t.add(trial{before: 2, from: warm.from, most: at(200 + 3*500)}, PriceRaised)
 	t.add(trial{before: 2, from: warm.from, first: rejected, want: limited, most: at(200 + 400)}, PriceRises)
 	cold.want = limited
@@ -192,13 +196,15 @@ func transportTrials(t *table) {
 	ends(hands(304, client.AcceptedNoContent), NotModified)
 	ends(hands(204, client.AcceptedNoContent), NoContent)
 	ends(hands(200, client.None), RedirectPaid)
-	ends(rejected, RefuseAfterCharge)
+	ends(rejected, RefuseAfterCharge, RedirectDrip)
+	t.add(trial{want: fails(channel.ErrExpired), most: at(0)}, DateFuture) // its own clock says that it came too late
+	ends(end{}, RefuseAfterService, DatePast, DateFar, DateWords, DateFuture)
 	ends(fails(io.ErrUnexpectedEOF), ShortBody)
 	ends(fails(io.EOF), CutAfterCharge)
 	ends(says("response headers exceeded"), HugeHeader)
 	ends(says("Location"), RedirectNowhere)
 	ends(says("stopped after 10 redirects"), RedirectLoop)
-	ends(fails(client.ErrRedirect), RedirectPaidForMore)
+	ends(fails(client.ErrRedirect), RedirectPaidForMore, RedirectMoved, RedirectSeeOther, RedirectPermanent, RedirectSchemeless)
 	warm.most = at(200 + 3*1000) // Limits.Price for each request, whatever its redirects cost
 	ends(says("stopped after 10 redirects"), RedirectToll)
 	warm.most, warm.path = at(200), "/data?ttl=4"
@@ -230,8 +236,12 @@ func streamTrials(t *table) {
 			tr.want, tr.most = want, at(most)
 			t.add(tr, each...)
 		}
+		ends(250, end{}, NeedLines, StreamBytes, StreamFlood)
 		ends(130, desync, NeedAll, NeedMax, StreamMixed)
-		ends(130, frame, NeedOther, NeedNegative, NeedHex, NeedHalf)
+		ends(130, frame, NeedOther, NeedNegative, NeedHex, NeedHalf, NeedDouble)
+		stream.neighbor = true
+		ends(130, frame, NeedOfAnother)
+		stream.neighbor = false
 		ends(130, fails(sse.ErrFrameTooLarge), NeedHuge, StreamLine)
 		ends(130, fails(io.ErrUnexpectedEOF), StreamCut)
 		ends(160, fails(client.ErrStalled), StreamSilent)
@@ -267,7 +277,7 @@ func fundTrials(t *table) {
 		ends(end{}, OpenNotMined)
 
 		topUp := trial{before: 2, from: rail + "/data?deposit=250"}
-		t.add(topUp, TopUpMined)
+		t.add(topUp, TopUpMined, TopUpPriced)
 		topUp.want = rejected
 		t.add(topUp, TopUpNotMined, TopUpMinedLate, TopUpDemanded)
 		topUp.want, topUp.most = pending, at(200)

@@ -37,6 +37,8 @@ type deed struct {
 	answer func(v *visit, status int, h http.Header) int
 	// take takes a payment instead of the server where it reports done.
 	take func(*exchange, *payload) (done, content bool, err error)
+	// pieces is how what a stream writes goes on the wire, one after another.
+	pieces func(frame string) []string
 	// stream goes before a stream's content; an error ends the stream. need changes a need-voucher frame.
 	stream func(*Meter) error
 	need   func(*Meter, document)

@@ -14,14 +14,18 @@ import (
 // Lies about the price.
 var (
 	PriceRaised = lie("price-raised", "Whoever answers the challenge learns that it costs five times as much.",
-		priced(func(_ *visit, price voucher.Amount) voucher.Amount {
-			return price.AddCapped(price.AddCapped(price)).AddCapped(price.AddCapped(price))
-		}))
+		priced(func(_ *visit, price voucher.Amount) voucher.Amount { return fivefold(price) }))
 	PriceRises = lie("price-rises", "Each answer to a challenge finds that the price has doubled.", priced(func(v *visit, price voucher.Amount) voucher.Amount {
 		for range min(v.nth("doublings"), 60) {
 			price = price.AddCapped(price)
 		}
 		return price
+	}))
+	PriceSeesaw = lie("price-seesaw", "Whoever answers the challenge learns that it costs one base unit, and then five times as much again.", priced(func(v *visit, price voucher.Amount) voucher.Amount {
+		if v.nth("seesaw")%2 == 1 {
+			return voucher.Units(1)
+		}
+		return fivefold(price)
 	}))
 	PriceFalls = lie("price-falls", "Whoever answers the challenge learns that it costs one base unit.",
 		priced(func(*visit, voucher.Amount) voucher.Amount { return voucher.Units(1) }))
@@ -38,6 +42,10 @@ var (
 	DepositHuge  = lie("deposit-huge", "The suggested deposit is all that a channel can hold.", asks(func(d, _ document) { d["suggestedDeposit"] = voucher.V2.Max().String() }))
 	MinDeltaHuge = lie("min-delta-huge", "Vouchers have to grow by a million at least.", asks(func(_, m document) { m["minVoucherDelta"] = "1000000" }))
 )
+
+func fivefold(price voucher.Amount) voucher.Amount {
+	return price.AddCapped(price.AddCapped(price)).AddCapped(price.AddCapped(price))
+}
 
 // priced changes the price once a challenge is answered.
 func priced(price func(*visit, voucher.Amount) voucher.Amount) deed {

@@ -45,7 +45,12 @@ var (
 		}
 		return false, unverified("not that one")
 	}))
-	TopUpRefused  = lie("top-up-refused", "Every top-up is refused.", takes("topUp", func(*exchange, *payload) (bool, error) { return false, unverified("no") }))
+	TopUpRefused = lie("top-up-refused", "Every top-up is refused.", takes("topUp", func(*exchange, *payload) (bool, error) { return false, unverified("no") }))
+	TopUpPriced  = lie("top-up-priced", "Whoever tops up learns that it costs five times as much.", deed{terms: func(v *visit, t *Terms) {
+		if v.action() == "topUp" {
+			t.Price = fivefold(t.Price)
+		}
+	}})
 	TopUpDemanded = lie("top-up-demanded", "Every voucher is refused, since the deposit is said to be too small by a million.", takes("voucher", func(_ *exchange, p *payload) (bool, error) {
 		e := exceedsDeposit("more").on(p.channelID)
 		e.requiredTopUp = voucher.Units(1_000_000)

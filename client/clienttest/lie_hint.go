@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -58,6 +59,9 @@ var (
 			maps.Copy(d, honest)
 		}
 	}))
+	SnapshotDouble = lie("snapshot-double", "A snapshot in a challenge has what is spent twice, and they differ.", rewritten(func(text string) string {
+		return strings.Replace(text, `"spent":`, `"spent":"0","spent":`, 1)
+	}))
 	SnapshotHex = lie("snapshot-hex", "The numbers of a snapshot are hexadecimal and below zero.", hinting(func(_ *visit, _ *account, d document) {
 		d["acceptedCumulative"], d["spent"] = "0xffff", "-5"
 	}))
@@ -73,7 +77,24 @@ var (
 	HintChannel  = lie("hint-channel", "A hint names a channel that does not exist.", asks(func(_, m document) {
 		m["channelId"], m["acceptedCumulative"], m["spent"] = madeUp("channel").Hex(), "1000000", "0"
 	}))
+	HintOfAnother = lie("hint-of-another", "A hint names somebody else's channel, or an older one, and says that all of it was accepted.", hintOfAnother())
 )
+
+func hintOfAnother() deed {
+	d := flat()
+	d.request = func(v *visit, request document) {
+		m, _ := request["methodDetails"].(document)
+		text, _ := m["channelId"].(string)
+		v.s.book.mu.Lock()
+		defer v.s.book.mu.Unlock()
+		if a := v.s.book.byID[common.HexToHash(text)]; a != nil {
+			if b := v.s.book.other(a); b != nil {
+				m["channelId"], m["acceptedCumulative"], m["spent"], m["deposit"] = b.id.Hex(), whole(b), "0", whole(b)
+			}
+		}
+	}
+	return d
+}
 
 func whole(a *account) any { return a.deposit.String() }
 

@@ -10,19 +10,38 @@ import (
 
 // Lies in need-voucher frames that are due.
 var (
-	NeedAll      = lie("need-all", "A stream that needs one unit requires all of the deposit.", needs(func(d document) { d["requiredCumulative"] = d["deposit"] }))
-	NeedMax      = lie("need-max", "A stream that needs one unit requires all that can be written down.", needs(func(d document) { d["requiredCumulative"] = voucher.V2.Max().String() }))
-	NeedLess     = lie("need-less", "A stream that needs one unit requires nothing.", needs(func(d document) { d["requiredCumulative"] = "0" }))
-	NeedOther    = lie("need-other", "A stream asks for a voucher of another channel.", needs(func(d document) { d["channelId"] = madeUp("channel").Hex() }))
-	NeedPoor     = lie("need-poor", "A stream that asks for a voucher says that the deposit is one base unit.", needs(func(d document) { d["deposit"] = "1" }))
-	NeedRich     = lie("need-rich", "A stream that asks for a voucher says that the deposit is without end.", needs(func(d document) { d["deposit"] = voucher.V2.Max().String() }))
-	NeedAccepted = lie("need-accepted", "A stream that asks for a voucher says that all of the deposit was accepted.", needs(func(d document) { d["acceptedCumulative"] = d["deposit"] }))
-	NeedForgot   = lie("need-forgot", "A stream that asks for a voucher says that none was accepted so far.", needs(func(d document) { d["acceptedCumulative"] = "0" }))
-	NeedNegative = lie("need-negative", "A stream requires less than nothing.", needs(func(d document) { d["requiredCumulative"] = "-10" }))
-	NeedHex      = lie("need-hex", "A stream requires a hexadecimal amount.", needs(func(d document) { d["requiredCumulative"] = "0xff" }))
-	NeedHalf     = lie("need-half", "A stream asks for a voucher and does not say of how much.", needs(func(d document) { delete(d, "requiredCumulative") }))
-	NeedHuge     = lie("need-huge", "A frame that asks for a voucher is a megabyte long.", needs(func(d document) { d["comment"] = strings.Repeat("x", 1<<20) }))
+	NeedAll       = lie("need-all", "A stream that needs one unit requires all of the deposit.", needs(func(d document) { d["requiredCumulative"] = d["deposit"] }))
+	NeedMax       = lie("need-max", "A stream that needs one unit requires all that can be written down.", needs(func(d document) { d["requiredCumulative"] = voucher.V2.Max().String() }))
+	NeedLess      = lie("need-less", "A stream that needs one unit requires nothing.", needs(func(d document) { d["requiredCumulative"] = "0" }))
+	NeedOther     = lie("need-other", "A stream asks for a voucher of another channel.", needs(func(d document) { d["channelId"] = madeUp("channel").Hex() }))
+	NeedPoor      = lie("need-poor", "A stream that asks for a voucher says that the deposit is one base unit.", needs(func(d document) { d["deposit"] = "1" }))
+	NeedRich      = lie("need-rich", "A stream that asks for a voucher says that the deposit is without end.", needs(func(d document) { d["deposit"] = voucher.V2.Max().String() }))
+	NeedAccepted  = lie("need-accepted", "A stream that asks for a voucher says that all of the deposit was accepted.", needs(func(d document) { d["acceptedCumulative"] = d["deposit"] }))
+	NeedForgot    = lie("need-forgot", "A stream that asks for a voucher says that none was accepted so far.", needs(func(d document) { d["acceptedCumulative"] = "0" }))
+	NeedNegative  = lie("need-negative", "A stream requires less than nothing.", needs(func(d document) { d["requiredCumulative"] = "-10" }))
+	NeedHex       = lie("need-hex", "A stream requires a hexadecimal amount.", needs(func(d document) { d["requiredCumulative"] = "0xff" }))
+	NeedHalf      = lie("need-half", "A stream asks for a voucher and does not say of how much.", needs(func(d document) { delete(d, "requiredCumulative") }))
+	NeedOfAnother = lie("need-of-another", "A stream asks for a voucher of somebody else's channel, or of an older one.", deed{need: func(m *Meter, d document) {
+		if b := m.x.s.book.other(m.x.account); b != nil {
+			d["channelId"] = b.id.Hex()
+		}
+	}})
+	NeedLines  = lie("need-lines", "A frame that asks for a voucher has its JSON on several lines.", needFrames(func(text string) string { return strings.ReplaceAll(text, `,"`, ",\ndata: \"") }))
+	NeedDouble = lie("need-double", "A frame that asks for a voucher has one number twice, and they differ.", needFrames(func(text string) string {
+		return strings.Replace(text, `{"`, `{"requiredCumulative":"1","`, 1)
+	}))
+	NeedHuge = lie("need-huge", "A frame that asks for a voucher is a megabyte long.", needs(func(d document) { d["comment"] = strings.Repeat("x", 1<<20) }))
 )
+
+// needFrames changes the text of frames that ask for a voucher.
+func needFrames(change func(string) string) deed {
+	return deed{pieces: func(frame string) []string {
+		if strings.HasPrefix(frame, "event: payment-need-voucher\n") {
+			frame = change(frame)
+		}
+		return []string{frame}
+	}}
+}
 
 func needs(change func(document)) deed {
 	return deed{need: func(_ *Meter, d document) { change(d) }}
@@ -56,6 +75,10 @@ var (
 	}))
 	StreamCut = lie("stream-cut", "A stream is cut after one event that was paid for.", streams(func(m *Meter) error {
 		return errors.Join(m.write(event("message", "one")), errCut)
+	}))
+	StreamBytes = lie("stream-bytes", "All that a stream sends comes byte by byte.", deed{pieces: func(frame string) []string { return strings.Split(frame, "") }})
+	StreamFlood = lie("stream-flood", "A stream begins with ten thousand empty events, which nobody asked for.", streams(func(m *Meter) error {
+		return m.write([]byte(strings.Repeat("data:\n\n", 10_000)))
 	}))
 	StreamEmpty = lie("stream-empty", "A stream ends at once, without an event.", streams(func(*Meter) error { return ErrUnpaid }))
 	StreamLine  = lie("stream-line", "A stream has a payment frame of sixteen megabytes without a line end.", streams(func(m *Meter) error {

@@ -152,6 +152,18 @@ func (m *Meter) tellStream() (err error) {
 	return err
 }
 
+func (m *Meter) tellPieces(frame string) []string {
+	pieces := []string{frame}
+	if frame == "" {
+		return pieces // only what was written before is to leave
+	}
+	tell(&m.x.visit, func(d *deed) (func(string) []string, bool) { return d.pieces, d.pieces != nil }, func(f func(string) []string) bool {
+		pieces = f(frame)
+		return len(pieces) > 1 || pieces[0] != frame
+	})
+	return pieces
+}
+
 func (m *Meter) tellNeed(frame document) {
 	tell(&m.x.visit, func(d *deed) (func(*Meter, document), bool) { return d.need, d.need != nil }, func(f func(*Meter, document)) bool {
 		return edited(frame, func() { f(m, frame) })

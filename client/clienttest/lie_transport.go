@@ -14,6 +14,22 @@ var (
 		redirect((*visit).paying, func(v *visit) string { return v.s.OtherURL + "/free" }))
 	RedirectPaidForMore = lie("redirect-paid-for-more", "A paid request is sent to another origin, which asks for money too.",
 		redirect((*visit).paying, other))
+	RedirectMoved = lie("redirect-moved", "A paid request has moved to another origin for good (301), which asks for money too.",
+		redirectAs(http.StatusMovedPermanently, (*visit).paying, other))
+	RedirectSeeOther = lie("redirect-see-other", "The answer to a paid request is to be fetched from another origin (303), which asks for money too.",
+		redirectAs(http.StatusSeeOther, (*visit).paying, other))
+	RedirectPermanent = lie("redirect-permanent", "A paid request is sent to another origin for good (308), which asks for money too.",
+		redirectAs(http.StatusPermanentRedirect, (*visit).paying, other))
+	RedirectSchemeless = lie("redirect-schemeless", "A paid request is sent to a location without a scheme, at another origin, which asks for money too.",
+		redirect((*visit).paying, func(v *visit) string { return strings.TrimPrefix(other(v), "http:") }))
+	RedirectDrip = lie("redirect-drip", "Each voucher is refused once as used up, and then sent to where it came from without a receipt.", deed{instead: func(v *visit) bool {
+		if !v.paying() || v.nth("drips")%2 == 1 {
+			return false
+		}
+		v.w.Header().Set("Location", itself(v))
+		v.w.WriteHeader(http.StatusFound)
+		return true
+	}, take: func(*exchange, *payload) (bool, bool, error) { return true, false, insufficient("used up") }})
 	RedirectVoucher = lie("redirect-voucher", "A voucher that goes beside a stream is sent to another origin.",
 		redirect(func(v *visit) bool { return v.action() == "voucher" && v.beside() }, other))
 	RedirectTopUp = lie("redirect-top-up", "A top-up is sent to another origin.",
@@ -47,12 +63,16 @@ func itself(v *visit) string { return v.r.URL.RequestURI() }
 
 // redirect sends requests elsewhere, unless they are there already.
 func redirect(when func(*visit) bool, to func(*visit) string) deed {
+	return redirectAs(http.StatusTemporaryRedirect, when, to)
+}
+
+func redirectAs(status int, when func(*visit) bool, to func(*visit) string) deed {
 	return deed{instead: func(v *visit) bool {
 		if v.s.strayed(v.r) || !when(v) {
 			return false
 		}
 		v.w.Header().Set("Location", to(v))
-		v.w.WriteHeader(http.StatusTemporaryRedirect)
+		v.w.WriteHeader(status)
 		return true
 	}}
 }
@@ -71,6 +91,12 @@ var (
 		afterCharge(func(x *exchange) error {
 			return insufficient("charged, and not enough").on(x.account.id)
 		}))
+	RefuseAfterService = lie("refuse-after-service", "After each payment that was served the next is refused as if there were none.", takes("voucher", func(x *exchange, p *payload) (bool, error) {
+		if x.nth("services")%2 == 0 {
+			return false, refuse(http.StatusPaymentRequired, "payment-required", "Payment Required")("pay first").on(p.channelID)
+		}
+		return x.do(p)
+	}))
 	HangAfterCharge = lie("hang-after-charge", "A request is charged and never answered.",
 		afterCharge(func(x *exchange) error {
 			x.hang()
@@ -123,6 +149,22 @@ func paidAnswer(change func(*visit, http.Header) int) deed {
 			return status
 		}
 		return change(v, h)
+	}}
+}
+
+// Lies about the time of day.
+var (
+	DatePast   = lie("date-past", "The Date of every answer is ten minutes ago.", dated(func(now time.Time) string { return now.Add(-10 * time.Minute).Format(http.TimeFormat) }))
+	DateFuture = lie("date-future", "The Date of every answer is in ten minutes.", dated(func(now time.Time) string { return now.Add(10 * time.Minute).Format(http.TimeFormat) }))
+	DateFar    = lie("date-far", "The Date of every answer is in a century.", dated(func(now time.Time) string { return now.AddDate(100, 0, 0).Format(http.TimeFormat) }))
+	DateWords  = lie("date-words", "The Date of every answer is no date.", dated(func(time.Time) string { return "today" }))
+)
+
+// dated changes the Date of every answer.
+func dated(date func(now time.Time) string) deed {
+	return deed{answer: func(v *visit, status int, h http.Header) int {
+		h.Set("Date", date(v.s.cfg.Now().UTC()))
+		return status
 	}}
 }
 

@@ -160,10 +160,15 @@ func (m *Meter) write(frame []byte) error {
 	if m.x.w.lose {
 		panic(http.ErrAbortHandler)
 	}
-	if _, err := m.x.w.Write(frame); err != nil {
-		return err
+	for _, piece := range m.tellPieces(string(frame)) {
+		if _, err := io.WriteString(m.x.w, piece); err != nil {
+			return err
+		}
+		if err := http.NewResponseController(m.x.w).Flush(); err != nil {
+			return err
+		}
 	}
-	return http.NewResponseController(m.x.w).Flush()
+	return nil
 }
 
 // lines are the line endings of event streams.
