@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -43,6 +44,9 @@ func history(rt *rapid.T) {
 	w.check()
 }
 
+// first tells a failure before it is shrunk, in case that it cannot be found again.
+var first sync.Once
+
 // bubbled runs do in a bubble and lets out what it panicked with. Rapid tells failures apart by the line that they come
 // from: a history that was cut short too much must not look like one that fails.
 func bubbled(t *testing.T, rt *rapid.T, do func()) {
@@ -62,6 +66,7 @@ func bubbled(t *testing.T, rt *rapid.T, do func()) {
 	switch v := caught.(type) {
 	case nil:
 	case violation:
+		first.Do(func() { t.Logf("the first that was found: %s\n%s", v.what, v.detail) })
 		rt.Logf("%s", v.detail)
 		rt.Fatal(v.what)
 	default:
