@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +27,8 @@ type Account struct {
 	state   channel.State
 	saved   channel.State // as last written
 	rev     uint64
-	stale   bool   // a write failed: read the record before deciding anything
-	tried   []byte // the record of that write: it may be there all the same
+	stale   bool // a write failed: read the record before deciding anything
+	tried   bool // how that write ended is not known: its record may be there all the same
 	triedAs channel.State
 	claims  map[*Claim]struct{}
 	arrears voucher.Amount // what ended streams brought out of vouchers that were meant for others
@@ -258,7 +257,7 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	base := a.saved
-	if bytes.Equal(data, a.tried) || (a.tried != nil && rev != a.rev) {
+	if a.tried && rev != a.rev {
 		// The write had worked. Or another session has written since, and nobody can tell: then what this one asked for is
 		// taken to be in the record, since what counts twice would be signed twice.
 		base = a.triedAs
@@ -267,7 +266,7 @@ func (a *Account) refresh(ctx context.Context) error {
 	if a.state.Spent.Less(next.Spent) {
 		a.newest++
 	}
-	a.state, a.saved, a.rev, a.stale, a.tried = next, stored, rev, false, nil
+	a.state, a.saved, a.rev, a.stale, a.tried = next, stored, rev, false, false
 	a.again()
 	return nil
 }
@@ -295,7 +294,7 @@ func (a *Account) write(ctx context.Context, s channel.State) error {
 	if err != nil {
 		a.stale = true
 		if !errors.Is(err, store.ErrConflict) {
-			a.tried, a.triedAs = data, s
+			a.tried, a.triedAs = true, s
 		}
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}

@@ -121,7 +121,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: proof for an expired challenge", breaks: "an expired charge challenge gets no proof",
-		file: "client/bootstrap.go", from: `err != nil || (ok && !time.Now().Before(t)) {`, to: `err != nil && ok && t.IsZero() {`, tests: inClient,
+		file: "client/bootstrap.go", from: `err != nil || (ok && !now.Before(t)) {`, to: `err != nil && ok && t.IsZero() {`, tests: inClient,
 	},
 	{
 		name: "pay: proof as often as it is asked for", breaks: "an origin is asked once in ten minutes, whatever it answered",
