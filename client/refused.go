@@ -82,6 +82,12 @@ func (p *payment) presentAgain(ctx context.Context, fresh *known, problem wire.P
 		}
 		return p.again(ctx)
 	case problem.Code.TooLow():
+		if p.account.Shared() && p.info.Problem == insufficient && p.overtaken < maxOvertaken {
+			// Other sessions use the same credit, and who asks next is refused next.
+			if err := p.stepAside(ctx); err != nil {
+				return false, err
+			}
+		}
 		return p.again(ctx)
 	case problem.Code.Stale() && !same && p.freshened < maxFreshened:
 		p.freshened++
@@ -124,7 +130,7 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 			return learned, err
 		}
 		// A stream of the same channel may have used the credit before its own ask was counted.
-		if p.info.Problem != insufficient || p.overtaken >= maxOvertaken || p.claim.Alone() {
+		if p.info.Problem != insufficient || p.overtaken >= maxOvertaken || (p.claim.Alone() && !p.account.Shared()) {
 			return false, nil
 		}
 		return true, p.stepAside(ctx)

@@ -114,6 +114,13 @@ func (a *Account) own() voucher.Amount {
 	return sum
 }
 
+// Shared reports whether other sessions had asks in flight when the record was last read.
+func (a *Account) Shared() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.state.Pending(a.ledger.name).IsZero()
+}
+
 // stamped is a state as this session writes it, with what it has in flight. The caller holds mu since it took the
 // state.
 func (a *Account) stamped(s channel.State) channel.State {
