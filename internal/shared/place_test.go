@@ -3,8 +3,10 @@ package shared
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -19,31 +21,57 @@ import (
 // place is where a store is, in words that another process understands.
 type place struct{ Kind, At string }
 
-// kind is a kind of durable store: how a test gets an empty place for one, and how a process opens it.
+// kind is a kind of durable store: how a test gets empty places for one, and how a process opens it.
 type kind struct {
-	empty func(t *testing.T) (at string)
-	open  func(ctx context.Context, at string) (store.Store, error)
+	empties func(t *testing.T) (empty func(t *testing.T) (at string))
+	open    func(ctx context.Context, at string) (store.Store, error)
 }
 
 // kinds are all durable stores.
 var kinds = map[string]kind{
-	"file":     {func(t *testing.T) string { return t.TempDir() }, openFiles},
-	"redis":    {func(t *testing.T) string { return fleet.Redis(t, fleet.SafeRedis...).Addr }, openRedis},
+	"file":     {emptyFiles, openFiles},
+	"redis":    {emptyRedis, openRedis},
 	"postgres": {emptyPostgres, openPostgres},
+}
+
+func emptyFiles(*testing.T) func(*testing.T) string {
+	return func(t *testing.T) string { return t.TempDir() }
 }
 
 func openFiles(_ context.Context, at string) (store.Store, error) { return filestore.Open(at) }
 
-func openRedis(ctx context.Context, at string) (store.Store, error) {
-	return redisstore.Open(ctx, &redis.Options{Addr: at})
+func emptyRedis(t *testing.T) func(*testing.T) string {
+	server, n := fleet.Redis(t, fleet.SafeRedis...), 0
+	return func(*testing.T) string {
+		n++
+		return fmt.Sprintf("redis://%s/%d", server.Addr, n)
+	}
 }
 
-func emptyPostgres(t *testing.T) string {
-	at := fleet.Postgres(t, "max_connections=200").ConnString()
-	c, err := pgxpool.ParseConfig(at)
-	require.NoError(t, err)
-	require.NoError(t, pgstore.Migrate(t.Context(), c))
-	return at
+func openRedis(ctx context.Context, at string) (store.Store, error) {
+	options, err := redis.ParseURL(at)
+	if err != nil {
+		return nil, err
+	}
+	return redisstore.Open(ctx, options)
+}
+
+func emptyPostgres(t *testing.T) func(*testing.T) string {
+	server, n := fleet.Postgres(t, "max_connections=200"), 0
+	return func(t *testing.T) string {
+		n++
+		db := fmt.Sprint("fleet", n)
+		conn, err := pgx.Connect(t.Context(), server.ConnString())
+		require.NoError(t, err)
+		defer conn.Close(context.WithoutCancel(t.Context()))
+		_, err = conn.Exec(t.Context(), "CREATE DATABASE "+db)
+		require.NoError(t, err)
+		c, err := pgxpool.ParseConfig(server.ConnString())
+		require.NoError(t, err)
+		c.ConnConfig.Database = db
+		require.NoError(t, pgstore.Migrate(t.Context(), c))
+		return strings.Replace(server.ConnString(), "postgres?", db+"?", 1)
+	}
 }
 
 func openPostgres(ctx context.Context, at string) (store.Store, error) {

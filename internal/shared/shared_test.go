@@ -37,19 +37,31 @@ func size(t *testing.T) (processes, requests int) {
 // TestShared: many processes, one channel, and three books that agree to the base unit.
 func TestShared(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		for _, ahead := range []uint64{0, 256} {
-			t.Run(fmt.Sprintf("%s/ahead %d", name, ahead), func(t *testing.T) { sail(t, name, ahead) })
-		}
+		t.Run(name, func(t *testing.T) {
+			empty := kinds[name].empties(t)
+			for _, ahead := range []uint64{0, 256} {
+				t.Run(fmt.Sprint("ahead ", ahead), func(t *testing.T) { together(t, place{name, empty(t)}, ahead, clienttest.EqualAccepted) })
+			}
+		})
 	}
 }
 
-func sail(t *testing.T, name string, ahead uint64) {
+// TestSharedWhereEqualIsRefused: a payee that takes no voucher twice makes every request raise its own.
+func TestSharedWhereEqualIsRefused(t *testing.T) {
+	for _, ahead := range []uint64{0, 256} {
+		t.Run(fmt.Sprint("ahead ", ahead), func(t *testing.T) { together(t, place{"file", t.TempDir()}, ahead, clienttest.EqualRefused) })
+	}
+}
+
+func together(t *testing.T, at place, ahead uint64, equal clienttest.EqualRule) {
 	processes, requests := size(t)
-	srv := clienttest.New(t, clienttest.Config{TTL: time.Hour, Funds: voucher.Units(1 << 50), LowerVouchers: clienttest.LowerRefused})
+	srv := clienttest.New(t, clienttest.Config{
+		TTL: time.Hour, Funds: voucher.Units(1 << 50), LowerVouchers: clienttest.LowerRefused, EqualVouchers: equal,
+	})
 	key := srv.Payer()
 	payer, payee := srv.Chain.Balance(key.Address), srv.Chain.Balance(srv.Payee)
 	p := part{
-		Store: place{name, kinds[name].empty(t)}, URL: srv.URL, RPC: srv.RPCURL, Key: key.Hex,
+		Store: at, URL: srv.URL, RPC: srv.RPCURL, Key: key.Hex,
 		Requests: requests, Together: 1, Ahead: ahead,
 	}
 	begin := time.Now()

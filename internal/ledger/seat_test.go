@@ -1,0 +1,44 @@
+package ledger
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
+
+// TestWhoIsNoMore: a session counts until its process is known to have ended, or for ten minutes after it last wrote.
+func TestWhoIsNoMore(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
+	require.NoError(t, cmd.Run())
+	mine := seat()
+	dead := strings.Replace(mine, fmt.Sprint(" ", os.Getpid(), " "), fmt.Sprint(" ", cmd.Process.Pid, " "), 1)
+	require.NotEqual(t, mine, seat())
+	require.NotEqual(t, mine, dead)
+	elsewhere := strings.Replace(dead, place(), "another machine", 1)
+	const now = 10_000
+	for _, c := range []struct {
+		name  string
+		w     channel.Writer
+		ended bool
+	}{
+		{"it lives", channel.Writer{Name: mine, At: now}, false},
+		{"it was quiet for ten minutes", channel.Writer{Name: mine, At: now - lapse}, false},
+		{"and longer", channel.Writer{Name: mine, At: now - lapse - 1}, true},
+		{"its clock is ahead by a minute", channel.Writer{Name: mine, At: now + 60}, false},
+		{"its clock is another day's", channel.Writer{Name: mine, At: now + 86_400}, true},
+		{"its process has ended", channel.Writer{Name: dead, At: now}, true},
+		{"it ran on another machine", channel.Writer{Name: elsewhere, At: now}, false},
+		{"a name of another kind", channel.Writer{Name: "x", At: now}, false},
+	} {
+		assert.Equal(t, c.ended, ended(now)(c.w), c.name)
+	}
+}
