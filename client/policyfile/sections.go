@@ -132,7 +132,7 @@ func (d *decoder) payees(name, full string, v value) {
 func dotted(path []string) string {
 	var out []string
 	for _, p := range path {
-		if strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" || p == "" {
+		if strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" || p == "" || len(p) > 64 {
 			p = shown(p)
 		}
 		out = append(out, p)
