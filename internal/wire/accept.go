@@ -19,7 +19,7 @@ const maxPreferences = 64
 // ParseAcceptPayment reads an Accept-Payment value: method/intent, each with an optional q of at most
 // three decimals. An empty header or one bad entry makes it [ErrMalformed].
 func ParseAcceptPayment(s string) ([]Preference, error) {
-	entries := strings.Split(s, ",")
+	entries := strings.SplitN(s, ",", maxPreferences+1)
 	if len(entries) > maxPreferences {
 		return nil, fmt.Errorf("%w: more than %d payment preferences", ErrMalformed, maxPreferences)
 	}
