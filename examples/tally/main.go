@@ -36,7 +36,7 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	w := &world{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := fetchCommand(w)
-	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w), ledgerCommand(w),
+	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w), ledgerCommand(w), importCommand(w),
 		quoteCommand(w), budgetCommand(w), trustCommand(w), policyCommand(w))
 	w.policyFlag(root.PersistentFlags())
 	root.SetArgs(args)

@@ -26,6 +26,7 @@ var house = map[string][]string{
 	"voucher/keyfile":     {"voucher"},
 	"store":               {},
 	"store/filestore":     {"store"},
+	"store/channelsdb":    {"voucher"},
 	"store/redisstore":    {"store"},
 	"store/pgstore":       {"store"},
 	"store/storetest":     {"store"},
@@ -237,7 +238,7 @@ func TestUsersBuildNoTestKit(t *testing.T) {
 		for _, no := range []string{
 			"spf13/cobra", "stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "gofrs/flock", "gowebpki/jcs",
 			"go-ethereum/accounts/keystore", "go-ethereum/core/vm", "go-ethereum/signer", module + "/internal/devchain",
-			module + "/client/clienttest", module + "/store/filestore", "redis", "pgx", "opentelemetry.io/otel/sdk", "testing",
+			module + "/client/clienttest", module + "/store/filestore", module + "/store/channelsdb", "ncruces/go-sqlite3", "redis", "pgx", "opentelemetry.io/otel/sdk", "testing",
 		} {
 			if d == no || (strings.Contains(no, "/") || no == "redis" || no == "pgx") && strings.Contains(d, no) {
 				t.Errorf("client depends on %s", d)
