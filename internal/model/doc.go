@@ -1,15 +1,15 @@
-// Package model holds the model tests: random histories of a payer, its store, its chain and a server of every whim, each checked
-// after every step against sums that the test keeps by itself. It has no code for programs.
+// Package model holds the model tests: random histories of a payer, its store, its chain and a server of every whim,
+// each checked after every step against sums that the test keeps by itself. It has no code for programs.
 //
 // # Two levels
 //
-// TestHistories drives the whole client against client/clienttest: requests, streams, closes, two sessions on one store,
-// requests inside requests, lies, answers that get lost, writes that fail and writes that say so only, and the death of a
-// process at any write and any sending. A history runs in a testing/synctest bubble without sockets, so that waiting costs nothing and
-// whoever waits for ever is found.
+// TestHistories drives the whole client against client/clienttest: requests, streams, closes, two sessions on one
+// store, requests inside requests, lies, answers that get lost, writes that fail or only say so, and the death of a
+// process at any write and any sending. A history runs in a testing/synctest bubble without sockets, so that waiting
+// costs nothing and whoever waits for ever is found.
 //
-// TestGate drives the ledger alone, with the server's word, the chain's word and the order of things all made up. It is some
-// ten times as fast, and looks more closely at two processes on one record.
+// TestGate drives the ledger alone, with the server's word, the chain's word and the order of things all made up. It
+// is some ten times as fast, and looks more closely at two processes on one record.
 //
 // # What is checked
 //
@@ -24,5 +24,5 @@
 //
 //	go test ./internal/model -run TestGate -rapid.checks 1000000 -timeout 2h
 //
-// -rapid.seed repeats a run. Without these flags each test runs as many histories as its name says in the source.
+// -rapid.seed repeats a run. Without these flags both tests together run ten thousand histories.
 package model

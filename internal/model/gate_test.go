@@ -17,7 +17,7 @@ import (
 
 // TestGate is the ledger alone. See the package comment.
 func TestGate(t *testing.T) {
-	histories(t, 8000, func(rt *rapid.T) {
+	histories(t, 9000, func(rt *rapid.T) {
 		bubbled(t, rt, func() {
 			g := newGate(rt)
 			for range 5 + g.draw(11, "steps") {
