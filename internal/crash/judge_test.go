@@ -179,10 +179,10 @@ func (w *world) judgeDoubt(end *ending) {
 	}
 }
 
-// given reports whether a close of the channel is written down: it is given up then.
+// given reports whether a close of the channel is written down, of one that was there: it is given up then.
 func (w *world) given(id common.Hash) bool {
 	s, err := w.stored(id)
-	return err == nil && (s.CloseSent || s.CloseRequestedAt != 0 || s.Closed || s.Gone)
+	return err == nil && (s.CloseSent || s.CloseRequestedAt != 0 || s.Closed && s.Confirmed || s.Gone)
 }
 
 // current is the channel that is paid from, where there is one.
