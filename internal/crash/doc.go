@@ -19,7 +19,7 @@
 //
 // # Run
 //
-//	go test ./internal/crash                                     # 500 kills
+//	go test ./internal/crash                                     # each point, and some at random
 //	go test ./internal/crash -run TestKills -kills 10000 -seed 7  # by hand
 //	go test ./internal/crash -run TestKills -only 'topup/v2 …'   # one of them again, as a failure names it
 //	go test ./internal/crash -run TestPoints -update              # after a look at the difference

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	kills  = flag.Int("kills", 1250, "how many children TestKills kills at least")
+	kills  = flag.Int("kills", 500, "how many children TestKills kills at least; each point has one in any case")
 	seed   = flag.Uint64("seed", 1, "what the random part of TestKills is drawn from")
 	only   = flag.String("only", "", "the one plan that TestKills runs, as a failure names it")
 	disk   = flag.Bool("disk", false, "keep the stores on the disk, and not in memory")
