@@ -37,6 +37,21 @@ func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
 	return s
 }
 
+// Folded returns the state with the sessions that are no more as one entry without a name, so that a record of a payee
+// that sends no words does not grow with every session.
+func (s State) Folded(ended func(Writer) bool) State {
+	var rest Writer
+	for _, w := range s.Writers {
+		if ended(w) {
+			rest.Pending = rest.Pending.AddCapped(w.Pending)
+		}
+	}
+	if s = s.Ended(ended); !rest.Pending.IsZero() {
+		s.Writers = append(s.Writers, rest)
+	}
+	return s
+}
+
 // Ended returns the state without the sessions that are no more: a word that comes from now on counts what they asked
 // for, or they were not charged for it.
 func (s State) Ended(ended func(Writer) bool) State {

@@ -124,6 +124,7 @@ func (a *Account) Shared() bool {
 // stamped is a state as this session writes it, with what it has in flight. The caller holds mu since it took the
 // state.
 func (a *Account) stamped(s channel.State) channel.State {
+	now := time.Now().Unix()
 	s.Writer = a.ledger.name
-	return s.InFlight(a.ledger.name, a.own(), time.Now().Unix())
+	return s.Folded(ended(now)).InFlight(a.ledger.name, a.own(), now)
 }
