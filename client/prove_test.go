@@ -76,3 +76,17 @@ func TestAgree(t *testing.T) {
 	_, err = p.session.Agree(t.Context(), s.ID, u(1))
 	require.ErrorIs(t, err, channel.ErrNotPayable)
 }
+
+// TestWithoutAFundingKey: what a channel holds can be spent with the voucher key alone.
+func TestWithoutAFundingKey(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data?deposit=300")
+	p.cfg.Payer = nil
+	p.restart()
+	p.get("/data?deposit=300")
+	p.get("/data?deposit=300")
+	e := p.refused(p.do(http.MethodGet, "/data?deposit=300", nil))
+	require.ErrorIs(t, e, client.ErrNoPayer)
+	require.ErrorIs(t, p.session.RequestClose(t.Context(), p.only().ID), client.ErrNoPayer)
+	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+}

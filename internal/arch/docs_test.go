@@ -16,11 +16,17 @@ var (
 	named  = regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w*)`")
 )
 
-// TestTrustModel: what docs/trust-model.md points to is there. A test that a line names is in the package of a
+// TestTrustModel and TestRecovery: what the page points to is there. A test that a line names is in the package of a
 // file that the line links.
-func TestTrustModel(t *testing.T) {
+func TestTrustModel(t *testing.T) { assert.Greater(t, page(t, "trust-model.md"), 40) }
+
+func TestRecovery(t *testing.T) { assert.Greater(t, page(t, "recovery.md"), 20) }
+
+// page checks one page and returns how many tests it names.
+func page(t *testing.T, name string) int {
+	t.Helper()
 	const docs = "../../docs"
-	text, err := os.ReadFile(filepath.Join(docs, "trust-model.md"))
+	text, err := os.ReadFile(filepath.Join(docs, name))
 	require.NoError(t, err)
 	tests := 0
 	for line := range strings.SplitSeq(string(text), "\n") {
@@ -42,5 +48,5 @@ func TestTrustModel(t *testing.T) {
 			assert.Contains(t, code.String(), "\nfunc "+name[1]+"(", "there is no such test in a package that this line links")
 		}
 	}
-	assert.Greater(t, tests, 40)
+	return tests
 }
