@@ -351,3 +351,22 @@ func TestPriceThatFallsAndRises(t *testing.T) {
 	_, _, _, err := s.Overdrawn(c, u(1000), wide)
 	require.ErrorIs(t, err, channel.ErrSpent)
 }
+
+// TestRenewRemembersWhatWasRaised: others asked and were not charged, so there is room under what was asked for in all. One
+// claim takes its own price of it, also when it is decided again in between.
+func TestRenewRemembersWhatWasRaised(t *testing.T) {
+	s := open(t, 10_000)
+	for range 2 {
+		var c channel.Claim
+		s, c, _ = pay(t, s, 100, wide)
+		s = s.Release(c)
+	}
+	s, c, due := pay(t, s, 100, wide)
+	s, c, due, err := s.Overdrawn(c, due, wide)
+	require.NoError(t, err)
+	require.Equal(t, u(200), due)
+	s, c, _, err = s.Renew(c, channel.Ask{Price: u(100)}, wide)
+	require.NoError(t, err)
+	_, _, _, err = s.Overdrawn(c, s.Authorized(), wide)
+	require.ErrorIs(t, err, channel.ErrSpent)
+}

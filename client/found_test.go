@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,25 +12,46 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // What these tests look at was found by internal/model: histories that broke a bound, cut down to what matters.
 
-// TestTwoSessionsTopUpOnce: one session tops a channel up to Limits.Deposit. Another that has not seen it, and wants to do
-// the same, looks again instead.
+// interrupted is a funding key in whose first signature something else happens.
+type interrupted struct {
+	voucher.TransactionSigner
+	meanwhile func()
+}
+
+func (k *interrupted) SignTransaction(ctx context.Context, tx voucher.Transaction) ([]byte, error) {
+	if do := k.meanwhile; do != nil {
+		k.meanwhile = nil
+		do()
+	}
+	return k.TransactionSigner.SignTransaction(ctx, tx)
+}
+
+// TestTwoSessionsTopUpOnce: while one session signs a top-up another fills the channel up to Limits.Deposit. The first
+// looks again instead.
 func TestTwoSessionsTopUpOnce(t *testing.T) {
 	for _, rail := range bothRails {
 		srv := clienttest.New(t, clienttest.Config{})
 		p := newPayer(t, srv, func(c *client.Config) { c.Limits.Deposit = u(10_000) })
-		path := rail + "/data?deposit=250"
-		p.get(path)
-		p.get(path)
-		first := p.session
+		p.get(rail + "/data?deposit=250")
+		p.get(rail + "/data?deposit=250")
 		p.restart()
-		p.get(rail + "/data") // puts in all that is allowed
-		require.Equal(t, u(10_000), srv.Chain.Channel(p.only().ID).Deposit)
-		p.session = first
+		other := p.session
+		key := &interrupted{TransactionSigner: p.cfg.Payer}
+		p.cfg.Payer = key
+		p.restart()
+		first := p.session
+		key.meanwhile = func() {
+			p.session = other
+			p.get(rail + "/data") // puts in all that is allowed
+			p.session = first
+		}
 		p.get(rail + "/data")
+		assert.Nil(t, key.meanwhile)
 		assert.Equal(t, u(10_000), srv.Chain.Channel(p.only().ID).Deposit, "not above Limits.Deposit")
 	}
 }
