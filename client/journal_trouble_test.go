@@ -14,10 +14,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestJournalOfTrouble: what was refused, lost, or given up has a line that says so, and is in the sum.
@@ -184,4 +186,27 @@ type aliveJournal struct {
 func (a aliveJournal) Append(ctx context.Context, e journal.Entry) error {
 	assert.NoError(a.t, ctx.Err())
 	return a.File.Append(ctx, e)
+}
+
+// TestJournalOfAnOldStore: what the chain proves that an old copy of the store does not know is a line of its own.
+func TestJournalOfAnOldStore(t *testing.T) {
+	var d diary
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}), d.kept)
+	p.get("/data")
+	id := p.only().ID
+	old, _, err := p.store.Get(t.Context(), channel.StateKey(id))
+	require.NoError(t, err)
+	p.get("/data")
+	p.get("/data")
+	_, err = p.srv.Settle(id)
+	require.NoError(t, err)
+	p.cold(d.kept)
+	_, err = p.store.Put(t.Context(), channel.StateKey(id), old, 0)
+	require.NoError(t, err)
+	s, err := p.session.Refresh(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, u(300), s.Authorized())
+	proofs := d.of(journal.KindProve)
+	require.Len(t, proofs, 1)
+	assert.Equal(t, []voucher.Amount{u(100), u(300), u(200)}, []voucher.Amount{proofs[0].Before, proofs[0].After, proofs[0].Raised})
 }
