@@ -7,8 +7,8 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
-	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // lost is the end of a payment whose request failed on the way: what was sent stays counted.

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
-	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
-	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // TestProve: a voucher of our own hand counts, and nothing else that the server says.

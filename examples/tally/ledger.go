@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // books is `tally ledger`.

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
-	"github.com/seed-5fe1f529/tallystick/journal"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // lines are the files of the journal.

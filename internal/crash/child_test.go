@@ -10,8 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
-	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 

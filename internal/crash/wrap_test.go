@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/client"
-	"github.com/seed-5fe1f529/tallystick/journal"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
