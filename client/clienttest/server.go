@@ -97,30 +97,34 @@ func Start(cfg Config) (*Server, error) {
 		s.URL, s.OtherURL, s.RPCURL = inURL, inOtherURL, inRPCURL
 		return s, nil
 	}
-	var err error
-	if s.URL, err = s.listen(s.Handler()); err == nil {
-		s.OtherURL, err = s.listen(s.Handler())
-	}
-	if err == nil {
-		s.RPCURL, err = s.listen(s.Chain.dev.Handler())
-	}
-	if err != nil {
+	if err := s.listen(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// listen serves h on a free loopback port.
-func (s *Server) listen(h http.Handler) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("clienttest: %w", err)
+// listen serves on three free loopback ports. All are known before the first is served: whoever has had a port before
+// may still be asked there.
+func (s *Server) listen() error {
+	handlers := []http.Handler{s.Handler(), s.Handler(), s.Chain.dev.Handler()}
+	var listeners []net.Listener
+	for i, url := range []*string{&s.URL, &s.OtherURL, &s.RPCURL} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return fmt.Errorf("clienttest: %w", err)
+		}
+		listeners = append(listeners, l)
+		s.servers = append(s.servers, &http.Server{Handler: handlers[i], ReadHeaderTimeout: time.Minute})
+		*url = "http://" + l.Addr().String()
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
-	s.servers = append(s.servers, server)
-	s.running.Go(func() { _ = server.Serve(l) })
-	return "http://" + l.Addr().String(), nil
+	for i, l := range listeners {
+		s.running.Go(func() { _ = s.servers[i].Serve(l) })
+	}
+	return nil
 }
 
 // Handler is the whole server, for listeners of the test's own: one with TLS, say.
