@@ -167,6 +167,9 @@ func (w *world) read(resp *http.Response) {
 		for _, c := range all {
 			if o, err := channel.ParseOffer(c); err == nil && !w.lim.Price.Less(o.Price) {
 				w.offered = w.offered.Max(o.Price)
+				if call := w.call(); call != nil {
+					call.named = call.named.Max(o.Price)
+				}
 			}
 		}
 	}

@@ -68,6 +68,7 @@ type life struct {
 // call is one thing that the caller asked for, and what the model knows of it.
 type call struct {
 	price                    voucher.Amount // the highest that it answered a challenge for
+	named                    voucher.Amount // the highest that it was asked for, within Limits.Price
 	channels                 map[common.Hash]bool
 	clean                    bool // it ended with an answer
 	stream, redirected, paid bool
@@ -83,6 +84,8 @@ func (w *world) agreed(c *call) voucher.Amount {
 		price = w.lim.Price // whatever its redirects cost
 	case !c.paid:
 		price = w.offered
+	case !c.clean:
+		price = price.Max(c.named) // it may have died between the decision and the answer
 	}
 	if !c.stream {
 		return price
