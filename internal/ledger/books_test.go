@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -373,4 +375,27 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 			rt.Fatal(broken)
 		}
 	})
+}
+
+// panicking is a store that panics once when it is listed.
+type panicking struct {
+	store.Store
+	once sync.Once
+}
+
+func (p *panicking) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	p.once.Do(func() { panic("no list") })
+	return p.Store.List(ctx, prefix)
+}
+
+// TestPanicBeforeADecision: an ask that was never decided has nothing to take back.
+func TestPanicBeforeADecision(t *testing.T) {
+	b := newBench(t, lim)
+	b.Ledger = ledger.New(&panicking{Store: b.store}, b.judge, lim)
+	a := b.open(t, 1000)
+	assert.Panics(t, func() { _, _, _ = a.Issue(context.Background(), price(10)) })
+	_, v, err := a.Issue(t.Context(), price(10))
+	require.NoError(t, err)
+	assert.Equal(t, u(10), v.Cumulative)
+	assert.Equal(t, u(10), a.State().Claimed)
 }

@@ -21,8 +21,8 @@ type order struct {
 	claim  *Claim // nil for an order that claims nothing
 	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
 	before channel.Claim
-	from   channel.State // what it was decided on, and made of it
-	to     channel.State
+	from   *channel.State // what it was decided on, and made of it; nil before
+	to     *channel.State
 
 	fresh  bool          // it makes the claim; otherwise the claim is the caller's already
 	left   bool          // its caller does not wait for it; guarded by the account's mu
@@ -283,7 +283,8 @@ func (a *Account) decide(batch []*order) (left []*order, due voucher.Amount, rai
 			close(o.served)
 			continue
 		}
-		o.from, o.to = a.state, next
+		from := a.state
+		o.from, o.to = &from, &next
 		a.state = next
 		a.admit(o, after)
 		due = due.Max(want)
@@ -300,7 +301,10 @@ func (a *Account) retract(batch []*order) {
 		if o.claim == nil {
 			continue
 		}
-		a.state = a.state.Undo(o.from, o.to)
+		if o.from != nil { // it was decided
+			a.state = a.state.Undo(*o.from, *o.to)
+			o.from, o.to = nil, nil
+		}
 		o.claim.c = o.before
 		o.claim.charge()
 		if o.before == (channel.Claim{}) {

@@ -84,7 +84,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
-		file: "internal/ledger/order.go", from: `a.state = a.state.Undo(o.from, o.to)`, to: `_ = o.from`, tests: inLedger,
+		file: "internal/ledger/order.go", from: `a.state = a.state.Undo(*o.from, *o.to)`, to: `_ = o.from`, tests: inLedger,
 	},
 	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
