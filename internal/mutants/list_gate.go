@@ -4,7 +4,7 @@ package main
 var theRecord = []defect{
 	{
 		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
-		file: "channel/record.go", from: `if v.Version != recordVersion {`, to: `if r.Version < recordVersion {`, tests: inChannel,
+		file: "channel/record.go", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inChannel,
 	},
 	{
 		name: "record: signed above authorized read", breaks: "a record that contradicts itself is refused",
