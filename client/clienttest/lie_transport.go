@@ -93,6 +93,7 @@ var (
 		}))
 	RefuseAfterService = lie("refuse-after-service", "After each payment that was served the next is refused as if there were none.", takes("voucher", func(x *exchange, p *payload) (bool, error) {
 		if x.nth("services")%2 == 0 {
+			time.Sleep(2 * time.Millisecond) // challenges of one millisecond are one challenge, and this is to be another
 			return false, refuse(http.StatusPaymentRequired, "payment-required", "Payment Required")("pay first").on(p.channelID)
 		}
 		return x.do(p)
