@@ -1,3 +1,3 @@
-// Package channel is the core: what a channel is, what may be signed for it, and what a server's
-// word changes. It is pure: values in, values out, no clock, lock, network or disk.
+// Package channel holds what users of the module see of payment channels: the limits that bound them, the
+// offers of servers, the decisions of the limits, the channels themselves ([Info]), and the errors.
 package channel

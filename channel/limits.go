@@ -1,8 +1,8 @@
 package channel
 
 import (
-	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -39,60 +39,55 @@ type Limits struct {
 	// one origin, and for any one payee at whatever origin. They hold across restarts. Where nothing is set, a month
 	// authorizes no more than Total, whoever asks.
 	All, Origin, Payee Windows
-
-	room *Room // what budgets leave for one decision; nil where they are not looked at
 }
 
-// ErrLimit is what every [LimitError] is, for errors.Is.
-var ErrLimit = errors.New("channel: refused by a limit")
+// Windows are limits over time: the most that may be authorized in any 60 minutes, 24 hours and 30 days, in base
+// units. What counts is by how much ceilings rise, [Limits.Ahead] included: the money that payees could take. Zero
+// means as much as the next longer one.
+type Windows struct{ Hour, Day, Month voucher.Amount }
 
-// LimitError says which limit refused, what was wanted and what is allowed. Nothing was signed.
-type LimitError struct {
-	// Limit is the field of [Limits] that refused, for example "Price" or "Origin.Day", or [RunBudget].
-	Limit string
-	// Wanted and Allowed are in base units; for a budget both count what was authorized before. Left is what the
-	// limit leaves.
-	Wanted, Allowed, Left voucher.Amount
-}
-
-// RunBudget is the Limit of a [LimitError] about the budget of one run (client.WithBudget).
-const RunBudget = "WithBudget"
-
-func (e *LimitError) Error() string {
-	if e.Limit == RunBudget {
-		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, allowed %s, left %s: start the run with a larger budget to allow this",
-			e.Wanted, e.Allowed, e.Left)
+// Fields yields the name of every amount, for example "Price" or "Origin.Day", and where it is, in the order of
+// their declaration.
+func (l *Limits) Fields() iter.Seq2[string, *voucher.Amount] {
+	type field struct {
+		name   string
+		amount *voucher.Amount
 	}
-	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: set Limits.%s to at least %s to allow this",
-		e.Limit, e.Wanted, e.Allowed, e.Limit, e.Wanted)
-}
-
-// Is reports whether target is [ErrLimit].
-func (e *LimitError) Is(target error) bool { return target == ErrLimit }
-
-// within returns a LimitError where wanted is above allowed.
-func within(limit string, wanted, allowed voucher.Amount) error {
-	if allowed.Less(wanted) {
-		return &LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
+	all := [...]field{
+		{"Price", &l.Price},
+		{"Deposit", &l.Deposit},
+		{"Total", &l.Total},
+		{"Fund", &l.Fund},
+		{"Stream", &l.Stream},
+		{"Step", &l.Step},
+		{"Ahead", &l.Ahead},
+		{"Ask", &l.Ask},
+		{"All.Hour", &l.All.Hour},
+		{"All.Day", &l.All.Day},
+		{"All.Month", &l.All.Month},
+		{"Origin.Hour", &l.Origin.Hour},
+		{"Origin.Day", &l.Origin.Day},
+		{"Origin.Month", &l.Origin.Month},
+		{"Payee.Hour", &l.Payee.Hour},
+		{"Payee.Day", &l.Payee.Day},
+		{"Payee.Month", &l.Payee.Month},
 	}
-	return nil
-}
-
-// CheckPrice refuses a unit price that is zero or above the limit.
-func (l Limits) CheckPrice(price voucher.Amount) error {
-	if price.IsZero() {
-		return fmt.Errorf("%w: the price is zero", ErrOffer)
+	return func(yield func(string, *voucher.Amount) bool) {
+		for _, f := range all {
+			if !yield(f.name, f.amount) {
+				return
+			}
+		}
 	}
-	return within("Price", price, l.Price)
 }
 
-// total is what Total means where it is zero.
-func (l Limits) total() voucher.Amount {
-	if l.Total.IsZero() {
-		return l.Deposit
+// Set sets the amount with the given name. The error names a field that does not exist.
+func (l *Limits) Set(name string, v voucher.Amount) error {
+	for field, amount := range l.Fields() {
+		if field == name {
+			*amount = v
+			return nil
+		}
 	}
-	return l.Total
+	return fmt.Errorf("channel: there is no limit %q", name)
 }
-
-// step is what Step means where it is zero.
-func (l Limits) step(price voucher.Amount) voucher.Amount { return l.Step.Max(price) }

@@ -1,12 +1,7 @@
 package channel
 
 import (
-	"encoding/hex"
-	"strconv"
-	"strings"
-
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -27,19 +22,7 @@ type Scope struct {
 	Signer   common.Address   `json:"signer"`
 }
 
-// Key is the scope's name in a store.
-func (s Scope) Key() string {
-	text := strings.Join([]string{
-		s.Origin, s.Protocol.String(), strconv.FormatUint(s.ChainID, 10), s.Escrow.Hex(), s.Payee.Hex(),
-		s.Operator.Hex(), s.Token.Hex(), s.Payer.Hex(), s.Signer.Hex(),
-	}, "\n")
-	return "scope/" + hex.EncodeToString(crypto.Keccak256([]byte(text)))
-}
-
 // Holds reports whether a channel of this scope is d: same payer, payee, operator, token and signer.
 func (s Scope) Holds(d Descriptor) bool {
 	return d.Payer == s.Payer && d.Payee == s.Payee && d.Operator == s.Operator && d.Token == s.Token && d.Signer() == s.Signer
 }
-
-// StateKey is the name of a channel's record in a store.
-func StateKey(id common.Hash) string { return "channel/" + id.Hex() }

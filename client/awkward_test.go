@@ -25,7 +25,7 @@ func (p *payer) bought(amount uint64) {
 	require.True(p.t, ok)
 	assert.Equal(p.t, u(amount), account.Spent)
 	assert.Equal(p.t, u(amount), s.Claimed)
-	assert.False(p.t, s.Authorized().Less(account.Accepted))
+	assert.False(p.t, s.Authorized.Less(account.Accepted))
 }
 
 // TestLargerStreamCharges: a stream that charges three units for an event is served under Limits.Step, and without it the error
@@ -46,7 +46,7 @@ func TestLargerStreamCharges(t *testing.T) {
 		}))
 		strict := newPayer(t, srv)
 		_, e := strict.broken(strict.do(http.MethodGet, "/thrice", nil))
-		assert.ErrorIs(t, e, channel.ErrServerWord)
+		assert.ErrorIs(t, e, channel.ErrServerReport)
 		assert.ErrorContains(t, e, "Limits.Step")
 
 		wide := newPayer(t, srv, func(c *client.Config) { c.Limits.Step = u(30) })
@@ -54,7 +54,7 @@ func TestLargerStreamCharges(t *testing.T) {
 		account, ok := srv.Account(wide.only().ID)
 		require.True(t, ok)
 		assert.Equal(t, u(120), account.Spent)
-		assert.False(t, u(130).Less(wide.only().Authorized()), "the first unit, and a step for each event")
+		assert.False(t, u(130).Less(wide.only().Authorized), "the first unit, and a step for each event")
 	}
 }
 
@@ -120,7 +120,7 @@ func TestEqualVouchersRefused(t *testing.T) {
 			ahead.get(rail + "/data")
 		}
 		s := ahead.only()
-		assert.False(t, u(300+300).Less(s.Authorized()))
+		assert.False(t, u(300+300).Less(s.Authorized))
 	}
 }
 

@@ -121,9 +121,9 @@ func TestBackup(t *testing.T) {
 			backup := copied(t, dir)
 			c.since(p, c.path)
 			proved := uint64(0) // what our own hand or the chain proves is signed on the channel in use
-			var last channel.State
+			var last channel.Info
 			for _, s := range p.channels() {
-				if s.Phase() == channel.Open {
+				if s.Phase == channel.Open {
 					last = s
 				}
 			}
@@ -137,9 +137,9 @@ func TestBackup(t *testing.T) {
 			n.counted(&p.cfg)
 			p.restart()
 			p.get(c.path)
-			var used channel.State
+			var used channel.Info
 			for _, s := range p.channels() {
-				if s.Phase() == channel.Open && !s.Unbound() {
+				if s.Phase == channel.Open && s.Scope.Origin != "" {
 					require.Zero(t, used.ID, "one open channel")
 					used = s
 				}
@@ -149,11 +149,11 @@ func TestBackup(t *testing.T) {
 			assert.Equal(t, account.Spent, used.Claimed)
 			assert.Equal(t, srv.Chain.Channel(used.ID).Deposit, used.Deposit)
 			if c.fresh {
-				assert.Equal(t, u(100), used.Authorized())
+				assert.Equal(t, u(100), used.Authorized)
 				assert.Len(t, srv.Accounts(), known+1)
 			} else {
 				assert.Equal(t, last.ID, used.ID, "the deposit that is there is used")
-				assert.Equal(t, u(proved+100), used.Authorized())
+				assert.Equal(t, u(proved+100), used.Authorized)
 				assert.LessOrEqual(t, n.transactions.Load(), int64(1))
 			}
 			p.get(c.path)
@@ -194,7 +194,7 @@ func TestBackupWithoutAWord(t *testing.T) {
 			resp, err := p.do(http.MethodGet, rail+"/data", nil)
 			require.NoError(t, err)
 			resp.Body.Close()
-			assert.False(t, u(100+100*n).Less(p.only().Authorized()), "request %d", n)
+			assert.False(t, u(100+100*n).Less(p.only().Authorized), "request %d", n)
 			if resp.StatusCode == http.StatusOK {
 				break
 			}
@@ -210,8 +210,8 @@ func TestBackupWithoutAWord(t *testing.T) {
 		require.NoError(t, p.session.RequestClose(t.Context(), p.only().ID))
 		srv.Chain.Advance(escrow.GracePeriod)
 		require.NoError(t, p.session.Finish(t.Context()))
-		assert.Equal(t, channel.Closed, p.only().Phase())
-		assert.Equal(t, u(100), p.only().Authorized())
+		assert.Equal(t, channel.Closed, p.only().Phase)
+		assert.Equal(t, u(100), p.only().Authorized)
 	}
 }
 
@@ -229,10 +229,10 @@ func TestBackupOfALiar(t *testing.T) {
 	real := p.only()
 	for name, lie := range map[string]func(map[string]any){
 		"no voucher":      func(s map[string]any) { delete(s, "highestVoucher") },
-		"somebody else's": func(s map[string]any) { highest(s)["signature"] = p.sign(srv.Payer(), real, 400) },
+		"somebody else's": func(s map[string]any) { highest(s)["signature"] = p.sign(srv.Payer(), real, u(400)) },
 		"another amount":  func(s map[string]any) { highest(s)["cumulativeAmount"] = "9000" },
 		"above the deposit": func(s map[string]any) {
-			highest(s)["cumulativeAmount"], highest(s)["signature"] = "10001", p.sign(p.key, real, 10001)
+			highest(s)["cumulativeAmount"], highest(s)["signature"] = "10001", p.sign(p.key, real, u(10001))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestBackupOfALiar(t *testing.T) {
 			l := p.lied()
 			defer func() { p.base = l.base }()
 			l.hinting(func(d map[string]any) {
-				snapshot := snapshotOf(real)
+				snapshot := p.snapshotOf(real)
 				lie(snapshot)
 				d["sessionSnapshot"] = snapshot
 			})
@@ -248,7 +248,7 @@ func TestBackupOfALiar(t *testing.T) {
 			require.NoError(t, err)
 			resp.Body.Close()
 			assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
-			assert.Equal(t, u(200), p.only().Authorized(), "one price, as asked")
+			assert.Equal(t, u(200), p.only().Authorized, "one price, as asked")
 		})
 	}
 }
@@ -269,10 +269,10 @@ func TestBackupAndAWordInTheRefusal(t *testing.T) {
 	l := p.lied()
 	l.after = func(_ int, s sent, resp *http.Response) {
 		if s.action() == "voucher" && resp.StatusCode == http.StatusPaymentRequired {
-			l.forgeAny(resp, func(_ *wire.Challenge, r map[string]any) { details(r)["sessionSnapshot"] = snapshotOf(last) })
+			l.forgeAny(resp, func(_ *wire.Challenge, r map[string]any) { details(r)["sessionSnapshot"] = p.snapshotOf(last) })
 		}
 	}
 	p.get("/data")
-	assert.Equal(t, u(600), p.agree().Authorized())
+	assert.Equal(t, u(600), p.agree().Authorized)
 	assert.Empty(t, p.events.of(client.EventBehind))
 }

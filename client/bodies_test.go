@@ -62,7 +62,7 @@ func TestBodyThatCannotBeRepeated(t *testing.T) {
 	signed := p.only().Signed
 	e := p.refused(p.do(http.MethodPost, "/data", oneShot(3)))
 	require.ErrorIs(t, e, client.ErrBody)
-	assert.Equal(t, signed, p.only().Authorized())
+	assert.Equal(t, signed, p.only().Authorized)
 	p.ok(p.do(http.MethodPost, "/free", oneShot(3)))
 	p.ok(p.do(http.MethodPost, "/data", strings.NewReader("a")))
 	assert.Equal(t, u(200), p.agree().Signed)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -123,7 +124,7 @@ func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap := channel.ParseSnapshot(w)
+	snap := rule.ParseSnapshot(w)
 	return &snap, nil
 }
 

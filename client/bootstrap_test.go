@@ -160,7 +160,7 @@ func TestBootstrapThatComesToNothing(t *testing.T) {
 			p.get("/boot")
 			s := p.only()
 			assert.NotEqual(t, old, s.ID)
-			assert.Equal(t, u(100), s.Authorized())
+			assert.Equal(t, u(100), s.Authorized)
 			assert.EqualValues(t, c.proofs, n.proofs.Load())
 			assert.EqualValues(t, 1, n.transactions.Load())
 			assert.LessOrEqual(t, len(l.heads()), 2)
@@ -313,7 +313,7 @@ func TestChangedVoucherKey(t *testing.T) {
 		p.restart()
 		p.get(rail + "/boot")
 		mine, other := p.by(old.ID)
-		assert.Equal(t, old.Authorized(), mine.Authorized())
+		assert.Equal(t, old.Authorized, mine.Authorized)
 		assert.Equal(t, u(100), other.Signed)
 		assert.Equal(t, hot.Address(), other.Descriptor.AuthorizedSigner)
 

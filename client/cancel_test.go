@@ -145,7 +145,7 @@ func TestCancellation(t *testing.T) {
 					h.armed.Store(false)
 					p.get(rail + c.path)
 					s := p.only()
-					assert.False(t, u(300).Less(s.Authorized()))
+					assert.False(t, u(300).Less(s.Authorized))
 					account, _ := srv.Account(s.ID)
 					assert.Equal(t, account.Accepted, s.Signed)
 				})
@@ -260,6 +260,6 @@ func TestPanickingSigner(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		p.ok(p.send(p.request(ctx, http.MethodGet, "/data", nil)))
 		cancel()
-		assert.False(t, u(300).Less(p.only().Authorized()))
+		assert.False(t, u(300).Less(p.only().Authorized))
 	}
 }

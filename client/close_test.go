@@ -27,7 +27,7 @@ func (p *payer) liedToTheEnd() *liar {
 }
 
 // paidOut checks that the channel is closed and the payee has exactly this of it.
-func (p *payer) paidOut(s channel.State, payee uint64) {
+func (p *payer) paidOut(s channel.Info, payee uint64) {
 	p.t.Helper()
 	assert.False(p.t, p.srv.Chain.Channel(s.ID).Exists)
 	account, ok := p.srv.Account(s.ID)
@@ -36,7 +36,7 @@ func (p *payer) paidOut(s channel.State, payee uint64) {
 	assert.Equal(p.t, u(payee), account.Settled)
 	for _, now := range p.channels() {
 		if now.ID == s.ID {
-			assert.Equal(p.t, channel.Closed, now.Phase())
+			assert.Equal(p.t, channel.Closed, now.Phase)
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestCloseThatCannotBegin(t *testing.T) {
 	e := p.refused(nil, p.session.CloseChannel(t.Context(), p.only().ID))
 	require.ErrorIs(t, e, channel.ErrNotPayable)
 	assert.Equal(t, client.Refused, e.Outcome)
-	assert.Equal(t, channel.Opening, p.only().Phase())
+	assert.Equal(t, channel.Opening, p.only().Phase)
 	p.get("/data")
 
 	l := p.liedToTheEnd()
@@ -67,7 +67,7 @@ func TestCloseThatCannotBegin(t *testing.T) {
 		l.answer = func(int, sent) (*http.Response, error) { return answer(), nil }
 		e := p.refused(nil, p.session.CloseChannel(t.Context(), p.only().ID))
 		require.ErrorIs(t, e, client.ErrRejected, name)
-		assert.Equal(t, channel.Open, p.only().Phase())
+		assert.Equal(t, channel.Open, p.only().Phase)
 	}
 	l.answer = nil
 	l.after = func(_ int, _ sent, resp *http.Response) {
@@ -75,7 +75,7 @@ func TestCloseThatCannotBegin(t *testing.T) {
 	}
 	require.ErrorIs(t, p.session.CloseChannel(t.Context(), p.only().ID), channel.ErrOffer)
 	assert.Empty(t, l.paid(""), "the close is not shown to another payee")
-	assert.Equal(t, channel.Open, p.only().Phase())
+	assert.Equal(t, channel.Open, p.only().Phase)
 	l.after = nil
 	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
 }
@@ -90,7 +90,7 @@ func TestCloseWithoutAChain(t *testing.T) {
 	p.cfg.Chain = nil
 	p.restart()
 	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
-	assert.Equal(t, channel.Closing, p.only().Phase())
+	assert.Equal(t, channel.Closing, p.only().Phase)
 	assert.NotEqual(t, common.Hash{}, p.only().CloseTx)
 	for _, err := range []error{p.session.RequestClose(t.Context(), s.ID), p.session.Withdraw(t.Context(), s.ID)} {
 		require.ErrorIs(t, err, client.ErrNoChain)
@@ -123,7 +123,7 @@ func TestCloseOfNothing(t *testing.T) {
 		e := p.refused(nil, err)
 		require.ErrorIs(t, e, channel.ErrNotPayable)
 		assert.Equal(t, client.Refused, e.Outcome)
-		assert.Equal(t, channel.Open, p.only().Phase(), "nothing was sent, so it takes vouchers as before")
+		assert.Equal(t, channel.Open, p.only().Phase, "nothing was sent, so it takes vouchers as before")
 		p.get(rail + "/data")
 		assert.Equal(t, u(100), p.agree().Signed)
 	}
@@ -146,7 +146,7 @@ func TestCloseAfterSettlement(t *testing.T) {
 			continue
 		}
 		require.ErrorIs(t, err, channel.ErrNotPayable)
-		assert.Equal(t, channel.Open, p.only().Phase())
+		assert.Equal(t, channel.Open, p.only().Phase)
 		p.get(rail + "/data")
 		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		p.paidOut(s, 300)
@@ -179,7 +179,7 @@ func TestSessionClose(t *testing.T) {
 	p.get("/data")
 	stored := p.only()
 	require.NoError(t, p.session.Close(t.Context()))
-	assert.Equal(t, channel.Open, p.only().Phase(), "not asked to")
+	assert.Equal(t, channel.Open, p.only().Phase, "not asked to")
 
 	p.cfg.CloseChannels = true
 	p.restart()
@@ -187,8 +187,8 @@ func TestSessionClose(t *testing.T) {
 	p.get("/v1/data")
 	require.NoError(t, p.session.Close(t.Context()))
 	first, second := p.by(stored.ID)
-	assert.Equal(t, channel.Open, first.Phase(), "another session opened it")
-	assert.Equal(t, channel.Closed, second.Phase())
+	assert.Equal(t, channel.Open, first.Phase, "another session opened it")
+	assert.Equal(t, channel.Closed, second.Phase)
 	require.NoError(t, p.session.Close(t.Context()), "twice is nothing")
 	require.NoError(t, p.session.CloseChannel(t.Context(), stored.ID))
 	p.paidOut(stored, 200)
@@ -211,14 +211,14 @@ func TestForcedClose(t *testing.T) {
 		p.cfg.Payer = payer
 		p.restart()
 		require.NoError(t, p.session.RequestClose(t.Context(), id))
-		assert.Equal(t, channel.Closing, p.only().Phase())
+		assert.Equal(t, channel.Closing, p.only().Phase)
 
 		// The payee settles what it has within the grace period; that is its right, and no more.
 		_, err := srv.Settle(id)
 		require.NoError(t, err)
 		srv.Chain.Advance(escrow.GracePeriod)
 		require.NoError(t, p.session.Withdraw(t.Context(), id))
-		assert.Equal(t, channel.Closed, p.only().Phase())
+		assert.Equal(t, channel.Closed, p.only().Phase)
 		closed := p.events.of(client.EventClosed)
 		require.Len(t, closed, 1)
 		assert.Equal(t, client.Refunded, closed[0].Outcome)

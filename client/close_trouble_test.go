@@ -60,7 +60,7 @@ func TestCloseAfterACrash(t *testing.T) {
 		p.restart()
 		s := p.only()
 		require.Equal(t, u(500), s.Claimed, "the last two were not written down")
-		require.Equal(t, u(800), s.Authorized())
+		require.Equal(t, u(800), s.Authorized)
 		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		if rail == "" {
 			p.paidOut(s, 700)
@@ -118,8 +118,8 @@ func TestRefusedClose(t *testing.T) {
 			assert.Equal(t, client.Rejected, e.Outcome)
 			assert.ErrorContains(t, e, "verification-failed", "the payee's own words")
 			assert.LessOrEqual(t, len(l.paid("close")), 4)
-			assert.Equal(t, u(100), p.only().Authorized())
-			assert.Equal(t, channel.Open, p.only().Phase())
+			assert.Equal(t, u(100), p.only().Authorized)
+			assert.Equal(t, channel.Open, p.only().Phase)
 			l.answer = nil
 			p.get(rail + "/data")
 			assert.Equal(t, u(200), p.agree().Signed)
@@ -160,13 +160,13 @@ func TestCloseThatDidNotArrive(t *testing.T) {
 		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
 		require.ErrorIs(t, e, cut)
 		assert.Equal(t, client.Unknown, e.Outcome)
-		assert.Equal(t, channel.Closing, p.only().Phase())
+		assert.Equal(t, channel.Closing, p.only().Phase)
 		assert.True(t, p.only().HoldsMoney())
 		p.restart()
 		p.get(rail + "/data")
 		first, second := p.by(s.ID)
-		assert.Equal(t, u(100), first.Authorized())
-		assert.Equal(t, u(100), second.Authorized())
+		assert.Equal(t, u(100), first.Authorized)
+		assert.Equal(t, u(100), second.Authorized)
 		l.answer = nil
 		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		p.paidOut(s, 100)
@@ -236,11 +236,11 @@ func TestCloseThatWasNotMade(t *testing.T) {
 		}
 		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
 		require.ErrorIs(t, e, client.ErrClose)
-		assert.Equal(t, channel.Closing, p.only().Phase())
+		assert.Equal(t, channel.Closing, p.only().Phase)
 		require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
 		srv.Chain.Advance(escrow.GracePeriod)
 		require.NoError(t, p.session.Withdraw(t.Context(), s.ID))
-		assert.Equal(t, channel.Closed, p.only().Phase())
+		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.False(t, srv.Chain.Channel(s.ID).Exists)
 	}
 }
@@ -292,7 +292,7 @@ func TestForgedSnapshotAtTheClose(t *testing.T) {
 	s := p.only()
 	l := p.liedToTheEnd()
 	l.hinting(func(d map[string]any) {
-		snapshot := snapshotOf(s)
+		snapshot := p.snapshotOf(s)
 		snapshot["acceptedCumulative"], snapshot["spent"], snapshot["requiredCumulative"] = "10000", "10000", "10000"
 		d["sessionSnapshot"] = snapshot
 	})

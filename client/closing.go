@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -20,17 +21,24 @@ import (
 
 // Channels yields every channel on record, closed ones included. A record that cannot be read is yielded
 // as an error, and the iteration goes on.
-func (s *Session) Channels(ctx context.Context) iter.Seq2[channel.State, error] {
-	return s.ledger.Each(ctx)
+func (s *Session) Channels(ctx context.Context) iter.Seq2[channel.Info, error] {
+	return func(yield func(channel.Info, error) bool) {
+		for state, err := range s.ledger.Each(ctx) {
+			if !yield(state.Info(), err) {
+				return
+			}
+		}
+	}
 }
 
 // Refresh asks the chain about a channel and returns what is known then.
-func (s *Session) Refresh(ctx context.Context, id common.Hash) (channel.State, error) {
+func (s *Session) Refresh(ctx context.Context, id common.Hash) (channel.Info, error) {
 	account, err := s.ledger.Account(ctx, id)
 	if err != nil {
-		return channel.State{}, err
+		return channel.Info{}, err
 	}
-	return s.settle(ctx, account)
+	state, err := s.settle(ctx, account)
+	return state.Info(), err
 }
 
 // CloseChannel closes a channel with the payee's help, for what was really used: the payee captures
@@ -73,12 +81,12 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 		return err
 	}
 	// No voucher is signed for a channel that is closing, so what the close says is the last word.
-	if err := account.Update(ctx, func(st channel.State) channel.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
+	if err := account.Update(ctx, func(st rule.State) rule.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
 		return err
 	}
 	a, err = p.sendClose(ctx)
 	if err != nil && !p.info.sent && !state.CloseSent {
-		return errors.Join(err, account.Update(context.WithoutCancel(ctx), channel.State.CloseRefused)) // as before
+		return errors.Join(err, account.Update(context.WithoutCancel(ctx), rule.State.CloseRefused)) // as before
 	}
 	outcome = Unknown
 	if err != nil {
@@ -90,7 +98,7 @@ func (s *Session) CloseChannel(ctx context.Context, id common.Hash) (err error) 
 			return nil
 		}
 		outcome = Rejected
-		if err := account.Update(ctx, channel.State.CloseRefused); err != nil {
+		if err := account.Update(ctx, rule.State.CloseRefused); err != nil {
 			return err
 		}
 		return errors.Join(fmt.Errorf("%w; request the close on chain and withdraw", a.err(nil)), chainErr)
@@ -132,7 +140,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 		if err := s.place(ctx, req.URL, &k.offer); err != nil {
 			return nil, err
 		}
-		if k.offer.Scope(p.origin, s.payer, s.ledger.Signer()) != state.Scope {
+		if rule.ScopeOf(k.offer, p.origin, s.payer, s.ledger.Signer()) != state.Scope {
 			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, p.origin, state.ID)
 		}
 		p.known = k
@@ -158,7 +166,7 @@ func (p *payment) sendClose(ctx context.Context) (a answer, err error) {
 			}
 			return a, err
 		}
-		if err := p.account.Update(ctx, func(st channel.State) channel.State { return st.ClosingAt(signed.Cumulative) }); err != nil {
+		if err := p.account.Update(ctx, func(st rule.State) rule.State { return st.ClosingAt(signed.Cumulative) }); err != nil {
 			return a, err
 		}
 		p.info.sent = true
@@ -178,7 +186,7 @@ func (s *Session) confirmClose(ctx context.Context, account *ledger.Account, a a
 	receiptErr := checkCloseReceipt(state, a)
 	if receiptErr == nil {
 		tx := a.receipt.TxHash
-		if err := account.Update(ctx, func(st channel.State) channel.State { return st.CloseAcknowledged(tx) }); err != nil {
+		if err := account.Update(ctx, func(st rule.State) rule.State { return st.CloseAcknowledged(tx) }); err != nil {
 			return err
 		}
 		if s.cfg.Chain == nil {
@@ -201,7 +209,7 @@ func (s *Session) confirmClose(ctx context.Context, account *ledger.Account, a a
 	}
 }
 
-func checkCloseReceipt(state channel.State, a answer) error {
+func checkCloseReceipt(state rule.State, a answer) error {
 	switch r := a.receipt; {
 	case r == nil || !r.Session:
 		return fmt.Errorf("%w: no receipt came with it", ErrClose)

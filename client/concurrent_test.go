@@ -177,7 +177,7 @@ func TestTwoBusySessionsOnOneStore(t *testing.T) {
 		assert.Equal(t, u(3400), account.Spent)
 		p.restart()
 		s := p.only()
-		assert.False(t, s.Authorized().Less(account.Accepted), "nothing that was signed is forgotten")
+		assert.False(t, s.Authorized.Less(account.Accepted), "nothing that was signed is forgotten")
 		assert.Equal(t, u(10_000), s.Deposit)
 	}
 }
@@ -250,10 +250,10 @@ func TestFirstOneGivesUp(t *testing.T) {
 		<-others
 		assert.EqualValues(t, 1, n.transactions.Load())
 		s := p.only()
-		assert.Equal(t, channel.Open, s.Phase())
+		assert.Equal(t, channel.Open, s.Phase)
 		account, _ := srv.Account(s.ID)
 		assert.Equal(t, u(400), account.Spent)
-		assert.False(t, u(500).Less(s.Authorized()))
+		assert.False(t, u(500).Less(s.Authorized))
 	}
 }
 
@@ -275,7 +275,7 @@ func TestMixedLoad(t *testing.T) {
 		account, _ := srv.Account(s.ID)
 		assert.Equal(t, u(100*33+8*200), account.Spent)
 		assert.Equal(t, account.Spent, s.Claimed)
-		assert.False(t, s.Claimed.AddCapped(ahead).Less(s.Authorized()))
+		assert.False(t, s.Claimed.AddCapped(ahead).Less(s.Authorized))
 		assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
 		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		p.paidOut(s, 100*33+8*200)

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -110,7 +111,7 @@ func New(cfg Config) (*Session, error) {
 	case cfg.Stall < 0:
 		return nil, fmt.Errorf("client: Config.Stall is %s; it is a time to wait, and zero means %s", cfg.Stall, defaultStall)
 	}
-	if all, _, _ := cfg.Limits.Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
+	if all, _, _ := rule.Of(cfg.Limits).Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
 		return nil, fmt.Errorf("client: Limits.All is %s an hour, %s a day and %s a month; a longer window has to be as large (a month that is not set is Limits.Total, or Deposit)",
 			all[2].Allowed, all[1].Allowed, all[0].Allowed)
 	}

@@ -3,7 +3,7 @@ package client
 import (
 	"context"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // chainWord asks the chain about a channel, and returns what its answer makes of a state.
@@ -12,7 +12,7 @@ import (
 // does not show it, its receipt may: it was mined and reverted, or the channel was opened and closed since. A
 // transaction that is sponsored has a hash that only its sponsor knows, so nothing but the state and the time that it
 // is valid for decides it.
-func (s *Session) chainWord(ctx context.Context, st channel.State) (func(channel.State) channel.State, error) {
+func (s *Session) chainWord(ctx context.Context, st rule.State) (func(rule.State) rule.State, error) {
 	c, err := s.onChain(ctx, st)
 	if err != nil {
 		return nil, err
@@ -27,10 +27,10 @@ func (s *Session) chainWord(ctx context.Context, st channel.State) (func(channel
 	case err != nil || !found:
 		return plain, nil // as much in doubt as before
 	case !r.Success:
-		return func(now channel.State) channel.State { return plain(now.Mined(tx, false)) }, nil
+		return func(now rule.State) rule.State { return plain(now.Mined(tx, false)) }, nil
 	}
 	if c, err = s.onChain(ctx, st); err != nil { // it may have been mined after the state was read
 		return nil, err
 	}
-	return func(now channel.State) channel.State { return now.Mined(tx, true).Settle(c) }, nil
+	return func(now rule.State) rule.State { return now.Mined(tx, true).Settle(c) }, nil
 }

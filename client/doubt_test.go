@@ -55,7 +55,7 @@ func TestRevertedOpening(t *testing.T) {
 		all := p.channels()
 		require.Len(t, all, 2)
 		for _, s := range all {
-			if s.Phase() == channel.Closed {
+			if s.Phase == channel.Closed {
 				assert.True(t, s.Deposit.IsZero(), "nothing left the wallet")
 			} else {
 				assert.Equal(t, u(200), s.Deposit)
@@ -100,7 +100,7 @@ func TestOpenedAndClosedMeanwhile(t *testing.T) {
 		once(srv, "open", clienttest.Fault{LoseAnswer: true})
 		p.refused(p.do(http.MethodGet, rail+"/data", nil))
 		first := p.only()
-		require.Equal(t, channel.Opening, first.Phase())
+		require.Equal(t, channel.Opening, first.Phase)
 		closer := p.twin()
 		for e, err := range p.store.List(t.Context(), "") {
 			require.NoError(t, err)
@@ -113,10 +113,10 @@ func TestOpenedAndClosedMeanwhile(t *testing.T) {
 		require.Len(t, all, 2)
 		for _, s := range all {
 			if s.ID == first.ID {
-				assert.Equal(t, channel.Closed, s.Phase())
+				assert.Equal(t, channel.Closed, s.Phase)
 				assert.False(t, s.Deposit.IsZero(), "it was there")
 			} else {
-				assert.Equal(t, channel.Open, s.Phase())
+				assert.Equal(t, channel.Open, s.Phase)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func TestSponsoredOpeningInDoubt(t *testing.T) {
 					resp.Body.Close()
 				}
 				first := p.only()
-				require.Equal(t, channel.Opening, first.Phase(), name)
+				require.Equal(t, channel.Opening, first.Phase, name)
 				require.Zero(t, first.Opening.Hash)
 				p.restart()
 				if expired {

@@ -139,7 +139,7 @@ func ExampleSession_CloseChannel() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(state.Phase(), "deposited", state.Deposit, "paid", state.CloseAmount)
+		fmt.Println(state.Phase, "deposited", state.Deposit, "paid", state.CloseAmount)
 	}
 	// Output: closed deposited 5000 paid 100
 }

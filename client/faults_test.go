@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -77,7 +78,7 @@ func (p *payer) data(rail, query string) error {
 // noneForgotten checks that whatever is on chain is on record.
 func (p *payer) noneForgotten() {
 	p.t.Helper()
-	known := map[[32]byte]channel.State{}
+	known := map[[32]byte]channel.Info{}
 	for _, s := range p.channels() {
 		known[s.ID] = s
 	}
@@ -99,12 +100,12 @@ func TestBrokenWritesOfAnOpening(t *testing.T) {
 		account := p.srv.Accounts()[0]
 		for _, s := range p.channels() {
 			if s.ID != account.ChannelID {
-				assert.Equal(t, channel.Opening, s.Phase(), "written down, and never sent")
-				assert.True(t, s.Authorized().IsZero())
+				assert.Equal(t, channel.Opening, s.Phase, "written down, and never sent")
+				assert.True(t, s.Authorized.IsZero())
 				continue
 			}
 			assert.Equal(t, account.Accepted, s.Signed)
-			assert.False(t, u(300).Less(s.Authorized()))
+			assert.False(t, u(300).Less(s.Authorized))
 			assert.Equal(t, u(10_000), s.Deposit)
 		}
 	})
@@ -147,9 +148,9 @@ func TestTotalAfterARestart(t *testing.T) {
 func TestBrokenWritesOfAVoucher(t *testing.T) {
 	breakEveryWrite(t, func(p *payer, rail string) { p.get(rail + "/data") }, func(p *payer, rail string) error { return p.data(rail, "") }, func(t *testing.T, p *payer, rail string, broke bool) {
 		s := p.only()
-		assert.False(t, u(200).Less(s.Authorized()))
+		assert.False(t, u(200).Less(s.Authorized))
 		account, _ := p.srv.Account(s.ID)
-		assert.False(t, s.Authorized().Less(account.Accepted))
+		assert.False(t, s.Authorized.Less(account.Accepted))
 		p.get(rail + "/data")
 		s = p.agree()
 		if broke {
@@ -180,16 +181,16 @@ func TestBrokenWritesOfAClose(t *testing.T) {
 	}, func(t *testing.T, p *payer, rail string, broke bool) {
 		p.noneForgotten()
 		s := p.only()
-		data, _, err := p.store.Get(t.Context(), channel.StateKey(s.ID))
+		data, _, err := p.store.Get(t.Context(), rule.StateKey(s.ID))
 		require.NoError(t, err)
-		if stored, err := channel.Decode(data); assert.NoError(t, err) && stored.Phase() == channel.Open {
+		if stored, err := rule.Decode(data); assert.NoError(t, err) && stored.Phase() == channel.Open {
 			p.get(rail + "/data")
 			require.Len(t, p.channels(), 1, "what is not written down did not happen")
 		}
 		for range 2 {
 			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		}
-		assert.Equal(t, channel.Closed, p.only().Phase())
+		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.False(t, p.srv.Chain.Channel(s.ID).Exists)
 	})
 }
@@ -200,10 +201,10 @@ func TestBrokenReads(t *testing.T) {
 	p := newPayer(t, srv)
 	p.get("/data")
 	id := p.only().ID
-	data, rev, err := p.store.Get(t.Context(), channel.StateKey(id))
+	data, rev, err := p.store.Get(t.Context(), rule.StateKey(id))
 	require.NoError(t, err)
 	for name, damage := range map[string]string{"not JSON": "{", "a newer version": `{"version":99}`, "nothing": `{}`} {
-		rev, err = p.store.Put(t.Context(), channel.StateKey(id), []byte(damage), rev)
+		rev, err = p.store.Put(t.Context(), rule.StateKey(id), []byte(damage), rev)
 		require.NoError(t, err)
 		var n pen
 		n.counted(&p.cfg)
@@ -219,7 +220,7 @@ func TestBrokenReads(t *testing.T) {
 		}
 		assert.Equal(t, 1, errs, "it is listed as what it is")
 	}
-	_, err = p.store.Put(t.Context(), channel.StateKey(id), data, rev)
+	_, err = p.store.Put(t.Context(), rule.StateKey(id), data, rev)
 	require.NoError(t, err)
 	p.restart()
 	p.get("/data")

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -110,21 +111,21 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 	if scope.Protocol == voucher.V1 && scope.Payee == (common.Address{}) {
 		scope.Payee, scope.Token = c.Payee, c.Token
 	}
-	state, err := channel.Find(scope.Protocol, scope.ChainID, scope.Escrow, id, d, scope, channel.OnChain(c))
+	state, err := rule.Find(scope.Protocol, scope.ChainID, scope.Escrow, id, d, scope, rule.OnChain(c))
 	if err != nil {
 		return nil, err
 	}
 	state.CreatedAt, state.URL = time.Now().UTC(), how.place
 	if snap := how.snap; snap != nil {
-		if snap.Voucher == nil && state.Settled.Less(snap.Word.Accepted) {
-			return nil, fmt.Errorf("%w: the server says that it accepted %s and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, snap.Word.Accepted, state.Settled)
+		if snap.Voucher == nil && state.Settled.Less(snap.Report.Accepted) {
+			return nil, fmt.Errorf("%w: the server says that it accepted %s and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, snap.Report.Accepted, state.Settled)
 		}
 		if snap.Voucher != nil {
 			if state, err = state.Recover(*snap.Voucher); err != nil {
 				return nil, err
 			}
 		}
-		if state, err = state.Reconcile(snap.Word, voucher.Amount{}); err != nil {
+		if state, err = state.Reconcile(snap.Report, voucher.Amount{}); err != nil {
 			return nil, fmt.Errorf("%w: %w", channel.ErrNotOurs, err)
 		}
 	}
@@ -173,7 +174,7 @@ func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o c
 	if o.ChannelID != zeroHash && scope.Protocol == voucher.V1 {
 		var snap *channel.Snapshot
 		if o.Hints != nil {
-			snap = &channel.Snapshot{ChannelID: o.ChannelID, Word: *o.Hints}
+			snap = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
 		}
 		if a := try(o.ChannelID, channel.Descriptor{}, snap); a != nil {
 			return a
@@ -188,7 +189,7 @@ func (s *Session) find(ctx context.Context, p *payment, scope channel.Scope, o c
 }
 
 // free reports whether a channel on record may be found for the scope: it is of it, or of none, and can be paid from.
-func free(have channel.State, scope channel.Scope) bool {
+func free(have rule.State, scope channel.Scope) bool {
 	if have.Unbound() {
 		have.Scope.Origin = scope.Origin
 	}

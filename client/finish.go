@@ -146,9 +146,9 @@ func (p *payment) bound(r receipt.Receipt) error {
 	case !r.Session:
 		return nil // an acknowledgement without numbers
 	case r.ChannelID != p.account.ID():
-		return fmt.Errorf("%w: a receipt for channel %s on an answer for channel %s", channel.ErrServerWord, r.ChannelID, p.account.ID())
+		return fmt.Errorf("%w: a receipt for channel %s on an answer for channel %s", channel.ErrServerReport, r.ChannelID, p.account.ID())
 	case r.ChallengeID != p.known.challenge.ID:
-		return fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerWord)
+		return fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerReport)
 	}
 	return nil
 }
@@ -164,8 +164,8 @@ func (p *payment) settleClaim(ctx context.Context, r *receipt.Receipt) {
 	}
 }
 
-func word(r receipt.Receipt) channel.Word {
-	return channel.Word{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}
+func word(r receipt.Receipt) channel.Report {
+	return channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}
 }
 
 func (p *payment) tellPaid(ctx context.Context, status int, r *receipt.Receipt, err error) {

@@ -92,7 +92,7 @@ func TestTopUpAgreesToNoPrice(t *testing.T) {
 	}
 	p.get("/data?deposit=100")
 	require.Len(t, l.paid("topUp"), 2)
-	assert.Equal(t, u(200), p.only().Authorized())
+	assert.Equal(t, u(200), p.only().Authorized)
 }
 
 // TestRedirectsAreOneRequest: a server refuses each voucher as used up, takes the next, and redirects without a receipt,
@@ -116,15 +116,15 @@ func TestRedirectsAreOneRequest(t *testing.T) {
 			return reply(http.StatusFound, "", "Location", strings.TrimPrefix(s.URL, srv.URL)), nil
 		}
 		for range 3 {
-			before := p.only().Authorized()
+			before := p.only().Authorized
 			resp, err := p.do(http.MethodGet, rail+"/data", nil)
 			if err == nil {
 				resp.Body.Close()
 			}
-			assert.False(t, before.AddCapped(u(100)).Less(p.only().Authorized()), "%s after %s", p.only().Authorized(), before)
+			assert.False(t, before.AddCapped(u(100)).Less(p.only().Authorized), "%s after %s", p.only().Authorized, before)
 		}
 		l.answer = nil
-		for p.only().Claimed.Less(p.only().Authorized()) {
+		for p.only().Claimed.Less(p.only().Authorized) {
 			p.get(rail + "/data")
 		}
 	}

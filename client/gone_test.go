@@ -15,7 +15,7 @@ import (
 )
 
 // by splits the channels on record into the one with the id and the other.
-func (p *payer) by(id [32]byte) (one, other channel.State) {
+func (p *payer) by(id [32]byte) (one, other channel.Info) {
 	p.t.Helper()
 	all := p.channels()
 	require.Len(p.t, all, 2)
@@ -42,7 +42,7 @@ func TestForgottenChannel(t *testing.T) {
 			p.get(rail + "/data")
 			first, second := p.by(old.ID)
 			assert.True(t, first.Gone)
-			assert.Equal(t, channel.Open, first.Phase())
+			assert.Equal(t, channel.Open, first.Phase)
 			assert.True(t, first.HoldsMoney())
 			assert.Equal(t, u(300), first.Signed, "the voucher that was refused is out all the same")
 			assert.Equal(t, u(200), first.Claimed)
@@ -59,13 +59,13 @@ func TestForgottenChannel(t *testing.T) {
 			p.get(rail + "/data")
 			require.NoError(t, p.session.RequestClose(t.Context(), old.ID))
 			first, _ = p.by(old.ID)
-			assert.Equal(t, channel.Closing, first.Phase())
+			assert.Equal(t, channel.Closing, first.Phase)
 			require.ErrorIs(t, p.session.Withdraw(t.Context(), old.ID), escrow.ErrWouldRevert)
 			srv.Chain.Advance(escrow.GracePeriod)
 			before := srv.Chain.Balance(p.key.Address)
 			require.NoError(t, p.session.Withdraw(t.Context(), old.ID))
 			first, second = p.by(old.ID)
-			assert.Equal(t, channel.Closed, first.Phase())
+			assert.Equal(t, channel.Closed, first.Phase)
 			assert.Equal(t, u(300), second.Signed)
 			back := srv.Chain.Balance(p.key.Address).SubFloor(before)
 			assert.True(t, u(7000).Less(back), "%s of 10000 came back, the rest is the fee", back)
@@ -106,7 +106,7 @@ func TestAlwaysGone(t *testing.T) {
 		var signed voucher.Amount
 		for _, s := range p.channels() {
 			assert.True(t, s.Gone)
-			signed = signed.AddCapped(s.Authorized())
+			signed = signed.AddCapped(s.Authorized)
 		}
 		assert.Equal(t, u(400), signed)
 	}
@@ -125,7 +125,7 @@ func TestClosedByAnotherProcess(t *testing.T) {
 		p.session = here
 		p.get(rail + "/data")
 		first, second := p.by(old.ID)
-		assert.Equal(t, channel.Closed, first.Phase())
+		assert.Equal(t, channel.Closed, first.Phase)
 		assert.False(t, first.HoldsMoney())
 		assert.Equal(t, u(100), second.Signed)
 	}
@@ -145,8 +145,8 @@ func TestCloseRequestedByAnotherProcess(t *testing.T) {
 		p.get(rail + "/data")
 		p.get(rail + "/data")
 		first, second := p.by(old.ID)
-		assert.Equal(t, channel.Closing, first.Phase())
-		assert.False(t, u(200).Less(first.Authorized()))
+		assert.Equal(t, channel.Closing, first.Phase)
+		assert.False(t, u(200).Less(first.Authorized))
 		assert.Equal(t, u(200), second.Signed)
 	}
 }
@@ -172,7 +172,7 @@ func TestOpeningThatWasHeldBack(t *testing.T) {
 		}}
 		p.get(rail + "/data")
 		first := p.only()
-		assert.Equal(t, channel.Open, first.Phase())
+		assert.Equal(t, channel.Open, first.Phase)
 		resp, err := p.do(http.MethodGet, rail+"/data", nil)
 		require.NoError(t, err)
 		resp.Body.Close()

@@ -32,11 +32,11 @@ func (p *payer) cold(change ...func(*client.Config)) {
 }
 
 // sign is a voucher in a key's hand.
-func (p *payer) sign(key clienttest.Key, s channel.State, amount uint64) string {
+func (p *payer) sign(key clienttest.Key, s channel.Info, amount voucher.Amount) string {
 	p.t.Helper()
 	k, err := voucher.ParseKey(key.Hex)
 	require.NoError(p.t, err)
-	sig, err := k.SignVoucher(p.t.Context(), s.Domain(), voucher.Voucher{ChannelID: s.ID, Cumulative: u(amount)})
+	sig, err := k.SignVoucher(p.t.Context(), voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), voucher.Voucher{ChannelID: s.ID, Cumulative: amount})
 	require.NoError(p.t, err)
 	return hexutil.Encode(sig)
 }
@@ -53,53 +53,53 @@ func (l *liar) hinting(change func(d map[string]any)) {
 func TestForgedHintsOnAChannelThatWeHave(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	stranger := srv.Payer()
-	for name, lie := range map[string]func(p *payer, s channel.State, d map[string]any){
-		"flat figures": func(_ *payer, s channel.State, d map[string]any) {
+	for name, lie := range map[string]func(p *payer, s channel.Info, d map[string]any){
+		"flat figures": func(_ *payer, s channel.Info, d map[string]any) {
 			d["channelId"], d["acceptedCumulative"], d["requiredCumulative"] = s.ID.Hex(), "10000", "10000"
 			d["spent"], d["deposit"] = "10000", "10000"
 		},
-		"a low deposit": func(_ *payer, s channel.State, d map[string]any) {
+		"a low deposit": func(_ *payer, s channel.Info, d map[string]any) {
 			d["channelId"], d["acceptedCumulative"], d["requiredCumulative"] = s.ID.Hex(), "200", "300"
 			d["spent"], d["deposit"] = "200", "1"
 		},
-		"our voucher, and more required": func(_ *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"our voucher, and more required": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["requiredCumulative"] = "10000"
 			d["sessionSnapshot"] = snapshot
 		},
-		"more accepted, no voucher": func(_ *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"more accepted, no voucher": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["acceptedCumulative"], snapshot["spent"] = "10000", "10000"
 			delete(snapshot, "highestVoucher")
 			d["sessionSnapshot"] = snapshot
 		},
-		"a voucher of a stranger": func(p *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"a voucher of a stranger": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["acceptedCumulative"], snapshot["spent"] = "10000", "10000"
-			highest(snapshot)["cumulativeAmount"], highest(snapshot)["signature"] = "10000", p.sign(stranger, s, 10000)
+			highest(snapshot)["cumulativeAmount"], highest(snapshot)["signature"] = "10000", p.sign(stranger, s, u(10000))
 			d["sessionSnapshot"] = snapshot
 		},
-		"our signature under another amount": func(_ *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"our signature under another amount": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["acceptedCumulative"], snapshot["spent"] = "10000", "10000"
 			highest(snapshot)["cumulativeAmount"] = "10000"
 			d["sessionSnapshot"] = snapshot
 		},
-		"our voucher above the deposit": func(p *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
-			highest(snapshot)["cumulativeAmount"], highest(snapshot)["signature"] = "10001", p.sign(p.key, s, 10001)
+		"our voucher above the deposit": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
+			highest(snapshot)["cumulativeAmount"], highest(snapshot)["signature"] = "10001", p.sign(p.key, s, u(10001))
 			d["sessionSnapshot"] = snapshot
 		},
-		"another channel": func(_ *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"another channel": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["channelId"], highest(snapshot)["channelId"] = common.Hash{9}.Hex(), common.Hash{9}.Hex()
 			d["sessionSnapshot"], d["channelId"] = snapshot, common.Hash{9}.Hex()
 		},
-		"a channel that is not there": func(_ *payer, _ channel.State, d map[string]any) {
+		"a channel that is not there": func(_ *payer, _ channel.Info, d map[string]any) {
 			d["channelId"] = common.Hash{9}.Hex()
 		},
-		"nothing spent yet": func(_ *payer, s channel.State, d map[string]any) {
-			snapshot := snapshotOf(s)
+		"nothing spent yet": func(p *payer, s channel.Info, d map[string]any) {
+			snapshot := p.snapshotOf(s)
 			snapshot["spent"] = "0"
 			d["sessionSnapshot"] = snapshot
 		},
@@ -115,11 +115,11 @@ func TestForgedHintsOnAChannelThatWeHave(t *testing.T) {
 				l.hinting(func(d map[string]any) { lie(p, s, d) })
 				p.restart() // a challenge is asked for again
 				p.get(rail + "/data")
-				assert.Equal(t, u(300), p.agree().Authorized())
+				assert.Equal(t, u(300), p.agree().Authorized)
 				// And beside a voucher that is out already: the price of the route differs by the query.
 				p.get(rail + "/data?price=101")
 				now := p.agree()
-				assert.Equal(t, u(401), now.Authorized())
+				assert.Equal(t, u(401), now.Authorized)
 				assert.Equal(t, s.ID, now.ID)
 				assert.Equal(t, u(10_000), now.Deposit)
 				assert.EqualValues(t, 1, n.transactions.Load())
@@ -146,12 +146,12 @@ func TestFlatHintsOnAColdClient(t *testing.T) {
 			s := p.only()
 			if settled && rail == "/v1" { // its id is enough to read who the parties are
 				assert.Equal(t, old.ID, s.ID)
-				assert.Equal(t, u(300), p.agree().Authorized())
+				assert.Equal(t, u(300), p.agree().Authorized)
 				assert.Equal(t, u(200), s.Settled)
 				continue
 			}
 			assert.NotEqual(t, old.ID, s.ID)
-			assert.Equal(t, u(100), s.Authorized())
+			assert.Equal(t, u(100), s.Authorized)
 		}
 	}
 }
@@ -176,10 +176,10 @@ func TestForgedFlatHintsOnAColdClient(t *testing.T) {
 		s := p.only()
 		if s.ID == old.ID {
 			assert.Equal(t, "200", accepted)
-			assert.Equal(t, u(300), s.Authorized())
+			assert.Equal(t, u(300), s.Authorized)
 			assert.Equal(t, u(10_000), s.Deposit)
 		} else {
-			assert.Equal(t, u(100), s.Authorized())
+			assert.Equal(t, u(100), s.Authorized)
 		}
 	}
 }
@@ -202,7 +202,7 @@ func TestBareChannelID(t *testing.T) {
 		resp, err := p.do(http.MethodGet, "/v1/hinted?payer="+p.key.Address.Hex(), nil)
 		require.NoError(t, err)
 		resp.Body.Close()
-		assert.False(t, u(100*request).Less(p.only().Authorized()))
+		assert.False(t, u(100*request).Less(p.only().Authorized))
 	}
 	assert.Equal(t, old.ID, p.only().ID)
 	assert.Equal(t, u(300), p.agree().Signed)
@@ -265,7 +265,7 @@ func TestHintFromAnotherOrigin(t *testing.T) {
 		l := p.lied()
 		l.hinting(func(d map[string]any) {
 			if rail == "" {
-				d["sessionSnapshot"] = snapshotOf(s)
+				d["sessionSnapshot"] = p.snapshotOf(s)
 			} else {
 				d["channelId"] = s.ID.Hex()
 			}
@@ -273,7 +273,7 @@ func TestHintFromAnotherOrigin(t *testing.T) {
 		p.ok(p.send(p.request(t.Context(), http.MethodGet, twin(srv)+rail+"/data", nil)))
 		first, second := p.by(s.ID)
 		assert.Equal(t, s, first)
-		assert.Equal(t, u(100), second.Authorized())
+		assert.Equal(t, u(100), second.Authorized)
 		assert.Contains(t, second.Scope.Origin, "localhost")
 	}
 }

@@ -18,7 +18,7 @@ var (
 	rejected  = hands(402, client.Rejected)
 	unpaid    = hands(402, client.None)
 	overTime  = fails(context.DeadlineExceeded)
-	desync    = fails(channel.ErrServerWord)
+	desync    = fails(channel.ErrServerReport)
 	limited   = fails(channel.ErrLimit)
 	pending   = fails(client.ErrPending)
 	frame     = fails(client.ErrStream)

@@ -284,7 +284,7 @@ func (p *victim) atRisk(agreed int, more ...uint64) {
 		assert.True(t, time.Now().Before(until), "a proof for a challenge of the past")
 	}
 
-	records := map[common.Hash]channel.State{}
+	records := map[common.Hash]channel.Info{}
 	for _, s := range p.channels() {
 		records[s.ID] = s
 	}
@@ -301,9 +301,9 @@ func (p *victim) atRisk(agreed int, more ...uint64) {
 			continue
 		}
 		if onChain.Exists {
-			assert.True(t, record.HoldsMoney(), "channel %s holds %s and its record says %s", id, onChain.Deposit, record.Phase())
+			assert.True(t, record.HoldsMoney(), "channel %s holds %s and its record says %s", id, onChain.Deposit, record.Phase)
 		}
-		assert.False(t, record.Authorized().Less(highest), "more was signed than the record knows")
+		assert.False(t, record.Authorized.Less(highest), "more was signed than the record knows")
 	}
 	assert.False(t, sum.Less(all), "signed %s on all channels, agreed to at most %s", all, sum)
 	total := hostileLimits.Total

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -61,7 +62,7 @@ func (s *Session) hand(ctx context.Context, e journal.Entry) (err error) {
 }
 
 // lineOf begins a line about a channel on which rise was done.
-func lineOf(kind journal.Kind, state channel.State, rise ledger.Rise) journal.Entry {
+func lineOf(kind journal.Kind, state rule.State, rise ledger.Rise) journal.Entry {
 	e := journal.Entry{Kind: kind, Origin: state.Scope.Origin, ChannelID: state.ID, Before: rise.Before, After: rise.After, Raised: rise.By}
 	if rise.By.IsZero() {
 		e.Before, e.After = state.Authorized(), state.Authorized()
@@ -109,7 +110,7 @@ func (p *payment) record(ctx context.Context, kind journal.Kind, outcome Outcome
 }
 
 // recordFunding writes a line about a transaction that puts money into a channel.
-func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state channel.State, f channel.Funding, outcome Outcome, start time.Time, r *receipt.Receipt) {
+func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state rule.State, f rule.Funding, outcome Outcome, start time.Time, r *receipt.Receipt) {
 	if !s.keeps() || !f.Pending() {
 		return
 	}
@@ -125,7 +126,7 @@ func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state ch
 }
 
 // recordSettled writes what the chain has decided between two looks: an opening, a top-up, an end.
-func (s *Session) recordSettled(ctx context.Context, before, after channel.State) {
+func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
 	if !s.keeps() {
 		return
 	}
@@ -149,7 +150,7 @@ func (s *Session) recordSettled(ctx context.Context, before, after channel.State
 }
 
 // recordProof writes that we were shown to have signed more than the store knew.
-func (s *Session) recordProof(ctx context.Context, state channel.State, rise ledger.Rise) {
+func (s *Session) recordProof(ctx context.Context, state rule.State, rise ledger.Rise) {
 	if !s.keeps() || rise.By.IsZero() {
 		return
 	}
@@ -159,7 +160,7 @@ func (s *Session) recordProof(ctx context.Context, state channel.State, rise led
 }
 
 // recordFound writes that a channel came into the books that this journal has not seen opened.
-func (s *Session) recordFound(ctx context.Context, state channel.State) {
+func (s *Session) recordFound(ctx context.Context, state rule.State) {
 	if !s.keeps() {
 		return
 	}
@@ -169,14 +170,14 @@ func (s *Session) recordFound(ctx context.Context, state channel.State) {
 }
 
 // recordEnd writes a step of a channel's end.
-func (s *Session) recordEnd(ctx context.Context, state channel.State, e journal.Entry) {
+func (s *Session) recordEnd(ctx context.Context, state rule.State, e journal.Entry) {
 	e.Origin, e.ChannelID = state.Scope.Origin, state.ID
 	e.Before, e.After = state.Authorized(), state.Authorized()
 	s.write(ctx, e)
 }
 
 // recordClose writes how a close with the payee's help ended.
-func (s *Session) recordClose(ctx context.Context, state channel.State, outcome Outcome, start time.Time, a answer) {
+func (s *Session) recordClose(ctx context.Context, state rule.State, outcome Outcome, start time.Time, a answer) {
 	e := journal.Entry{
 		Kind: journal.KindClose, Cumulative: state.CloseAmount, Amount: state.CloseAmount, Transaction: state.CloseTx,
 		Outcome: string(outcome), Status: a.status, Problem: a.problem.Name(), Start: start,

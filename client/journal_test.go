@@ -67,8 +67,8 @@ func (d *diary) reconciles(p *payer) {
 	for _, s := range p.channels() {
 		t := totals[s.ID]
 		require.NotNil(p.t, t, "channel %s has no line", s.ID)
-		assert.Equal(p.t, s.Authorized(), t.Raised, "channel %s", s.ID)
-		assert.Empty(p.t, t.Gaps(s.Authorized()))
+		assert.Equal(p.t, s.Authorized, t.Raised, "channel %s", s.ID)
+		assert.Empty(p.t, t.Gaps(s.Authorized))
 		assert.Equal(p.t, s.Deposit, t.Funded, "channel %s", s.ID)
 		assert.Zero(p.t, t.Pending)
 	}
@@ -184,9 +184,9 @@ func TestJournalTogether(t *testing.T) {
 
 // TestJournalOfFoundChannels: what a channel comes with is a line, so that the sums are right from there on.
 func TestJournalOfFoundChannels(t *testing.T) {
-	for name, back := range map[string]func(t *testing.T, p *payer, s channel.State){
-		"by snapshot": func(*testing.T, *payer, channel.State) {},
-		"adopted": func(t *testing.T, p *payer, s channel.State) {
+	for name, back := range map[string]func(t *testing.T, p *payer, s channel.Info){
+		"by snapshot": func(*testing.T, *payer, channel.Info) {},
+		"adopted": func(t *testing.T, p *payer, s channel.Info) {
 			for range 2 { // twice is once
 				require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL, s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
 			}

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -79,11 +79,11 @@ func TestJournalOfTrouble(t *testing.T) {
 	// The signer refuses after the number was written down.
 	broken := errors.New("out of ink")
 	n.broken.Store(&broken)
-	before := p.only().Authorized()
+	before := p.only().Authorized
 	p.get("/data") // what was refused is free and signed
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
 	require.ErrorIs(t, e, broken)
-	require.True(t, before.Less(p.only().Authorized()))
+	require.True(t, before.Less(p.only().Authorized))
 	assert.Equal(t, "refused", last().Outcome)
 	assert.Equal(t, u(100), last().Raised)
 	n.broken.Store(nil)
@@ -194,18 +194,18 @@ func TestJournalOfAnOldStore(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}), d.kept)
 	p.get("/data")
 	id := p.only().ID
-	old, _, err := p.store.Get(t.Context(), channel.StateKey(id))
+	old, _, err := p.store.Get(t.Context(), rule.StateKey(id))
 	require.NoError(t, err)
 	p.get("/data")
 	p.get("/data")
 	_, err = p.srv.Settle(id)
 	require.NoError(t, err)
 	p.cold(d.kept)
-	_, err = p.store.Put(t.Context(), channel.StateKey(id), old, 0)
+	_, err = p.store.Put(t.Context(), rule.StateKey(id), old, 0)
 	require.NoError(t, err)
 	s, err := p.session.Refresh(t.Context(), id)
 	require.NoError(t, err)
-	assert.Equal(t, u(300), s.Authorized())
+	assert.Equal(t, u(300), s.Authorized)
 	proofs := d.of(journal.KindProve)
 	require.Len(t, proofs, 1)
 	assert.Equal(t, []voucher.Amount{u(100), u(300), u(200)}, []voucher.Amount{proofs[0].Before, proofs[0].After, proofs[0].Raised})

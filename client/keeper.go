@@ -8,8 +8,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // Chores is what a pass of the keeper left to be done.
@@ -131,7 +131,7 @@ func (k *keeper) pass(ctx context.Context) (err error) {
 			return errors.Join(append(errs, err)...)
 		}
 		for i, st := range some {
-			if err := k.tend(ctx, st.ID, channel.OnChain(states[i])); err != nil {
+			if err := k.tend(ctx, st.ID, rule.OnChain(states[i])); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -140,9 +140,9 @@ func (k *keeper) pass(ctx context.Context) (err error) {
 }
 
 // holding lists the payer's channels that hold money on this chain.
-func (k *keeper) holding(ctx context.Context) (all []channel.State, err error) {
+func (k *keeper) holding(ctx context.Context) (all []rule.State, err error) {
 	k.unreadable = nil
-	for st, err := range k.s.Channels(ctx) {
+	for st, err := range k.s.ledger.Each(ctx) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)

@@ -19,6 +19,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -87,7 +88,7 @@ func TestKeepWithdraws(t *testing.T) {
 				began := time.Now()
 				before := p.srv.Chain.Balance(p.key.Address)
 				p.keeping()
-				for p.only().Phase() != channel.Closed {
+				for p.only().Phase != channel.Closed {
 					require.Less(t, time.Since(began), 20*time.Minute)
 					ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 					require.ErrorIs(t, p.session.Keep(ctx), context.DeadlineExceeded)
@@ -128,7 +129,7 @@ func TestFinish(t *testing.T) {
 		assert.Less(t, took, escrow.GracePeriod+10*time.Second)
 		assert.Less(t, len(n.called("eth_getBlockByNumber")), 100, "the node is not asked all the time")
 		for _, s := range p.channels() {
-			assert.Equal(t, channel.Closed, s.Phase())
+			assert.Equal(t, channel.Closed, s.Phase)
 		}
 		began = time.Now()
 		require.NoError(t, p.session.Finish(t.Context()))
@@ -155,7 +156,7 @@ func TestKeepWatchesCloses(t *testing.T) {
 						return nil, cut
 					}
 					require.ErrorIs(t, p.session.CloseChannel(t.Context(), s.ID), cut)
-					assert.Equal(t, channel.Closing, p.only().Phase())
+					assert.Equal(t, channel.Closing, p.only().Phase)
 					p.keeping()
 					began := time.Now()
 					answered := make(chan struct{})
@@ -176,7 +177,7 @@ func TestKeepWatchesCloses(t *testing.T) {
 					}
 					require.NoError(t, p.session.Finish(t.Context()))
 					took := time.Since(began)
-					assert.Equal(t, channel.Closed, p.only().Phase())
+					assert.Equal(t, channel.Closed, p.only().Phase)
 					if arrives {
 						<-answered
 						assert.Less(t, took, 2*time.Minute)
@@ -211,10 +212,10 @@ func TestKeepThroughOutages(t *testing.T) {
 		assert.Greater(t, len(delayed), 25)
 		assert.Less(t, len(delayed), 45)
 		require.ErrorIs(t, delayed[0].Err, escrow.ErrRPC)
-		assert.Equal(t, channel.Closing, p.only().Phase())
+		assert.Equal(t, channel.Closing, p.only().Phase)
 		n.lie(nil)
 		require.NoError(t, p.session.Finish(t.Context()))
-		assert.Equal(t, channel.Closed, p.only().Phase())
+		assert.Equal(t, channel.Closed, p.only().Phase)
 	})
 }
 
@@ -247,9 +248,9 @@ func TestKeepOfANodeThatLies(t *testing.T) {
 		assert.GreaterOrEqual(t, pens.transactions.Load(), int64(2))
 		n.lie(nil)
 		assert.Zero(t, p.tend().Left)
-		assert.Equal(t, channel.Open, p.only().Phase())
+		assert.Equal(t, channel.Open, p.only().Phase)
 		assert.Len(t, p.events.of(client.EventReopened), 1)
-		assert.Equal(t, u(100), p.only().Authorized())
+		assert.Equal(t, u(100), p.only().Authorized)
 	})
 }
 
@@ -289,14 +290,14 @@ func TestTendNotices(t *testing.T) {
 		srv.Chain.Advance(escrow.GracePeriod)
 		p.withdraw(s)
 		assert.Zero(t, p.tend().Left)
-		assert.Equal(t, channel.Closed, p.only().Phase())
+		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.Len(t, p.events.of(client.EventClosed), 1)
 		assert.Empty(t, p.events.of(client.EventDelayed))
 	}
 }
 
 // reopen is another program that tops up.
-func (p *payer) reopen(s channel.State) {
+func (p *payer) reopen(s channel.Info) {
 	p.t.Helper()
 	up, err := p.cfg.Chain.PrepareTopUp(p.t.Context(), escrow.TopUpParams{
 		Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, Payer: p.cfg.Payer, Descriptor: s.Descriptor, Additional: u(50),
@@ -336,12 +337,12 @@ func TestTendDecidesFundings(t *testing.T) {
 				if err == nil {
 					resp.Body.Close()
 				}
-				assert.Equal(t, channel.Opening, p.only().Phase())
+				assert.Equal(t, channel.Opening, p.only().Phase)
 				signer := p.cfg.Signer
 				p.keeping()
 				if mined {
 					assert.Zero(t, p.tend().Left)
-					assert.Equal(t, channel.Open, p.only().Phase())
+					assert.Equal(t, channel.Open, p.only().Phase)
 					assert.Len(t, p.events.of(client.EventOpened), 1)
 				} else {
 					c := p.tend()
@@ -349,7 +350,7 @@ func TestTendDecidesFundings(t *testing.T) {
 					assert.LessOrEqual(t, c.Wait, 15*time.Second)
 					srv.Chain.Advance(time.Minute)
 					assert.Zero(t, p.tend().Left)
-					assert.Equal(t, channel.Closed, p.only().Phase())
+					assert.Equal(t, channel.Closed, p.only().Phase)
 					assert.True(t, p.only().Deposit.IsZero())
 					return
 				}
@@ -395,7 +396,7 @@ func TestTendNeeds(t *testing.T) {
 	p.get("/data")
 	s := p.only()
 	require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
-	_, err := p.store.Put(t.Context(), channel.StateKey(common.Hash{1}), []byte(`{"version":99}`), 0)
+	_, err := p.store.Put(t.Context(), rule.StateKey(common.Hash{1}), []byte(`{"version":99}`), 0)
 	require.NoError(t, err)
 	c, err := p.session.Tend(t.Context())
 	require.ErrorIs(t, err, channel.ErrRecord)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
@@ -79,7 +80,7 @@ func (s *Session) route(k routeKey) *known {
 	if n == nil {
 		return nil
 	}
-	if n.offer.Live(time.Now().Add(n.skew+expiryMargin)) != nil {
+	if rule.Live(n.offer, time.Now().Add(n.skew+expiryMargin)) != nil {
 		delete(s.routes, k)
 		return nil
 	}
@@ -167,12 +168,12 @@ func (s *Session) recognize(req *http.Request, h http.Header) (*known, error) {
 	var errs []error
 	ahead := skew(h)
 	for _, c := range wanted(req, challenges...) {
-		o, err := channel.ParseOffer(c)
+		o, err := rule.ParseOffer(c)
 		if errors.Is(err, channel.ErrNotSession) {
 			continue
 		}
 		if err == nil {
-			err = o.Live(time.Now().Add(ahead))
+			err = rule.Live(o, time.Now().Add(ahead))
 		}
 		if err == nil {
 			err = s.trust(req.URL, &o)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -26,7 +27,7 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 
 // WithBudget returns a context whose requests together may cost amount base units at most: one run of an agent, one
 // job. What certainly was not charged is given back. A request that does not fit fails with a [channel.LimitError] about
-// [channel.RunBudget]; nothing is signed for it. A budget within another spends both. The budget is in memory and is
+// [channel.LimitBudget]; nothing is signed for it. A budget within another spends both. The budget is in memory and is
 // counted from zero each time this is called.
 func WithBudget(ctx context.Context, amount voucher.Amount) context.Context {
 	outer, _ := ctx.Value(runKey{}).(*ledger.Run)
@@ -45,23 +46,23 @@ func BudgetLeft(ctx context.Context) (left voucher.Amount, ok bool) {
 // terms are what a request to an origin is held to: the limits of the config, those of the origin in their place, and
 // those of the context within what the owner allows.
 func (s *Session) terms(ctx context.Context, origin string) (ledger.Terms, error) {
-	lim := s.cfg.Limits
+	lim := rule.Of(s.cfg.Limits)
 	var err error
 	if own, ok := s.cfg.Origins[origin]; ok {
-		if lim, err = lim.Narrow(own, own); err != nil {
+		if lim, err = lim.Override(own, own); err != nil {
 			return ledger.Terms{}, err
 		}
 	}
 	most := s.cfg.Raise
 	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
 	for _, own := range outer {
-		if lim, err = lim.Narrow(own, most); err != nil {
+		if lim, err = lim.Override(own, most); err != nil {
 			return ledger.Terms{}, err
 		}
 		most = channel.Limits{}
 	}
 	run, _ := ctx.Value(runKey{}).(*ledger.Run)
-	return ledger.Terms{Limits: lim, Run: run}, nil
+	return ledger.Terms{Limits: lim.Limits, Run: run}, nil
 }
 
 // Approval is what Config.Approve is asked about.
@@ -110,7 +111,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 
 // decide says what the limits make of an offer, on the channel that would pay for it.
 func (s *Session) decide(ctx context.Context, origin string, o channel.Offer) (channel.Decision, error) {
-	scope := o.Scope(origin, s.payer, s.ledger.Signer())
+	scope := rule.ScopeOf(o, origin, s.payer, s.ledger.Signer())
 	lim, err := s.ledger.Limited(ctx, scope)
 	if err != nil {
 		return channel.Decision{}, err
@@ -140,7 +141,7 @@ func (p *payment) approve(ctx context.Context, o channel.Offer) error {
 	if lim.Ask.IsZero() || !lim.Ask.Less(o.Price) || !p.approved.Less(o.Price) {
 		return nil
 	}
-	d := channel.Decision{Verdict: channel.Query, Rule: "Ask", Wanted: o.Price, Allowed: lim.Ask}
+	d := channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: o.Price, Allowed: lim.Ask}
 	if p.s.cfg.Approve == nil {
 		return &channel.LimitError{Limit: "Ask", Wanted: o.Price, Allowed: lim.Ask, Left: lim.Ask}
 	}

@@ -46,7 +46,7 @@ func TestWithBudget(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, u(50), left)
 		signed := p.only().Signed
-		assert.Equal(t, channel.LimitError{Limit: channel.RunBudget, Wanted: u(400), Allowed: u(350), Left: u(50)}, p.over(p.in(ctx, rail+"/data")))
+		assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(400), Allowed: u(350), Left: u(50)}, p.over(p.in(ctx, rail+"/data")))
 		assert.Equal(t, signed, p.agree().Signed)
 		p.ok(p.in(t.Context(), rail+"/data")) // others go on
 		p.ok(p.in(ctx, "/free"))
@@ -90,7 +90,7 @@ func TestWindowsOutliveASession(t *testing.T) {
 		rooms, err := p.session.Budgets(t.Context())
 		require.NoError(t, err)
 		require.Len(t, rooms, 3)
-		assert.Equal(t, channel.Room{Rule: channel.Rule{Name: "All.Month", Seconds: channel.Month, Allowed: limits.Total}, Used: u(200)}, rooms[0])
+		assert.Equal(t, channel.Room{Rule: channel.BudgetRule{Name: "All.Month", Length: 30 * 24 * time.Hour, Allowed: limits.Total}, Used: u(200)}, rooms[0])
 	}
 }
 
@@ -193,7 +193,7 @@ func TestApprove(t *testing.T) {
 	assert.Empty(t, asked, "not above")
 	p.get("/data?price=101")
 	require.Len(t, asked, 1)
-	assert.Equal(t, channel.Decision{Verdict: channel.Query, Rule: "Ask", Wanted: u(101), Allowed: u(100), Left: u(800)}, asked[0].Decision)
+	assert.Equal(t, channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: u(101), Allowed: u(100), Left: u(800)}, asked[0].Decision)
 	assert.Equal(t, "GET /data", asked[0].Route)
 	assert.Equal(t, srv.Payee, asked[0].Offer.Payee)
 	p.get("/data?price=101") // the remembered challenge does not go round it

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 )
@@ -79,7 +80,7 @@ func (p *payment) manage(ctx context.Context, methods []string, credential func(
 			return a, nil
 		case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
 			i++
-		case a.fresh != nil && a.fresh.challenge.ID != p.known.challenge.ID && a.fresh.offer.SameTerms(p.known.offer) && stale == 0:
+		case a.fresh != nil && a.fresh.challenge.ID != p.known.challenge.ID && rule.SameTerms(a.fresh.offer, p.known.offer) && stale == 0:
 			stale++
 			p.known = a.fresh
 		default:

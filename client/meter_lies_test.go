@@ -31,9 +31,9 @@ func TestForgedFrames(t *testing.T) {
 		want   error
 		signed uint64
 	}{
-		"the whole deposit":     {func(id common.Hash) string { return needs(id, 10_000) }, channel.ErrServerWord, 10},
-		"above the deposit":     {func(id common.Hash) string { return needs(id, 20_000) }, channel.ErrServerWord, 10},
-		"one unit and one more": {func(id common.Hash) string { return needs(id, 21) }, channel.ErrServerWord, 10},
+		"the whole deposit":     {func(id common.Hash) string { return needs(id, 10_000) }, channel.ErrServerReport, 10},
+		"above the deposit":     {func(id common.Hash) string { return needs(id, 20_000) }, channel.ErrServerReport, 10},
+		"one unit and one more": {func(id common.Hash) string { return needs(id, 21) }, channel.ErrServerReport, 10},
 		"another channel":       {func(common.Hash) string { return needs(other, 20) }, client.ErrStream, 10},
 		"not JSON":              {func(common.Hash) string { return "event: payment-need-voucher\ndata: {\n\n" }, client.ErrStream, 10},
 		"no channel": {func(common.Hash) string {
@@ -72,7 +72,7 @@ func TestForgedFrames(t *testing.T) {
 			assert.NotContains(t, body, "never")
 			s := p.only()
 			assert.Equal(t, u(c.signed), s.Signed)
-			assert.Equal(t, u(c.signed), s.Authorized())
+			assert.Equal(t, u(c.signed), s.Authorized)
 			assert.Equal(t, u(10_000), s.Deposit, "no top-up for a forged number")
 		})
 	}
@@ -99,7 +99,7 @@ func TestForgedReceiptFrames(t *testing.T) {
 	s := p.only()
 	assert.Equal(t, u(10), s.Claimed)
 	assert.Equal(t, u(10), s.Spent)
-	assert.Equal(t, u(10), s.Authorized())
+	assert.Equal(t, u(10), s.Authorized)
 }
 
 // TestPaidOnceMeansOnce: where the unit is the request, no frame gets a second one.
@@ -112,8 +112,8 @@ func TestPaidOnceMeansOnce(t *testing.T) {
 		return errors.Join(m.Charge(1), m.Send("x"), m.Raw([]byte(needs(srv.Accounts()[0].ChannelID, 20))), m.Send("never"))
 	}))
 	_, e := p.broken(p.do(http.MethodGet, "/forged", nil))
-	assert.ErrorIs(t, e, channel.ErrServerWord)
-	assert.Equal(t, u(10), p.only().Authorized())
+	assert.ErrorIs(t, e, channel.ErrServerReport)
+	assert.Equal(t, u(10), p.only().Authorized)
 }
 
 // TestRefusedVoucher: a payee that asks for a voucher and does not take it ends the stream with an error that
@@ -133,7 +133,7 @@ func TestRefusedVoucher(t *testing.T) {
 			assert.ErrorIs(t, e, client.ErrRejected)
 			assert.ErrorContains(t, e, fmt.Sprint(status))
 			assert.Equal(t, 1, strings.Count(body, "\n\n"))
-			assert.Equal(t, u(20), p.only().Authorized())
+			assert.Equal(t, u(20), p.only().Authorized)
 			srv.OnRequest(nil)
 			p.get("/data")
 			assert.Equal(t, u(110), p.only().Spent)

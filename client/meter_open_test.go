@@ -17,7 +17,7 @@ func TestStreamThatOpens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
 			p.get(path)
-			assert.Equal(t, channel.Open, p.only().Phase())
+			assert.Equal(t, channel.Open, p.only().Phase)
 			assert.Len(t, p.events.of(client.EventOpened), 1)
 		})
 	}

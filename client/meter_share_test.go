@@ -92,7 +92,7 @@ func TestTakenPieces(t *testing.T) {
 	take <- false
 	s := p.only()
 	assert.Equal(t, u(10*(2+rounds+1)), srv.Accounts()[0].Spent)
-	assert.Equal(t, u(10*(2+rounds+1)), s.Authorized())
+	assert.Equal(t, u(10*(2+rounds+1)), s.Authorized)
 }
 
 // TestAskedForWhatIsSigned: two streams ask for the same number, because the payee has heard of neither's voucher yet. Each
@@ -119,7 +119,7 @@ func TestAskedForWhatIsSigned(t *testing.T) {
 	for i, r := range readers {
 		event(t, r)
 		event(t, r)
-		assert.Equal(t, u(uint64(30+10*i)), p.only().Authorized())
+		assert.Equal(t, u(uint64(30+10*i)), p.only().Authorized)
 	}
 }
 

@@ -134,7 +134,7 @@ func TestStreamLimits(t *testing.T) {
 			paid := u(uint64(10 * c.pieces))
 			assert.Equal(t, paid, e.Price, "the error says what the stream cost")
 			s := p.only()
-			assert.Equal(t, paid, s.Authorized())
+			assert.Equal(t, paid, s.Authorized)
 			assert.Equal(t, paid, s.Signed)
 		})
 	}
@@ -161,7 +161,7 @@ func TestStreamStep(t *testing.T) {
 		require.ErrorAs(t, e, &desync)
 		assert.Equal(t, u(30), desync.Required)
 		assert.Equal(t, u(20), desync.Ours)
-		assert.Equal(t, u(10), p.only().Authorized())
+		assert.Equal(t, u(10), p.only().Authorized)
 	})
 	t.Run("allowed, and the deposit grows with it", func(t *testing.T) {
 		p := newPayer(t, srv, func(c *client.Config) { c.Limits.Step, c.Limits.Fund = u(30), u(35) })
@@ -180,7 +180,7 @@ func TestStreamAhead(t *testing.T) {
 			assert.Equal(t, want, vouchers(srv)[http.MethodHead])
 			s := p.only()
 			assert.Equal(t, u(1000), s.Claimed)
-			assert.False(t, s.Claimed.AddCapped(u(ahead)).Less(s.Authorized()), "the exposure is Ahead, and was %s", s.Authorized())
+			assert.False(t, s.Claimed.AddCapped(u(ahead)).Less(s.Authorized), "the exposure is Ahead, and was %s", s.Authorized)
 		})
 	}
 }
@@ -229,7 +229,7 @@ func TestStreamsShareAChannel(t *testing.T) {
 			require.True(t, ok)
 			assert.Equal(t, u(3000), account.Spent)
 			// Each stream may have asked for one piece that another one's voucher brought it.
-			assert.False(t, u(3000+6*10+c.ahead).Less(s.Authorized()), "authorized %s", s.Authorized())
+			assert.False(t, u(3000+6*10+c.ahead).Less(s.Authorized), "authorized %s", s.Authorized)
 		})
 	}
 }

@@ -105,7 +105,7 @@ func TestNamedChannel(t *testing.T) {
 	}
 	p.get("/data")
 	p.get("/v1/data")
-	var v2, v1 channel.State
+	var v2, v1 channel.Info
 	for _, s := range p.channels() {
 		if s.Protocol == voucher.V2 {
 			v2 = s

@@ -51,8 +51,8 @@ func TestWithChannel(t *testing.T) {
 		resp, err = named(second.ID)
 		require.ErrorIs(t, p.refused(resp, err), channel.ErrNotOurs)
 		one, two = p.by(first.ID)
-		assert.Equal(t, u(300), one.Authorized())
-		assert.Equal(t, u(300), two.Authorized())
+		assert.Equal(t, u(300), one.Authorized)
+		assert.Equal(t, u(300), two.Authorized)
 	}
 }
 
@@ -132,17 +132,17 @@ func TestAdoptRefuses(t *testing.T) {
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		url string
-		s   channel.State
+		s   channel.Info
 		d   channel.Descriptor
 	}{
 		"of a stranger":   {srv.URL, theirs, theirs.Descriptor},
 		"tampered":        {srv.URL, mine, tampered},
 		"no descriptor":   {srv.URL, mine, channel.Descriptor{}},
-		"not on chain":    {srv.URL, channel.State{ID: common.Hash{9}, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
-		"another chain":   {srv.URL, channel.State{ID: mine.ID, Protocol: mine.Protocol, ChainID: 4217, Escrow: mine.Escrow}, mine.Descriptor},
+		"not on chain":    {srv.URL, channel.Info{ID: common.Hash{9}, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
+		"another chain":   {srv.URL, channel.Info{ID: mine.ID, Protocol: mine.Protocol, ChainID: 4217, Escrow: mine.Escrow}, mine.Descriptor},
 		"not an origin":   {"data", mine, mine.Descriptor},
-		"another escrow":  {srv.URL, channel.State{ID: mine.ID, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: common.HexToAddress("0xaa")}, mine.Descriptor},
-		"the other rails": {srv.URL, channel.State{ID: mine.ID, Protocol: voucher.V1, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
+		"another escrow":  {srv.URL, channel.Info{ID: mine.ID, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: common.HexToAddress("0xaa")}, mine.Descriptor},
+		"the other rails": {srv.URL, channel.Info{ID: mine.ID, Protocol: voucher.V1, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
 	} {
 		require.Error(t, p.session.Adopt(t.Context(), c.url, c.s.Protocol, c.s.ChainID, c.s.Escrow, c.s.ID, c.d), name)
 		assert.Empty(t, p.channels(), name)

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -20,7 +21,7 @@ import (
 // replaces is the channel that the scope used until now, nil where it had none.
 func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready bool, err error) {
 	if p.opening == nil {
-		if p.opening, err = p.s.fly(ctx, p.scope(p.known.offer).Key()); err != nil || p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, rule.ScopeKey(p.scope(p.known.offer))); err != nil || p.opening == nil {
 			return false, err
 		}
 		return false, nil // look again: the one before may have opened it
@@ -49,7 +50,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 	if err != nil {
 		return false, err
 	}
-	state, err := channel.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, p.scope(p.known.offer), channel.Funding{
+	state, err := rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, p.scope(p.known.offer), rule.Funding{
 		Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
 	})
 	if err != nil {
@@ -77,7 +78,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 // second one.
 func (p *payment) resumeOpening(ctx context.Context, account *ledger.Account) (ready bool, err error) {
 	if p.opening == nil {
-		if p.opening, err = p.s.fly(ctx, p.scope(p.known.offer).Key()); err != nil || p.opening == nil {
+		if p.opening, err = p.s.fly(ctx, rule.ScopeKey(p.scope(p.known.offer))); err != nil || p.opening == nil {
 			return false, err
 		}
 		return false, nil
@@ -97,7 +98,7 @@ func (p *payment) resumeOpening(ctx context.Context, account *ledger.Account) (r
 
 // opened books the payee's acceptance of the opening.
 func (p *payment) opened(ctx context.Context) {
-	err := p.account.Update(ctx, channel.State.Acknowledged)
+	err := p.account.Update(ctx, rule.State.Acknowledged)
 	if err != nil {
 		p.s.log.WarnContext(ctx, "an opened channel could not be written down as open; the chain will be asked next time", "channel", p.account.ID(), "error", err)
 	}
@@ -108,7 +109,7 @@ func (p *payment) opened(ctx context.Context) {
 }
 
 // settle asks the chain about a channel and books the answer.
-func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.State, error) {
+func (s *Session) settle(ctx context.Context, account *ledger.Account) (rule.State, error) {
 	before := account.State()
 	word, err := s.chainWord(ctx, before)
 	if err != nil {
@@ -119,8 +120,8 @@ func (s *Session) settle(ctx context.Context, account *ledger.Account) (channel.
 
 // settled books a word of the chain that was asked for when the channel stood as before. Where the record was written
 // since by one who saw the channel opened, a word that does not know it is the older one, and says nothing.
-func settled(before channel.State, c channel.OnChain) func(channel.State) channel.State {
-	return func(now channel.State) channel.State {
+func settled(before rule.State, c rule.OnChain) func(rule.State) rule.State {
+	return func(now rule.State) rule.State {
 		if !c.Exists && before.Opening.Pending() && now.Confirmed && !now.Opening.Pending() {
 			return now
 		}
@@ -129,7 +130,7 @@ func settled(before channel.State, c channel.OnChain) func(channel.State) channe
 }
 
 // book writes down what the chain says of a channel, in the journal too, and tells what it means.
-func (s *Session) book(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (channel.State, error) {
+func (s *Session) book(ctx context.Context, account *ledger.Account, word func(rule.State) rule.State) (rule.State, error) {
 	before, after, err := s.enter(ctx, account, word)
 	if err == nil {
 		s.recordSettled(ctx, before, after)
@@ -138,7 +139,7 @@ func (s *Session) book(ctx context.Context, account *ledger.Account, word func(c
 }
 
 // look is settle for one who writes the journal's line about the end of the channel itself.
-func (s *Session) look(ctx context.Context, account *ledger.Account) (channel.State, error) {
+func (s *Session) look(ctx context.Context, account *ledger.Account) (rule.State, error) {
 	before := account.State()
 	word, err := s.chainWord(ctx, before)
 	if err != nil {
@@ -149,10 +150,10 @@ func (s *Session) look(ctx context.Context, account *ledger.Account) (channel.St
 }
 
 // enter writes down what the chain says of a channel. After an error the two states are the same.
-func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (before, after channel.State, err error) {
+func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(rule.State) rule.State) (before, after rule.State, err error) {
 	before = account.State()
 	var rise ledger.Rise
-	if err := account.Update(ctx, func(s channel.State) channel.State {
+	if err := account.Update(ctx, func(s rule.State) rule.State {
 		n := word(s)
 		rise = ledger.Rise{}.Plus(s.Authorized(), n.Authorized())
 		return n
@@ -176,7 +177,7 @@ func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(
 }
 
 // bookNews is book, without a write where the chain says nothing new.
-func (s *Session) bookNews(ctx context.Context, account *ledger.Account, word func(channel.State) channel.State) (channel.State, error) {
+func (s *Session) bookNews(ctx context.Context, account *ledger.Account, word func(rule.State) rule.State) (rule.State, error) {
 	if st := account.State(); reflect.DeepEqual(st, word(st)) {
 		return st, nil
 	}
@@ -184,29 +185,29 @@ func (s *Session) bookNews(ctx context.Context, account *ledger.Account, word fu
 }
 
 // onChain reads a channel, past every cache.
-func (s *Session) onChain(ctx context.Context, st channel.State) (channel.OnChain, error) {
+func (s *Session) onChain(ctx context.Context, st rule.State) (rule.OnChain, error) {
 	if s.cfg.Chain == nil {
-		return channel.OnChain{}, ErrNoChain
+		return rule.OnChain{}, ErrNoChain
 	}
 	s.cfg.Chain.Forget(st.ID)
 	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID})
 	if err != nil {
-		return channel.OnChain{}, err
+		return rule.OnChain{}, err
 	}
-	return channel.OnChain(c), nil
+	return rule.OnChain(c), nil
 }
 
 // covered reports whether the deposit covers an ask on a channel as it stands. It counts nothing against
 // Limits.Total; the error is a limit's that no top-up of another request can change.
-func (p *payment) covered(state channel.State, need channel.Ask) (bool, error) {
-	plan, err := channel.PlanPayment(&state, need, voucher.Amount{}, voucher.Amount{}, p.terms.Limits)
-	return plan.Step == channel.Pay, err
+func (p *payment) covered(state rule.State, need rule.Request) (bool, error) {
+	plan, err := rule.PlanPayment(&state, need, voucher.Amount{}, voucher.Amount{}, rule.Of(p.terms.Limits))
+	return plan.Step == rule.Pay, err
 }
 
 // topUp sees to it that a channel's deposit covers need, one request at a time: the others look again then. The same
 // transaction is presented until the payee or the chain has decided it; a second one is never signed for the
 // same need. view is the channel as the ask has to see it.
-func (p *payment) topUp(ctx context.Context, account *ledger.Account, need channel.Ask, view func() channel.State) error {
+func (p *payment) topUp(ctx context.Context, account *ledger.Account, need rule.Request, view func() rule.State) error {
 	f, err := p.s.fly(ctx, "topup "+account.ID().Hex())
 	if err != nil || f == nil {
 		return err // nil: somebody else did; look again
@@ -221,7 +222,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	if !state.ToppingUp.Pending() {
 		now := view()
 		plan, err := p.s.ledger.Reserve(ctx, account.State().Scope, &now, need, p.known.offer.Suggested)
-		if err != nil || plan.Step != channel.TopUp {
+		if err != nil || plan.Step != rule.TopUp {
 			return err // nil: it is covered by now
 		}
 		if state, err = p.prepareTopUp(ctx, account, now.Deposit, plan.Amount); err != nil {
@@ -251,7 +252,7 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need chann
 	}
 	switch {
 	case err == nil && answer.ok():
-		if err := account.Update(ctx, channel.State.ToppedUp); err != nil {
+		if err := account.Update(ctx, rule.State.ToppedUp); err != nil {
 			return err
 		}
 		p.s.recordFunding(ctx, journal.KindTopUp, account.State(), state.ToppingUp, Accepted, start, answer.receipt)
@@ -273,7 +274,7 @@ var errOvertaken = errors.New("client: another session topped the channel up")
 
 // prepareTopUp signs a top-up of a deposit and writes it down. Where the record has another deposit by now, or a top-up
 // that is under way, the amount was planned for what is no more: it is [errOvertaken], and the transaction stays here.
-func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, deposit, amount voucher.Amount) (channel.State, error) {
+func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, deposit, amount voucher.Amount) (rule.State, error) {
 	state := account.State()
 	switch {
 	case p.s.cfg.Chain == nil:
@@ -290,11 +291,11 @@ func (p *payment) prepareTopUp(ctx context.Context, account *ledger.Account, dep
 		return state, err
 	}
 	overtaken := false
-	err = account.Update(ctx, func(s channel.State) channel.State {
+	err = account.Update(ctx, func(s rule.State) rule.State {
 		if overtaken = s.Deposit != deposit || s.ToppingUp.Pending(); overtaken {
 			return s
 		}
-		return s.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
+		return s.Funded(rule.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
 	})
 	if err == nil && overtaken {
 		err = errOvertaken

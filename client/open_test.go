@@ -94,7 +94,7 @@ func TestPayeeLikeMppRs(t *testing.T) {
 		account, _ := srv.Account(s.ID)
 		assert.Equal(t, u(100*uint64(served)), account.Spent)
 		assert.GreaterOrEqual(t, served, 5)
-		assert.False(t, account.Spent.AddCapped(u(100)).Less(s.Authorized()), "signed %s for %s", s.Authorized(), account.Spent)
+		assert.False(t, account.Spent.AddCapped(u(100)).Less(s.Authorized), "signed %s for %s", s.Authorized, account.Spent)
 		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		assert.False(t, srv.Chain.Channel(s.ID).Exists)
 	}
@@ -111,10 +111,10 @@ func TestShortOpenings(t *testing.T) {
 			s := p.only()
 			account, _ := srv.Account(s.ID)
 			assert.Equal(t, u(200), account.Spent)
-			assert.False(t, u(300).Less(s.Authorized()), "the opening's price, and the two requests'")
+			assert.False(t, u(300).Less(s.Authorized), "the opening's price, and the two requests'")
 			assert.Equal(t, account.Accepted, s.Signed)
 			if style == clienttest.FullReceipts {
-				assert.Equal(t, u(200), s.Authorized(), "the receipt says that the opening was not charged")
+				assert.Equal(t, u(200), s.Authorized, "the receipt says that the opening was not charged")
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func TestReceiptStyles(t *testing.T) {
 				}
 			}
 			s := p.agree()
-			assert.Equal(t, channel.Open, s.Phase())
+			assert.Equal(t, channel.Open, s.Phase)
 			assert.True(t, s.Accepted.IsZero(), "nothing was said of it")
 			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 		}
@@ -196,7 +196,7 @@ func TestSignerFails(t *testing.T) {
 		assert.Equal(t, client.Refused, e.Outcome)
 		n.broken.Store(nil)
 		p.get(rail + "/data")
-		assert.Equal(t, u(200), p.agree().Authorized())
+		assert.Equal(t, u(200), p.agree().Authorized)
 		assert.EqualValues(t, 2, n.transactions.Load())
 	}
 }

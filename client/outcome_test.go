@@ -30,7 +30,7 @@ func TestOpeningThatDidNotLeave(t *testing.T) {
 		require.ErrorIs(t, e, locked)
 		assert.Equal(t, client.NotSent, e.Outcome)
 		assert.Equal(t, "open", e.Op)
-		assert.Equal(t, channel.Opening, p.only().Phase())
+		assert.Equal(t, channel.Opening, p.only().Phase)
 		vouchers.broken.Store(nil)
 		p.get(rail + "/data")
 		assert.Equal(t, u(100), p.agree().Signed)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -98,7 +99,7 @@ func (p *payment) present(ctx context.Context) {
 	if ready, err := p.covered(state, ask(k.offer)); !ready || err != nil {
 		return
 	}
-	if lim := p.terms.Limits; p.termsErr != nil || lim.CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))) != nil ||
+	if lim := p.terms.Limits; p.termsErr != nil || rule.Of(lim).CheckPrice(k.offer.Price.AddCapped(tolls(p.out.req))) != nil ||
 		(!lim.Ask.IsZero() && lim.Ask.Less(k.offer.Price)) {
 		return
 	}
@@ -123,7 +124,7 @@ func (p *payment) first(ctx context.Context, a *ledger.Account, o channel.Offer)
 }
 
 // ask is what one unit of an offer costs.
-func ask(o channel.Offer) channel.Ask { return channel.Ask{Price: o.Price, MinDelta: o.MinDelta} }
+func ask(o channel.Offer) rule.Request { return rule.Request{Price: o.Price, MinDelta: o.MinDelta} }
 
 // send sends the request, with the credential where there is one.
 func (p *payment) send(ctx context.Context) (*http.Response, error) {
@@ -153,7 +154,7 @@ func (p *payment) credential() (string, error) {
 }
 
 // wireDescriptor is the descriptor as credentials carry it: on v2 only.
-func wireDescriptor(s channel.State) *wire.Descriptor {
+func wireDescriptor(s rule.State) *wire.Descriptor {
 	if s.Protocol != voucher.V2 {
 		return nil
 	}

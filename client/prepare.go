@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -124,7 +125,7 @@ func (p *payment) load(ctx context.Context) (*ledger.Account, error) {
 }
 
 func (p *payment) scope(o channel.Offer) channel.Scope {
-	return o.Scope(p.origin, p.s.payer, p.s.ledger.Signer())
+	return rule.ScopeOf(o, p.origin, p.s.payer, p.s.ledger.Signer())
 }
 
 // absorb books what a challenge says of our channel: numbers that can only lower what is signed next, and a
@@ -149,7 +150,7 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 			rose = p.s.recover(ctx, account, *v)
 		}
 	}
-	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {
+	if err := account.Reconcile(ctx, p.claim, snap.Report); err != nil {
 		p.s.tell(ctx, Event{Kind: EventViolation, Origin: p.origin, ChannelID: account.ID(), Err: err})
 	}
 	return rose
@@ -158,7 +159,7 @@ func (p *payment) absorb(ctx context.Context, account *ledger.Account, o channel
 // recover books a voucher of our own hand. Where that fails the next challenge brings it again.
 func (s *Session) recover(ctx context.Context, account *ledger.Account, v voucher.Signed) (rose bool) {
 	var rise ledger.Rise
-	err := account.Update(ctx, func(s channel.State) channel.State {
+	err := account.Update(ctx, func(s rule.State) rule.State {
 		n, err := s.Recover(v)
 		if rose = false; err != nil {
 			return s

@@ -37,11 +37,11 @@ func TestProve(t *testing.T) {
 	}
 	got, err := p.session.Prove(t.Context(), s.ID)
 	require.NoError(t, err)
-	assert.True(t, got.Authorized().IsZero(), "flat numbers prove nothing")
+	assert.True(t, got.Authorized.IsZero(), "flat numbers prove nothing")
 	l.after = nil
 	got, err = p.session.Prove(t.Context(), s.ID)
 	require.NoError(t, err)
-	assert.Equal(t, u(300), got.Authorized())
+	assert.Equal(t, u(300), got.Authorized)
 	assert.Empty(t, l.paid(""), "nothing was presented")
 	require.Len(t, d.of(journal.KindProve), 1)
 	p.get("/hinted")
@@ -63,11 +63,11 @@ func TestAgree(t *testing.T) {
 	var e *client.Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, client.Refused, e.Outcome)
-	assert.True(t, p.only().Authorized().IsZero())
+	assert.True(t, p.only().Authorized.IsZero())
 
 	after, err := p.session.Agree(t.Context(), s.ID, u(900))
 	require.NoError(t, err)
-	assert.Equal(t, u(900), after.Authorized())
+	assert.Equal(t, u(900), after.Authorized)
 	p.get("/data")
 	p.get("/data")
 	assert.Equal(t, u(1100), p.agree().Signed)

@@ -68,7 +68,7 @@ func TestForgedReceipts(t *testing.T) {
 				for n := uint64(2); n <= 4; n++ {
 					p.get(rail + "/data")
 					s := p.only()
-					assert.False(t, u(100*n).Less(s.Authorized()), "%s after %d requests", s.Authorized(), n)
+					assert.False(t, u(100*n).Less(s.Authorized), "%s after %d requests", s.Authorized, n)
 					assert.Equal(t, u(10_000), s.Deposit)
 					account, _ := srv.Account(s.ID)
 					assert.Equal(t, u(100*n), account.Spent)
@@ -98,7 +98,7 @@ func TestViolationSaysWhat(t *testing.T) {
 	require.Len(t, told, 1)
 	var e *channel.ViolationError
 	require.ErrorAs(t, told[0].Err, &e)
-	require.ErrorIs(t, e, channel.ErrServerWord)
+	require.ErrorIs(t, e, channel.ErrServerReport)
 	assert.Equal(t, u(10_000), e.Claimed)
 	assert.Equal(t, u(200), e.Bound)
 	s := p.only()
@@ -143,7 +143,7 @@ func TestReceiptsThatAreNotForUs(t *testing.T) {
 	resp, err = p.do(http.MethodGet, "/data", nil)
 	require.NoError(t, err)
 	resp.Body.Close()
-	assert.Equal(t, u(200), p.only().Authorized())
+	assert.Equal(t, u(200), p.only().Authorized)
 	assert.Equal(t, u(100), p.only().Spent)
 }
 
@@ -182,7 +182,7 @@ func TestAheadServesManyRequests(t *testing.T) {
 	assert.Len(t, l.all(), 9)
 	s := p.only()
 	assert.Equal(t, u(800), s.Claimed)
-	assert.False(t, u(1800).Less(s.Authorized()))
+	assert.False(t, u(1800).Less(s.Authorized))
 	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 	assert.Equal(t, u(800), p.only().CloseAmount)
 }
@@ -204,13 +204,13 @@ func TestStaleAlias(t *testing.T) {
 	p.get("/data")
 	firstNow, secondNow := p.by(old.ID)
 	assert.Equal(t, first, firstNow)
-	assert.Equal(t, u(200), secondNow.Authorized())
+	assert.Equal(t, u(200), secondNow.Authorized)
 	assert.Equal(t, second.Spent, secondNow.Spent)
 	assert.Len(t, p.events.of(client.EventViolation), 1)
 	p.restart()
 	l.after = nil
 	p.get("/data")
 	firstNow, secondNow = p.by(old.ID)
-	assert.Equal(t, first.Authorized(), firstNow.Authorized())
+	assert.Equal(t, first.Authorized, firstNow.Authorized)
 	assert.Equal(t, u(300), secondNow.Signed)
 }

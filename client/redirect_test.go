@@ -66,10 +66,10 @@ func TestRedirectToAnotherOrigin(t *testing.T) {
 		p := newPayer(t, srv)
 		l := p.lied()
 		p.ok(p.send(p.request(t.Context(), http.MethodGet, twin(srv)+"/data", nil)))
-		signed := p.only().Authorized()
+		signed := p.only().Authorized
 		require.ErrorIs(t, p.refused(p.do(http.MethodGet, "/away", nil)), client.ErrRedirect)
 		assert.Len(t, l.paid(""), 1)
-		assert.Equal(t, signed, p.only().Authorized())
+		assert.Equal(t, signed, p.only().Authorized)
 	})
 	t.Run("a round tripper that forgets its request", func(t *testing.T) {
 		p := newPayer(t, srv)

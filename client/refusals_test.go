@@ -56,8 +56,8 @@ func TestServerThatNeverIsContent(t *testing.T) {
 					assert.Equal(t, client.Rejected, client.PaymentOf(resp).Outcome, name...)
 					assert.LessOrEqual(t, len(l.paid(""))-sends, 1+retries, name...)
 					s := p.only()
-					assert.False(t, u(before+100*request).Less(s.Authorized()), "%s: %s after %d requests", problem, s.Authorized(), request)
-					assert.False(t, s.Authorized().Less(s.Claimed), name...)
+					assert.False(t, u(before+100*request).Less(s.Authorized), "%s: %s after %d requests", problem, s.Authorized, request)
+					assert.False(t, s.Authorized.Less(s.Claimed), name...)
 					assert.Equal(t, u(10_000), s.Deposit, name...)
 				}
 				assert.EqualValues(t, 1, n.transactions.Load(), name...)
@@ -85,7 +85,7 @@ func TestSameChallengeAgain(t *testing.T) {
 		require.NoError(t, err)
 		resp.Body.Close()
 		assert.Equal(t, 402, resp.StatusCode)
-		assert.False(t, u(200).Less(p.only().Authorized()), problem)
+		assert.False(t, u(200).Less(p.only().Authorized), problem)
 		assert.LessOrEqual(t, n.vouchers.Load(), int64(2), problem)
 	}
 }

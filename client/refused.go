@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -39,7 +40,7 @@ func (p *payment) refused(ctx context.Context, resp *http.Response) (again bool,
 	if fresh == nil {
 		return false, nil // nothing to answer
 	}
-	if !fresh.offer.SameTerms(p.known.offer) {
+	if !rule.SameTerms(fresh.offer, p.known.offer) {
 		// Somebody else wants the money now. That is a new decision.
 		p.part(ctx, resp.StatusCode)
 		p.account, p.openTx = nil, nil
@@ -154,7 +155,7 @@ func (p *payment) deepen(ctx context.Context, spent voucher.Amount) (bool, error
 	if _, err := p.s.settle(ctx, p.account); err != nil {
 		return false, err
 	}
-	view := func() channel.State {
+	view := func() rule.State {
 		s := p.claim.Without()
 		s.Claimed = s.Claimed.Max(spent)
 		return s
@@ -182,7 +183,7 @@ func (p *payment) repriced(ctx context.Context, fresh *known) (bool, error) {
 // openingRefused goes on after the opening was refused: the channel may exist all the same.
 func (p *payment) openingRefused(ctx context.Context, fresh *known, problem wire.Problem) (bool, error) {
 	acknowledged, repriced := false, p.known.offer.Price.Less(fresh.offer.Price)
-	if snap := fresh.offer.Snapshot; snap != nil && snap.ChannelID == p.account.ID() && snap.Word.Accepted == p.signed.Cumulative {
+	if snap := fresh.offer.Snapshot; snap != nil && snap.ChannelID == p.account.ID() && snap.Report.Accepted == p.signed.Cumulative {
 		acknowledged = true
 	}
 	if !acknowledged {
@@ -230,7 +231,7 @@ func (p *payment) gone(ctx context.Context, status int) (bool, error) {
 		}
 	}
 	if state.Phase() != channel.Closed {
-		if err := account.Update(ctx, channel.State.Abandoned); err != nil {
+		if err := account.Update(ctx, rule.State.Abandoned); err != nil {
 			return false, err
 		}
 		p.s.tell(ctx, Event{Kind: EventGone, Origin: p.origin, ChannelID: account.ID(), Deposit: state.Deposit})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
@@ -47,7 +48,7 @@ func (p *payment) remind(ctx context.Context) (learned bool, err error) {
 func (p *payment) settled(ctx context.Context) (rose bool) {
 	c, err := p.s.onChain(ctx, p.account.State())
 	if err == nil {
-		_, err = p.s.book(ctx, p.account, func(s channel.State) channel.State {
+		_, err = p.s.book(ctx, p.account, func(s rule.State) rule.State {
 			n := s.Settle(c)
 			rose = s.Authorized().Less(n.Authorized())
 			return n
@@ -65,7 +66,7 @@ func (p *payment) shown(ctx context.Context) *channel.Snapshot {
 	id := p.account.ID()
 	status, h, err := p.head(ctx, "tempo/session", header{wire.HeaderPaymentSession, id.Hex()})
 	if err == nil && status == http.StatusPaymentRequired {
-		if k, _ := p.s.recognize(p.out.req, h); k != nil && k.offer.SameTerms(p.known.offer) && k.offer.Snapshot != nil && k.offer.Snapshot.ChannelID == id {
+		if k, _ := p.s.recognize(p.out.req, h); k != nil && rule.SameTerms(k.offer, p.known.offer) && k.offer.Snapshot != nil && k.offer.Snapshot.ChannelID == id {
 			return k.offer.Snapshot
 		}
 	}

@@ -28,7 +28,7 @@ func TestLostAnswerToAnOpening(t *testing.T) {
 			assert.Equal(t, client.Unknown, e.Outcome)
 			assert.Equal(t, "open", e.Op)
 			s := p.only()
-			assert.Equal(t, channel.Opening, s.Phase())
+			assert.Equal(t, channel.Opening, s.Phase)
 			assert.Equal(t, s.ID, e.ChannelID)
 			assert.Equal(t, u(100), s.Claimed, "it may have been charged")
 			if restart {
@@ -37,7 +37,7 @@ func TestLostAnswerToAnOpening(t *testing.T) {
 			p.get(rail + "/data")
 			s = p.agree()
 			assert.Equal(t, u(200), s.Signed)
-			assert.Equal(t, channel.Open, s.Phase())
+			assert.Equal(t, channel.Open, s.Phase)
 			assert.EqualValues(t, 1, n.transactions.Load(), "no second deposit")
 		}
 	}
@@ -58,7 +58,7 @@ func TestOpeningThatNeverArrived(t *testing.T) {
 			assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 			assert.Equal(t, client.Unknown, client.PaymentOf(resp).Outcome)
 			first := p.only()
-			require.Equal(t, channel.Opening, first.Phase())
+			require.Equal(t, channel.Opening, first.Phase)
 			p.restart()
 			if expired {
 				srv.Chain.Advance(time.Minute)
@@ -67,8 +67,8 @@ func TestOpeningThatNeverArrived(t *testing.T) {
 			if !expired {
 				assert.EqualValues(t, 1, n.transactions.Load())
 				s := p.only()
-				assert.Equal(t, channel.Open, s.Phase())
-				assert.False(t, u(200).Less(s.Authorized()))
+				assert.Equal(t, channel.Open, s.Phase)
+				assert.False(t, u(200).Less(s.Authorized))
 				continue
 			}
 			assert.EqualValues(t, 2, n.transactions.Load())
@@ -76,10 +76,10 @@ func TestOpeningThatNeverArrived(t *testing.T) {
 			require.Len(t, all, 2)
 			for _, s := range all {
 				if s.ID == first.ID {
-					assert.Equal(t, channel.Closed, s.Phase(), "it can never be opened, so nothing is in it")
+					assert.Equal(t, channel.Closed, s.Phase, "it can never be opened, so nothing is in it")
 					assert.True(t, s.Deposit.IsZero())
 				} else {
-					assert.Equal(t, channel.Open, s.Phase())
+					assert.Equal(t, channel.Open, s.Phase)
 					assert.Equal(t, u(100), s.Signed)
 				}
 			}
@@ -100,7 +100,7 @@ func TestOpeningInDoubtThatIsUsedUp(t *testing.T) {
 		e := p.refused(p.do(http.MethodGet, rail+"/data?deposit=0", nil))
 		require.ErrorIs(t, e, client.ErrPending)
 		require.ErrorIs(t, e, channel.ErrDeposit)
-		assert.Equal(t, u(100), p.only().Authorized())
+		assert.Equal(t, u(100), p.only().Authorized)
 		srv.Chain.Advance(time.Minute)
 		p.get(rail + "/data?deposit=0")
 		assert.Len(t, srv.Accounts(), 1)
@@ -156,10 +156,10 @@ func TestOpeningRefusedAfterItWasMined(t *testing.T) {
 		resp.Body.Close()
 		p.get(rail + "/data")
 		s := p.only()
-		assert.Equal(t, channel.Open, s.Phase())
+		assert.Equal(t, channel.Open, s.Phase)
 		account, _ := srv.Account(s.ID)
 		assert.Equal(t, account.Spent, account.Accepted)
-		assert.False(t, u(200).Less(s.Authorized()))
+		assert.False(t, u(200).Less(s.Authorized))
 		assert.EqualValues(t, 1, n.transactions.Load())
 	}
 }
@@ -203,12 +203,12 @@ func TestOpeningAcknowledgedBySnapshot(t *testing.T) {
 			require.NoError(t, err)
 			resp.Body.Close()
 			s := p.only()
-			assert.Equal(t, channel.Open, s.Phase())
-			assert.False(t, u(200).Less(s.Authorized()))
+			assert.Equal(t, channel.Open, s.Phase)
+			assert.False(t, u(200).Less(s.Authorized))
 			l.after = nil
 			p.get("/data")
 			assert.Equal(t, u(10_000), p.only().Deposit)
-			assert.False(t, u(300).Less(p.only().Authorized()))
+			assert.False(t, u(300).Less(p.only().Authorized))
 			assert.EqualValues(t, 1, n.transactions.Load())
 		})
 	}
@@ -234,9 +234,9 @@ func TestOpeningReceipt(t *testing.T) {
 	}
 	p.get("/data")
 	assert.Len(t, p.events.of(client.EventViolation), 1)
-	assert.Equal(t, channel.Opening, p.only().Phase(), "a receipt for something else acknowledges nothing")
+	assert.Equal(t, channel.Opening, p.only().Phase, "a receipt for something else acknowledges nothing")
 	p.get("/data")
 	s := p.agree()
-	assert.Equal(t, channel.Open, s.Phase(), "the chain does")
+	assert.Equal(t, channel.Open, s.Phase, "the chain does")
 	assert.Equal(t, u(200), s.Signed)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -32,7 +33,7 @@ type Finding struct {
 	Found Found
 	// Channel is the channel as it stands now; only its identity where it is closed or unreadable, and zero where
 	// Found is [FoundNothing].
-	Channel channel.State
+	Channel channel.Info
 	// Err is set with [FoundUnreadable].
 	Err error
 	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of these
@@ -139,7 +140,7 @@ func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Findi
 			return out, err
 		}
 		for i, o := range some {
-			f, err := s.takeOne(ctx, o, channel.OnChain(states[i]))
+			f, err := s.takeOne(ctx, o, rule.OnChain(states[i]))
 			if err != nil {
 				return out, err
 			}
@@ -149,19 +150,19 @@ func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Findi
 	return out, nil
 }
 
-func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c channel.OnChain) (Finding, error) {
-	orphan := channel.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, c)
+func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain) (Finding, error) {
+	orphan := rule.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, c)
 	account, err := s.ledger.Account(ctx, o.ChannelID)
 	switch {
 	case errors.Is(err, channel.ErrRecord), errors.Is(err, store.ErrCorrupt):
-		return Finding{Found: FoundUnreadable, Channel: orphan, Err: err}, nil
+		return Finding{Found: FoundUnreadable, Channel: orphan.Info(), Err: err}, nil
 	case err == nil:
-		after, err := s.bookNews(ctx, account, func(st channel.State) channel.State { return st.Described(o.Descriptor).Settle(c) })
-		return Finding{Found: FoundKnown, Channel: after}, err
+		after, err := s.bookNews(ctx, account, func(st rule.State) rule.State { return st.Described(o.Descriptor).Settle(c) })
+		return Finding{Found: FoundKnown, Channel: after.Info()}, err
 	case !errors.Is(err, store.ErrNotFound):
 		return Finding{}, err
 	case !orphan.HoldsMoney():
-		return Finding{Found: FoundClosed, Channel: orphan}, nil
+		return Finding{Found: FoundClosed, Channel: orphan.Info()}, nil
 	}
 	orphan.CreatedAt = time.Now().UTC()
 	_, added, err := s.ledger.Note(ctx, orphan)
@@ -173,7 +174,7 @@ func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c channel.OnChai
 	}
 	s.tell(ctx, Event{Kind: EventFound, ChannelID: orphan.ID, Deposit: orphan.Deposit})
 	if orphan.Scope.Signer != s.ledger.Signer() {
-		return Finding{Found: FoundForeign, Channel: orphan}, nil
+		return Finding{Found: FoundForeign, Channel: orphan.Info()}, nil
 	}
-	return Finding{Found: FoundAdded, Channel: orphan}, nil
+	return Finding{Found: FoundAdded, Channel: orphan.Info()}, nil
 }

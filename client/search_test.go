@@ -17,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -85,7 +86,7 @@ func TestFindChannels(t *testing.T) {
 	for _, s := range p.channels() {
 		assert.True(t, s.HoldsMoney())
 		assert.Equal(t, u(10_000), s.Deposit)
-		assert.True(t, s.Authorized().IsZero(), "nothing shows what was signed")
+		assert.True(t, s.Authorized.IsZero(), "nothing shows what was signed")
 		assert.Equal(t, p.key.Address, s.Scope.Payer)
 		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
 		assert.ErrorContains(t, e, "request the close on chain", "no log tells where to close it")
@@ -117,14 +118,14 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		config func(*client.Config)
-		before func(p *payer, s channel.State)
+		before func(p *payer, s channel.Info)
 		used   bool
 	}{
 		"nobody says so": {path: "/data"},
 		"v1":             {path: "/v1/data"},
 		"a snapshot":     {path: "/hinted?payer=", used: true},
 		"a proof":        {path: "/boot", config: bootstrapping, used: true},
-		"the caller adopts": {path: "/data", used: true, before: func(p *payer, s channel.State) {
+		"the caller adopts": {path: "/data", used: true, before: func(p *payer, s channel.Info) {
 			_, err := p.srv.Settle(s.ID) // so that the chain shows what was signed
 			require.NoError(p.t, err)
 			require.NoError(p.t, p.session.Adopt(p.t.Context(), p.srv.URL+"/data", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
@@ -146,7 +147,7 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 			}
 			p.cold(c.config)
 			require.Equal(t, []common.Hash{old.ID}, p.search(false)[client.FoundAdded])
-			assert.True(t, p.only().Unbound())
+			assert.True(t, p.only().Scope.Origin == "")
 			p.restart()
 			if c.before != nil {
 				c.before(p, old)
@@ -158,8 +159,8 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 			p.get(path)
 			if !c.used {
 				mine, other := p.by(old.ID)
-				assert.True(t, mine.Unbound())
-				assert.True(t, mine.Authorized().IsZero())
+				assert.True(t, mine.Scope.Origin == "")
+				assert.True(t, mine.Authorized.IsZero())
 				assert.Equal(t, u(100), other.Signed)
 				return
 			}
@@ -195,8 +196,8 @@ func TestForeignChannelsAreNeverPaidFrom(t *testing.T) {
 		require.ErrorIs(t, p.refused(p.send(req)), channel.ErrNotOurs)
 		require.ErrorIs(t, p.session.Adopt(t.Context(), srv.URL+rail+"/data", foreign.Protocol, foreign.ChainID, foreign.Escrow, foreign.ID, foreign.Descriptor), channel.ErrNotOurs)
 		kept, mine := p.by(foreign.ID)
-		assert.True(t, kept.Authorized().IsZero())
-		assert.Equal(t, u(100), mine.Authorized())
+		assert.True(t, kept.Authorized.IsZero())
+		assert.Equal(t, u(100), mine.Authorized)
 	}
 }
 
@@ -397,7 +398,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	assert.Equal(t, common.Hash{}, p.only().Descriptor.Salt)
 	p.get("/data")
 	_, v2 := p.by(v1.ID)
-	key := channel.StateKey(v2.ID)
+	key := rule.StateKey(v2.ID)
 	_, rev, err := p.store.Get(t.Context(), key)
 	require.NoError(t, err)
 	_, err = p.store.Put(t.Context(), key, []byte(`{"version":99}`), rev)
@@ -419,7 +420,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, v1.Descriptor, got.Descriptor)
 	assert.Equal(t, v1.Scope, got.Scope)
-	assert.Equal(t, u(100), got.Authorized())
+	assert.Equal(t, u(100), got.Authorized)
 }
 
 // TestV1WithoutItsSalt: a v1 escrow goes by the id, so a channel that was adopted by it can be topped up and closed by
@@ -438,7 +439,7 @@ func TestV1WithoutItsSalt(t *testing.T) {
 	require.NoError(t, p.session.RequestClose(t.Context(), v1.ID))
 	srv.Chain.Advance(escrow.GracePeriod)
 	require.NoError(t, p.session.Withdraw(t.Context(), v1.ID))
-	assert.Equal(t, channel.Closed, p.only().Phase())
+	assert.Equal(t, channel.Closed, p.only().Phase)
 }
 
 // TestSearchNeeds a chain and a store, and says so.

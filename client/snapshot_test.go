@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -13,12 +12,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // snapshotOf is what a server could say of a channel.
-func snapshotOf(s channel.State) map[string]any {
+func (p *payer) snapshotOf(s channel.Info) map[string]any {
 	d := s.Descriptor
 	return map[string]any{
 		"chainId": s.ChainID, "channelId": s.ID.Hex(), "escrow": s.Escrow.Hex(), "units": 2,
@@ -28,7 +28,7 @@ func snapshotOf(s channel.State) map[string]any {
 			"payer": d.Payer.Hex(), "payee": d.Payee.Hex(), "operator": d.Operator.Hex(), "token": d.Token.Hex(), "salt": d.Salt.Hex(),
 			"authorizedSigner": d.AuthorizedSigner.Hex(), "expiringNonceHash": d.ExpiringNonceHash.Hex(),
 		},
-		"highestVoucher": map[string]any{"channelId": s.ID.Hex(), "cumulativeAmount": s.Signed.String(), "signature": hexutil.Encode(s.Voucher)},
+		"highestVoucher": map[string]any{"channelId": s.ID.Hex(), "cumulativeAmount": s.Signed.String(), "signature": p.sign(p.key, s, s.Signed)},
 	}
 }
 
@@ -39,40 +39,40 @@ func highest(snapshot map[string]any) map[string]any {
 // TestSnapshotsThatAreNotUsed by a client without a record: it opens a channel of its own.
 func TestSnapshotsThatAreNotUsed(t *testing.T) {
 	stranger := common.HexToAddress("0x00000000000000000000000000000000000000aa").Hex()
-	descriptor := func(field string) func(*payer, channel.State, map[string]any) {
-		return func(_ *payer, _ channel.State, s map[string]any) { s["descriptor"].(map[string]any)[field] = stranger }
+	descriptor := func(field string) func(*payer, channel.Info, map[string]any) {
+		return func(_ *payer, _ channel.Info, s map[string]any) { s["descriptor"].(map[string]any)[field] = stranger }
 	}
-	for name, lie := range map[string]func(p *payer, s channel.State, snapshot map[string]any){
-		"no voucher": func(_ *payer, _ channel.State, s map[string]any) { delete(s, "highestVoucher") },
-		"a voucher of a stranger": func(p *payer, c channel.State, s map[string]any) {
-			highest(s)["signature"] = p.sign(p.srv.Payer(), c, 200)
+	for name, lie := range map[string]func(p *payer, s channel.Info, snapshot map[string]any){
+		"no voucher": func(_ *payer, _ channel.Info, s map[string]any) { delete(s, "highestVoucher") },
+		"a voucher of a stranger": func(p *payer, c channel.Info, s map[string]any) {
+			highest(s)["signature"] = p.sign(p.srv.Payer(), c, u(200))
 		},
-		"a voucher for another channel": func(_ *payer, _ channel.State, s map[string]any) { highest(s)["channelId"] = common.Hash{9}.Hex() },
-		"a voucher for another amount":  func(_ *payer, _ channel.State, s map[string]any) { highest(s)["cumulativeAmount"] = "199" },
-		"a voucher for less than it says": func(p *payer, c channel.State, s map[string]any) {
-			highest(s)["cumulativeAmount"], highest(s)["signature"] = "100", p.sign(p.key, c, 100)
+		"a voucher for another channel": func(_ *payer, _ channel.Info, s map[string]any) { highest(s)["channelId"] = common.Hash{9}.Hex() },
+		"a voucher for another amount":  func(_ *payer, _ channel.Info, s map[string]any) { highest(s)["cumulativeAmount"] = "199" },
+		"a voucher for less than it says": func(p *payer, c channel.Info, s map[string]any) {
+			highest(s)["cumulativeAmount"], highest(s)["signature"] = "100", p.sign(p.key, c, u(100))
 		},
-		"a voucher above the deposit": func(p *payer, c channel.State, s map[string]any) {
+		"a voucher above the deposit": func(p *payer, c channel.Info, s map[string]any) {
 			s["acceptedCumulative"] = "10001"
-			highest(s)["cumulativeAmount"], highest(s)["signature"] = "10001", p.sign(p.key, c, 10001)
+			highest(s)["cumulativeAmount"], highest(s)["signature"] = "10001", p.sign(p.key, c, u(10001))
 		},
-		"more spent than accepted":    func(_ *payer, _ channel.State, s map[string]any) { s["spent"] = "201" },
-		"more settled than deposited": func(_ *payer, _ channel.State, s map[string]any) { s["settled"], s["deposit"] = "2", "1" },
-		"closing":                     func(_ *payer, _ channel.State, s map[string]any) { s["closeRequestedAt"] = "1" },
-		"another escrow":              func(_ *payer, _ channel.State, s map[string]any) { s["escrow"] = stranger },
-		"another chain":               func(_ *payer, _ channel.State, s map[string]any) { s["chainId"] = 4217 },
-		"another id":                  func(_ *payer, _ channel.State, s map[string]any) { s["channelId"] = common.Hash{9}.Hex() },
+		"more spent than accepted":    func(_ *payer, _ channel.Info, s map[string]any) { s["spent"] = "201" },
+		"more settled than deposited": func(_ *payer, _ channel.Info, s map[string]any) { s["settled"], s["deposit"] = "2", "1" },
+		"closing":                     func(_ *payer, _ channel.Info, s map[string]any) { s["closeRequestedAt"] = "1" },
+		"another escrow":              func(_ *payer, _ channel.Info, s map[string]any) { s["escrow"] = stranger },
+		"another chain":               func(_ *payer, _ channel.Info, s map[string]any) { s["chainId"] = 4217 },
+		"another id":                  func(_ *payer, _ channel.Info, s map[string]any) { s["channelId"] = common.Hash{9}.Hex() },
 		"another payer":               descriptor("payer"),
 		"another payee":               descriptor("payee"),
 		"another token":               descriptor("token"),
 		"another operator":            descriptor("operator"),
 		"another signer":              descriptor("authorizedSigner"),
-		"closing on chain": func(p *payer, c channel.State, _ map[string]any) {
+		"closing on chain": func(p *payer, c channel.Info, _ map[string]any) {
 			if p.srv.Chain.Channel(c.ID).CloseRequestedAt == 0 {
 				p.requestClose(c)
 			}
 		},
-		"closed on chain": func(p *payer, c channel.State, _ map[string]any) {
+		"closed on chain": func(p *payer, c channel.Info, _ map[string]any) {
 			if p.srv.Chain.Channel(c.ID).CloseRequestedAt == 0 && p.srv.Chain.Channel(c.ID).Exists {
 				p.requestClose(c)
 				p.srv.Chain.Advance(escrow.GracePeriod)
@@ -89,27 +89,27 @@ func TestSnapshotsThatAreNotUsed(t *testing.T) {
 			p.cold()
 			l := p.lied()
 			l.hinting(func(d map[string]any) {
-				snapshot := snapshotOf(s)
+				snapshot := p.snapshotOf(s)
 				lie(p, s, snapshot)
 				d["sessionSnapshot"] = snapshot
 			})
 			p.get("/data")
 			mine := p.only()
 			assert.NotEqual(t, s.ID, mine.ID)
-			assert.Equal(t, u(100), mine.Authorized())
+			assert.Equal(t, u(100), mine.Authorized)
 			assert.Empty(t, p.events.of(client.EventFound))
 		})
 	}
 }
 
 // requestClose and withdraw are another program with the payer's key.
-func (p *payer) requestClose(s channel.State) {
+func (p *payer) requestClose(s channel.Info) {
 	p.t.Helper()
 	_, err := p.cfg.Chain.RequestClose(p.t.Context(), escrow.CloseParams{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, Payer: p.cfg.Payer, Descriptor: s.Descriptor})
 	require.NoError(p.t, err)
 }
 
-func (p *payer) withdraw(s channel.State) {
+func (p *payer) withdraw(s channel.Info) {
 	p.t.Helper()
 	_, err := p.cfg.Chain.Withdraw(p.t.Context(), escrow.CloseParams{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, Payer: p.cfg.Payer, Descriptor: s.Descriptor})
 	require.NoError(p.t, err)
@@ -126,14 +126,14 @@ func TestGoodSnapshot(t *testing.T) {
 	p.cold(n.counted)
 	l := p.lied()
 	l.hinting(func(d map[string]any) {
-		snapshot := snapshotOf(s)
+		snapshot := p.snapshotOf(s)
 		snapshot["requiredCumulative"], snapshot["deposit"] = "10000", "20000"
 		d["sessionSnapshot"] = snapshot
 	})
 	p.get("/data")
 	now := p.agree()
 	assert.Equal(t, s.ID, now.ID)
-	assert.Equal(t, u(300), now.Authorized())
+	assert.Equal(t, u(300), now.Authorized)
 	assert.Equal(t, u(10_000), now.Deposit, "as the chain has it")
 	assert.Zero(t, n.transactions.Load())
 	assert.Len(t, p.events.of(client.EventFound), 1)
@@ -161,7 +161,7 @@ func TestStoreFromABackup(t *testing.T) {
 	p.cfg.Store, p.cfg.Signer, p.cfg.Payer = backup, judge{k, t, backup}, k
 	n.counted(&p.cfg)
 	p.restart()
-	assert.Equal(t, u(100), p.only().Authorized())
+	assert.Equal(t, u(100), p.only().Authorized)
 	p.get("/hinted?payer=" + p.key.Address.Hex())
 	assert.Equal(t, u(600), p.agree().Signed)
 	assert.EqualValues(t, 1, n.vouchers.Load())
@@ -175,14 +175,14 @@ func TestStoreFromABackupWithoutAWord(t *testing.T) {
 		srv := clienttest.New(t, clienttest.Config{})
 		p := newPayer(t, srv)
 		p.get(rail + "/data")
-		data, _, err := p.store.Get(t.Context(), channel.StateKey(p.only().ID))
+		data, _, err := p.store.Get(t.Context(), rule.StateKey(p.only().ID))
 		require.NoError(t, err)
 		for range 3 {
 			p.get(rail + "/data")
 		}
-		_, rev, err := p.store.Get(t.Context(), channel.StateKey(p.only().ID))
+		_, rev, err := p.store.Get(t.Context(), rule.StateKey(p.only().ID))
 		require.NoError(t, err)
-		_, err = p.store.Put(t.Context(), channel.StateKey(p.only().ID), data, rev)
+		_, err = p.store.Put(t.Context(), rule.StateKey(p.only().ID), data, rev)
 		require.NoError(t, err)
 		p.restart()
 		served := srv.Served(rail + "/data")
@@ -191,7 +191,7 @@ func TestStoreFromABackupWithoutAWord(t *testing.T) {
 			resp, err := p.do(http.MethodGet, rail+"/data", nil)
 			require.NoError(t, err)
 			resp.Body.Close()
-			assert.False(t, u(100+100*n).Less(p.only().Authorized()), "request %d", n)
+			assert.False(t, u(100+100*n).Less(p.only().Authorized), "request %d", n)
 		}
 		assert.Equal(t, u(500), p.agree().Signed)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -29,9 +30,9 @@ type judge struct {
 }
 
 func (j judge) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
-	data, _, err := j.store.Get(context.Background(), channel.StateKey(v.ChannelID))
+	data, _, err := j.store.Get(context.Background(), rule.StateKey(v.ChannelID))
 	if assert.NoError(j.t, err, "a signature was asked for before anything was stored") {
-		if s, err := channel.Decode(data); assert.NoError(j.t, err) {
+		if s, err := rule.Decode(data); assert.NoError(j.t, err) {
 			assert.False(j.t, s.Authorized().Less(v.Cumulative), "asked to sign %s, the store holds %s", v.Cumulative, s.Authorized())
 		}
 	}
@@ -77,11 +78,11 @@ func newPayer(t testing.TB, srv *clienttest.Server, change ...func(*client.Confi
 func (p *payer) restart() {
 	p.t.Helper()
 	for e, err := range p.store.List(p.t.Context(), "channel/") {
-		s, decodeErr := channel.Decode(e.Data)
+		s, decodeErr := rule.Decode(e.Data)
 		if err != nil || decodeErr != nil {
 			continue
 		}
-		data, err := s.Ended(func(channel.Writer) bool { return true }).Encode()
+		data, err := s.Ended(func(rule.Writer) bool { return true }).Encode()
 		require.NoError(p.t, err)
 		_, err = p.store.Put(p.t.Context(), e.Key, data, e.Rev)
 		require.NoError(p.t, err)
@@ -127,7 +128,7 @@ func (p *payer) refused(resp *http.Response, err error) *client.Error {
 }
 
 // channels lists what is on record.
-func (p *payer) channels() (all []channel.State) {
+func (p *payer) channels() (all []channel.Info) {
 	p.t.Helper()
 	for s, err := range p.session.Channels(p.t.Context()) {
 		require.NoError(p.t, err)
@@ -136,7 +137,7 @@ func (p *payer) channels() (all []channel.State) {
 	return all
 }
 
-func (p *payer) only() channel.State {
+func (p *payer) only() channel.Info {
 	p.t.Helper()
 	all := p.channels()
 	require.Len(p.t, all, 1)
@@ -144,7 +145,7 @@ func (p *payer) only() channel.State {
 }
 
 // agree checks that our column, the server's record and the chain tell the same story of the one channel.
-func (p *payer) agree() channel.State {
+func (p *payer) agree() channel.Info {
 	p.t.Helper()
 	s := p.only()
 	account, ok := p.srv.Account(s.ID)
@@ -184,7 +185,7 @@ func TestWholeLife(t *testing.T) {
 
 			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
 			s = p.only()
-			assert.Equal(t, channel.Closed, s.Phase())
+			assert.Equal(t, channel.Closed, s.Phase)
 			gained, err := srv.Chain.Balance(srv.Payee).Sub(payee)
 			require.NoError(t, err)
 			assert.Equal(t, u(1300), gained, "the payee has exactly what was bought")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // Events of the keeper, and of what the chain shows.
@@ -29,7 +30,7 @@ const (
 const grace = uint64(escrow.GracePeriod / time.Second)
 
 // tend books what the chain says of one channel, and does what is due.
-func (k *keeper) tend(ctx context.Context, id common.Hash, c channel.OnChain) error {
+func (k *keeper) tend(ctx context.Context, id common.Hash, c rule.OnChain) error {
 	account, err := k.s.ledger.Account(ctx, id)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func after(then, now uint64) uint64 { return then - min(now, then) }
 
 // withdraw gets the money of a requested close once it is time. A chain that mines only when there is something to mine
 // may be past the time that its newest block has: the attempt costs nothing, since it is simulated first.
-func (k *keeper) withdraw(ctx context.Context, st channel.State, now uint64) error {
+func (k *keeper) withdraw(ctx context.Context, st rule.State, now uint64) error {
 	ready := st.CloseRequestedAt + grace
 	if now < ready && time.Now().Unix() < int64(ready) { //nolint:gosec // below 2^33
 		k.left(ready - now)
@@ -92,7 +93,7 @@ func (k *keeper) send(ctx context.Context, id common.Hash, how func(context.Cont
 }
 
 // watchClose waits for a close that was sent, and asks the chain for it where the payee does not make it.
-func (k *keeper) watchClose(ctx context.Context, st channel.State, now uint64) error {
+func (k *keeper) watchClose(ctx context.Context, st rule.State, now uint64) error {
 	since, known := k.sent[st.ID]
 	if !known {
 		k.sent[st.ID], since = now, now
@@ -106,7 +107,7 @@ func (k *keeper) watchClose(ctx context.Context, st channel.State, now uint64) e
 }
 
 // notice tells how a funding transaction was decided.
-func (k *keeper) notice(ctx context.Context, before, now channel.State) {
+func (k *keeper) notice(ctx context.Context, before, now rule.State) {
 	e := Event{Origin: now.Scope.Origin, ChannelID: now.ID, Deposit: now.Deposit}
 	if before.Phase() == channel.Opening && now.Phase() != channel.Opening && now.Phase() != channel.Closed {
 		e.Kind = EventOpened
@@ -125,7 +126,7 @@ func (k *keeper) notice(ctx context.Context, before, now channel.State) {
 }
 
 // tellNews tells what the chain shows that others did.
-func (s *Session) tellNews(ctx context.Context, before, now channel.State) {
+func (s *Session) tellNews(ctx context.Context, before, now rule.State) {
 	e := Event{Origin: now.Scope.Origin, ChannelID: now.ID, Deposit: now.Deposit}
 	if now.Phase() == channel.Closed {
 		return

@@ -43,7 +43,7 @@ func TestPriceChanges(t *testing.T) {
 		p.get(rail + "/data")
 		s = p.only()
 		assert.Equal(t, u(390), s.Claimed)
-		assert.Equal(t, u(400), s.Authorized(), "the credit was used, and nothing more was signed")
+		assert.Equal(t, u(400), s.Authorized, "the credit was used, and nothing more was signed")
 	}
 }
 
@@ -83,7 +83,7 @@ func TestTermsChange(t *testing.T) {
 			require.ErrorIs(t, e, c.err)
 			assert.Equal(t, client.Refused, e.Outcome)
 			assert.Len(t, l.paid(""), 1, "the known challenge was answered, none of the others")
-			assert.False(t, u(200).Less(p.only().Authorized()))
+			assert.False(t, u(200).Less(p.only().Authorized))
 			assert.EqualValues(t, 1, n.transactions.Load())
 			l.after = nil
 			p.get("/data")
@@ -116,12 +116,12 @@ func TestAllowedPayeeChange(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, other, s.Descriptor.Payee)
-		assert.Equal(t, channel.Opening, s.Phase(), "it is listed until the chain says that it never was")
-		assert.Equal(t, u(100), s.Authorized())
+		assert.Equal(t, channel.Opening, s.Phase, "it is listed until the chain says that it never was")
+		assert.Equal(t, u(100), s.Authorized)
 		srv.Chain.Advance(time.Minute)
 		after, err := p.session.Refresh(t.Context(), s.ID)
 		require.NoError(t, err)
-		assert.Equal(t, channel.Closed, after.Phase())
+		assert.Equal(t, channel.Closed, after.Phase)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestMinimumDelta(t *testing.T) {
 	e := p.refused(p.do(http.MethodGet, "/min-delta", nil))
 	require.ErrorIs(t, e, channel.ErrLimit)
 	assert.ErrorContains(t, e, "set Limits.Ahead to at least 400")
-	assert.Equal(t, u(100), p.only().Authorized())
+	assert.Equal(t, u(100), p.only().Authorized)
 
 	p = newPayer(t, srv, func(c *client.Config) { c.Limits.Ahead = u(400) })
 	for range 12 {
@@ -165,7 +165,7 @@ func TestMinimumDelta(t *testing.T) {
 	}
 	s := p.only()
 	assert.Equal(t, u(1200), s.Claimed)
-	assert.False(t, u(1600).Less(s.Authorized()))
+	assert.False(t, u(1600).Less(s.Authorized))
 	for _, r := range srv.Requests() {
 		assert.NotEqual(t, "session/delta-too-small", r.Problem)
 	}

@@ -43,7 +43,7 @@ func TestHowMuchIsAdded(t *testing.T) {
 				if c.want == 0 {
 					require.ErrorIs(t, p.refused(resp, err), channel.ErrLimit)
 					assert.Equal(t, u(250), p.agree().Deposit)
-					assert.Equal(t, u(200), p.only().Authorized())
+					assert.Equal(t, u(200), p.only().Authorized)
 					continue
 				}
 				p.ok(resp, err)
@@ -139,7 +139,7 @@ func TestDepositClaims(t *testing.T) {
 		resp.Body.Close()
 		assert.Empty(t, l.paid("topUp"), "the chain says that the deposit is enough")
 		assert.EqualValues(t, 1, n.transactions.Load())
-		assert.Equal(t, u(200), p.only().Authorized())
+		assert.Equal(t, u(200), p.only().Authorized)
 	})
 }
 
@@ -174,7 +174,7 @@ func TestTopUpNeeds(t *testing.T) {
 				require.ErrorIs(t, e, c.err)
 				assert.Equal(t, client.Refused, e.Outcome)
 				assert.Empty(t, l.paid("topUp"))
-				assert.Equal(t, u(100), p.only().Authorized())
+				assert.Equal(t, u(100), p.only().Authorized)
 				p.cfg = working
 				p.restart()
 				p.get(rail + "/data?deposit=150")

@@ -79,7 +79,7 @@ func TestRefusedTopUp(t *testing.T) {
 				require.ErrorIs(t, e, client.ErrPending)
 				require.ErrorIs(t, e, client.ErrRejected)
 				assert.Equal(t, client.Unknown, e.Outcome, "a transaction is signed, and the payee has it")
-				assert.Equal(t, u(100), p.only().Authorized(), "nothing was signed beyond the deposit")
+				assert.Equal(t, u(100), p.only().Authorized, "nothing was signed beyond the deposit")
 				if restart {
 					p.restart()
 				}
@@ -191,7 +191,7 @@ func TestTopUpThatWasNotMade(t *testing.T) {
 			raws[string(s.Paid.Payload.Transaction)] = true
 		}
 		assert.Len(t, raws, 1, "never a second one for the same need")
-		assert.False(t, u(200).Less(p.only().Authorized()))
+		assert.False(t, u(200).Less(p.only().Authorized))
 
 		l.answer = nil
 		p.get(rail + "/data?deposit=100")

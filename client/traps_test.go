@@ -173,10 +173,10 @@ func TestStaleConnection(t *testing.T) {
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
 	assert.Equal(t, client.NotSent, e.Outcome)
 	assert.Equal(t, u(300), p.only().Claimed, "nobody was charged")
-	assert.Equal(t, u(400), p.only().Authorized())
+	assert.Equal(t, u(400), p.only().Authorized)
 	p.base = base
 	p.get("/data")
-	assert.Equal(t, u(400), p.agree().Authorized(), "what was authorized and not used is used first")
+	assert.Equal(t, u(400), p.agree().Authorized, "what was authorized and not used is used first")
 
 	p.base = &dead{base, 1, true}
 	e = p.refused(p.do(http.MethodGet, "/data", nil))
@@ -229,7 +229,7 @@ func TestRetryAfterIsNoOrder(t *testing.T) {
 				_, e := p.broken(resp, err)
 				assert.ErrorIs(t, e, client.ErrRejected)
 				assert.Equal(t, int32(3), heads.Load())
-				assert.Equal(t, u(20), p.only().Authorized(), "the same voucher each time")
+				assert.Equal(t, u(20), p.only().Authorized, "the same voucher each time")
 			})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // trust completes an offer with what we take for granted, and refuses one that wants it otherwise: the
@@ -62,7 +63,7 @@ func (p *payment) consent(ctx context.Context, o channel.Offer) error {
 	if p.termsErr != nil {
 		return p.termsErr
 	}
-	if err := p.terms.Limits.CheckPrice(o.Price.AddCapped(tolls(p.out.req))); err != nil {
+	if err := rule.Of(p.terms.Limits).CheckPrice(o.Price.AddCapped(tolls(p.out.req))); err != nil {
 		return err
 	}
 	if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); err != nil {

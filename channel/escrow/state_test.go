@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -119,7 +119,7 @@ func TestStateIsDecodedStrictly(t *testing.T) {
 }
 
 // The core reads what this package reads, field by field.
-var _ = channel.OnChain(escrow.State{})
+var _ = rule.OnChain(escrow.State{})
 
 func TestStatesRefuse(t *testing.T) {
 	n := newNode(t)

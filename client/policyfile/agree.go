@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -43,8 +44,8 @@ func (d *decoder) agree() {
 
 // merged are limits with what is set of own in their place.
 func merged(base, own channel.Limits) channel.Limits {
-	out, _ := base.Narrow(own, own) // own allows own
-	return out
+	out, _ := rule.Of(base).Override(own, own) // own allows own
+	return out.Limits
 }
 
 // at is where a table has its first key.

@@ -203,7 +203,7 @@ func (s *story) do(ctx context.Context, path string) (*http.Response, error) {
 }
 
 // only returns the one channel that all of this was paid from.
-func (s *story) only(ctx context.Context) (found channel.State, err error) {
+func (s *story) only(ctx context.Context) (found channel.Info, err error) {
 	n := 0
 	for state, err := range s.session.Channels(ctx) {
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -44,21 +45,16 @@ voucher, SETTLED what the chain says was taken out.`,
 }
 
 // list reads the records. One that cannot be read does not hide the others.
-func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel.State, err error) {
+func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel.Info, err error) {
 	if err := p.openStore(w); err != nil {
 		return nil, err
 	}
 	defer p.files.Close()
 	var bad error
-	for e, err := range p.files.List(ctx, "channel/") {
-		if err != nil {
-			bad = errors.Join(bad, err)
-			continue
-		}
-		s, err := channel.Decode(e.Data)
+	for s, err := range client.Channels(ctx, p.files) {
 		switch {
 		case err != nil:
-			bad = errors.Join(bad, fmt.Errorf("%s: %w", e.Key, err))
+			bad = errors.Join(bad, err)
 		case all || s.HoldsMoney():
 			states = append(states, s)
 		}
@@ -69,7 +65,7 @@ func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel
 	return states, bad
 }
 
-func writeChannels(w io.Writer, states []channel.State, asJSON bool) error {
+func writeChannels(w io.Writer, states []channel.Info, asJSON bool) error {
 	if asJSON {
 		rows := make([]row, 0, len(states))
 		for _, s := range states {
@@ -89,14 +85,14 @@ func writeChannels(w io.Writer, states []channel.State, asJSON bool) error {
 }
 
 // phase is where the channel is in its life, and what its owner should know about it.
-func phase(s channel.State) string {
+func phase(s channel.Info) string {
 	switch {
-	case s.Phase() == channel.Closing && s.CloseRequestedAt != 0:
+	case s.Phase == channel.Closing && s.CloseRequestedAt != 0:
 		return "close requested"
-	case s.Phase() == channel.Open && s.Gone:
+	case s.Phase == channel.Open && s.Gone:
 		return "refused by the payee"
 	}
-	return s.Phase().String()
+	return s.Phase.String()
 }
 
 // row is a channel for programs. Amounts are base units, as decimal strings.
@@ -121,11 +117,11 @@ type row struct {
 	CreatedAt        time.Time      `json:"createdAt"`
 }
 
-func rowOf(s channel.State) row {
+func rowOf(s channel.Info) row {
 	return row{
-		ID: s.ID, Phase: s.Phase().String(), Protocol: s.Protocol.String(), Origin: s.Scope.Origin, ChainID: s.ChainID,
+		ID: s.ID, Phase: s.Phase.String(), Protocol: s.Protocol.String(), Origin: s.Scope.Origin, ChainID: s.ChainID,
 		Escrow: s.Escrow, Payer: s.Scope.Payer, Payee: s.Scope.Payee, Token: s.Scope.Token, Signer: s.Scope.Signer,
-		Deposit: s.Deposit, Used: s.Claimed, Spent: s.Spent, Signed: s.Signed, Authorized: s.Authorized(),
+		Deposit: s.Deposit, Used: s.Claimed, Spent: s.Spent, Signed: s.Signed, Authorized: s.Authorized,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, CreatedAt: s.CreatedAt,
 	}
 }

@@ -49,13 +49,13 @@ func (b *books) check(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			found = append(found, compareChain(s, t, channel.OnChain(c))...)
+			found = append(found, compareChain(s, t, c)...)
 		}
 		verdict := "agrees"
 		if len(found) > 0 {
 			verdict = "differs"
 		}
-		if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized()), tokens(t.Funded), s.Phase()); err != nil {
+		if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized), tokens(t.Funded), s.Phase); err != nil {
 			return err
 		}
 		for _, f := range found {
@@ -85,25 +85,25 @@ func (b *books) say(format string, args ...any) error {
 }
 
 // compare says what a record has that the lines do not explain, and the other way round.
-func compare(s channel.State, t *journal.Totals) (found []string) {
+func compare(s channel.Info, t *journal.Totals) (found []string) {
 	switch {
 	case t.Lines == 0:
 		return []string{"it has no line: it was opened before there was a journal, by another program, or by one that was killed"}
-	case t.Raised.Less(s.Authorized()):
-		found = append(found, fmt.Sprintf("%s were authorized that no line explains", tokens(s.Authorized().SubFloor(t.Raised))))
-		for _, g := range t.Gaps(s.Authorized()) {
+	case t.Raised.Less(s.Authorized):
+		found = append(found, fmt.Sprintf("%s were authorized that no line explains", tokens(s.Authorized.SubFloor(t.Raised))))
+		for _, g := range t.Gaps(s.Authorized) {
 			found = append(found, "between "+tokens(g.From)+" and "+tokens(g.To)+", "+when(g)+": an operation that was killed, or canceled, before its line was written")
 		}
-	case s.Authorized().Less(t.Raised):
-		found = append(found, fmt.Sprintf("the lines say that %s more were authorized than the record: the store is an old copy", tokens(t.Raised.SubFloor(s.Authorized()))))
+	case s.Authorized.Less(t.Raised):
+		found = append(found, fmt.Sprintf("the lines say that %s more were authorized than the record: the store is an old copy", tokens(t.Raised.SubFloor(s.Authorized))))
 	}
-	if s.Authorized().Less(t.Presented) {
+	if s.Authorized.Less(t.Presented) {
 		found = append(found, fmt.Sprintf("a voucher of %s was presented, above what the record authorizes: the store is an old copy", tokens(t.Presented)))
 	}
-	if s.Phase() != channel.Closed && s.Phase() != channel.Opening {
+	if s.Phase != channel.Closed && s.Phase != channel.Opening {
 		found = append(found, fundings("the record", s.Deposit, t)...)
 	}
-	if s.Phase() == channel.Closed && s.CloseSent && t.Closed != nil && *t.Closed != s.CloseAmount {
+	if s.Phase == channel.Closed && s.CloseSent && t.Closed != nil && *t.Closed != s.CloseAmount {
 		found = append(found, fmt.Sprintf("the record was closed at %s, the line says %s", tokens(s.CloseAmount), tokens(*t.Closed)))
 	}
 	return found
@@ -121,9 +121,9 @@ func fundings(whose string, deposit voucher.Amount, t *journal.Totals) []string 
 }
 
 // compareChain says where the chain has more than the record and the lines.
-func compareChain(s channel.State, t *journal.Totals, c channel.OnChain) (found []string) {
+func compareChain(s channel.Info, t *journal.Totals, c escrow.State) (found []string) {
 	if !c.Exists || c.Finalized {
-		if s.Phase() == channel.Opening {
+		if s.Phase == channel.Opening {
 			return nil
 		}
 		return []string{"the chain says that it is closed (tally keep --once writes that down)"}
@@ -131,7 +131,7 @@ func compareChain(s channel.State, t *journal.Totals, c channel.OnChain) (found 
 	if t.Lines > 0 {
 		found = fundings("the chain", c.Deposit, t)
 	}
-	if s.Authorized().Less(c.Settled) {
+	if s.Authorized.Less(c.Settled) {
 		found = append(found, fmt.Sprintf("the payee settled %s, above what the record authorizes: the store is an old copy", tokens(c.Settled)))
 	}
 	if c.CloseRequestedAt != 0 && s.CloseRequestedAt == 0 {

@@ -77,8 +77,8 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 }
 
 // choose finds the channels that are meant.
-func (c *closing) choose(ctx context.Context, args []string) ([]channel.State, error) {
-	var found []channel.State
+func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, error) {
+	var found []channel.Info
 	for s, err := range c.wallet.session.Channels(ctx) {
 		switch {
 		case err != nil:
@@ -98,7 +98,7 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.State, e
 }
 
 // one closes a channel in the way that was asked for, and says what became of it.
-func (c *closing) one(ctx context.Context, s channel.State) error {
+func (c *closing) one(ctx context.Context, s channel.Info) error {
 	session := c.wallet.session
 	switch {
 	case c.force:
@@ -126,8 +126,8 @@ func (c *closing) one(ctx context.Context, s channel.State) error {
 }
 
 // result is what became of a channel, in one line.
-func result(s channel.State) string {
-	switch s.Phase() {
+func result(s channel.Info) string {
+	switch s.Phase {
 	case channel.Closed:
 		if !s.CloseSent {
 			return fmt.Sprintf("%s closed: what the payee did not take of %s is back", short(s.ID), tokens(s.Deposit))
@@ -140,7 +140,7 @@ func result(s channel.State) string {
 		}
 		return fmt.Sprintf("%s closing: the payee says so, the chain was not asked (--rpc-url)", short(s.ID))
 	}
-	return fmt.Sprintf("%s %s", short(s.ID), s.Phase())
+	return fmt.Sprintf("%s %s", short(s.ID), s.Phase)
 }
 
 func (c *closing) event(e client.Event) {

@@ -105,7 +105,7 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 		switch {
 		case err != nil:
 			continue // it is told by tally channels
-		case s.ID == row.ID && !s.Unbound():
+		case s.ID == row.ID && s.Scope.Origin != "":
 			return i.agreed(ctx, row, s, "is here already, "+phase(s))
 		case s.Scope.Origin != "" && s.HoldsMoney() && s.Payable() && s.Escrow == row.Escrow && s.ChainID == row.ChainID && s.Scope.Holds(d) && sameOrigin(s.Scope.Origin, place):
 			return "", fmt.Errorf("%s is used there; close that first", short(s.ID))
@@ -123,11 +123,11 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 }
 
 // agreed says what is signed as far as we know, and signs what the owner agrees to where the other client says more.
-func (i *importing) agreed(ctx context.Context, row channelsdb.Channel, s channel.State, said string) (string, error) {
-	said += fmt.Sprintf(": %s deposited, %s signed as far as is proved", tokens(s.Deposit), tokens(s.Authorized()))
+func (i *importing) agreed(ctx context.Context, row channelsdb.Channel, s channel.Info, said string) (string, error) {
+	said += fmt.Sprintf(": %s deposited, %s signed as far as is proved", tokens(s.Deposit), tokens(s.Authorized))
 	missing := row.Cumulative.SubFloor(s.Claimed)
 	switch {
-	case !s.Authorized().Less(row.Cumulative), !s.Payable():
+	case !s.Authorized.Less(row.Cumulative), !s.Payable():
 		return said, nil
 	case i.agree.Less(missing):
 		return said + fmt.Sprintf("; the other client says %s: if the server refuses, import again with --agree %s", tokens(row.Cumulative), tokens(missing)), nil
@@ -136,7 +136,7 @@ func (i *importing) agreed(ctx context.Context, row channelsdb.Channel, s channe
 	if err != nil {
 		return "", err
 	}
-	return said + fmt.Sprintf("; agreed to %s", tokens(s.Authorized())), nil
+	return said + fmt.Sprintf("; agreed to %s", tokens(s.Authorized)), nil
 }
 
 // place is where the channel is paid: the last URL, without what may be secret, where it is of the row's origin.

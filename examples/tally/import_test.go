@@ -13,20 +13,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // states are the records of the store.
-func (s *shell) states() (all []channel.State) {
+func (s *shell) states() (all []rule.State) {
 	s.t.Helper()
 	files, err := filestore.Open(s.env["TALLY_STORE"])
 	require.NoError(s.t, err)
 	for e, err := range files.List(s.t.Context(), "channel/") {
 		require.NoError(s.t, err)
-		st, err := channel.Decode(e.Data)
+		st, err := rule.Decode(e.Data)
 		require.NoError(s.t, err)
 		all = append(all, st)
 	}
@@ -34,7 +34,7 @@ func (s *shell) states() (all []channel.State) {
 }
 
 // foreign writes channels as another client has them, and gives this one an empty store.
-func (s *shell) foreign(path string, all []channel.State, change func(values map[string]any)) string {
+func (s *shell) foreign(path string, all []rule.State, change func(values map[string]any)) string {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "channels.db")
 	db, err := sql.Open("sqlite3", "file:"+file)

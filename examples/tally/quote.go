@@ -109,7 +109,7 @@ func decision(d channel.Decision, refusal error) string {
 		return fmt.Sprintf("deny: %s allows %s", d.Rule, tokens(d.Allowed))
 	case refusal != nil:
 		return "deny: not with them, or not on these terms"
-	case d.Verdict == channel.Query:
+	case d.Verdict == channel.Ask:
 		return fmt.Sprintf("ask: the price is above %s", tokens(d.Allowed))
 	}
 	return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, tokens(d.Left), tokens(d.Allowed))
@@ -201,8 +201,8 @@ func (p *wallet) budget(ctx context.Context, w *world) error {
 }
 
 // within is how long a rule looks back.
-func within(r channel.Rule) string {
-	d := time.Duration(r.Seconds) * time.Second
+func within(r channel.BudgetRule) string {
+	d := r.Length
 	if d <= time.Hour {
 		return fmt.Sprintf("%d minutes", int(d.Minutes()))
 	}

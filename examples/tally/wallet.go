@@ -174,13 +174,13 @@ func (p *wallet) close(ctx context.Context) error {
 }
 
 // channel returns the record of one channel as it stands.
-func (p *wallet) channel(ctx context.Context, id common.Hash) (found channel.State, ok bool) {
+func (p *wallet) channel(ctx context.Context, id common.Hash) (found channel.Info, ok bool) {
 	for s, err := range p.session.Channels(ctx) {
 		if err == nil && s.ID == id {
 			return s, true
 		}
 	}
-	return channel.State{}, false
+	return channel.Info{}, false
 }
 
 // stateDir is where the channels are kept unless --store says otherwise.

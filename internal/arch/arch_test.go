@@ -34,13 +34,14 @@ var house = map[string][]string{
 	"internal/sse":        {},
 	"internal/arch":       {},
 	"receipt":             {"voucher", "internal/wire"},
-	"channel":             {"voucher", "internal/wire"},
+	"channel":             {"voucher"},
+	"internal/rule":       {"voucher", "channel", "internal/wire"},
 	"channel/escrow":      {"voucher", "channel"},
-	"internal/ledger":     {"voucher", "store", "channel"},
+	"internal/ledger":     {"voucher", "store", "channel", "internal/rule"},
 	"store/journal":       {"voucher"},
 	"internal/devchain":   {"voucher"},
-	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/ledger"},
-	"client/policyfile":   {"voucher", "channel", "client"},
+	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/rule", "internal/ledger"},
+	"client/policyfile":   {"voucher", "channel", "internal/rule", "client"},
 	"client/clienttest":   {"voucher", "receipt", "channel", "internal/wire", "internal/devchain"},
 	"internal/fleet":      {},
 	"internal/interop":    nil, // tests only
@@ -143,7 +144,7 @@ func signings(all []source) (places []string) {
 // literal.
 func raises(all []source) (files []string) {
 	for _, s := range all {
-		if s.pkg != "channel" {
+		if s.pkg != "internal/rule" {
 			continue
 		}
 		note := func() {
@@ -179,7 +180,7 @@ func raises(all []source) (files []string) {
 func impure(all []source) (bad []string) {
 	forbidden := []string{"context", "sync", "sync/atomic", "net", "net/http", "net/url", "os", "io", "io/fs", "log/slog", "crypto/rand", "math/rand", "math/rand/v2"}
 	for _, s := range all {
-		if s.pkg != "channel" {
+		if s.pkg != "channel" && s.pkg != "internal/rule" {
 			continue
 		}
 		for _, i := range imports(s) {
@@ -216,15 +217,16 @@ func TestOnePlaceSigns(t *testing.T) {
 // else.
 func TestOneFileRaises(t *testing.T) {
 	assert.Equal(t, []string{"authorize.go", "record.go"}, raises(sources(t)))
-	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; func f() { s.authorized = w }`)))
-	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; var s = State{authorized: w}`)))
-	assert.NotEmpty(t, raises(planted(t, "channel", "x.go", `package channel; var s = &t.authorized`)))
+	assert.NotEmpty(t, raises(planted(t, "internal/rule", "x.go", `package rule; func f() { s.authorized = w }`)))
+	assert.NotEmpty(t, raises(planted(t, "internal/rule", "x.go", `package rule; var s = State{authorized: w}`)))
+	assert.NotEmpty(t, raises(planted(t, "internal/rule", "x.go", `package rule; var s = &t.authorized`)))
 }
 
 func TestCoreIsPure(t *testing.T) {
 	assert.Empty(t, impure(sources(t)))
 	assert.NotEmpty(t, impure(planted(t, "channel", "x.go", `package channel; import "time"; var now = time.Now()`)))
 	assert.NotEmpty(t, impure(planted(t, "channel", "x.go", `package channel; import _ "os"`)))
+	assert.NotEmpty(t, impure(planted(t, "internal/rule", "x.go", `package rule; import "time"; var now = time.Now()`)))
 }
 
 // TestUsersBuildNoTestKit: a program that imports the client alone links no command line, test kit, lock

@@ -147,7 +147,7 @@ func (c *play) fetch(ctx context.Context, path string) ([]byte, error) {
 }
 
 // channels lists what is on record.
-func (c *play) channels(ctx context.Context) (all []channel.State) {
+func (c *play) channels(ctx context.Context) (all []channel.Info) {
 	for s, err := range c.session.Channels(ctx) {
 		if err != nil {
 			_ = c.act(ctx, "list", func(context.Context) error { return err })
@@ -170,8 +170,8 @@ func (c *play) inherit(ctx context.Context) {
 }
 
 // end brings a channel's money back, in the flow's way.
-func (c *play) end(ctx context.Context, s channel.State) error {
-	if s.Phase() == channel.Opening { // its transaction may never have left: it cannot be mined after a while
+func (c *play) end(ctx context.Context, s channel.Info) error {
+	if s.Phase == channel.Opening { // its transaction may never have left: it cannot be mined after a while
 		c.p.tell(note{Kind: kindAdvance})
 		var err error
 		if s, err = c.session.Refresh(ctx, s.ID); err != nil {
@@ -179,7 +179,7 @@ func (c *play) end(ctx context.Context, s channel.State) error {
 		}
 	}
 	switch {
-	case s.Phase() == channel.Closed:
+	case s.Phase == channel.Closed:
 		return nil
 	case c.flow.forced:
 		return c.force(ctx, s)
@@ -188,9 +188,9 @@ func (c *play) end(ctx context.Context, s channel.State) error {
 }
 
 // force closes without the payee, from wherever an earlier try has come to.
-func (c *play) force(ctx context.Context, s channel.State) error {
+func (c *play) force(ctx context.Context, s channel.Info) error {
 	s, err := c.session.Refresh(ctx, s.ID)
-	if err != nil || s.Phase() == channel.Closed {
+	if err != nil || s.Phase == channel.Closed {
 		return err
 	}
 	if s.CloseRequestedAt == 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -55,20 +56,20 @@ func (w *world) hear(n note, end *ending) {
 }
 
 // stored returns the record of a channel as it is on the disk.
-func (w *world) stored(id common.Hash) (channel.State, error) {
-	data, _, err := w.files.Get(context.Background(), channel.StateKey(id))
+func (w *world) stored(id common.Hash) (rule.State, error) {
+	data, _, err := w.files.Get(context.Background(), rule.StateKey(id))
 	if err != nil {
-		return channel.State{}, err
+		return rule.State{}, err
 	}
-	return channel.Decode(data)
+	return rule.Decode(data)
 }
 
 // records are all of them.
-func (w *world) records() (all []channel.State) {
+func (w *world) records() (all []rule.State) {
 	for e, err := range w.files.List(context.Background(), "channel/") {
 		if err == nil {
-			var s channel.State
-			if s, err = channel.Decode(e.Data); err == nil {
+			var s rule.State
+			if s, err = rule.Decode(e.Data); err == nil {
 				all = append(all, s)
 			}
 		}
@@ -197,7 +198,7 @@ func (w *world) current() common.Hash {
 
 // judge is what must be true at every moment: after a death, and at the end.
 func (w *world) judge() {
-	records := map[common.Hash]channel.State{}
+	records := map[common.Hash]rule.State{}
 	authorized, allowed := voucher.Amount{}, w.allowed()
 	for _, s := range w.records() {
 		records[s.ID] = s
@@ -240,7 +241,7 @@ func (w *world) judge() {
 }
 
 // judgeJournal: a line of it is whole or not there, and none tells of more than the store holds.
-func (w *world) judgeJournal(records map[common.Hash]channel.State) {
+func (w *world) judgeJournal(records map[common.Hash]rule.State) {
 	raised := map[common.Hash]voucher.Amount{}
 	for e, err := range journal.Read(context.Background(), w.job.Journal) {
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -108,16 +109,16 @@ func gate(b *testing.B, s store.Store, ahead uint64) {
 		Payee: common.Address{1}, Token: common.Address{2}, Payer: k.Address(), Signer: k.Address(),
 	}
 	d := channel.Descriptor{Payer: scope.Payer, Payee: scope.Payee, Token: scope.Token, Salt: common.Hash{1}, AuthorizedSigner: scope.Signer}
-	state, err := channel.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, channel.Funding{Amount: u(1 << 60), Raw: []byte{0x76}, ValidBefore: 100})
+	state, err := rule.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, rule.Funding{Amount: u(1 << 60), Raw: []byte{0x76}, ValidBefore: 100})
 	require.NoError(b, err)
 	l := ledger.New(s, k, channel.Limits{Price: u(price), Deposit: u(1 << 60), Total: u(1 << 60), Ahead: u(price * ahead)})
 	a, _, err := l.Add(b.Context(), state, nil)
 	require.NoError(b, err)
-	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	require.NoError(b, a.Update(b.Context(), rule.State.Acknowledged))
 	b.ResetTimer()
 	took, asks, start := []time.Duration(nil), uint64(0), time.Now()
 	for b.Loop() {
-		c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(price)})
+		c, _, err := a.Issue(b.Context(), rule.Request{Price: u(price)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -34,9 +35,9 @@ type judge struct {
 }
 
 func (j judge) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
-	data, _, err := j.store.Get(ctx, channel.StateKey(v.ChannelID))
+	data, _, err := j.store.Get(ctx, rule.StateKey(v.ChannelID))
 	if assert.NoError(j.t, err, "a signature was asked for before anything was stored") {
-		if s, err := channel.Decode(data); assert.NoError(j.t, err) {
+		if s, err := rule.Decode(data); assert.NoError(j.t, err) {
 			assert.False(j.t, s.Authorized().Less(v.Cumulative), "asked to sign %s, the store holds %s", v.Cumulative, s.Authorized())
 		}
 	}
@@ -91,9 +92,9 @@ func (m *machine) try(path string) (status int, body string) {
 	return resp.StatusCode, string(data)
 }
 
-func (m *machine) only() channel.State {
+func (m *machine) only() channel.Info {
 	m.t.Helper()
-	var all []channel.State
+	var all []channel.Info
 	for s, err := range m.session.Channels(m.t.Context()) {
 		require.NoError(m.t, err)
 		all = append(all, s)
@@ -127,7 +128,7 @@ func wholeLife(t *testing.T, p *place) {
 	}
 	require.Error(t, err, "nothing is paid while the store is away")
 	p.Start(t)
-	eventually(t, seen, channel.StateKey(id))
+	eventually(t, seen, rule.StateKey(id))
 	await(t, func() bool { // a connection that was cut may still be met
 		resp, err := m.http.Get(srv.URL + "/data")
 		if err == nil {
@@ -149,7 +150,7 @@ func wholeLife(t *testing.T, p *place) {
 	gained, err := srv.Chain.Balance(srv.Payee).Sub(payee)
 	require.NoError(t, err)
 	assert.Equal(t, account.Spent, gained, "the payee has exactly what was bought")
-	assert.Equal(t, channel.Closed, m.only().Phase())
+	assert.Equal(t, channel.Closed, m.only().Phase)
 }
 
 // manyMachines share one channel, each with a session and connections of its own, all at once. A request that the others
@@ -193,9 +194,9 @@ func manyMachines(t *testing.T, p *place) {
 			account, ok := srv.Account(s.ID)
 			require.True(t, ok)
 			assert.Equal(t, u((machines*each+1)*price), account.Spent, "each request was charged once")
-			assert.False(t, s.Authorized().Less(account.Accepted), "what was accepted is on record")
+			assert.False(t, s.Authorized.Less(account.Accepted), "what was accepted is on record")
 			most := u((asked.Load() + 1 + ahead) * price)
-			assert.False(t, most.Less(s.Authorized()), "authorized %s, asked for in all and Ahead %s", s.Authorized(), most)
+			assert.False(t, most.Less(s.Authorized), "authorized %s, asked for in all and Ahead %s", s.Authorized, most)
 			assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
 			t.Logf("%d requests for %d paid ones, %d of them refused at first", len(srv.Requests()), machines*each+1, asked.Load()-machines*each)
 		})

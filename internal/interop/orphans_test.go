@@ -48,7 +48,7 @@ func orphans(t *testing.T, rail voucher.Protocol) {
 	require.NoError(t, p.session.Finish(ctx))
 	after, err := p.session.Refresh(t.Context(), lost.ID)
 	require.NoError(t, err)
-	assert.Equal(t, channel.Closed, after.Phase())
+	assert.Equal(t, channel.Closed, after.Phase)
 	assert.Zero(t, w.chain.channel(t, rail, lost.ID).deposit)
 	assert.Less(t, before, w.chain.balance(t, p.address), "the deposit, less two fees")
 }

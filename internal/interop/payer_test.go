@@ -137,7 +137,7 @@ func (p *payer) stream(path string, headers ...string) int {
 }
 
 // channels lists what is on record.
-func (p *payer) channels() (all []channel.State) {
+func (p *payer) channels() (all []channel.Info) {
 	p.t.Helper()
 	for s, err := range p.session.Channels(p.t.Context()) {
 		require.NoError(p.t, err)
@@ -147,9 +147,9 @@ func (p *payer) channels() (all []channel.State) {
 }
 
 // only is the one channel that takes payments.
-func (p *payer) only() channel.State {
+func (p *payer) only() channel.Info {
 	p.t.Helper()
-	var open []channel.State
+	var open []channel.Info
 	for _, s := range p.channels() {
 		if s.Payable() {
 			open = append(open, s)
@@ -160,7 +160,7 @@ func (p *payer) only() channel.State {
 }
 
 // by is a channel as the ledger has it.
-func (p *payer) by(id common.Hash) (one channel.State) {
+func (p *payer) by(id common.Hash) (one channel.Info) {
 	p.t.Helper()
 	for _, s := range p.channels() {
 		if s.ID == id {
@@ -200,8 +200,7 @@ func (p *payer) closed(id common.Hash, signed uint64) {
 	p.t.Helper()
 	s, err := p.session.Refresh(p.t.Context(), id)
 	require.NoError(p.t, err)
-	assert.True(p.t, s.Closed)
-	assert.Equal(p.t, channel.Closed, s.Phase())
+	assert.Equal(p.t, channel.Closed, s.Phase)
 	assert.False(p.t, s.HoldsMoney())
 	assert.Equal(p.t, voucher.Units(signed), s.Signed)
 	assert.Equal(p.t, onChain{}, p.w.chain.channel(p.t, p.w.rail, id), "chain")

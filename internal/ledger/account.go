@@ -8,7 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -24,12 +24,12 @@ type Account struct {
 	turn chan struct{}
 
 	mu      sync.Mutex // guards what follows; held shortly, never over I/O
-	state   channel.State
-	saved   channel.State // as last written
+	state   rule.State
+	saved   rule.State // as last written
 	rev     uint64
 	stale   bool // a write failed: read the record before deciding anything
 	tried   bool // how that write ended is not known: its record may be there all the same
-	triedAs channel.State
+	triedAs rule.State
 	claims  map[*Claim]struct{}
 	arrears voucher.Amount // what ended streams brought out of vouchers that were meant for others
 	waiting []*order
@@ -48,7 +48,7 @@ type Claim struct {
 	open      bool
 	since     uint64         // the account's newest when it was made
 	after     voucher.Amount // and its kept
-	c         channel.Claim
+	c         rule.Claim
 	terms     Terms
 	charged   voucher.Amount // what the run was charged for it
 	rise      Rise
@@ -58,7 +58,7 @@ type Claim struct {
 func (a *Account) ID() common.Hash { return a.id }
 
 // State is the channel as it stands.
-func (a *Account) State() channel.State {
+func (a *Account) State() rule.State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state
@@ -83,7 +83,7 @@ func (c *Claim) Account() *Account { return c.account }
 
 // Without is the channel as it would stand if the claim were not there: what the same ask is planned
 // against when it is decided again.
-func (c *Claim) Without() channel.State {
+func (c *Claim) Without() rule.State {
 	c.account.mu.Lock()
 	defer c.account.mu.Unlock()
 	return c.account.state.Retract(c.c)
@@ -180,11 +180,11 @@ func (a *Account) catchUp(most voucher.Amount) {
 	defer a.mu.Unlock()
 	a.countDelivered()
 	for c := range a.claims {
-		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, c.terms.Limits)
+		a.state, c.c = a.state.CatchUp(c.c, c.brought(), most, rule.Of(c.terms.Limits))
 		c.charge()
 	}
-	var ended channel.Claim
-	a.state, ended = a.state.CatchUp(ended, a.arrears, most, a.ledger.limits)
+	var ended rule.Claim
+	a.state, ended = a.state.CatchUp(ended, a.arrears, most, rule.Of(a.ledger.limits))
 	a.arrears = a.arrears.SubFloor(ended.Price)
 }
 
@@ -198,7 +198,7 @@ func (a *Account) owe(c *Claim) {
 
 // Update changes the state by a pure function and makes it durable before it returns. The function may be
 // called again on what another process wrote. It cannot raise what is signed.
-func (a *Account) Update(ctx context.Context, change func(channel.State) channel.State) error {
+func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State) error {
 	if err := a.take(ctx); err != nil {
 		return err
 	}
@@ -246,11 +246,11 @@ func (a *Account) refresh(ctx context.Context) error {
 	if !stale {
 		return nil
 	}
-	data, rev, err := a.ledger.store.Get(ctx, channel.StateKey(a.id))
+	data, rev, err := a.ledger.store.Get(ctx, rule.StateKey(a.id))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	stored, err := channel.Decode(data)
+	stored, err := rule.Decode(data)
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (a *Account) save(ctx context.Context) error {
 	return a.write(ctx, s)
 }
 
-func (a *Account) write(ctx context.Context, s channel.State) error {
+func (a *Account) write(ctx context.Context, s rule.State) error {
 	a.mu.Lock()
 	rev := a.rev
 	a.mu.Unlock()
@@ -288,7 +288,7 @@ func (a *Account) write(ctx context.Context, s channel.State) error {
 	if err != nil {
 		return err
 	}
-	newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+	newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {

@@ -19,7 +19,7 @@ func TestAStreamThatEndedOwing(t *testing.T) {
 		want  uint64
 	}{
 		"kept":    {(*ledger.Claim).Keep, 10_000, 90},
-		"settled": {func(c *ledger.Claim) { _ = c.Settle(t.Context(), channel.Word{Accepted: u(60), Spent: u(40)}) }, 10_000, 90},
+		"settled": {func(c *ledger.Claim) { _ = c.Settle(t.Context(), channel.Report{Accepted: u(60), Spent: u(40)}) }, 10_000, 90},
 		"limited": {(*ledger.Claim).Keep, 20, 70},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -60,19 +61,19 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits, others ...channel.State) {
+func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits, others ...rule.State) {
 	b.Helper()
 	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
 	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
 	require.NoError(b, err)
-	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	require.NoError(b, a.Update(b.Context(), rule.State.Acknowledged))
 	for _, old := range others {
-		_, err := s.Put(b.Context(), channel.StateKey(old.ID), encoded(b, old), 0)
+		_, err := s.Put(b.Context(), rule.StateKey(old.ID), encoded(b, old), 0)
 		require.NoError(b, err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(100)})
+		c, _, err := a.Issue(b.Context(), rule.Request{Price: u(100)})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -90,11 +91,11 @@ func BenchmarkGateLimits(b *testing.B) {
 	for _, w := range []*channel.Windows{&every.All, &every.Origin, &every.Payee} {
 		*w = channel.Windows{Hour: u(1 << 60), Day: u(1<<60 + 1), Month: u(1<<60 + 2)}
 	}
-	var others []channel.State
+	var others []rule.State
 	for i := range byte(20) {
 		s := newBench(b, least).state(b, 100+i, 1<<60).Acknowledged()
-		for at := time.Now().Unix() - channel.Month; at < time.Now().Unix(); at += 600 {
-			next, _, _, err := s.Authorize(channel.Ask{Price: u(100)}, least)
+		for at := time.Now().Unix() - rule.Month; at < time.Now().Unix(); at += 600 {
+			next, _, _, err := s.Authorize(rule.Request{Price: u(100)}, rule.Of(least))
 			require.NoError(b, err)
 			s = next.Noted(s, at)
 		}
@@ -104,7 +105,7 @@ func BenchmarkGateLimits(b *testing.B) {
 	b.Run("every", func(b *testing.B) { gate(b, store.NewMem(), k, every, others...) })
 }
 
-func encoded(b *testing.B, s channel.State) []byte {
+func encoded(b *testing.B, s rule.State) []byte {
 	data, err := s.Encode()
 	require.NoError(b, err)
 	return data
@@ -121,11 +122,11 @@ func BenchmarkGateTogether(b *testing.B) {
 	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
 	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
 	require.NoError(b, err)
-	require.NoError(b, a.Update(b.Context(), channel.State.Acknowledged))
+	require.NoError(b, a.Update(b.Context(), rule.State.Acknowledged))
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			c, _, err := a.Issue(b.Context(), channel.Ask{Price: u(100)})
+			c, _, err := a.Issue(b.Context(), rule.Request{Price: u(100)})
 			if err != nil {
 				b.Error(err)
 				return

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -25,7 +26,7 @@ type row struct {
 	origin  string
 	payee   common.Address
 	total   voucher.Amount
-	history channel.History
+	history rule.History
 }
 
 // Near is told when a rise of a ceiling passes four fifths of a budget.
@@ -51,7 +52,7 @@ func (l *Ledger) read(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	var found []channel.State
+	var found []rule.State
 	for e, err := range l.store.List(ctx, "channel/") {
 		if err != nil && e.Key == "" {
 			b.mu.Lock()
@@ -62,7 +63,7 @@ func (l *Ledger) read(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		if s, err := channel.Decode(e.Data); err == nil {
+		if s, err := rule.Decode(e.Data); err == nil {
 			found = append(found, s)
 		}
 	}
@@ -76,7 +77,7 @@ func (l *Ledger) read(ctx context.Context) error {
 }
 
 // enter books a channel's ceiling, unless a higher one is known. The caller holds mu.
-func (b *books) enter(s channel.State) {
+func (b *books) enter(s rule.State) {
 	if was, ok := b.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {
 		b.rows[s.ID] = row{s.Scope.Origin, s.Scope.Payee, s.Authorized(), s.History()}
 	}
@@ -108,17 +109,17 @@ func (r *Rooms) near(rise voucher.Amount) (near channel.Room, ok bool) {
 }
 
 // rooms are what the budgets leave for a scope. The caller holds mu.
-func (b *books) rooms(scope channel.Scope, lim channel.Limits, now int64) (rooms Rooms) {
+func (b *books) rooms(scope channel.Scope, lim rule.Limits, now int64) (rooms Rooms) {
 	all, origin, payee := lim.Budgets()
 	for i := range 3 {
 		rooms[i].Rule, rooms[3+i].Rule, rooms[6+i].Rule = all[i], origin[i], payee[i]
 	}
 	for _, r := range b.rows {
-		if n := len(r.history); n == 0 || r.history[n-1].At <= now-channel.Month {
+		if n := len(r.history); n == 0 || r.history[n-1].At <= now-rule.Month {
 			continue // nothing in a month
 		}
 		for i := range 3 {
-			risen := r.history.Risen(now-all[i].Seconds, r.total)
+			risen := r.history.Risen(now-int64(all[i].Length/time.Second), r.total)
 			rooms[i].Used = rooms[i].Used.AddCapped(risen)
 			if r.origin == scope.Origin {
 				rooms[3+i].Used = rooms[3+i].Used.AddCapped(risen)
@@ -138,24 +139,25 @@ func (l *Ledger) Rooms(ctx context.Context, scope channel.Scope) (Rooms, error) 
 	}
 	l.books.mu.Lock()
 	defer l.books.mu.Unlock()
-	return l.books.rooms(scope, l.terms(ctx).Limits, time.Now().Unix()), nil
+	return l.books.rooms(scope, rule.Of(l.terms(ctx).Limits), time.Now().Unix()), nil
 }
 
 // Limited returns the limits of the context with what the budgets leave for a scope now. The error is the store's.
-func (l *Ledger) Limited(ctx context.Context, scope channel.Scope) (channel.Limits, error) {
+func (l *Ledger) Limited(ctx context.Context, scope channel.Scope) (rule.Limits, error) {
 	rooms, err := l.Rooms(ctx, scope)
-	return l.terms(ctx).Limits.Within(rooms.Tightest()), err
+	return rule.Of(l.terms(ctx).Limits).Within(rooms.Tightest()), err
 }
 
 // decided runs an order's rule with what the budgets leave, and books the rise. Orders of other channels wait that
 // long, so that two cannot use the same room. The caller holds the account's mu.
-func (a *Account) decided(o *order) (next channel.State, after channel.Claim, due voucher.Amount, err error) {
+func (a *Account) decided(o *order) (next rule.State, after rule.Claim, due voucher.Amount, err error) {
 	l, now := a.ledger, time.Now().Unix()
 	l.books.mu.Lock()
 	defer l.books.mu.Unlock()
 	l.books.enter(a.state)
-	rooms := l.books.rooms(a.state.Scope, o.terms.Limits, now)
-	next, after, due, err = o.rule(a.state, o.before, o.terms.Limits.Within(rooms.Tightest()))
+	lim := rule.Of(o.terms.Limits)
+	rooms := l.books.rooms(a.state.Scope, lim, now)
+	next, after, due, err = o.rule(a.state, o.before, lim.Within(rooms.Tightest()))
 	if err == nil && o.claim != nil {
 		err = o.claim.afford(after.Price)
 	}

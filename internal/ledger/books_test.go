@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -29,7 +30,7 @@ func (b *bench) at(t testing.TB, salt byte, origin string, payee byte) *ledger.A
 	a, added, err := b.Add(t.Context(), n.state(t, salt, 1_000_000), nil)
 	require.NoError(t, err)
 	require.True(t, added)
-	require.NoError(t, a.Update(t.Context(), channel.State.Acknowledged))
+	require.NoError(t, a.Update(t.Context(), rule.State.Acknowledged))
 	return a
 }
 
@@ -217,7 +218,7 @@ func TestNearIsTold(t *testing.T) {
 func TestRecordsThatCannotBeRead(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 10_000)
-	_, err := b.store.Put(t.Context(), channel.StateKey(common.Hash{0xff}), []byte("{"), 0)
+	_, err := b.store.Put(t.Context(), rule.StateKey(common.Hash{0xff}), []byte("{"), 0)
 	require.NoError(t, err)
 	_, _, err = a.Issue(t.Context(), price(1))
 	require.NoError(t, err)
@@ -239,7 +240,7 @@ func TestRuns(t *testing.T) {
 	c2, _, err := a.Issue(in, price(100)) // no signature, no write: it counts all the same
 	require.NoError(t, err)
 	_, _, err = a.Issue(in, price(51))
-	assert.Equal(t, channel.LimitError{Limit: channel.RunBudget, Wanted: u(251), Allowed: u(250), Left: u(50)}, over(t, err))
+	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(251), Allowed: u(250), Left: u(50)}, over(t, err))
 	assert.ErrorContains(t, err, "start the run with a larger budget")
 	assert.Equal(t, []voucher.Amount{u(50), u(100)}, []voucher.Amount{inner.Left(), outer.Left()})
 	c2.Release()
@@ -284,7 +285,7 @@ func TestRunOfAStream(t *testing.T) {
 	require.NoError(t, err)
 	pieces = 3
 	_, err = a.More(ctx, c, u(40))
-	assert.Equal(t, channel.RunBudget, over(t, err).Limit)
+	assert.Equal(t, channel.LimitBudget, over(t, err).Limit)
 	assert.Equal(t, u(30), a.State().Authorized())
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -91,11 +92,11 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	b := newBench(t, l)
 	p, err := b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
-	tx := channel.Funding{Amount: p.Amount, Raw: []byte{1}}
+	tx := rule.Funding{Amount: p.Amount, Raw: []byte{1}}
 	b.Leave(tx, p.Amount)
 	b.Leave(tx, voucher.Amount{})
 	assert.Equal(t, u(100), b.Funded())
-	b.Unmined(channel.Funding{Amount: u(7), Raw: []byte{2}})
+	b.Unmined(rule.Funding{Amount: u(7), Raw: []byte{2}})
 	assert.Equal(t, u(100), b.Funded(), "another one was never counted")
 	b.Unmined(tx)
 	b.Unmined(tx)

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
@@ -82,7 +82,7 @@ func TestUnknownWriteUnderAnother(t *testing.T) {
 func FuzzLookup(f *testing.F) {
 	b := newBench(f, lim)
 	a := b.open(f, 1000)
-	text, _, err := b.store.Get(f.Context(), b.scope.Key())
+	text, _, err := b.store.Get(f.Context(), rule.ScopeKey(b.scope))
 	require.NoError(f, err)
 	f.Add(text)
 	f.Add([]byte(`{"version":1}`))
@@ -91,9 +91,9 @@ func FuzzLookup(f *testing.F) {
 		s := store.NewMem()
 		record, err := a.State().Encode()
 		require.NoError(t, err)
-		_, err = s.Put(t.Context(), channel.StateKey(a.ID()), record, 0)
+		_, err = s.Put(t.Context(), rule.StateKey(a.ID()), record, 0)
 		require.NoError(t, err)
-		if _, err = s.Put(t.Context(), b.scope.Key(), data, 0); err != nil {
+		if _, err = s.Put(t.Context(), rule.ScopeKey(b.scope), data, 0); err != nil {
 			return
 		}
 		got, err := ledger.New(s, b.judge, lim).Lookup(t.Context(), b.scope)

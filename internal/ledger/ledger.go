@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -69,7 +70,7 @@ func (l *Ledger) Lookup(ctx context.Context, scope channel.Scope) (*Account, err
 }
 
 func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev uint64, err error) {
-	data, rev, err := l.store.Get(ctx, scope.Key())
+	data, rev, err := l.store.Get(ctx, rule.ScopeKey(scope))
 	if errors.Is(err, store.ErrNotFound) {
 		return alias{}, 0, nil
 	}
@@ -77,9 +78,9 @@ func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev u
 		return alias{}, 0, err
 	}
 	if err := json.Unmarshal(data, &a); err == nil && a.Version > 1 {
-		return alias{}, 0, fmt.Errorf("%w: %s has version %d, this program reads version 1: use the program that wrote it", channel.ErrRecord, scope.Key(), a.Version)
+		return alias{}, 0, fmt.Errorf("%w: %s has version %d, this program reads version 1: use the program that wrote it", channel.ErrRecord, rule.ScopeKey(scope), a.Version)
 	} else if err != nil || a.Version != 1 || a.Scope != scope {
-		return alias{}, 0, fmt.Errorf("%w: %s is not this scope's record", channel.ErrRecord, scope.Key())
+		return alias{}, 0, fmt.Errorf("%w: %s is not this scope's record", channel.ErrRecord, rule.ScopeKey(scope))
 	}
 	return a, rev, nil
 }
@@ -93,22 +94,22 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	if a != nil {
 		return a, nil
 	}
-	data, rev, err := l.store.Get(ctx, channel.StateKey(id))
+	data, rev, err := l.store.Get(ctx, rule.StateKey(id))
 	if err != nil {
 		return nil, err
 	}
-	s, err := channel.Decode(data)
+	s, err := rule.Decode(data)
 	if err != nil {
 		return nil, err
 	}
 	if s.ID != id {
-		return nil, fmt.Errorf("%w: %s holds channel %s", channel.ErrRecord, channel.StateKey(id), s.ID)
+		return nil, fmt.Errorf("%w: %s holds channel %s", channel.ErrRecord, rule.StateKey(id), s.ID)
 	}
 	return l.hold(s, rev), nil
 }
 
 // hold keeps one Account a channel in memory.
-func (l *Ledger) hold(s channel.State, rev uint64) *Account {
+func (l *Ledger) hold(s rule.State, rev uint64) *Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.accounts[s.ID]; a != nil {
@@ -129,7 +130,7 @@ func (l *Ledger) hold(s channel.State, rev uint64) *Account {
 //
 // Where another process was quicker, Add returns the other's channel and added false; the new one was
 // never sent and is written off.
-func (l *Ledger) Add(ctx context.Context, s channel.State, replaces *Account) (a *Account, added bool, err error) {
+func (l *Ledger) Add(ctx context.Context, s rule.State, replaces *Account) (a *Account, added bool, err error) {
 	a, err = l.record(ctx, s)
 	if err != nil {
 		return nil, false, err
@@ -146,7 +147,7 @@ func (l *Ledger) Add(ctx context.Context, s channel.State, replaces *Account) (a
 		if err != nil {
 			return nil, false, err
 		}
-		if _, err = l.store.Put(ctx, s.Scope.Key(), data, rev); err == nil {
+		if _, err = l.store.Put(ctx, rule.ScopeKey(s.Scope), data, rev); err == nil {
 			return a, true, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
@@ -154,7 +155,7 @@ func (l *Ledger) Add(ctx context.Context, s channel.State, replaces *Account) (a
 		}
 	}
 	if s.Opening.Pending() {
-		err = a.Update(ctx, func(s channel.State) channel.State { return s.Settle(channel.OnChain{Time: s.Opening.ValidBefore + 1}) })
+		err = a.Update(ctx, func(s rule.State) rule.State { return s.Settle(rule.OnChain{Time: s.Opening.ValidBefore + 1}) })
 		if err != nil {
 			return nil, false, err
 		}
@@ -164,12 +165,12 @@ func (l *Ledger) Add(ctx context.Context, s channel.State, replaces *Account) (a
 }
 
 // record writes a new channel's record, or returns the account of the one that is there.
-func (l *Ledger) record(ctx context.Context, s channel.State) (*Account, error) {
+func (l *Ledger) record(ctx context.Context, s rule.State) (*Account, error) {
 	data, err := s.Encode()
 	if err != nil {
 		return nil, err
 	}
-	rev, err := l.store.Put(ctx, channel.StateKey(s.ID), data, 0)
+	rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
 	if errors.Is(err, store.ErrConflict) {
 		return l.Account(ctx, s.ID)
 	}
@@ -181,12 +182,12 @@ func (l *Ledger) record(ctx context.Context, s channel.State) (*Account, error) 
 
 // Each yields every channel on record, in the order of their ids, with what is in memory where that is
 // newer. A record that cannot be read is yielded as an error; the iteration goes on.
-func (l *Ledger) Each(ctx context.Context) iter.Seq2[channel.State, error] {
-	return func(yield func(channel.State, error) bool) {
+func (l *Ledger) Each(ctx context.Context) iter.Seq2[rule.State, error] {
+	return func(yield func(rule.State, error) bool) {
 		for e, err := range l.store.List(ctx, "channel/") {
-			var s channel.State
+			var s rule.State
 			if err == nil {
-				if s, err = channel.Decode(e.Data); err != nil {
+				if s, err = rule.Decode(e.Data); err != nil {
 					err = fmt.Errorf("%s: %w", e.Key, err)
 				}
 			}
@@ -213,14 +214,14 @@ func (l *Ledger) Funded() voucher.Amount {
 // Reserve plans a payment and counts what it puts into a channel, in one step, so that requests that
 // race cannot pass Limits.Total together. What leaves is then counted by Leave; give back the rest with
 // Unreserve.
-func (l *Ledger) Reserve(ctx context.Context, scope channel.Scope, s *channel.State, ask channel.Ask, suggested voucher.Amount) (channel.Plan, error) {
+func (l *Ledger) Reserve(ctx context.Context, scope channel.Scope, s *rule.State, ask rule.Request, suggested voucher.Amount) (rule.Plan, error) {
 	lim, err := l.Limited(ctx, scope)
 	if err != nil {
-		return channel.Plan{}, err
+		return rule.Plan{}, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, err := channel.PlanPayment(s, ask, suggested, l.funded, lim)
+	p, err := rule.PlanPayment(s, ask, suggested, l.funded, lim)
 	if err == nil {
 		l.funded = l.funded.AddCapped(p.Amount)
 	}
@@ -229,7 +230,7 @@ func (l *Ledger) Reserve(ctx context.Context, scope channel.Scope, s *channel.St
 
 // Leave counts a funding transaction that is about to leave, in place of what was reserved for it. One
 // transaction counts once, however often it is presented, and also where another process wrote it down.
-func (l *Ledger) Leave(f channel.Funding, reserved voucher.Amount) {
+func (l *Ledger) Leave(f rule.Funding, reserved voucher.Amount) {
 	key := sha256.Sum256(f.Raw)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -241,7 +242,7 @@ func (l *Ledger) Leave(f channel.Funding, reserved voucher.Amount) {
 }
 
 // Unmined takes back a funding transaction that can never be mined, where it was counted here.
-func (l *Ledger) Unmined(f channel.Funding) {
+func (l *Ledger) Unmined(f rule.Funding) {
 	key := sha256.Sum256(f.Raw)
 	l.mu.Lock()
 	defer l.mu.Unlock()

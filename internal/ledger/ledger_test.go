@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -31,11 +32,11 @@ type judge struct {
 
 func (j *judge) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
 	j.asked.Add(1)
-	data, _, err := j.store.Get(context.Background(), channel.StateKey(v.ChannelID))
+	data, _, err := j.store.Get(context.Background(), rule.StateKey(v.ChannelID))
 	if !assert.NoError(j.t, err) {
 		return nil, err
 	}
-	s, err := channel.Decode(data)
+	s, err := rule.Decode(data)
 	if assert.NoError(j.t, err) {
 		assert.False(j.t, s.Authorized().Less(v.Cumulative), "asked to sign %s, the store holds %s", v.Cumulative, s.Authorized())
 	}
@@ -104,10 +105,10 @@ func (b *bench) again() *bench {
 // with is a ledger of the same store and limits under another signer.
 func (b *bench) with(s voucher.Signer) *ledger.Ledger { return ledger.New(b.store, s, b.Limits()) }
 
-func (b *bench) state(t testing.TB, salt byte, deposit uint64) channel.State {
+func (b *bench) state(t testing.TB, salt byte, deposit uint64) rule.State {
 	t.Helper()
 	d := channel.Descriptor{Payer: b.scope.Payer, Payee: b.scope.Payee, Token: b.scope.Token, Salt: common.Hash{salt}, AuthorizedSigner: b.scope.Signer}
-	s, err := channel.New(voucher.V2, b.scope.ChainID, b.scope.Escrow, d, b.scope, channel.Funding{Amount: u(deposit), Raw: []byte{0x76}, ValidBefore: 100})
+	s, err := rule.New(voucher.V2, b.scope.ChainID, b.scope.Escrow, d, b.scope, rule.Funding{Amount: u(deposit), Raw: []byte{0x76}, ValidBefore: 100})
 	require.NoError(t, err)
 	return s
 }
@@ -117,13 +118,13 @@ func (b *bench) open(t testing.TB, deposit uint64) *ledger.Account {
 	a, added, err := b.Add(t.Context(), b.state(t, 1, deposit), nil)
 	require.NoError(t, err)
 	require.True(t, added)
-	require.NoError(t, a.Update(t.Context(), channel.State.Acknowledged))
+	require.NoError(t, a.Update(t.Context(), rule.State.Acknowledged))
 	return a
 }
 
 var lim = channel.Limits{Price: u(1000), Deposit: u(10_000_000), Stream: u(10_000)}
 
-func price(n uint64) channel.Ask { return channel.Ask{Price: u(n)} }
+func price(n uint64) rule.Request { return rule.Request{Price: u(n)} }
 
 func TestGateStoresThenSigns(t *testing.T) {
 	b := newBench(t, lim)
@@ -326,7 +327,7 @@ func TestReceiptsOfSharedChannelsFreeNothing(t *testing.T) {
 	c, signed, err := other.Issue(t.Context(), price(100))
 	require.NoError(t, err)
 	require.Equal(t, u(200), signed.Cumulative)
-	require.NoError(t, c.Settle(t.Context(), channel.Word{Accepted: u(200), Spent: u(100)}))
+	require.NoError(t, c.Settle(t.Context(), channel.Report{Accepted: u(200), Spent: u(100)}))
 	assert.Equal(t, u(200), other.State().Claimed)
 	_, signed, err = other.Issue(t.Context(), price(100))
 	require.NoError(t, err)
@@ -389,16 +390,16 @@ func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 	require.NoError(t, err)
 	c2, v2, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	require.NoError(t, c1.Settle(t.Context(), channel.Word{Accepted: u(100), Spent: u(40)}))
+	require.NoError(t, c1.Settle(t.Context(), channel.Report{Accepted: u(100), Spent: u(40)}))
 	assert.Equal(t, u(140), a.State().Claimed, "what is in flight stays claimed")
-	require.NoError(t, c2.Settle(t.Context(), channel.Word{Accepted: u(200), Spent: u(80)}))
+	require.NoError(t, c2.Settle(t.Context(), channel.Report{Accepted: u(200), Spent: u(80)}))
 	assert.Equal(t, u(80), a.State().Claimed)
 	_, v3, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, v2, v3, "the credit is used before anything new is signed")
 
 	var bad *channel.ViolationError
-	require.ErrorAs(t, a.Reconcile(t.Context(), nil, channel.Word{Accepted: u(5000), Spent: u(5000)}), &bad)
+	require.ErrorAs(t, a.Reconcile(t.Context(), nil, channel.Report{Accepted: u(5000), Spent: u(5000)}), &bad)
 	assert.Equal(t, u(200), a.State().Authorized())
 }
 
@@ -450,7 +451,7 @@ func TestCloseVoucher(t *testing.T) {
 	a := b.open(t, 10_000)
 	c, _, err := a.Issue(t.Context(), price(100))
 	require.NoError(t, err)
-	require.NoError(t, c.Settle(t.Context(), channel.Word{Accepted: u(100), Spent: u(70)}))
+	require.NoError(t, c.Settle(t.Context(), channel.Report{Accepted: u(100), Spent: u(70)}))
 	v, err := a.CloseVoucher(t.Context(), voucher.Amount{})
 	require.NoError(t, err)
 	assert.Equal(t, u(70), v.Cumulative)
@@ -527,7 +528,7 @@ func TestFlushWritesExactNumbers(t *testing.T) {
 func TestUnreadableRecordsAreRefused(t *testing.T) {
 	b := newBench(t, lim)
 	s := b.state(t, 1, 100)
-	_, err := b.store.Put(t.Context(), channel.StateKey(s.ID), []byte(`{"version":99}`), 0)
+	_, err := b.store.Put(t.Context(), rule.StateKey(s.ID), []byte(`{"version":99}`), 0)
 	require.NoError(t, err)
 	_, err = b.Account(t.Context(), s.ID)
 	assert.ErrorIs(t, err, channel.ErrRecord)
@@ -540,7 +541,7 @@ func TestUnreadableRecordsAreRefused(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, bad)
-	_, err = b.store.Put(t.Context(), b.scope.Key(), []byte(`{}`), 0)
+	_, err = b.store.Put(t.Context(), rule.ScopeKey(b.scope), []byte(`{}`), 0)
 	require.NoError(t, err)
 	_, err = b.Lookup(t.Context(), b.scope)
 	assert.ErrorIs(t, err, channel.ErrRecord)
@@ -550,11 +551,11 @@ func TestUnreadableRecordsAreRefused(t *testing.T) {
 func TestAnotherScopesRecord(t *testing.T) {
 	b := newBench(t, lim)
 	b.open(t, 100)
-	data, _, err := b.store.Get(t.Context(), b.scope.Key())
+	data, _, err := b.store.Get(t.Context(), rule.ScopeKey(b.scope))
 	require.NoError(t, err)
 	other := b.scope
 	other.Origin = "https://evil.example:443"
-	_, err = b.store.Put(t.Context(), other.Key(), data, 0)
+	_, err = b.store.Put(t.Context(), rule.ScopeKey(other), data, 0)
 	require.NoError(t, err)
 	_, err = b.Lookup(t.Context(), other)
 	assert.ErrorIs(t, err, channel.ErrRecord)
@@ -566,7 +567,7 @@ func TestReserveHoldsTheTotal(t *testing.T) {
 	b := newBench(t, l)
 	p, err := b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
-	assert.Equal(t, channel.Plan{Step: channel.Fund, Amount: u(100)}, p)
+	assert.Equal(t, rule.Plan{Step: rule.Fund, Amount: u(100)}, p)
 	p, err = b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(50), p.Amount)

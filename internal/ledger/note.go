@@ -6,14 +6,14 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // Note writes down a channel that was found and that no scope uses: it is listed and can be closed, and no request is
 // paid from it. Where there is a record already it stays as it is, and added is false. The errors are
 // those of [Ledger.Add].
-func (l *Ledger) Note(ctx context.Context, s channel.State) (a *Account, added bool, err error) {
+func (l *Ledger) Note(ctx context.Context, s rule.State) (a *Account, added bool, err error) {
 	if a, err = l.Account(ctx, s.ID); !errors.Is(err, store.ErrNotFound) {
 		return a, false, err
 	}
@@ -23,7 +23,7 @@ func (l *Ledger) Note(ctx context.Context, s channel.State) (a *Account, added b
 
 // Bind makes an unbound channel one of the scope of found, which was checked for it. A channel that is bound already
 // is left as it is.
-func (l *Ledger) Bind(ctx context.Context, id common.Hash, found channel.State) error {
+func (l *Ledger) Bind(ctx context.Context, id common.Hash, found rule.State) error {
 	a, err := l.Account(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && !a.State().Unbound()) {
 		return nil
@@ -31,5 +31,5 @@ func (l *Ledger) Bind(ctx context.Context, id common.Hash, found channel.State) 
 	if err != nil {
 		return err
 	}
-	return a.Update(ctx, func(s channel.State) channel.State { return s.Bind(found) })
+	return a.Update(ctx, func(s rule.State) rule.State { return s.Bind(found) })
 }

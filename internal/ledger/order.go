@@ -5,24 +5,24 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// rule is a decision of package channel: what an order does to the state and to its claim, and the
+// decider is a decision of package rule: what an order does to the state and to its claim, and the
 // cumulative amount of the voucher that it wants presented.
-type rule func(channel.State, channel.Claim, channel.Limits) (channel.State, channel.Claim, voucher.Amount, error)
+type decider func(rule.State, rule.Claim, rule.Limits) (rule.State, rule.Claim, voucher.Amount, error)
 
 // order is one decision that waits at the gate. Orders that wait together are decided together: one
 // durable write and one voucher, which covers them all.
 type order struct {
-	rule   rule
+	rule   decider
 	terms  Terms
 	claim  *Claim // nil for an order that claims nothing
 	exact  bool   // wants the voucher of exactly its own amount, so it is decided alone
-	before channel.Claim
-	from   *channel.State // what it was decided on, and made of it; nil before
-	to     *channel.State
+	before rule.Claim
+	from   *rule.State // what it was decided on, and made of it; nil before
+	to     *rule.State
 
 	fresh  bool          // it makes the claim; otherwise the claim is the caller's already
 	left   bool          // its caller does not wait for it; guarded by the account's mu
@@ -32,11 +32,11 @@ type order struct {
 }
 
 // Issue decides an ask and returns the voucher to present. The claim stands for the ask until it is
-// ended with Keep or Release. The errors are those of [channel.State.Authorize], [ErrStore], the
+// ended with Keep or Release. The errors are those of [rule.State.Authorize], [ErrStore], the
 // signer's and the context's; nothing was signed then.
-func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.Signed, error) {
+func (a *Account) Issue(ctx context.Context, ask rule.Request) (*Claim, voucher.Signed, error) {
 	c := &Claim{account: a, terms: a.ledger.terms(ctx)}
-	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, _ channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s rule.State, _ rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		return s.Authorize(ask, lim)
 	}})
 	return c, signed, err
@@ -44,36 +44,36 @@ func (a *Account) Issue(ctx context.Context, ask channel.Ask) (*Claim, voucher.S
 
 // Follow is [Account.Issue] for an ask that takes the place of was, a claim that was released: the request went on elsewhere.
 // Both are one ask, whose price counts once, as with [Account.Renew]. A claim is followed once.
-func (a *Account) Follow(ctx context.Context, was *Claim, ask channel.Ask) (*Claim, voucher.Signed, error) {
+func (a *Account) Follow(ctx context.Context, was *Claim, ask rule.Request) (*Claim, voucher.Signed, error) {
 	a.mu.Lock()
 	before := was.c
 	if was.account != a || was.open {
-		before = channel.Claim{}
+		before = rule.Claim{}
 	}
 	a.mu.Unlock()
 	c := &Claim{account: a, terms: a.ledger.terms(ctx)}
-	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, _ channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+	signed, err := a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s rule.State, _ rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		s.Claimed = s.Claimed.AddCapped(before.Price) // Renew takes it out again
 		return s.Renew(before, ask, lim)
 	}})
 	if err == nil {
 		a.mu.Lock()
-		was.c = channel.Claim{}
+		was.c = rule.Claim{}
 		a.mu.Unlock()
 	}
 	return c, signed, err
 }
 
-// Renew decides the ask of a claim again, as [channel.State.Renew] does.
-func (a *Account) Renew(ctx context.Context, c *Claim, ask channel.Ask) (voucher.Signed, error) {
-	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+// Renew decides the ask of a claim again, as [rule.State.Renew] does.
+func (a *Account) Renew(ctx context.Context, c *Claim, ask rule.Request) (voucher.Signed, error) {
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		return s.Renew(was, ask, lim)
 	}})
 }
 
 // Again decides what to present after the payee refused presented for this claim. Another session may have
 // presented a higher one, so the record is read first where this session has none. The errors are those of
-// [channel.State.Overdrawn].
+// [rule.State.Overdrawn].
 func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount) (voucher.Signed, error) {
 	a.catchUp(a.State().Authorized().AddCapped(c.Price()))
 	a.mu.Lock()
@@ -81,24 +81,24 @@ func (a *Account) Again(ctx context.Context, c *Claim, presented voucher.Amount)
 		a.stale = true
 	}
 	a.mu.Unlock()
-	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		return s.Overdrawn(was, presented, lim)
 	}})
 }
 
 // More decides a need-voucher frame of the stream that c stands for. The errors are those of
-// [channel.State.AuthorizeMore].
+// [rule.State.AuthorizeMore].
 func (a *Account) More(ctx context.Context, c *Claim, required voucher.Amount) (voucher.Signed, error) {
 	a.catchUp(required)
-	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s channel.State, was channel.Claim, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+	return a.place(ctx, &order{claim: c, terms: c.terms, rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		return s.AuthorizeMore(was, c.brought(), required, c.unit, lim)
 	}})
 }
 
 // CloseVoucher returns the voucher of a cooperative close. The errors are those of
-// [channel.State.CloseDue].
+// [rule.State.CloseDue].
 func (a *Account) CloseVoucher(ctx context.Context, refused voucher.Amount) (voucher.Signed, error) {
-	return a.place(ctx, &order{exact: true, rule: func(s channel.State, c channel.Claim, _ channel.Limits) (channel.State, channel.Claim, voucher.Amount, error) {
+	return a.place(ctx, &order{exact: true, rule: func(s rule.State, c rule.Claim, _ rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 		due, err := s.CloseDue(refused)
 		return s, c, due, err
 	}})
@@ -148,7 +148,7 @@ func (a *Account) atOnce(o *order) bool {
 		return false
 	}
 	a.countDelivered()
-	next, after, due, err := o.rule(a.state, o.before, o.terms.Limits)
+	next, after, due, err := o.rule(a.state, o.before, rule.Of(o.terms.Limits))
 	if err == nil && due != a.state.Signed {
 		return false
 	}
@@ -167,7 +167,7 @@ func (a *Account) atOnce(o *order) bool {
 
 // admit puts the order's claim in flight as soon as it is counted: a receipt that comes in between must see
 // it. The caller holds mu.
-func (a *Account) admit(o *order, after channel.Claim) {
+func (a *Account) admit(o *order, after rule.Claim) {
 	if o.claim == nil {
 		return
 	}
@@ -307,7 +307,7 @@ func (a *Account) retract(batch []*order) {
 		}
 		o.claim.c = o.before
 		o.claim.charge()
-		if o.before == (channel.Claim{}) {
+		if o.before == (rule.Claim{}) {
 			a.drop(o.claim)
 		}
 	}

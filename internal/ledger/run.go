@@ -68,7 +68,7 @@ func (r *Run) move(from, to voucher.Amount, forced bool) error {
 	used := r.used.SubFloor(from).AddCapped(to)
 	if !forced && from.Less(to) && r.limit.Less(used) {
 		_ = r.parent.move(to, from, true)
-		return &channel.LimitError{Limit: channel.RunBudget, Wanted: used, Allowed: r.limit, Left: r.limit.SubFloor(r.used)}
+		return &channel.LimitError{Limit: channel.LimitBudget, Wanted: used, Allowed: r.limit, Left: r.limit.SubFloor(r.used)}
 	}
 	r.used = used
 	return nil

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // lapse is how long a session that writes nothing is taken to be alive, in seconds. What one that was killed had in
@@ -30,8 +30,8 @@ var place = sync.OnceValue(func() string {
 func seat() string { return fmt.Sprintf("%s %d %s", place(), os.Getpid(), rand.Text()) }
 
 // ended tells the sessions that are no more as of now, in Unix seconds.
-func ended(now int64) func(channel.Writer) bool {
-	return func(w channel.Writer) bool { return max(now-w.At, w.At-now) > lapse || gone(w.Name) }
+func ended(now int64) func(rule.Writer) bool {
+	return func(w rule.Writer) bool { return max(now-w.At, w.At-now) > lapse || gone(w.Name) }
 }
 
 // gone reports whether a session's process is known to have ended: it ran here, and its number is free.

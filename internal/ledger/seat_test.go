@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // TestWhoIsNoMore: a session counts until its process is known to have ended, or for ten minutes after it last wrote.
@@ -27,17 +27,17 @@ func TestWhoIsNoMore(t *testing.T) {
 	const now = 10_000
 	for _, c := range []struct {
 		name  string
-		w     channel.Writer
+		w     rule.Writer
 		ended bool
 	}{
-		{"it lives", channel.Writer{Name: mine, At: now}, false},
-		{"it was quiet for ten minutes", channel.Writer{Name: mine, At: now - lapse}, false},
-		{"and longer", channel.Writer{Name: mine, At: now - lapse - 1}, true},
-		{"its clock is ahead by a minute", channel.Writer{Name: mine, At: now + 60}, false},
-		{"its clock is another day's", channel.Writer{Name: mine, At: now + 86_400}, true},
-		{"its process has ended", channel.Writer{Name: dead, At: now}, true},
-		{"it ran on another machine", channel.Writer{Name: elsewhere, At: now}, false},
-		{"a name of another kind", channel.Writer{Name: "x", At: now}, false},
+		{"it lives", rule.Writer{Name: mine, At: now}, false},
+		{"it was quiet for ten minutes", rule.Writer{Name: mine, At: now - lapse}, false},
+		{"and longer", rule.Writer{Name: mine, At: now - lapse - 1}, true},
+		{"its clock is ahead by a minute", rule.Writer{Name: mine, At: now + 60}, false},
+		{"its clock is another day's", rule.Writer{Name: mine, At: now + 86_400}, true},
+		{"its process has ended", rule.Writer{Name: dead, At: now}, true},
+		{"it ran on another machine", rule.Writer{Name: elsewhere, At: now}, false},
+		{"a name of another kind", rule.Writer{Name: "x", At: now}, false},
 	} {
 		assert.Equal(t, c.ended, ended(now)(c.w), c.name)
 	}

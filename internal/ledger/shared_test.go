@@ -16,7 +16,7 @@ import (
 type asked struct {
 	claim *ledger.Claim
 	due   voucher.Amount
-	word  channel.Word // of the answer; zero while it was not charged
+	word  channel.Report // of the answer; zero while it was not charged
 }
 
 // TestManySessionsOneRecord: sessions that share a record ask, are charged no more than they asked for, and get their answers in
@@ -46,7 +46,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 				accepted = accepted.Max(o.due)
 				if sum := total.AddCapped(u(amount)); !accepted.Less(sum) {
 					total = sum
-					o.word = channel.Word{Accepted: accepted, Spent: total}
+					o.word = channel.Report{Accepted: accepted, Spent: total}
 					return true
 				}
 				v, err := account(i).Again(t.Context(), o.claim, o.due)
@@ -75,11 +75,11 @@ func TestManySessionsOneRecord(t *testing.T) {
 			default:
 				n := rapid.IntRange(0, len(waiting[i])-1).Draw(r, "which")
 				switch o := waiting[i][n]; {
-				case what == 5 && lossy && (o.word != channel.Word{}):
+				case what == 5 && lossy && (o.word != channel.Report{}):
 					lost = true
 					o.claim.Keep()
 					waiting[i] = append(waiting[i][:n:n], waiting[i][n+1:]...)
-				case o.word != channel.Word{}:
+				case o.word != channel.Report{}:
 					answer(i, n)
 				case what == 4:
 					o.claim.Release()
@@ -91,7 +91,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 		}
 		for i := range all {
 			for len(waiting[i]) > 0 {
-				if o := waiting[i][0]; o.word == (channel.Word{}) && !charge(i, o, 10) {
+				if o := waiting[i][0]; o.word == (channel.Report{}) && !charge(i, o, 10) {
 					refused++
 					o.claim.Release()
 					waiting[i] = waiting[i][1:]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -58,7 +59,7 @@ func TestNothingWorksWithoutTheStore(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
 	b.store.failed.Store(true)
-	require.ErrorIs(t, a.Update(t.Context(), channel.State.Acknowledged), ledger.ErrStore)
+	require.ErrorIs(t, a.Update(t.Context(), rule.State.Acknowledged), ledger.ErrStore)
 	b.store.failed.Store(false)
 	gone := &unreadable{b.store}
 	blind := ledger.New(gone, b.judge, lim)
@@ -71,13 +72,13 @@ func TestNothingWorksWithoutTheStore(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.NoError(t, a.Update(t.Context(), channel.State.Acknowledged))
+	assert.NoError(t, a.Update(t.Context(), rule.State.Acknowledged))
 	assert.Equal(t, b.scope.Signer, b.Signer())
 	c, _, err := a.Issue(t.Context(), price(1))
 	require.NoError(t, err)
 	assert.Equal(t, a, c.Account())
 	for range 64 { // a free turn and a dead context: either may be seen first
-		if err := a.Update(ctx, channel.State.Acknowledged); err != nil {
+		if err := a.Update(ctx, rule.State.Acknowledged); err != nil {
 			assert.ErrorIs(t, err, context.Canceled)
 			return
 		}
@@ -102,12 +103,12 @@ func TestRecordsUnderFoot(t *testing.T) {
 	_, _, err = a2.Issue(t.Context(), price(1))
 	require.ErrorIs(t, err, ledger.ErrStore)
 	require.ErrorContains(t, err, "all the time")
-	require.ErrorContains(t, a2.Update(t.Context(), channel.State.Abandoned), "all the time")
+	require.ErrorContains(t, a2.Update(t.Context(), rule.State.Abandoned), "all the time")
 	assert.Equal(t, before, b.judge.asked.Load())
 
-	_, rev, err := b.store.Get(t.Context(), channel.StateKey(a.ID()))
+	_, rev, err := b.store.Get(t.Context(), rule.StateKey(a.ID()))
 	require.NoError(t, err)
-	_, err = b.store.Put(t.Context(), channel.StateKey(a.ID()), []byte(`{"version":2}`), rev)
+	_, err = b.store.Put(t.Context(), rule.StateKey(a.ID()), []byte(`{"version":2}`), rev)
 	require.NoError(t, err)
 	_, _, err = a.Issue(t.Context(), price(1))
 	require.ErrorIs(t, err, channel.ErrRecord)
@@ -126,7 +127,7 @@ func TestARecordUnderAnotherName(t *testing.T) {
 	b := newBench(t, lim)
 	data, err := b.state(t, 1, 10).Encode()
 	require.NoError(t, err)
-	_, err = b.store.Put(t.Context(), channel.StateKey(common.Hash{5}), data, 0)
+	_, err = b.store.Put(t.Context(), rule.StateKey(common.Hash{5}), data, 0)
 	require.NoError(t, err)
 	_, err = b.Account(t.Context(), common.Hash{5})
 	assert.ErrorIs(t, err, channel.ErrRecord)
@@ -139,7 +140,7 @@ func TestARecordUnderAnotherName(t *testing.T) {
 // for no more than is stored.
 func TestCloseAfterRestartSignsAgain(t *testing.T) {
 	b := newBench(t, lim)
-	found := b.state(t, 3, 100).Settle(channel.OnChain{Exists: true, Deposit: u(100), Settled: u(30)})
+	found := b.state(t, 3, 100).Settle(rule.OnChain{Exists: true, Deposit: u(100), Settled: u(30)})
 	a, _, err := b.Add(t.Context(), found, nil)
 	require.NoError(t, err)
 	v, err := a.CloseVoucher(t.Context(), voucher.Amount{})

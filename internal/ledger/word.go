@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -19,7 +20,7 @@ import (
 // Settle ends the claim with the word that its answer brought, in one step: a word is complete for its own claim
 // only, so no other may be looked at in between. The error is a [*channel.ViolationError]; it costs the
 // caller nothing.
-func (c *Claim) Settle(ctx context.Context, w channel.Word) error {
+func (c *Claim) Settle(ctx context.Context, w channel.Report) error {
 	a := c.account
 	if !a.known(ctx, w) {
 		c.Keep()
@@ -42,7 +43,7 @@ func (c *Claim) Settle(ctx context.Context, w channel.Word) error {
 
 // Reconcile books the server's word while claims are in flight. It came on an answer to c, which goes on; nil where
 // that is not known. The error is a [*channel.ViolationError]; it costs the caller nothing.
-func (a *Account) Reconcile(ctx context.Context, c *Claim, w channel.Word) error {
+func (a *Account) Reconcile(ctx context.Context, c *Claim, w channel.Report) error {
 	if !a.known(ctx, w) {
 		return nil
 	}
@@ -53,7 +54,7 @@ func (a *Account) Reconcile(ctx context.Context, c *Claim, w channel.Word) error
 }
 
 // reconcile books a word against the claims that it may not have counted. The caller holds mu.
-func (a *Account) reconcile(c *Claim, w channel.Word) (err error) {
+func (a *Account) reconcile(c *Claim, w channel.Report) (err error) {
 	newest := !w.Spent.Less(a.state.Spent)
 	if newest {
 		if c != nil && c.account == a {
@@ -73,7 +74,7 @@ func (a *Account) again() {
 	if a.newest == 0 {
 		return
 	}
-	newest := channel.Word{Accepted: a.state.Accepted, Spent: a.state.Spent, Units: a.state.Units}
+	newest := channel.Report{Accepted: a.state.Accepted, Spent: a.state.Spent, Units: a.state.Units}
 	if next, err := a.state.Reconcile(newest, a.inFlight()); err == nil {
 		a.state = next
 	}
@@ -81,7 +82,7 @@ func (a *Account) again() {
 
 // known makes sure that a word which tells of a voucher above our own ceiling is looked at with what other sessions
 // have signed since. It is false where the record cannot be read now; the word then counts for nothing.
-func (a *Account) known(ctx context.Context, w channel.Word) bool {
+func (a *Account) known(ctx context.Context, w channel.Report) bool {
 	unknown := func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -123,7 +124,7 @@ func (a *Account) Shared() bool {
 
 // stamped is a state as this session writes it, with what it has in flight. The caller holds mu since it took the
 // state.
-func (a *Account) stamped(s channel.State) channel.State {
+func (a *Account) stamped(s rule.State) rule.State {
 	now := time.Now().Unix()
 	s.Writer = a.ledger.name
 	return s.Folded(ended(now)).InFlight(a.ledger.name, a.own(), now)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
-func says(accepted, spent uint64) channel.Word {
-	return channel.Word{Accepted: u(accepted), Spent: u(spent)}
+func says(accepted, spent uint64) channel.Report {
+	return channel.Report{Accepted: u(accepted), Spent: u(spent)}
 }
 
 // issue asks for n prices of 10 and returns their claims, all in flight.
@@ -28,7 +28,7 @@ func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Claim) {
 // TestAnswersOvertakeEachOther: four asks of ten were claimed, and the payee charged twenty-five in all. Whatever the order
 // of the answers, what is claimed afterwards is what was charged.
 func TestAnswersOvertakeEachOther(t *testing.T) {
-	words := []channel.Word{says(40, 10), says(40, 20), says(40, 22), says(40, 25)}
+	words := []channel.Report{says(40, 10), says(40, 20), says(40, 22), says(40, 25)}
 	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {3, 0, 1, 2}, {1, 3, 0, 2}, {2, 0, 3, 1}} {
 		a := newBench(t, lim).open(t, 1000)
 		claims := issue(t, a, 4)

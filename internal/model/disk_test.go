@@ -5,7 +5,7 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -53,12 +53,12 @@ func (d disk) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, er
 }
 
 // record is what the disk holds of a channel.
-func (w *world) record(id [32]byte) (channel.State, bool) {
-	data, _, err := w.disk.Get(context.Background(), channel.StateKey(id))
+func (w *world) record(id [32]byte) (rule.State, bool) {
+	data, _, err := w.disk.Get(context.Background(), rule.StateKey(id))
 	if err != nil {
-		return channel.State{}, false
+		return rule.State{}, false
 	}
-	s, err := channel.Decode(data)
+	s, err := rule.Decode(data)
 	if err != nil {
 		w.broken("a record cannot be read", "%v", err)
 	}
@@ -66,12 +66,12 @@ func (w *world) record(id [32]byte) (channel.State, bool) {
 }
 
 // records are all channels on the disk.
-func (w *world) records() (all []channel.State) {
+func (w *world) records() (all []rule.State) {
 	for e, err := range w.disk.List(context.Background(), "channel/") {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		s, err := channel.Decode(e.Data)
+		s, err := rule.Decode(e.Data)
 		if err != nil {
 			w.broken("a record cannot be read", "%s: %v", e.Key, err)
 		}

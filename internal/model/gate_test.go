@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -39,7 +40,7 @@ type gate struct {
 	real  *voucher.KeySigner // nil where signatures are cheap ones
 	asks  []*ask
 
-	chain   channel.OnChain // the chain's word, a true one
+	chain   rule.OnChain // the chain's word, a true one
 	made    []voucher.Signed
 	highest voucher.Amount
 	was     voucher.Amount // authorized, after the step before
@@ -109,12 +110,12 @@ func newGate(t *rapid.T) *gate {
 		Payee: common.Address{1}, Token: common.Address{2}, Payer: signer, Signer: signer,
 	}
 	d := channel.Descriptor{Payer: scope.Payer, Payee: scope.Payee, Token: scope.Token, Salt: common.Hash{3}, AuthorizedSigner: scope.Signer}
-	s, err := channel.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, channel.Funding{Amount: deposit, Raw: []byte{0x76}, ValidBefore: 100})
+	s, err := rule.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, rule.Funding{Amount: deposit, Raw: []byte{0x76}, ValidBefore: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.id = s.ID
-	g.chain = channel.OnChain{Exists: true, Deposit: deposit, Time: 50}
+	g.chain = rule.OnChain{Exists: true, Deposit: deposit, Time: 50}
 	g.note("limits %+v, deposit %s", g.lim, deposit)
 	for i := range g.lives {
 		p := &process{g: g}
@@ -266,7 +267,7 @@ func (g *gate) together(p *process) {
 			wg.Go(func() {
 				defer cancel()
 				defer func() { panics[i+1] = recover() }()
-				a.claim, signed[i+1], errs[i+1] = p.account.Issue(ctx, channel.Ask{Price: a.price})
+				a.claim, signed[i+1], errs[i+1] = p.account.Issue(ctx, rule.Request{Price: a.price})
 			})
 			synctest.Wait()
 			if leaves[i+1] {
@@ -277,7 +278,7 @@ func (g *gate) together(p *process) {
 	}
 	func() {
 		defer func() { panics[0] = recover() }()
-		asks[0].claim, signed[0], errs[0] = p.account.Issue(context.Background(), channel.Ask{Price: asks[0].price})
+		asks[0].claim, signed[0], errs[0] = p.account.Issue(context.Background(), rule.Request{Price: asks[0].price})
 	}()
 	wg.Wait()
 	for _, r := range panics {

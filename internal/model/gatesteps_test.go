@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -69,7 +70,7 @@ func (g *gate) stepOf(p *process, depth int) {
 		case 10, 11, 12:
 			g.endOf(ctx, p)
 		case 13:
-			w := channel.Word{Accepted: g.word(), Spent: g.word()}
+			w := channel.Report{Accepted: g.word(), Spent: g.word()}
 			g.note("%d hears %s of %s", g.index(p), w.Spent, w.Accepted)
 			var c *ledger.Claim
 			if a := g.open(p, false); a != nil && g.draw(2, "on an answer") == 1 {
@@ -99,9 +100,9 @@ func (g *gate) stepOf(p *process, depth int) {
 
 func (g *gate) issue(ctx context.Context, p *process) {
 	a := &ask{p: p, price: g.price(), ended: true}
-	want := channel.Ask{Price: a.price, MinDelta: u([]uint64{0, 0, 0, 150}[g.draw(4, "min delta")])}
+	want := rule.Request{Price: a.price, MinDelta: u([]uint64{0, 0, 0, 150}[g.draw(4, "min delta")])}
 	g.note("%d asks for %s", g.index(p), a.price)
-	if g.lim.CheckPrice(a.price) == nil {
+	if rule.Of(g.lim).CheckPrice(a.price) == nil {
 		g.asks = append(g.asks, a)
 	}
 	claim, signed, err := p.account.Issue(ctx, want)
@@ -119,7 +120,7 @@ func (g *gate) renew(ctx context.Context, p *process) {
 		if a.p == p && a.released && g.draw(2, "follow") == 1 {
 			g.note("%d follows %s with %s", g.index(p), a.price, price)
 			g.costs(a, price)
-			claim, signed, err := p.account.Follow(ctx, a.claim, channel.Ask{Price: price})
+			claim, signed, err := p.account.Follow(ctx, a.claim, rule.Request{Price: price})
 			g.decided(a, signed, err)
 			if err == nil {
 				a.claim, a.ended, a.released = claim, false, false
@@ -130,14 +131,14 @@ func (g *gate) renew(ctx context.Context, p *process) {
 	if a := g.open(p, false); a != nil && a.unit.IsZero() {
 		g.note("%d asks for %s in place of %s", g.index(p), price, a.price)
 		g.costs(a, price)
-		signed, err := p.account.Renew(ctx, a.claim, channel.Ask{Price: price})
+		signed, err := p.account.Renew(ctx, a.claim, rule.Request{Price: price})
 		g.decided(a, signed, err)
 	}
 }
 
 // costs notes a price that the caller agrees to.
 func (g *gate) costs(a *ask, price voucher.Amount) {
-	if g.lim.CheckPrice(price) == nil {
+	if rule.Of(g.lim).CheckPrice(price) == nil {
 		a.price = a.price.Max(price)
 	}
 }
@@ -196,7 +197,7 @@ func (g *gate) endOf(ctx context.Context, p *process) {
 	a.ended = true
 	switch g.draw(3, "end") {
 	case 0:
-		w := channel.Word{Accepted: g.word(), Spent: g.word()}
+		w := channel.Report{Accepted: g.word(), Spent: g.word()}
 		g.note("%d is done with %s: %s of %s", g.index(p), a.price, w.Spent, w.Accepted)
 		_ = a.claim.Settle(ctx, w)
 	case 1:
@@ -229,7 +230,7 @@ func (g *gate) learn(ctx context.Context, p *process) {
 			v.Cumulative = g.word()
 		}
 		g.note("%d is shown %s", g.index(p), v.Cumulative)
-		_ = p.account.Update(ctx, func(s channel.State) channel.State {
+		_ = p.account.Update(ctx, func(s rule.State) rule.State {
 			next, err := s.Recover(v)
 			if err != nil {
 				return s
@@ -248,7 +249,7 @@ func (g *gate) learn(ctx context.Context, p *process) {
 		}
 		g.note("%d sees the chain: %s of %s", g.index(p), g.chain.Settled, g.chain.Deposit)
 		c := g.chain
-		_ = p.account.Update(ctx, func(s channel.State) channel.State { return s.Settle(c) })
+		_ = p.account.Update(ctx, func(s rule.State) rule.State { return s.Settle(c) })
 	}
 }
 
@@ -260,11 +261,11 @@ func (g *gate) fund(ctx context.Context, p *process) {
 		return
 	}
 	raw := []byte{0x76, byte(len(g.asks))}
-	err := p.account.Update(ctx, func(s channel.State) channel.State {
+	err := p.account.Update(ctx, func(s rule.State) rule.State {
 		if left = s.Deposit == before.Deposit && !s.ToppingUp.Pending(); !left {
 			return s
 		}
-		return s.Funded(channel.Funding{Amount: more, Raw: raw, Hash: common.Hash{1}, ValidBefore: 100})
+		return s.Funded(rule.Funding{Amount: more, Raw: raw, Hash: common.Hash{1}, ValidBefore: 100})
 	})
 	g.note("%d tops up by %s: %t, %v", g.index(p), more, left, err)
 	if err != nil || !left {
@@ -274,6 +275,6 @@ func (g *gate) fund(ctx context.Context, p *process) {
 		g.chain.Deposit = g.chain.Deposit.AddCapped(more)
 	}
 	if g.draw(4, "said") > 0 {
-		_ = p.account.Update(ctx, channel.State.ToppedUp)
+		_ = p.account.Update(ctx, rule.State.ToppedUp)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -165,7 +165,7 @@ func (w *world) read(resp *http.Response) {
 	}
 	if all, _ := wire.ParseChallenges(resp.Header); len(all) > 0 {
 		for _, c := range all {
-			if o, err := channel.ParseOffer(c); err == nil && !w.lim.Price.Less(o.Price) {
+			if o, err := rule.ParseOffer(c); err == nil && !w.lim.Price.Less(o.Price) {
 				w.offered = w.offered.Max(o.Price)
 				if call := w.call(); call != nil {
 					call.named = call.named.Max(o.Price)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -20,8 +20,8 @@ type memory struct {
 
 func newMemory() *memory { return &memory{map[string]store.Entry{}} }
 
-func (m *memory) state(g *gate, id common.Hash) channel.State {
-	s, err := channel.Decode(m.data[channel.StateKey(id)].Data)
+func (m *memory) state(g *gate, id common.Hash) rule.State {
+	s, err := rule.Decode(m.data[rule.StateKey(id)].Data)
 	if err != nil {
 		g.broken("a record cannot be read", "%v", err)
 	}
@@ -30,7 +30,7 @@ func (m *memory) state(g *gate, id common.Hash) channel.State {
 
 // authorized finds the ceiling in the text of a record.
 func (m *memory) authorized(id common.Hash) voucher.Amount {
-	_, rest, _ := bytes.Cut(m.data[channel.StateKey(id)].Data, []byte(`"authorized":"`))
+	_, rest, _ := bytes.Cut(m.data[rule.StateKey(id)].Data, []byte(`"authorized":"`))
 	text, _, _ := bytes.Cut(rest, []byte(`"`))
 	a, err := voucher.ParseAmount(string(text))
 	if err != nil {

@@ -4,11 +4,11 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		file: "channel/authorize.go", from: `.Min(s.authorized.AddCapped(lim.rise()))`, to: ``, tests: []string{"channel", "internal/ledger"},
+		file: "internal/rule/authorize.go", from: `.Min(s.authorized.AddCapped(lim.rise()))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",
-		file: "channel/plan.go", from: `if err := lim.fits(rise); err != nil {`, to: `if err := lim.fits(rise); false {`, tests: []string{"channel", "client"},
+		file: "internal/rule/plan.go", from: `if err := lim.fits(rise); err != nil {`, to: `if err := lim.fits(rise); false {`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
@@ -16,7 +16,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
-		file: "channel/history.go", from: `return total.SubFloor(h[n-1].Authorized)`, to: `return total.SubFloor(h[min(n, len(h)-1)].Authorized)`, tests: inChannel,
+		file: "internal/rule/history.go", from: `return total.SubFloor(h[n-1].Authorized)`, to: `return total.SubFloor(h[min(n, len(h)-1)].Authorized)`, tests: inRule,
 	},
 	{
 		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
@@ -36,8 +36,8 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
-		file: "channel/authorize.go", from: `		s.history = s.history.shifted(v.SubFloor(s.authorized))
-`, to: ``, tests: inChannel,
+		file: "internal/rule/authorize.go", from: `		s.history = s.history.shifted(v.SubFloor(s.authorized))
+`, to: ``, tests: inRule,
 	},
 	{
 		name: "budget: a run is not charged", breaks: "a run costs its budget at most",
@@ -55,7 +55,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a context may raise", breaks: "a context raises only what the owner allows",
-		file: "channel/budget.go", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"channel", "client"},
+		file: "internal/rule/budget.go", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: an inner context may raise again", breaks: "of contexts within each other the inner one only lowers",

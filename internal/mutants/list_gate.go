@@ -4,35 +4,35 @@ package main
 var theRecord = []defect{
 	{
 		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
-		file: "channel/record.go", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inChannel,
+		file: "internal/rule/record.go", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inRule,
 	},
 	{
 		name: "record: signed above authorized read", breaks: "a record that contradicts itself is refused",
-		file: "channel/record.go", from: `if s.authorized.Less(s.Signed) {`, to: `if false {`, tests: inChannel,
+		file: "internal/rule/record.go", from: `if s.authorized.Less(s.Signed) {`, to: `if false {`, tests: inRule,
 	},
 	{
 		name: "record: another channel's descriptor read", breaks: "a record hashes to its own id",
-		file: "channel/record.go", from: `if err := s.checkID(); err != nil {`, to: `if err := s.checkID(); false {`, tests: inChannel,
+		file: "internal/rule/record.go", from: `if err := s.checkID(); err != nil {`, to: `if err := s.checkID(); false {`, tests: inRule,
 	},
 	{
 		name: "record: another session's number lowers ours", breaks: "nothing that either side signed is lowered",
-		file: "channel/rebase.go", from: `out := stored.signedBefore(s.Signed)`, to: `out := stored`, tests: inChannel,
+		file: "internal/rule/rebase.go", from: `out := stored.signedBefore(s.Signed)`, to: `out := stored`, tests: inRule,
 	},
 	{
 		name: "record: asks of two sessions do not add up", breaks: "what both sessions ask for is counted",
-		file: "channel/rebase.go", from: `if stored.asked == base.asked && stored.Claimed == base.Claimed {`, to: `if true {`, tests: inChannel,
+		file: "internal/rule/rebase.go", from: `if stored.asked == base.asked && stored.Claimed == base.Claimed {`, to: `if true {`, tests: inRule,
 	},
 	{
 		name: "record: origin left out of the scope", breaks: "two origins do not share a channel",
-		file: "channel/scope.go", from: `		s.Origin, s.Protocol.String(),`, to: `		s.Protocol.String(),`, tests: []string{"channel", "internal/ledger", "client"},
+		file: "internal/rule/keys.go", from: `		s.Origin, s.Protocol.String(),`, to: `		s.Protocol.String(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
 	},
 	{
 		name: "record: voucher key left out of the scope", breaks: "a changed voucher key never uses the old key's channel",
-		file: "channel/scope.go", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"channel", "internal/ledger", "client"},
+		file: "internal/rule/keys.go", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
 	},
 	{
 		name: "record: a closing channel is not listed", breaks: "a channel that holds money stays listed until the chain says that it is closed",
-		file: "channel/state.go", from: `return s.Phase() != Closed && s.Phase() != Unopened`, to: `return s.Phase() == Open || s.Phase() == Opening`, tests: inChannel,
+		file: "internal/rule/state.go", from: `return s.Phase() != channel.Closed && s.Phase() != channel.Unopened`, to: `return s.Phase() == channel.Open || s.Phase() == channel.Opening`, tests: inRule,
 	},
 }
 
@@ -57,8 +57,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
-		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
-`, to: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
+`, to: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
 	if errors.Is(err, store.ErrConflict) {
 		newRev, err = rev, nil
 	}
@@ -66,8 +66,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
-		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
-`, to: `newRev, err := a.ledger.store.Put(ctx, channel.StateKey(a.id), data, rev)
+		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
+`, to: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		newRev, err = rev, nil
 	}
@@ -102,11 +102,11 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: what other sessions have in flight is forgotten", breaks: "the payee is owed nothing",
-		file: "channel/writers.go", from: `if w.Name != name {`, to: `if false {`, tests: inLedger,
+		file: "internal/rule/writers.go", from: `if w.Name != name {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: what a word freed is freed twice", breaks: "two sessions free the same credit once",
-		file: "channel/rebase.go", from: `.AddCapped(freed).SubFloor`, to: `.SubFloor`, tests: inLedger,
+		file: "internal/rule/rebase.go", from: `.AddCapped(freed).SubFloor`, to: `.SubFloor`, tests: inLedger,
 	},
 	{
 		name: "gate: another session's voucher is a lie", breaks: "a word is judged by what is on record",
@@ -134,7 +134,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		file: "internal/ledger/ledger.go", from: `rev, err := l.store.Put(ctx, channel.StateKey(s.ID), data, 0)
+		file: "internal/ledger/ledger.go", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},

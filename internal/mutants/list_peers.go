@@ -67,7 +67,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: settled in mid-session", breaks: "the ledger holds what the chain has settled",
-		file: "channel/settle.go", from: `	s.Settled = s.Settled.Max(c.Settled)
+		file: "internal/rule/settle.go", from: `	s.Settled = s.Settled.Max(c.Settled)
 `, to: ``, flows: server("settled_in_mid-session"),
 	},
 	{
@@ -81,11 +81,11 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: least growth of a voucher", breaks: "Ahead is what the caller allows, and no less",
-		file: "channel/authorize.go", from: `		target := claimed.AddCapped(lim.Ahead).Min(`, to: `		target := claimed.Min(`, flows: server("least_growth_of_a_voucher"),
+		file: "internal/rule/authorize.go", from: `		target := claimed.AddCapped(lim.Ahead).Min(`, to: `		target := claimed.Min(`, flows: server("least_growth_of_a_voucher"),
 	},
 	{
 		name: "their server: least growth announced", breaks: "a growth that the challenge announces is decided before anything is signed",
-		file: "client/pay.go", from: `channel.Ask{Price: o.Price, MinDelta: o.MinDelta}`, to: `channel.Ask{Price: o.Price}`, flows: []string{"v2/server/least_growth_of_a_voucher"},
+		file: "client/pay.go", from: `rule.Request{Price: o.Price, MinDelta: o.MinDelta}`, to: `rule.Request{Price: o.Price}`, flows: []string{"v2/server/least_growth_of_a_voucher"},
 	},
 	{
 		name: "their server: forgotten", breaks: "after a 410 another channel is opened, once",
@@ -93,7 +93,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: closed together", breaks: "a close pays what was used, not what was signed",
-		file: "channel/close.go", from: `	due := s.Claimed.Min(s.authorized).Max(s.Settled)`, to: `	due := s.Signed`, flows: server("closed_together"),
+		file: "internal/rule/close.go", from: `	due := s.Claimed.Min(s.authorized).Max(s.Settled)`, to: `	due := s.Signed`, flows: server("closed_together"),
 	},
 	{
 		name: "their server: closed alone", breaks: "after the grace period the rest comes back",

@@ -20,7 +20,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: other terms on the retry", breaks: "who wants the money now is a new decision",
-		file: "client/refused.go", from: `if !fresh.offer.SameTerms(p.known.offer) {`, to: `if false {`, tests: inClient,
+		file: "client/refused.go", from: `if !rule.SameTerms(fresh.offer, p.known.offer) {`, to: `if false {`, tests: inClient,
 	},
 	{
 		name: "pay: another price on the retry", breaks: "a changed price is decided again, under the limits",
@@ -140,8 +140,8 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a challenge's deposit believed", breaks: "what a challenge says of a channel that we have fills nothing",
-		file: "client/prepare.go", from: `	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {`, to: `	_ = account.Update(ctx, func(s channel.State) channel.State { s.Deposit = s.Deposit.Max(snap.Deposit); return s })
-	if err := account.Reconcile(ctx, p.claim, snap.Word); err != nil {`, tests: inClient,
+		file: "client/prepare.go", from: `	if err := account.Reconcile(ctx, p.claim, snap.Report); err != nil {`, to: `	_ = account.Update(ctx, func(s rule.State) rule.State { s.Deposit = s.Deposit.Max(snap.Deposit); return s })
+	if err := account.Reconcile(ctx, p.claim, snap.Report); err != nil {`, tests: inClient,
 	},
 	{
 		name: "fund: snapshot voucher not verified", breaks: "a voucher in a snapshot is looked at before the channel is used",
@@ -155,7 +155,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a snapshot that contradicts itself is used", breaks: "a server whose numbers cannot be is not resumed",
-		file: "client/find.go", from: `if state, err = state.Reconcile(snap.Word, voucher.Amount{}); err != nil {`, to: `if state, _ = state.Reconcile(snap.Word, voucher.Amount{}); false {`, tests: inClient,
+		file: "client/find.go", from: `if state, err = state.Reconcile(snap.Report, voucher.Amount{}); err != nil {`, to: `if state, _ = state.Reconcile(snap.Report, voucher.Amount{}); false {`, tests: inClient,
 	},
 	{
 		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",
@@ -180,16 +180,16 @@ var theFunding = []defect{
 	{
 		name: "fund: top-up not written before sending", breaks: "a top-up is durable before it leaves",
 		file: "client/open.go", from: `	overtaken := false
-	err = account.Update(ctx, func(s channel.State) channel.State {
+	err = account.Update(ctx, func(s rule.State) rule.State {
 		if overtaken = s.Deposit != deposit || s.ToppingUp.Pending(); overtaken {
 			return s
 		}
-		return s.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
+		return s.Funded(rule.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore})
 	})
 	if err == nil && overtaken {
 		err = errOvertaken
 	}
-	return account.State(), err`, to: `	return state.Funded(channel.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore}), nil`, tests: inClient,
+	return account.State(), err`, to: `	return state.Funded(rule.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore}), nil`, tests: inClient,
 	},
 	{
 		name: "fund: a top-up over another session's", breaks: "two sessions of one store stay within Limits.Deposit together",
@@ -205,7 +205,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a gone channel is not put aside", breaks: "a channel whose payee is gone is kept for its money and not paid from",
-		file: "client/refused.go", from: `if err := account.Update(ctx, channel.State.Abandoned); err != nil {`, to: `if err := account.Update(ctx, func(s channel.State) channel.State { return s }); err != nil {`, tests: inClient,
+		file: "client/refused.go", from: `if err := account.Update(ctx, rule.State.Abandoned); err != nil {`, to: `if err := account.Update(ctx, func(s rule.State) rule.State { return s }); err != nil {`, tests: inClient,
 	},
 	{
 		name: "fund: close receipt unchecked", breaks: "a close receipt says what was sent, or the chain decides",
@@ -235,10 +235,10 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: closed under other terms", breaks: "a close goes to the payee that the channel was opened for",
-		file: "client/closing.go", from: `if k.offer.Scope(p.origin, s.payer, s.ledger.Signer()) != state.Scope {`, to: `if false {`, tests: inClient,
+		file: "client/closing.go", from: `if rule.ScopeOf(k.offer, p.origin, s.payer, s.ledger.Signer()) != state.Scope {`, to: `if false {`, tests: inClient,
 	},
 	{
 		name: "fund: a lost close is taken back", breaks: "a close that may have arrived keeps the channel closing",
-		file: "client/closing.go", from: `return err // it may have arrived: the channel stays closing`, to: `return errors.Join(err, account.Update(ctx, channel.State.CloseRefused))`, tests: inClient,
+		file: "client/closing.go", from: `return err // it may have arrived: the channel stays closing`, to: `return errors.Join(err, account.Update(ctx, rule.State.CloseRefused))`, tests: inClient,
 	},
 }

@@ -17,7 +17,7 @@ var theStream = []defect{
 	{
 		name: "stream: a frame's deposit believed", breaks: "what a frame says the channel holds fills nothing",
 		file: "client/frame.go", from: `	before := p.claim.Price()
-`, to: `	_ = p.account.Update(m.ctx, func(s channel.State) channel.State { s.Deposit = s.Deposit.Max(n.Deposit); return s })
+`, to: `	_ = p.account.Update(m.ctx, func(s rule.State) rule.State { s.Deposit = s.Deposit.Max(n.Deposit); return s })
 	before := p.claim.Price()
 `, tests: inClient,
 	},
@@ -45,10 +45,10 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: what is counted signs", breaks: "counting what came signs nothing",
-		file: "channel/reconcile.go", from: `return s.deliver(c, total, s.Signed)`, to: `return s.deliver(c, total, voucher.MaxAmount)`, tests: inChannel,
+		file: "internal/rule/reconcile.go", from: `return s.deliver(c, total, s.Signed)`, to: `return s.deliver(c, total, voucher.MaxAmount)`, tests: inRule,
 	},
 	{
 		name: "stream: catching up beyond the limit", breaks: "what a stream took unasked stays within Limits.Stream",
-		file: "channel/reconcile.go", from: `total.Min(lim.Stream), most)`, to: `total, most)`, tests: inChannel,
+		file: "internal/rule/reconcile.go", from: `total.Min(lim.Stream), most)`, to: `total, most)`, tests: inRule,
 	},
 }

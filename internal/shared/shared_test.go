@@ -12,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -77,10 +79,10 @@ func together(t *testing.T, at place, ahead uint64, equal clienttest.EqualRule) 
 	assert.Equal(t, all, s.Spent)
 	assert.Equal(t, all, s.Claimed, "what is claimed is what was charged")
 	assert.Equal(t, account.Accepted, s.Signed, "what was accepted is what was signed")
-	assert.False(t, s.Authorized().Less(s.Signed))
-	assert.False(t, s.Asked().AddCapped(u(100*int(ahead))).Less(s.Authorized()), "authorized %s, asked for %s", s.Authorized(), s.Asked())
+	assert.False(t, s.Authorized.Less(s.Signed))
+	assert.False(t, s.Asked.AddCapped(u(100*int(ahead))).Less(s.Authorized), "authorized %s, asked for %s", s.Authorized, s.Asked)
 	assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
-	assert.Empty(t, s.Writers)
+	assert.Empty(t, p.record(t, s.ID).Writers)
 	assert.False(t, s.Untrusted)
 
 	presented := p.tally(t, srv, reports, elapsed)
@@ -93,7 +95,7 @@ func together(t *testing.T, at place, ahead uint64, equal clienttest.EqualRule) 
 	require.NoError(t, last.CloseChannel(t.Context(), s.ID))
 	assert.Equal(t, all, srv.Chain.Balance(srv.Payee).SubFloor(payee), "the payee has exactly what was bought")
 	closed := p.ledger(t)
-	assert.Equal(t, channel.Closed, closed.Phase())
+	assert.Equal(t, channel.Closed, closed.Phase)
 	fee := payer.SubFloor(srv.Chain.Balance(key.Address)).SubFloor(all)
 	assert.False(t, u(100_000).Less(fee), "the payer paid %s more than that, which is no fee", fee)
 }
@@ -131,13 +133,26 @@ func (p part) start(t *testing.T, processes int) []report {
 	return reports
 }
 
+// record is what the store holds of a channel.
+func (p part) record(t *testing.T, id common.Hash) rule.State {
+	t.Helper()
+	st, done, err := p.Store.open(t.Context())
+	require.NoError(t, err)
+	defer done()
+	data, _, err := st.Get(t.Context(), rule.StateKey(id))
+	require.NoError(t, err)
+	s, err := rule.Decode(data)
+	require.NoError(t, err)
+	return s
+}
+
 // ledger is the one channel on record, read by a process that comes last.
-func (p part) ledger(t *testing.T) channel.State {
+func (p part) ledger(t *testing.T) channel.Info {
 	t.Helper()
 	s, done, err := p.session(t.Context())
 	require.NoError(t, err)
 	defer done()
-	var all []channel.State
+	var all []channel.Info
 	for c, err := range s.Channels(t.Context()) {
 		require.NoError(t, err)
 		if c.HoldsMoney() || !c.Deposit.IsZero() {

@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -42,25 +43,25 @@ func descriptor(t testing.TB) channel.Descriptor {
 }
 
 // opening is a channel whose opening transaction is written down.
-func opening(t testing.TB, deposit uint64) channel.State {
+func opening(t testing.TB, deposit uint64) rule.State {
 	t.Helper()
-	s, err := channel.New(voucher.V2, chainID, escrow, descriptor(t), scope(t), channel.Funding{Amount: u(deposit), Raw: []byte{0x76, 1}, Hash: common.Hash{9}, ValidBefore: 1000})
+	s, err := rule.New(voucher.V2, chainID, escrow, descriptor(t), scope(t), rule.Funding{Amount: u(deposit), Raw: []byte{0x76, 1}, Hash: common.Hash{9}, ValidBefore: 1000})
 	require.NoError(t, err)
 	return s
 }
 
 // open is a channel that the payee acknowledged.
-func open(t testing.TB, deposit uint64) channel.State { return opening(t, deposit).Acknowledged() }
+func open(t testing.TB, deposit uint64) rule.State { return opening(t, deposit).Acknowledged() }
 
 // pay authorizes an ask and signs what is due, as the gate does.
-func pay(t testing.TB, s channel.State, price uint64, lim channel.Limits) (channel.State, channel.Claim, voucher.Amount) {
+func pay(t testing.TB, s rule.State, price uint64, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount) {
 	t.Helper()
-	next, claim, due, err := s.Authorize(channel.Ask{Price: u(price)}, lim)
+	next, claim, due, err := s.Authorize(rule.Request{Price: u(price)}, lim)
 	require.NoError(t, err)
 	return sign(t, next, due), claim, due
 }
 
-func sign(t testing.TB, s channel.State, due voucher.Amount) channel.State {
+func sign(t testing.TB, s rule.State, due voucher.Amount) rule.State {
 	t.Helper()
 	v := voucher.Voucher{ChannelID: s.ID, Cumulative: due}
 	sig, err := signer(t).SignVoucher(context.Background(), s.Domain(), v)
@@ -70,6 +71,6 @@ func sign(t testing.TB, s channel.State, due voucher.Amount) channel.State {
 	return next
 }
 
-var wide = channel.Limits{Price: u(1000), Deposit: u(1_000_000), Stream: u(100_000)}
+var wide = rule.Of(channel.Limits{Price: u(1000), Deposit: u(1_000_000), Stream: u(100_000)})
 
-func ahead(l channel.Limits, n uint64) channel.Limits { l.Ahead = u(n); return l }
+func ahead(l rule.Limits, n uint64) rule.Limits { l.Ahead = u(n); return l }

@@ -1,10 +1,11 @@
-package channel
+package rule
 
 import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -15,15 +16,15 @@ import (
 // was authorized.
 //
 // A v1 payee takes the whole close voucher and refuses one at or below what is settled: where nothing
-// more was used there is no cooperative close, only a requested one. The error is [ErrNotPayable].
+// more was used there is no cooperative close, only a requested one. The error is [channel.ErrNotPayable].
 func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
-	if p := s.Phase(); p == Unopened || p == Closed {
-		return voucher.Amount{}, fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, p)
+	if p := s.Phase(); p == channel.Unopened || p == channel.Closed {
+		return voucher.Amount{}, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, p)
 	}
 	due := s.Claimed.Min(s.authorized).Max(s.Settled)
 	if !refused.IsZero() {
 		if !refused.Less(s.authorized) {
-			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever authorized; request the close on chain and withdraw", ErrNotPayable, s.ID, refused)
+			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever authorized; request the close on chain and withdraw", channel.ErrNotPayable, s.ID, refused)
 		}
 		if due = s.Signed; !refused.Less(due) {
 			due = s.authorized
@@ -33,7 +34,7 @@ func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
 		}
 	}
 	if s.Protocol == voucher.V1 && !s.Settled.Less(due) {
-		return voucher.Amount{}, fmt.Errorf("%w: channel %s: all of %s is settled, and a v1 payee closes only above that; request the close on chain and withdraw", ErrNotPayable, s.ID, s.Settled)
+		return voucher.Amount{}, fmt.Errorf("%w: channel %s: all of %s is settled, and a v1 payee closes only above that; request the close on chain and withdraw", channel.ErrNotPayable, s.ID, s.Settled)
 	}
 	return due, nil
 }

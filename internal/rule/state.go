@@ -1,24 +1,12 @@
-package channel
+package rule
 
 import (
-	"errors"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
-)
-
-// Errors that are about a channel's state.
-var (
-	// ErrNotPayable: the channel is closing or closed, or was never opened. Nothing was signed.
-	ErrNotPayable = errors.New("channel: not open for payments")
-	// ErrDeposit: the deposit does not cover the ask; top up first. Nothing was signed.
-	ErrDeposit = errors.New("channel: the deposit does not cover this")
-	// ErrSpent: the payee refuses the highest voucher that this ask is good for. Nothing more was signed.
-	ErrSpent = errors.New("channel: the payee says that all that was authorized is spent")
-	// ErrOverAuthorized: a number above what this client authorized was asked for. Nothing was signed.
-	ErrOverAuthorized = errors.New("channel: above what was authorized")
 )
 
 // State is everything known of one channel, in three columns that never mix: ours, the server's word,
@@ -32,9 +20,9 @@ type State struct {
 	Protocol   voucher.Protocol
 	ChainID    uint64
 	Escrow     common.Address
-	Descriptor Descriptor
+	Descriptor channel.Descriptor
 	// Scope is what the channel was opened or found for.
-	Scope Scope
+	Scope channel.Scope
 	// URL is where the channel was last paid, without its query. Closing asks there.
 	URL string
 	// CreatedAt is when this client first wrote the record.
@@ -121,36 +109,19 @@ func (s State) Headroom() voucher.Amount { return s.Deposit.SubFloor(s.authorize
 // Domain is what the channel's vouchers are signed under.
 func (s State) Domain() *voucher.Domain { return voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow) }
 
-// Phase is where a channel is in its life. It is read off the facts, not stored.
-type Phase uint8
-
-// The phases.
-const (
-	Unopened Phase = iota // nothing is known of it
-	Opening               // the opening transaction is written down and may or may not be mined
-	Open                  // it takes vouchers
-	Closing               // a close was sent or requested; the money is not back yet
-	Closed                // the chain says that it is closed
-)
-
-// String is the phase in lower case.
-func (p Phase) String() string {
-	return [...]string{"unopened", "opening", "open", "closing", "closed"}[min(p, Closed)]
-}
-
 // Phase reads the phase off the facts.
-func (s State) Phase() Phase {
+func (s State) Phase() channel.Phase {
 	switch {
 	case s.Closed:
-		return Closed
+		return channel.Closed
 	case s.CloseSent, s.CloseRequestedAt != 0:
-		return Closing
+		return channel.Closing
 	case s.Confirmed:
-		return Open
+		return channel.Open
 	case s.Opening.Pending():
-		return Opening
+		return channel.Opening
 	default:
-		return Unopened
+		return channel.Unopened
 	}
 }
 
@@ -158,7 +129,7 @@ func (s State) Phase() Phase {
 // written down and leaves with the voucher.
 func (s State) Payable() bool {
 	p := s.Phase()
-	return (p == Open || p == Opening) && !s.Gone
+	return (p == channel.Open || p == channel.Opening) && !s.Gone
 }
 
 // standing is the phase in words, for errors.
@@ -170,4 +141,4 @@ func (s State) standing() string {
 }
 
 // HoldsMoney reports whether the channel may still hold money of ours; such a channel stays listed.
-func (s State) HoldsMoney() bool { return s.Phase() != Closed && s.Phase() != Unopened }
+func (s State) HoldsMoney() bool { return s.Phase() != channel.Closed && s.Phase() != channel.Unopened }

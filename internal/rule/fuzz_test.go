@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"testing"
@@ -6,22 +6,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // FuzzDecode: a stored record that is read holds no signature above its ceiling, and is written and read back the same.
 func FuzzDecode(f *testing.F) {
-	opening := channel.Funding{Amount: u(1000), Raw: []byte{0x76, 1}, ValidBefore: 100}
+	opening := rule.Funding{Amount: u(1000), Raw: []byte{0x76, 1}, ValidBefore: 100}
 	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
 		sc := scope(f)
 		sc.Protocol = p
-		s, err := channel.New(p, chainID, escrow, descriptor(f), sc, opening)
+		s, err := rule.New(p, chainID, escrow, descriptor(f), sc, opening)
 		require.NoError(f, err)
-		paid, claim, due, err := s.Authorize(channel.Ask{Price: u(100)}, wide)
+		paid, claim, due, err := s.Authorize(rule.Request{Price: u(100)}, wide)
 		require.NoError(f, err)
 		signed, err := paid.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: make([]byte, 65)})
 		require.NoError(f, err)
-		for _, one := range []channel.State{s, signed, signed.Release(claim), signed.Noted(s, 1_800_000_000), signed.Acknowledged().Funded(opening), signed.Settle(onChain), signed.Abandoned()} {
+		for _, one := range []rule.State{s, signed, signed.Release(claim), signed.Noted(s, 1_800_000_000), signed.Acknowledged().Funded(opening), signed.Settle(onChain), signed.Abandoned()} {
 			data, err := one.Encode()
 			require.NoError(f, err)
 			f.Add(data)
@@ -29,7 +30,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`{"version":2}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := channel.Decode(data)
+		s, err := rule.Decode(data)
 		if err != nil {
 			require.ErrorIs(t, err, channel.ErrRecord)
 			require.Zero(t, s)
@@ -38,7 +39,7 @@ func FuzzDecode(f *testing.F) {
 		require.False(t, s.Authorized().Less(s.Signed))
 		text, err := s.Encode()
 		require.NoError(t, err)
-		again, err := channel.Decode(text)
+		again, err := rule.Decode(text)
 		require.NoError(t, err)
 		twice, err := again.Encode()
 		require.NoError(t, err)

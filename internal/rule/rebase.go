@@ -1,4 +1,4 @@
-package channel
+package rule
 
 // Rebase returns the state to go on with when another session has written the record since base, our last
 // write or read: what is stored, plus what was asked for and released here since. Nothing that either side signed

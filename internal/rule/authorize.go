@@ -1,8 +1,9 @@
-package channel
+package rule
 
 import (
 	"fmt"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -10,8 +11,8 @@ import (
 // server: what raises the number is a price that our own caller agreed to, our own Ahead, or our own
 // signature that somebody shows us.
 
-// Ask is one thing that a caller wants paid on a channel.
-type Ask struct {
+// Request is one thing that a caller wants paid on a channel.
+type Request struct {
 	// Price is what it costs, in base units, as agreed by the caller's limits.
 	Price voucher.Amount
 	// Floor is what the payee says a voucher must reach, or zero. It is compared, never signed: where our
@@ -35,53 +36,53 @@ type Claim struct{ Price, Asked, Raised voucher.Amount }
 // Ahead, but never above what callers asked for in all plus Ahead, the deposit, Limits.Deposit, or what budgets
 // leave.
 //
-// The errors are [ErrOffer], [ErrLimit], [ErrNotPayable] and [ErrDeposit]; the state is then unchanged.
-func (s State) Authorize(ask Ask, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
-	if err := lim.CheckPrice(ask.Price); err != nil {
+// The errors are [channel.ErrOffer], [channel.ErrLimit], [channel.ErrNotPayable] and [channel.ErrDeposit]; the state is then unchanged.
+func (s State) Authorize(req Request, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
+	if err := lim.CheckPrice(req.Price); err != nil {
 		return s, Claim{}, due, err
 	}
-	return s.authorize(ask, lim)
+	return s.authorize(req, lim)
 }
 
-func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, error) {
+func (s State) authorize(req Request, lim Limits) (State, Claim, voucher.Amount, error) {
 	refuse := func(err error) (State, Claim, voucher.Amount, error) { return s, Claim{}, voucher.Amount{}, err }
 	if !s.Payable() {
-		return refuse(fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.standing()))
+		return refuse(fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing()))
 	}
-	claimed, err := s.Claimed.Add(ask.Price)
+	claimed, err := s.Claimed.Add(req.Price)
 	if err != nil {
 		return refuse(err)
 	}
-	asked, err := s.asked.Add(ask.Price)
+	asked, err := s.asked.Add(req.Price)
 	if err != nil {
 		return refuse(err)
 	}
-	next, claim := s, Claim{Price: ask.Price, Asked: ask.Price}
+	next, claim := s, Claim{Price: req.Price, Asked: req.Price}
 	next.Claimed, next.asked = claimed, asked
 
 	var due voucher.Amount
-	switch enough := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(ask.Floor) }; {
+	switch enough := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(req.Floor) }; {
 	case enough(s.Signed):
 		return next, claim, s.Signed, nil
 	case enough(s.authorized):
 		due = claimed
-		if due.Less(ask.Floor) || due.SubFloor(s.Signed).Less(ask.MinDelta) {
+		if due.Less(req.Floor) || due.SubFloor(s.Signed).Less(req.MinDelta) {
 			due = s.authorized
 		}
 	default:
 		target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).Min(s.ceiling(lim))
-		if want := claimed.Max(ask.Floor.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))); target.Less(want) {
+		if want := claimed.Max(req.Floor.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))); target.Less(want) {
 			return refuse(s.short(want, lim))
 		}
-		claim.Raised = target.SubFloor(s.authorized).Min(ask.Price)
+		claim.Raised = target.SubFloor(s.authorized).Min(req.Price)
 		next.authorized = target.Max(s.authorized)
 		due = next.authorized
 	}
-	if due.Less(ask.Floor) {
-		return refuse(&DesyncError{ChannelID: s.ID, Required: ask.Floor, Ours: due})
+	if due.Less(req.Floor) {
+		return refuse(&channel.DesyncError{ChannelID: s.ID, Required: req.Floor, Ours: due})
 	}
-	if grown := due.SubFloor(s.Signed); !s.Signed.IsZero() && grown.Less(ask.MinDelta) {
-		return refuse(&LimitError{Limit: "Ahead", Wanted: ask.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
+	if grown := due.SubFloor(s.Signed); !s.Signed.IsZero() && grown.Less(req.MinDelta) {
+		return refuse(&channel.LimitError{Limit: "Ahead", Wanted: req.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
 	}
 	return next, claim, due, nil
 }
@@ -90,14 +91,14 @@ func (s State) authorize(ask Ask, lim Limits) (State, Claim, voucher.Amount, err
 // claim is counted once, and what it raised the ceiling by stays counted against it, so that one request
 // raises the ceiling by its price at most, however often it is decided. The errors are those of
 // [State.Authorize]; the state is then unchanged.
-func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
+func (s State) Renew(c Claim, req Request, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
 	again := s.Release(c)
-	again.asked = s.asked.SubFloor(c.Asked.Min(ask.Price)) // the highest of the prices was agreed to
-	next, renewed, due, err := again.Authorize(ask, lim)
+	again.asked = s.asked.SubFloor(c.Asked.Min(req.Price)) // the highest of the prices was agreed to
+	next, renewed, due, err := again.Authorize(req, lim)
 	if err != nil {
 		return s, c, due, err
 	}
-	renewed.Asked = c.Asked.Max(ask.Price)
+	renewed.Asked = c.Asked.Max(req.Price)
 	renewed.Raised = renewed.Raised.AddCapped(c.Raised)
 	return next, renewed, due, nil
 }
@@ -107,7 +108,7 @@ func (s State) Renew(c Claim, ask Ask, lim Limits) (next State, _ Claim, due vou
 // ceiling is used does the ceiling rise, by what this claim's price has not raised yet, so that one
 // price still raises it once, or to what is claimed in all.
 //
-// The errors are [ErrSpent] when this claim has nothing left to give, [ErrNotPayable], [ErrLimit] and [ErrDeposit].
+// The errors are [channel.ErrSpent] when this claim has nothing left to give, [channel.ErrNotPayable], [channel.ErrLimit] and [channel.ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
 	exists := s.authorized
 	if presented.Less(s.Signed) {
@@ -118,11 +119,11 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 		return s, c, exists, nil
 	}
 	if !s.Payable() {
-		return s, c, due, fmt.Errorf("%w: channel %s is %s", ErrNotPayable, s.ID, s.standing())
+		return s, c, due, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing())
 	}
 	rest := c.Price.SubFloor(c.Raised).Max(s.Claimed.SubFloor(s.authorized))
 	if rest.IsZero() {
-		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s", ErrSpent, s.ID, presented)
+		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, presented)
 	}
 	target, err := s.authorized.Add(rest)
 	if err != nil {
@@ -134,7 +135,7 @@ func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next St
 	case asked.Less(target) && presented.Less(exists):
 		return s, c, exists, nil
 	case asked.Less(target):
-		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s, and callers asked for no more", ErrSpent, s.ID, presented)
+		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s, and callers asked for no more", channel.ErrSpent, s.ID, presented)
 	case s.ceiling(lim).Less(target):
 		return s, c, due, s.short(target, lim)
 	}
@@ -157,7 +158,7 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 	if err := lim.fits(target.SubFloor(s.authorized)); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: channel %s needs %s, deposited %s", ErrDeposit, s.ID, target, s.Deposit)
+	return fmt.Errorf("%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit)
 }
 
 // signedBefore raises the three numbers of our column to v: an amount that we are shown to have signed
@@ -171,10 +172,10 @@ func (s State) signedBefore(v voucher.Amount) State {
 	return s
 }
 
-// MarkSigned notes that the voucher v exists. The gate calls it. The error is [ErrOverAuthorized].
+// MarkSigned notes that the voucher v exists. The gate calls it. The error is [channel.ErrOverAuthorized].
 func (s State) MarkSigned(v voucher.Signed) (State, error) {
 	if s.authorized.Less(v.Cumulative) || v.ChannelID != s.ID {
-		return s, fmt.Errorf("%w: channel %s: %s above %s", ErrOverAuthorized, s.ID, v.Cumulative, s.authorized)
+		return s, fmt.Errorf("%w: channel %s: %s above %s", channel.ErrOverAuthorized, s.ID, v.Cumulative, s.authorized)
 	}
 	if s.Signed.Less(v.Cumulative) || (s.Signed == v.Cumulative && len(s.Voucher) == 0) {
 		s.Signed, s.Voucher = v.Cumulative, v.Signature

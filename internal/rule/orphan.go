@@ -1,8 +1,9 @@
-package channel
+package rule
 
 import (
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -10,10 +11,10 @@ import (
 // descriptor, which hashes to the id. What it was opened for no log tells, so its scope has no origin: such a
 // channel stays listed and can be closed by the payer, and nothing is paid from it before it is bound
 // ([State.Bind]). A channel of another voucher key never is.
-func Orphan(p voucher.Protocol, chainID uint64, escrow common.Address, d Descriptor, c OnChain) State {
+func Orphan(p voucher.Protocol, chainID uint64, escrow common.Address, d channel.Descriptor, c OnChain) State {
 	s := State{
 		ID: d.ID(p, escrow, chainID), Protocol: p, ChainID: chainID, Escrow: escrow, Descriptor: d,
-		Scope: Scope{
+		Scope: channel.Scope{
 			Protocol: p, ChainID: chainID, Escrow: escrow, Payee: d.Payee, Operator: d.Operator,
 			Token: d.Token, Payer: d.Payer, Signer: d.Signer(),
 		},
@@ -45,7 +46,7 @@ func (s State) Bind(found State) State {
 
 // Described completes a v1 channel that was known by its id alone with the descriptor that a log tells, where
 // it hashes to the id. Anything else is left as it is.
-func (s State) Described(d Descriptor) State {
+func (s State) Described(d channel.Descriptor) State {
 	if s.Protocol == voucher.V1 && s.Descriptor.Salt == (common.Hash{}) && d.ID(s.Protocol, s.Escrow, s.ChainID) == s.ID {
 		s.Descriptor = d
 	}

@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"encoding/base64"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -34,7 +35,7 @@ const v2Request = `{"amount":"25000","currency":"0x20c00000000000000000000000000
 "recipient":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8","suggestedDeposit":"10000000","unitType":"token"}`
 
 func TestParseOffer(t *testing.T) {
-	o, err := channel.ParseOffer(challenge(v2Request))
+	o, err := rule.ParseOffer(challenge(v2Request))
 	require.NoError(t, err)
 	assert.Equal(t, voucher.V2, o.Protocol)
 	assert.Equal(t, u(25000), o.Price)
@@ -44,47 +45,47 @@ func TestParseOffer(t *testing.T) {
 	assert.True(t, o.FeePayer)
 	assert.False(t, o.BindsBody)
 	assert.Equal(t, payee, o.Payee)
-	assert.NoError(t, o.Live(time.Date(2026, 1, 1, 0, 4, 59, 0, time.UTC)))
-	assert.ErrorIs(t, o.Live(time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC)), channel.ErrExpired)
+	assert.NoError(t, rule.Live(o, time.Date(2026, 1, 1, 0, 4, 59, 0, time.UTC)))
+	assert.ErrorIs(t, rule.Live(o, time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC)), channel.ErrExpired)
 
 	snap := o.Snapshot
 	require.NotNil(t, snap)
-	assert.Equal(t, u(237500), snap.Word.Spent)
+	assert.Equal(t, u(237500), snap.Report.Spent)
 	assert.Equal(t, u(262500), snap.Required)
 	require.NotNil(t, snap.Voucher)
 
 	// The snapshot's voucher is a real one of the test key: it proves what was signed, and no more.
 	sc := scope(t)
-	s, err := channel.Find(voucher.V2, snap.ChainID, snap.Escrow, snap.ChannelID, snap.Descriptor, sc, channel.OnChain{Exists: true, Deposit: u(10_000_000)})
+	s, err := rule.Find(voucher.V2, snap.ChainID, snap.Escrow, snap.ChannelID, snap.Descriptor, sc, rule.OnChain{Exists: true, Deposit: u(10_000_000)})
 	require.NoError(t, err)
 	s, err = s.Recover(*snap.Voucher)
 	require.NoError(t, err)
-	s, err = s.Reconcile(snap.Word, u(0))
+	s, err = s.Reconcile(snap.Report, u(0))
 	require.NoError(t, err)
 	assert.Equal(t, u(250000), s.Authorized())
 	assert.Equal(t, u(237500), s.Claimed)
-	_, _, due, err := s.Authorize(channel.Ask{Price: o.Price}, channel.Limits{Price: u(25000), Deposit: u(1_000_000)})
+	_, _, due, err := s.Authorize(rule.Request{Price: o.Price}, rule.Of(channel.Limits{Price: u(25000), Deposit: u(1_000_000)}))
 	require.NoError(t, err)
 	assert.Equal(t, u(262500), due, "our own sum, whatever was required")
-	assert.Equal(t, sc, o.Scope(sc.Origin, sc.Payer, sc.Signer))
+	assert.Equal(t, sc, rule.ScopeOf(o, sc.Origin, sc.Payer, sc.Signer))
 }
 
 const v1Request = `{"amount":"100","currency":"0x20c0000000000000000000000000000000000000","methodDetails":{"channelId":"0x0101010101010101010101010101010101010101010101010101010101010101",
 "acceptedCumulative":"500","spent":"400","requiredCumulative":"9999","deposit":"9999"},"recipient":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}`
 
 func TestParseOfferV1WithHints(t *testing.T) {
-	o, err := channel.ParseOffer(challenge(v1Request))
+	o, err := rule.ParseOffer(challenge(v1Request))
 	require.NoError(t, err)
 	assert.Equal(t, voucher.V1, o.Protocol)
 	assert.Zero(t, o.ChainID)
 	assert.Equal(t, common.HexToHash("0x0101010101010101010101010101010101010101010101010101010101010101"), o.ChannelID)
-	assert.Equal(t, &channel.Word{Accepted: u(500), Spent: u(400)}, o.Hints)
+	assert.Equal(t, &channel.Report{Accepted: u(500), Spent: u(400)}, o.Hints)
 	assert.Nil(t, o.Snapshot)
 	other := o
 	other.Price = u(7)
-	assert.True(t, o.SameTerms(other))
+	assert.True(t, rule.SameTerms(o, other))
 	other.Payee[0]++
-	assert.False(t, o.SameTerms(other))
+	assert.False(t, rule.SameTerms(o, other))
 }
 
 func TestParseOfferRefuses(t *testing.T) {
@@ -113,7 +114,7 @@ func TestParseOfferRefuses(t *testing.T) {
 		"the zero payee":      {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x0000000000000000000000000000000000000000"}`), channel.ErrOffer},
 		"payee of a 19 bytes": {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x00000000000000000000000000000000000001"}`), channel.ErrOffer},
 	} {
-		_, err := channel.ParseOffer(c.challenge)
+		_, err := rule.ParseOffer(c.challenge)
 		assert.ErrorIs(t, err, c.want, name)
 	}
 }

@@ -1,67 +1,20 @@
-package channel
+package rule
 
 import (
-	"errors"
-	"fmt"
-
-	"github.com/ethereum/go-ethereum/common"
-
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// ErrServerWord is what every [ViolationError] and [DesyncError] is, for errors.Is.
-var ErrServerWord = errors.New("channel: the server's numbers do not fit ours")
-
-// ViolationError says that a receipt, snapshot or frame claims what cannot be. Our column is untouched;
-// it never costs a paid answer.
-type ViolationError struct {
-	ChannelID common.Hash
-	// What is the claim that does not fit, in words.
-	What string
-	// Claimed is the server's number, Bound is what it may be at most, in base units.
-	Claimed, Bound voucher.Amount
-}
-
-func (e *ViolationError) Error() string {
-	return fmt.Sprintf("channel: %s: the server says %s, which is %s and can be at most %s; nothing of ours was changed", e.ChannelID, e.What, e.Claimed, e.Bound)
-}
-
-// Is reports whether target is [ErrServerWord].
-func (e *ViolationError) Is(target error) bool { return target == ErrServerWord }
-
-// DesyncError says that the server requires a cumulative amount that our callers never agreed to.
-// Nothing was signed.
-type DesyncError struct {
-	ChannelID common.Hash
-	// Required is the server's number, Ours the most that our own column gives, in base units.
-	Required, Ours voucher.Amount
-}
-
-func (e *DesyncError) Error() string {
-	return fmt.Sprintf("channel: %s: the server requires a voucher of %s, we agreed to at most %s; nothing was signed (Limits.Step or Limits.Ahead allow larger steps)", e.ChannelID, e.Required, e.Ours)
-}
-
-// Is reports whether target is [ErrServerWord].
-func (e *DesyncError) Is(target error) bool { return target == ErrServerWord }
-
-// Word is what a server says of a channel's account, in a receipt or a snapshot.
-type Word struct {
-	// Accepted is the highest voucher it accepted, Spent what it charged, in base units.
-	Accepted, Spent voucher.Amount
-	// Units is how many units it charged. It is informational.
-	Units uint64
-}
 
 // Reconcile books the server's word. It can only lower what will be signed: where less was spent than
 // was claimed, the difference is free for the next ask. inFlight is the sum of the claims still waiting
 // for their answers, which the server may not have counted yet.
 //
-// Where the word contradicts itself or our column, the returned error is a [*ViolationError] and the
+// Where the word contradicts itself or our column, the returned error is a [*channel.ViolationError] and the
 // returned state differs only in that the server's Spent is no longer used.
-func (s State) Reconcile(w Word, inFlight voucher.Amount) (State, error) {
+func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, error) {
 	violation := func(what string, claimed, bound voucher.Amount) (State, error) {
 		s.Untrusted = true
-		return s, &ViolationError{ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound}
+		return s, &channel.ViolationError{ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound}
 	}
 	if s.authorized.Less(w.Accepted) {
 		return violation("it accepted more than was ever authorized", w.Accepted, s.authorized)
@@ -113,8 +66,8 @@ func (s State) deliver(c Claim, total, most voucher.Amount) (State, Claim) {
 // unit is not enough. Where what is signed or claimed reaches it, the payee has not seen that yet, or
 // it was for another request: the next piece is then claimed only if this stream has not done so.
 //
-// A required amount that this does not reach is a [*DesyncError]; one above Limits.Stream for the whole
-// stream is [ErrLimit]; the other errors are those of [State.Authorize].
+// A required amount that this does not reach is a [*channel.DesyncError]; one above Limits.Stream for the whole
+// stream is [channel.ErrLimit]; the other errors are those of [State.Authorize].
 func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, lim Limits) (next State, grown Claim, due voucher.Amount, err error) {
 	size := s.piece(required, unit, lim)
 	if !c.Price.Less(delivered.AddCapped(unit)) {
@@ -126,7 +79,7 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 		}
 	}
 	if reach := s.Signed.Max(s.Claimed.AddCapped(size).AddCapped(lim.Ahead)); reach.Less(required) {
-		return s, c, due, &DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
+		return s, c, due, &channel.DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
 	}
 	total, err := c.Price.Add(size)
 	if err != nil {
@@ -135,7 +88,7 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 	if err := within("Stream", total, lim.Stream); err != nil && !size.IsZero() {
 		return s, c, due, err
 	}
-	next, more, due, err := s.authorize(Ask{Price: size, Floor: required}, lim)
+	next, more, due, err := s.authorize(Request{Price: size, Floor: required}, lim)
 	if err != nil {
 		return s, c, due, err
 	}

@@ -1,32 +1,34 @@
-package channel_test
+package rule_test
 
 import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestBudgetsFollowEachOther: a window that is not set is as large as the next longer one, and all are bounded by what
 // is deposited at most.
 func TestBudgetsFollowEachOther(t *testing.T) {
-	amounts := func(r [3]channel.Rule) [3]voucher.Amount {
+	amounts := func(r [3]channel.BudgetRule) [3]voucher.Amount {
 		return [3]voucher.Amount{r[0].Allowed, r[1].Allowed, r[2].Allowed}
 	}
 	for name, c := range map[string]struct {
-		lim                channel.Limits
+		lim                rule.Limits
 		all, origin, payee [3]voucher.Amount // month, day, hour
 	}{
-		"nothing":   {channel.Limits{}, [3]voucher.Amount{}, [3]voucher.Amount{}, [3]voucher.Amount{}},
-		"a deposit": {channel.Limits{Deposit: u(9)}, [3]voucher.Amount{u(9), u(9), u(9)}, [3]voucher.Amount{u(9), u(9), u(9)}, [3]voucher.Amount{u(9), u(9), u(9)}},
-		"a total":   {channel.Limits{Deposit: u(9), Total: u(20)}, [3]voucher.Amount{u(20), u(20), u(20)}, [3]voucher.Amount{u(20), u(20), u(20)}, [3]voucher.Amount{u(20), u(20), u(20)}},
+		"nothing":   {rule.Of(channel.Limits{}), [3]voucher.Amount{}, [3]voucher.Amount{}, [3]voucher.Amount{}},
+		"a deposit": {rule.Of(channel.Limits{Deposit: u(9)}), [3]voucher.Amount{u(9), u(9), u(9)}, [3]voucher.Amount{u(9), u(9), u(9)}, [3]voucher.Amount{u(9), u(9), u(9)}},
+		"a total":   {rule.Of(channel.Limits{Deposit: u(9), Total: u(20)}), [3]voucher.Amount{u(20), u(20), u(20)}, [3]voucher.Amount{u(20), u(20), u(20)}, [3]voucher.Amount{u(20), u(20), u(20)}},
 		"windows": {
-			channel.Limits{Deposit: u(9), Total: u(20), All: channel.Windows{Month: u(50), Hour: u(3)}, Origin: channel.Windows{Day: u(4)}, Payee: channel.Windows{Hour: u(1), Day: u(2), Month: u(3)}},
+			rule.Of(channel.Limits{Deposit: u(9), Total: u(20), All: channel.Windows{Month: u(50), Hour: u(3)}, Origin: channel.Windows{Day: u(4)}, Payee: channel.Windows{Hour: u(1), Day: u(2), Month: u(3)}}),
 			[3]voucher.Amount{u(50), u(50), u(3)},
 			[3]voucher.Amount{u(50), u(4), u(4)},
 			[3]voucher.Amount{u(3), u(2), u(1)},
@@ -38,13 +40,13 @@ func TestBudgetsFollowEachOther(t *testing.T) {
 			assert.Equal(t, c.origin, amounts(origin))
 			assert.Equal(t, c.payee, amounts(payee))
 			assert.Equal(t, "Origin.Month", origin[0].Name)
-			assert.Equal(t, []int64{30 * 86_400, 86_400, 3600}, []int64{all[0].Seconds, all[1].Seconds, all[2].Seconds})
+			assert.Equal(t, []time.Duration{30 * 24 * time.Hour, 24 * time.Hour, time.Hour}, []time.Duration{all[0].Length, all[1].Length, all[2].Length})
 		})
 	}
 }
 
 func room(allowed, used uint64) channel.Room {
-	return channel.Room{Rule: channel.Rule{Name: "Origin.Day", Seconds: channel.Day, Allowed: u(allowed)}, Used: u(used)}
+	return channel.Room{Rule: channel.BudgetRule{Name: "Origin.Day", Length: 24 * time.Hour, Allowed: u(allowed)}, Used: u(used)}
 }
 
 // TestRoom: the ceiling rises no further than budgets leave. Ahead shrinks to it; a price that does not fit is
@@ -53,36 +55,36 @@ func TestRoom(t *testing.T) {
 	lim := ahead(wide, 500)
 	s := open(t, 10_000)
 
-	next, _, due, err := s.Authorize(channel.Ask{Price: u(100)}, lim.Within(room(1000, 700)))
+	next, _, due, err := s.Authorize(rule.Request{Price: u(100)}, lim.Within(room(1000, 700)))
 	require.NoError(t, err)
 	assert.Equal(t, u(300), due, "the price, and as much ahead as there is room")
 	assert.Equal(t, u(300), next.Authorized())
 
-	same, _, _, err := next.Authorize(channel.Ask{Price: u(200)}, lim.Within(room(1000, 1000)))
+	same, _, _, err := next.Authorize(rule.Request{Price: u(200)}, lim.Within(room(1000, 1000)))
 	require.NoError(t, err, "nothing new is authorized")
 	assert.Equal(t, u(300), same.Authorized())
 
-	_, _, _, err = same.Authorize(channel.Ask{Price: u(51)}, lim.Within(room(1000, 950)))
+	_, _, _, err = same.Authorize(rule.Request{Price: u(51)}, lim.Within(room(1000, 950)))
 	var over *channel.LimitError
 	require.ErrorAs(t, err, &over)
 	assert.Equal(t, channel.LimitError{Limit: "Origin.Day", Wanted: u(1001), Allowed: u(1000), Left: u(50)}, *over)
 	assert.ErrorContains(t, err, "set Limits.Origin.Day to at least 1001")
 
-	_, _, _, err = same.Overdrawn(channel.Claim{Price: u(60)}, u(300), lim.Within(room(1000, 950)))
+	_, _, _, err = same.Overdrawn(rule.Claim{Price: u(60)}, u(300), lim.Within(room(1000, 950)))
 	require.ErrorIs(t, err, channel.ErrLimit)
 	signed := sign(t, same, u(300))
-	_, _, _, err = signed.AuthorizeMore(channel.Claim{Price: u(10)}, u(10), u(351), u(51), lim.Within(room(1000, 950)))
+	_, _, _, err = signed.AuthorizeMore(rule.Claim{Price: u(10)}, u(10), u(351), u(51), lim.Within(room(1000, 950)))
 	require.ErrorIs(t, err, channel.ErrLimit)
 
 	// Nothing is deposited for what may not be paid.
-	_, err = channel.PlanPayment(nil, channel.Ask{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)))
+	_, err = rule.PlanPayment(nil, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)))
 	require.ErrorIs(t, err, channel.ErrLimit)
-	_, err = channel.PlanPayment(nil, channel.Ask{Price: u(50)}, u(0), u(0), lim.Within(room(1000, 950)))
+	_, err = rule.PlanPayment(nil, rule.Request{Price: u(50)}, u(0), u(0), lim.Within(room(1000, 950)))
 	require.NoError(t, err)
 	full, _, _ := pay(t, open(t, 150), 100, wide)
-	_, err = channel.PlanPayment(&full, channel.Ask{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)))
+	_, err = rule.PlanPayment(&full, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)))
 	require.ErrorIs(t, err, channel.ErrLimit)
-	_, err = channel.PlanPayment(&full, channel.Ask{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 949)))
+	_, err = rule.PlanPayment(&full, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 949)))
 	require.NoError(t, err)
 }
 
@@ -96,7 +98,7 @@ func TestNear(t *testing.T) {
 	} {
 		assert.Equal(t, c.near, room(c.allowed, c.used).Near(u(c.rise)), "%+v", c)
 	}
-	assert.False(t, channel.Room{Rule: channel.Rule{Allowed: voucher.MaxAmount}}.Near(u(1)))
+	assert.False(t, channel.Room{Rule: channel.BudgetRule{Allowed: voucher.MaxAmount}}.Near(u(1)))
 }
 
 func TestDecide(t *testing.T) {
@@ -104,32 +106,33 @@ func TestDecide(t *testing.T) {
 	lim.Ask = u(500)
 	lim = lim.Within(room(1000, 300))
 	paid, _, _ := pay(t, open(t, 100), 100, wide)
-	credit := paid.Release(channel.Claim{Price: u(100)})
+	credit := paid.Release(rule.Claim{Price: u(100)})
 	for name, c := range map[string]struct {
-		state *channel.State
+		state *rule.State
 		price uint64
-		lim   channel.Limits
+		lim   rule.Limits
 		want  channel.Decision
 	}{
 		"allowed":                 {nil, 100, lim, channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(400), Allowed: u(1000), Left: u(700)}},
-		"asked":                   {nil, 501, lim, channel.Decision{Verdict: channel.Query, Rule: "Ask", Wanted: u(501), Allowed: u(500), Left: u(500)}},
+		"asked":                   {nil, 501, lim, channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: u(501), Allowed: u(500), Left: u(500)}},
 		"a budget":                {nil, 701, lim, channel.Decision{Verdict: channel.Deny, Rule: "Origin.Day", Wanted: u(1001), Allowed: u(1000), Left: u(700)}},
 		"the price":               {nil, 1001, lim, channel.Decision{Verdict: channel.Deny, Rule: "Price", Wanted: u(1001), Allowed: u(1000), Left: u(1000)}},
 		"a deposit that can grow": {&paid, 100, lim, channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(400), Allowed: u(1000), Left: u(700)}},
 		"credit":                  {&credit, 100, wide.Within(room(1000, 1000)), channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(1100), Allowed: u(1000), Left: u(0)}},
 		"no budgets":              {nil, 100, wide, channel.Decision{Verdict: channel.Allow, Rule: "Price", Wanted: u(100), Allowed: u(1000), Left: u(1000)}},
-		"nothing":                 {nil, 1, channel.Limits{}, channel.Decision{Verdict: channel.Deny, Rule: "Price", Wanted: u(1)}},
+		"nothing":                 {nil, 1, rule.Of(channel.Limits{}), channel.Decision{Verdict: channel.Deny, Rule: "Price", Wanted: u(1)}},
 		"free":                    {nil, 0, wide, channel.Decision{Verdict: channel.Deny, Rule: "Price", Allowed: u(1000), Left: u(1000)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.want, c.lim.Decide(c.state, channel.Ask{Price: u(c.price)}))
+			assert.Equal(t, c.want, c.lim.Decide(c.state, rule.Request{Price: u(c.price)}))
 		})
 	}
 }
 
-// TestNarrow: every limit can be lowered, none raised without leave.
-func TestNarrow(t *testing.T) {
-	var base, own, raised, most channel.Limits
+// TestOverride: every limit can be lowered, none raised without leave.
+func TestOverride(t *testing.T) {
+	var base rule.Limits
+	var own, raised, most channel.Limits
 	for _, f := range []string{
 		"Price", "Deposit", "Total", "Fund", "Stream", "Step", "Ahead", "Ask", "All.Hour", "All.Day", "All.Month",
 		"Origin.Hour", "Origin.Day", "Origin.Month", "Payee.Hour", "Payee.Day", "Payee.Month",
@@ -142,18 +145,18 @@ func TestNarrow(t *testing.T) {
 			require.NoError(t, own.Set(f, u(99)))
 			want := base
 			require.NoError(t, want.Set(f, u(99)))
-			got, err := base.Narrow(own, most)
+			got, err := base.Override(own, most)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 
 			require.NoError(t, raised.Set(f, u(101)))
-			_, err = base.Narrow(raised, most)
+			_, err = base.Override(raised, most)
 			var over *channel.LimitError
 			require.ErrorAs(t, err, &over)
 			assert.Equal(t, channel.LimitError{Limit: f, Wanted: u(101), Allowed: u(100), Left: u(100)}, *over)
 
 			require.NoError(t, most.Set(f, u(101)))
-			got, err = base.Narrow(raised, most)
+			got, err = base.Override(raised, most)
 			require.NoError(t, err)
 			require.NoError(t, want.Set(f, u(101)))
 			assert.Equal(t, want, got)
@@ -162,9 +165,9 @@ func TestNarrow(t *testing.T) {
 	require.Error(t, base.Set("Minute", u(1)))
 }
 
-// TestNarrowWhatIsNotSet: an unset limit means something, and that is what may not be passed.
-func TestNarrowWhatIsNotSet(t *testing.T) {
-	base := channel.Limits{Price: u(10), Deposit: u(100)}
+// TestOverrideWhatIsNotSet: an unset limit means something, and that is what may not be passed.
+func TestOverrideWhatIsNotSet(t *testing.T) {
+	base := rule.Of(channel.Limits{Price: u(10), Deposit: u(100)})
 	for _, c := range []struct {
 		field   string
 		amount  uint64
@@ -184,15 +187,15 @@ func TestNarrowWhatIsNotSet(t *testing.T) {
 	} {
 		var own channel.Limits
 		require.NoError(t, own.Set(c.field, u(c.amount)))
-		_, err := base.Narrow(own, channel.Limits{})
+		_, err := base.Override(own, channel.Limits{})
 		assert.Equal(t, c.refused, errors.Is(err, channel.ErrLimit), "%s %d: %v", c.field, c.amount, err)
 	}
 }
 
 func ExampleLimits_Decide() {
-	lim := channel.Limits{Price: u(1000), Deposit: u(50_000), Ask: u(500)}
+	lim := rule.Of(channel.Limits{Price: u(1000), Deposit: u(50_000), Ask: u(500)})
 	for _, price := range []uint64{100, 700, 2000} {
-		d := lim.Decide(nil, channel.Ask{Price: u(price)})
+		d := lim.Decide(nil, rule.Request{Price: u(price)})
 		fmt.Println(price, d.Verdict, d.Rule, d.Allowed)
 	}
 	// Output:

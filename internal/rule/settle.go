@@ -1,4 +1,4 @@
-package channel
+package rule
 
 import (
 	"github.com/ethereum/go-ethereum/common"

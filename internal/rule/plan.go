@@ -1,8 +1,9 @@
-package channel
+package rule
 
 import (
 	"fmt"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -24,23 +25,23 @@ type Plan struct {
 
 // PlanPayment decides how ask is paid on s (nil where there is no channel). funded is what the session has put into
 // channels so far. Sizes follow Limits.Fund, else the server's suggestion, else the bare need, and stay
-// within Limits.Deposit and Limits.Total. The error is [ErrLimit] or [ErrOffer]: nothing may be signed.
-func PlanPayment(s *State, ask Ask, suggested, funded voucher.Amount, lim Limits) (Plan, error) {
-	if err := lim.CheckPrice(ask.Price); err != nil {
+// within Limits.Deposit and Limits.Total. The error is [channel.ErrLimit] or [channel.ErrOffer]: nothing may be signed.
+func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Limits) (Plan, error) {
+	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
 	}
 	if s == nil {
-		return plan(Fund, ask.Price, voucher.Amount{}, ask.Price, suggested, funded, lim, voucher.Protocol(0).Max())
+		return plan(Fund, req.Price, voucher.Amount{}, req.Price, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
-	size := ask.Price
-	if !ask.Floor.IsZero() {
-		size = s.piece(ask.Floor, size, lim)
+	size := req.Price
+	if !req.Floor.IsZero() {
+		size = s.piece(req.Floor, size, lim)
 	}
 	need := s.Claimed.AddCapped(size)
-	need = need.Max(ask.Floor.Min(need.AddCapped(lim.Ahead))) // a stream's frame, as far as Ahead gives it
+	need = need.Max(req.Floor.Min(need.AddCapped(lim.Ahead))) // a stream's frame, as far as Ahead gives it
 	if !s.Signed.IsZero() && s.Signed.Less(need) {
 		// The growth that the payee insists on, as far as Ahead gives it.
-		need = need.Max(s.Signed.AddCapped(ask.MinDelta).Min(need.AddCapped(lim.Ahead)))
+		need = need.Max(s.Signed.AddCapped(req.MinDelta).Min(need.AddCapped(lim.Ahead)))
 	}
 	if !s.Deposit.Less(need) {
 		return Plan{Step: Pay}, nil
@@ -67,7 +68,7 @@ func plan(step Step, need, have, rise, suggested, funded voucher.Amount, lim Lim
 	}
 	amount := wish.Max(short).Min(room).Min(lim.total().SubFloor(funded))
 	if amount.Less(short) {
-		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", ErrOffer, need)
+		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", channel.ErrOffer, need)
 	}
 	return Plan{Step: step, Amount: amount}, nil
 }

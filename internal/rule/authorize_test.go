@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -49,23 +50,23 @@ func TestAuthorizeRefuses(t *testing.T) {
 	full, _, _ := pay(t, open(t, 150), 100, wide)
 	gone := open(t, 1000).Abandoned()
 	for name, c := range map[string]struct {
-		state channel.State
-		ask   channel.Ask
-		lim   channel.Limits
+		state rule.State
+		ask   rule.Request
+		lim   rule.Limits
 		want  error
 		text  string
 	}{
-		"zero limits":    {open(t, 1000), channel.Ask{Price: u(1)}, channel.Limits{}, channel.ErrLimit, "set Limits.Price"},
-		"zero deposit":   {open(t, 1000), channel.Ask{Price: u(1)}, channel.Limits{Price: u(1)}, channel.ErrLimit, "set Limits.Deposit"},
-		"price":          {open(t, 10000), channel.Ask{Price: u(1001)}, wide, channel.ErrLimit, "wanted 1001"},
-		"zero price":     {open(t, 1000), channel.Ask{}, wide, channel.ErrOffer, "zero"},
-		"deposit":        {full, channel.Ask{Price: u(51)}, wide, channel.ErrDeposit, "needs 151"},
-		"gone":           {gone, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "no longer taken"},
-		"closing":        {open(t, 1000).ClosingAt(u(1)), channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "closing"},
-		"never opened":   {channel.State{}, channel.Ask{Price: u(1)}, wide, channel.ErrNotPayable, "unopened"},
-		"min delta":      {full, channel.Ask{Price: u(10), MinDelta: u(50)}, wide, channel.ErrLimit, "set Limits.Ahead to at least 40"},
-		"floor":          {open(t, 1000), channel.Ask{Price: u(10), Floor: u(11)}, wide, channel.ErrServerWord, "requires a voucher of 11"},
-		"128-bit prices": {open(t, 1000), channel.Ask{Price: voucher.MaxAmount}, channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount}, channel.ErrDeposit, "needs"},
+		"zero limits":    {open(t, 1000), rule.Request{Price: u(1)}, rule.Of(channel.Limits{}), channel.ErrLimit, "set Limits.Price"},
+		"zero deposit":   {open(t, 1000), rule.Request{Price: u(1)}, rule.Of(channel.Limits{Price: u(1)}), channel.ErrLimit, "set Limits.Deposit"},
+		"price":          {open(t, 10000), rule.Request{Price: u(1001)}, wide, channel.ErrLimit, "wanted 1001"},
+		"zero price":     {open(t, 1000), rule.Request{}, wide, channel.ErrOffer, "zero"},
+		"deposit":        {full, rule.Request{Price: u(51)}, wide, channel.ErrDeposit, "needs 151"},
+		"gone":           {gone, rule.Request{Price: u(1)}, wide, channel.ErrNotPayable, "no longer taken"},
+		"closing":        {open(t, 1000).ClosingAt(u(1)), rule.Request{Price: u(1)}, wide, channel.ErrNotPayable, "closing"},
+		"never opened":   {rule.State{}, rule.Request{Price: u(1)}, wide, channel.ErrNotPayable, "unopened"},
+		"min delta":      {full, rule.Request{Price: u(10), MinDelta: u(50)}, wide, channel.ErrLimit, "set Limits.Ahead to at least 40"},
+		"floor":          {open(t, 1000), rule.Request{Price: u(10), Floor: u(11)}, wide, channel.ErrServerReport, "requires a voucher of 11"},
+		"128-bit prices": {open(t, 1000), rule.Request{Price: voucher.MaxAmount}, rule.Of(channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount}), channel.ErrDeposit, "needs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, _, due, err := c.state.Authorize(c.ask, c.lim)
@@ -79,9 +80,9 @@ func TestAuthorizeRefuses(t *testing.T) {
 
 func TestMinDeltaIsPaidFromAhead(t *testing.T) {
 	lim := ahead(wide, 40)
-	s, _, due := pay(t, open(t, 1000), 10, channel.Limits{Price: u(10), Deposit: u(1000)})
+	s, _, due := pay(t, open(t, 1000), 10, rule.Of(channel.Limits{Price: u(10), Deposit: u(1000)}))
 	require.Equal(t, u(10), due)
-	_, _, due, err := s.Authorize(channel.Ask{Price: u(10), MinDelta: u(50)}, lim)
+	_, _, due, err := s.Authorize(rule.Request{Price: u(10), MinDelta: u(50)}, lim)
 	require.NoError(t, err)
 	assert.Equal(t, u(60), due)
 }
@@ -132,7 +133,7 @@ func TestOverdrawnStaysWithinLimits(t *testing.T) {
 // TestOverdrawnStaysWithinWhatWasAsked: a ceiling whose voucher was never made is no reason to raise it
 // above what callers asked for.
 func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
-	s, claim, _, err := open(t, 10_000).Authorize(channel.Ask{Price: u(100)}, wide)
+	s, claim, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(100)}, wide)
 	require.NoError(t, err)
 	s = s.Retract(claim) // the signer refused
 	s, claim, due := pay(t, s, 100, wide)
@@ -167,12 +168,12 @@ func TestAheadIsGivenOnce(t *testing.T) {
 // whole, and raises nothing.
 func TestClimbAfterCrash(t *testing.T) {
 	lim := ahead(wide, 500)
-	crashed, _, due, err := open(t, 10_000).Authorize(channel.Ask{Price: u(100)}, lim)
+	crashed, _, due, err := open(t, 10_000).Authorize(rule.Request{Price: u(100)}, lim)
 	require.NoError(t, err)
 	require.Equal(t, u(600), due)
 	stored, err := crashed.Encode()
 	require.NoError(t, err)
-	s, err := channel.Decode(stored)
+	s, err := rule.Decode(stored)
 	require.NoError(t, err)
 
 	s, claim, due := pay(t, s, 100, lim)
@@ -195,19 +196,19 @@ func TestMarkSignedRefusesMoreThanAuthorized(t *testing.T) {
 // never falls.
 func TestTheRule(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		lim := channel.Limits{Price: u(50), Deposit: u(5000), Stream: u(800), Step: u(rapid.Uint64Range(0, 50).Draw(rt, "step")), Ahead: u(rapid.Uint64Range(0, 300).Draw(rt, "ahead"))}
+		lim := rule.Of(channel.Limits{Price: u(50), Deposit: u(5000), Stream: u(800), Step: u(rapid.Uint64Range(0, 50).Draw(rt, "step")), Ahead: u(rapid.Uint64Range(0, 300).Draw(rt, "ahead"))})
 		s := open(t, rapid.Uint64Range(1, 8000).Draw(rt, "deposit"))
 		deposit := s.Deposit
 		var asked voucher.Amount
 		type held struct {
-			channel.Claim
+			rule.Claim
 			due voucher.Amount
 		}
 		var claims []held
 		amount := rapid.Custom(func(rt *rapid.T) voucher.Amount {
 			return u(rapid.OneOf(rapid.Uint64Range(0, 60), rapid.Uint64Range(0, 10_000), rapid.Just(^uint64(0))).Draw(rt, "n"))
 		})
-		mark := func(next channel.State, due voucher.Amount) {
+		mark := func(next rule.State, due voucher.Amount) {
 			if s = next; s.Signed.Less(due) {
 				var err error
 				s, err = s.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: []byte{1}})
@@ -217,7 +218,7 @@ func TestTheRule(t *testing.T) {
 		before := s.Authorized()
 		rt.Repeat(map[string]func(*rapid.T){
 			"ask": func(rt *rapid.T) {
-				a := channel.Ask{Price: amount.Draw(rt, "price"), MinDelta: amount.Draw(rt, "delta")}
+				a := rule.Request{Price: amount.Draw(rt, "price"), MinDelta: amount.Draw(rt, "delta")}
 				next, c, due, err := s.Authorize(a, lim)
 				if err != nil {
 					require.Equal(rt, s, next)
@@ -245,7 +246,7 @@ func TestTheRule(t *testing.T) {
 				}
 				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
 				was := claims[i].Price
-				next, c, due, err := s.Renew(claims[i].Claim, channel.Ask{Price: amount.Draw(rt, "price")}, lim)
+				next, c, due, err := s.Renew(claims[i].Claim, rule.Request{Price: amount.Draw(rt, "price")}, lim)
 				if err != nil {
 					return
 				}
@@ -286,7 +287,7 @@ func TestTheRule(t *testing.T) {
 				asked = asked.AddCapped(claims[i].Price.SubFloor(was))
 			},
 			"receipt": func(rt *rapid.T) {
-				next, _ := s.Reconcile(channel.Word{Accepted: amount.Draw(rt, "accepted"), Spent: amount.Draw(rt, "spent")}, amount.Draw(rt, "in flight"))
+				next, _ := s.Reconcile(channel.Report{Accepted: amount.Draw(rt, "accepted"), Spent: amount.Draw(rt, "spent")}, amount.Draw(rt, "in flight"))
 				require.Equal(rt, s.Authorized(), next.Authorized(), "a receipt raised the ceiling")
 				require.False(rt, s.Claimed.Less(next.Claimed), "a receipt raised what is claimed")
 				s = next
@@ -300,7 +301,7 @@ func TestTheRule(t *testing.T) {
 			"crash": func(rt *rapid.T) {
 				data, err := s.Encode()
 				require.NoError(rt, err)
-				s, err = channel.Decode(data)
+				s, err = rule.Decode(data)
 				require.NoError(rt, err)
 				claims = nil
 			},
@@ -320,7 +321,7 @@ func TestTheRule(t *testing.T) {
 func TestRenewCountsOnce(t *testing.T) {
 	s, claim, _ := pay(t, open(t, 10_000), 100, wide)
 	for range 3 {
-		next, renewed, due, err := s.Renew(claim, channel.Ask{Price: u(100)}, wide)
+		next, renewed, due, err := s.Renew(claim, rule.Request{Price: u(100)}, wide)
 		require.NoError(t, err)
 		assert.Equal(t, u(100), due)
 		assert.Equal(t, u(100), next.Asked())
@@ -328,11 +329,11 @@ func TestRenewCountsOnce(t *testing.T) {
 		assert.ErrorIs(t, err, channel.ErrSpent, "the price has raised the ceiling already")
 		s, claim = next, renewed
 	}
-	s, claim, due, err := s.Renew(claim, channel.Ask{Price: u(150)}, wide)
+	s, claim, due, err := s.Renew(claim, rule.Request{Price: u(150)}, wide)
 	require.NoError(t, err)
 	assert.Equal(t, u(150), due)
 	assert.Equal(t, u(150), s.Asked())
-	same, kept, _, err := s.Renew(claim, channel.Ask{Price: u(1001)}, wide)
+	same, kept, _, err := s.Renew(claim, rule.Request{Price: u(1001)}, wide)
 	require.ErrorIs(t, err, channel.ErrLimit)
 	assert.Equal(t, s, same)
 	assert.Equal(t, claim, kept)
@@ -344,7 +345,7 @@ func TestPriceThatFallsAndRises(t *testing.T) {
 	s, c, _ := pay(t, open(t, 10_000), 1000, wide)
 	for _, price := range []uint64{1, 1000} {
 		var err error
-		s, c, _, err = s.Renew(c, channel.Ask{Price: u(price)}, wide)
+		s, c, _, err = s.Renew(c, rule.Request{Price: u(price)}, wide)
 		require.NoError(t, err)
 	}
 	assert.Equal(t, u(1000), s.Asked())
@@ -357,7 +358,7 @@ func TestPriceThatFallsAndRises(t *testing.T) {
 func TestRenewRemembersWhatWasRaised(t *testing.T) {
 	s := open(t, 10_000)
 	for range 2 {
-		var c channel.Claim
+		var c rule.Claim
 		s, c, _ = pay(t, s, 100, wide)
 		s = s.Release(c)
 	}
@@ -365,7 +366,7 @@ func TestRenewRemembersWhatWasRaised(t *testing.T) {
 	s, c, due, err := s.Overdrawn(c, due, wide)
 	require.NoError(t, err)
 	require.Equal(t, u(200), due)
-	s, c, _, err = s.Renew(c, channel.Ask{Price: u(100)}, wide)
+	s, c, _, err = s.Renew(c, rule.Request{Price: u(100)}, wide)
 	require.NoError(t, err)
 	_, _, _, err = s.Overdrawn(c, s.Authorized(), wide)
 	require.ErrorIs(t, err, channel.ErrSpent)

@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"testing"
@@ -7,23 +7,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 func TestReconcileOnlyLowers(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
 	s, _, _ = pay(t, s, 100, wide)
 	for name, c := range map[string]struct {
-		word      channel.Word
+		word      channel.Report
 		inFlight  uint64
 		claimed   uint64
 		violation string
 	}{
-		"as claimed":           {channel.Word{Accepted: u(200), Spent: u(200)}, 0, 200, ""},
-		"less was spent":       {channel.Word{Accepted: u(200), Spent: u(120)}, 0, 120, ""},
-		"one is in flight":     {channel.Word{Accepted: u(100), Spent: u(50)}, 100, 150, ""},
-		"nothing was spent":    {channel.Word{Accepted: u(200)}, 0, 0, ""},
-		"accepted above ours":  {channel.Word{Accepted: u(201), Spent: u(1)}, 0, 200, "more than was ever authorized"},
-		"spent above accepted": {channel.Word{Accepted: u(100), Spent: u(101)}, 0, 200, "more was spent than accepted"},
+		"as claimed":           {channel.Report{Accepted: u(200), Spent: u(200)}, 0, 200, ""},
+		"less was spent":       {channel.Report{Accepted: u(200), Spent: u(120)}, 0, 120, ""},
+		"one is in flight":     {channel.Report{Accepted: u(100), Spent: u(50)}, 100, 150, ""},
+		"nothing was spent":    {channel.Report{Accepted: u(200)}, 0, 0, ""},
+		"accepted above ours":  {channel.Report{Accepted: u(201), Spent: u(1)}, 0, 200, "more than was ever authorized"},
+		"spent above accepted": {channel.Report{Accepted: u(100), Spent: u(101)}, 0, 200, "more was spent than accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, err := s.Reconcile(c.word, u(c.inFlight))
@@ -34,9 +35,9 @@ func TestReconcileOnlyLowers(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, channel.ErrServerWord)
+			require.ErrorIs(t, err, channel.ErrServerReport)
 			assert.ErrorContains(t, err, c.violation)
-			later, err := next.Reconcile(channel.Word{Accepted: u(200)}, u(0))
+			later, err := next.Reconcile(channel.Report{Accepted: u(200)}, u(0))
 			require.NoError(t, err)
 			assert.Equal(t, u(200), later.Claimed, "a server that contradicted itself is not believed again")
 		})
@@ -46,10 +47,10 @@ func TestReconcileOnlyLowers(t *testing.T) {
 // TestSpentIsMonotonic: an old receipt, or one that counts a single request, lowers nothing.
 func TestSpentIsMonotonic(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
-	s, err := s.Reconcile(channel.Word{Accepted: u(100), Spent: u(100), Units: 1}, u(0))
+	s, err := s.Reconcile(channel.Report{Accepted: u(100), Spent: u(100), Units: 1}, u(0))
 	require.NoError(t, err)
 	s, _, _ = pay(t, s, 100, wide)
-	s, err = s.Reconcile(channel.Word{Accepted: u(100), Spent: u(40), Units: 1}, u(0))
+	s, err = s.Reconcile(channel.Report{Accepted: u(100), Spent: u(40), Units: 1}, u(0))
 	require.NoError(t, err)
 	assert.Equal(t, u(200), s.Claimed)
 	assert.Equal(t, u(100), s.Spent)
@@ -60,20 +61,20 @@ func TestStreamAsks(t *testing.T) {
 	s, claim, _ := pay(t, open(t, 10_000), 10, lim)
 	for name, c := range map[string]struct {
 		required uint64
-		lim      channel.Limits
+		lim      rule.Limits
 		due      uint64
 		want     error
 	}{
 		"it has not seen the voucher": {10, lim, 10, nil},
 		"one unit":                    {20, lim, 20, nil},
-		"forged: the whole deposit":   {10_000, lim, 0, channel.ErrServerWord},
-		"one above one unit":          {21, lim, 0, channel.ErrServerWord},
-		"a larger step is allowed":    {50, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}, 50, nil},
-		"and not a larger one":        {51, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}, 0, channel.ErrServerWord},
+		"forged: the whole deposit":   {10_000, lim, 0, channel.ErrServerReport},
+		"one above one unit":          {21, lim, 0, channel.ErrServerReport},
+		"a larger step is allowed":    {50, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}), 50, nil},
+		"and not a larger one":        {51, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}), 0, channel.ErrServerReport},
 		"Ahead covers it":             {21, ahead(lim, 30), 50, nil},
-		"no stream limit":             {20, channel.Limits{Price: u(10), Deposit: u(10_000)}, 0, channel.ErrLimit},
-		"the stream limit":            {20, channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(19)}, 0, channel.ErrLimit},
-		"the deposit":                 {20, channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}, 0, channel.ErrLimit},
+		"no stream limit":             {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000)}), 0, channel.ErrLimit},
+		"the stream limit":            {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(19)}), 0, channel.ErrLimit},
+		"the deposit":                 {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}), 0, channel.ErrLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, grown, due, err := s.AuthorizeMore(claim, u(0), u(c.required), u(10), c.lim)
@@ -154,18 +155,18 @@ func TestDeliverCountsWithinWhatIsSigned(t *testing.T) {
 
 func TestCloseDue(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
-	used, err := s.Reconcile(channel.Word{Accepted: u(100), Spent: u(60)}, u(0))
+	used, err := s.Reconcile(channel.Report{Accepted: u(100), Spent: u(60)}, u(0))
 	require.NoError(t, err)
-	settled := used.Settle(channel.OnChain{Exists: true, Deposit: u(10_000), Settled: u(80)})
+	settled := used.Settle(rule.OnChain{Exists: true, Deposit: u(10_000), Settled: u(80)})
 	v1 := settled
 	v1.Protocol = 1
 	further, _, _ := pay(t, open(t, 10_000), 60, ahead(wide, 100))
-	further, err = further.Reconcile(channel.Word{Accepted: u(160), Spent: u(90)}, u(0))
+	further, err = further.Reconcile(channel.Report{Accepted: u(160), Spent: u(90)}, u(0))
 	require.NoError(t, err)
-	crashed, _, _, err := open(t, 10_000).Authorize(channel.Ask{Price: u(60)}, ahead(wide, 100))
+	crashed, _, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(60)}, ahead(wide, 100))
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
-		state   channel.State
+		state   rule.State
 		refused uint64
 		due     uint64
 		want    error
@@ -180,7 +181,7 @@ func TestCloseDue(t *testing.T) {
 		"never below settled":       {settled, 0, 80, nil},
 		"v1 closes above settled":   {v1, 0, 0, channel.ErrNotPayable},
 		"v1 after a refusal":        {v1, 60, 100, nil},
-		"nothing to close":          {channel.State{}, 0, 0, channel.ErrNotPayable},
+		"nothing to close":          {rule.State{}, 0, 0, channel.ErrNotPayable},
 		"closing is closed again":   {used.ClosingAt(u(60)), 0, 60, nil},
 		"nothing used, nothing due": {open(t, 10), 0, 0, nil},
 	} {

@@ -1,4 +1,4 @@
-package channel
+package rule
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -29,9 +30,9 @@ type History []Mark
 
 // The lengths of the windows, in seconds.
 const (
-	Hour  int64 = 60 * 60
-	Day   int64 = 24 * Hour
-	Month int64 = 30 * Day
+	Hour  = 60 * 60
+	Day   = 24 * Hour
+	Month = 30 * Day
 )
 
 // Risen is by how much a ceiling that is total now rose after since, in base units. Without a mark nobody knows
@@ -46,7 +47,7 @@ func (h History) Risen(since int64, total voucher.Amount) voucher.Amount {
 	return total
 }
 
-const minute int64 = 60
+const minute = 60
 
 // note returns the history with the ceiling at total now. A clock that went back is taken to stand still.
 func (h History) note(now int64, total voucher.Amount) History {
@@ -126,17 +127,17 @@ func (h History) MarshalJSON() ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. The error is [ErrRecord].
+// UnmarshalJSON reads what MarshalJSON writes. The error is [channel.ErrRecord].
 func (h *History) UnmarshalJSON(text []byte) error {
 	var pairs [][2]json.RawMessage
 	if err := json.Unmarshal(text, &pairs); err != nil {
-		return fmt.Errorf("%w: the history: %w", ErrRecord, err)
+		return fmt.Errorf("%w: the history: %w", channel.ErrRecord, err)
 	}
 	*h = make(History, len(pairs))
 	for i, pair := range pairs {
 		m := &(*h)[i]
 		if err := errors.Join(json.Unmarshal(pair[0], &m.At), json.Unmarshal(pair[1], &m.Authorized)); err != nil {
-			return fmt.Errorf("%w: mark %d of the history: %w", ErrRecord, i, err)
+			return fmt.Errorf("%w: mark %d of the history: %w", channel.ErrRecord, i, err)
 		}
 	}
 	return nil

@@ -1,10 +1,9 @@
-package channel
+package rule
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,12 +11,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// ErrRecord: a stored record cannot be read: it is damaged, or a newer version wrote it. It is left as
-// it is.
-var ErrRecord = errors.New("channel: stored record cannot be read")
 
 // recordVersion is written into every record. A newer one is refused, not guessed at.
 const recordVersion = 1
@@ -30,7 +26,7 @@ type record struct {
 	ChainID    uint64           `json:"chainId"`
 	Escrow     common.Address   `json:"escrow"`
 	Descriptor descriptorRecord `json:"descriptor"`
-	Scope      Scope            `json:"scope"`
+	Scope      channel.Scope    `json:"scope"`
 	URL        string           `json:"url,omitempty"`
 	CreatedAt  time.Time        `json:"createdAt"`
 	Writer     string           `json:"writer,omitempty"`
@@ -108,27 +104,27 @@ func (s State) Encode() ([]byte, error) {
 }
 
 // Decode reads a stored record. A record of a newer version, one with a field that this version does not know, one that
-// does not hash to its own id, and one that signed more than it authorized are refused with [ErrRecord]: to write it
+// does not hash to its own id, and one that signed more than it authorized are refused with [channel.ErrRecord]: to write it
 // again would lose what it says.
 func Decode(data []byte) (State, error) {
 	var v struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
+		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)
 	}
 	if v.Version != recordVersion {
-		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", ErrRecord, v.Version, recordVersion)
+		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", channel.ErrRecord, v.Version, recordVersion)
 	}
 	var r record
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&r); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
+		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)
 	}
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
-		Descriptor: Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
+		Descriptor: channel.Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
 		authorized: r.Authorized, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
@@ -136,13 +132,13 @@ func Decode(data []byte) (State, error) {
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
 	}
 	if s.authorized.Less(s.Signed) {
-		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", ErrRecord, s.ID, s.Signed, s.authorized)
+		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", channel.ErrRecord, s.ID, s.Signed, s.authorized)
 	}
 	if !slices.IsSortedFunc(s.history, func(a, b Mark) int { return cmp.Compare(a.At, b.At) }) {
-		return State{}, fmt.Errorf("%w: channel %s has a history that goes back in time", ErrRecord, s.ID)
+		return State{}, fmt.Errorf("%w: channel %s has a history that goes back in time", channel.ErrRecord, s.ID)
 	}
 	if err := s.checkID(); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrRecord, err)
+		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)
 	}
 	return s, nil
 }

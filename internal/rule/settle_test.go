@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -18,20 +19,20 @@ func TestLife(t *testing.T) {
 	assert.True(t, s.Payable())
 	assert.True(t, s.HoldsMoney())
 
-	assert.Equal(t, channel.Opening, s.Settle(channel.OnChain{Time: 1000}).Phase(), "it can still be mined")
-	never := s.Settle(channel.OnChain{Time: 1001})
+	assert.Equal(t, channel.Opening, s.Settle(rule.OnChain{Time: 1000}).Phase(), "it can still be mined")
+	never := s.Settle(rule.OnChain{Time: 1001})
 	assert.Equal(t, channel.Closed, never.Phase(), "it never will be")
 	assert.True(t, never.Deposit.IsZero())
 	assert.False(t, never.HoldsMoney())
 
-	s = s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990})
+	s = s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990})
 	assert.Equal(t, channel.Open, s.Phase())
 	assert.False(t, s.Opening.Pending())
 
-	requested := s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), CloseRequestedAt: 995})
+	requested := s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), CloseRequestedAt: 995})
 	assert.Equal(t, channel.Closing, requested.Phase())
 	assert.False(t, requested.Payable())
-	assert.Equal(t, channel.Open, requested.Settle(channel.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up canceled it")
+	assert.Equal(t, channel.Open, requested.Settle(rule.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up canceled it")
 
 	closing := s.ClosingAt(u(10))
 	assert.Equal(t, channel.Closing, closing.Phase())
@@ -39,10 +40,10 @@ func TestLife(t *testing.T) {
 	assert.Equal(t, channel.Open, closing.CloseRefused().Phase())
 	closing = closing.CloseAcknowledged(common.Hash{1})
 	assert.Equal(t, channel.Closing, closing.Phase(), "the chain has the last word")
-	assert.Equal(t, channel.Closed, closing.Settle(channel.OnChain{}).Phase())
-	assert.Equal(t, channel.Closed, s.Settle(channel.OnChain{Exists: true, Finalized: true}).Phase())
+	assert.Equal(t, channel.Closed, closing.Settle(rule.OnChain{}).Phase())
+	assert.Equal(t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase())
 
-	assert.Equal(t, channel.Unopened, channel.State{}.Phase())
+	assert.Equal(t, channel.Unopened, rule.State{}.Phase())
 	for p, name := range map[channel.Phase]string{channel.Unopened: "unopened", channel.Opening: "opening", channel.Open: "open", channel.Closing: "closing", channel.Closed: "closed", 99: "closed"} {
 		assert.Equal(t, name, p.String())
 	}
@@ -53,7 +54,7 @@ func TestMined(t *testing.T) {
 	tx := common.Hash{7}
 	s := opening(t, 1000)
 	s.Opening.Hash = tx
-	undecided := channel.OnChain{Time: 990}
+	undecided := rule.OnChain{Time: 990}
 	require.Equal(t, tx, s.Settle(undecided).InDoubt())
 	assert.Equal(t, s, s.Mined(common.Hash{8}, false), "another one's receipt")
 	assert.Equal(t, s, s.Mined(common.Hash{}, false), "nobody's")
@@ -65,35 +66,35 @@ func TestMined(t *testing.T) {
 	closed := s.Mined(tx, true).Settle(undecided)
 	assert.Equal(t, channel.Closed, closed.Phase(), "it was there, and is not any more")
 	assert.Equal(t, u(1000), closed.Deposit)
-	there := s.Mined(tx, true).Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990})
+	there := s.Mined(tx, true).Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990})
 	assert.Equal(t, channel.Open, there.Phase())
 	assert.Zero(t, there.InDoubt())
-	finalized := s.Settle(channel.OnChain{Exists: true, Finalized: true, Time: 990})
+	finalized := s.Settle(rule.OnChain{Exists: true, Finalized: true, Time: 990})
 	assert.Equal(t, u(1000), finalized.Deposit, "a v1 escrow remembers that it was there")
 
-	up := there.Funded(channel.Funding{Amount: u(50), Raw: []byte{1}, Hash: tx, ValidBefore: 1000})
-	require.Equal(t, tx, up.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 990}).InDoubt())
+	up := there.Funded(rule.Funding{Amount: u(50), Raw: []byte{1}, Hash: tx, ValidBefore: 1000})
+	require.Equal(t, tx, up.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990}).InDoubt())
 	assert.False(t, up.Mined(tx, false).ToppingUp.Pending())
 	assert.Equal(t, u(1000), up.Mined(tx, false).Deposit)
 }
 
 // TestChannelThatIsThereAfterAll: a node that does not know the channel yet does not make us forget its money.
 func TestChannelThatIsThereAfterAll(t *testing.T) {
-	for name, s := range map[string]channel.State{"open": open(t, 1000), "opening": opening(t, 1000)} {
-		s = s.Settle(channel.OnChain{Time: 1001})
+	for name, s := range map[string]rule.State{"open": open(t, 1000), "opening": opening(t, 1000)} {
+		s = s.Settle(rule.OnChain{Time: 1001})
 		require.Equal(t, channel.Closed, s.Phase(), name)
 		require.False(t, s.HoldsMoney(), name)
-		s = s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 1002})
+		s = s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 1002})
 		assert.Equal(t, channel.Open, s.Phase(), name)
 		assert.True(t, s.HoldsMoney(), name)
 		assert.Equal(t, u(1000), s.Deposit, name)
-		assert.Equal(t, channel.Closed, s.Settle(channel.OnChain{Exists: true, Finalized: true}).Phase(), name)
+		assert.Equal(t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase(), name)
 	}
 }
 
 // TestSettledProvesOurSignature: the chain settles only what we signed, so a lost store learns it there.
 func TestSettledProvesOurSignature(t *testing.T) {
-	s := open(t, 1000).Settle(channel.OnChain{Exists: true, Deposit: u(900), Settled: u(300)})
+	s := open(t, 1000).Settle(rule.OnChain{Exists: true, Deposit: u(900), Settled: u(300)})
 	assert.Equal(t, u(300), s.Authorized())
 	assert.Equal(t, u(300), s.Claimed)
 	assert.Equal(t, u(900), s.Deposit, "the chain's deposit counts")
@@ -102,26 +103,26 @@ func TestSettledProvesOurSignature(t *testing.T) {
 }
 
 func TestTopUp(t *testing.T) {
-	f := channel.Funding{Amount: u(500), Raw: []byte{1}, ValidBefore: 50}
+	f := rule.Funding{Amount: u(500), Raw: []byte{1}, ValidBefore: 50}
 	s := open(t, 1000).Funded(f)
 	assert.Equal(t, u(1000), s.Deposit, "not counted before it is confirmed")
 	assert.Equal(t, u(1500), s.ToppedUp().Deposit)
 	assert.Equal(t, u(1500), s.ToppedUp().ToppedUp().Deposit, "counted once")
 
-	mined := s.Settle(channel.OnChain{Exists: true, Deposit: u(1500), Time: 40})
+	mined := s.Settle(rule.OnChain{Exists: true, Deposit: u(1500), Time: 40})
 	assert.Equal(t, u(1500), mined.Deposit)
 	assert.False(t, mined.ToppingUp.Pending())
-	assert.True(t, s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 40}).ToppingUp.Pending(), "undecided")
-	assert.False(t, s.Settle(channel.OnChain{Exists: true, Deposit: u(1000), Time: 51}).ToppingUp.Pending(), "expired")
+	assert.True(t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 40}).ToppingUp.Pending(), "undecided")
+	assert.False(t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 51}).ToppingUp.Pending(), "expired")
 }
 
 func TestRecordRoundTrip(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, ahead(wide, 50))
-	s = s.Funded(channel.Funding{Amount: u(5), Raw: []byte{0x76, 2}, Hash: common.Hash{3}, ValidBefore: 7})
+	s = s.Funded(rule.Funding{Amount: u(5), Raw: []byte{0x76, 2}, Hash: common.Hash{3}, ValidBefore: 7})
 	s.URL = "https://api.example.com/data"
 	data, err := s.Encode()
 	require.NoError(t, err)
-	got, err := channel.Decode(data)
+	got, err := rule.Decode(data)
 	require.NoError(t, err)
 	assert.Equal(t, s, got)
 }
@@ -144,7 +145,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"another channel's":   replace(s.ID.Hex(), common.Hash{1}.Hex()),
 		"an amount in number": replace(`"claimed":"100"`, `"claimed":100`),
 	} {
-		_, err := channel.Decode([]byte(text))
+		_, err := rule.Decode([]byte(text))
 		assert.ErrorIs(t, err, channel.ErrRecord, name)
 	}
 }
@@ -169,9 +170,9 @@ func TestRebase(t *testing.T) {
 	assert.Equal(t, u(120), got.Authorized(), "the record's ceiling counts")
 	assert.Equal(t, u(120), got.Signed)
 
-	released := mine.Release(channel.Claim{Price: u(10)})
+	released := mine.Release(rule.Claim{Price: u(10)})
 	assert.Equal(t, u(120), released.Rebase(theirs, base).Claimed, "our own, so nobody else frees it")
-	freed, err := mine.Reconcile(channel.Word{Accepted: u(100), Spent: u(50)}, u(10))
+	freed, err := mine.Reconcile(channel.Report{Accepted: u(100), Spent: u(50)}, u(10))
 	require.NoError(t, err)
 	require.Equal(t, u(60), freed.Claimed)
 	merged := freed.Rebase(theirs, base)
@@ -198,10 +199,10 @@ func TestNewRefusesAnotherScope(t *testing.T) {
 		"protocol": func(s *channel.Scope) { s.Protocol = voucher.V1 },
 	} {
 		sc := scope(t)
-		key := sc.Key()
+		key := rule.ScopeKey(sc)
 		change(&sc)
-		assert.NotEqual(t, key, sc.Key(), name)
-		_, err := channel.New(voucher.V2, chainID, escrow, descriptor(t), sc, channel.Funding{Amount: u(1)})
+		assert.NotEqual(t, key, rule.ScopeKey(sc), name)
+		_, err := rule.New(voucher.V2, chainID, escrow, descriptor(t), sc, rule.Funding{Amount: u(1)})
 		assert.ErrorIs(t, err, channel.ErrNotOurs, name)
 		assert.Equal(t, sc.Holds(descriptor(t)), name == "escrow" || name == "chain" || name == "protocol", name)
 	}

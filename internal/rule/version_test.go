@@ -1,4 +1,4 @@
-package channel_test
+package rule_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // TestRecordsOfVersion1: what the first program of version 1 wrote is read as it was meant, and nothing of it is lost when
@@ -22,7 +23,7 @@ func TestRecordsOfVersion1(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			golden, err := os.ReadFile(file)
 			require.NoError(t, err)
-			s, err := channel.Decode(golden)
+			s, err := rule.Decode(golden)
 			require.NoError(t, err)
 			assert.Equal(t, map[string]string{"open.json": "open", "close-requested.json": "closing", "closed.json": "closed"}[filepath.Base(file)], s.Phase().String())
 			assert.False(t, s.Authorized().IsZero())
@@ -55,7 +56,7 @@ func TestRecordsOfTheFuture(t *testing.T) {
 	} {
 		text := replaceOnce(string(golden), one.old, one.new)
 		require.NotEqual(t, golden, text, name)
-		_, err := channel.Decode(text)
+		_, err := rule.Decode(text)
 		require.ErrorIs(t, err, channel.ErrRecord, name)
 		assert.ErrorContains(t, err, one.says, name)
 	}

@@ -1,37 +1,17 @@
-package channel
+package rule
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrNotOurs: a channel that a server names is not one that we may use: its descriptor does not hash
-// to its id, it belongs to another payer, payee, token, signer, escrow or chain, or it is not open. The
-// error says which. Nothing was signed, and nothing of ours was changed.
-var ErrNotOurs = errors.New("channel: the named channel cannot be used")
-
-// Snapshot is what a server says of a channel that can be used again.
-type Snapshot struct {
-	ChannelID  common.Hash
-	ChainID    uint64
-	Escrow     common.Address
-	Descriptor Descriptor
-	Word       Word
-	// Required, Deposit and Settled are the server's numbers. They are shown, never signed.
-	Required, Deposit, Settled voucher.Amount
-	CloseRequestedAt           uint64
-	// Voucher is the highest voucher that the server holds; nil where it shows none. Only its signature
-	// proves anything.
-	Voucher *voucher.Signed
-}
-
 // New returns the state of a channel that is about to be opened: the opening transaction is written
 // down before it leaves.
-func New(p voucher.Protocol, chainID uint64, escrow common.Address, d Descriptor, scope Scope, opening Funding) (State, error) {
+func New(p voucher.Protocol, chainID uint64, escrow common.Address, d channel.Descriptor, scope channel.Scope, opening Funding) (State, error) {
 	s := State{
 		ID: d.ID(p, escrow, chainID), Protocol: p, ChainID: chainID, Escrow: escrow, Descriptor: d,
 		Scope: scope, Deposit: opening.Amount, Opening: opening,
@@ -40,24 +20,24 @@ func New(p voucher.Protocol, chainID uint64, escrow common.Address, d Descriptor
 }
 
 // Find returns the state of an existing channel, known so far by its descriptor only, as the chain has
-// it. What was signed starts at what was settled. The error is [ErrNotOurs].
-func Find(p voucher.Protocol, chainID uint64, escrow common.Address, id common.Hash, d Descriptor, scope Scope, c OnChain) (State, error) {
+// it. What was signed starts at what was settled. The error is [channel.ErrNotOurs].
+func Find(p voucher.Protocol, chainID uint64, escrow common.Address, id common.Hash, d channel.Descriptor, scope channel.Scope, c OnChain) (State, error) {
 	s := State{ID: id, Protocol: p, ChainID: chainID, Escrow: escrow, Descriptor: d, Scope: scope}
 	if p == voucher.V1 && d.Salt == (common.Hash{}) {
 		// A v1 escrow stores who the parties are; without the salt its word replaces the hash.
-		d = Descriptor{Payer: c.Payer, Payee: c.Payee, Token: c.Token, AuthorizedSigner: c.Signer}
+		d = channel.Descriptor{Payer: c.Payer, Payee: c.Payee, Token: c.Token, AuthorizedSigner: c.Signer}
 		s.Descriptor = d
 	} else if err := s.checkID(); err != nil {
-		return State{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
+		return State{}, fmt.Errorf("%w: %w", channel.ErrNotOurs, err)
 	}
 	if err := s.matches(scope); err != nil {
 		return State{}, err
 	}
 	switch {
 	case !c.Exists || c.Finalized || c.Deposit.IsZero():
-		return State{}, fmt.Errorf("%w: channel %s is not open on chain", ErrNotOurs, id)
+		return State{}, fmt.Errorf("%w: channel %s is not open on chain", channel.ErrNotOurs, id)
 	case c.CloseRequestedAt != 0:
-		return State{}, fmt.Errorf("%w: channel %s has a close request pending on chain", ErrNotOurs, id)
+		return State{}, fmt.Errorf("%w: channel %s has a close request pending on chain", channel.ErrNotOurs, id)
 	}
 	return s.Settle(c), nil
 }
@@ -66,20 +46,20 @@ func Find(p voucher.Protocol, chainID uint64, escrow common.Address, id common.H
 // channel. Any other voucher changes nothing: the error then wraps the one of [voucher.Verify].
 func (s State) Recover(v voucher.Signed) (State, error) {
 	if v.ChannelID != s.ID {
-		return s, fmt.Errorf("%w: the voucher is for channel %s, not %s", ErrNotOurs, v.ChannelID, s.ID)
+		return s, fmt.Errorf("%w: the voucher is for channel %s, not %s", channel.ErrNotOurs, v.ChannelID, s.ID)
 	}
 	if err := voucher.Verify(s.Domain(), v, s.Descriptor.Signer()); err != nil {
-		return s, fmt.Errorf("%w: the shown voucher is not ours: %w", ErrNotOurs, err)
+		return s, fmt.Errorf("%w: the shown voucher is not ours: %w", channel.ErrNotOurs, err)
 	}
 	next := s.signedBefore(v.Cumulative)
 	if next.Deposit.Less(v.Cumulative) {
-		return s, fmt.Errorf("%w: channel %s: the shown voucher %s is above the deposit %s", ErrNotOurs, s.ID, v.Cumulative, s.Deposit)
+		return s, fmt.Errorf("%w: channel %s: the shown voucher %s is above the deposit %s", channel.ErrNotOurs, s.ID, v.Cumulative, s.Deposit)
 	}
 	return next.MarkSigned(v)
 }
 
 // matches checks that the channel is of the scope.
-func (s State) matches(scope Scope) error {
+func (s State) matches(scope channel.Scope) error {
 	d := s.Descriptor
 	for _, c := range []struct {
 		what      string
@@ -93,11 +73,11 @@ func (s State) matches(scope Scope) error {
 		{"escrow", s.Escrow, scope.Escrow},
 	} {
 		if c.got != c.want {
-			return fmt.Errorf("%w: channel %s has %s %s, wanted %s", ErrNotOurs, s.ID, c.what, c.got, c.want)
+			return fmt.Errorf("%w: channel %s has %s %s, wanted %s", channel.ErrNotOurs, s.ID, c.what, c.got, c.want)
 		}
 	}
 	if s.ChainID != scope.ChainID || s.Protocol != scope.Protocol {
-		return fmt.Errorf("%w: channel %s is %s on chain %d, wanted %s on chain %d", ErrNotOurs, s.ID, s.Protocol, s.ChainID, scope.Protocol, scope.ChainID)
+		return fmt.Errorf("%w: channel %s is %s on chain %d, wanted %s on chain %d", channel.ErrNotOurs, s.ID, s.Protocol, s.ChainID, scope.Protocol, scope.ChainID)
 	}
 	return nil
 }

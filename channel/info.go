@@ -1,0 +1,101 @@
+package channel
+
+import (
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Phase is the stage of a channel's life.
+type Phase uint8
+
+// The phases.
+const (
+	Unopened Phase = iota // nothing is known of it
+	Opening               // the opening transaction is stored, and may or may not be mined
+	Open                  // it accepts vouchers
+	Closing               // a close was sent or requested; the rest of the deposit is not back yet
+	Closed                // the chain shows that it is closed
+)
+
+// String returns the phase in lower case.
+func (p Phase) String() string {
+	return [...]string{"unopened", "opening", "open", "closing", "closed"}[min(p, Closed)]
+}
+
+// Info is a copy of what is known of one channel. Changing it changes nothing. Amounts are base units of the
+// channel's token.
+type Info struct {
+	// ID follows from Protocol, ChainID, Escrow and Descriptor.
+	ID         common.Hash
+	Protocol   voucher.Protocol
+	ChainID    uint64
+	Escrow     common.Address
+	Descriptor Descriptor
+	// Scope is what the channel was opened or found for. Its Origin is empty if the channel was found on chain and
+	// nobody knows what it was opened for; nothing is paid from such a channel.
+	Scope Scope
+	// URL is where the channel was paid last, without the query. It is closed there.
+	URL string
+	// CreatedAt is when this client first stored the record.
+	CreatedAt time.Time
+
+	Phase Phase
+	// Confirmed reports that the chain showed the channel, or that the payee acknowledged it.
+	Confirmed bool
+	// Gone reports that the payee no longer accepts vouchers of this channel. Close it to get the rest back.
+	Gone bool
+
+	// Authorized is the stored ceiling: no voucher above it exists, or will without a new decision.
+	Authorized voucher.Amount
+	// Signed is the highest voucher that is known to exist.
+	Signed voucher.Amount
+	// Claimed is the sum of the prices of all requests, less those that were certainly not charged.
+	Claimed voucher.Amount
+	// Asked is the sum of all prices that callers ever asked for.
+	Asked voucher.Amount
+
+	// Deposit is what we put in, as far as known: our own transactions, corrected from the chain.
+	Deposit voucher.Amount
+	// Opening and ToppingUp are transactions that left, or are about to, and are not decided on chain yet. They are
+	// zero if there is none.
+	Opening, ToppingUp Transfer
+
+	// Accepted, Spent and Units are what the server reported, at most what we authorized.
+	Accepted, Spent voucher.Amount
+	Units           uint64
+	// Untrusted reports that the server once reported impossible numbers. Its Spent is not used any more.
+	Untrusted bool
+
+	// Settled is what the payee has redeemed on chain.
+	Settled voucher.Amount
+	// CloseRequestedAt is when a close was requested on chain, in Unix seconds; zero if none was.
+	CloseRequestedAt uint64
+	// CloseSent reports that a cooperative close was sent, for CloseAmount. CloseTx is its transaction, as the payee
+	// reports it.
+	CloseSent   bool
+	CloseAmount voucher.Amount
+	CloseTx     common.Hash
+}
+
+// HoldsMoney reports whether the channel may still hold money of ours.
+func (i Info) HoldsMoney() bool { return i.Phase != Closed && i.Phase != Unopened }
+
+// Payable reports whether requests can be paid from the channel: it is open, or its opening transaction leaves with
+// the first voucher.
+func (i Info) Payable() bool { return (i.Phase == Open || i.Phase == Opening) && !i.Gone }
+
+// Transfer is a transaction that puts money into a channel. The zero Transfer is none.
+type Transfer struct {
+	// Amount is added to the deposit, in base units.
+	Amount voucher.Amount
+	// Hash is the zero hash for a sponsored transaction: only its sponsor knows it.
+	Hash common.Hash
+	// ValidBefore is when the transaction can no longer be mined, in Unix seconds of the chain.
+	ValidBefore uint64
+}
+
+// Pending reports whether there is such a transaction.
+func (t Transfer) Pending() bool { return t != Transfer{} }

@@ -1,0 +1,45 @@
+package rule
+
+import (
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Limits are the owner's limits together with what budgets leave for one decision.
+type Limits struct {
+	channel.Limits
+
+	room *channel.Room // nil if budgets are not considered
+}
+
+// Of returns limits without a bound by budgets. See [Limits.Within].
+func Of(l channel.Limits) Limits { return Limits{Limits: l} }
+
+// within returns a LimitError where wanted is above allowed.
+func within(limit string, wanted, allowed voucher.Amount) error {
+	if allowed.Less(wanted) {
+		return &channel.LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
+	}
+	return nil
+}
+
+// CheckPrice refuses a unit price that is zero or above the limit.
+func (l Limits) CheckPrice(price voucher.Amount) error {
+	if price.IsZero() {
+		return fmt.Errorf("%w: the price is zero", channel.ErrOffer)
+	}
+	return within("Price", price, l.Price)
+}
+
+// total is what Total means where it is zero.
+func (l Limits) total() voucher.Amount {
+	if l.Total.IsZero() {
+		return l.Deposit
+	}
+	return l.Total
+}
+
+// step is what Step means where it is zero.
+func (l Limits) step(price voucher.Amount) voucher.Amount { return l.Step.Max(price) }
