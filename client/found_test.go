@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -62,7 +63,7 @@ func TestOpeningGoesWithOnePrice(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	l := p.lied()
-	srv.Lie(clienttest.PriceRaised)
+	srv.Lie(lies.PriceRaised)
 	resp, err := p.do(http.MethodGet, "/data?price=1000", nil)
 	require.NoError(t, err)
 	resp.Body.Close()

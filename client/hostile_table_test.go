@@ -9,7 +9,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
-	. "github.com/seed-5fe1f529/tallystick/client/clienttest"
+	. "github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 )
 
@@ -106,9 +106,9 @@ func receiptTrials(t *table) {
 		t.add(trial{before: 2, from: rail + "/data", none: true, close: true}, ReceiptAccepted, ReceiptSpent, ReceiptAll, ReceiptMax, ReceiptOfAnother, ReceiptReplayed, ReceiptHuge)
 	}
 	t.add(trial{before: 2, path: "/free", want: hands(200, client.None), most: at(200)}, ReceiptOnFree)
-	t.add(trial{before: 2, lies: lies(RedirectPaid), want: hands(200, client.None), most: at(300)}, ReceiptOnStranger)
+	t.add(trial{before: 2, lies: []Lie{RedirectPaid}, want: hands(200, client.None), most: at(300)}, ReceiptOnStranger)
 	// The scope goes from one channel to the next, and receipts for the one before come in.
-	t.add(trial{before: 2, lies: lies(GoneAgain), last: limited, sum: at(700), after: limited}, ReceiptOfAnother)
+	t.add(trial{before: 2, lies: []Lie{GoneAgain}, last: limited, sum: at(700), after: limited}, ReceiptOfAnother)
 }
 
 // priceTrials: a price is agreed to when it is seen, under Limits.Price, and paid once.
@@ -299,7 +299,7 @@ func closeTrials(t *table) {
 		if rail == "/v1" {
 			continue // each of these waits a second for the chain
 		}
-		c.lies = lies(CloseNotMined)
+		c.lies = []Lie{CloseNotMined}
 		t.add(c, CloseSpent, CloseAccepted, CloseNoTx, CloseOther, CloseNoReceipt)
 	}
 }

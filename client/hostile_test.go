@@ -19,6 +19,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -26,7 +27,7 @@ import (
 // trial is one meeting with a server that lies: what the caller does, how each request has to end, and
 // how much money may be at risk. The zero value of a field is said with it.
 type trial struct {
-	lies []clienttest.Lie
+	lies []lies.Lie
 
 	// before is how many honest requests for 100 go first, at from (/data).
 	before int
@@ -70,26 +71,25 @@ type end struct {
 	text string
 }
 
-func fails(err error) end                         { return end{err: err} }
-func says(text string) end                        { return end{text: text} }
-func hands(status int, o client.Outcome) end      { return end{status: status, outcome: o} }
-func at(n uint64) *uint64                         { return &n }
-func lies(all ...clienttest.Lie) []clienttest.Lie { return all }
+func fails(err error) end                    { return end{err: err} }
+func says(text string) end                   { return end{text: text} }
+func hands(status int, o client.Outcome) end { return end{status: status, outcome: o} }
+func at(n uint64) *uint64                    { return &n }
 
 // hostileLimits hold in every trial.
 var hostileLimits = channel.Limits{Price: u(1000), Deposit: u(10_000), Total: u(25_000), Stream: u(200)}
 
 // TestHostileServer tries every lie that clienttest has. A lie that no row speaks of fails the test.
 func TestHostileServer(t *testing.T) {
-	tried := map[clienttest.Lie]bool{}
+	tried := map[lies.Lie]bool{}
 	for _, tr := range trials() {
 		names := make([]string, len(tr.lies))
 		for i, l := range tr.lies {
-			tried[l], names[i] = true, l.String()
+			tried[l], names[i] = true, string(l)
 		}
 		t.Run(strings.Join(names, "+"), tr.run)
 	}
-	for _, l := range clienttest.Lies() {
+	for _, l := range lies.All() {
 		assert.True(t, tried[l], "no trial for %s", l)
 	}
 	assert.GreaterOrEqual(t, len(tried), 60)
@@ -162,7 +162,7 @@ func (tr trial) run(t *testing.T) {
 	}
 	p.atRisk(100 * (tr.before + times))
 	for _, l := range tr.lies {
-		assert.NotZero(t, srv.Told(l), "the trial does not try %s", l)
+		assert.NotZero(t, srv.Lied(l), "the trial does not try %s", l)
 	}
 
 	srv.Lie()

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
 // twin is the same server under another origin.
@@ -144,7 +145,7 @@ func TestRedirectWithoutCharge(t *testing.T) {
 func TestRedirectTolls(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv, func(c *client.Config) { c.Limits.Price = u(350) })
-	srv.Lie(clienttest.RedirectToll)
+	srv.Lie(lies.RedirectToll)
 	for range 2 {
 		before := len(srv.Requests())
 		_, err := p.do(http.MethodGet, "/data", nil)

@@ -9,15 +9,16 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // Chain is the money behind a [Server]: a Tempo-like chain in memory. It is safe for concurrent use.
 type Chain struct {
-	dev             *devchain.Chain
-	token           common.Address
-	payee, feePayer *ecdsa.PrivateKey
+	dev                         *devchain.Chain
+	token                       common.Address
+	payee, otherPayee, feePayer *ecdsa.PrivateKey
 
 	mu         sync.Mutex // guards accessKeys
 	accessKeys map[[2]common.Address]bool
@@ -38,10 +39,12 @@ func newChain(cfg Config) *Chain {
 		dev.Clock = cfg.Now
 	}
 	c := &Chain{
-		dev: devchain.New(dev), token: devchain.PathUSD, payee: testKey("payee"), feePayer: testKey("fee payer"),
+		dev: devchain.New(dev), token: devchain.PathUSD, payee: testKey("payee"), otherPayee: testKey("other payee"), feePayer: testKey("fee payer"),
 		accessKeys: map[[2]common.Address]bool{},
 	}
-	c.Fund(crypto.PubkeyToAddress(c.payee.PublicKey), cfg.Funds)
+	for _, payee := range []*ecdsa.PrivateKey{c.payee, c.otherPayee} {
+		c.Fund(crypto.PubkeyToAddress(payee.PublicKey), cfg.Funds)
+	}
 	c.Fund(crypto.PubkeyToAddress(c.feePayer.PublicKey), voucher.Units(1_000_000_000_000))
 	return c
 }
@@ -102,28 +105,32 @@ func (c *Chain) Check() error { return c.dev.CheckSupply() }
 func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt, error) {
 	if tx.Sponsored {
 		if err := c.dev.Simulate(tx.Sender, tx.Calls...); err != nil {
-			return nil, unverified("the transaction would revert: %v", err)
+			return nil, message.VerificationFailed("the transaction would revert: %v", err)
 		}
 		full, err := c.dev.Cosign(raw, c.feePayer, c.token)
 		if err != nil {
-			return nil, unverified("the sponsor does not sign: %v", err)
+			return nil, message.VerificationFailed("the sponsor does not sign: %v", err)
 		}
 		raw = full
 	}
 	receipt, err := c.dev.SendRaw(raw)
 	if err != nil {
-		return nil, broken("the chain does not take the transaction: %v", err)
+		return nil, message.InternalError("the chain does not take the transaction: %v", err)
 	}
 	if !receipt.Success {
-		return nil, unverified("the transaction was reverted: %s", receipt.RevertReason())
+		return nil, message.VerificationFailed("the transaction was reverted: %s", receipt.RevertReason())
 	}
 	return receipt, nil
 }
 
 // cash settles or closes the channel for the payee, with a transaction that the payee signs. The fee
 // payer gives the fee back.
-func (c *Chain) cash(send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)) (common.Hash, error) {
-	receipt, err := send(c.payee)
+func (c *Chain) cash(a *account, send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)) (common.Hash, error) {
+	key := c.payee
+	if a.d.Payee == crypto.PubkeyToAddress(c.otherPayee.PublicKey) {
+		key = c.otherPayee
+	}
+	receipt, err := send(key)
 	if err != nil {
 		return common.Hash{}, fmt.Errorf("clienttest: %w", err)
 	}
@@ -137,13 +144,13 @@ func (c *Chain) cash(send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)
 }
 
 func (c *Chain) settle(a *account) (common.Hash, error) {
-	return c.cash(func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
+	return c.cash(a, func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
 		return c.dev.Settle(key, a.p, a.d, voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: a.accepted}, Signature: a.signature})
 	})
 }
 
 func (c *Chain) closeChannel(a *account, v voucher.Signed, capture voucher.Amount) (common.Hash, error) {
-	return c.cash(func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
+	return c.cash(a, func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
 		return c.dev.CloseChannel(key, a.p, a.d, v, capture)
 	})
 }

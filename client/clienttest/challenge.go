@@ -2,7 +2,6 @@ package clienttest
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -12,50 +11,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/gowebpki/jcs"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// challenge is the parameters of a Payment challenge (the Payment auth scheme draft).
-type challenge struct {
-	ID, Realm, Method, Intent, Request, Expires, Digest, Opaque, Header, Description string
-}
-
-// fields names the parameters as they are spelled.
-func (c *challenge) fields() map[string]*string {
-	return map[string]*string{
-		"id": &c.ID, "realm": &c.Realm, "method": &c.Method, "intent": &c.Intent, "request": &c.Request, "expires": &c.Expires,
-		"digest": &c.Digest, "opaque": &c.Opaque, "header": &c.Header, "description": &c.Description,
-	}
-}
-
-// mac is the id that the key gives the challenge. Slots of absent parameters are empty; a header
-// other than Authorization has a slot of its own.
-func (c *challenge) mac(key []byte) string {
-	slots := []string{c.Realm, c.Method, c.Intent, c.Request, c.Expires, c.Digest}
-	if c.Header != "" {
-		slots = append(slots, c.Header)
-	}
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(strings.Join(append(slots, c.Opaque), "|")))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
-}
-
-// String is the value of WWW-Authenticate.
-func (c *challenge) String() string {
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", `\u000d`, "\n", `\u000a`)
-	var b strings.Builder
-	b.WriteString("Payment ")
-	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"digest", c.Digest}, {"header", c.Header}, {"opaque", c.Opaque}} {
-		if p[1] == "" {
-			continue
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(p[0] + `="` + quote.Replace(p[1]) + `"`)
-	}
-	return b.String()
-}
 
 // sessionRequest is the request of a challenge, as far as it must be the route's own.
 type sessionRequest struct {
@@ -71,15 +29,15 @@ type sessionRequest struct {
 
 // newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back with the
 // credential; empty: there is none.
-func (v *visit) newChallenge(intent string, request document, opaque string, ttl time.Duration) *challenge {
+func (v *incoming) newChallenge(intent string, request message.Document, opaque string, ttl time.Duration) *message.Challenge {
 	s := v.s
-	v.tellRequest(request)
+	v.lieInRequest(request)
 	plain, _ := json.Marshal(request) // maps of strings, numbers and maps
 	canonical, _ := jcs.Transform(plain)
 	if ttl == 0 {
 		ttl = s.cfg.TTL
 	}
-	c := &challenge{
+	c := &message.Challenge{
 		Realm: s.cfg.Realm, Method: "tempo", Intent: intent,
 		Request: base64.RawURLEncoding.EncodeToString(canonical),
 		Opaque:  opaque,
@@ -88,16 +46,16 @@ func (v *visit) newChallenge(intent string, request document, opaque string, ttl
 	if !strings.EqualFold(s.cfg.Header, "Authorization") {
 		c.Header = s.cfg.Header
 	}
-	v.tellChallenge(c)
+	v.lieInChallenge(c)
 	if c.ID == "" {
-		c.ID = c.mac(s.key)
+		c.ID = c.MAC(s.key)
 	}
 	return c
 }
 
 // sessionChallenge asks for the terms. r says which channel to hint at; content says whether a unit
 // of content is what it is about.
-func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *challenge {
+func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *message.Challenge {
 	details := map[string]any{"chainId": s.ChainID, "escrowContract": lower(s.Escrow(t.Protocol))}
 	if t.Protocol == voucher.V2 {
 		details["sessionProtocol"] = "v2"
@@ -116,22 +74,30 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *chall
 	}
 	s.hint(details, t, r, content)
 	request := map[string]any{
-		"amount": t.Price.String(), "currency": lower(s.Token), "recipient": s.Payee.Hex(), "unitType": t.Unit, "methodDetails": details,
+		"amount": t.Price.String(), "currency": lower(s.Token), "recipient": s.payee(t).Hex(), "unitType": t.Unit, "methodDetails": details,
 	}
 	if !t.Deposit.IsZero() {
 		request["suggestedDeposit"] = t.Deposit.String()
 	}
-	return visitOf(r).newChallenge("session", request, "", t.TTL)
+	return incomingOf(r).newChallenge("session", request, "", t.TTL)
+}
+
+// payee returns who is paid under the terms.
+func (s *Server) payee(t Terms) common.Address {
+	if t.Payee == (common.Address{}) {
+		return s.Payee
+	}
+	return t.Payee
 }
 
 // checkChallenge says whether the credential answers a challenge that this server gave for these
 // terms, in time.
-func (s *Server) checkChallenge(c *challenge, t Terms) error {
-	if !hmac.Equal([]byte(c.mac(s.key)), []byte(c.ID)) {
-		return invalidChallenge("this server did not issue the challenge")
+func (s *Server) checkChallenge(c *message.Challenge, t Terms) error {
+	if !hmac.Equal([]byte(c.MAC(s.key)), []byte(c.ID)) {
+		return message.InvalidChallenge("this server did not issue the challenge")
 	}
 	if c.Method != "tempo" || c.Intent != "session" {
-		return invalidChallenge("the challenge is for %s/%s, not for a session", c.Method, c.Intent)
+		return message.InvalidChallenge("the challenge is for %s/%s, not for a session", c.Method, c.Intent)
 	}
 	if err := s.checkExpiry(c); err != nil {
 		return err
@@ -143,17 +109,17 @@ func (s *Server) checkChallenge(c *challenge, t Terms) error {
 	if t.Protocol == voucher.V2 {
 		want = "v2"
 	}
-	if q.Amount != t.Price.String() || !strings.EqualFold(q.Currency, s.Token.Hex()) || !strings.EqualFold(q.Recipient, s.Payee.Hex()) ||
+	if q.Amount != t.Price.String() || !strings.EqualFold(q.Currency, s.Token.Hex()) || !strings.EqualFold(q.Recipient, s.payee(t).Hex()) ||
 		q.MethodDetails.ChainID != s.ChainID || !strings.EqualFold(q.MethodDetails.EscrowContract, s.Escrow(t.Protocol).Hex()) || q.MethodDetails.SessionProtocol != want {
-		return invalidChallenge("the challenge is for other terms than this route's")
+		return message.InvalidChallenge("the challenge is for other terms than this route's")
 	}
 	return nil
 }
 
 // checkExpiry refuses a challenge whose time is over.
-func (s *Server) checkExpiry(c *challenge) error {
+func (s *Server) checkExpiry(c *message.Challenge) error {
 	if at, err := time.Parse(time.RFC3339, c.Expires); err != nil || s.cfg.Now().After(at) {
-		return expired("the challenge expired at %s", c.Expires)
+		return message.PaymentExpired("the challenge expired at %s", c.Expires)
 	}
 	return nil
 }

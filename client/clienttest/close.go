@@ -3,12 +3,13 @@ package clienttest
 import (
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // close closes a channel with the payer's last voucher. v2 captures what was spent, or settled where
 // that is more; v1 can only capture the whole voucher.
-func (s *Server) close(p *payload, t Terms) (*account, common.Hash, error) {
+func (s *Server) close(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	a, err := s.known(p, t)
 	if err != nil {
 		return nil, common.Hash{}, err
@@ -28,29 +29,29 @@ func (s *Server) close(p *payload, t Terms) (*account, common.Hash, error) {
 	if err := s.checkSignature(a.p, p, a.d); err != nil {
 		return nil, common.Hash{}, err
 	}
-	tx, err := s.Chain.closeChannel(a, p.signed(), capture)
+	tx, err := s.Chain.closeChannel(a, p.Signed(), capture)
 	if err != nil {
-		return nil, common.Hash{}, broken("%v", err)
+		return nil, common.Hash{}, message.InternalError("%v", err)
 	}
 	a.finalized, a.closing, a.settled, a.deposit = true, false, capture, voucher.Amount{}
-	a.accepted, a.signature = p.cumulative, p.signature
+	a.accepted, a.signature = p.Cumulative, p.Signature
 	a.touch()
 	return a, tx, nil
 }
 
 // capture is what the payee gets in all.
-func (s *Server) capture(a *account, p *payload) (voucher.Amount, error) {
+func (s *Server) capture(a *account, p *message.Payload) (voucher.Amount, error) {
 	capture := a.spent.Max(a.settled)
 	if a.p == voucher.V1 {
-		capture = p.cumulative
+		capture = p.Cumulative
 	}
 	switch {
-	case p.cumulative.Less(a.spent):
-		return capture, unverified("the closing voucher must be at least %s, which is spent", a.spent)
-	case p.cumulative.Less(a.settled), a.p == voucher.V1 && p.cumulative == a.settled:
-		return capture, unverified("the closing voucher must be above %s, which is settled", a.settled)
+	case p.Cumulative.Less(a.spent):
+		return capture, message.VerificationFailed("the closing voucher must be at least %s, which is spent", a.spent)
+	case p.Cumulative.Less(a.settled), a.p == voucher.V1 && p.Cumulative == a.settled:
+		return capture, message.VerificationFailed("the closing voucher must be above %s, which is settled", a.settled)
 	case a.deposit.Less(capture):
-		return capture, exceedsDeposit("the capture of %s is above the deposit of %s", capture, a.deposit).on(a.id)
+		return capture, message.AmountExceedsDeposit("the capture of %s is above the deposit of %s", capture, a.deposit).On(a.id)
 	}
 	return capture, nil
 }

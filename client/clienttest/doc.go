@@ -43,16 +43,16 @@
 //
 // # Lies
 //
-// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the price, sends
-// credentials elsewhere, never ends, takes money without mining it, and two hundred things more. [Lies] lists
-// them; each is a variable with a name and one line that says what it does. They go together:
+// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the price,
+// sends credentials elsewhere, never ends, takes money without mining it, and two hundred things more.
+// Package [github.com/seed-5fe1f529/tallystick/client/clienttest/lies] lists them:
 //
-//	srv.Lie(clienttest.GoneAgain, clienttest.ReceiptOfAnother)
+//	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother)
 //	srv.Lie() // honest again
 //
-// [Server.Told] says whether a lie had an occasion. A client is good when each of its requests ends, in
-// service or in an error that says why, and what it signed in [Server.Requests] and has on [Chain] is what
-// its caller agreed to. The books stay honest meanwhile: [Server.Accounts].
+// [Server.Lied] counts how often a lie made a difference. A client is good if each of its requests ends,
+// with the content or with an error that says why, and if what it signed in [Server.Requests] and
+// deposited on [Chain] is what its caller agreed to. The server's books stay honest: [Server.Accounts].
 //
 // # Behavior
 //

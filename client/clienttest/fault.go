@@ -2,8 +2,8 @@ package clienttest
 
 import "time"
 
-// Fault is something that goes wrong with one request. The zero value is nothing. What a server does
-// that lies, as opposed to one that breaks, is a [Lie].
+// Fault is something that goes wrong with one request. The zero value is nothing. A server that lies,
+// as opposed to one that breaks, is the matter of package lies.
 type Fault struct {
 	// Delay is waited before anything is done.
 	Delay time.Duration

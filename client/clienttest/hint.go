@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) hinted(t Terms, r *http.Request) *account {
 		}
 		return nil
 	}
-	return s.book.newest(t.Protocol, common.HexToAddress(r.URL.Query().Get("payer")))
+	return s.book.newest(t.Protocol, s.payee(t), common.HexToAddress(r.URL.Query().Get("payer")))
 }
 
 // hint adds to the challenge's methodDetails what the terms tell about a channel to use again.
@@ -52,15 +53,15 @@ func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content 
 	case t.Protocol == voucher.V1:
 		details["channelId"] = a.id.Hex()
 	default:
-		details["sessionSnapshot"] = visitOf(r).snapshot(a, required)
+		details["sessionSnapshot"] = incomingOf(r).snapshot(a, required)
 	}
 }
 
 // snapshot is the object of sessionSnapshot and of the Payment-Session-Snapshot header. The caller
 // holds s.book.mu.
-func (v *visit) snapshot(a *account, required voucher.Amount) document {
+func (v *incoming) snapshot(a *account, required voucher.Amount) message.Document {
 	s := v.s
-	out := document{
+	out := message.Document{
 		"acceptedCumulative": a.accepted.String(),
 		"chainId":            s.ChainID,
 		"channelId":          a.id.Hex(),
@@ -82,7 +83,7 @@ func (v *visit) snapshot(a *account, required voucher.Amount) document {
 		out["closeRequestedAt"] = strconv.FormatUint(at, 10)
 	}
 	s.deceit.keep(&s.deceit.snapshot, out)
-	v.tellSnapshot(a, out)
+	v.lieInSnapshot(a, out)
 	return out
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -35,9 +35,9 @@ func ExampleServer_Lie() {
 		fmt.Println(res.StatusCode, strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"))
 	}
 	get()
-	srv.Lie(clienttest.ExpiryWords)
+	srv.Lie(lies.ExpiryWords)
 	get()
-	fmt.Println(srv.Told(clienttest.ExpiryWords))
+	fmt.Println(srv.Lied(lies.ExpiryWords))
 	srv.Lie()
 	get()
 	// Output:
@@ -47,63 +47,45 @@ func ExampleServer_Lie() {
 	// 402 false
 }
 
-// Each lie has a name and says what it does.
-func ExampleLies() {
-	for _, l := range clienttest.Lies() {
-		if strings.HasPrefix(l.String(), "redirect-paid") {
-			fmt.Printf("%s: %s\n", l, l.Doc())
-		}
-	}
-	// Output:
-	// redirect-paid: A paid request is sent to another origin.
-	// redirect-paid-for-more: A paid request is sent to another origin, which asks for money too.
-	// redirect-paid-to-plain: A paid request over TLS is sent to plain HTTP.
-}
-
-func TestLies(t *testing.T) {
-	name, seen := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`), map[string]bool{}
-	for _, l := range clienttest.Lies() {
-		assert.Regexp(t, name, l.String())
-		assert.False(t, seen[l.String()], l)
-		seen[l.String()] = true
-		assert.Regexp(t, `^[A-Z].{10,150}\.$`, l.Doc(), l)
-	}
-	assert.GreaterOrEqual(t, len(seen), 200)
-	assert.Equal(t, "honest", clienttest.Lie{}.String())
-	assert.Equal(t, "Nothing but the truth.", clienttest.Lie{}.Doc())
+func TestLieSwitchesAndCounts(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	srv.Lie(clienttest.Lie{}, clienttest.PriceZero)
+	srv.Lie(lies.PriceZero, lies.ReceiptNone)
 	assert.Equal(t, "0", newPayer(t, srv).ask("/data").request(t)["amount"])
-	assert.Zero(t, srv.Told(clienttest.PriceHuge))
+	assert.Equal(t, 1, srv.Lied(lies.PriceZero))
+	assert.Zero(t, srv.Lied(lies.ReceiptNone), "no receipt was due")
+	assert.Zero(t, srv.Lied(lies.PriceHuge), "not told")
+	srv.Lie()
+	assert.Equal(t, "100", newPayer(t, srv).ask("/data").request(t)["amount"])
+	assert.Zero(t, srv.Lied(lies.PriceZero), "counted anew")
+	assert.PanicsWithValue(t, "clienttest: package lies has no lie named no-such-lie", func() { srv.Lie("no-such-lie") })
 }
 
-// TestLiesAreDearToBelievers: a payer who believes everything loses what the lie is after. So the lies are worth
-// telling.
-func TestLiesAreDearToBelievers(t *testing.T) {
+// TestLiesCostBelieversMoney: a payer who believes everything loses what the lie is after.
+func TestLiesCostBelieversMoney(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
 
-	srv.Lie(clienttest.SnapshotRequired)
+	srv.Lie(lies.SnapshotRequired)
 	r := p.do("GET", "/data", nil, map[string]string{"Payment-Session": c.id.Hex()})
 	snapshot, _ := r.fresh.details(t)["sessionSnapshot"].(map[string]any)
 	require.NotNil(t, snapshot)
 	assert.Equal(t, srv.Chain.Channel(c.id).Deposit.String(), snapshot["requiredCumulative"])
 
-	srv.Lie(clienttest.ReceiptAll)
+	srv.Lie(lies.ReceiptAll)
 	r = p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 200))
 	assert.Equal(t, "401", r.receipt["spent"])
 	got, _ := srv.Account(c.id)
 	assert.Equal(t, voucher.Units(200), got.Spent, "its own books are honest")
 
-	srv.Lie(clienttest.RedirectPaid)
+	srv.Lie(lies.RedirectPaid)
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 300)).status)
 	requests := srv.Requests()
 	last := requests[len(requests)-1]
 	assert.True(t, last.Strayed)
 	assert.Equal(t, "/free", last.Path)
 
-	srv.Lie(clienttest.OpenNotMined)
+	srv.Lie(lies.OpenNotMined)
 	payload, never := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), payload).status)
 	assert.False(t, srv.Chain.Channel(never.id).Exists)
@@ -111,10 +93,11 @@ func TestLiesAreDearToBelievers(t *testing.T) {
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status, "and goes on as if it were")
 }
 
-// TestEveryLieEnds: whatever is sent to a server that lies, the server outlives it and its chain's books add up.
-func TestEveryLieEnds(t *testing.T) {
+// TestServerSurvivesEveryLie: whatever is sent to a server that lies, the server goes on and its chain's
+// books add up.
+func TestServerSurvivesEveryLie(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	for _, l := range clienttest.Lies() {
+	for _, l := range lies.All() {
 		srv.Lie()
 		p := newPayer(t, srv)
 		c := p.opened(voucher.V2, "/data")

@@ -1,6 +1,7 @@
 package clienttest_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -58,6 +59,29 @@ func TestLifecycle(t *testing.T) {
 				require.Error(t, err)
 			})
 		}
+	}
+}
+
+// TestOtherPayeeIsPaid: a route may be paid to the server's second account, whose channels are its own.
+func TestOtherPayeeIsPaid(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	for rail, path := range map[voucher.Protocol]string{voucher.V2: "/theirs", voucher.V1: "/v1/theirs"} {
+		terms := clienttest.Terms{Price: voucher.Units(100), Protocol: rail, Payee: srv.OtherPayee, Hints: clienttest.SnapshotHints}
+		srv.Handle(path, srv.Paid(terms, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		p := newPayer(t, srv)
+		payload, c := p.opening(rail, open{deposit: 1000, amount: 100, payee: &srv.OtherPayee})
+		before := srv.Chain.Balance(srv.OtherPayee)
+		require.Equal(t, http.StatusOK, p.pay("GET", path, p.ask(path), payload).status)
+		first := p.opened(rail, strings.Replace(path, "theirs", "data", 1))
+		assert.Equal(t, "verification-failed", p.pay("GET", path, p.ask(path), p.voucher(first, "voucher", 200)).problem)
+		hint := p.ask(path + "?payer=" + p.addr.Hex()).details(t)
+		if snapshot, ok := hint["sessionSnapshot"].(map[string]any); ok {
+			hint = snapshot
+		}
+		assert.Equal(t, c.id.Hex(), hint["channelId"])
+		_, err := srv.Settle(c.id)
+		require.NoError(t, err)
+		assert.Equal(t, voucher.Units(100), srv.Chain.Balance(srv.OtherPayee).SubFloor(before))
 	}
 }
 

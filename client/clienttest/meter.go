@@ -7,9 +7,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/hook"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -18,7 +19,7 @@ var ErrUnpaid = errors.New("clienttest: no voucher came for the next unit")
 
 // Meter is one paid event stream. It belongs to one goroutine.
 type Meter struct {
-	x    *exchange
+	x    *paidRequest
 	ctx  context.Context
 	flat bool // the unit is the whole stream
 
@@ -64,12 +65,12 @@ func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	timeout := time.NewTimer(m.x.s.cfg.VoucherWait)
 	defer timeout.Stop()
 	for asked := (voucher.Amount{}); ; {
-		changed, required, frame, err := m.tryReserve(amount, units)
+		changed, required, need, err := m.tryReserve(amount, units)
 		if changed == nil {
 			return err
 		}
 		if asked.Less(required) && !m.x.fault.SwallowNeedVoucher {
-			if err := m.write(frame); err != nil {
+			if err := m.write(m.needVoucher(need)); err != nil {
 				return err
 			}
 			asked = required
@@ -84,9 +85,9 @@ func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	}
 }
 
-// tryReserve sets the amount aside, or returns what to wait for, how much is needed and the frame that
-// asks for it.
-func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan struct{}, required voucher.Amount, frame []byte, err error) {
+// tryReserve sets the amount aside, or returns what to wait for, how much is needed and what the
+// need-voucher frame reports.
+func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan struct{}, required voucher.Amount, need message.Document, err error) {
 	book := &m.x.s.book
 	book.mu.Lock()
 	defer book.mu.Unlock()
@@ -100,20 +101,28 @@ func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan 
 		return nil, required, nil, nil
 	}
 	required = a.spent.AddCapped(a.reserved).AddCapped(amount)
-	return a.changed, required, m.needVoucher(a, required), nil
+	return a.changed, required, a.need(required), nil
 }
 
-// needVoucher is the frame that asks for a voucher. The caller holds the book's mutex.
-func (m *Meter) needVoucher(a *account, required voucher.Amount) []byte {
-	doc := document{
+// needVoucher returns the frame that asks for a voucher.
+func (m *Meter) needVoucher(need message.Document) []byte {
+	m.lieInNeed(need)
+	return needFrame(need)
+}
+
+func needFrame(need message.Document) []byte {
+	text, _ := json.Marshal(need) // cannot fail for strings
+	return message.Event("payment-need-voucher", string(text))
+}
+
+// need returns what a need-voucher frame reports. The caller holds the book's mutex.
+func (a *account) need(required voucher.Amount) message.Document {
+	return message.Document{
 		"channelId":          a.id.Hex(),
 		"requiredCumulative": required.String(),
 		"acceptedCumulative": a.accepted.String(),
 		"deposit":            a.deposit.String(),
 	}
-	m.tellNeed(doc)
-	text, _ := json.Marshal(doc)
-	return event("payment-need-voucher", string(text))
 }
 
 // commit charges what is reserved, or gives it back.
@@ -136,7 +145,7 @@ func (m *Meter) commit(charge bool) error {
 }
 
 // Send sends one message event. Each line of data is a data line, so that data cannot forge an event.
-func (m *Meter) Send(data string) error { return m.Raw(event("message", data)) }
+func (m *Meter) Send(data string) error { return m.Raw(message.Event("message", data)) }
 
 // Raw sends bytes as they are. They count as one message.
 func (m *Meter) Raw(frames []byte) error {
@@ -160,7 +169,7 @@ func (m *Meter) write(frame []byte) error {
 	if m.x.w.lose {
 		panic(http.ErrAbortHandler)
 	}
-	for _, piece := range m.tellPieces(string(frame)) {
+	for _, piece := range m.lieInPieces(string(frame)) {
 		if _, err := io.WriteString(m.x.w, piece); err != nil {
 			return err
 		}
@@ -171,23 +180,9 @@ func (m *Meter) write(frame []byte) error {
 	return nil
 }
 
-// lines are the line endings of event streams.
-var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
-
-// event is one frame.
-func event(name, data string) []byte {
-	var b strings.Builder
-	b.WriteString("event: " + name + "\n")
-	for line := range strings.SplitSeq(lines.Replace(data), "\n") {
-		b.WriteString("data: " + line + "\n")
-	}
-	b.WriteString("\n")
-	return []byte(b.String())
-}
-
 // stream serves an exchange as an event stream: what run sends, and a receipt at the end. Where run
 // fails, other than for want of a voucher, the connection is cut instead.
-func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
+func (x *paidRequest) stream(run func(m *Meter, r *http.Request) error) {
 	m := &Meter{x: x, ctx: x.r.Context(), prepaid: x.prepaid, flat: x.t.Unit == "request"}
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -203,18 +198,18 @@ func (x *exchange) stream(run func(m *Meter, r *http.Request) error) {
 	if err := m.write(nil); err != nil {
 		return
 	}
-	err = m.tellStream()
+	err = m.lieInStream()
 	if err == nil {
 		err = run(m, x.r)
 	}
 	if err == nil {
 		err = m.commit(true)
 	}
-	if err != nil && !errors.Is(err, ErrUnpaid) {
+	if err != nil && !errors.Is(err, ErrUnpaid) && !errors.Is(err, hook.ErrEnd) {
 		panic(http.ErrAbortHandler)
 	}
 	_ = x.settleUp(false)
 	if x.s.cfg.Receipts != NoReceipts {
-		_ = m.write(event("payment-receipt", string(x.receiptOf(x.credential.challenge.ID, x.taken, x.tx))))
+		_ = m.write(message.Event("payment-receipt", string(x.receiptOf(x.credential.Challenge.ID, x.taken, x.tx))))
 	}
 }

@@ -6,41 +6,42 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // openV2 checks an open, puts it on the chain and begins the account (TIP-1034). Everything that can
 // be wrong is found before the transaction is sent.
-func (s *Server) openV2(p *payload, t Terms) (*account, common.Hash, error) {
+func (s *Server) openV2(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	if err := s.checkDescriptor(p, t); err != nil {
 		return nil, common.Hash{}, err
 	}
-	tx, o, err := s.readManaged(p.transaction, t, false)
+	tx, o, err := s.readManaged(p.Transaction, t, false)
 	if err != nil {
 		return nil, common.Hash{}, err
 	}
 	o.Descriptor.ExpiringNonceHash = tx.ExpiringNonceHash
 	switch {
-	case p.authorizedSigner != nil && *p.authorizedSigner != p.descriptor.AuthorizedSigner:
-		err = unverified("authorizedSigner is not the descriptor's")
-	case o.Descriptor != *p.descriptor:
-		err = unverified("the transaction opens another channel than the descriptor says")
+	case p.AuthorizedSigner != nil && *p.AuthorizedSigner != p.Descriptor.AuthorizedSigner:
+		err = message.VerificationFailed("authorizedSigner is not the descriptor's")
+	case o.Descriptor != *p.Descriptor:
+		err = message.VerificationFailed("the transaction opens another channel than the descriptor says")
 	case o.Amount.Less(t.Price):
-		err = unverified("the deposit is below the price of one unit")
-	case p.cumulative.Less(t.Price):
-		err = unverified("the voucher is below the price of one unit")
+		err = message.VerificationFailed("the deposit is below the price of one unit")
+	case p.Cumulative.Less(t.Price):
+		err = message.VerificationFailed("the voucher is below the price of one unit")
 	default:
 		err = s.checkOpeningVoucher(p, o)
 	}
 	if err != nil {
 		return nil, common.Hash{}, err
 	}
-	receipt, err := s.Chain.submit(p.transaction, tx)
+	receipt, err := s.Chain.submit(p.Transaction, tx)
 	if err != nil {
 		return nil, common.Hash{}, err
 	}
-	if err := checkOpened(receipt, p.channelID, o); err != nil {
+	if err := checkOpened(receipt, p.ChannelID, o); err != nil {
 		return nil, common.Hash{}, err
 	}
 	a, err := s.begin(p, o, t)
@@ -48,20 +49,20 @@ func (s *Server) openV2(p *payload, t Terms) (*account, common.Hash, error) {
 }
 
 // openV1 does the same for the stream channel contract. An open that was mined before is taken again.
-func (s *Server) openV1(p *payload, t Terms) (*account, common.Hash, error) {
-	tx, o, err := s.readManaged(p.transaction, t, false)
+func (s *Server) openV1(p *message.Payload, t Terms) (*account, common.Hash, error) {
+	tx, o, err := s.readManaged(p.Transaction, t, false)
 	if err != nil {
 		return nil, common.Hash{}, err
 	}
 	switch d := o.Descriptor; {
-	case s.Chain.dev.ChannelID(voucher.V1, d) != p.channelID:
-		err = unverified("the transaction opens another channel than channelId")
-	case d.Payee != s.Payee || d.Token != s.Token:
-		err = unverified("the channel is for another payee or token")
-	case p.authorizedSigner != nil && *p.authorizedSigner != d.AuthorizedSigner:
-		err = unverified("authorizedSigner is not the transaction's")
-	case p.cumulative.IsZero():
-		err = unverified("the opening voucher must be above zero")
+	case s.Chain.dev.ChannelID(voucher.V1, d) != p.ChannelID:
+		err = message.VerificationFailed("the transaction opens another channel than channelId")
+	case d.Payee != s.payee(t) || d.Token != s.Token:
+		err = message.VerificationFailed("the channel is for another payee or token")
+	case p.AuthorizedSigner != nil && *p.AuthorizedSigner != d.AuthorizedSigner:
+		err = message.VerificationFailed("authorizedSigner is not the transaction's")
+	case p.Cumulative.IsZero():
+		err = message.VerificationFailed("the opening voucher must be above zero")
 	default:
 		err = s.checkOpeningVoucher(p, o)
 	}
@@ -69,8 +70,8 @@ func (s *Server) openV1(p *payload, t Terms) (*account, common.Hash, error) {
 		return nil, common.Hash{}, err
 	}
 	hash := tx.Hash
-	if state := s.Chain.Channel(p.channelID); !state.Exists && !state.Finalized {
-		receipt, err := s.Chain.submit(p.transaction, tx)
+	if state := s.Chain.Channel(p.ChannelID); !state.Exists && !state.Finalized {
+		receipt, err := s.Chain.submit(p.Transaction, tx)
 		if err != nil {
 			return nil, common.Hash{}, err
 		}
@@ -86,23 +87,23 @@ func (s *Server) readManaged(raw []byte, t Terms, topUp bool) (*devchain.Transac
 	var o devchain.Opening
 	if len(raw) == 0 || raw[0] != 0x76 && raw[0] != 0x78 {
 		if t.Sponsored {
-			return nil, o, badRequest("only Tempo transactions are sponsored")
+			return nil, o, message.BadRequest("only Tempo transactions are sponsored")
 		}
-		return nil, o, broken("the transaction is no Tempo transaction")
+		return nil, o, message.InternalError("the transaction is no Tempo transaction")
 	}
 	tx, err := devchain.Inspect(raw)
 	switch {
 	case err != nil:
-		return nil, o, unverified("the transaction is not well formed and signed: %v", err)
+		return nil, o, message.VerificationFailed("the transaction is not well formed and signed: %v", err)
 	case tx.Sponsored != t.Sponsored:
-		return nil, o, unverified("the transaction leaves its fee to a sponsor: %t; this route wants: %t", tx.Sponsored, t.Sponsored)
+		return nil, o, message.VerificationFailed("the transaction leaves its fee to a sponsor: %t; this route wants: %t", tx.Sponsored, t.Sponsored)
 	case len(tx.Calls) == 0:
-		return nil, o, unverified("the transaction has no calls")
+		return nil, o, message.VerificationFailed("the transaction has no calls")
 	}
 	last := len(tx.Calls) - 1
 	o, ok := s.Chain.dev.ReadOpening(tx.Calls[last])
 	if !ok || o.Protocol != t.Protocol || o.TopUp != topUp {
-		return nil, o, unverified("the last call does not do to the %s escrow what the action says", t.Protocol)
+		return nil, o, message.VerificationFailed("the last call does not do to the %s escrow what the action says", t.Protocol)
 	}
 	if !topUp {
 		o.Descriptor.Payer = tx.Sender
@@ -117,7 +118,7 @@ func (s *Server) checkOtherCalls(calls []devchain.Call, t Terms, amount voucher.
 	case len(calls) == 0:
 		return nil
 	case t.Protocol == voucher.V2:
-		return unverified("the transaction has %d calls, not one", len(calls)+1)
+		return message.VerificationFailed("the transaction has %d calls, not one", len(calls)+1)
 	case !t.Sponsored:
 		return nil
 	}
@@ -125,23 +126,23 @@ func (s *Server) checkOtherCalls(calls []devchain.Call, t Terms, amount voucher.
 	escrow := s.Escrow(voucher.V1)
 	approve = append(approve, words(escrow[:], amount.Big().Bytes())...)
 	if len(calls) != 1 || calls[0].To != s.Token || !bytes.Equal(calls[0].Data, approve) {
-		return badRequest("besides the escrow's call a sponsor pays for one approval of exactly the amount")
+		return message.BadRequest("besides the escrow's call a sponsor pays for one approval of exactly the amount")
 	}
 	return nil
 }
 
 // checkOpeningVoucher checks the first voucher of a channel.
-func (s *Server) checkOpeningVoucher(p *payload, o devchain.Opening) error {
-	if o.Amount.Less(p.cumulative) {
-		return exceedsDeposit("the voucher of %s is above the deposit of %s", p.cumulative, o.Amount).on(p.channelID)
+func (s *Server) checkOpeningVoucher(p *message.Payload, o devchain.Opening) error {
+	if o.Amount.Less(p.Cumulative) {
+		return message.AmountExceedsDeposit("the voucher of %s is above the deposit of %s", p.Cumulative, o.Amount).On(p.ChannelID)
 	}
 	return s.checkSignature(o.Protocol, p, o.Descriptor)
 }
 
 // checkSignature verifies the payload's voucher for the channel's signer.
-func (s *Server) checkSignature(rail voucher.Protocol, p *payload, d devchain.Descriptor) error {
-	if err := voucher.Verify(s.domains[rail], p.signed(), signerOf(d)); err != nil {
-		return invalidSignature("the voucher does not verify: %v", err).on(p.channelID)
+func (s *Server) checkSignature(rail voucher.Protocol, p *message.Payload, d devchain.Descriptor) error {
+	if err := voucher.Verify(s.domains[rail], p.Signed(), signerOf(d)); err != nil {
+		return message.InvalidSignature("the voucher does not verify: %v", err).On(p.ChannelID)
 	}
 	return nil
 }
@@ -167,7 +168,7 @@ func checkOpened(receipt *devchain.Receipt, id common.Hash, o devchain.Opening) 
 		}
 	}
 	if found != 1 {
-		return unverified("the receipt tells %d times of the channel's opening, not once", found)
+		return message.VerificationFailed("the receipt tells %d times of the channel's opening, not once", found)
 	}
 	return nil
 }
@@ -182,18 +183,18 @@ func words(values ...[]byte) []byte {
 }
 
 // begin reads the channel back and starts its account, or raises the voucher of the one that exists.
-func (s *Server) begin(p *payload, o devchain.Opening, t Terms) (*account, error) {
-	state := s.Chain.Channel(p.channelID)
-	if err := usable(p.channelID, state); err != nil {
+func (s *Server) begin(p *message.Payload, o devchain.Opening, t Terms) (*account, error) {
+	state := s.Chain.Channel(p.ChannelID)
+	if err := usable(p.ChannelID, state); err != nil {
 		return nil, err
 	}
 	if state.Deposit.SubFloor(state.Settled).Less(t.Price) {
-		return nil, insufficient("the channel has less left than one unit costs").on(p.channelID)
+		return nil, message.InsufficientBalance("the channel has less left than one unit costs").On(p.ChannelID)
 	}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
-	a := s.book.add(p.channelID, o.Protocol, o.Descriptor, state)
-	a.accept(p.signed())
+	a := s.book.add(p.ChannelID, o.Protocol, o.Descriptor, state)
+	a.accept(p.Signed())
 	return a, a.open()
 }
 
@@ -201,11 +202,11 @@ func (s *Server) begin(p *payload, o devchain.Opening, t Terms) (*account, error
 func usable(id common.Hash, state ChannelState) error {
 	switch {
 	case state.Finalized:
-		return channelUnavailable("the channel is finalized").on(id)
+		return message.ChannelFinalized("the channel is finalized").On(id)
 	case !state.Exists:
-		return channelNotFound("the chain has no deposit for the channel").on(id)
+		return message.ChannelNotFound("the chain has no deposit for the channel").On(id)
 	case state.CloseRequestedAt != 0:
-		return channelUnavailable("the payer has requested to close the channel").on(id)
+		return message.ChannelFinalized("the payer has requested to close the channel").On(id)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -20,9 +21,9 @@ type figures struct {
 func (a *account) figures() figures { return figures{a.id, a.accepted, a.spent, a.units} }
 
 // receipt is the JSON of a full receipt. A zero tx is left out.
-func (v *visit) receiptOf(challengeID string, f figures, tx common.Hash) []byte {
+func (v *incoming) receiptOf(challengeID string, f figures, tx common.Hash) []byte {
 	s := v.s
-	doc := document{
+	doc := message.Document{
 		"method": "tempo", "intent": "session", "status": "success",
 		"timestamp": s.cfg.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		"reference": f.id.Hex(), "challengeId": challengeID, "channelId": f.id.Hex(),
@@ -32,13 +33,13 @@ func (v *visit) receiptOf(challengeID string, f figures, tx common.Hash) []byte 
 		doc["txHash"] = tx.Hex()
 	}
 	s.deceit.keep(&s.deceit.receipt, doc)
-	v.tellReceipt(doc)
+	v.lieInReceipt(doc)
 	out, _ := json.Marshal(doc)
 	return out
 }
 
 // receiptHeader is the value of Payment-Receipt in the configured style, or empty.
-func (v *visit) receiptHeader(challengeID string, f figures, tx common.Hash) string {
+func (v *incoming) receiptHeader(challengeID string, f figures, tx common.Hash) string {
 	var raw []byte
 	s := v.s
 	switch s.cfg.Receipts {

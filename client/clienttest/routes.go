@@ -44,32 +44,32 @@ func fixed(t Terms, unit string) func(*http.Request) (Terms, error) {
 }
 
 func (s *Server) paid(terms func(*http.Request) (Terms, error), h http.Handler) http.Handler {
-	return s.exchanges(terms, false, func(x *exchange) {
+	return s.exchanges(terms, false, func(x *paidRequest) {
 		x.receipt()
 		h.ServeHTTP(x.w, x.r)
 	})
 }
 
 func (s *Server) metered(terms func(*http.Request) (Terms, error), run func(m *Meter, r *http.Request) error) http.Handler {
-	return s.exchanges(terms, true, func(x *exchange) { x.stream(run) })
+	return s.exchanges(terms, true, func(x *paidRequest) { x.stream(run) })
 }
 
-// exchanges makes an exchange of each request. Under another server's roof it begins the visit too.
-func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered bool, serve func(*exchange)) http.Handler {
+// exchanges makes an exchange of each request. Under another server's roof it logs the request too.
+func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered bool, serve func(*paidRequest)) http.Handler {
 	var inside http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, err := terms(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		x := &exchange{visit: *visitOf(r), t: t, metered: metered}
+		x := &paidRequest{incoming: *incomingOf(r), t: t, metered: metered}
 		x.r = r
-		x.tellTerms(&x.t)
+		x.lieInTerms(&x.t)
 		x.pay(serve)
 	})
 	outside := s.visited(inside)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if visitOf(r) == nil {
+		if incomingOf(r) == nil {
 			outside.ServeHTTP(w, r)
 			return
 		}

@@ -29,10 +29,11 @@ type Server struct {
 	RPCURL string
 	// Chain is the money.
 	Chain *Chain
-	// ChainID, Token and Payee are what the challenges say. FeePayer pays for sponsored routes and for the
-	// payee's own transactions.
-	ChainID                uint64
-	Token, Payee, FeePayer common.Address
+	// ChainID, Token and Payee are what the challenges say. OtherPayee is a second account that the server
+	// can take money for; see [Terms.Payee]. FeePayer pays for sponsored routes and for the payees' own
+	// transactions.
+	ChainID                            uint64
+	Token, Payee, OtherPayee, FeePayer common.Address
 
 	cfg     Config
 	key     []byte // of challenge ids
@@ -86,7 +87,8 @@ func Start(cfg Config) (*Server, error) {
 	}
 	_, _ = rand.Read(s.key) // never fails
 	s.ChainID = s.Chain.dev.ChainID()
-	s.Payee, s.FeePayer = crypto.PubkeyToAddress(s.Chain.payee.PublicKey), crypto.PubkeyToAddress(s.Chain.feePayer.PublicKey)
+	s.Payee, s.OtherPayee = crypto.PubkeyToAddress(s.Chain.payee.PublicKey), crypto.PubkeyToAddress(s.Chain.otherPayee.PublicKey)
+	s.FeePayer = crypto.PubkeyToAddress(s.Chain.feePayer.PublicKey)
 	s.domains = map[voucher.Protocol]*voucher.Domain{}
 	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
 		s.domains[p] = voucher.NewDomain(p, s.ChainID, s.Escrow(p))

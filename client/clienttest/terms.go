@@ -32,6 +32,8 @@ type Terms struct {
 	Bootstrap bool
 	// Hints says what a challenge tells about a channel that could be used again.
 	Hints Hints
+	// Payee is who gets the money: [Server.Payee] (zero means that one) or [Server.OtherPayee].
+	Payee common.Address
 	// Operator and FeeToken are announced where they are not zero. Channels must name the operator.
 	Operator, FeeToken common.Address
 }

@@ -105,6 +105,7 @@ type open struct {
 	tx
 	deposit, amount uint64
 	signer          *common.Address // in the calldata; nil is the payer
+	payee           *common.Address // nil is the server's first
 	mine            func(*tx)       // last touch before signing
 }
 
@@ -117,13 +118,17 @@ func (p *payer) opening(rail voucher.Protocol, o open) (map[string]any, *lane) {
 	if o.signer != nil {
 		signer = *o.signer
 	}
+	payee := p.srv.Payee
+	if o.payee != nil {
+		payee = *o.payee
+	}
 	escrow := p.srv.Escrow(rail)
 	if rail == voucher.V2 {
-		o.calls = []callTo{{escrow, new(big.Int), abi(openSignature, p.srv.Payee, common.Address{}, p.srv.Token, o.deposit, salt, signer)}}
+		o.calls = []callTo{{escrow, new(big.Int), abi(openSignature, payee, common.Address{}, p.srv.Token, o.deposit, salt, signer)}}
 	} else {
 		o.calls = []callTo{
 			{p.srv.Token, new(big.Int), abi("approve(address,uint256)", escrow, o.deposit)},
-			{escrow, new(big.Int), abi("open(address,address,uint128,bytes32,address)", p.srv.Payee, p.srv.Token, o.deposit, salt, signer)},
+			{escrow, new(big.Int), abi("open(address,address,uint128,bytes32,address)", payee, p.srv.Token, o.deposit, salt, signer)},
 		}
 	}
 	if o.mine != nil {
@@ -132,13 +137,13 @@ func (p *payer) opening(rail voucher.Protocol, o open) (map[string]any, *lane) {
 	raw, nonceHash := p.signed(o.tx)
 	c := &lane{rail: rail}
 	if rail == voucher.V2 {
-		c.id = crypto.Keccak256Hash(abi("", p.addr, p.srv.Payee, common.Address{}, p.srv.Token, salt, signer, nonceHash, escrow, p.srv.ChainID)[4:])
+		c.id = crypto.Keccak256Hash(abi("", p.addr, payee, common.Address{}, p.srv.Token, salt, signer, nonceHash, escrow, p.srv.ChainID)[4:])
 		c.d = map[string]any{
-			"payer": p.addr.Hex(), "payee": p.srv.Payee.Hex(), "operator": common.Address{}.Hex(), "token": p.srv.Token.Hex(),
+			"payer": p.addr.Hex(), "payee": payee.Hex(), "operator": common.Address{}.Hex(), "token": p.srv.Token.Hex(),
 			"salt": salt.Hex(), "authorizedSigner": signer.Hex(), "expiringNonceHash": nonceHash.Hex(),
 		}
 	} else {
-		c.id = crypto.Keccak256Hash(abi("", p.addr, p.srv.Payee, p.srv.Token, salt, signer, escrow, p.srv.ChainID)[4:])
+		c.id = crypto.Keccak256Hash(abi("", p.addr, payee, p.srv.Token, salt, signer, escrow, p.srv.ChainID)[4:])
 	}
 	payload := p.voucher(c, "open", o.amount)
 	payload["type"], payload["transaction"], payload["authorizedSigner"] = "transaction", hexutil.Encode(raw), signer.Hex()

@@ -69,7 +69,7 @@ func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
 	in := req.WithContext(ctx)
-	in.Header, in.Body, in.Host = incoming(req), body, req.URL.Host
+	in.Header, in.Body, in.Host = canonical(req), body, req.URL.Host
 	in.RequestURI, in.RemoteAddr, in.Response = req.URL.RequestURI(), "127.0.0.1:9", nil
 	w := &inWriter{head: req.Method == http.MethodHead, header: http.Header{}, begun: make(chan struct{}), pipe: newPipe(cancel)}
 	stop := context.AfterFunc(req.Context(), func() { w.pipe.abandon(context.Cause(req.Context())) })
@@ -92,8 +92,8 @@ func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.response(req), nil
 }
 
-// incoming is the header as a server sees it: names in their canonical form.
-func incoming(req *http.Request) http.Header {
+// canonical is the header as a server sees it: names in their canonical form.
+func canonical(req *http.Request) http.Header {
 	h := make(http.Header, len(req.Header))
 	for name, values := range req.Header {
 		name = http.CanonicalHeaderKey(name)

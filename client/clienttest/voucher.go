@@ -7,12 +7,13 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // voucher takes a voucher for a channel that the server knows. unit charges for what is asked with it,
 // before anybody else can use the credit up.
-func (s *Server) voucher(p *payload, source string, t Terms, unit func(*account) error) (*account, error) {
+func (s *Server) voucher(p *message.Payload, source string, t Terms, unit func(*account) error) (*account, error) {
 	a, err := s.known(p, t)
 	if err != nil {
 		return nil, err
@@ -38,16 +39,16 @@ func (s *Server) voucher(p *payload, source string, t Terms, unit func(*account)
 
 // rank compares the voucher with the highest one, and takes it where it is higher. The caller holds
 // s.book.mu.
-func (s *Server) rank(a *account, p *payload, t Terms) error {
-	lower := p.cumulative.Less(a.accepted)
+func (s *Server) rank(a *account, p *message.Payload, t Terms) error {
+	lower := p.Cumulative.Less(a.accepted)
 	tolerant := s.cfg.LowerVouchers == LowerAccepted || s.cfg.LowerVouchers == LowerByRail && a.p == voucher.V1
 	switch {
-	case a.deposit.Less(p.cumulative):
-		e := exceedsDeposit("the voucher of %s is above the deposit of %s", p.cumulative, a.deposit).on(a.id)
-		e.requiredTopUp = p.cumulative.SubFloor(a.deposit)
+	case a.deposit.Less(p.Cumulative):
+		e := message.AmountExceedsDeposit("the voucher of %s is above the deposit of %s", p.Cumulative, a.deposit).On(a.id)
+		e.RequiredTopUp = p.Cumulative.SubFloor(a.deposit)
 		return e
 	case lower && !tolerant:
-		return unverified("the voucher is below the highest one")
+		return message.VerificationFailed("the voucher is below the highest one")
 	}
 	if err := s.checkSignature(a.p, p, a.d); err != nil {
 		return err
@@ -55,19 +56,19 @@ func (s *Server) rank(a *account, p *payload, t Terms) error {
 	if lower {
 		return nil
 	}
-	if a.p == voucher.V2 && !a.settled.Less(p.cumulative) {
-		return unverified("the voucher is settled already")
+	if a.p == voucher.V2 && !a.settled.Less(p.Cumulative) {
+		return message.VerificationFailed("the voucher is settled already")
 	}
-	if p.cumulative == a.accepted {
+	if p.Cumulative == a.accepted {
 		if s.cfg.EqualVouchers == EqualRefused {
-			return deltaTooSmall("the voucher is equal to the highest one").on(a.id)
+			return message.DeltaTooSmall("the voucher is equal to the highest one").On(a.id)
 		}
 		return nil
 	}
-	if delta := p.cumulative.SubFloor(a.accepted); delta.Less(t.MinDelta) {
-		return deltaTooSmall("the voucher grows by %s, and must by %s", delta, t.MinDelta).on(a.id)
+	if delta := p.Cumulative.SubFloor(a.accepted); delta.Less(t.MinDelta) {
+		return message.DeltaTooSmall("the voucher grows by %s, and must by %s", delta, t.MinDelta).On(a.id)
 	}
-	a.accept(p.signed())
+	a.accept(p.Signed())
 	return nil
 }
 
@@ -75,7 +76,7 @@ func (s *Server) rank(a *account, p *payload, t Terms) error {
 func (s *Server) checkSource(source string, a *account) error {
 	who, ok := s.parseSource(source)
 	if !ok || who != a.d.Payer && (who != a.d.AuthorizedSigner || who == common.Address{}) {
-		return unverified("the credential's source is neither the payer nor the channel's signer")
+		return message.VerificationFailed("the credential's source is neither the payer nor the channel's signer")
 	}
 	return nil
 }

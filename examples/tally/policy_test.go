@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -190,7 +191,7 @@ func TestTrust(t *testing.T) {
 	assert.Contains(t, s.ok("trust"), payee)
 	assert.Contains(t, s.ok("trust", "accept", "/data"), payee+" is trusted", "as it was: nothing is asked")
 
-	s.srv.Lie(clienttest.PayeeChanged)
+	s.srv.Lie(lies.PayeeChanged)
 	e = s.run("/data")
 	assert.Equal(t, exitRefused, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "tally trust accept")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
 // patience is how long a call may take, on the clock of the bubble.
@@ -24,11 +24,12 @@ var (
 	waits  = []time.Duration{time.Second, 31 * time.Second, 5 * time.Minute, 16 * time.Minute}
 )
 
-// lies are those that a history may tell: all but a few that take megabytes, which have their own test.
-var lies = func() (all []clienttest.Lie) {
+// quickLies are the lies that a history may tell: all but a few that take megabytes, which have a test of
+// their own.
+var quickLies = func() (all []lies.Lie) {
 	large := " huge-header stream-line stream-name need-huge challenge-huge many-challenges content-beside endless-refusal stream-repeats request-huge "
-	for _, l := range clienttest.Lies() {
-		if !strings.Contains(large, " "+l.String()+" ") {
+	for _, l := range lies.All() {
+		if !strings.Contains(large, " "+string(l)+" ") {
 			all = append(all, l)
 		}
 	}
@@ -96,9 +97,9 @@ func (w *world) lie() {
 	if !w.hostile {
 		return
 	}
-	var told []clienttest.Lie
+	var told []lies.Lie
 	for range w.draw(4, "how many") {
-		told = append(told, lies[w.draw(len(lies), "lie")])
+		told = append(told, quickLies[w.draw(len(quickLies), "lie")])
 	}
 	w.note("the server lies: %s", told)
 	w.srv.Lie(told...)

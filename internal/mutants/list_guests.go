@@ -5,7 +5,7 @@ package main
 var forTheirClient = []defect{
 	{
 		name: "their client: open", breaks: "the receipt of an opening names its transaction",
-		file: "client/clienttest/exchange.go", from: `x.taken, x.tx); value != ""`, to: `x.taken, x.tx); false && value != ""`, flows: client("open"),
+		file: "client/clienttest/paidrequest.go", from: `x.taken, x.tx); value != ""`, to: `x.taken, x.tx); false && value != ""`, flows: client("open"),
 	},
 	{
 		name: "their client: requests", breaks: "each request is charged",
@@ -13,7 +13,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: bodies", breaks: "a POST with a body is content",
-		file: "client/clienttest/exchange.go", from: ` || x.r.ContentLength != 0`, to: ``, flows: client("bodies"),
+		file: "client/clienttest/paidrequest.go", from: ` || x.r.ContentLength != 0`, to: ``, flows: client("bodies"),
 	},
 	{
 		name: "their client: stream", breaks: "a stream's last receipt says what all of it cost",
@@ -22,7 +22,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: stream on an open channel", breaks: "a v1 voucher that asks for a stream is management, as with mppx 0.8.14",
-		file: "client/clienttest/exchange.go", from: `!x.s.cfg.PlainV1 && x.isContent() &&`, to: `false &&`, flows: []string{"v1/client/stream_on_an_open_channel"},
+		file: "client/clienttest/paidrequest.go", from: `!x.s.cfg.PlainV1 && x.isContent() &&`, to: `false &&`, flows: []string{"v1/client/stream_on_an_open_channel"},
 	},
 	{
 		name: "their client: top-up", breaks: "a top-up adds to the deposit",
@@ -30,7 +30,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: deposit used up", breaks: "a voucher above the deposit is refused",
-		file: "client/clienttest/voucher.go", from: `	case a.deposit.Less(p.cumulative):`, to: `	case false:`, flows: []string{"v1/client/deposit_used_up"},
+		file: "client/clienttest/voucher.go", from: `	case a.deposit.Less(p.Cumulative):`, to: `	case false:`, flows: []string{"v1/client/deposit_used_up"},
 	},
 	{
 		name: "their client: top-up in a stream", breaks: "a need-voucher frame says what the deposit is",
@@ -44,7 +44,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: snapshot", breaks: "a challenge tells the payer about its channel",
-		file: "client/clienttest/hint.go", from: `	return s.book.newest(t.Protocol, common.HexToAddress(r.URL.Query().Get("payer")))`, to: `	return s.book.newest(t.Protocol, common.Address{})`, flows: client("snapshot"),
+		file: "client/clienttest/hint.go", from: `	return s.book.newest(t.Protocol, s.payee(t), common.HexToAddress(r.URL.Query().Get("payer")))`, to: `	return s.book.newest(t.Protocol, s.payee(t), common.Address{})`, flows: client("snapshot"),
 	},
 	{
 		name: "their client: bootstrap", breaks: "the snapshot header is spelled as mppx spells it",
@@ -52,12 +52,12 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: settled in mid-session", breaks: "the server knows what it settled",
-		file: "client/clienttest/admin.go", from: `	a.settled = s.Chain.Channel(id).Settled
+		file: "client/clienttest/account.go", from: `	a.settled = s.Chain.Channel(id).Settled
 `, to: ``, flows: client("settled_in_mid-session"),
 	},
 	{
 		name: "their client: resumed in a fresh process", breaks: "a voucher that was taken is kept, and the next one goes on from it",
-		file: "client/clienttest/voucher.go", from: `	a.accept(p.signed())
+		file: "client/clienttest/voucher.go", from: `	a.accept(p.Signed())
 `, to: ``, flows: []string{"v2/client/resumed_in_a_fresh_process"},
 	},
 	{
@@ -66,7 +66,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: forgotten", breaks: "a channel that the server does not know is gone",
-		file: "client/clienttest/refusal.go", from: `refuse(http.StatusGone, "session/channel-not-found"`, to: `refuse(http.StatusPaymentRequired, "session/channel-not-found"`, flows: client("forgotten"),
+		file: "client/clienttest/internal/message/refusal.go", from: `Refuse(http.StatusGone, "session/channel-not-found"`, to: `Refuse(http.StatusPaymentRequired, "session/channel-not-found"`, flows: client("forgotten"),
 	},
 	{
 		name: "their client: closed together", breaks: "a channel that was closed is finalized",

@@ -1,4 +1,4 @@
-package clienttest
+package message
 
 import (
 	"encoding/base64"
@@ -43,22 +43,22 @@ func TestCredentialsOfMppx(t *testing.T) {
 	require.NotEmpty(t, v.AuthorizationResults)
 	for _, one := range v.Cases {
 		t.Run(one.ID+" "+one.Kind, func(t *testing.T) {
-			c, err := readCredential(header(one.Authorization), "Authorization")
+			c, err := ReadCredential(header(one.Authorization), "Authorization")
 			require.NoError(t, err)
-			assert.Equal(t, c.challenge.ID, c.challenge.mac([]byte(one.SecretKey)))
+			assert.Equal(t, c.Challenge.ID, c.Challenge.MAC([]byte(one.SecretKey)))
 			if one.Kind == "proof" {
-				assert.Equal(t, "proof", c.payload.action())
+				assert.Equal(t, "proof", c.Payload.Action())
 				return
 			}
-			p, err := c.payload.readPayload()
+			p, err := c.Payload.ReadPayload()
 			require.NoError(t, err)
-			assert.Equal(t, strings.HasPrefix(one.Kind, "v2"), p.descriptor != nil)
+			assert.Equal(t, strings.HasPrefix(one.Kind, "v2"), p.Descriptor != nil)
 			action, _, _ := strings.Cut(one.Kind[3:], "-")
-			assert.Equal(t, action, p.action)
+			assert.Equal(t, action, p.Action)
 		})
 	}
 	for _, one := range v.AuthorizationResults {
-		_, err := readCredential(header(one.Authorization), "Authorization")
+		_, err := ReadCredential(header(one.Authorization), "Authorization")
 		assert.Equal(t, one.Mppx.Ok, err == nil, one.Name)
 	}
 }
@@ -83,14 +83,14 @@ func TestOfficialChallengeIDs(t *testing.T) {
 		}
 		canonical, err := jcs.Transform(in.Request)
 		require.NoError(t, err)
-		c := challenge{
+		c := Challenge{
 			Realm: in.Realm, Method: in.Method, Intent: in.Intent, Request: base64.RawURLEncoding.EncodeToString(canonical), Expires: in.Expires,
 			Digest: in.Digest, Header: in.Header, Opaque: in.Opaque,
 		}
 		if strings.EqualFold(c.Header, "Authorization") {
 			c.Header = ""
 		}
-		assert.Equal(t, one.Expected, c.mac([]byte(in.SecretKey)), one.Name)
+		assert.Equal(t, one.Expected, c.MAC([]byte(in.SecretKey)), one.Name)
 	}
 }
 
@@ -111,14 +111,14 @@ func TestUnreadableCredentials(t *testing.T) {
 		"key in another case":  encode(`{"Challenge":{"id":"a","request":"b"},"payload":{}}`),
 		"two values, no comma": encode(`{}`) + " " + encode(`{}`),
 	} {
-		c, err := readCredential(header("Payment "+token), "Authorization")
+		c, err := ReadCredential(header("Payment "+token), "Authorization")
 		require.Error(t, err, name)
 		assert.Nil(t, c, name)
 	}
-	c, err := readCredential(header("Payments "+encode(`{}`)), "Authorization")
+	c, err := ReadCredential(header("Payments "+encode(`{}`)), "Authorization")
 	require.NoError(t, err)
 	assert.Nil(t, c, "another scheme")
-	_, err = object{"action": []byte(`"voucher"`), "descriptor": []byte(`1`)}.readPayload()
+	_, err = Object{"action": []byte(`"voucher"`), "descriptor": []byte(`1`)}.ReadPayload()
 	require.Error(t, err)
 }
 
@@ -134,16 +134,16 @@ func FuzzCredential(f *testing.F) {
 		f.Add(one.Authorization)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		c, err := readCredential(header(value), "Authorization")
+		c, err := ReadCredential(header(value), "Authorization")
 		if err != nil || c == nil {
 			return
 		}
-		p, err := c.payload.readPayload()
+		p, err := c.Payload.ReadPayload()
 		if err != nil {
 			return
 		}
-		if p.action != "topUp" && p.signature == nil || p.action == "topUp" && p.transaction == nil {
-			t.Errorf("a %s without what it needs: %s", p.action, hexutil.Encode([]byte(value)))
+		if p.Action != "topUp" && p.Signature == nil || p.Action == "topUp" && p.Transaction == nil {
+			t.Errorf("a %s without what it needs: %s", p.Action, hexutil.Encode([]byte(value)))
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -58,9 +59,9 @@ func (a *account) accept(v voucher.Signed) {
 func (a *account) open() error {
 	switch {
 	case a.finalized:
-		return channelUnavailable("the channel is finalized").on(a.id)
+		return message.ChannelFinalized("the channel is finalized").On(a.id)
 	case a.closing:
-		return channelUnavailable("the payer has requested to close the channel").on(a.id)
+		return message.ChannelFinalized("the payer has requested to close the channel").On(a.id)
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func (b *book) find(id common.Hash) (*account, error) {
 	if a, ok := b.byID[id]; ok {
 		return a, nil
 	}
-	return nil, channelNotFound("this server does not know the channel").on(id)
+	return nil, message.ChannelNotFound("this server does not know the channel").On(id)
 }
 
 // add starts an account with what the chain says, or returns the one that exists. The caller holds
@@ -111,11 +112,27 @@ func (b *book) drop(id common.Hash) {
 	a.touch()
 }
 
-// newest returns the payer's account that was opened last and can be used, or nil. The caller holds
+// other returns an account that is not a: an older one of the same payer, or else another payer's; nil
+// if there is none. The caller holds b.mu.
+func (b *book) other(a *account) (found *account) {
+	for _, id := range b.order {
+		one := b.byID[id]
+		if one == a {
+			continue
+		}
+		if one.d.Payer == a.d.Payer {
+			return one
+		}
+		found = one
+	}
+	return found
+}
+
+// newest returns the account of the two that was opened last and can be used, or nil. The caller holds
 // b.mu.
-func (b *book) newest(p voucher.Protocol, payer common.Address) *account {
+func (b *book) newest(p voucher.Protocol, payee, payer common.Address) *account {
 	for i := len(b.order) - 1; i >= 0; i-- {
-		if a := b.byID[b.order[i]]; a.p == p && a.d.Payer == payer && !a.finalized {
+		if a := b.byID[b.order[i]]; a.p == p && a.d.Payee == payee && a.d.Payer == payer && !a.finalized {
 			return a
 		}
 	}

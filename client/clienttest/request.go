@@ -5,24 +5,26 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 )
 
-// visit is any request to the server, paid or not.
-type visit struct {
+// incoming is any request to the server, paid or not.
+type incoming struct {
 	s     *Server
 	w     *answer
 	r     *http.Request
 	fault Fault
-	lies  []Lie
+	lies  []lie
 
-	telling Lie // of the lies, the one whose hook runs
+	lying string // the name of the lie whose hook runs
 
-	credential    *credential // nil where there is none
-	credentialErr error       // it cannot be read
+	credential    *message.Credential // nil where there is none
+	credentialErr error               // it cannot be read
 }
 
-// visitKey finds the visit in the request's context.
-type visitKey struct{}
+// incomingKey finds the incoming request in the request's context.
+type incomingKey struct{}
 
 // visited logs each request, lets its faults happen and passes it on to next.
 func (s *Server) visited(next http.Handler) http.Handler {
@@ -34,13 +36,13 @@ func (s *Server) visited(next http.Handler) http.Handler {
 }
 
 func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	v := &visit{s: s, lies: s.lying()}
-	v.credential, v.credentialErr = readCredential(r.Header, s.cfg.Header)
+	v := &incoming{s: s, lies: s.lies()}
+	v.credential, v.credentialErr = message.ReadCredential(r.Header, s.cfg.Header)
 	entry := s.log.begin(s.cfg.Now(), r, v.credential, s.strayed(r))
 	if decide := s.decide.Load(); decide != nil {
 		v.fault = (*decide)(*entry)
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), visitKey{}, v))
+	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), incomingKey{}, v))
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	v.r = r.WithContext(ctx)
@@ -53,19 +55,19 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler
 		v.w.WriteHeader(v.fault.Refuse)
 		return
 	}
-	if v.tellInstead() {
+	if v.lieInstead() {
 		return
 	}
 	next.ServeHTTP(v.w, v.r)
-	v.tellAfter()
+	v.lieAfter()
 	if v.w.lose {
 		panic(http.ErrAbortHandler) // closes the connection
 	}
 }
 
 // visitOf returns the visit that the request belongs to.
-func visitOf(r *http.Request) *visit {
-	v, _ := r.Context().Value(visitKey{}).(*visit)
+func incomingOf(r *http.Request) *incoming {
+	v, _ := r.Context().Value(incomingKey{}).(*incoming)
 	return v
 }
 
@@ -82,31 +84,31 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // refuse answers with problem details and a fresh challenge.
-func (v *visit) refuse(err error, fresh *challenge) {
-	var e *refusal
+func (v *incoming) refuse(err error, fresh *message.Challenge) {
+	var e *message.Refusal
 	if !errors.As(err, &e) {
-		e = broken("%v", err)
+		e = message.InternalError("%v", err)
 	}
 	h, id := v.w.Header(), fresh.ID
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/problem+json")
-	if e.status == http.StatusGone && v.s.cfg.BareGone {
+	if e.Status == http.StatusGone && v.s.cfg.BareGone {
 		id = ""
 	} else {
 		v.ask(fresh)
 	}
-	v.w.problem = e.problem
-	v.w.WriteHeader(e.status)
-	_, _ = v.w.Write(e.body(id))
+	v.w.problem = e.Problem
+	v.w.WriteHeader(e.Status)
+	_, _ = v.w.Write(e.Body(id))
 }
 
 // ask puts the challenge into the header.
-func (v *visit) ask(c *challenge) {
-	v.w.Header()["Www-Authenticate"] = v.tellSpelling(c)
+func (v *incoming) ask(c *message.Challenge) {
+	v.w.Header()["Www-Authenticate"] = v.lieInSpelling(c)
 }
 
 // accepted answers something that was taken and has no content, unless the fault wants otherwise.
-func (v *visit) accepted(status int) {
+func (v *incoming) accepted(status int) {
 	if v.fault.FailAfter != 0 {
 		status = v.fault.FailAfter
 		v.w.Header().Del("Payment-Receipt")
@@ -122,7 +124,7 @@ type answer struct {
 	problem string // the type, once there is one
 	lose    bool   // nothing leaves
 	begun   bool   // the status has left
-	v       *visit
+	v       *incoming
 }
 
 // WriteHeader logs the status before the client can see it.
@@ -134,7 +136,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.Header().Get("Date") == "" {
 		a.Header().Set("Date", a.v.s.cfg.Now().UTC().Format(http.TimeFormat))
 	}
-	status = a.v.tellAnswer(status, a.Header())
+	status = a.v.lieInAnswer(status, a.Header())
 	a.log.answered(a.seq, status, a.problem)
 	a.ResponseWriter.WriteHeader(status)
 }

@@ -9,17 +9,18 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // bootstrap answers a HEAD on a bootstrap route: it asks for a zero-dollar proof, and tells the payer
 // who gave one what is known of its channel. A HEAD with a session credential is none of its business:
 // it returns false.
-func (x *exchange) bootstrap() bool {
+func (x *paidRequest) bootstrap() bool {
 	s := x.s
 	// A number makes each challenge another one, also within one tick of the clock: a proof counts once.
 	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
-	fresh := x.newChallenge("charge", document{
+	fresh := x.newChallenge("charge", message.Document{
 		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},
 	}, opaque, x.t.TTL)
 	if x.credential == nil && x.credentialErr == nil {
@@ -28,7 +29,7 @@ func (x *exchange) bootstrap() bool {
 		x.w.WriteHeader(http.StatusPaymentRequired)
 		return true
 	}
-	if x.credentialErr != nil || x.credential.challenge.Intent != "charge" {
+	if x.credentialErr != nil || x.credential.Challenge.Intent != "charge" {
 		return false
 	}
 	payer, err := s.checkProof(x.credential, fresh)
@@ -39,7 +40,7 @@ func (x *exchange) bootstrap() bool {
 	h := x.w.Header()
 	h.Set("Cache-Control", "no-store")
 	s.book.mu.Lock()
-	if a := s.book.newest(x.t.Protocol, payer); a != nil {
+	if a := s.book.newest(x.t.Protocol, s.payee(x.t), payer); a != nil {
 		h.Set("Payment-Session", a.id.Hex())
 		h.Set("Payment-Session-Snapshot", snapshotHeader(x.snapshot(a, a.spent)))
 	}
@@ -49,32 +50,32 @@ func (x *exchange) bootstrap() bool {
 }
 
 // checkProof returns the payer that a proof speaks for. A proof counts once.
-func (s *Server) checkProof(c *credential, want *challenge) (common.Address, error) {
-	if c.challenge.mac(s.key) != c.challenge.ID || c.challenge.Realm != s.cfg.Realm || c.challenge.Method != "tempo" || c.challenge.Request != want.Request {
-		return common.Address{}, invalidChallenge("this server did not issue the challenge for this route")
+func (s *Server) checkProof(c *message.Credential, want *message.Challenge) (common.Address, error) {
+	if c.Challenge.MAC(s.key) != c.Challenge.ID || c.Challenge.Realm != s.cfg.Realm || c.Challenge.Method != "tempo" || c.Challenge.Request != want.Request {
+		return common.Address{}, message.InvalidChallenge("this server did not issue the challenge for this route")
 	}
-	if err := s.checkExpiry(&c.challenge); err != nil {
+	if err := s.checkExpiry(&c.Challenge); err != nil {
 		return common.Address{}, err
 	}
-	f := fields{o: c.payload}
-	signature := f.bytes("signature")
-	if kind := f.text("type"); kind != "proof" || f.err != nil {
-		return common.Address{}, invalidPayload("a challenge for zero wants a payload of type proof with a signature")
+	f := message.Fields{O: c.Payload}
+	signature := f.Bytes("signature")
+	if kind := f.Text("type"); kind != "proof" || f.Err != nil {
+		return common.Address{}, message.InvalidPayload("a challenge for zero wants a payload of type proof with a signature")
 	}
-	payer, ok := s.parseSource(c.source)
+	payer, ok := s.parseSource(c.Source)
 	if !ok {
-		return common.Address{}, unverified("the credential's source is not an account of this chain")
+		return common.Address{}, message.VerificationFailed("the credential's source is not an account of this chain")
 	}
-	digest := voucher.Proof{ChainID: s.ChainID, Account: payer, ChallengeID: c.challenge.ID, Realm: c.challenge.Realm}.Digest()
+	digest := voucher.Proof{ChainID: s.ChainID, Account: payer, ChallengeID: c.Challenge.ID, Realm: c.Challenge.Realm}.Digest()
 	if !s.Chain.signedFor(payer, digest, signature) {
-		return common.Address{}, unverified("the proof does not verify for its source")
+		return common.Address{}, message.VerificationFailed("the proof does not verify for its source")
 	}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
-	if s.proofs[c.challenge.ID] {
-		return common.Address{}, unverified("the proof was used already")
+	if s.proofs[c.Challenge.ID] {
+		return common.Address{}, message.VerificationFailed("the proof was used already")
 	}
-	s.proofs[c.challenge.ID] = true
+	s.proofs[c.Challenge.ID] = true
 	return payer, nil
 }
 

@@ -6,12 +6,13 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// exchange is one request to a paid route, and its answer.
-type exchange struct {
-	visit
+// paidRequest is one request to a paid route, and its answer.
+type paidRequest struct {
+	incoming
 	t       Terms
 	metered bool
 
@@ -23,7 +24,7 @@ type exchange struct {
 
 // pay goes the way of one request: the credential is taken, a unit of content charged, and serve gives
 // the content.
-func (x *exchange) pay(serve func(*exchange)) {
+func (x *paidRequest) pay(serve func(*paidRequest)) {
 	if x.t.Bootstrap && x.r.Method == http.MethodHead && x.bootstrap() {
 		return
 	}
@@ -47,9 +48,10 @@ func (x *exchange) pay(serve func(*exchange)) {
 
 // fresh is the challenge that comes with a refusal. One that answers a close tells nothing about
 // channels.
-func (x *exchange) fresh() *challenge {
+func (x *paidRequest) fresh() *message.Challenge {
 	t := x.t
-	if x.credential != nil && x.credential.payload.action() == "close" {
+	x.lieInFresh(&t)
+	if x.credential != nil && x.credential.Payload.Action() == "close" {
 		t.Hints = NoHints
 	}
 	return x.s.sessionChallenge(t, x.r, x.isContent())
@@ -57,36 +59,36 @@ func (x *exchange) fresh() *challenge {
 
 // take checks the credential and does what it says. It reports whether it has charged for content,
 // which must be served then.
-func (x *exchange) take() (content bool, err error) {
+func (x *paidRequest) take() (content bool, err error) {
 	s, c := x.s, x.credential
 	switch {
 	case x.credentialErr != nil:
-		return false, malformed("%v", x.credentialErr)
+		return false, message.MalformedCredential("%v", x.credentialErr)
 	case c == nil:
-		return false, paymentRequired("a payment is required")
+		return false, message.PaymentRequired("a payment is required")
 	}
-	if err := s.checkChallenge(&c.challenge, x.t); err != nil {
+	if err := s.checkChallenge(&c.Challenge, x.t); err != nil {
 		return false, err
 	}
-	p, err := c.payload.readPayload()
+	p, err := c.Payload.ReadPayload()
 	if err != nil {
-		return false, invalidPayload("%v", err)
+		return false, message.InvalidPayload("%v", err)
 	}
-	if most := x.t.Protocol.Max(); most.Less(p.cumulative) || most.Less(p.additional) {
-		return false, invalidPayload("the amount is above what %s counts", x.t.Protocol)
+	if most := x.t.Protocol.Max(); most.Less(p.Cumulative) || most.Less(p.Additional) {
+		return false, message.InvalidPayload("the amount is above what %s counts", x.t.Protocol)
 	}
-	if done, content, err := x.tellTaking(p); done {
+	if done, content, err := x.lieInTaking(p); done {
 		return content, err
 	}
-	return x.do(p)
+	return x.Do(p)
 }
 
-// do does what the payload says.
-func (x *exchange) do(p *payload) (content bool, err error) {
+// Do does what the payload says.
+func (x *paidRequest) Do(p *message.Payload) (content bool, err error) {
 	s, c := x.s, x.credential
-	switch p.action {
+	switch p.Action {
 	case "open":
-		return x.open(p, x.isContent() && !s.cfg.ShortOpens)
+		return x.Open(p, x.isContent() && !s.cfg.ShortOpens)
 	case "topUp":
 		if x.account, x.tx, err = s.topUp(p, x.t); err == nil {
 			err = x.settleUp(false)
@@ -98,13 +100,13 @@ func (x *exchange) do(p *payload) (content bool, err error) {
 		}
 		return false, err
 	default:
-		x.account, err = s.voucher(p, c.source, x.t, func(a *account) error { return x.chargeFor(a, x.isContent()) })
+		x.account, err = s.voucher(p, c.Source, x.t, func(a *account) error { return x.chargeFor(a, x.isContent()) })
 		return x.isContent() && !x.trapped(), err
 	}
 }
 
-// open opens a channel, and charges for what is asked with it.
-func (x *exchange) open(p *payload, content bool) (bool, error) {
+// Open opens a channel, and charges for what is asked with it.
+func (x *paidRequest) Open(p *message.Payload, content bool) (bool, error) {
 	open := x.s.openV2
 	if x.t.Protocol == voucher.V1 {
 		open = x.s.openV1
@@ -117,7 +119,7 @@ func (x *exchange) open(p *payload, content bool) (bool, error) {
 }
 
 // settleUp is chargeFor for an account that nobody has locked.
-func (x *exchange) settleUp(content bool) error {
+func (x *paidRequest) settleUp(content bool) error {
 	x.s.book.mu.Lock()
 	defer x.s.book.mu.Unlock()
 	return x.chargeFor(x.account, content)
@@ -125,7 +127,7 @@ func (x *exchange) settleUp(content bool) error {
 
 // chargeFor charges for the content, if any, and takes the figures of the receipt. The caller holds the
 // book's mutex.
-func (x *exchange) chargeFor(a *account, content bool) (err error) {
+func (x *paidRequest) chargeFor(a *account, content bool) (err error) {
 	if content {
 		err = x.chargeUnit(a)
 	}
@@ -135,7 +137,7 @@ func (x *exchange) chargeFor(a *account, content bool) (err error) {
 
 // isContent reports whether the request is for content. HEAD never is, and neither is a POST without
 // body and query: they only carry a credential.
-func (x *exchange) isContent() bool {
+func (x *paidRequest) isContent() bool {
 	switch x.r.Method {
 	case http.MethodHead:
 		return false
@@ -148,14 +150,14 @@ func (x *exchange) isContent() bool {
 
 // trapped reports whether mppx 0.8.14 would take a v1 voucher for management although it asks for a
 // stream, and charge it all the same.
-func (x *exchange) trapped() bool {
+func (x *paidRequest) trapped() bool {
 	return x.metered && x.t.Protocol == voucher.V1 && !x.s.cfg.PlainV1 && x.isContent() &&
 		strings.Contains(x.r.Header.Get("Accept"), "text/event-stream")
 }
 
 // chargeUnit books one unit before the content is made. A v2 stream that was asked for with POST is
 // charged by its chunks alone. The caller holds the book's mutex.
-func (x *exchange) chargeUnit(a *account) error {
+func (x *paidRequest) chargeUnit(a *account) error {
 	if x.metered && x.t.Protocol == voucher.V2 && x.r.Method != http.MethodGet {
 		return nil
 	}
@@ -163,7 +165,7 @@ func (x *exchange) chargeUnit(a *account) error {
 		return err
 	}
 	if credit := a.credit(); credit.Less(x.t.Price) {
-		return insufficient("one unit costs %s, and vouchers leave %s", x.t.Price, credit).on(a.id)
+		return message.InsufficientBalance("one unit costs %s, and vouchers leave %s", x.t.Price, credit).On(a.id)
 	}
 	a.charge(x.t.Price, 1)
 	x.prepaid = true
@@ -171,9 +173,9 @@ func (x *exchange) chargeUnit(a *account) error {
 }
 
 // receipt puts the receipt into the header, and keeps the answer out of shared caches.
-func (x *exchange) receipt() {
+func (x *paidRequest) receipt() {
 	x.w.Header().Set("Cache-Control", "private")
-	if value := x.receiptHeader(x.credential.challenge.ID, x.taken, x.tx); value != "" {
+	if value := x.receiptHeader(x.credential.Challenge.ID, x.taken, x.tx); value != "" {
 		x.w.Header().Set("Payment-Receipt", value)
 	}
 }

@@ -1,0 +1,91 @@
+package message
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// maxCredential bounds the credential header, in bytes.
+const maxCredential = 64 << 10
+
+// Credential is what came in the credential header.
+type Credential struct {
+	Challenge Challenge
+	Source    string
+	Payload   Object
+}
+
+// Object is a JSON object whose keys are taken literally.
+type Object map[string]json.RawMessage
+
+// ReadCredential finds the Payment credential among the header's schemes. It returns nil where there
+// is none.
+func ReadCredential(h http.Header, name string) (*Credential, error) {
+	for _, one := range strings.Split(strings.Join(h.Values(name), ","), ",") {
+		scheme, token, found := strings.Cut(strings.TrimSpace(one), " ")
+		if found && strings.EqualFold(scheme, "Payment") {
+			return parseCredential(strings.TrimSpace(token))
+		}
+	}
+	return nil, nil
+}
+
+func parseCredential(token string) (*Credential, error) {
+	if len(token) > maxCredential {
+		return nil, errors.New("the credential is too long")
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return nil, errors.New("the credential is not base64url without padding")
+	}
+	var outer, ch Object
+	if err := json.Unmarshal(raw, &outer); err != nil {
+		return nil, errors.New("the credential is not a JSON object")
+	}
+	if err := json.Unmarshal(outer["challenge"], &ch); err != nil || ch == nil {
+		return nil, errors.New("the credential echoes no challenge")
+	}
+	c := &Credential{}
+	if c.Source, err = outer.Text("source"); err != nil {
+		return nil, err
+	}
+	if raw, ok := outer["payload"]; ok {
+		if err := json.Unmarshal(raw, &c.Payload); err != nil {
+			return nil, errors.New("the credential's payload is not an object")
+		}
+	}
+	for name, to := range c.Challenge.Fields() {
+		if *to, err = ch.Text(name); err != nil {
+			return nil, err
+		}
+	}
+	if c.Challenge.ID == "" || c.Challenge.Request == "" {
+		return nil, errors.New("the credential echoes a challenge without id or request")
+	}
+	return c, nil
+}
+
+// Text is the string under the key; a missing one is empty.
+func (o Object) Text(key string) (s string, err error) {
+	raw, ok := o[key]
+	if !ok {
+		return "", nil
+	}
+	if err := json.Unmarshal(raw, &s); err != nil || string(raw) == "null" {
+		return "", fmt.Errorf("%s is not a string", key)
+	}
+	return s, nil
+}
+
+// Action is the payload's action, for the log; a proof has a type instead.
+func (o Object) Action() string {
+	action, _ := o.Text("action")
+	if kind, _ := o.Text("type"); action == "" && kind == "proof" {
+		return kind
+	}
+	return action
+}
