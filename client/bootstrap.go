@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -107,10 +108,11 @@ func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigne
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for %s base units; it is given for nothing or not at all", r.Amount)
 	case c.Realm != session.Realm:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by realm %q", c.Realm, session.Realm)
-	case foreignRealm(c.Realm, asked):
-		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by %s, which is another host", c.Realm, originOf(asked))
 	case chainID != session.ChainID:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for chain %d, the session is on chain %d", chainID, session.ChainID)
+	}
+	if err := origin.CheckRealm(c.Realm, asked); err != nil {
+		return voucher.Proof{}, fmt.Errorf("client: a proof was requested: %w", err)
 	}
 	return voucher.Proof{ChainID: chainID, Account: signer.Address(), ChallengeID: c.ID, Realm: c.Realm}, nil
 }

@@ -200,6 +200,8 @@ func TestRelayedProof(t *testing.T) {
 	for realm, given := range map[string]bool{
 		"bank.example.com": false, "https://bank.example.com": false, "bank.example.com:443": false, "127.0.0.2": false, "0.0.1": true,
 		"127.0.0.1": true, "127.0.0.1:8080": true, "http://127.0.0.1": true, "MPP Payment": true, "Version 1.0 of it": true, "localhost": true,
+		"bank.example.com/pay": false, "https://bank.example.com:8443/pay": false, "me@bank.example.com": false, "bank.example.com.": false, "[::1]": false,
+		"The bank.example.com API": false, "127.0.0.1/pay": true, "127.0.0.1.": true, "Paid API": true,
 	} {
 		t.Run(realm, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{Realm: realm})

@@ -117,8 +117,12 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*paymen
 	if err != nil {
 		return nil, err
 	}
+	origin, err := originOf(req.URL)
+	if err != nil {
+		return nil, err
+	}
 	p := &payment{
-		s: s, out: &outgoing{req: req, base: s.cfg.Base, repeatable: true}, origin: originOf(req.URL),
+		s: s, out: &outgoing{req: req, base: s.cfg.Base, repeatable: true}, origin: origin,
 		account: account, info: &Payment{},
 	}
 	for _, method := range []string{http.MethodHead, http.MethodGet} {

@@ -115,18 +115,10 @@ func New(cfg Config) (*Session, error) {
 		return nil, fmt.Errorf("client: Limits.All is %s an hour, %s a day and %s a month; a longer window has to be as large (a month that is not set is Limits.Total, or Deposit)",
 			all[2].Allowed, all[1].Allowed, all[0].Allowed)
 	}
-	origins := make(map[string]channel.Limits, len(cfg.Origins))
-	for name, own := range cfg.Origins {
-		origin, err := ParseOrigin(name)
-		if err != nil {
-			return nil, fmt.Errorf("%w (in Config.Origins)", err)
-		}
-		if own.All != (channel.Windows{}) || !own.Total.IsZero() {
-			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, which are for all origins together; set Origin", name)
-		}
-		origins[origin] = own
+	var err error
+	if cfg.Origins, err = canonicalOrigins(cfg.Origins); err != nil {
+		return nil, err
 	}
-	cfg.Origins = origins
 	if cfg.Store == nil {
 		cfg.Store = store.NewMem()
 	}

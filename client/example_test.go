@@ -107,7 +107,7 @@ func ExampleNewStream() {
 
 // A policy says with whom to deal; limits say how much.
 func ExampleAllowHosts() {
-	policy := client.All(
+	policy := client.AllOf(
 		client.AllowHosts("https://api.example.com"),
 		client.AllowTokens(escrow.PathUSD),
 	)

@@ -163,7 +163,7 @@ func wanted(req *http.Request, challenges ...wire.Challenge) []wire.Challenge {
 func (s *Session) recognize(req *http.Request, h http.Header) (*known, error) {
 	challenges, malformed := wire.ParseChallenges(h)
 	if malformed != nil {
-		s.log.Debug("unreadable challenges were skipped", "origin", originOf(req.URL), "error", malformed)
+		s.log.Debug("unreadable challenges were skipped", "origin", showOrigin(req.URL), "error", malformed)
 	}
 	var errs []error
 	ahead := skew(h)

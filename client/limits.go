@@ -82,7 +82,11 @@ type Quote struct {
 // asking the policy and without signing anything. A nil Quote is an answer that asks for no payment that this session
 // can make; its status then says more than its body, which is dropped. The request's body is sent, too.
 func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
-	origin, ctx := originOf(req.URL), req.Context()
+	ctx := req.Context()
+	origin, err := originOf(req.URL)
+	if err != nil {
+		return nil, 0, err
+	}
 	out, err := fork(req, s.cfg.Base, s.cfg.Spool)
 	if err != nil {
 		return nil, 0, err
@@ -106,7 +110,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	if err != nil {
 		return nil, status, err
 	}
-	return &Quote{Proposal{Origin: origin, Route: routeOf(origin, req).String(), Offer: k.offer}, d}, status, nil
+	return &Quote{Proposal{Origin: origin, Route: routeOf(origin, req).String(), Offer: k.offer, Terms: k.offer.Terms()}, d}, status, nil
 }
 
 // decide says what the limits make of an offer, on the channel that would pay for it.
@@ -150,7 +154,7 @@ func (p *payment) approve(ctx context.Context, o channel.Offer) error {
 		return err
 	}
 	d.Left = limited.Tightest().Left()
-	if err := p.s.cfg.Approve(ctx, Approval{Proposal{p.origin, p.route.String(), o}, d}); err != nil {
+	if err := p.s.cfg.Approve(ctx, Approval{p.proposal(o), d}); err != nil {
 		return fmt.Errorf("%w: not approved: %w", ErrPolicy, err)
 	}
 	if err := ctx.Err(); err != nil {

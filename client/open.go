@@ -20,6 +20,9 @@ import (
 // leaves, and rides on the request. One request opens for a scope; the others wait for its answer.
 // replaces is the channel that the scope used until now, nil where it had none.
 func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready bool, err error) {
+	if err := p.allowFunding(ctx); err != nil {
+		return false, err
+	}
 	if p.opening == nil {
 		if p.opening, err = p.s.fly(ctx, rule.ScopeKey(p.scope(p.known.offer))); err != nil || p.opening == nil {
 			return false, err
@@ -208,6 +211,11 @@ func (p *payment) covered(state rule.State, need rule.Request) (bool, error) {
 // transaction is presented until the payee or the chain has decided it; a second one is never signed for the
 // same need. view is the channel as the ask has to see it.
 func (p *payment) topUp(ctx context.Context, account *ledger.Account, need rule.Request, view func() rule.State) error {
+	if !account.State().ToppingUp.Pending() {
+		if err := p.allowFunding(ctx); err != nil {
+			return err
+		}
+	}
 	f, err := p.s.fly(ctx, "topup "+account.ID().Hex())
 	if err != nil || f == nil {
 		return err // nil: somebody else did; look again

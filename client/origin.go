@@ -2,69 +2,89 @@ package client
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// originOf is scheme://host:port in lower case, the port always written: the unit of trust.
-func originOf(u *url.URL) string {
-	scheme := strings.ToLower(u.Scheme)
-	port := u.Port()
-	if port == "" {
-		port = "443"
-		if scheme == "http" {
-			port = "80"
+// ParseOrigin returns the origin of a URL in the one spelling that lists, limits, pins, budgets, proposals and events
+// use: scheme://host:port. The scheme and the host are in lower case, the host in ASCII (xn--…) and without a root dot,
+// the port a number that is always written. A path, a query and a fragment are dropped.
+//
+// It returns an error if the text has no scheme or host, has a user name, or has a host or a port that cannot be
+// dialed.
+func ParseOrigin(text string) (string, error) {
+	o, err := origin.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("client: %w; write https://host or https://host:port", err)
+	}
+	return o, nil
+}
+
+// originOf returns the origin of a request's URL. The error is an ErrPolicy: what has no origin is on no list and
+// under no limit, and is not paid.
+func originOf(u *url.URL) (string, error) {
+	o, err := origin.Of(u)
+	if err != nil {
+		return "", fmt.Errorf("%w: the URL has no origin: %w", ErrPolicy, err)
+	}
+	return o, nil
+}
+
+// showOrigin returns the origin of a URL for a message, or its host if it has none.
+func showOrigin(u *url.URL) string {
+	o, err := origin.Of(u)
+	if err != nil {
+		return u.Host
+	}
+	return o
+}
+
+// canonicalOrigins returns the limits of Config.Origins by the canonical spelling of their origins.
+func canonicalOrigins(given map[string]channel.Limits) (map[string]channel.Limits, error) {
+	limits := make(map[string]channel.Limits, len(given))
+	for name, own := range given {
+		o, err := origin.Parse(name)
+		if err != nil {
+			return nil, fmt.Errorf("client: Config.Origins: %w", err)
 		}
+		if own.All != (channel.Windows{}) || !own.Total.IsZero() {
+			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, which are for all origins together; set Origin",
+				name)
+		}
+		if _, twice := limits[o]; twice {
+			return nil, fmt.Errorf("client: Config.Origins has %s twice, in two spellings", o)
+		}
+		limits[o] = own
 	}
-	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return limits, nil
 }
 
-// ParseOrigin reads an origin, scheme://host or scheme://host:port, and writes it as proposals, events and Config.Origins have
-// it: in lower case and always with its port. What comes after the port is dropped.
-func ParseOrigin(s string) (string, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", fmt.Errorf("client: %q is not an origin: write https://host or https://host:port", s)
-	}
-	return originOf(u), nil
-}
-
-// foreignRealm reports whether a realm names a host that is neither the one that was asked nor a domain above it. A realm that
-// is no host name is a title; nothing can be said of it.
-func foreignRealm(realm string, asked *url.URL) bool {
-	name := strings.ToLower(realm)
-	if u, err := url.Parse(name); err == nil && u.Host != "" {
-		name = u.Host
-	}
-	if host, _, err := net.SplitHostPort(name); err == nil {
-		name = host
-	}
-	if !strings.Contains(name, ".") || strings.ContainsAny(name, " /") {
-		return false
-	}
-	host := strings.ToLower(asked.Hostname())
-	return host != name && !strings.HasSuffix(host, "."+name)
-}
-
-// chosen reports whether the caller asked this origin. http.Client follows a redirect with a new request that knows
-// the answer which led to it; the first of them is the caller's own.
+// chosen reports whether the caller chose the origin of a request. http.Client follows a redirect with a new request
+// that refers to the response which led to it; the first request is the caller's own.
 func chosen(req *http.Request) bool {
 	first := req
 	for first.Response != nil {
 		if first = first.Response.Request; first == nil {
-			return false // who asked cannot be seen
+			return false // the first request cannot be seen
 		}
 	}
-	return first == req || originOf(first.URL) == originOf(req.URL)
+	if first == req {
+		return true
+	}
+	from, err := origin.Of(first.URL)
+	if err != nil {
+		return false
+	}
+	to, err := origin.Of(req.URL)
+	return err == nil && from == to
 }
 
-// tolls is what the redirects that led to req have cost already. All of it is one request of the caller's, for which
-// Limits.Price speaks: a server that charges and redirects to itself does not get the price ten times.
+// tolls returns what the redirects that led to req have cost already. All of it is one request of the caller, to which
+// Limits.Price applies: a server that charges and redirects to itself does not get the price ten times.
 func tolls(req *http.Request) (sum voucher.Amount) {
 	for resp := req.Response; resp != nil; resp = resp.Request.Response {
 		p := PaymentOf(resp)
@@ -79,14 +99,4 @@ func tolls(req *http.Request) (sum voucher.Amount) {
 }
 
 // secure reports whether a credential may be sent to u: over TLS, or to this machine.
-func secure(u *url.URL) bool {
-	if u.Scheme == "https" {
-		return true
-	}
-	host := strings.ToLower(u.Hostname())
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
+func secure(u *url.URL) bool { return u.Scheme == "https" || origin.Loopback(u) }

@@ -27,6 +27,7 @@ type payment struct {
 	terms    ledger.Terms // what it is held to
 	termsErr error        // why its context's limits are not allowed; free requests go on
 	approved voucher.Amount
+	mayFund  bool // the policy agreed to fund a channel, too
 
 	known   *known          // the challenge being answered; nil while nothing is to be paid
 	account *ledger.Account // the channel it is paid from
@@ -57,9 +58,11 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 	if err != nil {
 		return nil, err
 	}
-	origin := originOf(req.URL)
+	origin, originErr := originOf(req.URL)
 	p := &payment{s: s, out: out, origin: origin, route: routeOf(origin, req), info: &Payment{Outcome: None}}
-	p.terms, p.termsErr = s.terms(req.Context(), origin)
+	if p.terms, p.termsErr = s.terms(req.Context(), origin); originErr != nil {
+		p.termsErr = originErr // nothing is paid; a free answer goes through
+	}
 	ctx := ledger.Within(withPayment(req.Context(), p.info), p.terms)
 	defer p.land()
 	if p.s.keeps() {

@@ -72,7 +72,7 @@ func (e *TermsError) Error() string {
 
 // PinFirstUse deals with whatever payee, token, chain, escrow and unit an origin names first, remembers them in the store
 // before anything is signed, and refuses that origin with a [*TermsError] when it names others later. Over the session's
-// own store it is what a nil Policy means; with [All] it goes together with lists. Nil is a memory of its own.
+// own store it is what a nil Policy means; with [AllOf] it goes together with lists. Nil is a memory of its own.
 func PinFirstUse(s store.Store) Policy {
 	if s == nil {
 		s = store.NewMem()

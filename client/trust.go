@@ -16,7 +16,7 @@ import (
 // connection, the escrow. It asks nobody.
 func (s *Session) trust(u *url.URL, o *channel.Offer) error {
 	if !secure(u) {
-		return fmt.Errorf("%w: %s", ErrInsecure, originOf(u))
+		return fmt.Errorf("%w: %s", ErrInsecure, showOrigin(u))
 	}
 	if o.ChainID == 0 && s.cfg.Chain == nil {
 		return fmt.Errorf("%w: a v1 challenge that names no chain is taken to be on Config.Chain, and there is none", ErrNoChain)
@@ -66,8 +66,52 @@ func (p *payment) consent(ctx context.Context, o channel.Offer) error {
 	if err := rule.Of(p.terms.Limits).CheckPrice(o.Price.AddCapped(tolls(p.out.req))); err != nil {
 		return err
 	}
-	if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); err != nil {
-		return fmt.Errorf("%w: %w", ErrPolicy, err)
+	funding, err := p.needsFunding(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := p.allowed(ctx, o, funding); err != nil {
+		return err
 	}
 	return p.approve(ctx, o)
+}
+
+// allowed asks the policy about an offer.
+func (p *payment) allowed(ctx context.Context, o channel.Offer, funding bool) error {
+	proposal := p.proposal(o)
+	proposal.Funding = funding
+	if err := p.s.cfg.Policy(ctx, proposal); err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	p.mayFund = funding
+	return nil
+}
+
+// allowFunding asks the policy about the funding of a channel, unless it agreed to that with the offer.
+func (p *payment) allowFunding(ctx context.Context) error {
+	if p.mayFund {
+		return nil
+	}
+	return p.allowed(ctx, p.known.offer, true)
+}
+
+// needsFunding reports whether an offer can only be paid once a channel is opened or topped up, as far as the store
+// tells. What it does not see is asked about later (allowFunding).
+func (p *payment) needsFunding(ctx context.Context, o channel.Offer) (bool, error) {
+	if _, named := channelFrom(ctx); named {
+		return false, nil
+	}
+	account, err := p.s.ledger.Lookup(ctx, p.scope(o))
+	if err != nil {
+		return false, err
+	}
+	if account == nil || !account.State().Payable() {
+		return true, nil
+	}
+	ready, err := p.covered(account.State(), ask(o))
+	return !ready && err == nil && account.State().Phase() != channel.Opening, nil
+}
+
+func (p *payment) proposal(o channel.Offer) Proposal {
+	return Proposal{Origin: p.origin, Route: p.route.String(), Offer: o, Terms: o.Terms()}
 }

@@ -5,7 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -23,23 +26,23 @@ func (d *decoder) agree() {
 				k, FormatAmount(own), k, FormatAmount(base))
 		}
 	}
-	for _, origin := range slices.Sorted(maps.Keys(d.origins)) {
-		own, at := *d.origins[origin], d.at(originTable(origin))
-		d.reachable(originTable(origin), ofOrigin, merged(f.Limits, own), own)
-		if slices.Contains(f.Hosts.Deny, origin) {
-			d.fail(at, "one of the two", "%s has limits, and [hosts] deny has it", origin)
-		} else if f.Hosts.Allow != nil && !slices.Contains(f.Hosts.Allow, origin) {
-			d.fail(at, "it on that list, or no such table", "%s has limits, and [hosts] allow does not have it", origin)
+	for _, o := range slices.Sorted(maps.Keys(d.origins)) {
+		own, at := *d.origins[o], d.at(originTable(o))
+		d.reachable(originTable(o), ofOrigin, merged(f.Limits, own), own)
+		if covered(f.Hosts.Deny, o) {
+			d.fail(at, "one of the two", "%s has limits, and [hosts] deny has it", o)
+		} else if f.Hosts.Allow != nil && !slices.Contains(f.Hosts.Allow, o) {
+			d.fail(at, "it on that list, or no such table", "%s has limits, and [hosts] allow does not have it", o)
 		}
 		if own != (channel.Limits{}) {
 			if f.Origins == nil {
 				f.Origins = map[string]channel.Limits{}
 			}
-			f.Origins[origin] = own
+			f.Origins[o] = own
 		}
 	}
-	both(d, "hosts", f.Hosts)
-	both(d, "payees", f.Payees)
+	both(d, "hosts", f.Hosts, covered)
+	both(d, "payees", f.Payees, slices.Contains[[]common.Address])
 }
 
 // merged are limits with what is set of own in their place.
@@ -59,9 +62,18 @@ func (d *decoder) at(table string) place {
 	return first
 }
 
-func both[T comparable](d *decoder, table string, l List[T]) {
-	for _, one := range l.Deny {
-		if slices.Contains(l.Allow, one) {
+// covered reports whether entries of [hosts] cover a canonical origin.
+func covered(entries []string, canonical string) bool {
+	return slices.ContainsFunc(entries, func(text string) bool {
+		e, err := origin.ParseEntry(text)
+		return err == nil && e.Covers(canonical)
+	})
+}
+
+// both refuses what is on both lists.
+func both[T any](d *decoder, table string, l List[T], on func(list []T, one T) bool) {
+	for _, one := range l.Allow {
+		if on(l.Deny, one) {
 			d.fail(d.written[table+".deny"], "it in one of the two lists", "[%s] allows and denies %v", table, one)
 		}
 	}

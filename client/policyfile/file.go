@@ -115,7 +115,7 @@ func (f *File) Apply(cfg *client.Config) {
 	if f.Pin {
 		policies = append(policies, client.PinFirstUse(cfg.Store)) // last: who is on no list is not pinned
 	}
-	cfg.Policy = client.All(policies...)
+	cfg.Policy = client.AllOf(policies...)
 }
 
 // sealed is a key of which only the address is known. It is no [voucher.ProofSigner].

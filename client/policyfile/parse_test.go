@@ -70,18 +70,23 @@ func TestWays(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &policyfile.File{Mode: policyfile.Pay, Pin: true}, f, "unset money is no money")
 	f, err = policyfile.Parse("all", []byte("mode='read-only'\npin=false\nbootstrap=true\nescrow='0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'\n"+
-		"[origin.'HTTPS://API.example.com']\nday='1'\n[hosts]\nallow=['https://api.example.com:443','http://[::1]:8080']\n"))
+		"[origin.'HTTPS://API.example.com']\nday='1'\n[hosts]\nallow=['https://api.example.com:443','http://[0::2]:8080','B\u00fccher.example','b.example:8443']\n"+
+		"deny=['c.example','https://d.example','::1','e.example:0443']\n"))
 	require.NoError(t, err)
 	assert.Equal(t, &policyfile.File{
 		Mode: policyfile.ReadOnly, Bootstrap: true, Escrow: common.HexToAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"),
 		Origins: map[string]channel.Limits{"https://api.example.com:443": {Origin: channel.Windows{Day: voucher.Units(1_000_000)}}},
-		Hosts:   policyfile.List[string]{Allow: []string{"https://api.example.com:443", "http://[::1]:8080"}},
+		Hosts: policyfile.List[string]{
+			Allow: []string{"https://api.example.com:443", "http://[::2]:8080", "https://xn--bcher-kva.example:443", "https://b.example:8443"},
+			Deny:  []string{"c.example", "https://d.example:443", "[::1]", "e.example:443"},
+		},
 	}, f)
 }
 
 const (
 	anAmount = `an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`
 	anOrigin = `an origin: "https://api.example.com", or with a port "https://api.example.com:8443"`
+	aHost    = `a host: "api.example.com"; or an origin: "https://api.example.com"`
 	anAddr   = "an address in quotes: 0x and 40 hexadecimal digits, all of them small, or in mixed case with their checksum"
 	someTOML = `TOML 1.0: key = "value", with amounts, addresses and origins in quotes, every key once`
 	limits   = "one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month"
@@ -145,17 +150,20 @@ func TestBadFiles(t *testing.T) {
 		{"pin = \"false\"\n", "1:7: pin is text; expected true or false, without quotes"},
 		{"bootstrap = 1\n", "1:13: bootstrap is a number without quotes; expected true or false, without quotes"},
 		// Origins.
-		{"[hosts]\nallow = [\n  \"https://a.example\",\n  \"b.example\",\n]\n", `4:3: hosts.allow: "b.example" is not an origin; expected ` + anOrigin},
-		{"[hosts]\nallow = [\"ftp://a.example\"]\n", `2:10: hosts.allow: "ftp://a.example" is not an origin; expected ` + anOrigin},
-		{"[hosts]\ndeny = [\"https://a.example/\"]\n", `2:9: hosts.deny: "https://a.example/" has more or less than a scheme, a host and a port; expected ` + anOrigin},
-		{"[hosts]\ndeny = [\"https://me@a.example\"]\n", `2:9: hosts.deny: "https://me@a.example" has more or less than a scheme, a host and a port; expected ` + anOrigin},
-		{"[hosts]\ndeny = [\"https://a.example?\"]\n", `2:9: hosts.deny: "https://a.example?" has more or less than a scheme, a host and a port; expected ` + anOrigin},
-		{"[hosts]\ndeny = [\"https://:443\"]\n", `2:9: hosts.deny: "https://:443" has more or less than a scheme, a host and a port; expected ` + anOrigin},
-		{"[hosts]\ndeny = [\"https://b\u00fccher.example\"]\n", `2:9: hosts.deny: "https://bücher.example" has other letters than a host on the wire; expected ` + anOrigin + ", in ASCII (xn--…)"},
+		{"[hosts]\nallow = [\n  \"https://a.example\",\n  \"*.b.example\",\n]\n", `4:3: hosts.allow: "*.b.example" is not a host: host "*.b.example" has characters that no host name has; expected ` + aHost},
+		{"[hosts]\nallow = [\"ftp://a.example\"]\n", `2:10: hosts.allow: "ftp://a.example" is not an origin: scheme "ftp" is not http or https; expected ` + aHost},
+		{"[hosts]\ndeny = [\"https://a.example/\"]\n", `2:9: hosts.deny: "https://a.example/" has more than a scheme, a host and a port; expected ` + aHost},
+		{"[hosts]\ndeny = [\"https://me@a.example\"]\n", `2:9: hosts.deny: "https://me@a.example" is not an origin: it has a user name; expected ` + aHost},
+		{"[hosts]\ndeny = [\"https://a.example?\"]\n", `2:9: hosts.deny: "https://a.example?" has more than a scheme, a host and a port; expected ` + aHost},
+		{"[hosts]\ndeny = [\"https://:443\"]\n", `2:9: hosts.deny: "https://:443" is not an origin: host ":443" has an empty part; expected ` + aHost},
+		{"[hosts]\ndeny = [\"10.0.0.0/8\"]\n", `2:9: hosts.deny: "10.0.0.0/8" is not a host; expected ` + aHost},
+		{"[hosts]\ndeny = [\"\"]\n", `2:9: hosts.deny: "" is not a host: host "" has an empty part; expected ` + aHost},
+		{"[hosts]\ndeny = [443]\n", "2:9: hosts.deny is a number without quotes; expected " + aHost},
 		{"[hosts]\nallow = []\n", "2:1: hosts.allow is an empty list; expected at least one, or no such line"},
 		{"[hosts]\nallow = \"https://a.example\"\n", "2:9: hosts.allow is text; expected a list in square brackets"},
-		{"[origin.\"a.example\"]\nprice = \"1\"\nday = \"1\"\n", `1:9: the name of the table: "a.example" is not an origin; expected ` + anOrigin},
+		{"[origin.\"a.example\"]\nprice = \"1\"\nday = \"1\"\n", `1:9: the name of the table: "a.example" is not an origin: it has no scheme or no host; expected ` + anOrigin},
 		{"[origin.\"https://a.example\"]\nprice = \"1\"\n[origin.\"https://a.example:443\"]\nprice = \"2\"\n", `3:9: origin."https://a.example:443" is written twice; expected one table an origin`},
+		{"[origin.\"https://b\u00fccher.example\"]\nprice = \"1\"\n[origin.\"https://xn--bcher-kva.example.:0443\"]\nprice = \"2\"\n", `3:9: origin."https://xn--bcher-kva.example.:0443" is written twice; expected one table an origin`},
 		// Addresses.
 		{"escrow = \"0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed\"\n", `1:10: escrow: "0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed" has a wrong checksum; expected ` + anAddr},
 		{"escrow = \"0xabc\"\n", `1:10: escrow: "0xabc" has 3 digits; expected ` + anAddr},
@@ -180,6 +188,8 @@ func TestBadFiles(t *testing.T) {
 		{"[limits]\ndeposit = \"1\"\n[raise]\nprice = \"2\"\n", "4:1: raise.price is 2 and can never be reached: deposit is 1; expected " + less},
 		{"[hosts]\nallow = [\"https://a.example\"]\ndeny = [\"https://a.example:443\"]\n", "3:1: [hosts] allows and denies https://a.example:443; expected it in one of the two lists"},
 		{"[hosts]\ndeny = [\"https://a.example\"]\n[origin.\"https://a.example\"]\nprice = \"1\"\n", "4:1: https://a.example:443 has limits, and [hosts] deny has it; expected one of the two"},
+		{"[hosts]\ndeny = [\"A.example.\"]\n[origin.\"http://a.example:8080\"]\nprice = \"1\"\n", "4:1: http://a.example:8080 has limits, and [hosts] deny has it; expected one of the two"},
+		{"[hosts]\nallow = [\"a.example\"]\ndeny = [\"a.example\"]\n", "3:1: [hosts] allows and denies https://a.example:443; expected it in one of the two lists"},
 		{"[hosts]\nallow = [\"https://a.example\"]\n[origin.\"https://b.example\"]\nprice = \"1\"\n", "4:1: https://b.example:443 has limits, and [hosts] allow does not have it; expected it on that list, or no such table"},
 		{"[payees]\nallow = [\"0x00000000000000000000000000000000000000bb\"]\ndeny = [\"0x00000000000000000000000000000000000000bb\"]\n", "3:1: [payees] allows and denies 0x00000000000000000000000000000000000000bb; expected it in one of the two lists"},
 	} {

@@ -49,7 +49,7 @@ func (d *decoder) open(path []string, at place) *section {
 	case len(path) == 1 && path[0] == "origin":
 		return &section{name: "origin"}
 	case len(path) == 2 && path[0] == "origin":
-		return d.origin(path, at)
+		return d.originSection(path, at)
 	case len(path) == 1 && path[0] == "hosts":
 		return &section{path[0], []string{"allow", "deny"}, d.hosts}
 	case len(path) == 1 && path[0] == "payees":
@@ -72,18 +72,18 @@ func (d *decoder) amounts(name string, of []key, to *channel.Limits) *section {
 	}}
 }
 
-func (d *decoder) origin(path []string, at place) *section {
-	origin, ok := d.parseOrigin("the name of the table", path[1], at)
+func (d *decoder) originSection(path []string, at place) *section {
+	o, ok := d.origin("the name of the table", path[1], anOrigin, at)
 	if !ok {
 		return nil
 	}
-	if d.origins[origin] != nil {
+	if d.origins[o] != nil {
 		d.fail(at, "one table an origin", "%s is written twice", dotted(path))
 		return nil
 	}
 	own := new(channel.Limits)
-	d.origins[origin] = own
-	return d.amounts(originTable(origin), ofOrigin, own)
+	d.origins[o] = own
+	return d.amounts(originTable(o), ofOrigin, own)
 }
 
 // originTable is the name of an origin's section in messages.
@@ -111,11 +111,17 @@ func (d *decoder) top(name, full string, v value) {
 }
 
 func (d *decoder) hosts(name, full string, v value) {
-	list := listed(d, full, v, d.host)
+	var texts []string
+	for _, e := range listed(d, full, v, d.host) {
+		if name == "allow" {
+			e = e.Narrowest()
+		}
+		texts = append(texts, e.String())
+	}
 	if name == "allow" {
-		d.file.Hosts.Allow = list
+		d.file.Hosts.Allow = texts
 	} else {
-		d.file.Hosts.Deny = list
+		d.file.Hosts.Deny = texts
 	}
 }
 

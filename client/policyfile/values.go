@@ -1,13 +1,12 @@
 package policyfile
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/pelletier/go-toml/v2/unstable"
 
-	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -91,31 +90,41 @@ func (d *decoder) address(full string, v value) (a common.Address, ok bool) {
 	return a, false
 }
 
-const anOrigin = `an origin: "https://api.example.com", or with a port "https://api.example.com:8443"`
+const (
+	anOrigin = `an origin: "https://api.example.com", or with a port "https://api.example.com:8443"`
+	aHost    = `a host: "api.example.com"; or an origin: "https://api.example.com"`
+)
 
-func (d *decoder) host(full string, v value) (string, bool) {
-	text, ok := d.text(full, anOrigin, v)
+// host reads an entry of [hosts].
+func (d *decoder) host(full string, v value) (e origin.Entry, ok bool) {
+	text, ok := d.text(full, aHost, v)
 	if !ok {
-		return "", false
+		return e, false
 	}
-	return d.parseOrigin(full, text, v.at)
+	if strings.Contains(text, "://") {
+		o, ok := d.origin(full, text, aHost, v.at)
+		if !ok {
+			return e, false
+		}
+		text = o
+	}
+	e, err := origin.ParseEntry(text)
+	if err != nil {
+		d.fail(v.at, aHost, "%s: %s", full, err)
+	}
+	return e, err == nil
 }
 
-// parseOrigin is an origin with its port written, as the client compares them.
-func (d *decoder) parseOrigin(full, text string, at place) (string, bool) {
-	origin, err := client.ParseOrigin(text)
+// origin reads an origin and returns its canonical spelling.
+func (d *decoder) origin(full, text, expected string, at place) (string, bool) {
+	o, err := origin.Parse(text)
 	if err != nil {
-		d.fail(at, anOrigin, "%s: %s is not an origin", full, shown(text))
+		d.fail(at, expected, "%s: %s", full, err)
 		return "", false
 	}
-	u, _ := url.Parse(text) // ParseOrigin has
-	switch rest := strings.TrimPrefix(text[len(u.Scheme):], "://"); {
-	case rest != u.Host, u.Hostname() == "":
-		d.fail(at, anOrigin, "%s: %s has more or less than a scheme, a host and a port", full, shown(text))
-	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' || r <= ' ' }):
-		d.fail(at, anOrigin+", in ASCII (xn--…)", "%s: %s has other letters than a host on the wire", full, shown(text))
-	default:
-		return origin, true
+	if _, rest, _ := strings.Cut(text, "://"); strings.ContainsAny(rest, "/?#") {
+		d.fail(at, expected, "%s: %s has more than a scheme, a host and a port", full, shown(text))
+		return "", false
 	}
-	return "", false
+	return o, true
 }

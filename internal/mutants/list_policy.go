@@ -21,7 +21,7 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: an origin written twice", breaks: "an origin has one table, however its name is written",
-		file: "client/policyfile/sections.go", from: `if d.origins[origin] != nil {`, to: `if false {`, tests: inPolicy,
+		file: "client/policyfile/sections.go", from: `if d.origins[o] != nil {`, to: `if false {`, tests: inPolicy,
 	},
 	{
 		name: "policy: checksums are not looked at", breaks: "an address with a typing error is refused",
@@ -49,11 +49,30 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: read-only consents", breaks: "a read-only session pays nothing",
-		file: "client/policyfile/file.go", from: `cfg.Policy = func(context.Context, client.Proposal) error { return ErrReadOnly }`, to: `cfg.Policy = client.All()`, tests: inPolicy,
+		file: "client/policyfile/file.go", from: `cfg.Policy = func(context.Context, client.Proposal) error { return ErrReadOnly }`, to: `cfg.Policy = client.DenyHosts()`, tests: inPolicy,
 	},
 	{
 		name: "policy: anybody's file", breaks: "a file that anybody may write to is refused",
 		file: "client/policyfile/parse.go", from: `mode.Perm()&0o002 != 0`, to: `mode.Perm()&0o002 > 0o777`, tests: inPolicy,
+	},
+	{
+		name: "lists: entries that cannot be read are dropped", breaks: "a list with an unreadable entry refuses everything",
+		file: "client/policy.go", from: `		if bad != nil {
+`, to: `		if bad != nil {
+			continue
+`, tests: inClient,
+	},
+	{
+		name: "lists: the fee is paid in any token", breaks: "a list of tokens binds the token of the fee",
+		file: "client/policy.go", from: `if p.Funding && !p.Offer.FeePayer`, to: `if false && !p.Offer.FeePayer`, tests: inClient,
+	},
+	{
+		name: "origin: a root dot is another host", breaks: "one host has one origin",
+		file: "internal/origin/host.go", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
+	},
+	{
+		name: "origin: a realm with a path is a title", breaks: "a challenge of another service gets no proof",
+		file: "internal/origin/realm.go", from: "const marks = `:/\\@[]`", to: "const marks = `:@[]`", tests: []string{"internal/origin"},
 	},
 	{
 		name: "tally: flags in the place of the policy", breaks: "a flag lowers what the policy says and does not raise it",

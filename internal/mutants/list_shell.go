@@ -12,7 +12,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: policy not asked", breaks: "the owner says with whom to deal",
-		file: "client/trust.go", from: `if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); err != nil {`, to: `if err := p.s.cfg.Policy(ctx, Proposal{p.origin, p.route.String(), o}); false {`, tests: inClient,
+		file: "client/trust.go", from: `if err := p.s.cfg.Policy(ctx, proposal); err != nil {`, to: `if err := p.s.cfg.Policy(ctx, proposal); false {`, tests: inClient,
 	},
 	{
 		name: "pay: first use not pinned", breaks: "a payee, token, chain or escrow that changes is refused",

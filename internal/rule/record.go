@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -105,7 +106,8 @@ func (s State) Encode() ([]byte, error) {
 
 // Decode reads a stored record. A record of a newer version, one with a field that this version does not know, one that
 // does not hash to its own id, and one that signed more than it authorized are refused with [channel.ErrRecord]: to write it
-// again would lose what it says.
+// again would lose what it says. The origin gets its canonical spelling: records of earlier programs have others, and
+// budgets and closes compare it.
 func Decode(data []byte) (State, error) {
 	var v struct {
 		Version int `json:"version"`
@@ -131,6 +133,7 @@ func Decode(data []byte) (State, error) {
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
 	}
+	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.Less(s.Signed) {
 		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", channel.ErrRecord, s.ID, s.Signed, s.authorized)
 	}

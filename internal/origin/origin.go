@@ -1,0 +1,101 @@
+// Package origin gives every origin one spelling: scheme://host:port, as net/http dials it.
+//
+// Lists, limits, pins, budgets and channels are kept by origin. If two spellings of one host were two origins, a
+// denied host could be paid under its other name. So every origin is spelled by [Of] or [Parse] before it is
+// compared or stored:
+//
+//   - The scheme is http or https, in lower case.
+//   - A host name is in ASCII and lower case. Other letters are converted as net/http converts them (IDNA lookup),
+//     so bücher.example is xn--bcher-kva.example. The root dot is removed.
+//   - An IP address is spelled as net/netip spells it. An IPv4-mapped IPv6 address is the IPv4 address.
+//   - The port is always written, as a decimal number without leading zeros.
+//
+// What cannot be spelled so is an error. The caller refuses to pay then.
+package origin
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Of returns the origin of a URL. Its user name, path, query and fragment do not matter.
+//
+// It returns an error if the URL is not http or https, if its host is not a host name or an IP address, or if its port
+// is not between 1 and 65535. The error shows the host, never the rest of the URL.
+func Of(u *url.URL) (string, error) {
+	scheme := strings.ToLower(u.Scheme)
+	if scheme != "http" && scheme != "https" {
+		return "", fmt.Errorf("scheme %s is not http or https", quote(u.Scheme))
+	}
+	name, _, err := host(u)
+	if err != nil {
+		return "", err
+	}
+	port, err := port(u, scheme)
+	if err != nil {
+		return "", err
+	}
+	return scheme + "://" + net.JoinHostPort(name, port), nil
+}
+
+// Parse returns the origin of a URL given as text, for example "https://api.example.com". A path, a query and a fragment
+// are dropped.
+//
+// It returns an error if [Of] does, if the text has no scheme or no host, or if it has a user name: in
+// "https://bank.example@evil.example" the host is not the name that a person reads first.
+func Parse(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s is not an origin: it is not a URL", quote(text))
+	case u.Host == "":
+		return "", fmt.Errorf("%s is not an origin: it has no scheme or no host", quote(text))
+	case u.User != nil:
+		return "", fmt.Errorf("%s is not an origin: it has a user name", quote(u.Redacted()))
+	}
+	o, err := Of(u)
+	if err != nil {
+		return "", fmt.Errorf("%s is not an origin: %w", quote(text), err)
+	}
+	return o, nil
+}
+
+// Canonical returns the spelling of [Parse], or the text as it is if that is not an origin. It is for records of earlier
+// versions, which kept other spellings.
+func Canonical(text string) string {
+	if o, err := Parse(text); err == nil {
+		return o
+	}
+	return text
+}
+
+// port returns the port of a URL as a decimal number, or that of its scheme.
+func port(u *url.URL, scheme string) (string, error) {
+	text := u.Port()
+	switch {
+	case text == "" && scheme == "http":
+		return "80", nil
+	case text == "":
+		return "443", nil
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return "", fmt.Errorf("port %s is not between 1 and 65535", quote(text))
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// maxQuoted is how many bytes of a foreign text an error shows.
+const maxQuoted = 80
+
+// quote shows a text in an error, cut to a length that a person reads, without a query: that may hold a secret.
+func quote(text string) string {
+	text, _, _ = strings.Cut(text, "?")
+	if len(text) > maxQuoted {
+		text = text[:maxQuoted] + "…"
+	}
+	return strconv.Quote(text)
+}
