@@ -23,6 +23,7 @@ func (p *payment) lost(ctx context.Context, err error) error {
 	} else {
 		p.info.Outcome = NotSent
 		p.claim.Release()
+		p.terms.Charge.Refund()
 	}
 	p.tellPaid(ctx, 0, nil, err)
 	p.record(ctx, journal.KindPay, p.info.Outcome, 0, nil)
@@ -45,6 +46,7 @@ func (p *payment) refuse(ctx context.Context, err error) error {
 	if p.claim != nil {
 		p.claim.Release()
 	}
+	p.terms.Charge.Refund()
 	p.record(ctx, journal.KindPay, p.info.Outcome, 0, nil)
 	return p.error(err)
 }

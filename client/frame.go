@@ -88,7 +88,7 @@ func (m *meter) need(n wire.NeedVoucher) error {
 	}
 	p.overtaken = 0
 	for tries := 0; tries < maxStreamTries && p.overtaken < maxOvertaken; {
-		signed, err := p.account.More(m.ctx, p.claim, n.Required)
+		signed, err := p.claim.More(m.ctx, n.Required)
 		if errors.Is(err, channel.ErrDeposit) {
 			if err = m.topUp(n.Required); err != nil {
 				return err

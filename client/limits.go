@@ -26,17 +26,17 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 }
 
 // WithBudget returns a context whose requests together may cost amount base units at most: one run of an agent, one
-// job. What certainly was not charged is given back. A request that does not fit fails with a [channel.LimitError] about
+// job. It counts what their payees could take, and gives back what never left. A request that does not fit fails with a [channel.LimitError] about
 // [channel.LimitBudget]; nothing is signed for it. A budget within another spends both. The budget is in memory and is
 // counted from zero each time this is called.
 func WithBudget(ctx context.Context, amount voucher.Amount) context.Context {
-	outer, _ := ctx.Value(runKey{}).(*ledger.Run)
-	return context.WithValue(ctx, runKey{}, ledger.NewRun(amount, outer))
+	outer, _ := ctx.Value(runKey{}).(*ledger.Budget)
+	return context.WithValue(ctx, runKey{}, ledger.NewBudget(channel.Asset{}, amount, outer))
 }
 
 // BudgetLeft is what the budget of [WithBudget] leaves, in base units; ok is false where the context has none.
 func BudgetLeft(ctx context.Context) (left voucher.Amount, ok bool) {
-	run, ok := ctx.Value(runKey{}).(*ledger.Run)
+	run, ok := ctx.Value(runKey{}).(*ledger.Budget)
 	if !ok {
 		return left, false
 	}
@@ -61,8 +61,11 @@ func (s *Session) terms(ctx context.Context, origin string) (ledger.Terms, error
 		}
 		most = channel.Limits{}
 	}
-	run, _ := ctx.Value(runKey{}).(*ledger.Run)
-	return ledger.Terms{Limits: lim.Limits, Run: run}, nil
+	t := ledger.Terms{Limits: lim.Limits, Origin: origin}
+	if run, ok := ctx.Value(runKey{}).(*ledger.Budget); ok {
+		t.Charge = ledger.NewCharge(run)
+	}
+	return t, nil
 }
 
 // Approval is what Config.Approve is asked about.
@@ -106,7 +109,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	if err != nil {
 		return nil, status, err
 	}
-	d, err := s.decide(ledger.Within(ctx, terms), origin, k.offer)
+	d, err := s.decide(ctx, terms, origin, k.offer)
 	if err != nil {
 		return nil, status, err
 	}
@@ -114,9 +117,9 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 }
 
 // decide says what the limits make of an offer, on the channel that would pay for it.
-func (s *Session) decide(ctx context.Context, origin string, o channel.Offer) (channel.Decision, error) {
+func (s *Session) decide(ctx context.Context, terms ledger.Terms, origin string, o channel.Offer) (channel.Decision, error) {
 	scope := rule.ScopeOf(o, origin, s.payer, s.ledger.Signer())
-	lim, err := s.ledger.Limited(ctx, scope)
+	lim, err := s.ledger.Limited(ctx, terms, scope)
 	if err != nil {
 		return channel.Decision{}, err
 	}
@@ -135,7 +138,7 @@ func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := s.ledger.Rooms(ledger.Within(ctx, terms), channel.Scope{})
+	rooms, err := s.ledger.Rooms(ctx, terms, channel.Scope{})
 	return rooms[:3], err
 }
 
@@ -149,7 +152,7 @@ func (p *payment) approve(ctx context.Context, o channel.Offer) error {
 	if p.s.cfg.Approve == nil {
 		return &channel.LimitError{Limit: "Ask", Wanted: o.Price, Allowed: lim.Ask, Left: lim.Ask}
 	}
-	limited, err := p.s.ledger.Rooms(ctx, p.scope(o))
+	limited, err := p.s.ledger.Rooms(ctx, p.terms, p.scope(o))
 	if err != nil {
 		return err
 	}

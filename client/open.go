@@ -30,13 +30,13 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 		return false, nil // look again: the one before may have opened it
 	}
 	offer := p.known.offer
-	plan, err := p.s.ledger.Reserve(ctx, p.scope(p.known.offer), nil, ask(offer), offer.Suggested)
+	plan, err := p.s.ledger.Plan(ctx, p.terms, p.scope(p.known.offer), nil, ask(offer), offer.Suggested)
 	if err != nil {
 		return false, err
 	}
 	defer func() {
 		if err != nil {
-			p.s.ledger.Unreserve(plan.Amount)
+			p.s.ledger.Unplan(plan.Amount)
 		}
 	}()
 	switch {
@@ -65,7 +65,7 @@ func (p *payment) open(ctx context.Context, replaces *ledger.Account) (ready boo
 		return false, err
 	}
 	if !added {
-		p.s.ledger.Unreserve(plan.Amount) // another process was quicker; ours was never sent
+		p.s.ledger.Unplan(plan.Amount) // another process was quicker; ours was never sent
 		p.land()
 		return false, nil
 	}
@@ -166,13 +166,8 @@ func (s *Session) enter(ctx context.Context, account *ledger.Account, word func(
 	after = account.State()
 	s.recordProof(ctx, after, rise)
 	s.tellNews(ctx, before, after)
-	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
-		s.ledger.Unmined(t)
-	}
+	s.ledger.Correct(before, after)
 	if after.Phase() == channel.Closed && before.Phase() != channel.Closed {
-		if before.Phase() == channel.Opening && !after.Confirmed {
-			s.ledger.Unmined(before.Opening)
-		}
 		s.unhint(after.Scope.Origin, after.ID)
 		s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: Refunded})
 	}
@@ -229,12 +224,12 @@ func (p *payment) topUp(ctx context.Context, account *ledger.Account, need rule.
 	}
 	if !state.ToppingUp.Pending() {
 		now := view()
-		plan, err := p.s.ledger.Reserve(ctx, account.State().Scope, &now, need, p.known.offer.Suggested)
+		plan, err := p.s.ledger.Plan(ctx, p.terms, account.State().Scope, &now, need, p.known.offer.Suggested)
 		if err != nil || plan.Step != rule.TopUp {
 			return err // nil: it is covered by now
 		}
 		if state, err = p.prepareTopUp(ctx, account, now.Deposit, plan.Amount); err != nil {
-			p.s.ledger.Unreserve(plan.Amount)
+			p.s.ledger.Unplan(plan.Amount)
 			if errors.Is(err, errOvertaken) {
 				return nil
 			}

@@ -29,11 +29,11 @@ type payment struct {
 	approved voucher.Amount
 	mayFund  bool // the policy agreed to fund a channel, too
 
-	known   *known          // the challenge being answered; nil while nothing is to be paid
-	account *ledger.Account // the channel it is paid from
-	claim   *ledger.Claim   // what stands for it in the ledger
-	signed  voucher.Signed  // the voucher to present
-	opening *flight         // held while the request carries the opening transaction
+	known   *known              // the challenge being answered; nil while nothing is to be paid
+	account *ledger.Account     // the channel it is paid from
+	claim   *ledger.Reservation // what stands for it in the ledger
+	signed  voucher.Signed      // the voucher to present
+	opening *flight             // held while the request carries the opening transaction
 	openTx  []byte
 
 	paid                            int            // how often it was sent with a credential
@@ -63,7 +63,7 @@ func (s *Session) pay(req *http.Request, base http.RoundTripper) (*http.Response
 	if p.terms, p.termsErr = s.terms(req.Context(), origin); originErr != nil {
 		p.termsErr = originErr // nothing is paid; a free answer goes through
 	}
-	ctx := ledger.Within(withPayment(req.Context(), p.info), p.terms)
+	ctx := withPayment(req.Context(), p.info)
 	defer p.land()
 	if p.s.keeps() {
 		p.start = time.Now()
@@ -117,13 +117,14 @@ func (p *payment) present(ctx context.Context) {
 
 // first gets the first voucher of this request. Where a redirect led here, the price that was released there is asked for in
 // its place: all of it is one request of the caller's, whose price is authorized once.
-func (p *payment) first(ctx context.Context, a *ledger.Account, o channel.Offer) (*ledger.Claim, voucher.Signed, error) {
+func (p *payment) first(ctx context.Context, a *ledger.Account, o channel.Offer) (*ledger.Reservation, voucher.Signed, error) {
 	for resp := p.out.req.Response; resp != nil && resp.Request != nil; resp = resp.Request.Response {
 		if before := PaymentOf(resp); before != nil && before.left != nil && before.left.Account() == a {
-			return a.Follow(ctx, before.left, ask(o))
+			signed, err := before.left.Decide(ctx, ask(o))
+			return before.left, signed, err
 		}
 	}
-	return a.Issue(ctx, ask(o))
+	return a.Reserve(ctx, p.terms, ask(o))
 }
 
 // ask is what one unit of an offer costs.
@@ -142,7 +143,9 @@ func (p *payment) send(ctx context.Context) (*http.Response, error) {
 	p.paid++
 	v1Stream := p.known.offer.Protocol == voucher.V1 && p.openTx == nil && wantsStream(p.out.req.Header)
 	resp, wrote, err := p.out.send(ctx, header{p.known.challenge.CredentialHeader(), value}, "", v1Stream)
-	p.info.sent = p.info.sent || wrote
+	if p.info.sent = p.info.sent || wrote; wrote {
+		p.terms.Charge.Sent()
+	}
 	return resp, err
 }
 

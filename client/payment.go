@@ -29,7 +29,7 @@ type Payment struct {
 	Err error
 
 	sent bool
-	left *ledger.Claim // released when the answer was a redirect: the request may go on there
+	left *ledger.Reservation // released when the answer was a redirect: the request may go on there
 
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt

@@ -54,7 +54,7 @@ func (p *payment) prepare(ctx context.Context, k *known) error {
 // price counts once.
 func (p *payment) issue(ctx context.Context) (err error) {
 	if p.claim != nil {
-		p.signed, err = p.account.Renew(ctx, p.claim, ask(p.known.offer))
+		p.signed, err = p.claim.Decide(ctx, ask(p.known.offer))
 		return err
 	}
 	claim, signed, err := p.first(ctx, p.account, p.known.offer)

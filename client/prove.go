@@ -6,7 +6,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -40,7 +39,7 @@ func (s *Session) Agree(ctx context.Context, id common.Hash, amount voucher.Amou
 	if err != nil {
 		return account.State().Info(), err
 	}
-	claim, signed, err := account.Issue(ledger.Within(ctx, terms), rule.Request{Price: amount})
+	claim, signed, err := account.Reserve(ctx, terms, rule.Request{Price: amount})
 	if err != nil {
 		return account.State().Info(), &Error{Op: "agree", Outcome: Refused, Origin: origin, ChannelID: id, Price: amount, Err: err}
 	}

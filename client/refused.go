@@ -124,7 +124,7 @@ func (p *payment) again(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	signed, err := p.account.Again(ctx, p.claim, p.signed.Cumulative)
+	signed, err := p.claim.Again(ctx, p.signed.Cumulative)
 	switch {
 	case errors.Is(err, channel.ErrSpent):
 		if learned, err := p.remind(ctx); learned || err != nil {

@@ -118,7 +118,7 @@ func gate(b *testing.B, s store.Store, ahead uint64) {
 	b.ResetTimer()
 	took, asks, start := []time.Duration(nil), uint64(0), time.Now()
 	for b.Loop() {
-		c, _, err := a.Issue(b.Context(), rule.Request{Price: u(price)})
+		c, _, err := a.Reserve(b.Context(), ledger.Terms{Limits: l.Limits()}, rule.Request{Price: u(price)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits,
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		c, _, err := a.Issue(b.Context(), rule.Request{Price: u(100)})
+		c, _, err := a.Reserve(b.Context(), a.Terms(), rule.Request{Price: u(100)})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func BenchmarkGateTogether(b *testing.B) {
 	b.SetParallelism(32)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			c, _, err := a.Issue(b.Context(), rule.Request{Price: u(100)})
+			c, _, err := a.Reserve(b.Context(), a.Terms(), rule.Request{Price: u(100)})
 			if err != nil {
 				b.Error(err)
 				return

@@ -17,23 +17,23 @@ import (
 func TestRenewIsOneClaim(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
-	c, v, err := a.Issue(t.Context(), price(100))
+	c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	assert.True(t, c.Without().Claimed.IsZero())
 	assert.Equal(t, u(100), a.State().Claimed)
-	same, err := a.Renew(t.Context(), c, price(100))
+	same, err := c.Decide(t.Context(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, v, same)
 	assert.Equal(t, u(100), a.State().Asked())
-	_, err = a.Again(t.Context(), c, v.Cumulative)
+	_, err = c.Again(t.Context(), v.Cumulative)
 	require.ErrorIs(t, err, channel.ErrSpent, "its price has raised the ceiling already")
-	dearer, err := a.Renew(t.Context(), c, price(130))
+	dearer, err := c.Decide(t.Context(), price(130))
 	require.NoError(t, err)
 	assert.Equal(t, u(130), dearer.Cumulative)
 	assert.Equal(t, u(130), c.Price())
 
 	b.judge.fail.Store(true)
-	_, err = a.Renew(t.Context(), c, price(500))
+	_, err = c.Decide(t.Context(), price(500))
 	require.Error(t, err)
 	assert.Equal(t, u(130), c.Price(), "what was not signed was not asked")
 	assert.Equal(t, u(130), a.State().Claimed)
@@ -52,9 +52,9 @@ func TestWhatThePayeeTook(t *testing.T) {
 // it.
 func TestAloneOnAChannel(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
-	c1, _, err := a.Issue(t.Context(), price(10))
+	c1, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
-	c2, _, err := a.Issue(t.Context(), price(10))
+	c2, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
 	var pieces atomic.Uint64
 	c2.Stream(u(10), pieces.Load)
@@ -68,19 +68,19 @@ func TestAloneOnAChannel(t *testing.T) {
 func TestAStreamThatTookForeignCredit(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
-	stream, _, err := a.Issue(t.Context(), price(10))
+	stream, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
 	var pieces atomic.Uint64
 	stream.Stream(u(10), pieces.Load)
-	request, v, err := a.Issue(t.Context(), price(50))
+	request, v, err := a.Reserve(t.Context(), a.Terms(), price(50))
 	require.NoError(t, err)
 	require.Equal(t, u(60), v.Cumulative)
 	pieces.Store(4) // three of them from the request's fifty
-	v, err = a.Again(t.Context(), request, v.Cumulative)
+	v, err = request.Again(t.Context(), v.Cumulative)
 	require.NoError(t, err)
 	assert.Equal(t, u(90), v.Cumulative)
 	assert.Equal(t, u(40), stream.Price())
-	_, err = a.Again(t.Context(), request, v.Cumulative)
+	_, err = request.Again(t.Context(), v.Cumulative)
 	assert.ErrorIs(t, err, channel.ErrSpent)
 }
 
@@ -90,7 +90,7 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
 	b := newBench(t, l)
-	p, err := b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
 	tx := rule.Funding{Amount: p.Amount, Raw: []byte{1}}
 	b.Leave(tx, p.Amount)
@@ -110,9 +110,9 @@ func TestASignerThatPanics(t *testing.T) {
 	b.Ledger = b.with(k)
 	a := b.open(t, 1000)
 	k.now.Store(true)
-	assert.Panics(t, func() { _, _, _ = a.Issue(context.Background(), price(10)) })
+	assert.Panics(t, func() { _, _, _ = a.Reserve(context.Background(), a.Terms(), price(10)) })
 	k.now.Store(false)
-	_, v, err := a.Issue(t.Context(), price(10))
+	_, v, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
 	assert.False(t, u(20).Less(v.Cumulative))
 }

@@ -102,6 +102,9 @@ func (b *bench) again() *bench {
 	return &n
 }
 
+// terms are those of a request that is held to the session's own limits.
+func (b *bench) terms() ledger.Terms { return ledger.Terms{Limits: b.Limits()} }
+
 // with is a ledger of the same store and limits under another signer.
 func (b *bench) with(s voucher.Signer) *ledger.Ledger { return ledger.New(b.store, s, b.Limits()) }
 
@@ -130,7 +133,7 @@ func TestGateStoresThenSigns(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
 	for n := uint64(1); n <= 3; n++ {
-		c, v, err := a.Issue(t.Context(), price(100))
+		c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		assert.Equal(t, u(100*n), v.Cumulative)
 		assert.NoError(t, voucher.Verify(a.State().Domain(), v, b.scope.Signer))
@@ -145,12 +148,12 @@ func TestSteadyRequestSignsAndWritesNothing(t *testing.T) {
 	l.Ahead = u(6400)
 	b := newBench(t, l)
 	a := b.open(t, 100_000)
-	c, first, err := a.Issue(t.Context(), price(100))
+	c, first, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	c.Keep()
 	puts, signed := b.store.puts.Load(), b.judge.asked.Load()
 	for range 64 {
-		c, v, err := a.Issue(t.Context(), price(100))
+		c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		assert.Equal(t, first, v)
 		c.Keep()
@@ -169,17 +172,17 @@ func TestBrokenWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, lim)
 			a := b.open(t, 1000)
-			c, _, err := a.Issue(t.Context(), price(100))
+			c, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 			require.NoError(t, err)
 			c.Keep()
 			breaks(b.store).Store(true)
 			before := b.judge.asked.Load()
-			_, _, err = a.Issue(t.Context(), price(100))
+			_, _, err = a.Reserve(t.Context(), a.Terms(), price(100))
 			require.ErrorIs(t, err, ledger.ErrStore)
 			require.ErrorIs(t, err, errDisk)
 			assert.Equal(t, before, b.judge.asked.Load(), "nothing was signed")
 			breaks(b.store).Store(false)
-			_, v, err := a.Issue(t.Context(), price(100))
+			_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 			require.NoError(t, err)
 			assert.Equal(t, u(200), v.Cumulative, "the failed ask was not counted")
 			assert.Equal(t, u(200), a.State().Authorized())
@@ -191,10 +194,10 @@ func TestSignerFailureKeepsTheCeilingAsCredit(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
 	b.judge.fail.Store(true)
-	_, _, err := a.Issue(t.Context(), price(100))
+	_, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.ErrorContains(t, err, "the key is locked")
 	b.judge.fail.Store(false)
-	_, v, err := a.Issue(t.Context(), price(100))
+	_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(100), v.Cumulative)
 	assert.Equal(t, u(100), a.State().Authorized())
@@ -211,7 +214,7 @@ func TestWaitingOrdersShareOneVoucher(t *testing.T) {
 	var wg sync.WaitGroup
 	issue := func() {
 		defer wg.Done()
-		_, v, err := a.Issue(context.Background(), price(100))
+		_, v, err := a.Reserve(context.Background(), a.Terms(), price(100))
 		assert.NoError(t, err)
 		got <- v
 	}
@@ -244,7 +247,7 @@ func TestWaitingObeysTheContext(t *testing.T) {
 	b.judge.stall = make(chan struct{})
 	first := make(chan error, 1)
 	go func() {
-		_, _, err := a.Issue(context.Background(), price(100))
+		_, _, err := a.Reserve(context.Background(), a.Terms(), price(100))
 		first <- err
 	}()
 	for b.judge.asked.Load() == 0 {
@@ -253,7 +256,7 @@ func TestWaitingObeysTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error, 1)
 	go func() {
-		_, _, err := a.Issue(ctx, price(100))
+		_, _, err := a.Reserve(ctx, a.Terms(), price(100))
 		second <- err
 	}()
 	for a.Waiting() == 0 {
@@ -273,11 +276,11 @@ func TestCancelledLeaderDoesNotFailTheRest(t *testing.T) {
 	b.judge.stall = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { _, _, err := a.Issue(ctx, price(100)); first <- err }()
+	go func() { _, _, err := a.Reserve(ctx, a.Terms(), price(100)); first <- err }()
 	for b.judge.asked.Load() == 0 {
 		yieldTo()
 	}
-	go func() { _, _, err := a.Issue(context.Background(), price(100)); second <- err }()
+	go func() { _, _, err := a.Reserve(context.Background(), a.Terms(), price(100)); second <- err }()
 	for a.Waiting() == 0 {
 		yieldTo()
 	}
@@ -301,7 +304,7 @@ func TestTwoProcesses(t *testing.T) {
 				return
 			}
 			for range 50 {
-				c, _, err := a.Issue(context.Background(), price(10))
+				c, _, err := a.Reserve(context.Background(), a.Terms(), price(10))
 				if assert.NoError(t, err) {
 					c.Keep()
 				}
@@ -322,14 +325,14 @@ func TestReceiptsOfSharedChannelsFreeNothing(t *testing.T) {
 	a := b.open(t, 10_000)
 	other, err := b.again().Lookup(t.Context(), b.scope)
 	require.NoError(t, err)
-	_, _, err = a.Issue(t.Context(), price(100)) // under way
+	_, _, err = a.Reserve(t.Context(), a.Terms(), price(100)) // under way
 	require.NoError(t, err)
-	c, signed, err := other.Issue(t.Context(), price(100))
+	c, signed, err := other.Reserve(t.Context(), other.Terms(), price(100))
 	require.NoError(t, err)
 	require.Equal(t, u(200), signed.Cumulative)
 	require.NoError(t, c.Settle(t.Context(), channel.Report{Accepted: u(200), Spent: u(100)}))
 	assert.Equal(t, u(200), other.State().Claimed)
-	_, signed, err = other.Issue(t.Context(), price(100))
+	_, signed, err = other.Reserve(t.Context(), other.Terms(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(300), signed.Cumulative, "the 200 are for two")
 }
@@ -386,15 +389,15 @@ func TestBrokenWritesOfAnOpening(t *testing.T) {
 func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 10_000)
-	c1, _, err := a.Issue(t.Context(), price(100))
+	c1, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
-	c2, v2, err := a.Issue(t.Context(), price(100))
+	c2, v2, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	require.NoError(t, c1.Settle(t.Context(), channel.Report{Accepted: u(100), Spent: u(40)}))
 	assert.Equal(t, u(140), a.State().Claimed, "what is in flight stays claimed")
 	require.NoError(t, c2.Settle(t.Context(), channel.Report{Accepted: u(200), Spent: u(80)}))
 	assert.Equal(t, u(80), a.State().Claimed)
-	_, v3, err := a.Issue(t.Context(), price(100))
+	_, v3, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, v2, v3, "the credit is used before anything new is signed")
 
@@ -406,17 +409,17 @@ func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 func TestAgainClimbsAndThenGivesUp(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 10_000)
-	c, v, err := a.Issue(t.Context(), price(100))
+	c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
-	_, err = a.Again(t.Context(), c, v.Cumulative)
+	_, err = c.Again(t.Context(), v.Cumulative)
 	assert.ErrorIs(t, err, channel.ErrSpent)
 	c.Release()
-	c, v, err = a.Issue(t.Context(), price(100))
+	c, v, err = a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
-	v2, err := a.Again(t.Context(), c, v.Cumulative)
+	v2, err := c.Again(t.Context(), v.Cumulative)
 	require.NoError(t, err)
 	assert.Equal(t, u(200), v2.Cumulative)
-	_, err = a.Again(t.Context(), c, v2.Cumulative)
+	_, err = c.Again(t.Context(), v2.Cumulative)
 	assert.ErrorIs(t, err, channel.ErrSpent)
 }
 
@@ -425,21 +428,21 @@ func TestStreamCountsWhatItBrought(t *testing.T) {
 	l.Ahead = u(50)
 	b := newBench(t, l)
 	a := b.open(t, 10_000)
-	c, v, err := a.Issue(t.Context(), price(10))
+	c, v, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
 	require.Equal(t, u(60), v.Cumulative)
 	var pieces atomic.Uint64
 	c.Stream(u(10), pieces.Load)
 	pieces.Store(6)
-	v, err = a.More(t.Context(), c, u(70))
+	v, err = c.More(t.Context(), u(70))
 	require.NoError(t, err)
 	assert.Equal(t, u(120), v.Cumulative, "six pieces and one more, and Ahead")
 	assert.Equal(t, u(70), c.Price())
-	same, err := a.More(t.Context(), c, u(90))
+	same, err := c.More(t.Context(), u(90))
 	require.NoError(t, err)
 	assert.Equal(t, v, same)
 	var desync *channel.DesyncError
-	_, err = a.More(t.Context(), c, u(9000))
+	_, err = c.More(t.Context(), u(9000))
 	assert.ErrorAs(t, err, &desync)
 	pieces.Store(7)
 	c.Keep()
@@ -449,7 +452,7 @@ func TestStreamCountsWhatItBrought(t *testing.T) {
 func TestCloseVoucher(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 10_000)
-	c, _, err := a.Issue(t.Context(), price(100))
+	c, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	require.NoError(t, c.Settle(t.Context(), channel.Report{Accepted: u(100), Spent: u(70)}))
 	v, err := a.CloseVoucher(t.Context(), voucher.Amount{})
@@ -477,7 +480,7 @@ func TestCloseVoucherIsNobodyElses(t *testing.T) {
 	ask := func(i int) func() {
 		return func() {
 			var err error
-			_, got[i], err = a.Issue(context.Background(), price(100))
+			_, got[i], err = a.Reserve(context.Background(), a.Terms(), price(100))
 			assert.NoError(t, err)
 		}
 	}
@@ -508,7 +511,7 @@ func TestFlushWritesExactNumbers(t *testing.T) {
 	b := newBench(t, l)
 	a := b.open(t, 10_000)
 	for range 5 {
-		c, _, err := a.Issue(t.Context(), price(100))
+		c, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		c.Keep()
 	}
@@ -519,7 +522,7 @@ func TestFlushWritesExactNumbers(t *testing.T) {
 	after, err := b.again().Account(t.Context(), a.ID())
 	require.NoError(t, err)
 	assert.Equal(t, u(500), after.State().Claimed)
-	_, v, err := after.Issue(t.Context(), price(100))
+	_, v, err := after.Reserve(t.Context(), after.Terms(), price(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(1100), v.Cumulative, "the voucher of before serves on")
 	assert.EqualValues(t, 1, b.judge.asked.Load())
@@ -565,15 +568,15 @@ func TestReserveHoldsTheTotal(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
 	b := newBench(t, l)
-	p, err := b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
 	assert.Equal(t, rule.Plan{Step: rule.Fund, Amount: u(100)}, p)
-	p, err = b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
+	p, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(50), p.Amount)
-	_, err = b.Reserve(t.Context(), b.scope, nil, price(10), u(100))
+	_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
 	assert.ErrorIs(t, err, channel.ErrLimit)
-	b.Unreserve(u(50))
+	b.Unplan(u(50))
 	assert.Equal(t, u(100), b.Funded())
 }
 

@@ -14,7 +14,7 @@ import (
 
 // asked is one ask of a session on its way: sent, charged for, answered.
 type asked struct {
-	claim *ledger.Claim
+	claim *ledger.Reservation
 	due   voucher.Amount
 	word  channel.Report // of the answer; zero while it was not charged
 }
@@ -49,7 +49,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 					o.word = channel.Report{Accepted: accepted, Spent: total}
 					return true
 				}
-				v, err := account(i).Again(t.Context(), o.claim, o.due)
+				v, err := o.claim.Again(t.Context(), o.due)
 				if err != nil {
 					require.ErrorIs(t, err, channel.ErrSpent)
 					return false
@@ -67,7 +67,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 			i := rapid.IntRange(0, len(all)-1).Draw(r, "session")
 			switch what := rapid.IntRange(0, 9).Draw(r, "what"); {
 			case what < 4 || len(waiting[i]) == 0:
-				c, v, err := account(i).Issue(t.Context(), price(10))
+				c, v, err := account(i).Reserve(t.Context(), b.terms(), price(10))
 				require.NoError(t, err)
 				waiting[i] = append(waiting[i], &asked{claim: c, due: v.Cumulative})
 			case what == 9:

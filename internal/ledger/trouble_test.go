@@ -23,7 +23,7 @@ func TestOneOfABatchGivesUp(t *testing.T) {
 		a := b.open(t, 1000)
 		b.judge.stall = make(chan struct{})
 		issue := func(ctx context.Context, done chan<- error) {
-			_, _, err := a.Issue(ctx, price(100))
+			_, _, err := a.Reserve(ctx, a.Terms(), price(100))
 			done <- err
 		}
 		first, second, third := make(chan error, 1), make(chan error, 1), make(chan error, 1)
@@ -74,7 +74,7 @@ func TestNothingWorksWithoutTheStore(t *testing.T) {
 	cancel()
 	assert.NoError(t, a.Update(t.Context(), rule.State.Acknowledged))
 	assert.Equal(t, b.scope.Signer, b.Signer())
-	c, _, err := a.Issue(t.Context(), price(1))
+	c, _, err := a.Reserve(t.Context(), a.Terms(), price(1))
 	require.NoError(t, err)
 	assert.Equal(t, a, c.Account())
 	for range 64 { // a free turn and a dead context: either may be seen first
@@ -100,17 +100,17 @@ func TestRecordsUnderFoot(t *testing.T) {
 	a2, err := b2.Account(t.Context(), a.ID())
 	require.NoError(t, err)
 	before := b.judge.asked.Load()
-	_, _, err = a2.Issue(t.Context(), price(1))
+	_, _, err = a2.Reserve(t.Context(), a2.Terms(), price(1))
 	require.ErrorIs(t, err, ledger.ErrStore)
-	require.ErrorContains(t, err, "all the time")
-	require.ErrorContains(t, a2.Update(t.Context(), rule.State.Abandoned), "all the time")
+	require.ErrorContains(t, err, "too many concurrent updates")
+	require.ErrorContains(t, a2.Update(t.Context(), rule.State.Abandoned), "too many concurrent updates")
 	assert.Equal(t, before, b.judge.asked.Load())
 
 	_, rev, err := b.store.Get(t.Context(), rule.StateKey(a.ID()))
 	require.NoError(t, err)
 	_, err = b.store.Put(t.Context(), rule.StateKey(a.ID()), []byte(`{"version":2}`), rev)
 	require.NoError(t, err)
-	_, _, err = a.Issue(t.Context(), price(1))
+	_, _, err = a.Reserve(t.Context(), a.Terms(), price(1))
 	require.ErrorIs(t, err, channel.ErrRecord)
 	assert.Equal(t, before, b.judge.asked.Load())
 }

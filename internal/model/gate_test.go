@@ -62,7 +62,7 @@ type process struct {
 // ask is what a caller agreed to, and the claim that stands for it.
 type ask struct {
 	p        *process
-	claim    *ledger.Claim
+	claim    *ledger.Reservation
 	price    voucher.Amount // the highest that it was decided with
 	unit     voucher.Amount // of a stream; zero for a request
 	mores    uint64
@@ -71,6 +71,9 @@ type ask struct {
 	ended    bool
 	released bool
 }
+
+// terms hold a request to the limits of the history.
+func (g *gate) terms() ledger.Terms { return ledger.Terms{Limits: g.lim} }
 
 // agreed is the most that a caller gave away with it.
 func (g *gate) agreed(a *ask) voucher.Amount {
@@ -267,7 +270,7 @@ func (g *gate) together(p *process) {
 			wg.Go(func() {
 				defer cancel()
 				defer func() { panics[i+1] = recover() }()
-				a.claim, signed[i+1], errs[i+1] = p.account.Issue(ctx, rule.Request{Price: a.price})
+				a.claim, signed[i+1], errs[i+1] = p.account.Reserve(ctx, g.terms(), rule.Request{Price: a.price})
 			})
 			synctest.Wait()
 			if leaves[i+1] {
@@ -278,7 +281,7 @@ func (g *gate) together(p *process) {
 	}
 	func() {
 		defer func() { panics[0] = recover() }()
-		asks[0].claim, signed[0], errs[0] = p.account.Issue(context.Background(), rule.Request{Price: asks[0].price})
+		asks[0].claim, signed[0], errs[0] = p.account.Reserve(context.Background(), g.terms(), rule.Request{Price: asks[0].price})
 	}()
 	wg.Wait()
 	for _, r := range panics {

@@ -72,7 +72,7 @@ func (g *gate) stepOf(p *process, depth int) {
 		case 13:
 			w := channel.Report{Accepted: g.word(), Spent: g.word()}
 			g.note("%d hears %s of %s", g.index(p), w.Spent, w.Accepted)
-			var c *ledger.Claim
+			var c *ledger.Reservation
 			if a := g.open(p, false); a != nil && g.draw(2, "on an answer") == 1 {
 				c = a.claim
 			}
@@ -105,7 +105,7 @@ func (g *gate) issue(ctx context.Context, p *process) {
 	if rule.Of(g.lim).CheckPrice(a.price) == nil {
 		g.asks = append(g.asks, a)
 	}
-	claim, signed, err := p.account.Issue(ctx, want)
+	claim, signed, err := p.account.Reserve(ctx, g.terms(), want)
 	g.note("  %d: %s, %v", g.index(p), signed.Cumulative, err)
 	if err == nil {
 		g.issued(signed)
@@ -120,10 +120,10 @@ func (g *gate) renew(ctx context.Context, p *process) {
 		if a.p == p && a.released && g.draw(2, "follow") == 1 {
 			g.note("%d follows %s with %s", g.index(p), a.price, price)
 			g.costs(a, price)
-			claim, signed, err := p.account.Follow(ctx, a.claim, rule.Request{Price: price})
+			signed, err := a.claim.Decide(ctx, rule.Request{Price: price})
 			g.decided(a, signed, err)
 			if err == nil {
-				a.claim, a.ended, a.released = claim, false, false
+				a.ended, a.released = false, false
 			}
 			return
 		}
@@ -131,7 +131,7 @@ func (g *gate) renew(ctx context.Context, p *process) {
 	if a := g.open(p, false); a != nil && a.unit.IsZero() {
 		g.note("%d asks for %s in place of %s", g.index(p), price, a.price)
 		g.costs(a, price)
-		signed, err := p.account.Renew(ctx, a.claim, rule.Request{Price: price})
+		signed, err := a.claim.Decide(ctx, rule.Request{Price: price})
 		g.decided(a, signed, err)
 	}
 }
@@ -162,7 +162,7 @@ func (g *gate) again(ctx context.Context, p *process) {
 		presented = presented.SubFloor(u(100))
 	}
 	g.note("%d is refused %s for %s", g.index(p), presented, a.price)
-	signed, err := p.account.Again(ctx, a.claim, presented)
+	signed, err := a.claim.Again(ctx, presented)
 	g.decided(a, signed, err)
 }
 
@@ -185,7 +185,7 @@ func (g *gate) more(ctx context.Context, p *process) {
 	required := g.word()
 	a.mores++
 	g.note("%d: a stream of %s brought %d and requires %s", g.index(p), a.unit, a.events, required)
-	signed, err := p.account.More(ctx, a.claim, required)
+	signed, err := a.claim.More(ctx, required)
 	g.decided(a, signed, err)
 }
 

@@ -12,7 +12,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		file: "internal/ledger/books.go", from: `next = next.Noted(a.state, now)`, to: ``, tests: []string{"internal/ledger"},
+		file: "internal/ledger/issue.go", from: `next = next.Noted(s, now)`, to: ``, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
@@ -20,19 +20,19 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
-		file: "internal/ledger/books.go", from: `if was, ok := b.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {`, to: `if was, ok := b.rows[s.ID]; (!ok && len(b.rows) == 0) || ok && !s.Authorized().Less(was.total) {`, tests: []string{"internal/ledger"},
+		file: "internal/ledger/windows.go", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !s.Authorized().Less(was.total) {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
-		file: "internal/ledger/books.go", from: `due := !start.Before(b.next)`, to: `due := false`, tests: []string{"internal/ledger", "client"},
+		file: "internal/ledger/windows.go", from: `case w.listed && now.Before(w.next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "budget: another origin's payments count here", breaks: "a limit of an origin is about that origin",
-		file: "internal/ledger/books.go", from: `if r.origin == scope.Origin {`, to: `if true {`, tests: []string{"internal/ledger"},
+		file: "internal/ledger/rooms.go", from: `if r.origin == origin {`, to: `if true {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a payee's payments elsewhere do not count", breaks: "a limit of a payee is about all its origins",
-		file: "internal/ledger/books.go", from: `if r.payee == scope.Payee {`, to: `if r.payee == scope.Payee && r.origin == scope.Origin {`, tests: []string{"internal/ledger"},
+		file: "internal/ledger/rooms.go", from: `if r.payee == payee {`, to: `if r.payee == payee && r.origin == origin {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
@@ -41,17 +41,13 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a run is not charged", breaks: "a run costs its budget at most",
-		file: "internal/ledger/run.go", from: `if !forced && from.Less(to) && r.limit.Less(used) {`, to: `if false {`, tests: []string{"internal/ledger", "client"},
+		file: "internal/ledger/budget.go", from: `if more.IsZero() || !b.amount.Less(wanted) {`, to: `if true {`, tests: []string{"internal/ledger", "client"},
 	},
 	{
-		name: "budget: a refused run spends the one around it", breaks: "a refusal takes nothing",
-		file: "internal/ledger/run.go", from: `		_ = r.parent.move(to, from, true)
-`, to: ``, tests: []string{"internal/ledger"},
-	},
-	{
-		name: "budget: a released price stays with the run", breaks: "what certainly was not charged is given back",
-		file: "internal/ledger/account.go", from: `	c.refund()
-`, to: ``, tests: []string{"internal/ledger"},
+		name: "budget: the budget around a run is not charged", breaks: "a budget within another spends both",
+		file: "internal/ledger/budget.go", from: `for ; b != nil; b = b.parent {
+			if !slices`, to: `for ; b != nil; b = nil {
+			if !slices`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a context may raise", breaks: "a context raises only what the owner allows",

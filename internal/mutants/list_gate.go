@@ -16,11 +16,12 @@ var theRecord = []defect{
 	},
 	{
 		name: "record: another session's number lowers ours", breaks: "nothing that either side signed is lowered",
-		file: "internal/rule/rebase.go", from: `out := stored.signedBefore(s.Signed)`, to: `out := stored`, tests: inRule,
+		file: "internal/rule/fold.go", from: `	s = s.signedBefore(a.Signed)
+`, to: ``, tests: inRule,
 	},
 	{
 		name: "record: asks of two sessions do not add up", breaks: "what both sessions ask for is counted",
-		file: "internal/rule/rebase.go", from: `if stored.asked == base.asked && stored.Claimed == base.Claimed {`, to: `if true {`, tests: inRule,
+		file: "internal/rule/fold.go", from: `s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)`, to: `s.asked = s.asked.Max(a.Asked.SubFloor(a.Withdrawn))`, tests: inRule,
 	},
 	{
 		name: "record: origin left out of the scope", breaks: "two origins do not share a channel",
@@ -40,65 +41,71 @@ var theRecord = []defect{
 var theGate = []defect{
 	{
 		name: "gate: sign before store", breaks: "a signature never exists above the stored number",
-		file: "internal/ledger/issue.go", from: `		if raised {
-`, to: `		if raised {
+		file: "internal/ledger/issue.go", from: `		if w != nil {
+`, to: `		if w != nil {
 			if _, err := a.ledger.signer.SignVoucher(ctx, a.domain, voucher.Voucher{ChannelID: a.id, Cumulative: due}); err != nil {
-				a.fail(batch, err)
+				a.fail(ctx, err)
 				return
 			}
 `, tests: inLedger,
 	},
 	{
 		name: "gate: nothing stored", breaks: "the number is durable before anything is signed",
-		file: "internal/ledger/issue.go", from: `		if raised {
-`, to: `		a.saved = a.state
-		if raised && false {
+		file: "internal/ledger/issue.go", from: `		if w != nil {
+`, to: `		if w != nil {
+			a.mu.Lock()
+			a.rebase(w.state, a.rev, w.counts)
+			a.mu.Unlock()
+			w = nil
+		}
+		if w != nil {
 `, tests: inLedger,
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
-		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
-`, to: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
+		file: "internal/ledger/record.go", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+`, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 	if errors.Is(err, store.ErrConflict) {
-		newRev, err = rev, nil
+		rev, err = a.rev, nil
 	}
 `, tests: inLedger,
 	},
 	{
 		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
-		file: "internal/ledger/account.go", from: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
-`, to: `newRev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, rev)
+		file: "internal/ledger/record.go", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+`, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
-		newRev, err = rev, nil
+		rev, err = a.rev, nil
 	}
 `, tests: inLedger,
 	},
 	{
 		name: "gate: failed write not read again", breaks: "after an unknown write the record is read before anything is decided",
-		file: "internal/ledger/account.go", from: `		a.stale = true
+		file: "internal/ledger/record.go", from: `		a.stale = true
 		if !errors.Is`, to: `		if !errors.Is`, tests: inLedger,
 	},
 	{
 		name: "gate: a write that worked is counted twice", breaks: "failed and unknown differ: a price counts once",
-		file: "internal/ledger/account.go", from: `if a.tried && rev != a.rev {`, to: `if false {`, tests: inLedger,
+		file: "internal/ledger/record.go", from: `if a.tried != nil && rev != a.rev {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
-		file: "internal/ledger/order.go", from: `a.state = a.state.Undo(*o.from, *o.to)`, to: `_ = o.from`, tests: inLedger,
+		file: "internal/ledger/queue.go", from: `		a.unclaim(d)
+		a.takeBack(`, to: `		a.takeBack(`, tests: inLedger,
 	},
 	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
-		file: "internal/ledger/order.go", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
+		file: "internal/ledger/queue.go", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
-		file: "internal/ledger/word.go", from: `		sum = sum.AddCapped(c.c.Price)
-`, to: `		_ = c
+		file: "internal/ledger/record.go", from: `		sum = sum.AddCapped(r.claim.Price)
+`, to: `		_ = r
 `, tests: inLedger,
 	},
 	{
 		name: "gate: a word of one request is taken for a running total", breaks: "the payee is owed nothing",
-		file: "internal/ledger/word.go", from: `was && older && c.since == a.newest`, to: `was && false`, tests: inLedger,
+		file: "internal/ledger/receipts.go", from: `if older && r.since == a.reports {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: what other sessions have in flight is forgotten", breaks: "the payee is owed nothing",
@@ -106,41 +113,44 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: what a word freed is freed twice", breaks: "two sessions free the same credit once",
-		file: "internal/rule/rebase.go", from: `.AddCapped(freed).SubFloor`, to: `.SubFloor`, tests: inLedger,
+		file: "internal/ledger/record.go", from: `		counted.Freed = a.added.Freed
+`, to: ``, tests: inLedger,
 	},
 	{
 		name: "gate: another session's voucher is a lie", breaks: "a word is judged by what is on record",
-		file: "internal/ledger/word.go", from: `!unknown() || a.refresh(ctx) == nil`, to: `true`, tests: inLedger,
+		file: "internal/ledger/receipts.go", from: `		return a.refresh(ctx)
+`, to: `		return nil
+`, tests: inLedger,
 	},
 	{
 		name: "gate: an answer that never came is free at once", breaks: "what may have been charged is counted",
-		file: "internal/ledger/word.go", from: `sum := a.kept.SubFloor(a.cleared)`, to: `var sum voucher.Amount`, tests: inLedger,
+		file: "internal/ledger/record.go", from: `sum := a.kept.SubFloor(a.cleared)`, to: `var sum voucher.Amount`, tests: inLedger,
 	},
 	{
 		name: "gate: an older word frees nothing", breaks: "what is claimed is what was charged, in whatever order the answers come",
-		file: "internal/ledger/word.go", from: `err != nil || !older {`, to: `true {`, tests: inLedger,
+		file: "internal/ledger/receipts.go", from: `err != nil || !older {`, to: `true {`, tests: inLedger,
 	},
 	{
 		name: "gate: alias kept on rebind", breaks: "one scope, one channel: the old name goes in the same write",
-		file: "internal/ledger/ledger.go", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
+		file: "internal/ledger/scopes.go", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "gate: another process's channel is overwritten", breaks: "a scope's channel is replaced only by who knows it",
-		file: "internal/ledger/ledger.go", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
+		file: "internal/ledger/scopes.go", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
 	},
 	{
 		name: "gate: another scope's record is read", breaks: "a record says whose it is, and is refused elsewhere",
-		file: "internal/ledger/ledger.go", from: ` || a.Scope != scope {`, to: ` {`, tests: inLedger,
+		file: "internal/ledger/scopes.go", from: ` || a.Scope != scope {`, to: ` {`, tests: inLedger,
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		file: "internal/ledger/ledger.go", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
+		file: "internal/ledger/scopes.go", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
-		file: "internal/ledger/ledger.go", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
+		file: "internal/ledger/funding.go", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
 	},
 }

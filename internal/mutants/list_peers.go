@@ -72,7 +72,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: resumed in a fresh process", breaks: "a channel in the store is used again",
-		file: "internal/ledger/ledger.go", from: `	return l.Account(ctx, a.ChannelID)
+		file: "internal/ledger/scopes.go", from: `	return l.Account(ctx, a.ChannelID)
 `, to: `	if l.accounts[a.ChannelID] == nil {
 		return nil, nil
 	}

@@ -37,11 +37,14 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: what a stream brings is not counted", breaks: "pieces that came are counted before a receipt is believed",
-		file: "internal/ledger/account.go", from: `a.state, c.c = a.state.Deliver(c.c, total.Min(c.terms.Limits.Stream))`, to: `_ = total`, tests: []string{"internal/ledger", "client"},
+		file: "internal/ledger/stream.go", from: `a.deliver(r, a.view.Signed)`, to: `_ = r`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "stream: what comes out of Ahead counts without a limit", breaks: "one streamed answer costs no more than Limits.Stream",
-		file: "internal/ledger/account.go", from: `a.state, c.c = a.state.Deliver(c.c, total.Min(c.terms.Limits.Stream))`, to: `a.state, c.c = a.state.Deliver(c.c, total)`, tests: inLedger,
+		file: "internal/ledger/stream.go", from: `	lim := rule.Of(r.terms.Limits)
+`, to: `	lim := rule.Of(r.terms.Limits)
+	lim.Stream = voucher.MaxAmount
+`, tests: inLedger,
 	},
 	{
 		name: "stream: what is counted signs", breaks: "counting what came signs nothing",

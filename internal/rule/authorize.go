@@ -189,18 +189,3 @@ func (s State) Release(c Claim) State {
 	s.Claimed = s.Claimed.SubFloor(c.Price)
 	return s
 }
-
-// Retract takes back an ask whose voucher was never made: nothing was signed for it, so nothing was
-// asked. A ceiling that is already durable stays.
-func (s State) Retract(c Claim) State {
-	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Asked)
-	return s
-}
-
-// Undo takes back what a decision counted, from before to after, where its voucher was never made. Others may
-// have been decided since. A ceiling that is already durable stays.
-func (s State) Undo(before, after State) State {
-	s.Claimed = s.Claimed.AddCapped(before.Claimed).SubFloor(after.Claimed)
-	s.asked = s.asked.AddCapped(before.asked).SubFloor(after.asked)
-	return s
-}

@@ -135,7 +135,7 @@ func TestOverdrawnStaysWithinLimits(t *testing.T) {
 func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
 	s, claim, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(100)}, wide)
 	require.NoError(t, err)
-	s = s.Retract(claim) // the signer refused
+	s = s.Fold(rule.Additions{Counts: rule.Counts{Released: claim.Price, Withdrawn: claim.Asked}}) // the signer refused
 	s, claim, due := pay(t, s, 100, wide)
 	require.Equal(t, u(100), due)
 	require.Equal(t, u(100), s.Asked())

@@ -29,9 +29,7 @@ func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, erro
 	}
 	s.Spent = w.Spent
 	if !s.Untrusted {
-		was := s.Claimed
 		s.Claimed = s.Claimed.Min(s.Spent.Max(s.Settled).AddCapped(inFlight))
-		s.freed = s.freed.AddCapped(was.SubFloor(s.Claimed))
 	}
 	return s, nil
 }

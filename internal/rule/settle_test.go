@@ -159,34 +159,6 @@ func replaceOnce(s, old, new string) []byte {
 	return []byte(s)
 }
 
-// TestRebase: what another process wrote, plus what happened here since.
-func TestRebase(t *testing.T) {
-	base, _, _ := pay(t, open(t, 10_000), 100, wide)
-	mine, _, _ := pay(t, base, 10, wide)
-	theirs, _, _ := pay(t, base, 20, wide)
-	got := mine.Rebase(theirs, base)
-	assert.Equal(t, u(130), got.Claimed)
-	assert.Equal(t, u(130), got.Asked())
-	assert.Equal(t, u(120), got.Authorized(), "the record's ceiling counts")
-	assert.Equal(t, u(120), got.Signed)
-
-	released := mine.Release(rule.Claim{Price: u(10)})
-	assert.Equal(t, u(120), released.Rebase(theirs, base).Claimed, "our own, so nobody else frees it")
-	freed, err := mine.Reconcile(channel.Report{Accepted: u(100), Spent: u(50)}, u(10))
-	require.NoError(t, err)
-	require.Equal(t, u(60), freed.Claimed)
-	merged := freed.Rebase(theirs, base)
-	assert.Equal(t, u(130), merged.Claimed, "the other may have freed the same")
-	assert.Equal(t, u(50), merged.Spent)
-	assert.Equal(t, u(60), freed.Rebase(base, base).Claimed, "the other wrote something else")
-
-	ahead := mine.Rebase(base, base)
-	assert.Equal(t, u(110), ahead.Authorized(), "a signature of ours is never forgotten, even by an older record")
-
-	confirmed := opening(t, 10).Acknowledged().Rebase(opening(t, 10), opening(t, 10))
-	assert.Equal(t, channel.Open, confirmed.Phase())
-}
-
 func TestNewRefusesAnotherScope(t *testing.T) {
 	for name, change := range map[string]func(*channel.Scope){
 		"payer":    func(s *channel.Scope) { s.Payer[0]++ },

@@ -45,8 +45,6 @@ type State struct {
 	Claimed voucher.Amount
 	// Writers are the sessions that had asks in flight when they last wrote the record.
 	Writers []Writer
-	// freed is what the payee's words lowered Claimed by since the record was read or written here. It is not stored.
-	freed voucher.Amount
 
 	// Deposit is what we put in, as far as known: our own funding transactions, corrected from the chain.
 	Deposit voucher.Amount

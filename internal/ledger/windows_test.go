@@ -67,32 +67,32 @@ func TestWindows(t *testing.T) {
 				require.NoError(t, own.Set(c.set, u(1000)))
 				b := newBench(t, own)
 				a := b.at(t, 1, here, 1)
-				claim, _, err := a.Issue(t.Context(), price(600))
+				claim, _, err := a.Reserve(t.Context(), a.Terms(), price(600))
 				require.NoError(t, err)
 				claim.Keep()
-				_, _, err = c.same(b, t).Issue(t.Context(), price(401))
+				_, _, err = c.same(b, t).Reserve(t.Context(), b.terms(), price(401))
 				assert.Equal(t, channel.LimitError{Limit: c.set, Wanted: u(1001), Allowed: u(1000), Left: u(400)}, over(t, err))
 				if c.other != nil {
-					_, _, err = c.other(b, t).Issue(t.Context(), price(401))
+					_, _, err = c.other(b, t).Reserve(t.Context(), b.terms(), price(401))
 					require.NoError(t, err)
 				}
-				_, _, err = a.Issue(t.Context(), price(400))
+				_, _, err = a.Reserve(t.Context(), a.Terms(), price(400))
 				require.NoError(t, err, "what is left")
-				_, _, err = a.Issue(t.Context(), price(1))
+				_, _, err = a.Reserve(t.Context(), a.Terms(), price(1))
 				require.ErrorIs(t, err, channel.ErrLimit)
 
 				// A restart remembers.
 				b = b.again()
 				a, err = b.Account(t.Context(), a.ID())
 				require.NoError(t, err)
-				_, _, err = a.Issue(t.Context(), price(1))
+				_, _, err = a.Reserve(t.Context(), a.Terms(), price(1))
 				require.ErrorIs(t, err, channel.ErrLimit)
 
 				time.Sleep(c.length - time.Minute)
-				_, _, err = a.Issue(t.Context(), price(1))
+				_, _, err = a.Reserve(t.Context(), a.Terms(), price(1))
 				require.ErrorIs(t, err, channel.ErrLimit)
 				time.Sleep(26 * time.Hour) // what thinning merges is freed late, never early
-				_, v, err := a.Issue(t.Context(), price(1000))
+				_, v, err := a.Reserve(t.Context(), a.Terms(), price(1000))
 				require.NoError(t, err)
 				assert.Equal(t, u(2000), v.Cumulative)
 			})
@@ -107,19 +107,19 @@ func TestReplaysCountOnce(t *testing.T) {
 	own.All.Hour = u(100)
 	b := newBench(t, own)
 	a := b.open(t, 10_000)
-	claim, v, err := a.Issue(t.Context(), price(100))
+	claim, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 	require.NoError(t, err)
 	for range 5 {
-		_, err = a.Renew(t.Context(), claim, price(100))
+		_, err = claim.Decide(t.Context(), price(100))
 		require.NoError(t, err)
-		_, err = a.Again(t.Context(), claim, u(0))
+		_, err = claim.Again(t.Context(), u(0))
 		require.NoError(t, err)
 		claim.Release()
-		claim, v, err = a.Issue(t.Context(), price(100))
+		claim, v, err = a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 	}
 	assert.Equal(t, u(100), v.Cumulative)
-	_, _, err = a.Issue(t.Context(), price(1))
+	_, _, err = a.Reserve(t.Context(), a.Terms(), price(1))
 	require.ErrorIs(t, err, channel.ErrLimit)
 }
 
@@ -130,12 +130,12 @@ func TestAheadShrinksToTheRoom(t *testing.T) {
 	b := newBench(t, own)
 	a := b.open(t, 10_000)
 	for range 2 {
-		c, v, err := a.Issue(t.Context(), price(100))
+		c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		assert.Equal(t, u(250), v.Cumulative)
 		c.Keep()
 	}
-	_, _, err := a.Issue(t.Context(), price(51))
+	_, _, err := a.Reserve(t.Context(), a.Terms(), price(51))
 	assert.Equal(t, channel.LimitError{Limit: "Origin.Day", Wanted: u(251), Allowed: u(250)}, over(t, err), "50 of it are authorized already")
 }
 
@@ -152,7 +152,7 @@ func TestBudgetsRace(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			for range 10 {
-				if c, _, err := accounts[i%4].Issue(context.Background(), price(10)); err == nil {
+				if c, _, err := accounts[i%4].Reserve(context.Background(), accounts[i%4].Terms(), price(10)); err == nil {
 					c.Keep()
 				} else if !errors.Is(err, channel.ErrLimit) {
 					t.Error(err)
@@ -180,14 +180,14 @@ func TestBudgetsOfTwoProcesses(t *testing.T) {
 		other := b.again()
 		mine, err := other.Account(t.Context(), shared.ID())
 		require.NoError(t, err)
-		_, _, err = apart.Issue(t.Context(), price(50))
+		_, _, err = apart.Reserve(t.Context(), apart.Terms(), price(50))
 		require.NoError(t, err)
 		time.Sleep(2 * time.Second)
-		_, _, err = mine.Issue(t.Context(), price(51))
+		_, _, err = mine.Reserve(t.Context(), mine.Terms(), price(51))
 		require.ErrorIs(t, err, channel.ErrLimit)
-		_, _, err = mine.Issue(t.Context(), price(30))
+		_, _, err = mine.Reserve(t.Context(), mine.Terms(), price(30))
 		require.NoError(t, err)
-		_, _, err = shared.Issue(t.Context(), price(21)) // its record is behind: the write conflicts, and is decided again
+		_, _, err = shared.Reserve(t.Context(), shared.Terms(), price(21)) // its record is behind: the write conflicts, and is decided again
 		require.ErrorIs(t, err, channel.ErrLimit)
 	})
 }
@@ -201,108 +201,17 @@ func TestNearIsTold(t *testing.T) {
 	var told []ledger.Near
 	b.OnNear = func(n ledger.Near) {
 		told = append(told, n)
-		_, _, err := a.Issue(t.Context(), price(1)) // it may pay itself
+		_, _, err := a.Reserve(t.Context(), a.Terms(), price(1)) // it may pay itself
 		require.NoError(t, err)
 	}
 	for range 9 {
-		c, _, err := a.Issue(t.Context(), price(100))
+		c, _, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		c.Keep()
 	}
 	require.Len(t, told, 1)
 	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(800), Allowed: u(1000), Left: u(300)}, told[0].Decision)
 	assert.Equal(t, a.ID(), told[0].ChannelID)
-}
-
-// TestRecordsThatCannotBeRead are nobody's budget; a store that cannot be read stops payments.
-func TestRecordsThatCannotBeRead(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 10_000)
-	_, err := b.store.Put(t.Context(), rule.StateKey(common.Hash{0xff}), []byte("{"), 0)
-	require.NoError(t, err)
-	_, _, err = a.Issue(t.Context(), price(1))
-	require.NoError(t, err)
-}
-
-// TestRuns: a run counts prices, gives back what was not charged, and spends those around it.
-func TestRuns(t *testing.T) {
-	own := lim
-	own.Ahead = u(500)
-	b := newBench(t, own)
-	a := b.open(t, 100_000)
-	outer := ledger.NewRun(u(300), nil)
-	inner := ledger.NewRun(u(250), outer)
-	in := ledger.Within(t.Context(), ledger.Terms{Limits: b.Limits(), Run: inner})
-	out := ledger.Within(t.Context(), ledger.Terms{Limits: b.Limits(), Run: outer})
-
-	c1, _, err := a.Issue(in, price(100))
-	require.NoError(t, err)
-	c2, _, err := a.Issue(in, price(100)) // no signature, no write: it counts all the same
-	require.NoError(t, err)
-	_, _, err = a.Issue(in, price(51))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(251), Allowed: u(250), Left: u(50)}, over(t, err))
-	assert.ErrorContains(t, err, "start the run with a larger budget")
-	assert.Equal(t, []voucher.Amount{u(50), u(100)}, []voucher.Amount{inner.Left(), outer.Left()})
-	c2.Release()
-	assert.Equal(t, []voucher.Amount{u(150), u(200)}, []voucher.Amount{inner.Left(), outer.Left()})
-	c1.Keep()
-	_, _, err = a.Issue(out, price(150))
-	require.NoError(t, err)
-	_, _, err = a.Issue(in, price(60))
-	assert.Equal(t, u(300), over(t, err).Allowed, "the outer one")
-	assert.Equal(t, []voucher.Amount{u(50), u(50)}, []voucher.Amount{inner.Left(), outer.Left()}, "and the inner one was not charged")
-
-	// Another price of the same ask counts in the place of the first.
-	c3, _, err := a.Issue(in, price(10))
-	require.NoError(t, err)
-	_, err = a.Renew(in, c3, price(50))
-	require.NoError(t, err)
-	assert.Equal(t, u(0), inner.Left())
-	_, err = a.Renew(in, c3, price(51))
-	require.ErrorIs(t, err, channel.ErrLimit)
-	assert.Equal(t, u(0), inner.Left())
-	_, err = a.Renew(in, c3, price(20))
-	require.NoError(t, err)
-	assert.Equal(t, u(30), inner.Left())
-}
-
-// TestRunOfAStream: pieces count as they come and as they are asked for.
-func TestRunOfAStream(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	run := ledger.NewRun(u(30), nil)
-	ctx := ledger.Within(t.Context(), ledger.Terms{Limits: lim, Run: run})
-	c, _, err := a.Issue(ctx, price(10))
-	require.NoError(t, err)
-	var pieces uint64
-	c.Stream(u(10), func() uint64 { return pieces })
-	pieces = 1
-	_, err = a.More(ctx, c, u(20))
-	require.NoError(t, err)
-	assert.Equal(t, u(10), run.Left())
-	pieces = 2
-	_, err = a.More(ctx, c, u(30))
-	require.NoError(t, err)
-	pieces = 3
-	_, err = a.More(ctx, c, u(40))
-	assert.Equal(t, channel.LimitBudget, over(t, err).Limit)
-	assert.Equal(t, u(30), a.State().Authorized())
-}
-
-// TestRunAfterTrouble: what was not signed is not charged.
-func TestRunAfterTrouble(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	run := ledger.NewRun(u(100), nil)
-	ctx := ledger.Within(t.Context(), ledger.Terms{Limits: lim, Run: run})
-	b.store.failed.Store(true)
-	_, _, err := a.Issue(ctx, price(60))
-	require.ErrorIs(t, err, ledger.ErrStore)
-	assert.Equal(t, u(100), run.Left())
-	b.store.failed.Store(false)
-	_, _, err = a.Issue(ctx, price(60))
-	require.NoError(t, err)
-	assert.Equal(t, u(40), run.Left())
 }
 
 // TestBudgetsHoldWhateverHappens: random asks, refusals, replays, restarts and waits, against a list of every rise.
@@ -346,12 +255,12 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 				time.Sleep(s.wait)
 				a := accounts[s.channel]
 				before, _ := a.State().Authorized().Uint64()
-				if c, v, err := a.Issue(t.Context(), price(s.price)); err == nil {
+				if c, v, err := a.Reserve(t.Context(), a.Terms(), price(s.price)); err == nil {
 					switch s.end {
 					case 0:
 						c.Release()
 					case 1:
-						_, _ = a.Again(t.Context(), c, v.Cumulative)
+						_, _ = c.Again(t.Context(), v.Cumulative)
 					default:
 						c.Keep()
 					}
@@ -394,8 +303,8 @@ func TestPanicBeforeADecision(t *testing.T) {
 	b := newBench(t, lim)
 	b.Ledger = ledger.New(&panicking{Store: b.store}, b.judge, lim)
 	a := b.open(t, 1000)
-	assert.Panics(t, func() { _, _, _ = a.Issue(context.Background(), price(10)) })
-	_, v, err := a.Issue(t.Context(), price(10))
+	assert.Panics(t, func() { _, _, _ = a.Reserve(context.Background(), a.Terms(), price(10)) })
+	_, v, err := a.Reserve(t.Context(), a.Terms(), price(10))
 	require.NoError(t, err)
 	assert.Equal(t, u(10), v.Cumulative)
 	assert.Equal(t, u(10), a.State().Claimed)

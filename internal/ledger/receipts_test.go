@@ -15,10 +15,10 @@ func says(accepted, spent uint64) channel.Report {
 }
 
 // issue asks for n prices of 10 and returns their claims, all in flight.
-func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Claim) {
+func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Reservation) {
 	t.Helper()
 	for range n {
-		c, _, err := a.Issue(t.Context(), price(10))
+		c, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
 		require.NoError(t, err)
 		all = append(all, c)
 	}

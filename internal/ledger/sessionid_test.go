@@ -13,17 +13,17 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// TestWhoIsNoMore: a session counts until its process is known to have ended, or for ten minutes after it last wrote.
-func TestWhoIsNoMore(t *testing.T) {
+// TestEndedSessions: a session counts until its process is known to have ended, or for ten minutes after it last wrote.
+func TestEndedSessions(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
 	require.NoError(t, cmd.Run())
-	mine := seat()
+	mine := sessionID()
 	dead := strings.Replace(mine, fmt.Sprint(" ", os.Getpid(), " "), fmt.Sprint(" ", cmd.Process.Pid, " "), 1)
-	require.NotEqual(t, mine, seat())
+	require.NotEqual(t, mine, sessionID())
 	require.NotEqual(t, mine, dead)
-	elsewhere := strings.Replace(dead, place(), "another machine", 1)
+	elsewhere := strings.Replace(dead, machine(), "another machine", 1)
 	const now = 10_000
 	for _, c := range []struct {
 		name  string

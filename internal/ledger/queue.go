@@ -1,0 +1,296 @@
+package ledger
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// decision is one question to the gate. Decisions that wait together are made together: one durable write and
+// one voucher, which covers them all.
+type decision struct {
+	// rule decides on a state and on the claim of the reservation, and returns the amount of the voucher that is to
+	// be presented.
+	rule        func(rule.State, rule.Claim, rule.Limits) (rule.State, rule.Claim, voucher.Amount, error)
+	reservation *Reservation // nil for the voucher of a close
+	terms       Terms
+	begins      bool // it may put the reservation in flight
+	exact       bool // it wants the voucher of exactly its own amount, so it is made alone
+
+	// What follows is guarded by the account's mu.
+
+	ends          int // how often the reservation had ended when the decision was asked for
+	decided       bool
+	before, after rule.Claim
+	counted       rule.Counts
+	charged       taken
+	rise          Rise
+	opened        bool // it put the reservation in flight
+	abandoned     bool // nobody will present its voucher
+
+	served chan struct{} // closed when signed, err and retry are final
+	signed voucher.Signed
+	err    error
+	retry  bool // it failed because the context of another caller ended
+}
+
+// place asks the gate for a decision and waits for it. Whoever gets the turn has all that wait decided, under its
+// own context.
+func (a *Account) place(ctx context.Context, d *decision) (voucher.Signed, error) {
+	if ctx.Err() != nil {
+		return voucher.Signed{}, context.Cause(ctx)
+	}
+	if a.atOnce(d) {
+		return d.signed, d.err
+	}
+	a.enter(d)
+	var running <-chan outcome
+	for {
+		select {
+		case a.turn <- struct{}{}:
+			running = a.serveNext(ctx)
+		case end := <-running:
+			a.ran(d, end)
+			running = nil
+		case <-d.served:
+			select {
+			case end := <-running: // after a panic it is there already
+				a.ran(d, end)
+				running = nil
+			default:
+				if running != nil {
+					a.reportNear()
+				}
+			}
+			if !d.retry {
+				return d.signed, d.err
+			}
+			a.enter(d)
+		case <-ctx.Done():
+			if a.leave(d) {
+				return voucher.Signed{}, context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// serveNext has the next batch decided. The caller has the turn.
+func (a *Account) serveNext(ctx context.Context) <-chan outcome {
+	if !a.takeBatch() || ctx.Err() != nil {
+		<-a.turn
+		return nil
+	}
+	return a.run(func() { a.issue(ctx) }, func() {
+		a.doubt()
+		a.fail(ctx, errPanic)
+	})
+}
+
+// ran ends the wait for a batch that this caller had decided.
+func (a *Account) ran(d *decision, end outcome) {
+	if end.panicked != nil {
+		a.leave(d)
+	}
+	end.rethrow()
+	a.reportNear()
+}
+
+// atOnce makes a decision that needs neither a write nor a signature: the voucher that exists covers it.
+func (a *Account) atOnce(d *decision) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d.reservation != nil {
+		d.ends = d.reservation.ends
+	}
+	if d.err = d.ended(); d.err != nil {
+		return true
+	}
+	if a.stale || d.exact || len(a.view.Voucher) == 0 || a.view.Phase() == channel.Closed {
+		return false
+	}
+	a.countDelivered()
+	next, after, due, err := d.rule(a.view, d.was(), rule.Of(d.terms.Limits))
+	if err == nil && due != a.view.Signed {
+		return false
+	}
+	if err == nil {
+		_, err = d.charge(a.asset(), after, voucher.Amount{})
+	}
+	if err != nil {
+		d.err = err
+		return true
+	}
+	a.admit(d, after)
+	a.count(rule.Changed(a.view, next))
+	d.signed = voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.view.Voucher}
+	return true
+}
+
+// ended returns [ErrEnded] if the reservation has ended, so that it is never put in flight by a decision that was
+// asked for before. The caller holds the account's mu.
+func (d *decision) ended() error {
+	switch r := d.reservation; {
+	case r == nil:
+		return nil
+	case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:
+		return ErrEnded
+	}
+	return nil
+}
+
+// was is the claim that the reservation has now. The caller holds the account's mu.
+func (d *decision) was() (was rule.Claim) {
+	if r := d.reservation; r != nil {
+		was = r.claim
+		was.Price = r.held()
+	}
+	return was
+}
+
+// charge counts a decision against the budgets of its request. The caller holds the account's mu.
+func (d *decision) charge(asset channel.Asset, after rule.Claim, rise voucher.Amount) (taken, error) {
+	if d.reservation == nil {
+		return taken{}, nil
+	}
+	return d.terms.Charge.take(asset, d.reservation.held(), after.Price, rise)
+}
+
+// admit puts the reservation in flight as soon as it is counted: a report that comes in between must see it. The
+// caller holds mu.
+func (a *Account) admit(d *decision, after rule.Claim) {
+	r := d.reservation
+	if r == nil {
+		return
+	}
+	if !r.open {
+		r.open, r.since, r.after = true, a.reports, a.kept
+		a.open[r] = struct{}{}
+		d.opened = true
+	}
+	r.claim = after
+}
+
+func (a *Account) enter(d *decision) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	d.served, d.err, d.retry = make(chan struct{}), nil, false
+	a.waiting = append(a.waiting, d)
+}
+
+// leave takes a decision back whose caller gives up. It returns false if the decision is final already.
+func (a *Account) leave(d *decision) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i := slices.Index(a.waiting, d); i >= 0 {
+		a.waiting = slices.Delete(a.waiting, i, i+1)
+		return true
+	}
+	select {
+	case <-d.served:
+		return d.retry
+	default:
+		a.abandon(d)
+		return true
+	}
+}
+
+// takeBatch takes the decisions that can be made together: an exact one alone, else all before the next exact
+// one. It returns false if none waits. The caller has the turn.
+func (a *Account) takeBatch() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for n < len(a.waiting) && (n == 0 || !a.waiting[n].exact) {
+		n++
+		if a.waiting[0].exact {
+			break
+		}
+	}
+	a.serving = a.waiting[:n:n]
+	a.waiting = append([]*decision(nil), a.waiting[n:]...)
+	return n > 0
+}
+
+// serve gives the voucher to all that it was signed for.
+func (a *Account) serve(signed voucher.Signed) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.serving {
+		if d.signed = signed; d.abandoned {
+			d.signed, d.err = voucher.Signed{}, ErrEnded
+		}
+		close(d.served)
+	}
+	a.serving = nil
+}
+
+// fail ends the decisions that are being served with an error. Nothing was signed for them.
+func (a *Account) fail(ctx context.Context, err error) {
+	a.dropAll()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.serving {
+		d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
+		close(d.served)
+	}
+	a.serving = nil
+}
+
+// dropAll takes back what was counted for the decisions that are being served.
+func (a *Account) dropAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.serving {
+		a.drop(d)
+	}
+}
+
+// drop takes back what was counted for a decision that nothing was signed for. A ceiling that is stored already
+// stays. The caller holds mu.
+func (a *Account) drop(d *decision) {
+	if d.decided && d.reservation != nil {
+		a.unclaim(d)
+		a.takeBack(rule.Counts{Asked: d.counted.Asked, Withdrawn: d.counted.Withdrawn})
+		claim := &d.reservation.claim
+		claim.Asked = claim.Asked.AddCapped(d.before.Asked).SubFloor(d.after.Asked)
+		claim.Raised = claim.Raised.AddCapped(d.before.Raised).SubFloor(d.after.Raised)
+		d.terms.Charge.undo(d.charged)
+	}
+	d.decided = false
+}
+
+// abandon takes the price of a decision back whose voucher nobody will present. What it asked for counts if the
+// voucher comes to be all the same, and what its budgets count stays. The caller holds mu.
+func (a *Account) abandon(d *decision) {
+	d.abandoned = true
+	if d.decided && d.reservation != nil {
+		a.unclaim(d)
+	}
+}
+
+// unclaim takes back what a decision counted as claimed, unless that was done. The caller holds mu.
+func (a *Account) unclaim(d *decision) {
+	r := d.reservation
+	a.takeBack(rule.Counts{Claimed: d.counted.Claimed, Released: d.counted.Released})
+	was := r.held()
+	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
+	if d.opened {
+		r.open = false
+		delete(a.open, r)
+		a.kept = a.kept.AddCapped(r.claim.Price) // pieces that came since
+	}
+	d.terms.Charge.moved(was, r.claim.Price)
+	d.counted.Claimed, d.counted.Released = voucher.Amount{}, voucher.Amount{}
+	d.after.Price, d.opened = d.before.Price, false
+}
+
+// takeBack counts the opposite of what was counted. The caller holds mu.
+func (a *Account) takeBack(c rule.Counts) {
+	c = c.Inverse()
+	c.Released = c.Released.Min(a.view.Claimed.AddCapped(c.Claimed))
+	c.Withdrawn = c.Withdrawn.Min(a.view.Asked().AddCapped(c.Asked))
+	a.count(c)
+}

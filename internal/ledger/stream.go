@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	"context"
+
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Stream turns the reservation into one of a stream of pieces that cost one unit each; the first is paid by its
+// price. delivered returns how many pieces came, and may be called at any time. Zero and nil are for a stream
+// that is charged once: it costs no more than its price.
+func (r *Reservation) Stream(unit voucher.Amount, delivered func() uint64) {
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	r.unit, r.delivered = unit, delivered
+}
+
+// More decides a need-voucher frame of the stream: required is what the payee wants the next voucher to reach.
+// The errors are those of [rule.State.AuthorizeMore] and of [Account.Reserve], and [ErrEnded].
+func (r *Reservation) More(ctx context.Context, required voucher.Amount) (voucher.Signed, error) {
+	a := r.account
+	a.mu.Lock()
+	a.countUnasked(required)
+	a.mu.Unlock()
+	return a.place(ctx, &decision{reservation: r, terms: r.terms,
+		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
+			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
+		}})
+}
+
+// Overspent returns a [*channel.LimitError] if the stream delivered pieces without asking for them that its
+// budgets do not pay for. They are not counted, and the stream should be ended.
+func (r *Reservation) Overspent() error {
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	r.account.countDelivered()
+	return r.overspent
+}
+
+// cost is the price of the pieces that came so far. The caller holds mu.
+func (r *Reservation) cost() (total voucher.Amount) {
+	if r.delivered != nil {
+		total, _ = r.unit.Mul(r.delivered())
+	}
+	return total
+}
+
+// countDelivered counts what the open streams have delivered, as far as it is signed and up to Limits.Stream:
+// nobody asked for what a payee delivers beyond it, out of Limits.Ahead. The caller holds mu.
+func (a *Account) countDelivered() {
+	for r := range a.open {
+		if r.delivered != nil {
+			a.deliver(r, a.view.Signed)
+		}
+	}
+}
+
+// countUnasked counts what streams have delivered without asking, so far that Claimed reaches most: the payee
+// took it out of the vouchers of other requests. The caller holds mu.
+func (a *Account) countUnasked(most voucher.Amount) {
+	a.countDelivered()
+	for r := range a.open {
+		if r.delivered != nil {
+			a.deliver(r, most)
+		}
+	}
+	next, ended := a.view.CatchUp(rule.Claim{}, a.arrears, most, rule.Of(a.ledger.limits))
+	a.count(rule.Changed(a.view, next))
+	a.arrears = a.arrears.SubFloor(ended.Price)
+}
+
+// deliver counts what a stream has delivered, until Claimed reaches most. The caller holds mu.
+func (a *Account) deliver(r *Reservation, most voucher.Amount) {
+	lim := rule.Of(r.terms.Limits)
+	next, after := a.view.CatchUp(r.claim, r.cost(), most, lim)
+	if after == r.claim {
+		return
+	}
+	paid, err := r.terms.Charge.takeUpTo(a.asset(), r.claim.Price, after.Price)
+	if err != nil {
+		r.overspent = err
+		next, after = a.view.CatchUp(r.claim, paid, most, lim)
+	}
+	r.claim = after
+	a.count(rule.Changed(a.view, next))
+}
+
+// owe notes what a stream that ends has delivered and not asked for. It raises the ceiling for another request
+// that is refused for it. The caller holds mu.
+func (a *Account) owe(r *Reservation) {
+	due := r.cost().Min(r.terms.Limits.Stream)
+	if r.overspent != nil || !r.claim.Price.Less(due) {
+		return
+	}
+	paid, _ := r.terms.Charge.takeUpTo(a.asset(), r.claim.Price, due)
+	a.arrears = a.arrears.AddCapped(paid.SubFloor(r.claim.Price))
+}
