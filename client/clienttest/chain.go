@@ -24,6 +24,9 @@ type Chain struct {
 	accessKeys map[[2]common.Address]bool
 }
 
+// otherToken is the address of [Server.OtherToken].
+var otherToken = common.HexToAddress("0x20c0000000000000000000000000000000000007")
+
 // testKey derives the key of a role: the same at each start.
 func testKey(role string) *ecdsa.PrivateKey {
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("clienttest " + role)))
@@ -34,7 +37,10 @@ func testKey(role string) *ecdsa.PrivateKey {
 }
 
 func newChain(cfg Config) *Chain {
-	dev := devchain.Config{}
+	dev := devchain.Config{Tokens: []devchain.Token{
+		{Address: devchain.PathUSD, Name: "pathUSD", Symbol: "pathUSD"},
+		{Address: otherToken, Name: "otherUSD", Symbol: "otherUSD"},
+	}}
 	if cfg.WallClock {
 		dev.Clock = cfg.Now
 	}
@@ -61,6 +67,9 @@ func (c *Chain) Fund(to common.Address, amount voucher.Amount) { c.dev.Mint(c.to
 // Balance is what the account holds of the token, in base units. The payee's changes by exactly what
 // vouchers paid: the fee payer gives it back the fees of its transactions.
 func (c *Chain) Balance(of common.Address) voucher.Amount { return c.dev.Balance(c.token, of) }
+
+// BalanceIn is what the account holds of another token, in its base units.
+func (c *Chain) BalanceIn(token, of common.Address) voucher.Amount { return c.dev.Balance(token, of) }
 
 // AddAccessKey lets key sign transactions and proofs for root.
 func (c *Chain) AddAccessKey(root, key common.Address) {

@@ -91,15 +91,15 @@ func (s *Server) payee(t Terms) common.Address {
 }
 
 // checkChallenge says whether the credential answers a challenge that this server gave for these
-// terms, in time.
-func (s *Server) checkChallenge(c *message.Challenge, t Terms) error {
+// terms, or for any terms, in time.
+func (s *Server) checkChallenge(c *message.Challenge, t Terms, anyTerms bool) error {
 	if !hmac.Equal([]byte(c.MAC(s.key)), []byte(c.ID)) {
 		return message.InvalidChallenge("this server did not issue the challenge")
 	}
 	if c.Method != "tempo" || c.Intent != "session" {
 		return message.InvalidChallenge("the challenge is for %s/%s, not for a session", c.Method, c.Intent)
 	}
-	if err := s.checkExpiry(c); err != nil {
+	if err := s.checkExpiry(c); err != nil || anyTerms {
 		return err
 	}
 	var q sessionRequest

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
-// Lie makes the server tell these lies from the next request on, all together and no others. Without
-// arguments the server is honest again. Nothing that was done before is undone. Package lies lists the
-// lies; Lie panics if one is not on its list.
+// Lie makes the server tell these lies from the next request on, all together and no others.
+// Without arguments the server is honest again. Nothing that was done before is undone. Package
+// lies lists the lies; Lie panics if one is not on its list.
 //
 // A lying server still keeps honest books: [Server.Accounts] and [Server.Requests] show what the
 // client really gave away.
@@ -29,9 +29,9 @@ func (s *Server) Lie(all ...lies.Lie) {
 	s.deceit.on.Store(&on)
 }
 
-// Lied returns how often a lie made a difference since [Server.Lie]: the server had the occasion, and
-// what it did was not what it would have done otherwise. Zero after a test means that the test did not
-// try the lie.
+// Lied returns how often a lie made a difference since [Server.Lie]: the server had the occasion,
+// and what it did was not what it would have done otherwise. Zero after a test means that the test
+// did not try the lie.
 func (s *Server) Lied(l lies.Lie) int {
 	s.deceit.mu.Lock()
 	defer s.deceit.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/hook"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
@@ -58,6 +59,11 @@ func (v *incoming) lieInFresh(t *Terms) {
 	v.eachLie(func(h *hook.Hooks) bool { return v.changed(t, h.Fresh) })
 }
 
+// anyTerms reports whether a lie accepts credentials for terms that are not the route's.
+func (v *incoming) anyTerms() bool {
+	return slices.ContainsFunc(v.lies, func(l lie) bool { return l.hooks.AnyTerms })
+}
+
 // changed applies a hook to the terms and reports whether they are others now.
 func (v *incoming) changed(t *Terms, change func(hook.Request, *hook.Terms)) bool {
 	if change == nil {
@@ -69,8 +75,9 @@ func (v *incoming) changed(t *Terms, change func(hook.Request, *hook.Terms)) boo
 	}
 	after := before
 	change(v, &after)
-	t.Price, t.Unit, t.Protocol, t.Sponsored = after.Price, after.Unit, after.Protocol, after.Sponsored
-	t.Operator, t.FeeToken, t.Payee, t.Hints = after.Operator, after.FeeToken, after.Payee, Hints(after.Hints)
+	t.Price, t.Unit, t.Protocol = after.Price, after.Unit, after.Protocol
+	t.Operator, t.FeeToken, t.Payee = after.Operator, after.FeeToken, after.Payee
+	t.Sponsored, t.Hints = after.Sponsored, Hints(after.Hints)
 	t.Bootstrap = t.Bootstrap && t.Protocol == voucher.V2
 	before.Hints = after.Hints // what they say is what lies
 	return before != after
@@ -108,7 +115,8 @@ func (v *incoming) lieInSpelling(c *message.Challenge) []string {
 
 func (v *incoming) lieInSnapshot(a *account, snapshot message.Document) {
 	v.eachLie(func(h *hook.Hooks) bool {
-		return h.Snapshot != nil && edited(snapshot, func() { h.Snapshot(hookChannel{v, a}, snapshot) })
+		return h.Snapshot != nil &&
+			edited(snapshot, func() { h.Snapshot(hookChannel{v, a}, snapshot) })
 	})
 }
 
@@ -169,6 +177,7 @@ func (m *Meter) lieInPieces(frame string) []string {
 
 func (m *Meter) lieInNeed(frame message.Document) {
 	m.x.eachLie(func(h *hook.Hooks) bool {
-		return h.Need != nil && edited(frame, func() { h.Need(hookStream{&m.x.incoming, m}, frame) })
+		return h.Need != nil &&
+			edited(frame, func() { h.Need(hookStream{&m.x.incoming, m}, frame) })
 	})
 }

@@ -23,7 +23,12 @@ func (x *paidRequest) OpenUnmined(p *message.Payload) (content bool, err error) 
 	o.Descriptor.ExpiringNonceHash = tx.ExpiringNonceHash
 	x.s.book.mu.Lock()
 	defer x.s.book.mu.Unlock()
-	x.account, x.tx = x.s.book.add(p.ChannelID, o.Protocol, o.Descriptor, ChannelState{Exists: true, Deposit: o.Amount}), tx.Hash
+	x.account, x.tx = x.s.book.add(
+		p.ChannelID,
+		o.Protocol,
+		o.Descriptor,
+		ChannelState{Exists: true, Deposit: o.Amount},
+	), tx.Hash
 	x.account.unmined = true
 	x.account.accept(p.Signed())
 	content = x.isContent()
@@ -102,7 +107,11 @@ func (c hookChannel) ForgedVoucher(amount voucher.Amount) message.Document {
 	digest := c.s.domains[c.a.p].Digest(voucher.Voucher{ChannelID: c.a.id, Cumulative: amount})
 	signature, _ := crypto.Sign(digest[:], c.s.Chain.payee)
 	signature[64] += 27
-	return message.Document{"channelId": c.a.id.Hex(), "cumulativeAmount": amount.String(), "signature": hexutil.Encode(signature)}
+	return message.Document{
+		"channelId":        c.a.id.Hex(),
+		"cumulativeAmount": amount.String(),
+		"signature":        hexutil.Encode(signature),
+	}
 }
 
 func (c hookChannel) OtherSnapshot() message.Document {

@@ -109,7 +109,8 @@ func (v *incoming) Raw(text string, more func() string) {
 	v.w.begun = true
 	for {
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Minute))
-		if _, err := conn.Write([]byte(text)); err != nil || more == nil || !sleep(v.s.ctx, rawPause) {
+		if _, err := conn.Write([]byte(text)); err != nil || more == nil ||
+			!sleep(v.s.ctx, rawPause) {
 			return
 		}
 		text = more()
@@ -117,7 +118,11 @@ func (v *incoming) Raw(text string, more func() string) {
 }
 
 // NewChallenge implements [hook.Request].
-func (v *incoming) NewChallenge(intent string, request message.Document, opaque string) *message.Challenge {
+func (v *incoming) NewChallenge(
+	intent string,
+	request message.Document,
+	opaque string,
+) *message.Challenge {
 	return v.newChallenge(intent, request, opaque, 0)
 }
 
@@ -134,10 +139,18 @@ func (v *incoming) FirstChallenge(c *message.Challenge) *message.Challenge {
 }
 
 // FirstReceipt implements [hook.Request].
-func (v *incoming) FirstReceipt(doc message.Document) { v.s.deceit.restore(&v.s.deceit.receipt, doc) }
+func (v *incoming) FirstReceipt(
+	doc message.Document,
+) {
+	v.s.deceit.restore(&v.s.deceit.receipt, doc)
+}
 
 // FirstSnapshot implements [hook.Request].
-func (v *incoming) FirstSnapshot(doc message.Document) { v.s.deceit.restore(&v.s.deceit.snapshot, doc) }
+func (v *incoming) FirstSnapshot(
+	doc message.Document,
+) {
+	v.s.deceit.restore(&v.s.deceit.snapshot, doc)
+}
 
 // ForgedReceipt implements [hook.Request].
 func (v *incoming) ForgedReceipt() string {
@@ -151,7 +164,8 @@ func (v *incoming) ForgedReceipt() string {
 	if v.credential != nil {
 		challenge = v.credential.Challenge.ID
 	}
-	return v.honest().receiptHeader(challenge, figures{a.id, a.deposit, a.deposit, a.units}, madeUpTx)
+	return v.honest().
+		receiptHeader(challenge, figures{a.id, a.deposit, a.deposit, a.units}, madeUpTx)
 }
 
 // madeUpTx is the hash of no transaction.
@@ -185,6 +199,7 @@ func (v *incoming) ForgetChannels() int {
 func (v *incoming) Server() hook.Server {
 	return hook.Server{
 		URL: v.s.URL, OtherURL: v.s.OtherURL, ChainID: v.s.ChainID, Token: v.s.Token,
-		Payee: v.s.Payee, OtherPayee: v.s.OtherPayee, Now: v.s.cfg.Now(),
+		OtherToken: v.s.OtherToken,
+		Payee:      v.s.Payee, OtherPayee: v.s.OtherPayee, Now: v.s.cfg.Now(),
 	}
 }

@@ -32,7 +32,10 @@ func ExampleServer_Lie() {
 			return
 		}
 		defer res.Body.Close()
-		fmt.Println(res.StatusCode, strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"))
+		fmt.Println(
+			res.StatusCode,
+			strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"),
+		)
 	}
 	get()
 	srv.Lie(lies.ExpiryWords)
@@ -57,7 +60,11 @@ func TestLieSwitchesAndCounts(t *testing.T) {
 	srv.Lie()
 	assert.Equal(t, "100", newPayer(t, srv).ask("/data").request(t)["amount"])
 	assert.Zero(t, srv.Lied(lies.PriceZero), "counted anew")
-	assert.PanicsWithValue(t, "clienttest: package lies has no lie named no-such-lie", func() { srv.Lie("no-such-lie") })
+	assert.PanicsWithValue(
+		t,
+		"clienttest: package lies has no lie named no-such-lie",
+		func() { srv.Lie("no-such-lie") },
+	)
 }
 
 // TestLiesCostBelieversMoney: a payer who believes everything loses what the lie is after.
@@ -90,11 +97,16 @@ func TestLiesCostBelieversMoney(t *testing.T) {
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), payload).status)
 	assert.False(t, srv.Chain.Channel(never.id).Exists)
 	srv.Lie()
-	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status, "and goes on as if it were")
+	assert.Equal(
+		t,
+		200,
+		p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status,
+		"and goes on as if it were",
+	)
 }
 
-// TestServerSurvivesEveryLie: whatever is sent to a server that lies, the server goes on and its chain's
-// books add up.
+// TestServerSurvivesEveryLie: whatever is sent to a server that lies, the server goes on and its
+// chain's books add up.
 func TestServerSurvivesEveryLie(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for _, l := range lies.All() {

@@ -67,7 +67,7 @@ func (x *paidRequest) take() (content bool, err error) {
 	case c == nil:
 		return false, message.PaymentRequired("a payment is required")
 	}
-	if err := s.checkChallenge(&c.Challenge, x.t); err != nil {
+	if err := s.checkChallenge(&c.Challenge, x.t, x.anyTerms()); err != nil {
 		return false, err
 	}
 	p, err := c.Payload.ReadPayload()

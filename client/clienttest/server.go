@@ -31,9 +31,10 @@ type Server struct {
 	Chain *Chain
 	// ChainID, Token and Payee are what the challenges say. OtherPayee is a second account that the server
 	// can take money for; see [Terms.Payee]. FeePayer pays for sponsored routes and for the payees' own
-	// transactions.
-	ChainID                            uint64
-	Token, Payee, OtherPayee, FeePayer common.Address
+	// transactions. OtherToken is a second token that the chain takes fees in.
+	ChainID                     uint64
+	Token, OtherToken           common.Address
+	Payee, OtherPayee, FeePayer common.Address
 
 	cfg     Config
 	key     []byte // of challenge ids
@@ -82,7 +83,7 @@ func New(t TB, cfg Config) *Server {
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		Chain: newChain(cfg), Token: devchain.PathUSD, cfg: cfg, key: make([]byte, 32), mux: http.NewServeMux(),
+		Chain: newChain(cfg), Token: devchain.PathUSD, OtherToken: otherToken, cfg: cfg, key: make([]byte, 32), mux: http.NewServeMux(),
 		book: book{byID: map[common.Hash]*account{}}, proofs: map[string]bool{}, log: requestLog{content: map[string]int{}},
 	}
 	_, _ = rand.Read(s.key) // never fails
@@ -157,12 +158,13 @@ func (k Key) String() string { return k.Address.Hex() }
 // GoString is the address.
 func (k Key) GoString() string { return k.String() }
 
-// Payer returns a key that no call before returned, with [Config.Funds] on its account. The keys are
-// the same at each start.
+// Payer returns a key that no call before returned, with [Config.Funds] of Token and of
+// OtherToken on its account. The keys are the same at each start.
 func (s *Server) Payer() Key {
 	key := testKey(fmt.Sprintf("payer %d", s.payers.Add(1)))
 	k := Key{Hex: "0x" + hex.EncodeToString(crypto.FromECDSA(key)), Address: crypto.PubkeyToAddress(key.PublicKey)}
 	s.Chain.Fund(k.Address, s.cfg.Funds)
+	s.Chain.dev.Mint(otherToken, k.Address, s.cfg.Funds)
 	return k
 }
 

@@ -59,7 +59,9 @@ var challengeTable = table{
 	},
 	SameChallenge: {
 		Challenge: func(r hook.Request, c *message.Challenge) { *c = *r.FirstChallenge(c) },
-		Take:      refused(func(*message.Payload) error { return message.PaymentExpired("once more") }),
+		Take: refused(
+			func(*message.Payload) error { return message.PaymentExpired("once more") },
+		),
 	},
 	EqualIDs: {Spell: func(_ hook.Request, c *message.Challenge) []string {
 		forged := *c
@@ -137,7 +139,8 @@ func recode(encoded string, change func(string) string) string {
 func rawChallenge(change func(string) string) hook.Hooks {
 	return hook.Hooks{Spell: func(r hook.Request, c *message.Challenge) []string {
 		if !r.Paying() {
-			const head = "HTTP/1.1 402 Payment Required\r\nContent-Length: 0\r\nConnection: close\r\n"
+			const head = "HTTP/1.1 402 Payment Required\r\n" +
+				"Content-Length: 0\r\nConnection: close\r\n"
 			r.Raw(head+"WWW-Authenticate: "+change(c.String())+"\r\n\r\n", nil)
 			r.Cut()
 		}

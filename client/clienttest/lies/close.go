@@ -44,7 +44,9 @@ var closeTable = table{
 	CloseSpent:    closeReceipts(func(d message.Document) { d["spent"] = doubled(d) }),
 	CloseAccepted: closeReceipts(func(d message.Document) { d["acceptedCumulative"] = doubled(d) }),
 	CloseNoTx:     closeReceipts(func(d message.Document) { delete(d, "txHash") }),
-	CloseOther:    closeReceipts(func(d message.Document) { d["channelId"] = madeUp("channel").Hex() }),
+	CloseOther: closeReceipts(
+		func(d message.Document) { d["channelId"] = madeUp("channel").Hex() },
+	),
 	CloseNoReceipt: {Answer: func(r hook.Request, status int, h http.Header) int {
 		if r.Action() == "close" {
 			h.Del("Payment-Receipt")
@@ -54,7 +56,10 @@ var closeTable = table{
 	CloseRefused: refuses("close", func(*message.Payload) error {
 		return message.VerificationFailed("the closing voucher must be higher")
 	}),
-	CloseFails: thenRefuses("close", func(*message.Payload) error { return message.InternalError("no idea") }),
+	CloseFails: thenRefuses(
+		"close",
+		func(*message.Payload) error { return message.InternalError("no idea") },
+	),
 	CloseHangs: takes("close", func(x hook.Payment, _ *message.Payload) (bool, error) {
 		x.Hang()
 		return false, nil

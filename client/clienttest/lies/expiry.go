@@ -16,6 +16,8 @@ const (
 	ExpiryWords Lie = "expiry-words"
 	// ExpiryFar sends challenges that live for seven thousand years.
 	ExpiryFar Lie = "expiry-far"
+	// ExpirySoon sends challenges that live for one second.
+	ExpirySoon Lie = "expiry-soon"
 	// DatePast sets the Date of every answer to ten minutes ago.
 	DatePast Lie = "date-past"
 	// DateFuture sets the Date of every answer to ten minutes from now.
@@ -30,10 +32,13 @@ var expiryTable = table{
 	Expired:     expires("2020-01-01T00:00:00Z"),
 	ExpiryWords: expires("tomorrow"),
 	ExpiryFar:   expires("9999-12-31T23:59:59Z"),
-	DatePast:    shifted(func(now time.Time) time.Time { return now.Add(-10 * time.Minute) }),
-	DateFuture:  shifted(func(now time.Time) time.Time { return now.Add(10 * time.Minute) }),
-	DateFar:     shifted(func(now time.Time) time.Time { return now.AddDate(100, 0, 0) }),
-	DateWords:   dated(func(time.Time) string { return "today" }),
+	ExpirySoon: {Challenge: func(r hook.Request, c *message.Challenge) {
+		c.Expires = r.Server().Now.Add(time.Second).UTC().Format("2006-01-02T15:04:05.000Z")
+	}},
+	DatePast:   shifted(func(now time.Time) time.Time { return now.Add(-10 * time.Minute) }),
+	DateFuture: shifted(func(now time.Time) time.Time { return now.Add(10 * time.Minute) }),
+	DateFar:    shifted(func(now time.Time) time.Time { return now.AddDate(100, 0, 0) }),
+	DateWords:  dated(func(time.Time) string { return "today" }),
 }
 
 // expires replaces the expiry of every challenge.

@@ -1,14 +1,14 @@
-// Package lies lists what the server of package clienttest can be made to do against its clients: it
-// forges hints, snapshots, receipts and stream frames, changes the price, sends credentials elsewhere,
-// takes money without mining it, never ends, and much more.
+// Package lies lists what the server of package clienttest can be made to do against its clients:
+// it forges hints, snapshots, receipts and stream frames, changes the price, sends credentials
+// elsewhere, takes money without mining it, never ends, and much more.
 //
 //	srv.Lie(lies.RefuseAfterCharge)
 //	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother) // both at once
 //	srv.Lie()                                      // honest again
 //
 // [All] returns all lies. Server.Lied counts how often a lie made a difference. A client is good if
-// each of its requests ends, with the content or with an error that says why, and what it signed and
-// deposited is what its caller agreed to. The server's own books stay honest.
+// each of its requests ends, with the content or with an error that says why, and what it signed
+// and deposited is what its caller agreed to. The server's own books stay honest.
 //
 // In the lines below "paid" means that the request carries a session credential.
 package lies
@@ -34,9 +34,9 @@ type table map[Lie]hook.Hooks
 var all = func() table {
 	joined := table{}
 	for _, part := range []table{
-		chargeTable, challengeTable, closeTable, credentialHeaderTable, expiryTable, hintTable, needTable, openTable,
-		partyTable, priceTable, proofTable, receiptTable, redirectTable, refusalTable, snapshotTable,
-		streamTable, topUpTable, transportTable,
+		chargeTable, challengeTable, closeTable, credentialHeaderTable, expiryTable, flipTable,
+		hintTable, needTable, openTable, partyTable, priceTable, proofTable, receiptTable,
+		redirectTable, refusalTable, snapshotTable, streamTable, topUpTable, transportTable,
 	} {
 		for l, h := range part {
 			hook.Register(string(l), h)

@@ -43,8 +43,10 @@ const (
 )
 
 var needTable = table{
-	NeedAll:      needs(func(d message.Document) { d["requiredCumulative"] = d["deposit"] }),
-	NeedMax:      needs(func(d message.Document) { d["requiredCumulative"] = voucher.V2.Max().String() }),
+	NeedAll: needs(func(d message.Document) { d["requiredCumulative"] = d["deposit"] }),
+	NeedMax: needs(
+		func(d message.Document) { d["requiredCumulative"] = voucher.V2.Max().String() },
+	),
 	NeedLess:     needs(func(d message.Document) { d["requiredCumulative"] = "0" }),
 	NeedOther:    needs(func(d message.Document) { d["channelId"] = madeUp("channel").Hex() }),
 	NeedPoor:     needs(func(d message.Document) { d["deposit"] = "1" }),

@@ -9,7 +9,7 @@ import (
 const (
 	// OpenNotMined answers an open with the content and throws its transaction away.
 	OpenNotMined Lie = "open-not-mined"
-	// OpenMinedLate serves an open, keeps its transaction until the next open, and refuses vouchers.
+	// OpenMinedLate serves an open, keeps its transaction until the next, and refuses vouchers.
 	OpenMinedLate Lie = "open-mined-late"
 	// OpenMined sends an open to the chain and refuses it all the same.
 	OpenMined Lie = "open-mined"
@@ -26,8 +26,14 @@ var openTable = table{
 		return x.OpenUnmined(p)
 	}),
 	OpenMinedLate: {Take: openMinedLate},
-	OpenMined:     thenRefuses("open", func(*message.Payload) error { return message.VerificationFailed("not that one") }),
-	OpenRefused:   refuses("open", func(*message.Payload) error { return message.VerificationFailed("not that one") }),
+	OpenMined: thenRefuses(
+		"open",
+		func(*message.Payload) error { return message.VerificationFailed("not that one") },
+	),
+	OpenRefused: refuses(
+		"open",
+		func(*message.Payload) error { return message.VerificationFailed("not that one") },
+	),
 	OpenTaken: takes("open", func(x hook.Payment, p *message.Payload) (bool, error) {
 		return x.Open(p, false)
 	}),
@@ -40,7 +46,10 @@ func noSuchChannel(p *message.Payload) error {
 }
 
 // takes accepts payments of one action instead of the server.
-func takes(action string, take func(hook.Payment, *message.Payload) (content bool, err error)) hook.Hooks {
+func takes(
+	action string,
+	take func(hook.Payment, *message.Payload) (content bool, err error),
+) hook.Hooks {
 	return hook.Hooks{Take: func(x hook.Payment, p *message.Payload) (bool, bool, error) {
 		if p.Action != action {
 			return false, false, nil
@@ -52,7 +61,10 @@ func takes(action string, take func(hook.Payment, *message.Payload) (content boo
 
 // refuses refuses payments of one action and does nothing else.
 func refuses(action string, why func(*message.Payload) error) hook.Hooks {
-	return takes(action, func(_ hook.Payment, p *message.Payload) (bool, error) { return false, why(p) })
+	return takes(
+		action,
+		func(_ hook.Payment, p *message.Payload) (bool, error) { return false, why(p) },
+	)
 }
 
 // thenRefuses does what an honest server does with payments of one action and then refuses them.

@@ -40,12 +40,18 @@ const (
 )
 
 var partyTable = table{
-	PayeeIsToken: asks(func(request, _ message.Document) { request["recipient"] = request["currency"] }),
+	PayeeIsToken: asks(
+		func(request, _ message.Document) { request["recipient"] = request["currency"] },
+	),
 	PayeeIsZero: asks(func(request, _ message.Document) {
 		request["recipient"] = common.Address{}.Hex()
 	}),
-	PayeeChanged:    asks(func(request, _ message.Document) { request["recipient"] = stranger.Hex() }),
-	TokenChanged:    asks(func(request, _ message.Document) { request["currency"] = stranger.Hex() }),
+	PayeeChanged: asks(
+		func(request, _ message.Document) { request["recipient"] = stranger.Hex() },
+	),
+	TokenChanged: asks(
+		func(request, _ message.Document) { request["currency"] = stranger.Hex() },
+	),
 	EscrowWrong:     detail("escrowContract", stranger.Hex()),
 	EscrowTwofold:   detail("escrow", stranger.Hex()),
 	ChainWrong:      detail("chainId", 4217),

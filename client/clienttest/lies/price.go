@@ -41,7 +41,9 @@ const (
 )
 
 var priceTable = table{
-	PriceRaised: priced(func(_ hook.Request, price voucher.Amount) voucher.Amount { return fivefold(price) }),
+	PriceRaised: priced(
+		func(_ hook.Request, price voucher.Amount) voucher.Amount { return fivefold(price) },
+	),
 	PriceRises: priced(func(r hook.Request, price voucher.Amount) voucher.Amount {
 		for range min(r.Count("doublings"), 60) {
 			price = price.AddCapped(price)
@@ -54,7 +56,9 @@ var priceTable = table{
 		}
 		return fivefold(price)
 	}),
-	PriceFalls:    priced(func(hook.Request, voucher.Amount) voucher.Amount { return voucher.Units(1) }),
+	PriceFalls: priced(
+		func(hook.Request, voucher.Amount) voucher.Amount { return voucher.Units(1) },
+	),
 	PriceHuge:     amount(voucher.V2.Max().String()),
 	PriceTooWide:  amount(strings.Repeat("9", 80)),
 	PriceZero:     amount("0"),
@@ -68,7 +72,9 @@ var priceTable = table{
 	DepositHuge: asks(func(request, _ message.Document) {
 		request["suggestedDeposit"] = voucher.V2.Max().String()
 	}),
-	MinDeltaHuge: asks(func(_, details message.Document) { details["minVoucherDelta"] = "1000000" }),
+	MinDeltaHuge: asks(
+		func(_, details message.Document) { details["minVoucherDelta"] = "1000000" },
+	),
 }
 
 func fivefold(price voucher.Amount) voucher.Amount {

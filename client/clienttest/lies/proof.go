@@ -11,6 +11,8 @@ import (
 const (
 	// ProofRealm asks for a proof for the realm of another service.
 	ProofRealm Lie = "proof-realm"
+	// ProofRealmPath asks for a proof for the realm of another service with a path behind its host.
+	ProofRealmPath Lie = "proof-realm-path"
 	// ProofPaid asks for a proof with an amount of a hundred base units.
 	ProofPaid Lie = "proof-paid"
 	// ProofChain asks for a proof for another chain.
@@ -26,8 +28,9 @@ const (
 )
 
 var proofTable = table{
-	ProofRealm: proofChallenges(func(c *message.Challenge) { c.Realm = "bank.example.com" }),
-	ProofPaid:  proofRequests(func(d message.Document) { d["amount"] = "100" }),
+	ProofRealm:     proofChallenges(func(c *message.Challenge) { c.Realm = "bank.example.com" }),
+	ProofRealmPath: parameters(func(c *message.Challenge) { c.Realm = "bank.example.com/pay" }),
+	ProofPaid:      proofRequests(func(d message.Document) { d["amount"] = "100" }),
 	ProofChain: proofRequests(func(d message.Document) {
 		d["methodDetails"].(message.Document)["chainId"] = 4217
 	}),

@@ -162,9 +162,12 @@ func receiptHeaders(change func(http.Header)) hook.Hooks {
 }
 
 // forgedReceipt is a complete receipt for a channel that does not exist.
-var forgedReceipt = base64.RawURLEncoding.EncodeToString([]byte(`{"method":"tempo","intent":"session",` +
-	`"status":"success","timestamp":"2026-01-01T00:00:00Z","reference":"x","challengeId":"x",` +
-	`"channelId":"` + madeUp("channel").Hex() + `","acceptedCumulative":"1000000","spent":"1000000"}`))
+var forgedReceipt = base64.RawURLEncoding.EncodeToString(
+	[]byte(`{"method":"tempo","intent":"session",` +
+		`"status":"success","timestamp":"2026-01-01T00:00:00Z","reference":"x","challengeId":"x",` +
+		`"channelId":"` + madeUp("channel").Hex() + `",` +
+		`"acceptedCumulative":"1000000","spent":"1000000"}`),
+)
 
 // unaskedReceipt adds a forged receipt to answers that should have none.
 func unaskedReceipt(when func(r hook.Request, status int) bool) hook.Hooks {

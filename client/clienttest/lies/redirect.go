@@ -42,27 +42,47 @@ const (
 	RedirectLoop Lie = "redirect-loop"
 	// RedirectNowhere sends a paid request to a location that is no URL.
 	RedirectNowhere Lie = "redirect-nowhere"
+	// BounceFound redirects every second paid request to itself (302) without a receipt.
+	BounceFound Lie = "bounce-found"
+	// BounceSeeOther does the same with 303.
+	BounceSeeOther Lie = "bounce-see-other"
+	// BounceTemporary does the same with 307.
+	BounceTemporary Lie = "bounce-temporary"
+	// BouncePermanent does the same with 308.
+	BouncePermanent Lie = "bounce-permanent"
 	// RedirectToll charges a paid request, with a receipt, and redirects it to itself.
 	RedirectToll Lie = "redirect-toll"
 )
 
 var redirectTable = table{
-	RedirectAway: redirect(http.StatusTemporaryRedirect, func(r hook.Request) bool { return !r.Paying() }, away),
-	RedirectPaid: redirect(http.StatusTemporaryRedirect, hook.Request.Paying, func(r hook.Request) string {
-		return r.Server().OtherURL + "/free"
-	}),
+	RedirectAway: redirect(
+		http.StatusTemporaryRedirect,
+		func(r hook.Request) bool { return !r.Paying() },
+		away,
+	),
+	RedirectPaid: redirect(
+		http.StatusTemporaryRedirect,
+		hook.Request.Paying,
+		func(r hook.Request) string {
+			return r.Server().OtherURL + "/free"
+		},
+	),
 	RedirectPaidForMore: redirect(http.StatusTemporaryRedirect, hook.Request.Paying, away),
 	RedirectMoved:       redirect(http.StatusMovedPermanently, hook.Request.Paying, away),
 	RedirectSeeOther:    redirect(http.StatusSeeOther, hook.Request.Paying, away),
 	RedirectPermanent:   redirect(http.StatusPermanentRedirect, hook.Request.Paying, away),
-	RedirectSchemeless: redirect(http.StatusTemporaryRedirect, hook.Request.Paying, func(r hook.Request) string {
-		return strings.TrimPrefix(away(r), "http:")
-	}),
+	RedirectSchemeless: redirect(
+		http.StatusTemporaryRedirect,
+		hook.Request.Paying,
+		func(r hook.Request) string {
+			return strings.TrimPrefix(away(r), "http:")
+		},
+	),
 	RedirectDrip: {
-		Instead: redirect(http.StatusFound, func(r hook.Request) bool {
-			return r.Paying() && r.Count("drips")%2 == 0
-		}, itself).Instead,
-		Take: refused(func(*message.Payload) error { return message.InsufficientBalance("used up") }),
+		Instead: bounce(http.StatusFound).Instead,
+		Take: refused(
+			func(*message.Payload) error { return message.InsufficientBalance("used up") },
+		),
 	},
 	RedirectVoucher: redirect(http.StatusTemporaryRedirect, func(r hook.Request) bool {
 		return r.Action() == "voucher" && r.Management()
@@ -77,9 +97,17 @@ var redirectTable = table{
 		return r.HTTP().TLS != nil && r.Paying()
 	}, plain),
 	RedirectLoop: redirect(http.StatusTemporaryRedirect, hook.Request.Paying, itself),
-	RedirectNowhere: redirect(http.StatusTemporaryRedirect, hook.Request.Paying, func(hook.Request) string {
-		return "http://[::bad"
-	}),
+	RedirectNowhere: redirect(
+		http.StatusTemporaryRedirect,
+		hook.Request.Paying,
+		func(hook.Request) string {
+			return "http://[::bad"
+		},
+	),
+	BounceFound:     bounce(http.StatusFound),
+	BounceSeeOther:  bounce(http.StatusSeeOther),
+	BounceTemporary: bounce(http.StatusTemporaryRedirect),
+	BouncePermanent: bounce(http.StatusPermanentRedirect),
 	RedirectToll: {Answer: func(r hook.Request, status int, h http.Header) int {
 		if status != http.StatusOK || !r.Paying() {
 			return status
@@ -108,4 +136,11 @@ func redirect(status int, when func(hook.Request) bool, to func(hook.Request) st
 		r.WriteHeader(status)
 		return true
 	}}
+}
+
+// bounce redirects every second paid request to itself.
+func bounce(status int) hook.Hooks {
+	return redirect(status, func(r hook.Request) bool {
+		return r.Paying() && r.Count("bounces")%2 == 0
+	}, itself)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 )
 
-// Lies in snapshots of a channel. With them every route sends snapshots, in challenges and in answers
-// to proofs.
+// Lies in snapshots of a channel. With them every route sends snapshots, in challenges and in
+// answers to proofs.
 const (
 	// SnapshotAccepted reports all of the deposit as accepted.
 	SnapshotAccepted Lie = "snapshot-accepted"
@@ -97,7 +97,9 @@ var snapshotTable = table{
 	SnapshotVoucherOf: parts("highestVoucher", "channelId", fixed(madeUp("channel").Hex())),
 	SnapshotGarbage:   parts("highestVoucher", "signature", fixed("0x"+strings.Repeat("00", 65))),
 	SnapshotAll: hinting(func(c hook.Channel, d message.Document) {
-		for _, key := range []string{"acceptedCumulative", "requiredCumulative", "spent", "deposit", "settled"} {
+		for _, key := range []string{
+			"acceptedCumulative", "requiredCumulative", "spent", "deposit", "settled",
+		} {
 			d[key] = twice(c.Deposit())
 		}
 		d["highestVoucher"] = c.ForgedVoucher(c.Deposit())

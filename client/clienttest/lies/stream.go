@@ -1,8 +1,10 @@
 package lies
 
 import (
+	"bytes"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/hook"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
@@ -21,6 +23,8 @@ const (
 	StreamRepeats Lie = "stream-repeats"
 	// StreamSilent asks for a voucher, gets it, and sends nothing more.
 	StreamSilent Lie = "stream-silent"
+	// StreamPings asks for a voucher, gets it, and sends comments without end.
+	StreamPings Lie = "stream-pings"
 	// StreamCut cuts the connection after one event that was paid for.
 	StreamCut Lie = "stream-cut"
 	// StreamBytes sends everything byte by byte.
@@ -37,6 +41,8 @@ const (
 	StreamQuotes Lie = "stream-quotes"
 	// StreamReceipts sends a hundred receipts first that report a million as accepted and spent.
 	StreamReceipts Lie = "stream-receipts"
+	// StreamReceiptFlood sends twenty thousand such receipts.
+	StreamReceiptFlood Lie = "stream-receipt-flood"
 	// StreamEarlyReceipt sends a receipt first that reports that nothing was spent.
 	StreamEarlyReceipt Lie = "stream-early-receipt"
 	// StreamMixed sends an event with two names; the second asks for a voucher of a million.
@@ -62,11 +68,20 @@ var streamTable = table{
 		<-m.Context().Done()
 		return m.Context().Err()
 	}},
+	StreamPings: {Stream: func(m hook.Stream) error {
+		err := m.Demand(m.Accepted().AddCapped(m.Price()))
+		for err == nil && m.Sleep(10*time.Millisecond) {
+			err = m.Send([]byte(": ping\n\n"))
+		}
+		return errors.Join(err, errCut)
+	}},
 	StreamCut: {Stream: func(m hook.Stream) error {
 		return errors.Join(m.Send(message.Event("message", "one")), errCut)
 	}},
 	StreamBytes: {Pieces: func(frame string) []string { return strings.Split(frame, "") }},
-	StreamFlood: sends(func(hook.Stream) []byte { return []byte(strings.Repeat("data:\n\n", 10_000)) }),
+	StreamFlood: sends(
+		func(hook.Stream) []byte { return []byte(strings.Repeat("data:\n\n", 10_000)) },
+	),
 	StreamEmpty: {Stream: func(hook.Stream) error { return hook.ErrEnd }},
 	StreamLine: {Stream: func(m hook.Stream) error {
 		return errors.Join(sendHuge(m, needPrefix+"data: "), errCut)
@@ -77,21 +92,21 @@ var streamTable = table{
 	StreamQuotes: sends(func(hook.Stream) []byte {
 		return message.Event("message", "\n"+needPrefix+"data: {}\n")
 	}),
-	StreamReceipts: {Stream: func(m hook.Stream) error {
-		for range 100 {
-			if err := m.Send(m.ReceiptFrame(voucher.Units(1_000_000), voucher.Units(1_000_000))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
+	StreamReceipts: sends(func(m hook.Stream) []byte {
+		return bytes.Repeat(m.ReceiptFrame(million, million), 100)
+	}),
+	StreamReceiptFlood: sends(func(m hook.Stream) []byte {
+		return bytes.Repeat(m.ReceiptFrame(million, million), 20_000)
+	}),
 	StreamEarlyReceipt: sends(func(m hook.Stream) []byte {
 		return m.ReceiptFrame(voucher.Amount{}, voucher.Amount{})
 	}),
 	StreamMixed: sends(func(m hook.Stream) []byte {
-		return append([]byte("event: message\n"), m.NeedFrame(voucher.Units(1_000_000))...)
+		return append([]byte("event: message\n"), m.NeedFrame(million)...)
 	}),
 }
+
+var million = voucher.Units(1_000_000)
 
 // errCut cuts a stream.
 var errCut = errors.New("clienttest: the stream is cut")

@@ -36,7 +36,10 @@ var topUpTable = table{
 	TopUpMined: thenRefuses("topUp", func(*message.Payload) error {
 		return message.VerificationFailed("not that one")
 	}),
-	TopUpRefused: refuses("topUp", func(*message.Payload) error { return message.VerificationFailed("no") }),
+	TopUpRefused: refuses(
+		"topUp",
+		func(*message.Payload) error { return message.VerificationFailed("no") },
+	),
 	TopUpPriced: {Terms: func(r hook.Request, t *hook.Terms) {
 		if r.Action() == "topUp" {
 			t.Price = fivefold(t.Price)

@@ -17,6 +17,8 @@ const (
 	SlowBody Lie = "slow-body"
 	// SlowRefusal refuses payments with a 402 whose body comes byte by byte without end.
 	SlowRefusal Lie = "slow-refusal"
+	// SlowChallenge sends the body of the first 402, to a request without payment, in the same way.
+	SlowChallenge Lie = "slow-challenge"
 	// EndlessRefusal sends the body of every 402 without end, as fast as it can.
 	EndlessRefusal Lie = "endless-refusal"
 	// HugeHeader answers a paid request with eleven megabytes of header.
@@ -47,13 +49,20 @@ var transportTable = table{
 		}
 	}},
 	SlowRefusal: {
-		Take: refused(func(*message.Payload) error { return message.VerificationFailed("wait for it") }),
+		Take: refused(
+			func(*message.Payload) error { return message.VerificationFailed("wait for it") },
+		),
 		After: func(r hook.Request) {
 			if r.Paying() {
 				dribble(r)
 			}
 		},
 	},
+	SlowChallenge: {After: func(r hook.Request) {
+		if !r.Paying() && r.Header().Get("Www-Authenticate") != "" {
+			dribble(r)
+		}
+	}},
 	EndlessRefusal: {After: func(r hook.Request) {
 		if r.Header().Get("Www-Authenticate") != "" && gush(r) {
 			r.Acted()
@@ -64,7 +73,8 @@ var transportTable = table{
 		return http.StatusOK
 	}),
 	Interim: {Instead: func(r hook.Request) bool {
-		const early = `Payment id="early", realm="r", method="tempo", intent="session", request="e30"`
+		const early = `Payment id="early", realm="r", method="tempo", ` +
+			`intent="session", request="e30"`
 		r.Acted()
 		for range 100 {
 			r.Header().Set("Www-Authenticate", early)
@@ -110,8 +120,8 @@ func dribble(r hook.Request) {
 	}
 }
 
-// gush writes as fast as it can until the client goes away. It reports whether the client stopped it
-// in the middle of a write.
+// gush writes as fast as it can until the client goes away. It reports whether the client stopped
+// it in the middle of a write.
 func gush(r hook.Request) bool {
 	junk := []byte(strings.Repeat("x", 64<<10))
 	for r.HTTP().Context().Err() == nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Hooks holds what a lie does at each point where the server could be honest. A nil field leaves the
-// server honest there.
+// Hooks holds what a lie does at each point where the server could be honest. A nil field leaves
+// the server honest there.
 type Hooks struct {
 	// Instead answers a request and returns true, or returns false to leave it to the server.
 	Instead func(Request) bool
@@ -22,7 +22,10 @@ type Hooks struct {
 	After func(Request)
 	// Terms changes what the route costs, before the credential is checked.
 	Terms func(Request, *Terms)
-	// Fresh changes the terms of the challenge that goes with a refusal.
+	// AnyTerms makes the server accept a credential for any challenge that it issued, whatever the
+	// terms of the route are now.
+	AnyTerms bool
+	// Fresh changes the terms of the challenge that goes with a refusal, the first one included.
 	Fresh func(Request, *Terms)
 	// Request changes the request object of a challenge, Challenge its parameters, and Spell the
 	// WWW-Authenticate lines. If Challenge sets no ID, the server computes the right one.

@@ -22,8 +22,8 @@ type Request interface {
 	Action() string
 	// Paying reports whether the request carries a session credential.
 	Paying() bool
-	// Management reports whether the request can only be there for its credential: a HEAD, or a POST
-	// without a body.
+	// Management reports whether the request can only be there for its credential: a HEAD, or a
+	// POST without a body.
 	Management() bool
 	// Strayed reports whether the request came to the server's second origin.
 	Strayed() bool
@@ -71,10 +71,11 @@ type Request interface {
 
 // Server describes the server that lies.
 type Server struct {
-	URL, OtherURL            string
-	ChainID                  uint64
-	Token, Payee, OtherPayee common.Address
-	Now                      time.Time
+	URL, OtherURL     string
+	ChainID           uint64
+	Token, OtherToken common.Address
+	Payee, OtherPayee common.Address
+	Now               time.Time
 }
 
 // Channel is a channel whose snapshot is being written. It must not outlive the hook.

@@ -1,6 +1,6 @@
 // Package message holds the messages of the protocol as the test server spells them: challenges,
-// credentials, refusals and stream events. It shares nothing with the client on purpose, so that one
-// wrong idea of the wire format cannot pass on both sides.
+// credentials, refusals and stream events. It shares nothing with the client on purpose, so that
+// one wrong idea of the wire format cannot pass on both sides.
 package message
 
 import (
@@ -18,8 +18,10 @@ type Challenge struct {
 // Fields names the parameters as they are spelled.
 func (c *Challenge) Fields() map[string]*string {
 	return map[string]*string{
-		"id": &c.ID, "realm": &c.Realm, "method": &c.Method, "intent": &c.Intent, "request": &c.Request, "expires": &c.Expires,
-		"digest": &c.Digest, "opaque": &c.Opaque, "header": &c.Header, "description": &c.Description,
+		"id": &c.ID, "realm": &c.Realm, "method": &c.Method, "intent": &c.Intent,
+		"request": &c.Request, "expires": &c.Expires,
+		"digest": &c.Digest, "opaque": &c.Opaque, "header": &c.Header,
+		"description": &c.Description,
 	}
 }
 
@@ -40,7 +42,17 @@ func (c *Challenge) String() string {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", `\u000d`, "\n", `\u000a`)
 	var b strings.Builder
 	b.WriteString("Payment ")
-	for i, p := range [][2]string{{"id", c.ID}, {"realm", c.Realm}, {"method", c.Method}, {"intent", c.Intent}, {"request", c.Request}, {"expires", c.Expires}, {"digest", c.Digest}, {"header", c.Header}, {"opaque", c.Opaque}} {
+	for i, p := range [][2]string{
+		{"id", c.ID},
+		{"realm", c.Realm},
+		{"method", c.Method},
+		{"intent", c.Intent},
+		{"request", c.Request},
+		{"expires", c.Expires},
+		{"digest", c.Digest},
+		{"header", c.Header},
+		{"opaque", c.Opaque},
+	} {
 		if p[1] == "" {
 			continue
 		}

@@ -22,8 +22,8 @@ type Credential struct {
 // Object is a JSON object whose keys are taken literally.
 type Object map[string]json.RawMessage
 
-// ReadCredential finds the Payment credential among the header's schemes. It returns nil where there
-// is none.
+// ReadCredential finds the Payment credential among the header's schemes. It returns nil where
+// there is none.
 func ReadCredential(h http.Header, name string) (*Credential, error) {
 	for _, one := range strings.Split(strings.Join(h.Values(name), ","), ",") {
 		scheme, token, found := strings.Cut(strings.TrimSpace(one), " ")

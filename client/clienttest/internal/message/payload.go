@@ -26,7 +26,10 @@ type Payload struct {
 
 // Signed is the voucher in the payload.
 func (p *Payload) Signed() voucher.Signed {
-	return voucher.Signed{Voucher: voucher.Voucher{ChannelID: p.ChannelID, Cumulative: p.Cumulative}, Signature: p.Signature}
+	return voucher.Signed{
+		Voucher:   voucher.Voucher{ChannelID: p.ChannelID, Cumulative: p.Cumulative},
+		Signature: p.Signature,
+	}
 }
 
 // ReadPayload reads the fields that the action must have. Unknown ones are ignored.
@@ -60,8 +63,10 @@ func (o Object) ReadPayload() (*Payload, error) {
 		}
 		d := Fields{O: inner}
 		p.Descriptor = &devchain.Descriptor{
-			Payer: d.Address("payer"), Payee: d.Address("payee"), Operator: d.Address("operator"), Token: d.Address("token"),
-			Salt: d.Hash("salt"), AuthorizedSigner: d.Address("authorizedSigner"), ExpiringNonceHash: d.Hash("expiringNonceHash"),
+			Payer: d.Address("payer"), Payee: d.Address("payee"), Operator: d.Address("operator"),
+			Token: d.Address("token"),
+			Salt:  d.Hash("salt"), AuthorizedSigner: d.Address("authorizedSigner"),
+			ExpiringNonceHash: d.Hash("expiringNonceHash"),
 		}
 		f.fail("descriptor", d.Err)
 	}

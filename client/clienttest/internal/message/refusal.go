@@ -29,26 +29,37 @@ func (e *Refusal) Error() string { return "clienttest: " + e.Problem + ": " + e.
 // Refuse returns a maker of refusals of one type.
 func Refuse(status int, problem, title string) func(format string, args ...any) *Refusal {
 	return func(format string, args ...any) *Refusal {
-		return &Refusal{Status: status, Problem: problem, Title: title, Detail: fmt.Sprintf(format, args...)}
+		return &Refusal{
+			Status:  status,
+			Problem: problem,
+			Title:   title,
+			Detail:  fmt.Sprintf(format, args...),
+		}
 	}
+}
+
+// paymentRequired makes refusals with status 402.
+func paymentRequired(problem, title string) func(format string, args ...any) *Refusal {
+	return Refuse(http.StatusPaymentRequired, problem, title)
 }
 
 // The problem types.
 var (
-	PaymentRequired      = Refuse(http.StatusPaymentRequired, "payment-required", "Payment Required")
-	MalformedCredential  = Refuse(http.StatusPaymentRequired, "malformed-credential", "Malformed Credential")
-	InvalidPayload       = Refuse(http.StatusPaymentRequired, "invalid-payload", "Invalid Payload")
-	InvalidChallenge     = Refuse(http.StatusPaymentRequired, "invalid-challenge", "Invalid Challenge")
-	PaymentExpired       = Refuse(http.StatusPaymentRequired, "payment-expired", "Payment Expired")
-	VerificationFailed   = Refuse(http.StatusPaymentRequired, "verification-failed", "Verification Failed")
-	BadRequest           = Refuse(http.StatusBadRequest, "bad-request", "Bad Request")
-	InternalError        = Refuse(http.StatusInternalServerError, "internal-payment-error", "Internal Payment Error")
-	InsufficientBalance  = Refuse(http.StatusPaymentRequired, "session/insufficient-balance", "Insufficient Balance")
-	AmountExceedsDeposit = Refuse(http.StatusPaymentRequired, "session/amount-exceeds-deposit", "Amount Exceeds Deposit")
-	DeltaTooSmall        = Refuse(http.StatusPaymentRequired, "session/delta-too-small", "Delta Too Small")
-	InvalidSignature     = Refuse(http.StatusPaymentRequired, "session/invalid-signature", "Invalid Signature")
-	ChannelNotFound      = Refuse(http.StatusGone, "session/channel-not-found", "Channel Not Found")
-	ChannelFinalized     = Refuse(http.StatusGone, "session/channel-finalized", "Channel Closed")
+	PaymentRequired      = paymentRequired("payment-required", "Payment Required")
+	MalformedCredential  = paymentRequired("malformed-credential", "Malformed Credential")
+	InvalidPayload       = paymentRequired("invalid-payload", "Invalid Payload")
+	InvalidChallenge     = paymentRequired("invalid-challenge", "Invalid Challenge")
+	PaymentExpired       = paymentRequired("payment-expired", "Payment Expired")
+	VerificationFailed   = paymentRequired("verification-failed", "Verification Failed")
+	InsufficientBalance  = paymentRequired("session/insufficient-balance", "Insufficient Balance")
+	AmountExceedsDeposit = paymentRequired("session/amount-exceeds-deposit", "Amount Exceeds Deposit")
+	DeltaTooSmall        = paymentRequired("session/delta-too-small", "Delta Too Small")
+	InvalidSignature     = paymentRequired("session/invalid-signature", "Invalid Signature")
+
+	BadRequest       = Refuse(http.StatusBadRequest, "bad-request", "Bad Request")
+	InternalError    = Refuse(http.StatusInternalServerError, "internal-payment-error", "Internal Error")
+	ChannelNotFound  = Refuse(http.StatusGone, "session/channel-not-found", "Channel Not Found")
+	ChannelFinalized = Refuse(http.StatusGone, "session/channel-finalized", "Channel Closed")
 )
 
 // On names the channel in the refusal.
@@ -59,7 +70,12 @@ func (e *Refusal) On(id common.Hash) *Refusal {
 
 // Body is the problem details document.
 func (e *Refusal) Body(challengeID string) []byte {
-	doc := map[string]any{"type": problemBase + e.Problem, "title": e.Title, "status": e.Status, "detail": e.Detail}
+	doc := map[string]any{
+		"type":   problemBase + e.Problem,
+		"title":  e.Title,
+		"status": e.Status,
+		"detail": e.Detail,
+	}
 	if challengeID != "" {
 		doc["challengeId"] = challengeID
 	}

@@ -34,8 +34,8 @@ func readVectors(t testing.TB, name string, into any) {
 
 func header(value string) http.Header { return http.Header{"Authorization": {value}} }
 
-// TestCredentialsOfMppx: what mppx sends can be read here, its echo proves its challenge's id, and each
-// payload is that of its action.
+// TestCredentialsOfMppx: what mppx sends can be read here, its echo proves its challenge's id, and
+// each payload is that of its action.
 func TestCredentialsOfMppx(t *testing.T) {
 	var v madeByMppx
 	readVectors(t, "credential.json", &v)
@@ -84,7 +84,8 @@ func TestOfficialChallengeIDs(t *testing.T) {
 		canonical, err := jcs.Transform(in.Request)
 		require.NoError(t, err)
 		c := Challenge{
-			Realm: in.Realm, Method: in.Method, Intent: in.Intent, Request: base64.RawURLEncoding.EncodeToString(canonical), Expires: in.Expires,
+			Realm: in.Realm, Method: in.Method, Intent: in.Intent,
+			Request: base64.RawURLEncoding.EncodeToString(canonical), Expires: in.Expires,
 			Digest: in.Digest, Header: in.Header, Opaque: in.Opaque,
 		}
 		if strings.EqualFold(c.Header, "Authorization") {
@@ -142,7 +143,8 @@ func FuzzCredential(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Action != "topUp" && p.Signature == nil || p.Action == "topUp" && p.Transaction == nil {
+		if p.Action != "topUp" && p.Signature == nil ||
+			p.Action == "topUp" && p.Transaction == nil {
 			t.Errorf("a %s without what it needs: %s", p.Action, hexutil.Encode([]byte(value)))
 		}
 	})
