@@ -3,11 +3,10 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +23,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// trial is one meeting with a server that lies: what the caller does, how each request has to end, and
-// how much money may be at risk. The zero value of a field is said with it.
+// trial is one meeting with a server that lies: what the caller does, how each request has to end,
+// and how much money may be at risk. The zero value of a field is said with it.
 type trial struct {
 	lies []lies.Lie
 
@@ -51,35 +50,35 @@ type trial struct {
 
 	// want is how every request ends: served, an error, or what the caller is handed.
 	want end
-	// first and last are how those requests end, where that is not as want. closes is how the close ends.
+	// first and last are how those requests end, where that is not as want. closes is how the close
+	// ends.
 	first, last, closes end
-	// after is how one more request for 100 at from ends, a minute after the server has come to its senses.
+	// after is how one more request for 100 at from ends, a minute after the server has come to its
+	// senses.
 	after end
 
-	// most is the highest signature that may exist on any one channel before that last request (nil: 100
-	// for each request), and sum that of all channels together (nil: most).
+	// most is the highest signature that may exist on any one channel before that last request
+	// (nil: 100 for each request), and sum that of all channels together (nil: most).
 	most, sum *uint64
 }
 
-// end is how something ended. The zero value is that the content was served.
-type end struct {
-	err error
-	// status is the answer that the caller is handed, and outcome what is said of its payment.
-	status  int
-	outcome client.Outcome
-	// text is in the error's message: all that there is of an error that has no name.
-	text string
+// hostileLimits hold in every trial.
+var hostileLimits = channel.Limits{
+	Price:   u(1000),
+	Deposit: u(10_000),
+	Total:   u(25_000),
+	Stream:  u(200),
 }
 
-func fails(err error) end                    { return end{err: err} }
-func says(text string) end                   { return end{text: text} }
-func hands(status int, o client.Outcome) end { return end{status: status, outcome: o} }
-func at(n uint64) *uint64                    { return &n }
+// awaited are lies whose trials come with the purchase core.
+var awaited = []lies.Lie{
+	lies.ExpirySoon, lies.FeeTokenFlips, lies.IntoIdempotencyX, lies.ProofRealmPath,
+	lies.SlowChallenge, lies.SponsorAppears, lies.SponsorVanishes, lies.StreamPings,
+	lies.StreamReceiptFlood, lies.UnitBecomesChunk,
+}
 
-// hostileLimits hold in every trial.
-var hostileLimits = channel.Limits{Price: u(1000), Deposit: u(10_000), Total: u(25_000), Stream: u(200)}
-
-// TestHostileServer tries every lie that clienttest has. A lie that no row speaks of fails the test.
+// TestHostileServer tries every lie of package lies. One without a row, here or in the table of
+// TestHostileMindChanges, fails the test.
 func TestHostileServer(t *testing.T) {
 	tried := map[lies.Lie]bool{}
 	for _, tr := range trials() {
@@ -89,8 +88,13 @@ func TestHostileServer(t *testing.T) {
 		}
 		t.Run(strings.Join(names, "+"), tr.run)
 	}
+	for _, m := range mindChanges() {
+		for _, l := range m.lies {
+			tried[l] = true
+		}
+	}
 	for _, l := range lies.All() {
-		assert.True(t, tried[l], "no trial for %s", l)
+		assert.True(t, tried[l] || slices.Contains(awaited, l), "no trial for %s", l)
 	}
 	assert.GreaterOrEqual(t, len(tried), 60)
 }
@@ -151,7 +155,10 @@ func (tr trial) run(t *testing.T) {
 		case i == times-1 && tr.last != (end{}):
 			want = tr.last
 		}
-		want.matched(t, p.ask(defaulted(tr.method, http.MethodGet), defaulted(tr.path, from)), "request %d", i+1)
+		want.matched(
+			t, p.ask(defaulted(tr.method, http.MethodGet), defaulted(tr.path, from)), "request %d",
+			i+1,
+		)
 	}
 	if tr.close {
 		ctx, cancel := context.WithTimeout(t.Context(), defaulted(tr.patience, 20*time.Second))
@@ -200,119 +207,11 @@ func (p *victim) ask(method, path string) end {
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 32<<20)); err != nil {
 		return end{err: err}
 	}
-	if o := client.PaymentOf(resp).Outcome; resp.StatusCode != http.StatusOK || o != client.Accepted {
+	if o := client.PaymentOf(resp).Outcome; resp.StatusCode != http.StatusOK ||
+		o != client.Accepted {
 		return end{status: resp.StatusCode, outcome: o}
 	}
 	return end{}
-}
-
-// String is how it ended, in a line.
-func (e end) String() string {
-	switch {
-	case e.err != nil:
-		return "the error " + e.err.Error()
-	case e.text != "":
-		return "an error with " + e.text
-	case e.status != 0:
-		return fmt.Sprintf("%d, %s", e.status, e.outcome)
-	}
-	return "served"
-}
-
-// matched fails the test where something ended otherwise than it should.
-func (e end) matched(t testing.TB, got end, what string, args ...any) {
-	t.Helper()
-	ok := e == got
-	if got.err != nil {
-		ok = (e.err != nil || e.text != "") && (e.err == nil || errors.Is(got.err, e.err)) && strings.Contains(got.err.Error(), e.text)
-	}
-	if !ok {
-		t.Errorf("%s: want %s, got %s", fmt.Sprintf(what, args...), e, got)
-	}
-}
-
-// atRisk asserts what holds whatever the server did: what was signed, what was deposited, where it went, and
-// that it is on record.
-func (p *victim) atRisk(agreed int, more ...uint64) {
-	t := p.t
-	t.Helper()
-	most := u(uint64(agreed))
-	if p.most != nil {
-		most = u(*p.most)
-	}
-	sum := most
-	if p.sum != nil {
-		sum = u(*p.sum)
-	}
-	for _, one := range more {
-		most, sum = most.AddCapped(u(one)), sum.AddCapped(u(one))
-	}
-	signed := map[common.Hash]voucher.Amount{}
-	for _, s := range p.wire.paid("") {
-		where, err := url.Parse(s.URL)
-		require.NoError(t, err)
-		assert.Equal(t, p.home, where.Scheme+"://"+where.Host, "a credential at a foreign origin")
-		if payload := s.Paid.Payload; payload.Action != "" {
-			signed[payload.ChannelID] = signed[payload.ChannelID].Max(payload.CumulativeAmount)
-		}
-	}
-	for _, s := range p.wire.all() {
-		if where, err := url.Parse(s.URL); err == nil && where.Scheme+"://"+where.Host == p.home {
-			continue
-		}
-		for name, values := range s.Header {
-			assert.NotContains(t, strings.Join(values, " "), "Payment ", "%s at a foreign origin", name)
-		}
-		assert.Empty(t, s.Header.Get("Payment-Session"), "the other origin learns of no channel")
-	}
-
-	proofs := p.wire.paid("proof")
-	sessions := 1
-	if p.lost {
-		sessions++
-	}
-	assert.LessOrEqual(t, len(proofs), sessions, "one proof is enough")
-	for _, s := range proofs {
-		c := s.Paid.Challenge
-		r, err := c.SessionRequest()
-		require.NoError(t, err)
-		assert.True(t, r.Amount.IsZero(), "a proof for %s", r.Amount)
-		assert.Equal(t, p.srv.ChainID, *r.MethodDetails.ChainID, "a proof for another chain")
-		assert.Equal(t, "clienttest", c.Realm, "a proof for another realm")
-		until, _, err := c.ExpiresAt()
-		require.NoError(t, err)
-		assert.True(t, time.Now().Before(until), "a proof for a challenge of the past")
-	}
-
-	records := map[common.Hash]channel.Info{}
-	for _, s := range p.channels() {
-		records[s.ID] = s
-	}
-	var all, deposits voucher.Amount
-	for id, highest := range signed {
-		all = all.AddCapped(highest)
-		assert.False(t, most.Less(highest), "signed %s on one channel, agreed to at most %s", highest, most)
-		onChain := p.srv.Chain.Channel(id)
-		deposits = deposits.AddCapped(onChain.Deposit)
-		assert.False(t, hostileLimits.Deposit.Less(onChain.Deposit), "a deposit of %s", onChain.Deposit)
-		record, ok := records[id]
-		if !ok {
-			assert.True(t, p.lost, "channel %s was paid from and is not on record", id)
-			continue
-		}
-		if onChain.Exists {
-			assert.True(t, record.HoldsMoney(), "channel %s holds %s and its record says %s", id, onChain.Deposit, record.Phase)
-		}
-		assert.False(t, record.Authorized.Less(highest), "more was signed than the record knows")
-	}
-	assert.False(t, sum.Less(all), "signed %s on all channels, agreed to at most %s", all, sum)
-	total := hostileLimits.Total
-	if p.lost {
-		total = total.AddCapped(u(10_000)) // what the session before put in
-	}
-	assert.False(t, total.Less(deposits), "deposited %s in all", deposits)
-	lost := p.began.SubFloor(p.srv.Chain.Balance(p.key.Address))
-	assert.False(t, total.AddCapped(u(500_000)).Less(lost), "the wallet lost %s, fees included", lost)
 }
 
 func defaulted[T comparable](v, other T) T {

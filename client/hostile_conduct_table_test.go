@@ -1,0 +1,185 @@
+package client_test
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
+	. "github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/sse"
+)
+
+// transportTrials: what was sent stays counted until the server says otherwise, and a credential
+// stays where it was asked for.
+func transportTrials(t *table) {
+	warm := trial{before: 2}
+	ends := func(want end, each ...Lie) {
+		tr := warm
+		tr.want = want
+		t.add(tr, each...)
+	}
+	ends(end{}, StreamForData)
+	ends(hands(503, client.Unknown), ErrorAfterCharge, BusyForever)
+	ends(hands(500, client.AcceptedNoContent), ErrorWithReceipt)
+	ends(hands(304, client.AcceptedNoContent), NotModified)
+	ends(hands(204, client.AcceptedNoContent), NoContent)
+	ends(hands(200, client.None), RedirectPaid)
+	ends(rejected, RefuseAfterCharge, RedirectDrip)
+	t.add(
+		trial{want: fails(channel.ErrExpired), most: at(0)}, DateFuture,
+	) // its own clock says that it came too late
+	ends(end{}, RefuseAfterService, DatePast, DateFar, DateWords, DateFuture)
+	ends(fails(io.ErrUnexpectedEOF), ShortBody)
+	ends(fails(io.EOF), CutAfterCharge)
+	ends(says("response headers exceeded"), HugeHeader)
+	ends(says("Location"), RedirectNowhere)
+	ends(says("stopped after 10 redirects"), RedirectLoop)
+	ends(
+		fails(client.ErrRedirect), RedirectPaidForMore, RedirectMoved, RedirectSeeOther,
+		RedirectPermanent, RedirectSchemeless,
+	)
+	warm.most = at(200 + 3*1000) // Limits.Price for each request, whatever its redirects cost
+	ends(says("stopped after 10 redirects"), RedirectToll)
+	warm.most, warm.path = at(200), "/data?ttl=4"
+	warm.from = warm.path
+	ends(fails(client.ErrRedirect), RedirectAway)
+	warm.most = nil
+	ends(end{}, EndlessRefusal)
+	t.add(
+		trial{
+			before: 2,
+			tls:    true,
+			from:   "/data?ttl=4",
+			want:   fails(client.ErrRedirect),
+			most:   at(200),
+		},
+		RedirectToPlain,
+	)
+	t.add(
+		trial{before: 2, tls: true, want: fails(client.ErrRedirect), most: at(300)},
+		RedirectPaidToPlain,
+	)
+	t.add(
+		trial{before: 2, patience: brief, want: overTime}, HangAfterCharge, SlowHeader, SlowBody,
+		SlowRefusal,
+	)
+
+	stream := trial{before: 1, path: "/stream/5/10", most: at(250)}
+	stream.method = http.MethodPost
+	t.add(stream, ContentBeside)
+	stream.method = ""
+	stream.want = fails(client.ErrRejected)
+	t.add(stream, RedirectVoucher)
+	stream.want = fails(client.ErrStalled)
+	t.add(stream, BusyBeside, HangBeside)
+}
+
+// streamTrials: a frame is one more ask at the same gate; one that marches is stopped, by us or by
+// Limits.Stream.
+func streamTrials(t *table) {
+	for _, rail := range bothRails {
+		stream := trial{before: 1, from: rail + "/data", path: rail + "/stream/5/10", most: at(250)}
+		t.add(
+			stream, NeedPoor, NeedRich, NeedAccepted, NeedForgot, StreamQuotes, StreamReceipts,
+			StreamEarlyReceipt, StreamEmpty,
+		)
+		ends := func(most uint64, want end, each ...Lie) {
+			tr := stream
+			tr.want, tr.most = want, at(most)
+			t.add(tr, each...)
+		}
+		ends(250, end{}, NeedLines, StreamBytes, StreamFlood)
+		ends(130, desync, NeedAll, NeedMax, StreamMixed)
+		ends(130, frame, NeedOther, NeedNegative, NeedHex, NeedHalf, NeedDouble)
+		stream.neighbor = true
+		ends(130, frame, NeedOfAnother)
+		stream.neighbor = false
+		ends(130, fails(sse.ErrFrameTooLarge), NeedHuge, StreamLine)
+		ends(130, fails(io.ErrUnexpectedEOF), StreamCut)
+		ends(160, fails(client.ErrStalled), StreamSilent)
+		ends(250, end{}, StreamName, NeedLess)
+		ends(130, frame, StreamRepeats)
+		stream.first = frame
+		ends(170, desync, StreamMarch, StreamComments)
+		stream.first = limited
+		ends(100+200+20, desync, StreamTrickle)
+		stream.first = end{}
+		ends(250, hands(204, client.AcceptedNoContent), NoContent)
+	}
+}
+
+// fundTrials: no transaction is signed twice for one need, and none is forgotten.
+func fundTrials(t *table) {
+	for _, rail := range bothRails {
+		open := trial{from: rail + "/data?deposit=250"}
+		t.add(open, OpenTaken)
+		ends := func(want end, each ...Lie) {
+			tr := open
+			tr.want = want
+			t.add(tr, each...)
+		}
+		ends(hands(410, client.Rejected), OpenGone)
+		ends(rejected, OpenRefused)
+		open.first = rejected
+		ends(end{}, OpenMined)
+		open.first = end{}
+		open.sum = at(500) // a request whose channel is said to be gone is paid from another one
+		ends(end{}, OpenMinedLate)
+		open.sum, open.last = nil, fails(escrow.ErrNoChannel)
+		ends(end{}, OpenNotMined)
+
+		topUp := trial{before: 2, from: rail + "/data?deposit=250"}
+		t.add(topUp, TopUpMined, TopUpPriced)
+		topUp.want = rejected
+		t.add(topUp, TopUpNotMined, TopUpMinedLate, TopUpDemanded)
+		topUp.want, topUp.most = pending, at(200)
+		t.add(topUp, TopUpRefused, RedirectTopUp)
+	}
+}
+
+// closeTrials: the chain has the last word on a close, and what is not closed stays listed.
+func closeTrials(t *table) {
+	for _, rail := range bothRails {
+		c := trial{before: 2, from: rail + "/data", none: true, close: true}
+		t.add(
+			c, CloseAll, CloseSpent, CloseAccepted, CloseNoTx, CloseOther, CloseNoReceipt,
+			CloseFails,
+		)
+		c.closes = fails(client.ErrRejected)
+		t.add(c, CloseRefused, RedirectClose)
+		c.closes, c.patience = overTime, brief
+		t.add(c, CloseHangs)
+		c.closes, c.patience = fails(client.ErrClose), 0
+		t.add(c, CloseNotMined)
+		if rail == "/v1" {
+			continue // each of these waits a second for the chain
+		}
+		c.lies = []Lie{CloseNotMined}
+		t.add(c, CloseSpent, CloseAccepted, CloseNoTx, CloseOther, CloseNoReceipt)
+	}
+}
+
+// refusalTrials: a channel that is called gone is put aside and listed, and a new one costs one
+// request one more price at most; all of it stays under Limits.Total.
+func refusalTrials(t *table) {
+	for _, rail := range bothRails {
+		tr := trial{before: 2, from: rail + "/data", last: limited, after: limited, sum: at(700)}
+		t.add(tr, GoneAgain, GoneQuietly, Amnesia)
+		tr.want = hands(410, client.Rejected)
+		t.add(tr, GoneAlways, GoneAfterCharge)
+		tr = trial{before: 2, from: rail + "/data", want: rejected}
+		t.add(
+			tr, ProblemUnknown, ProblemBalance, ProblemDelta, ProblemSignature, ProblemUnverified,
+			ProblemMalformed,
+		)
+		for _, c := range []struct {
+			status int
+			lie    Lie
+		}{{400, ProblemBad}, {401, ProblemLogin}, {405, ProblemMethod}, {425, ProblemEarly}} {
+			tr.want = hands(c.status, client.Unknown)
+			t.add(tr, c.lie)
+		}
+	}
+}
