@@ -1,33 +1,25 @@
 package channel_test
 
 import (
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestChannelIDVectors: the ids that mppx computes.
 func TestChannelIDVectors(t *testing.T) {
-	for file, protocol := range map[string]voucher.Protocol{"channel-id-v1.json": voucher.V1, "channel-id-v2.json": voucher.V2} {
-		data, err := os.ReadFile("testdata/" + file)
-		require.NoError(t, err)
-		var f struct {
-			Cases []struct {
-				ID, Payer, Payee, Token, Salt, AuthorizedSigner, Operator, ExpiringNonceHash, Escrow, EscrowContract, ChannelID string
-				ResolvedAuthorizedSigner                                                                                        string
-				ChainID                                                                                                         uint64
-			}
-		}
-		require.NoError(t, json.Unmarshal(data, &f))
-		require.NotEmpty(t, f.Cases)
-		for _, c := range f.Cases {
+	type vector struct {
+		ID, Payer, Payee, Operator, Token, Salt, AuthorizedSigner, ResolvedAuthorizedSigner string
+		ExpiringNonceHash, Escrow, EscrowContract, ChannelID                                string
+		ChainID                                                                             uint64
+	}
+	for file, protocol := range map[vectors.File]voucher.Protocol{vectors.ChannelIDV1: voucher.V1, vectors.ChannelIDV2: voucher.V2} {
+		for _, c := range vectors.Cases[vector](t, file) {
 			d := channel.Descriptor{
 				Payer: common.HexToAddress(c.Payer), Payee: common.HexToAddress(c.Payee), Operator: common.HexToAddress(c.Operator),
 				Token: common.HexToAddress(c.Token), Salt: common.HexToHash(c.Salt), AuthorizedSigner: common.HexToAddress(c.AuthorizedSigner),

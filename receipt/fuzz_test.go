@@ -5,15 +5,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 )
 
 // FuzzParse: a header value that is read is written and read back the same, and what is kept of it is no longer than it.
 func FuzzParse(f *testing.F) {
 	seeds := 0
-	for _, c := range load[struct {
+	for _, c := range vectors.Load[struct {
 		Cases []struct{ Header string }
-	}](f, "receipt.json").Cases {
+	}](f, vectors.Receipt).Cases {
 		f.Add(c.Header)
 		seeds++
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,17 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-func load[T any](t testing.TB, name string) (v T) {
-	t.Helper()
-	text, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &v))
-	return v
-}
 
 func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
@@ -63,13 +55,12 @@ func TestMppxReceipts(t *testing.T) {
 		OK    bool
 		Value json.RawMessage
 	}
-	cases := load[struct {
+	cases := vectors.Load[struct {
 		Cases []struct {
 			ID, Header, DecodedText string
 			Receipt, SessionReceipt result
 		}
-	}](t, "receipt.json").Cases
-	require.NotEmpty(t, cases)
+	}](t, vectors.Receipt).Cases
 	for _, c := range cases {
 		t.Run(c.ID, func(t *testing.T) {
 			got, err := receipt.Parse(c.Header)
@@ -108,14 +99,14 @@ func TestMppxReceipts(t *testing.T) {
 // frames are the receipts in sse.json and traces.json.
 func frames(t testing.TB) (text []string) {
 	t.Helper()
-	for _, c := range load[struct {
+	for _, c := range vectors.Load[struct {
 		Cases []struct {
 			Whatwg []struct {
 				Type string
 				Data json.RawMessage
 			}
 		}
-	}](t, "sse.json").Cases {
+	}](t, vectors.SSE).Cases {
 		for _, e := range c.Whatwg {
 			if e.Type == "payment-receipt" {
 				text = append(text, string(e.Data))
@@ -123,7 +114,7 @@ func frames(t testing.TB) (text []string) {
 		}
 	}
 	require.NotEmpty(t, text)
-	for _, r := range load[struct{ Receipts []struct{ Text string } }](t, "traces.json").Receipts {
+	for _, r := range vectors.Load[struct{ Receipts []struct{ Text string } }](t, vectors.Traces).Receipts {
 		if !strings.HasPrefix(r.Text, "{") {
 			b, err := base64.RawURLEncoding.DecodeString(r.Text)
 			require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -236,7 +237,7 @@ func TestAmountForms(t *testing.T) {
 
 func FuzzParseAmount(f *testing.F) {
 	for _, file := range protocols {
-		for _, c := range load(f, file).Cases {
+		for _, c := range vectors.Load[voucherVectors](f, file).Cases {
 			f.Add(c.CumulativeAmount.String())
 		}
 	}

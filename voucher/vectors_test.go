@@ -1,8 +1,6 @@
 package voucher_test
 
 import (
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -10,15 +8,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// vectors is the part of the files in testdata that the tests read. Other implementations made them;
-// testdata/README.md says which.
-type vectors struct {
+// voucherVectors are the vectors of one protocol version.
+type voucherVectors struct {
 	Cases []struct {
-		ID, PrivateKey, Realm, ChallengeID string
-		Signer, Escrow, Account            common.Address
+		ID, PrivateKey                     string
+		Signer, Escrow                     common.Address
 		ChainID                            uint64
 		ChannelID, DomainSeparator, Digest common.Hash
 		CumulativeAmount                   voucher.Amount
@@ -39,19 +37,20 @@ type vectors struct {
 	}
 }
 
-func load(t testing.TB, file string) (v vectors) {
-	raw, err := os.ReadFile("testdata/" + file)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(raw, &v))
-	require.NotEmpty(t, v.Cases, "%s holds no cases", file)
-	return v
+// proofVector is a proof of another implementation.
+type proofVector struct {
+	ID, PrivateKey, Realm, ChallengeID string
+	Account                            common.Address
+	ChainID                            uint64
+	Digest                             common.Hash
+	Signature                          hexutil.Bytes
 }
 
-var protocols = map[voucher.Protocol]string{voucher.V1: "voucher-v1.json", voucher.V2: "voucher-v2.json"}
+var protocols = map[voucher.Protocol]vectors.File{voucher.V1: vectors.VoucherV1, voucher.V2: vectors.VoucherV2}
 
 func TestVoucherVectors(t *testing.T) {
 	for p, file := range protocols {
-		for _, c := range load(t, file).Cases {
+		for _, c := range vectors.Load[voucherVectors](t, file).Cases {
 			t.Run(c.ID, func(t *testing.T) {
 				key, err := voucher.ParseKey(c.PrivateKey)
 				require.NoError(t, err)
@@ -88,8 +87,7 @@ func TestVerifyVectors(t *testing.T) {
 		"extra-byte":      voucher.ErrSignatureFormat,
 	}
 	for p, file := range protocols {
-		all := load(t, file).Verify
-		require.NotEmpty(t, all)
+		all := vectors.Load[voucherVectors](t, file).Verify
 		for _, c := range all {
 			t.Run(c.ID+" "+c.Mutation, func(t *testing.T) {
 				expected, known := want[c.Mutation]
@@ -107,8 +105,7 @@ func TestVerifyVectors(t *testing.T) {
 
 func TestInvalidVectors(t *testing.T) {
 	for p, file := range protocols {
-		all := load(t, file).Invalid
-		require.NotEmpty(t, all)
+		all := vectors.Load[voucherVectors](t, file).Invalid
 		for _, c := range all {
 			t.Run(c.ID, func(t *testing.T) {
 				amount, err := voucher.ParseAmount(c.CumulativeAmount)
@@ -126,7 +123,7 @@ func TestInvalidVectors(t *testing.T) {
 }
 
 func TestProofVectors(t *testing.T) {
-	for _, c := range load(t, "proof.json").Cases {
+	for _, c := range vectors.Cases[proofVector](t, vectors.Proof) {
 		t.Run(c.ID, func(t *testing.T) {
 			key, err := voucher.ParseKey(c.PrivateKey)
 			require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -81,7 +82,7 @@ func TestVerifyProtocol(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	seeds := 0
 	for _, file := range protocols {
-		for _, c := range load(f, file).Verify {
+		for _, c := range vectors.Load[voucherVectors](f, file).Verify {
 			f.Add([]byte(c.Signature))
 			seeds++
 		}

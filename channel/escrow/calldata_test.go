@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -37,7 +38,7 @@ func TestCalldataVectors(t *testing.T) {
 		Data                             hexutil.Bytes
 	}
 	ours := 0
-	for _, c := range load[callCase](t, "calldata.json") {
+	for _, c := range vectors.Cases[callCase](t, vectors.Calldata) {
 		selector, known := escrow.Selectors[c.Signature]
 		if !known {
 			continue // settle, close and the like are the payee's

@@ -2,10 +2,7 @@ package escrow_test
 
 import (
 	"context"
-	"encoding/json"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,19 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// load reads the cases of a vector file.
-func load[T any](t testing.TB, file string) []T {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", file))
-	require.NoError(t, err)
-	var f struct{ Cases []T }
-	require.NoError(t, json.Unmarshal(data, &f))
-	require.NotEmpty(t, f.Cases)
-	return f.Cases
-}
 
 type txFields struct {
 	ChainID                            uint64
@@ -105,7 +92,7 @@ type txCase struct {
 }
 
 func TestTransactionVectors(t *testing.T) {
-	for _, c := range load[txCase](t, "tempo-tx.json") {
+	for _, c := range vectors.Cases[txCase](t, vectors.TempoTx) {
 		t.Run(c.ID+" "+c.Kind, func(t *testing.T) {
 			key, err := voucher.ParseKey(c.PrivateKey)
 			require.NoError(t, err)
@@ -141,7 +128,7 @@ func TestTransactionVectors(t *testing.T) {
 
 // A transaction that a sponsor has completed is still the sender's: same digest, same nonce hash.
 func TestCosignedVectors(t *testing.T) {
-	for _, c := range load[txCase](t, "tempo-tx.json") {
+	for _, c := range vectors.Cases[txCase](t, vectors.TempoTx) {
 		tx := reread(t, c.Cosigned.Serialized)
 		assert.Equal(t, c.Sender, tx.Sender, c.ID)
 		assert.Equal(t, c.Cosigned.FeeToken, tx.FeeToken, c.ID)
@@ -182,7 +169,7 @@ func TestNonceHashVectors(t *testing.T) {
 		Serialized        hexutil.Bytes
 		ExpiringNonceHash common.Hash
 	}
-	for _, c := range load[nonceCase](t, "expiring-nonce-hash.json") {
+	for _, c := range vectors.Cases[nonceCase](t, vectors.ExpiringNonceHash) {
 		tx := c.Transaction.tx(t, c.FeePayer)
 		tx.Sender = c.Sender
 		assert.Equal(t, c.SigningPayload, hexutil.Bytes(tx.SigningBytes()), c.ID)
@@ -251,7 +238,7 @@ func TestUnknownParts(t *testing.T) {
 }
 
 func TestKeychainSender(t *testing.T) {
-	c := load[txCase](t, "tempo-tx.json")[0]
+	c := vectors.Cases[txCase](t, vectors.TempoTx)[0]
 	tx := c.Transaction.tx(t, true)
 	tx.Sender = c.Sender
 	tx.Signature = append(append([]byte{0x04}, c.Sender[:]...), make([]byte, 65)...)
@@ -344,7 +331,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 func FuzzDecodeTx(f *testing.F) {
 	seeds := 0
-	for _, c := range load[txCase](f, "tempo-tx.json") {
+	for _, c := range vectors.Cases[txCase](f, vectors.TempoTx) {
 		for _, raw := range [][]byte{c.WithoutFeePayer.Serialized, c.WithFeePayerPlaceholder.Serialized, c.WithFeePayerPlaceholder.Serialized78, c.Cosigned.Serialized} {
 			f.Add(raw)
 			seeds++

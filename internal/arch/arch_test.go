@@ -37,6 +37,7 @@ var house = map[string][]string{
 	"internal/sse":        {},
 	"internal/origin":     {},
 	"internal/arch":       {},
+	"internal/vectors":    {},
 	"receipt":             {"voucher", "internal/wire"},
 	"channel":             {"voucher"},
 	"internal/rule":       {"voucher", "channel", "internal/origin", "internal/wire"},

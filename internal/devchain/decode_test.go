@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -92,7 +93,7 @@ func TestReadOpeningRefuses(t *testing.T) {
 
 // Whatever decodes is made of exactly the bytes that were read, and nothing makes the decoder fail hard.
 func FuzzDecodeTransaction(f *testing.F) {
-	for _, v := range vectors[txVector](f, "tempo-tx.json") {
+	for _, v := range vectors.Cases[txVector](f, vectors.TempoTx) {
 		f.Add([]byte(v.MppxWire))
 		f.Add([]byte(v.Cosigned.Serialized))
 		f.Add([]byte(v.WithFeePayerPlaceholder.Serialized))
@@ -116,7 +117,7 @@ func FuzzCalldata(f *testing.F) {
 		Version string
 		Data    string
 	}
-	for _, v := range vectors[vector](f, "calldata.json") {
+	for _, v := range vectors.Cases[vector](f, vectors.Calldata) {
 		f.Add(v.Version == "v1", common.FromHex(v.Data))
 	}
 	c := New(Config{})

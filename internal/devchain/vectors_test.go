@@ -3,8 +3,6 @@ package devchain
 import (
 	"encoding/json"
 	"math/big"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -13,19 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// vectors reads a file of testdata. An empty one is a failure.
-func vectors[T any](t testing.TB, name string) []T {
-	t.Helper()
-	var file struct{ Cases []T }
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(b, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
 
 // signedForm is one form of a transaction in tempo-tx.json.
 type signedForm struct {
@@ -60,7 +48,7 @@ type txVector struct {
 
 func TestTransactionVectors(t *testing.T) {
 	kinds := map[string]bool{}
-	for _, v := range vectors[txVector](t, "tempo-tx.json") {
+	for _, v := range vectors.Cases[txVector](t, vectors.TempoTx) {
 		kinds[v.Kind] = true
 		for name, form := range map[string]signedForm{"paid": v.WithoutFeePayer, "sponsored": v.WithFeePayerPlaceholder} {
 			raws := []hexutil.Bytes{form.Serialized}
@@ -154,7 +142,7 @@ func TestExpiringNonceHashVectors(t *testing.T) {
 		SigningPayload, Serialized hexutil.Bytes
 		ExpiringNonceHash          common.Hash
 	}
-	for _, v := range vectors[vector](t, "expiring-nonce-hash.json") {
+	for _, v := range vectors.Cases[vector](t, vectors.ExpiringNonceHash) {
 		tx, err := decodeTransaction(v.Serialized)
 		require.NoError(t, err, v.ID)
 		assert.Equal(t, []byte(v.SigningPayload), tx.senderPreimage(), v.ID)
@@ -175,13 +163,13 @@ func TestChannelIDVectors(t *testing.T) {
 		ChannelID                common.Hash
 		ResolvedAuthorizedSigner common.Address
 	}
-	for _, v := range vectors[vector](t, "channel-id-v1.json") {
+	for _, v := range vectors.Cases[vector](t, vectors.ChannelIDV1) {
 		c := New(Config{ChainID: v.ChainID, StreamChannel: v.EscrowContract})
 		assert.Equal(t, v.ChannelID, c.ChannelID(voucher.V1, v.Descriptor), v.ID)
 		c.Close()
 	}
 	checked := 0
-	for _, v := range vectors[vector](t, "channel-id-v2.json") {
+	for _, v := range vectors.Cases[vector](t, vectors.ChannelIDV2) {
 		if v.Escrow != ReserveAddress {
 			continue // this chain has one reserve, at its only address
 		}
@@ -206,14 +194,15 @@ func TestVoucherVectors(t *testing.T) {
 		Mutation                       string
 		SpecValid                      bool
 	}
-	for name, typeHash := range map[string]common.Hash{"voucher-v1.json": voucherTypeV1, "voucher-v2.json": voucherTypeV2} {
+	for file, typeHash := range map[vectors.File]common.Hash{vectors.VoucherV1: voucherTypeV1, vectors.VoucherV2: voucherTypeV2} {
 		separator := func(v vector) common.Hash {
 			if typeHash == voucherTypeV1 {
 				return domainV1(v.ChainID, v.Escrow)
 			}
 			return domain("TIP20 Channel Reserve", v.ChainID, v.Escrow)
 		}
-		for _, v := range vectors[vector](t, name) {
+		all := vectors.Load[struct{ Cases, Verify []vector }](t, file)
+		for _, v := range all.Cases {
 			assert.Equal(t, v.DomainSeparator, separator(v), v.ID)
 			digest := voucherDigest(v.DomainSeparator, typeHash, v.ChannelID, v.CumulativeAmount)
 			assert.Equal(t, v.Digest, digest, v.ID)
@@ -221,12 +210,7 @@ func TestVoucherVectors(t *testing.T) {
 			require.NoError(t, err, v.ID)
 			assert.Equal(t, v.Signer, signer, v.ID)
 		}
-		var file struct{ Verify []vector }
-		b, err := os.ReadFile(filepath.Join("testdata", name))
-		require.NoError(t, err)
-		require.NoError(t, json.Unmarshal(b, &file))
-		require.NotEmpty(t, file.Verify)
-		for _, v := range file.Verify {
+		for _, v := range all.Verify {
 			digest := voucherDigest(separator(v), typeHash, v.ChannelID, v.CumulativeAmount)
 			signer, err := recoverVoucherV1(digest, v.Signature)
 			valid := v.SpecValid
@@ -247,7 +231,7 @@ func TestCalldataVectors(t *testing.T) {
 	}
 	at := map[string]common.Address{"v1": StreamChannelAddress, "v2": ReserveAddress, "tip20": PathUSD}
 	c := testChain(t)
-	for _, v := range vectors[vector](t, "calldata.json") {
+	for _, v := range vectors.Cases[vector](t, vectors.Calldata) {
 		assert.Equal(t, []byte(v.Selector), selectorBytes(v.Signature))
 		err := c.Simulate(payer.addr, Call{at[v.Version], v.Data})
 		if err != nil {

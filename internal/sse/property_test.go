@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	gosse "github.com/tmaxmax/go-sse"
 	"pgregory.net/rapid"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 // A block of either kind is written with a line ending of its own for each line.
@@ -136,7 +138,7 @@ func TestFramesAsGoSSE(t *testing.T) {
 }
 
 func fuzzSeeds(f *testing.F, add func(stream []byte)) {
-	all := vectors(f)
+	all := vectors.Cases[vector](f, vectors.SSE)
 	require.NotEmpty(f, all)
 	for _, v := range all {
 		add(v.Stream)

@@ -2,11 +2,12 @@ package sse
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 type vector struct {
@@ -25,15 +26,6 @@ type vectorEvent struct {
 	Data  json.RawMessage `json:"data"`
 }
 
-func vectors(t require.TestingT) []vector {
-	raw, err := os.ReadFile("testdata/sse.json")
-	require.NoError(t, err)
-	var file struct{ Cases []vector }
-	require.NoError(t, json.Unmarshal(raw, &file))
-	require.NotEmpty(t, file.Cases)
-	return file.Cases
-}
-
 // sizes are the reads that cut the stream at the vector's offsets.
 func (v vector) sizes() (sizes []int) {
 	from := 0
@@ -47,7 +39,7 @@ func (v vector) sizes() (sizes []int) {
 // TestVectors follows the HTML standard where mppx reads a stream differently.
 func TestVectors(t *testing.T) {
 	var differ []string
-	for _, v := range vectors(t) {
+	for _, v := range vectors.Cases[vector](t, vectors.SSE) {
 		if !v.MppxMatchesWhatwg {
 			differ = append(differ, v.ID)
 		}

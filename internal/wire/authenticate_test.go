@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 const (
@@ -205,7 +207,7 @@ type credentialFile struct {
 }
 
 func TestMppxChallenges(t *testing.T) {
-	for _, c := range load[credentialFile](t, "credential.json").Cases {
+	for _, c := range vectors.Load[credentialFile](t, vectors.Credential).Cases {
 		t.Run(c.ID+" "+c.Style, func(t *testing.T) {
 			var values []string
 			for _, line := range c.WWWAuthenticate {
@@ -235,8 +237,7 @@ func TestMppxChallenges(t *testing.T) {
 var goodOnesStay = map[string][]string{"header-001": {"a"}}
 
 func TestMppxHeaderResults(t *testing.T) {
-	results := load[credentialFile](t, "credential.json").HeaderResults
-	require.NotEmpty(t, results)
+	results := vectors.Load[credentialFile](t, vectors.Credential).HeaderResults
 	for _, c := range results {
 		got, err := ParseChallenges(lines(onWire(t, c.WWWAuthenticate)))
 		require.False(t, c.Mppx.OK, c.ID)
@@ -252,7 +253,7 @@ func TestMppxHeaderResults(t *testing.T) {
 // headerSeeds are all header values of the vectors.
 func headerSeeds(t testing.TB) (seeds []string) {
 	t.Helper()
-	f := load[credentialFile](t, "credential.json")
+	f := vectors.Load[credentialFile](t, vectors.Credential)
 	for _, c := range f.Cases {
 		for _, line := range c.WWWAuthenticate {
 			seeds = append(seeds, onWire(t, line))
@@ -261,7 +262,7 @@ func headerSeeds(t testing.TB) (seeds []string) {
 	for _, c := range f.HeaderResults {
 		seeds = append(seeds, onWire(t, c.WWWAuthenticate))
 	}
-	for _, s := range load[official](t, "official/www-authenticate.json").Scenarios {
+	for _, s := range vectors.Load[official](t, vectors.OfficialWWWAuthenticate).Scenarios {
 		var value string
 		if json.Unmarshal(s.Wire, &value) == nil {
 			seeds = append(seeds, value)
@@ -296,7 +297,7 @@ func FuzzParseChallenges(f *testing.F) {
 }
 
 func BenchmarkParseChallenges(b *testing.B) {
-	c := load[credentialFile](b, "credential.json").Cases[0]
+	c := vectors.Load[credentialFile](b, vectors.Credential).Cases[0]
 	h := lines(onWire(b, c.WWWAuthenticate[0]))
 	b.ReportAllocs()
 	for b.Loop() {

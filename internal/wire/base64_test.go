@@ -6,13 +6,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 func encodeText(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 func TestOfficialBase64(t *testing.T) {
 	n := 0
-	for _, s := range load[official](t, "official/base64url.json").Scenarios {
+	for _, s := range vectors.Load[official](t, vectors.OfficialBase64URL).Scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			n++
 			if tested, ok := wants(t, s.Tests, "parse"); tested {

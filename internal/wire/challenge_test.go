@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 // notForUs are conformance scenarios of another adapter that this package answers otherwise.
@@ -18,7 +20,7 @@ var notForUs = map[string]string{
 
 func TestOfficialWWWAuthenticate(t *testing.T) {
 	n := 0
-	for _, s := range load[official](t, "official/www-authenticate.json").Scenarios {
+	for _, s := range vectors.Load[official](t, vectors.OfficialWWWAuthenticate).Scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			n++
 			var value string
@@ -65,7 +67,7 @@ func TestOfficialWWWAuthenticate(t *testing.T) {
 
 func TestOfficialChallengeID(t *testing.T) {
 	n := 0
-	for _, s := range load[official](t, "official/challenge-id.json").Scenarios {
+	for _, s := range vectors.Load[official](t, vectors.OfficialChallengeID).Scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			n++
 			var in struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -52,8 +53,7 @@ func lowerHex(t testing.TB, text []byte) string {
 // TestMppxCredentials answers the challenges of the vectors with the same payloads, and compares with what
 // mppx sent.
 func TestMppxCredentials(t *testing.T) {
-	cases := load[credentialFile](t, "credential.json").Cases
-	require.NotEmpty(t, cases)
+	cases := vectors.Load[credentialFile](t, vectors.Credential).Cases
 	kinds := map[string]bool{}
 	for _, c := range cases {
 		t.Run(c.ID+" "+c.Kind, func(t *testing.T) {
@@ -110,8 +110,7 @@ type proofFile struct {
 }
 
 func TestMppxProofs(t *testing.T) {
-	cases := load[proofFile](t, "proof.json").Cases
-	require.NotEmpty(t, cases)
+	cases := vectors.Load[proofFile](t, vectors.Proof).Cases
 	for _, c := range cases {
 		challenges, err := ParseChallenges(lines(onWire(t, c.WWWAuthenticate)))
 		require.NoError(t, err, c.ID)
@@ -133,8 +132,7 @@ var stricterCredentials = map[string]string{
 }
 
 func TestMppxAuthorizationResults(t *testing.T) {
-	results := load[credentialFile](t, "credential.json").AuthorizationResults
-	require.NotEmpty(t, results)
+	results := vectors.Load[credentialFile](t, vectors.Credential).AuthorizationResults
 	for _, c := range results {
 		_, err := ParseCredential(c.Authorization)
 		if c.Mppx.OK && stricterCredentials[c.ID] == "" {
@@ -150,7 +148,7 @@ var notSessions = map[string]bool{"credential_with_source": true}
 
 func TestOfficialAuthorization(t *testing.T) {
 	n := 0
-	for _, s := range load[official](t, "official/authorization.json").Scenarios {
+	for _, s := range vectors.Load[official](t, vectors.OfficialAuthorization).Scenarios {
 		t.Run(s.Name, func(t *testing.T) {
 			n++
 			var header string
@@ -289,11 +287,11 @@ func TestIncompletePayloads(t *testing.T) {
 // FuzzParseCredential: no panic, and what was read is written and read back the same.
 func FuzzParseCredential(f *testing.F) {
 	seeds := 0
-	for _, c := range load[credentialFile](f, "credential.json").Cases {
+	for _, c := range vectors.Load[credentialFile](f, vectors.Credential).Cases {
 		f.Add(string(decoded(f, c.Authorization)))
 		seeds++
 	}
-	for _, c := range load[proofFile](f, "proof.json").Cases {
+	for _, c := range vectors.Load[proofFile](f, vectors.Proof).Cases {
 		f.Add(string(decoded(f, c.Authorization)))
 		seeds++
 	}
@@ -325,7 +323,7 @@ func FuzzParseCredential(f *testing.F) {
 }
 
 func benchmarkVoucher(b *testing.B, d *Descriptor) {
-	c := load[credentialFile](b, "credential.json").Cases[2]
+	c := vectors.Load[credentialFile](b, vectors.Credential).Cases[2]
 	challenges, err := ParseChallenges(lines(onWire(b, c.WWWAuthenticate[0])))
 	require.NoError(b, err)
 	echo := NewEcho(challenges[0], FormatSource(42431, common.Address{1}))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -166,7 +167,7 @@ func TestEscrowAlias(t *testing.T) {
 
 // TestMppxRequests reads the requests that mppx made, snapshots included.
 func TestMppxRequests(t *testing.T) {
-	snapshots := load[snapshotFile](t, "snapshot.json")
+	snapshots := vectors.Load[snapshotFile](t, vectors.Snapshot)
 	for _, c := range snapshots.Cases {
 		if !c.Decode.OK {
 			continue
@@ -179,7 +180,7 @@ func TestMppxRequests(t *testing.T) {
 		assert.Equal(t, &want, got.MethodDetails.SessionSnapshot)
 	}
 	n := 0
-	for _, c := range load[credentialFile](t, "credential.json").Cases {
+	for _, c := range vectors.Load[credentialFile](t, vectors.Credential).Cases {
 		for _, v := range c.Challenges {
 			n++
 			got, err := v.challenge(t).SessionRequest()
@@ -211,7 +212,7 @@ func TestMppxRequests(t *testing.T) {
 // FuzzSessionRequest: no panic, and an amount is never what encoding/json would not read as that string.
 func FuzzSessionRequest(f *testing.F) {
 	seeds := 0
-	for _, c := range load[credentialFile](f, "credential.json").Cases {
+	for _, c := range vectors.Load[credentialFile](f, vectors.Credential).Cases {
 		for _, v := range c.Challenges {
 			f.Add([]byte(v.Request))
 			seeds++

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -25,8 +26,7 @@ func TestHeaderNamesAreCanonical(t *testing.T) {
 func TestSource(t *testing.T) {
 	const address = "0xAAA3d851D151b17885561150411E5c03629270f4"
 	assert.Equal(t, "did:pkh:eip155:42431:0xaaa3d851d151b17885561150411e5c03629270f4", FormatSource(42431, common.HexToAddress(address)))
-	sources := load[proofFile](t, "proof.json").Sources
-	require.NotEmpty(t, sources)
+	sources := vectors.Load[proofFile](t, vectors.Proof).Sources
 	for _, c := range sources {
 		chainID, payer, err := ParseSource(c.Source)
 		if c.Mppx == nil {
@@ -50,8 +50,7 @@ func TestSource(t *testing.T) {
 }
 
 func FuzzParseSource(f *testing.F) {
-	sources := load[proofFile](f, "proof.json").Sources
-	require.NotEmpty(f, sources)
+	sources := vectors.Load[proofFile](f, vectors.Proof).Sources
 	for _, c := range sources {
 		f.Add(c.Source)
 	}
@@ -70,9 +69,9 @@ func frames(t testing.TB, kind string) (data []json.RawMessage) {
 		Type, Event string
 		Data        json.RawMessage
 	}
-	for _, c := range load[struct {
+	for _, c := range vectors.Load[struct {
 		Cases []struct{ Whatwg []event }
-	}](t, "sse.json").Cases {
+	}](t, vectors.SSE).Cases {
 		for _, e := range c.Whatwg {
 			if e.Type == kind {
 				data = append(data, e.Data)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 // snapshotFile is snapshot.json.
@@ -19,8 +21,7 @@ type snapshotFile struct {
 }
 
 func TestMppxSnapshots(t *testing.T) {
-	cases := load[snapshotFile](t, "snapshot.json").Cases
-	require.NotEmpty(t, cases)
+	cases := vectors.Load[snapshotFile](t, vectors.Snapshot).Cases
 	for _, c := range cases {
 		t.Run(c.ID+" "+c.Name, func(t *testing.T) {
 			got, err := ParseSnapshotHeader(c.Header)
@@ -50,7 +51,7 @@ func TestMppxSnapshots(t *testing.T) {
 func padded(s string) string { return s + strings.Repeat("=", (4-len(s)%4)%4) }
 
 func TestSnapshotIsStrict(t *testing.T) {
-	cases := load[snapshotFile](t, "snapshot.json").Cases
+	cases := vectors.Load[snapshotFile](t, vectors.Snapshot).Cases
 	for _, c := range []struct {
 		inside, name, value string
 		ok                  bool
@@ -122,7 +123,7 @@ func TestSnapshotIsStrict(t *testing.T) {
 // FuzzParseSnapshotHeader: no panic, and what was read is written and read back the same.
 func FuzzParseSnapshotHeader(f *testing.F) {
 	seeds := 0
-	for _, c := range load[snapshotFile](f, "snapshot.json").Cases {
+	for _, c := range vectors.Load[snapshotFile](f, vectors.Snapshot).Cases {
 		f.Add(c.Header)
 		f.Add(c.HeaderBase64url)
 		seeds++

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 // recorded is traces.json: what went over a real connection.
@@ -13,8 +15,7 @@ type recorded struct {
 }
 
 func TestTraces(t *testing.T) {
-	r := load[recorded](t, "traces.json")
-	require.NotEmpty(t, r.Challenges)
+	r := vectors.Load[recorded](t, vectors.Traces)
 	for _, c := range r.Challenges {
 		got, err := ParseChallenges(lines(c.Text))
 		require.NoError(t, err, c.Trace)
@@ -27,7 +28,6 @@ func TestTraces(t *testing.T) {
 		_, ok, err := got[0].ExpiresAt()
 		assert.True(t, ok && err == nil)
 	}
-	require.NotEmpty(t, r.Credentials)
 	for _, c := range r.Credentials {
 		got, err := ParseCredential(c.Text)
 		require.NoError(t, err, c.Trace)
@@ -35,7 +35,6 @@ func TestTraces(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, lowerHex(t, decoded(t, c.Text)), lowerHex(t, decoded(t, text)), c.Trace)
 	}
-	require.NotEmpty(t, r.Problems)
 	for _, c := range r.Problems {
 		got, ok := ParseProblem(problemType, []byte(c.Text))
 		require.True(t, ok, c.Trace)
@@ -43,13 +42,11 @@ func TestTraces(t *testing.T) {
 		assert.NotEmpty(t, got.Detail)
 		assert.NotZero(t, got.Status)
 	}
-	require.NotEmpty(t, r.NeedVouchers)
 	for _, c := range r.NeedVouchers {
 		got, err := ParseNeedVoucher([]byte(c.Text))
 		require.NoError(t, err, c.Trace)
 		assert.True(t, got.Accepted.Less(got.Required))
 	}
-	require.NotEmpty(t, r.Snapshots)
 	for _, c := range r.Snapshots {
 		got, err := ParseSnapshotHeader(c.Text)
 		require.NoError(t, err, c.Trace)

@@ -3,21 +3,11 @@ package wire
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/gowebpki/jcs"
 	"github.com/stretchr/testify/require"
 )
-
-// load reads a file of testdata into a T.
-func load[T any](t testing.TB, name string) (v T) {
-	t.Helper()
-	text, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &v))
-	return v
-}
 
 // onWire is a header value of a vector as bytes: one for each code point, which is what Latin-1 means.
 func onWire(t testing.TB, s string) string {

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +11,8 @@ import (
 	"github.com/gowebpki/jcs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
 // madeByMppx are credentials that another implementation made.
@@ -25,22 +26,12 @@ type madeByMppx struct {
 	}
 }
 
-func readVectors(t testing.TB, name string, into any) {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(raw, into))
-}
-
 func header(value string) http.Header { return http.Header{"Authorization": {value}} }
 
 // TestCredentialsOfMppx: what mppx sends can be read here, its echo proves its challenge's id, and
 // each payload is that of its action.
 func TestCredentialsOfMppx(t *testing.T) {
-	var v madeByMppx
-	readVectors(t, "credential.json", &v)
-	require.NotEmpty(t, v.Cases)
-	require.NotEmpty(t, v.AuthorizationResults)
+	v := vectors.Load[madeByMppx](t, vectors.Credential)
 	for _, one := range v.Cases {
 		t.Run(one.ID+" "+one.Kind, func(t *testing.T) {
 			c, err := ReadCredential(header(one.Authorization), "Authorization")
@@ -64,7 +55,7 @@ func TestCredentialsOfMppx(t *testing.T) {
 }
 
 func TestOfficialChallengeIDs(t *testing.T) {
-	var v struct {
+	type official struct {
 		Scenarios []struct {
 			Name  string
 			Input struct {
@@ -74,8 +65,7 @@ func TestOfficialChallengeIDs(t *testing.T) {
 			Expected string
 		}
 	}
-	readVectors(t, "challenge-id.json", &v)
-	require.NotEmpty(t, v.Scenarios)
+	v := vectors.Load[official](t, vectors.OfficialChallengeID)
 	for _, one := range v.Scenarios {
 		in := one.Input
 		if one.Expected == "" {
@@ -126,12 +116,7 @@ func TestUnreadableCredentials(t *testing.T) {
 // FuzzCredential: whatever comes, it is read or refused, and a payload that is read has what its
 // action needs.
 func FuzzCredential(f *testing.F) {
-	var v madeByMppx
-	readVectors(f, "credential.json", &v)
-	if len(v.Cases) == 0 {
-		f.Fatal("no seeds")
-	}
-	for _, one := range v.Cases {
+	for _, one := range vectors.Load[madeByMppx](f, vectors.Credential).Cases {
 		f.Add(one.Authorization)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
