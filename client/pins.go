@@ -2,180 +2,138 @@ package client
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
-
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
+	"github.com/seed-5fe1f529/tallystick/internal/pins"
 	"github.com/seed-5fe1f529/tallystick/store"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Terms are what an origin wants its money in and where: everything of an offer that must not change unnoticed
-// but its price, which [channel.Limits] bound.
-type Terms struct {
-	Payee    common.Address `json:"payee"`
-	Operator common.Address `json:"operator"`
-	Token    common.Address `json:"token"`
-	Escrow   common.Address `json:"escrow"`
-	ChainID  uint64         `json:"chainId"`
-}
-
-// String is the terms in words.
-func (t Terms) String() string {
-	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d", t.Payee, t.Operator, t.Token, t.Escrow, t.ChainID)
-}
-
-func termsOf(o channel.Offer) Terms {
-	return Terms{Payee: o.Payee, Operator: o.Operator, Token: o.Token, Escrow: o.Escrow, ChainID: o.ChainID}
-}
-
-// Pin is what an origin asked for first, or what was accepted since, as a store remembers it. An origin may serve
-// both protocol versions; each is pinned on its own.
+// Pin is one set of terms that an origin may name: its first one, or one that was accepted since. An origin can have
+// several, for example two payees.
 type Pin struct {
-	Origin   string           `json:"origin"`
-	Protocol voucher.Protocol `json:"protocol"`
-	Terms    Terms            `json:"terms"`
-	// Units is what a unit is (a "request", a "chunk"), by route: method, blank, path.
-	Units map[string]string `json:"units,omitempty"`
-	// Since is when these terms were pinned.
-	Since time.Time `json:"since"`
+	// Origin is spelled as [ParseOrigin] returns it.
+	Origin string
+	// Terms are the accepted ones. Their Unit is empty: units are remembered by route.
+	Terms channel.Terms
+	// Since is when they were accepted.
+	Since time.Time
 }
 
-// maxPinnedRoutes bounds how many routes of an origin have their unit remembered; an origin may have any number.
-const maxPinnedRoutes = 256
-
-// TermsError is why [PinFirstUse] refuses: an origin asks for other terms than it did. It shows both. [Accept] takes
-// the new ones.
+// TermsError is the error of [PinFirstUse] for an offer whose terms were not accepted. It shows the offered terms and
+// the accepted ones. [Accept] accepts the offered ones.
 type TermsError struct {
-	// Pinned is what is remembered.
-	Pinned Pin
-	// Offered is what is asked for now, Route and Unit where, and what a unit is there.
-	Offered     Terms
-	Route, Unit string
+	// Origin and Route ("GET /data") are where the offer was made.
+	Origin, Route string
+	// Offered are the terms of the offer.
+	Offered channel.Terms
+	// Pinned are the accepted terms of the origin, the oldest first.
+	Pinned []Pin
+	// Units are the accepted unit types of the route. None means that the route is new, and has any unit.
+	Units []string
+
+	known bool // whether the terms are accepted and only the unit is not
 }
+
+// shownPins is how many accepted terms a TermsError writes.
+const shownPins = 4
 
 func (e *TermsError) Error() string {
 	const how = "if that is right, accept it: client.Accept, or tally trust accept"
-	if e.Offered == e.Pinned.Terms {
-		return fmt.Sprintf("client: %s of %s first charged by the %q and now by the %q; %s", e.Route, e.Pinned.Origin, e.Pinned.Units[e.Route], e.Unit, how)
+	if e.known {
+		return fmt.Sprintf("client: %s of %s is charged by the %q; accepted there: %q; %s",
+			e.Route, e.Origin, e.Offered.Unit, e.Units, how)
 	}
-	return fmt.Sprintf("client: %s first asked for %s and now asks for %s; %s", e.Pinned.Origin, e.Pinned.Terms, e.Offered, how)
+	var accepted []string
+	for _, p := range e.Pinned[:min(len(e.Pinned), shownPins)] {
+		accepted = append(accepted, p.String())
+	}
+	if more := len(e.Pinned) - shownPins; more > 0 {
+		accepted = append(accepted, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("client: %s names %s; accepted there: %s; %s", e.Origin, e.Offered, strings.Join(accepted, "; "), how)
 }
 
-// PinFirstUse deals with whatever payee, token, chain, escrow and unit an origin names first, remembers them in the store
-// before anything is signed, and refuses that origin with a [*TermsError] when it names others later. Over the session's
-// own store it is what a nil Policy means; with [AllOf] it goes together with lists. Nil is a memory of its own.
+// String returns the accepted terms in one line, without the origin.
+func (p Pin) String() string {
+	t := p.Terms
+	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d (%s)",
+		t.Payee, t.Operator, t.Token, t.Escrow, t.ChainID, t.Protocol)
+}
+
+// PinFirstUse returns a policy that pins the terms of an origin: it accepts the first payee, operator, token, chain,
+// escrow and protocol that an origin names, stores them before anything is signed, and refuses others with a
+// [*TermsError] until they are accepted with [Accept]. The unit type of a route is pinned too, when the route is first
+// used. A nil Config.Policy is PinFirstUse over Config.Store. With [AllOf] it goes together with lists; put it last, so
+// that an origin which a list refuses is not pinned.
+//
+// An origin that serves both protocol versions is accepted over the other one if payee, operator, token and chain are
+// accepted ones. The escrow it names there first is pinned then; the session checks that it is the canonical one, or
+// Config.Escrow.
+//
+// A store holds the units of some million routes of an origin. Later routes are not remembered one by one: they
+// may have the unit that the first of them had, and any other one is refused until it is accepted.
+//
+// If s is nil, pins are kept in memory. The policy is safe for concurrent use, also over a store that several
+// processes share. Its other errors are the store's, and [channel.ErrRecord] for a pin that cannot be read.
 func PinFirstUse(s store.Store) Policy {
 	if s == nil {
 		s = store.NewMem()
 	}
+	book := pins.New(s)
 	return func(ctx context.Context, p Proposal) error {
-		for {
-			pin, rev, err := readPin(ctx, s, p.Origin, p.Offer.Protocol)
-			if err != nil {
-				return err
-			}
-			offered, unit := termsOf(p.Offer), p.Offer.UnitType
-			if rev == 0 {
-				pin.Terms, pin.Since = offered, time.Now().UTC()
-			}
-			was, seen := pin.Units[p.Route]
-			if pin.Terms != offered || (seen && was != unit) {
-				return &TermsError{Pinned: pin, Offered: offered, Route: p.Route, Unit: unit}
-			}
-			if rev != 0 && (seen || len(pin.Units) >= maxPinnedRoutes) {
-				return nil
-			}
-			pin.Units[p.Route] = unit
-			if err := writePin(ctx, s, pin, rev); !errors.Is(err, store.ErrConflict) {
-				return err
-			}
-		}
-	}
-}
-
-// Accept makes a store remember the terms that a [TermsError] refused, so that the next request is paid by them. It
-// takes exactly what the error shows. The errors are the store's.
-func Accept(ctx context.Context, s store.Store, e *TermsError) error {
-	for {
-		pin, rev, err := readPin(ctx, s, e.Pinned.Origin, e.Pinned.Protocol)
+		o, err := origin.Parse(p.Origin)
 		if err != nil {
 			return err
 		}
-		pin.Terms, pin.Since = e.Offered, time.Now().UTC()
-		pin.Units[e.Route] = e.Unit
-		if err := writePin(ctx, s, pin, rev); !errors.Is(err, store.ErrConflict) {
-			return err
+		err = book.Check(ctx, pins.Offer{Origin: o, Route: p.Route, Terms: p.Offer.Terms()})
+		var c *pins.Conflict
+		if !errors.As(err, &c) {
+			return pinError(err)
 		}
+		e := &TermsError{Origin: o, Route: p.Route, Offered: c.Terms, Units: c.Units, known: c.Known}
+		for _, pin := range c.Accepted {
+			e.Pinned = append(e.Pinned, Pin(pin))
+		}
+		return e
 	}
 }
 
-// Pins yields what a store remembers of origins. A record that cannot be read is yielded as an error, and the
-// iteration goes on.
+// Accept adds the terms that a [TermsError] shows to those that are accepted of its origin, and its unit to those of its
+// route. What was accepted before stays accepted. It is safe for concurrent use, also with requests.
+//
+// The errors are the store's, [channel.ErrRecord] for a pin that cannot be read, and one for an origin that has more than
+// a hundred accepted terms.
+func Accept(ctx context.Context, s store.Store, e *TermsError) error {
+	o, err := origin.Parse(e.Origin)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return pinError(pins.New(s).Accept(ctx, pins.Offer{Origin: o, Route: e.Route, Terms: e.Offered}))
+}
+
+// Pins yields the accepted terms of all origins, in no particular order. A record that cannot be read is yielded as an
+// error, and the iteration goes on.
 func Pins(ctx context.Context, s store.Store) iter.Seq2[Pin, error] {
 	return func(yield func(Pin, error) bool) {
-		for e, err := range s.List(ctx, "pin/") {
-			var pin Pin
-			if err == nil {
-				pin, err = decodePin(e.Key, e.Data)
-			}
-			if !yield(pin, err) {
+		for p, err := range pins.New(s).All(ctx) {
+			if !yield(Pin(p), err) {
 				return
 			}
 		}
 	}
 }
 
-// storedPin is a pin as it is stored.
-type storedPin struct {
-	Version int `json:"version"`
-	Pin
-}
-
-func pinKey(origin string, p voucher.Protocol) string {
-	return "pin/" + hex.EncodeToString(crypto.Keccak256([]byte(origin+"\n"+p.String())))
-}
-
-// readPin returns an empty pin and revision 0 where there is none.
-func readPin(ctx context.Context, s store.Store, origin string, p voucher.Protocol) (Pin, uint64, error) {
-	key := pinKey(origin, p)
-	data, rev, err := s.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return Pin{Origin: origin, Protocol: p, Units: map[string]string{}}, 0, nil
-	}
-	if err != nil {
-		return Pin{}, 0, fmt.Errorf("%w: %w", ledger.ErrStore, err)
-	}
-	pin, err := decodePin(key, data)
-	return pin, rev, err
-}
-
-func decodePin(key string, data []byte) (Pin, error) {
-	var r storedPin
-	if err := json.Unmarshal(data, &r); err != nil || r.Version != 1 || pinKey(r.Origin, r.Protocol) != key {
-		return Pin{}, fmt.Errorf("%w: %s is not a pin of version 1", channel.ErrRecord, key)
-	}
-	if r.Units == nil {
-		r.Units = map[string]string{}
-	}
-	return r.Pin, nil
-}
-
-func writePin(ctx context.Context, s store.Store, p Pin, rev uint64) error {
-	data, err := json.Marshal(storedPin{1, p})
-	if err != nil {
+// pinError marks an error of the store as one.
+func pinError(err error) error {
+	if err == nil || errors.Is(err, channel.ErrRecord) || errors.Is(err, pins.ErrFull) {
 		return err
 	}
-	if _, err = s.Put(ctx, pinKey(p.Origin, p.Protocol), data, rev); err != nil {
-		return fmt.Errorf("%w: %w", ledger.ErrStore, err)
-	}
-	return nil
+	return fmt.Errorf("%w: %w", ledger.ErrStore, err)
 }

@@ -3,6 +3,7 @@ package client_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func termsError(t testing.TB, err error) *client.TermsError {
@@ -23,9 +25,8 @@ func termsError(t testing.TB, err error) *client.TermsError {
 	return e
 }
 
-// TestTermsThatChange: whichever of them it is, after a restart too, the request stops with both shown, and
-// accepting takes what was shown.
-func TestTermsThatChange(t *testing.T) {
+// TestChangedTermsAreRefusedUntilAccepted, after a restart too. The error shows both, and accepting takes what it shows.
+func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	stranger := common.HexToAddress("0xaa")
 	for name, change := range map[string]func(request map[string]any){
@@ -48,62 +49,117 @@ func TestTermsThatChange(t *testing.T) {
 			assert.Equal(t, client.Refused, e.Outcome)
 			terms := termsError(t, e)
 			assert.ErrorContains(t, e, "accept it")
-			assert.ErrorContains(t, e, p.srv.URL)
+			assert.Equal(t, p.srv.URL, terms.Origin)
+			assert.Equal(t, "GET /data", terms.Route)
+			require.Len(t, terms.Pinned, 1)
 			if name == "unit" {
-				assert.ErrorContains(t, e, `by the "request" and now by the "byte"`)
+				assert.ErrorContains(t, e, `GET /data of `+p.srv.URL+` is charged by the "byte"; accepted there: ["request"]`)
 			} else {
-				assert.ErrorContains(t, e, terms.Pinned.Terms.String())
-				assert.ErrorContains(t, e, terms.Offered.String())
-				assert.NotEqual(t, terms.Pinned.Terms, terms.Offered)
+				assert.ErrorContains(t, e, p.srv.URL+" names "+terms.Offered.String()+"; accepted there: "+terms.Pinned[0].String())
 			}
 			assert.Equal(t, before.Signed, p.only().Signed)
 
 			require.NoError(t, client.Accept(t.Context(), p.store, terms))
 			_, err := p.do(http.MethodGet, "/data", nil)
 			assert.NotErrorIs(t, err, client.ErrPolicy, "whatever the server makes of it, the owner has accepted")
+			offered := terms.Offered
+			offered.Unit = ""
+			var accepted []channel.Terms
 			for pin, err := range client.Pins(t.Context(), p.store) {
 				require.NoError(t, err)
-				assert.Equal(t, terms.Offered, pin.Terms)
-				assert.Equal(t, terms.Unit, pin.Units["GET /data"])
+				accepted = append(accepted, pin.Terms)
 			}
+			assert.Contains(t, accepted, offered)
+			assert.Contains(t, accepted, terms.Pinned[0].Terms, "what was accepted before stays accepted")
 		})
 	}
 }
 
-// TestAcceptIsExact: what was accepted is what was shown, not what the origin asks for by then.
-func TestAcceptIsExact(t *testing.T) {
+// TestTwoPayeesOfOneOrigin can both be accepted, and the error for a third names both.
+func TestTwoPayeesOfOneOrigin(t *testing.T) {
 	s := store.NewMem()
 	policy := client.PinFirstUse(s)
-	ask := func(payee byte) error {
-		return policy(t.Context(), client.Proposal{Origin: "https://a.example:443", Route: "GET /", Offer: channel.Offer{Payee: common.Address{payee}}})
+	offer := func(payee byte) error {
+		return policy(t.Context(), client.Proposal{
+			Origin: "https://a.example:443", Route: "GET /", Offer: channel.Offer{Protocol: voucher.V2, Payee: common.Address{payee}},
+		})
 	}
-	require.NoError(t, ask(1))
-	shown := termsError(t, ask(2))
+	require.NoError(t, offer(1))
+	shown := termsError(t, offer(2))
 	require.NoError(t, client.Accept(t.Context(), s, shown))
-	require.NoError(t, ask(2))
-	termsError(t, ask(3))
-	termsError(t, ask(1))
+	for range 2 {
+		require.NoError(t, offer(1))
+		require.NoError(t, offer(2))
+	}
+	third := termsError(t, offer(3))
+	assert.Len(t, third.Pinned, 2)
+	for payee := range byte(3) {
+		assert.ErrorContains(t, third, common.Address{payee + 1}.Hex())
+	}
+	assert.NotContains(t, third.Error(), "first")
+	for payee := byte(3); payee < 9; payee++ {
+		require.NoError(t, client.Accept(t.Context(), s, termsError(t, offer(payee))))
+	}
+	many := termsError(t, offer(9))
+	assert.ErrorContains(t, many, "; and 4 more; if that is right")
 }
 
-// TestPinsAreOfARoute: what a unit is may differ between routes, and is bounded in number.
-func TestPinsAreOfARoute(t *testing.T) {
+// TestPinHoldsForTheOtherProtocol: another payee is not paid because the server names version 1 in place of version 2.
+func TestPinHoldsForTheOtherProtocol(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	other := common.HexToAddress("0x00000000000000000000000000000000000bad02")
+	for _, first := range rails {
+		second := map[string]string{"": "/v1", "/v1": ""}[first]
+		p := newPayer(t, srv)
+		p.get(first + "/data")
+		l := p.lied()
+		l.answer = func(int, sent) (*http.Response, error) {
+			resp := p.unpaid(second + "/data")
+			l.forge(resp, func(_ *wire.Challenge, r map[string]any) { r["recipient"] = other.Hex() })
+			return resp, nil
+		}
+		if resp, err := p.do(http.MethodGet, first+"/data", nil); err == nil {
+			resp.Body.Close()
+		}
+		e := p.refused(p.do(http.MethodGet, first+"/hinted", nil))
+		require.ErrorIs(t, e, client.ErrPolicy)
+		assert.Equal(t, other, termsError(t, e).Offered.Payee)
+		for _, s := range p.channels() {
+			assert.NotEqual(t, other, s.Descriptor.Payee)
+		}
+		l.answer = nil
+		p.get(second + "/data") // the same payee is paid over the other protocol
+		assert.Len(t, p.channels(), 2)
+	}
+}
+
+// TestManyLongPaths: an origin is not refused for the number or the length of its paths.
+func TestManyLongPaths(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	srv.Handle("/item/", srv.Paid(clienttest.Terms{Price: u(1), Deposit: u(10_000)}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	p := newPayer(t, srv)
+	for i := range 300 {
+		p.get(fmt.Sprintf("/item/%s%d", strings.Repeat("x", 300), i))
+	}
+}
+
+// TestPinOfAnotherSpelling: an origin is pinned in its canonical spelling, whoever asks, and what has none is refused.
+func TestPinOfAnotherSpelling(t *testing.T) {
 	s := store.NewMem()
 	policy := client.PinFirstUse(s)
-	ask := func(route, unit string) error {
-		return policy(t.Context(), client.Proposal{Origin: "https://a.example:443", Route: route, Offer: channel.Offer{UnitType: unit}})
+	offer := func(origin string, payee byte) error {
+		return policy(t.Context(), client.Proposal{Origin: origin, Offer: channel.Offer{Payee: common.Address{payee}}})
 	}
-	require.NoError(t, ask("GET /data", "request"))
-	require.NoError(t, ask("GET /stream", "chunk"))
-	require.NoError(t, ask("GET /data", "request"))
-	termsError(t, ask("GET /data", "chunk"))
-	for i := range 1000 {
-		require.NoError(t, ask(fmt.Sprintf("GET /%d", i), "request"))
-	}
-	for pin, err := range client.Pins(t.Context(), s) {
-		require.NoError(t, err)
-		assert.Len(t, pin.Units, 256)
-	}
-	termsError(t, ask("GET /data", "chunk"))
+	require.NoError(t, offer("https://PAY.example.", 1))
+	require.NoError(t, offer("https://pay.example:443", 1))
+	e := termsError(t, offer("https://pay.example:0443", 2))
+	assert.Equal(t, "https://pay.example:443", e.Origin)
+	e.Origin = "https://pay.example."
+	require.NoError(t, client.Accept(t.Context(), s, e))
+	require.NoError(t, offer("https://pay.example", 2))
+	require.Error(t, offer("pay.example", 1))
+	e.Origin = "pay.example"
+	require.Error(t, client.Accept(t.Context(), s, e))
 }
 
 // TestPinThatCannotBeRead stops the origin, and no other.
@@ -113,7 +169,7 @@ func TestPinThatCannotBeRead(t *testing.T) {
 	p.get("/data")
 	for e, err := range p.store.List(t.Context(), "pin/") {
 		require.NoError(t, err)
-		_, err = p.store.Put(t.Context(), e.Key, []byte(`{"version":2}`), e.Rev)
+		_, err = p.store.Put(t.Context(), e.Key, []byte(`{"version":3}`), e.Rev)
 		require.NoError(t, err)
 	}
 	p.restart()

@@ -17,10 +17,10 @@ func trustCommand(w *world) *cobra.Command {
 	var p wallet
 	cmd := &cobra.Command{
 		Use:   "trust",
-		Short: "List what origins asked for at first, and accept a change",
-		Long: `Trust lists the terms that are remembered of origins: what each asked for first, or what was accepted since. An origin
-that asks for another payee, token, chain, escrow or unit is refused until that is accepted. It asks nobody and
-needs no key.`,
+		Short: "List the accepted terms of origins, and accept others",
+		Long: `Trust lists the accepted terms of each origin: the first ones that it named, and those that were accepted since. An
+origin that names another payee, operator, token, chain or escrow, or charges a route by another unit, is refused until that
+is accepted. Trust sends nothing and needs no key.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
@@ -34,7 +34,7 @@ needs no key.`,
 	return cmd
 }
 
-// pins prints what is remembered. A record that cannot be read does not hide the others.
+// pins prints the accepted terms. A record that cannot be read does not hide the others.
 func (p *wallet) pins(ctx context.Context, w *world) error {
 	if err := p.openStore(w); err != nil {
 		return err
@@ -49,7 +49,8 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 			continue
 		}
 		m := pin.Terms
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", pin.Origin, pin.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow, pin.Since.Local().Format(time.DateOnly))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow, pin.Since.Local().Format(time.DateOnly))
 	}
 	if err := t.Flush(); err != nil {
 		return fail(exitWrite, err)
@@ -70,10 +71,10 @@ func acceptCommand(w *world) *cobra.Command {
 	a := &accepting{quote: quote{world: w}}
 	cmd := &cobra.Command{
 		Use:   "accept URL",
-		Short: "Show what a URL asks for now, and accept it",
-		Long: `Accept sends the request unpaid, shows the terms that are remembered and those that are asked for, and remembers the new
-ones where the answer is yes. Nothing is paid or signed. Find out first, in another way than from the server,
-that the change is right.`,
+		Short: "Show the terms of a URL, and accept them",
+		Long: `Accept sends the request unpaid, shows the terms that are accepted of the origin and those that the URL names now, and
+accepts these too if the answer is yes. What was accepted before stays accepted. Nothing is paid or signed. Make sure
+first that the change is right, in another way than from the server.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "rpc-url", "store", "escrow"); err != nil {
@@ -103,45 +104,53 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 	case got == nil:
 		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d", status))
 	}
-	known, err := a.known(ctx, got)
+	accepted, err := a.accepted(ctx, got.Origin)
 	if err != nil {
 		return err
 	}
-	trust := func() error { return client.PinFirstUse(a.wallet.files)(ctx, got.Proposal) }
-	o := got.Offer
-	offered := client.Terms{Payee: o.Payee, Operator: o.Operator, Token: o.Token, Escrow: o.Escrow, ChainID: o.ChainID}
-	if !known {
-		fmt.Fprintf(a.stderr, "tally: nothing is remembered of %s; it asks for %s; by the %q\n", got.Origin, offered, o.UnitType)
+	check := func() error { return client.PinFirstUse(a.wallet.files)(ctx, got.Proposal) }
+	if len(accepted) == 0 {
+		fmt.Fprintf(a.stderr, "tally: no terms of %s are accepted yet\n  named now: %s\n", got.Origin, got.Terms)
 		if err := a.sure(ctx); err != nil {
 			return err
 		}
-		return a.done(got, trust())
+		return a.done(got, check())
 	}
-	err = trust()
+	err = check()
 	var changed *client.TermsError
 	if !errors.As(err, &changed) {
 		return a.done(got, err)
 	}
-	p := changed.Pinned
-	fmt.Fprintf(a.stderr, "tally: %s, %s\n  since %s: %s; by the %q\n  now: %s; by the %q\n", p.Origin, changed.Route,
-		p.Since.Local().Format(time.DateTime), p.Terms, p.Units[changed.Route], changed.Offered, changed.Unit)
+	a.show(changed)
 	if err := a.sure(ctx); err != nil {
 		return err
 	}
 	return a.done(got, client.Accept(ctx, a.wallet.files, changed))
 }
 
-// known reports whether anything is remembered of the origin.
-func (a *accepting) known(ctx context.Context, q *client.Quote) (bool, error) {
+// show prints the accepted terms and the new ones.
+func (a *accepting) show(e *client.TermsError) {
+	fmt.Fprintf(a.stderr, "tally: %s, %s\n", e.Origin, e.Route)
+	for _, p := range e.Pinned {
+		fmt.Fprintf(a.stderr, "  accepted since %s: %s\n", p.Since.Local().Format(time.DateTime), p)
+	}
+	for _, unit := range e.Units {
+		fmt.Fprintf(a.stderr, "  accepted for this route: charged by the %q\n", unit)
+	}
+	fmt.Fprintf(a.stderr, "  named now: %s\n", e.Offered)
+}
+
+// accepted returns the accepted terms of an origin.
+func (a *accepting) accepted(ctx context.Context, origin string) (all []client.Pin, err error) {
 	for pin, err := range client.Pins(ctx, a.wallet.files) {
 		if err != nil {
-			return false, fail(exitRead, err)
+			return nil, fail(exitRead, err)
 		}
-		if pin.Origin == q.Origin && pin.Protocol == q.Offer.Protocol {
-			return true, nil
+		if pin.Origin == origin {
+			all = append(all, pin)
 		}
 	}
-	return false, nil
+	return all, nil
 }
 
 // sure asks whether to go on, unless --yes has said so.

@@ -36,6 +36,7 @@ var house = map[string][]string{
 	"internal/wire":       {"voucher"},
 	"internal/sse":        {},
 	"internal/origin":     {},
+	"internal/pins":       {"voucher", "store", "channel", "internal/origin"},
 	"internal/arch":       {},
 	"internal/vectors":    {},
 	"receipt":             {"voucher", "internal/wire"},
@@ -45,7 +46,7 @@ var house = map[string][]string{
 	"internal/ledger":     {"voucher", "store", "channel", "internal/rule"},
 	"store/journal":       {"voucher"},
 	"internal/devchain":   {"voucher"},
-	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/rule", "internal/ledger"},
+	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/pins", "internal/rule", "internal/ledger"},
 	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "client"},
 	"internal/fleet":      {},
 	"internal/interop":    nil, // tests only

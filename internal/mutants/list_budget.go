@@ -68,10 +68,6 @@ var theBudgets = []defect{
 		file: "client/limits.go", from: `!p.approved.Less(o.Price) {`, to: `!p.approved.IsZero() {`, tests: inClient,
 	},
 	{
-		name: "pins: a unit that changes is not seen", breaks: "what a unit is is part of the terms",
-		file: "client/pins.go", from: `(seen && was != unit)`, to: `false`, tests: inClient,
-	},
-	{
 		name: "pins: forgotten at a restart", breaks: "terms are remembered in the store",
 		file: "client/config.go", from: `cfg.Policy = PinFirstUse(cfg.Store)`, to: `cfg.Policy = PinFirstUse(nil)`, tests: inClient,
 	},

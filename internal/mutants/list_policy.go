@@ -3,6 +3,7 @@ package main
 var (
 	inPolicy = []string{"client/policyfile"}
 	inTally  = []string{"examples/tally"}
+	inPins   = []string{"internal/pins"}
 )
 
 // thePolicy is the owner's file, and the command line that is held to it.
@@ -68,11 +69,35 @@ var thePolicy = []defect{
 	},
 	{
 		name: "origin: a root dot is another host", breaks: "one host has one origin",
-		file: "internal/origin/host.go", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
+		file: "internal/origin/origin.go", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
 	},
 	{
 		name: "origin: a realm with a path is a title", breaks: "a challenge of another service gets no proof",
 		file: "internal/origin/realm.go", from: "const marks = `:/\\@[]`", to: "const marks = `:@[]`", tests: []string{"internal/origin"},
+	},
+	{
+		name: "pins: passed by the other protocol", breaks: "another payee is refused over either protocol",
+		file: "internal/pins/record.go", from: `if parties(p.Terms) == parties(t) {`, to: `if parties(p.Terms) == parties(t) || p.Terms.Protocol != t.Protocol {`, tests: inPins,
+	},
+	{
+		name: "pins: one accepted payee replaces another", breaks: "what was accepted stays accepted",
+		file: "internal/pins/record.go", from: `r.pins, r.dirty = append(r.pins, Pin{`, to: `r.pins, r.dirty = append(r.pins[:0], Pin{`, tests: inPins,
+	},
+	{
+		name: "pins: a changed unit is not noticed", breaks: "the unit of a route is pinned",
+		file: "internal/pins/pins.go", from: `if len(r.pins) == 0 || (known && sameUnit) {`, to: `if len(r.pins) == 0 || known || (known && sameUnit) {`, tests: inPins,
+	},
+	{
+		name: "pins: routes without room have any unit", breaks: "routes that are not remembered are held to the accepted units",
+		file: "internal/pins/units.go", from: `return u.Rest`, to: `return nil`, tests: inPins,
+	},
+	{
+		name: "pins: records of version 1 are forgotten", breaks: "old pins are honored",
+		file: "internal/pins/record.go", from: `return b.readVersion1(ctx, origin)`, to: `return &record{origin: origin, routes: routes{}}, nil`, tests: inPins,
+	},
+	{
+		name: "pins: old spellings are forgotten", breaks: "old pins are honored under the canonical origin",
+		file: "internal/pins/version1.go", from: `return origin.Canonical(v.Origin) != canonical })`, to: `return v.Origin != canonical })`, tests: inPins,
 	},
 	{
 		name: "tally: flags in the place of the policy", breaks: "a flag lowers what the policy says and does not raise it",

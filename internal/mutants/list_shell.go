@@ -16,7 +16,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: first use not pinned", breaks: "a payee, token, chain or escrow that changes is refused",
-		file: "client/pins.go", from: `if pin.Terms != offered || (seen && was != unit) {`, to: `if false {`, tests: inClient,
+		file: "internal/pins/pins.go", from: `return &Conflict{Offer: o, Accepted: r.pins, Known: known, Units: seen}`, to: `return nil`, tests: inPins,
 	},
 	{
 		name: "pay: other terms on the retry", breaks: "who wants the money now is a new decision",

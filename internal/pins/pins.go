@@ -1,0 +1,163 @@
+// Package pins remembers in a store which terms were accepted of each origin.
+//
+// An origin has one record, pin/<hash>, with all terms that were accepted there, whatever the protocol, and with the unit
+// types of its first routes. Later routes are in records of their own, so that their number does not matter: see units.go.
+// Records of version 1, one for each origin and protocol, are read until the first record of version 2 of that
+// origin is written, which holds what they hold: see version1.go.
+package pins
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/store"
+)
+
+// Offer is an offer as far as it is pinned.
+type Offer struct {
+	// Origin has its canonical spelling. Route is a method and a path ("GET /data").
+	Origin, Route string
+	Terms         channel.Terms
+}
+
+// Pin is one set of terms that was accepted of an origin. Its unit is empty: units are remembered by route.
+type Pin struct {
+	Origin string
+	Terms  channel.Terms
+	Since  time.Time
+}
+
+// Conflict is the error of [Book.Check] for an offer that was not accepted.
+type Conflict struct {
+	Offer
+	// Accepted are the pins of the origin, the oldest first. Known reports whether they admit the terms of the offer, so
+	// that only its unit is new.
+	Accepted []Pin
+	Known    bool
+	// Units are the accepted unit types of the route; none if the route is new.
+	Units []string
+}
+
+func (c *Conflict) Error() string { return "pins: the offer was not accepted" }
+
+// ErrFull is the error for an origin of which [MaxTerms] terms are accepted.
+var ErrFull = errors.New("pins: the origin has too many accepted terms")
+
+// MaxTerms is how many terms of one origin can be accepted. A record of so many fits into a store.
+const MaxTerms = 128
+
+// Book is the pins of one store. It is safe for concurrent use, also by several processes.
+type Book struct {
+	store store.Store
+
+	mu        sync.Mutex // guards what follows
+	respelled []version1 // pins of version 1 whose origin has another spelling now
+	searched  bool       // whether respelled was read from the store
+}
+
+// New returns the pins of a store.
+func New(s store.Store) *Book { return &Book{store: s} }
+
+// Check returns nil if the offer was accepted of its origin. The first offer of an origin is accepted and stored. So are
+// the first unit type of a route, and the first offer of accepted parties over the other protocol. Any other offer is
+// a [*Conflict].
+//
+// The other errors are [channel.ErrRecord], [ErrFull] and the store's.
+func (b *Book) Check(ctx context.Context, o Offer) error {
+	return b.update(ctx, o, func(r *record, seen []string) error {
+		known := r.admits(o.Terms)
+		sameUnit := len(seen) == 0 || slices.Contains(seen, unitName(o.Terms.Unit))
+		if len(r.pins) == 0 || (known && sameUnit) {
+			return nil
+		}
+		return &Conflict{Offer: o, Accepted: r.pins, Known: known, Units: seen}
+	})
+}
+
+// Accept adds the terms of an offer, and its unit on its route, to those that are accepted. The errors are those of
+// [Book.Check] without the conflict.
+func (b *Book) Accept(ctx context.Context, o Offer) error {
+	return b.update(ctx, o, func(*record, []string) error { return nil })
+}
+
+// maxConflicts bounds how often a write is tried again because another one was quicker.
+const maxConflicts = 1000
+
+// update reads what is known of an offer, and adds the offer to it unless decide returns an error.
+func (b *Book) update(ctx context.Context, o Offer, decide func(r *record, seen []string) error) error {
+	unit := unitName(o.Terms.Unit)
+	for range maxConflicts {
+		r, err := b.read(ctx, o.Origin)
+		if err != nil {
+			return err
+		}
+		var u *units
+		seen := r.routes.of(o.Route)
+		if len(seen) == 0 && r.more {
+			if u, err = b.readUnits(ctx, o.Origin, o.Route); err != nil {
+				return err
+			}
+			seen = u.of(o.Route)
+		}
+		if err := decide(r, seen); err != nil {
+			return err
+		}
+		r.add(o)
+		if slices.Contains(seen, unit) {
+			u = nil // nothing to write
+		} else if u, err = b.addUnit(ctx, r, u, o.Route, unit); err != nil {
+			return err
+		}
+		if err := b.put(ctx, r, u); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("pins of %s: too many concurrent updates (%d conflicts)", o.Origin, maxConflicts)
+}
+
+// addUnit adds a unit type of a route to the record of the origin, or if that has no room to a record of units, which it
+// returns.
+func (b *Book) addUnit(ctx context.Context, r *record, u *units, route, unit string) (*units, error) {
+	if u == nil {
+		if fits, err := r.addUnit(route, unit); err != nil || fits {
+			return nil, err
+		}
+		r.more, r.dirty = true, true
+		var err error
+		if u, err = b.readUnits(ctx, r.origin, route); err != nil {
+			return nil, err
+		}
+	}
+	return u, u.add(route, unit)
+}
+
+// put writes what has more than what is stored, the record of the origin last.
+func (b *Book) put(ctx context.Context, r *record, u *units) error {
+	if len(r.pins) > MaxTerms {
+		return fmt.Errorf("%w: %s has %d", ErrFull, r.origin, MaxTerms)
+	}
+	if u != nil {
+		if err := b.write(ctx, u.key, u, u.rev); err != nil {
+			return err
+		}
+	}
+	if !r.dirty {
+		return nil
+	}
+	return b.write(ctx, pinKey(r.origin), r.stored(), r.rev)
+}
+
+func (b *Book) write(ctx context.Context, key string, record any, rev uint64) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	_, err = b.store.Put(ctx, key, data, rev)
+	return err
+}
