@@ -1,0 +1,271 @@
+package purchase
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Bounds of second tries of one request. Each is for a case that an honest payee can bring about.
+const (
+	maxStale     = 2   // the challenge was stale; the same voucher answers the fresh one
+	maxTerms     = 2   // the terms or the price changed
+	maxOvertaken = 16  // a higher voucher of ours arrived first
+	maxCorrected = 3   // the voucher or the deposit was too small
+	maxEarly     = 8   // the payee does not know a channel yet that another request opened
+	maxUnpaid    = 2   // sendings without a credential, after the first
+	maxLooks     = 256 // other requests changed the channel in between
+)
+
+// Tries counts second tries, by their reason.
+type Tries struct {
+	Sent, Unpaid, Stale, Terms, Overtaken, Corrected, Early, Empty, Looks int
+}
+
+// Purchase is one request of a caller. The zero value is not ready; use [New]. It is not safe for
+// concurrent use: each step belongs to the goroutine of the request.
+type Purchase struct {
+	retries int
+	tries   Tries
+
+	offer     Offer // the one being answered
+	agreed    Offer // what consent covers; Price is that of one unit
+	consented bool
+	total     voucher.Amount // what consent covers in all, redirects included
+	highest   voucher.Amount // the highest price that consent covered
+
+	channel  common.Hash // the current channel
+	standing Standing
+	named    bool
+	aside    bool // the scope's channel was set aside and is not closed
+	recent   bool
+
+	raised   map[common.Hash]voucher.Amount // by what it raised each channel's ceiling
+	charged  voucher.Amount                 // what redirects charged before
+	settled  voucher.Amount                 // what was raised for that
+	payments uint64                         // 1, or 2 after a second payment
+	openings map[common.Hash]bool           // those that left, or may have, and are not proved dead
+	reopened bool                           // a dead channel was replaced once
+	gone     bool                           // the payee takes no vouchers of a live channel
+
+	optimistic bool // answers a remembered challenge
+	carrying   bool // the next sending carries the opening
+	anew       bool // the price is reserved anew
+	recovered  bool
+	sent       bool // a credential left
+	answered   bool // every credential that left was answered
+	others     bool // the last answer offers methods that are not ours
+	proceed    func(*Purchase, *Event) Action
+	reading    reading
+	gate       Do    // the last request to the gate
+	refusal    Event // the last refusal of a credential
+}
+
+// reading is why the chain is read.
+type reading uint8
+
+const (
+	readOpening reading = iota // whether a recorded opening can still become a channel
+	readRefused                // whether a refused opening is on chain all the same
+	readGone                   // what became of a channel that its payee does not take
+)
+
+// New returns the purchase of one request, which is sent again at most retries times after its first
+// credential, beside the waits for other requests.
+func New(retries int) *Purchase {
+	return &Purchase{
+		retries: retries, payments: 1, answered: true,
+		raised: map[common.Hash]voucher.Amount{}, openings: map[common.Hash]bool{},
+	}
+}
+
+// Next decides what to do after e: the first row of the table that fits.
+func (p *Purchase) Next(e Event) Action {
+	p.observe(&e)
+	for i := range table {
+		r := &table[i]
+		if r.on == e.Kind && r.when(p, &e) {
+			a := r.then(p, &e)
+			a.Row = r.name
+			p.note(a)
+			return a
+		}
+	}
+	a := p.giveUp(e.Err)
+	a.Row = "anything else"
+	return a
+}
+
+// observe notes what an event shows, whatever is decided.
+func (p *Purchase) observe(e *Event) {
+	switch {
+	case e.Kind == Issued, e.Kind == Denied:
+		p.raised[p.channel] = e.Raised
+	case e.Kind == Lost && e.Paid && e.Written:
+		p.sent, p.answered = true, false
+	case e.Kind == Answered && e.Paid:
+		p.sent, p.optimistic = true, false
+		if refusal(e) {
+			p.refusal, p.others, p.answered = *e, e.Others, true
+		}
+	}
+}
+
+// note keeps account of what leaves.
+func (p *Purchase) note(a Action) {
+	switch a.Do {
+	case SendPaid:
+		p.tries.Sent++
+	case SendUnpaid:
+		p.tries.Unpaid++
+	case Issue, Again:
+		p.gate = a.Do
+	}
+}
+
+// Sent reports whether a credential left, as far as the events say.
+func (p *Purchase) Sent() bool { return p.sent }
+
+// Carrying reports whether the next paid sending carries the opening transaction.
+func (p *Purchase) Carrying() bool { return p.carrying }
+
+// Total returns the sum that the current offer would make the request cost, redirects included.
+func (p *Purchase) Total() voucher.Amount { return p.charged.AddCapped(p.offer.Price) }
+
+// Charged returns what redirects charged before.
+func (p *Purchase) Charged() voucher.Amount { return p.charged }
+
+// covered reports whether consent covers the current offer: the same terms, at the agreed sum or less.
+func (p *Purchase) covered() bool {
+	return p.consented && p.offer.Terms == p.agreed.Terms && p.offer.Funding == p.agreed.Funding &&
+		!p.total.Less(p.Total())
+}
+
+// agree notes that consent covers the current offer.
+func (p *Purchase) agree() {
+	p.agreed, p.consented, p.total = p.offer, true, p.Total()
+	p.highest = p.highest.Max(p.offer.Price)
+}
+
+// elsewhere is the part of the price that was raised already, other than on the channel.
+func (p *Purchase) elsewhere(id common.Hash) voucher.Amount {
+	sum := p.settled
+	for other, amount := range p.raised {
+		if other != id {
+			sum = sum.AddCapped(amount)
+		}
+	}
+	again, err := p.offer.Price.Mul(p.payments - 1)
+	if err != nil {
+		again = voucher.MaxAmount
+	}
+	return sum.SubFloor(p.charged.AddCapped(again))
+}
+
+// exhausted reports whether the selected channel can be paid from only by a second payment: the rest
+// of the price and the channel's headroom do not cover the offer.
+func (p *Purchase) exhausted(e *Event) bool {
+	rest := p.offer.Price.SubFloor(p.elsewhere(e.Channel))
+	return rest.AddCapped(e.Headroom).Less(p.offer.Price)
+}
+
+// mayPayTwice reports whether the second payment rule allows another payment.
+func (p *Purchase) mayPayTwice(recent bool) bool { return p.payments == 1 && !recent }
+
+// Twice reports whether the request was paid a second time.
+func (p *Purchase) Twice() bool { return p.payments > 1 }
+
+func (p *Purchase) giveUp(err error) Action {
+	return Action{Do: GiveUp, Outcome: p.stopped(), Err: err}
+}
+
+// handOver returns the response that is at hand. err is the reason why this side did not pay.
+func (p *Purchase) handOver(err error) Action {
+	return Action{Do: HandOver, Outcome: p.stopped(), Err: err}
+}
+
+// refuse hands the response over if it offers what others can pay, or if a credential was refused
+// before; otherwise it fails the request.
+func (p *Purchase) refuse(err error) Action {
+	if p.others || p.sent {
+		return p.handOver(err)
+	}
+	return p.giveUp(err)
+}
+
+// stopped is the outcome of a purchase that this side ends.
+func (p *Purchase) stopped() Outcome {
+	switch {
+	case p.sent && p.answered:
+		return Rejected
+	case p.sent:
+		return Unknown
+	case p.carrying:
+		return NotSent
+	default:
+		return Refused
+	}
+}
+
+func (p *Purchase) issue() Action {
+	a := Action{Do: Issue, Elsewhere: p.elsewhere(p.channel), Anew: p.anew}
+	p.anew = false
+	return a
+}
+
+func (p *Purchase) read(why reading) Action {
+	p.reading = why
+	return Action{Do: ReadChain}
+}
+
+// look selects the channel again because others changed it.
+func (p *Purchase) look() Action {
+	if p.tries.Looks++; p.tries.Looks > maxLooks {
+		return p.giveUp(ErrChanged)
+	}
+	return Action{Do: Select}
+}
+
+// wait lets others go first.
+func (p *Purchase) wait(then func(*Purchase, *Event) Action, try int) Action {
+	p.proceed = then
+	return Action{Do: Wait, Try: try}
+}
+
+// use goes on with the selected channel, once there is consent.
+func (p *Purchase) use() Action {
+	switch p.standing {
+	case Usable:
+		return p.issue()
+	case Pending:
+		return p.read(readOpening)
+	}
+	return Action{Do: Search}
+}
+
+// open opens a channel, if this request may open one more.
+func (p *Purchase) open() Action {
+	switch {
+	case !p.mayOpen():
+		return p.refuse(ErrOpenings)
+	case p.aside && p.recent && p.payments == 1:
+		return p.refuse(ErrTwice)
+	}
+	return Action{Do: Open}
+}
+
+// Forbid takes the second payment back that was just decided, because another request of the payee was
+// paid twice at the same time, and ends the purchase.
+func (p *Purchase) Forbid() Action {
+	p.payments = 1
+	return p.refuse(ErrTwice)
+}
+
+// Acknowledge notes that the opening was accepted by a stream that goes on.
+func (p *Purchase) Acknowledge() { p.carrying = false }
+
+// mayOpen reports whether the request may open one more channel: one in all, and a second one if the
+// payee takes no vouchers of the first.
+func (p *Purchase) mayOpen() bool {
+	return len(p.openings) == 0 || (p.gone && len(p.openings) == 1)
+}

@@ -1,0 +1,659 @@
+package purchase
+
+import "fmt"
+
+// row is one line of the table: after an event of a kind, when a condition holds, then an action.
+type row struct {
+	name string
+	on   Kind
+	when func(p *Purchase, e *Event) bool
+	then func(p *Purchase, e *Event) Action
+}
+
+// HTTP statuses that mean something to a payment (RFC 9110, 15).
+const (
+	noContent       = 204
+	paymentRequired = 402
+	gone            = 410
+)
+
+func always(*Purchase, *Event) bool { return true }
+
+// table is the decision. The first row that fits decides, so a row may rely on those above it.
+var table []row
+
+func init() {
+	table = append(table, before...)
+	table = append(table, prepared...)
+	table = append(table, answers...)
+	table = append(table, refusals...)
+	table = append(table, aftermath...)
+}
+
+func toSend(*Purchase, *Event) Action      { return Action{Do: SendPaid} }
+func toIssue(p *Purchase, _ *Event) Action { return p.issue() }
+func toAgain(*Purchase, *Event) Action     { return Action{Do: Again} }
+
+// before are the rows up to the first credential: the start, and answers to unpaid sendings.
+var before = []row{
+	{
+		"a remembered challenge is answered at once", Started,
+		func(_ *Purchase, e *Event) bool { return e.Remembered },
+		func(p *Purchase, e *Event) Action {
+			p.restart()
+			p.offer, p.channel, p.optimistic = e.Offer, e.Channel, true
+			if !p.covered() {
+				p.agree()
+			}
+			return p.issue()
+		},
+	},
+	{
+		"otherwise the request is sent without a credential", Started, always,
+		func(p *Purchase, _ *Event) Action {
+			p.restart()
+			return Action{Do: SendUnpaid}
+		},
+	},
+	{
+		"no answer to an unpaid sending", Lost,
+		func(p *Purchase, e *Event) bool { return !e.Paid && !p.sent },
+		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: None, Err: e.Err} },
+	},
+	{
+		"nothing is to be paid", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Paid && e.Status != paymentRequired },
+		func(p *Purchase, _ *Event) Action { return p.unpaid() },
+	},
+	{
+		"it is not sent without a credential again and again", Answered,
+		func(p *Purchase, e *Event) bool { return !e.Paid && p.tries.Unpaid > 1+maxUnpaid },
+		func(p *Purchase, _ *Event) Action { return p.handOver(ErrChanged) },
+	},
+	{
+		"an offer of ours that cannot be paid", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Paid && !e.Offered && e.Err != nil },
+		func(p *Purchase, e *Event) Action {
+			p.others = e.Others
+			return p.stop(e.Err)
+		},
+	},
+	{
+		"nothing that we can pay", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Paid && !e.Offered },
+		func(p *Purchase, _ *Event) Action { return p.unpaid() },
+	},
+	{
+		"an offer", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Paid },
+		func(p *Purchase, e *Event) Action {
+			p.offer, p.others = e.Offer, e.Others
+			return Action{Do: Select}
+		},
+	},
+}
+
+// prepared are the rows between an offer and the voucher that answers it.
+var prepared = []row{
+	{
+		"a limit refuses before anybody is asked", Selected,
+		func(_ *Purchase, e *Event) bool { return e.Err != nil },
+		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
+	},
+	{
+		"the price is spent and the payee may not be paid twice", Selected,
+		func(p *Purchase, e *Event) bool { return p.exhausted(e) && !p.mayPayTwice(e.Recent) },
+		func(p *Purchase, _ *Event) Action { return p.refuse(ErrTwice) },
+	},
+	{
+		"the price is spent and the payee is paid a second time", Selected,
+		func(p *Purchase, e *Event) bool { return p.exhausted(e) },
+		func(p *Purchase, e *Event) Action {
+			p.payments++
+			return p.selected(e)
+		},
+	},
+	{"a channel was selected", Selected, always, func(p *Purchase, e *Event) Action { return p.selected(e) }},
+
+	{
+		"no consent", Consented,
+		func(_ *Purchase, e *Event) bool { return e.Err != nil },
+		func(p *Purchase, e *Event) Action { return p.refuse(e.Err) },
+	},
+	{
+		"consent, but the challenge has expired meanwhile", Consented,
+		func(_ *Purchase, e *Event) bool { return e.Expired },
+		func(p *Purchase, _ *Event) Action {
+			p.agree()
+			p.carrying = false
+			return Action{Do: SendUnpaid}
+		},
+	},
+	{
+		"consent", Consented, always,
+		func(p *Purchase, _ *Event) Action {
+			p.agree()
+			return p.use()
+		},
+	},
+
+	{
+		"a channel was found", Searched,
+		func(_ *Purchase, e *Event) bool { return e.Standing == Usable },
+		func(p *Purchase, e *Event) Action {
+			p.channel, p.standing = e.Channel, e.Standing
+			return p.issue()
+		},
+	},
+	{"no channel was found", Searched, always, func(p *Purchase, _ *Event) Action { return p.open() }},
+
+	{
+		"another request or process was first", Opened,
+		func(_ *Purchase, e *Event) bool { return e.Busy },
+		func(p *Purchase, _ *Event) Action { return p.look() },
+	},
+	{
+		"no opening could be prepared", Opened,
+		func(_ *Purchase, e *Event) bool { return e.Err != nil },
+		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
+	},
+	{
+		"an opening is recorded and goes with the request", Opened, always,
+		func(p *Purchase, e *Event) Action {
+			p.channel, p.standing, p.carrying = e.Channel, Pending, true
+			p.openings[e.Channel] = true
+			return p.issue()
+		},
+	},
+
+	{"a voucher", Issued, always, toSend},
+	{
+		"a remembered challenge cannot be answered", Denied,
+		func(p *Purchase, _ *Event) bool { return p.optimistic },
+		func(p *Purchase, _ *Event) Action {
+			p.optimistic = false
+			return Action{Do: SendUnpaid}
+		},
+	},
+	{
+		"the deposit of an opening that is under way is used up", Denied,
+		func(p *Purchase, e *Event) bool { return e.Denial == DeniedDeposit && p.carrying },
+		func(p *Purchase, e *Event) Action {
+			return p.stop(fmt.Errorf("%w: another request may have used up its deposit: %w", ErrPending, e.Err))
+		},
+	},
+	{
+		"the deposit is too small", Denied,
+		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedDeposit },
+		func(p *Purchase, _ *Event) Action {
+			if p.tries.Looks++; p.tries.Looks > maxLooks {
+				return p.giveUp(ErrChanged)
+			}
+			return Action{Do: TopUp}
+		},
+	},
+	{
+		"the channel takes no vouchers any more", Denied,
+		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedClosed },
+		func(p *Purchase, _ *Event) Action {
+			p.carrying = false
+			return p.look()
+		},
+	},
+	{
+		"the price was raised elsewhere since it was selected", Denied,
+		func(p *Purchase, e *Event) bool { return e.Denial == DeniedRaised && p.mayPayTwice(p.recent) },
+		func(p *Purchase, _ *Event) Action {
+			p.payments++
+			return p.issue()
+		},
+	},
+	{
+		"the price was raised elsewhere", Denied,
+		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedRaised },
+		func(p *Purchase, _ *Event) Action { return p.refuse(ErrTwice) },
+	},
+	{
+		"everything is presented, and higher vouchers of ours may exist", Denied,
+		func(p *Purchase, e *Event) bool {
+			return e.Denial == DeniedSpent && !p.recovered && e.Alone && e.Highest
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.recovered = true
+			return Action{Do: Recover}
+		},
+	},
+	{
+		"everything is presented, and others use the same credit", Denied,
+		func(p *Purchase, e *Event) bool {
+			return e.Denial == DeniedSpent && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxOvertaken &&
+				(!e.Alone || e.Shared)
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Overtaken++
+			return p.wait(toSend, p.tries.Overtaken)
+		},
+	},
+	{
+		"everything is presented", Denied,
+		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedSpent },
+		func(p *Purchase, e *Event) Action { return p.handOver(e.Err) },
+	},
+	{
+		"a limit, the store or the signer refuses", Denied, always,
+		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
+	},
+
+	{
+		"the deposit is as it was planned, or others changed it", ToppedUp,
+		func(_ *Purchase, e *Event) bool { return e.Err == nil && !e.Busy },
+		func(p *Purchase, _ *Event) Action {
+			if p.gate == Again {
+				return Action{Do: Again}
+			}
+			return p.issue()
+		},
+	},
+	{
+		"the channel to top up is not there", ToppedUp,
+		func(_ *Purchase, e *Event) bool { return e.Err == nil },
+		func(p *Purchase, _ *Event) Action { return p.look() },
+	},
+	{
+		"a top-up that was shown may still be mined", ToppedUp,
+		func(p *Purchase, e *Event) bool { return e.Written && !p.sent },
+		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: Unknown, Err: e.Err} },
+	},
+	{"no top-up", ToppedUp, always, func(p *Purchase, e *Event) Action { return p.stop(e.Err) }},
+
+	{"an action failed", Failed, always, func(p *Purchase, e *Event) Action { return p.stop(e.Err) }},
+	{"the wait is over", Waited, always, func(p *Purchase, e *Event) Action { return p.proceed(p, e) }},
+}
+
+// answers are the rows of answers to a credential that are no refusal.
+var answers = []row{
+	{
+		"it may have arrived", Lost,
+		func(p *Purchase, _ *Event) bool { return p.sent },
+		func(p *Purchase, e *Event) Action { return p.giveUp(e.Err) },
+	},
+	{
+		"it did not leave", Lost, always,
+		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: NotSent, Err: e.Err} },
+	},
+	{
+		"opened without content and without a charge: once more, with the same voucher", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Status == noContent && p.carrying && !e.Charged && e.Resendable && p.tries.Empty == 0
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Empty++
+			p.carrying = false
+			return Action{Do: SendPaid, Acknowledge: true}
+		},
+	},
+	{
+		"served", Answered,
+		func(_ *Purchase, e *Event) bool { return success(e) && e.Content },
+		func(p *Purchase, e *Event) Action { return p.end(Accepted, e) },
+	},
+	{
+		"taken without content", Answered,
+		func(_ *Purchase, e *Event) bool { return success(e) },
+		func(p *Purchase, e *Event) Action { return p.end(AcceptedNoContent, e) },
+	},
+	{
+		"redirected and charged", Answered,
+		func(_ *Purchase, e *Event) bool { return redirect(e) && e.Receipt },
+		func(p *Purchase, e *Event) Action {
+			p.charged = p.charged.AddCapped(p.offer.Price)
+			p.settled = p.settled.AddCapped(p.raised[p.channel])
+			delete(p.raised, p.channel)
+			return p.end(AcceptedNoContent, e)
+		},
+	},
+	{
+		"redirected: the price goes on", Answered,
+		func(_ *Purchase, e *Event) bool { return redirect(e) },
+		func(p *Purchase, e *Event) Action {
+			p.answered = false
+			a := p.end(Unknown, e)
+			a.Redirected = true
+			return a
+		},
+	},
+	{
+		"failed, but a receipt says that it was taken", Answered,
+		func(_ *Purchase, e *Event) bool { return !refusal(e) && e.Receipt },
+		func(p *Purchase, e *Event) Action { return p.end(AcceptedNoContent, e) },
+	},
+	{
+		"failed, and nobody knows whether it was taken", Answered,
+		func(_ *Purchase, e *Event) bool { return !refusal(e) },
+		func(p *Purchase, e *Event) Action {
+			p.answered = false
+			return p.end(Unknown, e)
+		},
+	},
+}
+
+// refusals are the rows of a 402 or 410 to a credential.
+var refusals = []row{
+	{
+		"sent often enough", Answered,
+		func(p *Purchase, _ *Event) bool { return p.tries.Sent > p.retries+p.tries.Overtaken+p.tries.Early },
+		func(p *Purchase, _ *Event) Action { return p.handOver(nil) },
+	},
+	{
+		"the payee may not know a young channel yet", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Gone && e.Young && !e.Finalized && !p.carrying && p.tries.Early < maxEarly
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Early++
+			return p.wait(toSend, p.tries.Early)
+		},
+	},
+	{
+		"the payee takes no vouchers of the channel", Answered,
+		func(_ *Purchase, e *Event) bool { return e.Gone },
+		func(p *Purchase, _ *Event) Action { return p.read(readGone) },
+	},
+	{
+		"nothing that can be answered", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Offered },
+		func(p *Purchase, e *Event) Action { return p.handOver(e.Err) },
+	},
+	{
+		"other terms", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Offer.Terms != p.offer.Terms || e.Offer.Funding != p.offer.Funding
+		},
+		func(p *Purchase, e *Event) Action { return p.reoffered(e.Offer) },
+	},
+	{
+		"the opening was accepted all the same", Answered,
+		func(p *Purchase, e *Event) bool { return p.carrying && e.Acknowledged },
+		func(p *Purchase, e *Event) Action { return p.acknowledged(e) },
+	},
+	{
+		"the opening was refused: the chain knows whether it is there", Answered,
+		func(p *Purchase, _ *Event) bool { return p.carrying },
+		func(p *Purchase, _ *Event) Action { return p.read(readRefused) },
+	},
+	{
+		"it proves more than the record", Answered,
+		func(p *Purchase, e *Event) bool { return e.Proved && !p.recovered },
+		func(p *Purchase, e *Event) Action {
+			p.recovered = true
+			p.offer = e.Offer
+			return p.startOver()
+		},
+	},
+	{
+		"another price", Answered,
+		func(p *Purchase, e *Event) bool { return e.Offer.Price != p.offer.Price },
+		func(p *Purchase, e *Event) Action { return p.reoffered(e.Offer) },
+	},
+	{
+		"a higher voucher of ours went first", Answered,
+		func(p *Purchase, e *Event) bool {
+			return (e.Higher || e.Problem == Unverified) && p.tries.Overtaken < maxOvertaken
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Overtaken++
+			return p.wait(toAgain, p.tries.Overtaken)
+		},
+	},
+	{
+		"above the deposit", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Problem == BeyondDeposit && p.tries.Corrected < maxCorrected
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Corrected++
+			return Action{Do: TopUp}
+		},
+	},
+	{
+		"the credit is used up, and other sessions use it too", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Problem == Insufficient && e.Shared && p.tries.Overtaken < maxOvertaken
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Overtaken++
+			return p.wait(toAgain, p.tries.Overtaken)
+		},
+	},
+	{
+		"too low", Answered,
+		func(p *Purchase, e *Event) bool {
+			return (e.Problem == TooLow || e.Problem == Insufficient) && p.correctable()
+		},
+		correct,
+	},
+	{
+		"a stale challenge, and a fresh one", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Problem == Stale && e.Fresh && p.tries.Stale < maxStale
+		},
+		(*Purchase).refresh,
+	},
+	{
+		"no reason, and a fresh challenge: the same once more", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Problem == NoProblem && e.Fresh && p.tries.Stale == 0
+		},
+		(*Purchase).refresh,
+	},
+	{
+		"no reason: more", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Problem == NoProblem && p.correctable()
+		},
+		correct,
+	},
+	{"anything else is final", Answered, always, func(p *Purchase, e *Event) Action { return p.handOver(e.Err) }},
+}
+
+// aftermath are the rows that follow a refusal.
+var aftermath = []row{
+	{
+		"another request reads the chain about the channel", Read,
+		func(_ *Purchase, e *Event) bool { return e.Busy },
+		func(p *Purchase, _ *Event) Action { return p.look() },
+	},
+	{
+		"whether a recorded opening can become a channel cannot be read", Read,
+		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Err != nil },
+		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
+	},
+	{
+		"a recorded opening is not decided: the same transaction again", Read,
+		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Standing == Pending },
+		func(p *Purchase, _ *Event) Action {
+			p.carrying = true
+			p.openings[p.channel] = true
+			return p.issue()
+		},
+	},
+	{
+		"a recorded opening is decided", Read,
+		func(p *Purchase, _ *Event) bool { return p.reading == readOpening },
+		func(p *Purchase, _ *Event) Action { return p.look() },
+	},
+	{
+		"whether a refused opening is there cannot be read", Read,
+		func(p *Purchase, e *Event) bool { return p.reading == readRefused && e.Err != nil },
+		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
+	},
+	{
+		"a refused opening", Read,
+		func(p *Purchase, _ *Event) bool { return p.reading == readRefused },
+		func(p *Purchase, e *Event) Action {
+			p.standing = e.Standing
+			return p.openingRefused(&p.refusal)
+		},
+	},
+	{
+		"the channel is closed: what was raised above its settlement is dead", Read,
+		func(p *Purchase, e *Event) bool { return e.Standing == Dead && !p.reopened },
+		func(p *Purchase, e *Event) Action {
+			p.reopened = true
+			p.raised[p.channel] = p.raised[p.channel].Min(e.Redeemable)
+			delete(p.openings, p.channel)
+			p.carrying = false
+			return Action{Do: SendUnpaid}
+		},
+	},
+	{
+		"the channel is closed, once more", Read,
+		func(_ *Purchase, e *Event) bool { return e.Standing == Dead },
+		func(p *Purchase, _ *Event) Action { return p.handOver(nil) },
+	},
+	{
+		"the channel is live and its payee takes no vouchers of it", Read, always,
+		func(_ *Purchase, _ *Event) Action { return Action{Do: PutAside} },
+	},
+	{
+		"set aside, and the payee may be paid on another channel", SetAside,
+		func(p *Purchase, e *Event) bool { return p.mayPayTwice(e.Recent) && !p.named && !p.carrying },
+		func(p *Purchase, _ *Event) Action {
+			p.payments++
+			p.gone = true
+			return Action{Do: SendUnpaid}
+		},
+	},
+	{"set aside", SetAside, always, func(p *Purchase, _ *Event) Action { return p.handOver(ErrTwice) }},
+	{
+		"higher vouchers of ours were proved, or the channel is closed", Recovered,
+		func(_ *Purchase, e *Event) bool { return e.Proved },
+		func(p *Purchase, _ *Event) Action { return p.startOver() },
+	},
+	{
+		"no higher voucher was proved, and others use the same credit", Recovered,
+		func(p *Purchase, _ *Event) bool {
+			return p.refusal.Problem == Insufficient && p.refusal.Shared && p.tries.Overtaken < maxOvertaken
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Overtaken++
+			return p.wait(toSend, p.tries.Overtaken)
+		},
+	},
+	{"no higher voucher was proved", Recovered, always, func(p *Purchase, e *Event) Action { return p.handOver(e.Err) }},
+}
+
+func success(e *Event) bool  { return e.Status >= 200 && e.Status < 300 }
+func redirect(e *Event) bool { return e.Status >= 300 && e.Status < 400 }
+func refusal(e *Event) bool {
+	return e.Status == paymentRequired || e.Status == gone
+}
+
+// restart begins a hop: the first sending, or the target of a redirect.
+func (p *Purchase) restart() {
+	p.tries.Sent, p.tries.Unpaid = 0, 0
+	p.channel, p.standing, p.carrying, p.optimistic, p.others = [32]byte{}, Absent, false, false, false
+}
+
+// unpaid hands over an answer that nothing was paid for.
+func (p *Purchase) unpaid() Action {
+	switch {
+	case !p.sent:
+		return Action{Do: HandOver, Outcome: None}
+	case !p.charged.IsZero() && p.answered && p.refusal.Kind == Started:
+		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
+	}
+	return p.handOver(nil)
+}
+
+// end hands over an answer to a credential.
+func (p *Purchase) end(o Outcome, e *Event) Action {
+	a := Action{Do: HandOver, Outcome: o, Acknowledge: p.carrying && e.Receipt}
+	p.carrying = p.carrying && !e.Receipt
+	return a
+}
+
+// stop ends the purchase with an error of this side, unless the answer offers what others can pay.
+func (p *Purchase) stop(err error) Action {
+	if p.others {
+		return p.handOver(err)
+	}
+	return p.giveUp(err)
+}
+
+// selected notes the selected channel and goes on, with consent.
+func (p *Purchase) selected(e *Event) Action {
+	p.channel, p.standing, p.named, p.recent = e.Channel, e.Standing, e.Named, e.Recent
+	p.aside = e.Standing == Aside
+	if !p.covered() {
+		return Action{Do: Consent}
+	}
+	return p.use()
+}
+
+// reoffered answers an offer with other terms or another price.
+func (p *Purchase) reoffered(o Offer) Action {
+	if p.tries.Terms++; p.tries.Terms > maxTerms {
+		return p.handOver(nil)
+	}
+	p.carrying = false // an opening stays recorded, and is not presented for another offer
+	p.offer = o
+	return Action{Do: Select}
+}
+
+// startOver reserves the price anew: what was raised for it is below an older signature of ours.
+func (p *Purchase) startOver() Action {
+	delete(p.raised, p.channel)
+	p.anew = true
+	return Action{Do: Select}
+}
+
+// acknowledged goes on after a refusal that shows that the opening was accepted.
+func (p *Purchase) acknowledged(e *Event) Action {
+	p.carrying = false
+	a := Action{Do: SendPaid}
+	switch {
+	case e.Offer.Price != p.offer.Price:
+		a = p.reoffered(e.Offer)
+	case !p.correctable():
+		a = p.handOver(nil)
+	default:
+		p.tries.Corrected++
+	}
+	a.Acknowledge = true
+	return a
+}
+
+// openingRefused goes on after the chain was read about a refused opening.
+func (p *Purchase) openingRefused(e *Event) Action {
+	switch {
+	case p.standing == Usable:
+		return p.acknowledged(e)
+	case p.offer.Price.Less(e.Offer.Price):
+		return p.handOver(nil) // an opening goes with the price that was agreed to
+	case (e.Problem == Stale || e.Problem == NoProblem) && p.tries.Stale < maxStale:
+		return p.refresh(e)
+	}
+	return p.handOver(nil)
+}
+
+// correctable reports whether one more correction may be made. Those that follow a wait are bounded
+// by the waits.
+func (p *Purchase) correctable() bool {
+	return p.tries.Overtaken > 0 || p.tries.Corrected < maxCorrected
+}
+
+// correct asks the gate for more.
+func correct(p *Purchase, _ *Event) Action {
+	if p.tries.Overtaken == 0 {
+		p.tries.Corrected++
+	}
+	return Action{Do: Again}
+}
+
+// refresh answers the fresh challenge with the same voucher.
+func (p *Purchase) refresh(e *Event) Action {
+	p.tries.Stale++
+	p.offer = e.Offer
+	return Action{Do: SendPaid}
+}
