@@ -21,6 +21,8 @@ var (
 	ErrNotPayable = errors.New("channel: not open for payments")
 	// ErrDeposit: the deposit does not cover the request; top up first.
 	ErrDeposit = errors.New("channel: the deposit does not cover this")
+	// ErrRaised: raised elsewhere.
+	ErrRaised = errors.New("channel: raised elsewhere")
 	// ErrSpent: the payee refuses the highest voucher that this request may be paid with.
 	ErrSpent = errors.New("channel: the payee says that all that was authorized is spent")
 	// ErrOverAuthorized: a voucher above the authorized amount was requested.

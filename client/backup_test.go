@@ -85,25 +85,25 @@ func TestBackup(t *testing.T) {
 		}},
 		"a close": {path: "/data", fresh: true, since: func(p *payer, path string) {
 			p.get(path)
-			require.NoError(p.t, p.session.CloseChannel(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().Close(p.t.Context(), p.only().ID))
 		}},
 		"a close, v1": {path: "/v1/data", fresh: true, since: func(p *payer, path string) {
 			p.get(path)
-			require.NoError(p.t, p.session.CloseChannel(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().Close(p.t.Context(), p.only().ID))
 		}},
 		"a forced close": {path: "/data", fresh: true, since: func(p *payer, path string) {
 			p.get(path)
-			require.NoError(p.t, p.session.RequestClose(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().RequestClose(p.t.Context(), p.only().ID))
 			p.srv.Chain.Advance(escrow.GracePeriod)
-			require.NoError(p.t, p.session.Withdraw(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().Withdraw(p.t.Context(), p.only().ID))
 		}},
 		"a close and a new channel": {path: "/data", fresh: true, since: func(p *payer, path string) {
-			require.NoError(p.t, p.session.CloseChannel(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().Close(p.t.Context(), p.only().ID))
 			p.get(path)
 			p.get(path)
 		}},
 		"a close and a new channel, by proof": {path: "/boot", config: bootstrapping, since: func(p *payer, path string) {
-			require.NoError(p.t, p.session.CloseChannel(p.t.Context(), p.only().ID))
+			require.NoError(p.t, p.session.Channels().Close(p.t.Context(), p.only().ID))
 			p.get(path)
 			p.get(path)
 		}},
@@ -164,7 +164,7 @@ func TestBackup(t *testing.T) {
 			}
 			p.search(false)
 			for _, a := range srv.Accounts() { // nothing is lost: what holds money is on record
-				st, err := p.session.Refresh(t.Context(), a.ChannelID)
+				st, err := p.session.Channels().Sync(t.Context(), a.ChannelID)
 				if srv.Chain.Channel(a.ChannelID).Exists {
 					require.NoError(t, err)
 					assert.True(t, st.HoldsMoney())
@@ -199,7 +199,7 @@ func TestBackupWithoutAWord(t *testing.T) {
 				break
 			}
 			paid := client.PaymentOf(resp)
-			assert.Equal(t, client.Rejected, paid.Outcome)
+			assert.Equal(t, client.OutcomeRejected, paid.Outcome)
 			require.ErrorIs(t, paid.Err, client.ErrBehind)
 			assert.ErrorContains(t, paid.Err, "request the close")
 			assert.Len(t, p.events.of(client.EventBehind), int(n))
@@ -207,9 +207,9 @@ func TestBackupWithoutAWord(t *testing.T) {
 		assert.Equal(t, u(500), p.agree().Signed)
 
 		p.onFiles(backup)
-		require.NoError(t, p.session.RequestClose(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), p.only().ID))
 		srv.Chain.Advance(escrow.GracePeriod)
-		require.NoError(t, p.session.Finish(t.Context()))
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
 		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.Equal(t, u(100), p.only().Authorized)
 	}

@@ -45,7 +45,7 @@ func TestBodies(t *testing.T) {
 			}
 			e := p.refused(resp, err)
 			require.ErrorIs(t, e, client.ErrBody)
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 			assert.Zero(t, n.vouchers.Load()+n.transactions.Load(), "nothing was signed")
 			assert.Empty(t, p.channels())
 			require.Len(t, l.all(), 1)
@@ -78,7 +78,7 @@ func TestGetBodyFails(t *testing.T) {
 	req.GetBody = func() (io.ReadCloser, error) { return nil, lost }
 	e := p.refused(p.send(req))
 	require.ErrorIs(t, e, lost)
-	assert.Equal(t, client.NotSent, e.Outcome)
+	assert.Equal(t, client.OutcomeNotSent, e.Outcome)
 	p.get("/data")
 	assert.Equal(t, u(200), p.agree().Signed)
 }

@@ -90,7 +90,7 @@ func TestBootstrapOnceAnOrigin(t *testing.T) {
 	p := newPayer(t, srv, bootstrapping, n.counted)
 	l := p.lied()
 	p.get("/boot") // asks, finds nothing, opens
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 	heads := len(l.heads())
 	assert.Equal(t, 2, heads)
 	p.get("/boot")
@@ -279,7 +279,7 @@ func TestAccessKeyForARoot(t *testing.T) {
 	p.get("/boot?deposit=150")
 	assert.Equal(t, s.ID, p.agree().ID)
 	assert.Equal(t, u(300), p.only().Signed)
-	require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 }
 
 // TestAccessKeyBootstrap: the voucher key is another than the payer's; the proof is the payer's.
@@ -319,10 +319,10 @@ func TestChangedVoucherKey(t *testing.T) {
 		assert.Equal(t, u(100), other.Signed)
 		assert.Equal(t, hot.Address(), other.Descriptor.AuthorizedSigner)
 
-		require.NoError(t, p.session.RequestClose(t.Context(), old.ID), "the chain asks the payer, not the voucher key")
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), old.ID), "the chain asks the payer, not the voucher key")
 		p.cfg.Signer = first
 		p.restart()
 		srv.Chain.Advance(15 * time.Minute)
-		require.NoError(t, p.session.Withdraw(t.Context(), old.ID))
+		require.NoError(t, p.session.Channels().Withdraw(t.Context(), old.ID))
 	}
 }

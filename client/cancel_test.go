@@ -217,7 +217,7 @@ func TestOneWhoWaitsObeysItsOwnContext(t *testing.T) {
 	}
 	p.get("/data")
 	assert.Equal(t, u(200), p.only().Claimed)
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 	p.paidOut(p.only(), 200)
 }
 

@@ -5,26 +5,55 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Channels yields every channel that a store holds, closed ones included. It needs no key and no node. A record
-// that cannot be read is yielded as an error, and the iteration goes on. To read the channels of a running
-// session use [Session.Channels].
-func Channels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
+// Channels manages the channels of a session: it lists, closes, imports and sweeps them.
+// [Session.Channels] returns it. It is safe for concurrent use.
+type Channels struct{ s *Session }
+
+// Channels returns the management of the session's channels.
+func (s *Session) Channels() *Channels { return &Channels{s} }
+
+// All yields every channel on record, closed ones included. A record that cannot be read is yielded as
+// an error, and the iteration goes on.
+func (c *Channels) All(ctx context.Context) iter.Seq2[channel.Info, error] {
+	return func(yield func(channel.Info, error) bool) {
+		for state, err := range c.s.ledger.Each(ctx) {
+			if !yield(state.Info(), err) {
+				return
+			}
+		}
+	}
+}
+
+// Sync reads a channel on chain, books what the chain shows, and returns the channel as it is then.
+func (c *Channels) Sync(ctx context.Context, id common.Hash) (channel.Info, error) {
+	account, err := c.s.ledger.Account(ctx, id)
+	if err != nil {
+		return channel.Info{}, err
+	}
+	read, err := c.s.sync(ctx, account, syncOptions{})
+	return read.after.Info(), err
+}
+
+// ReadChannels yields every channel that a store holds, closed ones included. It needs no key and no
+// node. A record that cannot be read is yielded as an error, and the iteration goes on. To read the
+// channels of a running session use [Channels.All].
+func ReadChannels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
 	return func(yield func(channel.Info, error) bool) {
 		for e, err := range s.List(ctx, "channel/") {
-			var state rule.State
+			var info channel.Info
 			if err != nil {
 				err = fmt.Errorf("%w: %w", ledger.ErrStore, err)
-			} else if state, err = rule.Decode(e.Data); err != nil {
-				err = fmt.Errorf("%s: %w", e.Key, err)
-			}
-			var info channel.Info
-			if err == nil {
+			} else if state, decodeErr := rule.Decode(e.Data); decodeErr != nil {
+				err = fmt.Errorf("%s: %w", e.Key, decodeErr)
+			} else {
 				info = state.Info()
 			}
 			if !yield(info, err) {

@@ -45,17 +45,17 @@ func TestCloseThatCannotBegin(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	require.NoError(t, p.session.Close(t.Context()), "nothing to do")
-	require.ErrorIs(t, p.session.CloseChannel(t.Context(), common.Hash{1}), store.ErrNotFound)
-	require.ErrorIs(t, p.session.RequestClose(t.Context(), common.Hash{1}), store.ErrNotFound)
-	require.ErrorIs(t, p.session.Withdraw(t.Context(), common.Hash{1}), store.ErrNotFound)
+	require.ErrorIs(t, p.session.Channels().Close(t.Context(), common.Hash{1}), store.ErrNotFound)
+	require.ErrorIs(t, p.session.Channels().RequestClose(t.Context(), common.Hash{1}), store.ErrNotFound)
+	require.ErrorIs(t, p.session.Channels().Withdraw(t.Context(), common.Hash{1}), store.ErrNotFound)
 
 	once(srv, "open", clienttest.Fault{Refuse: 503})
 	resp, err := p.do(http.MethodGet, "/data", nil)
 	require.NoError(t, err)
 	resp.Body.Close()
-	e := p.refused(nil, p.session.CloseChannel(t.Context(), p.only().ID))
+	e := p.refused(nil, p.session.Channels().Close(t.Context(), p.only().ID))
 	require.ErrorIs(t, e, channel.ErrNotPayable)
-	assert.Equal(t, client.Refused, e.Outcome)
+	assert.Equal(t, client.OutcomeRefused, e.Outcome)
 	assert.Equal(t, channel.Opening, p.only().Phase)
 	p.get("/data")
 
@@ -65,7 +65,7 @@ func TestCloseThatCannotBegin(t *testing.T) {
 		"another challenge": func() *http.Response { return reply(402, "", "WWW-Authenticate", "Bearer") },
 	} {
 		l.answer = func(int, sent) (*http.Response, error) { return answer(), nil }
-		e := p.refused(nil, p.session.CloseChannel(t.Context(), p.only().ID))
+		e := p.refused(nil, p.session.Channels().Close(t.Context(), p.only().ID))
 		require.ErrorIs(t, e, client.ErrRejected, name)
 		assert.Equal(t, channel.Open, p.only().Phase)
 	}
@@ -73,11 +73,11 @@ func TestCloseThatCannotBegin(t *testing.T) {
 	l.after = func(_ int, _ sent, resp *http.Response) {
 		l.forge(resp, func(_ *wire.Challenge, r map[string]any) { r["recipient"] = common.HexToAddress("0xaa").Hex() })
 	}
-	require.ErrorIs(t, p.session.CloseChannel(t.Context(), p.only().ID), channel.ErrOffer)
+	require.ErrorIs(t, p.session.Channels().Close(t.Context(), p.only().ID), channel.ErrOffer)
 	assert.Empty(t, l.paid(""), "the close is not shown to another payee")
 	assert.Equal(t, channel.Open, p.only().Phase)
 	l.after = nil
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 }
 
 // TestCloseWithoutAChain is as good as its receipt.
@@ -89,16 +89,16 @@ func TestCloseWithoutAChain(t *testing.T) {
 	working := p.cfg.Chain
 	p.cfg.Chain = nil
 	p.restart()
-	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 	assert.Equal(t, channel.Closing, p.only().Phase)
 	assert.NotEqual(t, common.Hash{}, p.only().CloseTx)
-	for _, err := range []error{p.session.RequestClose(t.Context(), s.ID), p.session.Withdraw(t.Context(), s.ID)} {
+	for _, err := range []error{p.session.Channels().RequestClose(t.Context(), s.ID), p.session.Channels().Withdraw(t.Context(), s.ID)} {
 		require.ErrorIs(t, err, client.ErrNoChain)
 	}
 	p.cfg.Chain = working
 	p.restart()
 	srv.Chain.Advance(time.Minute) // until then the opening could still be mined, as far as a chain without history shows
-	_, err := p.session.Refresh(t.Context(), s.ID)
+	_, err := p.session.Channels().Sync(t.Context(), s.ID)
 	require.NoError(t, err)
 	p.paidOut(s, 100)
 }
@@ -114,7 +114,7 @@ func TestCloseOfNothing(t *testing.T) {
 		resp.Body.Close()
 		s := p.only()
 		assert.True(t, s.Claimed.IsZero())
-		err = p.session.CloseChannel(t.Context(), s.ID)
+		err = p.session.Channels().Close(t.Context(), s.ID)
 		if rail == "" {
 			require.NoError(t, err)
 			p.paidOut(s, 0)
@@ -122,7 +122,7 @@ func TestCloseOfNothing(t *testing.T) {
 		}
 		e := p.refused(nil, err)
 		require.ErrorIs(t, e, channel.ErrNotPayable)
-		assert.Equal(t, client.Refused, e.Outcome)
+		assert.Equal(t, client.OutcomeRefused, e.Outcome)
 		assert.Equal(t, channel.Open, p.only().Phase, "nothing was sent, so it takes vouchers as before")
 		p.get(rail + "/data")
 		assert.Equal(t, u(100), p.agree().Signed)
@@ -139,7 +139,7 @@ func TestCloseAfterSettlement(t *testing.T) {
 		s := p.only()
 		_, err := srv.Settle(s.ID)
 		require.NoError(t, err)
-		err = p.session.CloseChannel(t.Context(), s.ID)
+		err = p.session.Channels().Close(t.Context(), s.ID)
 		if rail == "" {
 			require.NoError(t, err)
 			p.paidOut(s, 200)
@@ -148,7 +148,7 @@ func TestCloseAfterSettlement(t *testing.T) {
 		require.ErrorIs(t, err, channel.ErrNotPayable)
 		assert.Equal(t, channel.Open, p.only().Phase)
 		p.get(rail + "/data")
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		p.paidOut(s, 300)
 	}
 }
@@ -165,7 +165,7 @@ func TestCloseWhereHeadIsUnknown(t *testing.T) {
 		}
 		return nil, nil
 	}
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 	for _, s := range l.all() {
 		assert.False(t, strings.Contains(s.URL, "secret"), "the query is nobody's business")
 	}
@@ -190,7 +190,7 @@ func TestSessionClose(t *testing.T) {
 	assert.Equal(t, channel.Open, first.Phase, "another session opened it")
 	assert.Equal(t, channel.Closed, second.Phase)
 	require.NoError(t, p.session.Close(t.Context()), "twice is nothing")
-	require.NoError(t, p.session.CloseChannel(t.Context(), stored.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), stored.ID))
 	p.paidOut(stored, 200)
 }
 
@@ -201,26 +201,26 @@ func TestForcedClose(t *testing.T) {
 		p := newPayer(t, srv)
 		p.get(rail + "/data")
 		id := p.only().ID
-		e := p.refused(nil, p.session.Withdraw(t.Context(), id))
+		e := p.refused(nil, p.session.Channels().Withdraw(t.Context(), id))
 		require.ErrorIs(t, e, escrow.ErrWouldRevert)
-		assert.Equal(t, client.Refused, e.Outcome, "nothing was sent")
+		assert.Equal(t, client.OutcomeRefused, e.Outcome, "nothing was sent")
 		payer := p.cfg.Payer
 		p.cfg.Payer = nil
 		p.restart()
-		require.ErrorIs(t, p.session.RequestClose(t.Context(), id), client.ErrNoPayer)
+		require.ErrorIs(t, p.session.Channels().RequestClose(t.Context(), id), client.ErrNoPayer)
 		p.cfg.Payer = payer
 		p.restart()
-		require.NoError(t, p.session.RequestClose(t.Context(), id))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), id))
 		assert.Equal(t, channel.Closing, p.only().Phase)
 
 		// The payee settles what it has within the grace period; that is its right, and no more.
 		_, err := srv.Settle(id)
 		require.NoError(t, err)
 		srv.Chain.Advance(escrow.GracePeriod)
-		require.NoError(t, p.session.Withdraw(t.Context(), id))
+		require.NoError(t, p.session.Channels().Withdraw(t.Context(), id))
 		assert.Equal(t, channel.Closed, p.only().Phase)
 		closed := p.events.of(client.EventClosed)
 		require.Len(t, closed, 1)
-		assert.Equal(t, client.Refunded, closed[0].Outcome)
+		assert.Equal(t, client.OutcomeRefunded, closed[0].Outcome)
 	}
 }

@@ -38,7 +38,7 @@ func TestCloseClimbs(t *testing.T) {
 		s := p.only()
 		assert.Equal(t, u(100), s.Claimed)
 		assert.Equal(t, u(200), s.Signed)
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		closes := l.paid("close")
 		require.NotEmpty(t, closes)
 		assert.LessOrEqual(t, len(closes), 4) // each once more against a fresh challenge
@@ -61,7 +61,7 @@ func TestCloseAfterACrash(t *testing.T) {
 		s := p.only()
 		require.Equal(t, u(500), s.Claimed, "the last two were not written down")
 		require.Equal(t, u(800), s.Authorized)
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		if rail == "" {
 			p.paidOut(s, 700)
 		} else {
@@ -80,7 +80,7 @@ func TestCloseOfNothingIsRefused(t *testing.T) {
 	k.store = p.store
 	p.cfg.Signer, p.cfg.Store = k, p.store
 	p.restart()
-	require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL+"/data", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	require.True(t, p.only().Claimed.IsZero())
 	l := p.liedToTheEnd()
 	l.answer = func(_ int, s sent) (*http.Response, error) {
@@ -92,7 +92,7 @@ func TestCloseOfNothingIsRefused(t *testing.T) {
 		refuseWith(resp, p.unpaid("/data"), "verification-failed")
 		return resp, nil
 	}
-	require.ErrorIs(t, p.refused(nil, p.session.CloseChannel(t.Context(), s.ID)), client.ErrRejected)
+	require.ErrorIs(t, p.refused(nil, p.session.Channels().Close(t.Context(), s.ID)), client.ErrRejected)
 	assert.Len(t, l.paid("close"), 2, "once more against a fresh challenge")
 }
 
@@ -113,9 +113,9 @@ func TestRefusedClose(t *testing.T) {
 				resp.StatusCode = status
 				return resp, nil
 			}
-			e := p.refused(nil, p.session.CloseChannel(t.Context(), p.only().ID))
+			e := p.refused(nil, p.session.Channels().Close(t.Context(), p.only().ID))
 			require.ErrorIs(t, e, client.ErrRejected)
-			assert.Equal(t, client.Rejected, e.Outcome)
+			assert.Equal(t, client.OutcomeRejected, e.Outcome)
 			assert.ErrorContains(t, e, "verification-failed", "the payee's own words")
 			assert.LessOrEqual(t, len(l.paid("close")), 4)
 			assert.Equal(t, u(100), p.only().Authorized)
@@ -123,7 +123,7 @@ func TestRefusedClose(t *testing.T) {
 			l.answer = nil
 			p.get(rail + "/data")
 			assert.Equal(t, u(200), p.agree().Signed)
-			require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 			p.paidOut(p.only(), 200)
 		}
 	}
@@ -136,7 +136,7 @@ func TestLostAnswerToAClose(t *testing.T) {
 		p := newPayer(t, srv)
 		p.get(rail + "/data")
 		once(srv, "close", clienttest.Fault{LoseAnswer: true})
-		require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 		p.paidOut(p.only(), 100)
 		assert.Len(t, p.events.of(client.EventClosed), 1)
 	}
@@ -157,9 +157,9 @@ func TestCloseThatDidNotArrive(t *testing.T) {
 			}
 			return nil, nil
 		}
-		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
+		e := p.refused(nil, p.session.Channels().Close(t.Context(), s.ID))
 		require.ErrorIs(t, e, cut)
-		assert.Equal(t, client.Unknown, e.Outcome)
+		assert.Equal(t, client.OutcomeUnknown, e.Outcome)
 		assert.Equal(t, channel.Closing, p.only().Phase)
 		assert.True(t, p.only().HoldsMoney())
 		p.restart()
@@ -168,7 +168,7 @@ func TestCloseThatDidNotArrive(t *testing.T) {
 		assert.Equal(t, u(100), first.Authorized)
 		assert.Equal(t, u(100), second.Authorized)
 		l.answer = nil
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		p.paidOut(s, 100)
 	}
 }
@@ -207,7 +207,7 @@ func TestCloseReceipts(t *testing.T) {
 						lie(l, resp)
 					}
 				}
-				require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+				require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 				p.paidOut(s, 100)
 				assert.Equal(t, common.Hash{}, p.only().CloseTx, "of a receipt that does not fit nothing is kept")
 			})
@@ -234,12 +234,12 @@ func TestCloseThatWasNotMade(t *testing.T) {
 			text, err := r.Header()
 			return reply(http.StatusNoContent, "", "Payment-Receipt", text), err
 		}
-		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
+		e := p.refused(nil, p.session.Channels().Close(t.Context(), s.ID))
 		require.ErrorIs(t, e, client.ErrClose)
 		assert.Equal(t, channel.Closing, p.only().Phase)
-		require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 		srv.Chain.Advance(escrow.GracePeriod)
-		require.NoError(t, p.session.Withdraw(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Withdraw(t.Context(), s.ID))
 		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.False(t, srv.Chain.Channel(s.ID).Exists)
 	}
@@ -253,11 +253,11 @@ func TestCloseSignerFails(t *testing.T) {
 	p.get("/data")
 	locked := errors.New("the key is locked")
 	n.broken.Store(&locked)
-	require.ErrorIs(t, p.session.CloseChannel(t.Context(), p.only().ID), locked)
+	require.ErrorIs(t, p.session.Channels().Close(t.Context(), p.only().ID), locked)
 	n.broken.Store(nil)
 	p.get("/data")
 	assert.Len(t, p.channels(), 1)
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 	p.paidOut(p.only(), 200)
 }
 
@@ -276,7 +276,7 @@ func TestStaleClose(t *testing.T) {
 			refuseWith(resp, p.unpaid(rail+"/data"), "payment-expired")
 			return resp, nil
 		}
-		require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 		twice := l.paid("close")
 		require.Len(t, twice, 2)
 		assert.Equal(t, twice[0].Paid.Payload, twice[1].Paid.Payload)
@@ -296,7 +296,7 @@ func TestForgedSnapshotAtTheClose(t *testing.T) {
 		snapshot["acceptedCumulative"], snapshot["spent"], snapshot["requiredCumulative"] = "10000", "10000", "10000"
 		d["sessionSnapshot"] = snapshot
 	})
-	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 	assert.Equal(t, u(100), l.paid("close")[0].Paid.Payload.CumulativeAmount)
 	assert.NotEmpty(t, p.events.of(client.EventViolation))
 	p.paidOut(s, 100)
@@ -317,10 +317,10 @@ func TestCloseObeysTheContext(t *testing.T) {
 		}
 		return clienttest.Fault{}
 	})
-	e := p.refused(nil, p.session.CloseChannel(ctx, p.only().ID))
+	e := p.refused(nil, p.session.Channels().Close(ctx, p.only().ID))
 	require.ErrorIs(t, e, context.Canceled)
-	assert.Equal(t, client.Unknown, e.Outcome)
+	assert.Equal(t, client.OutcomeUnknown, e.Outcome)
 	assert.True(t, asked.Load())
 	srv.OnRequest(nil)
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 }

@@ -81,7 +81,7 @@ func TestManyRequestsOnOneChannel(t *testing.T) {
 			assert.Equal(t, u(6500), s.Signed)
 			assert.Equal(t, 65, srv.Served(rail+"/data"))
 			p.rising()
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 			p.paidOut(s, 6500)
 		}
 	}
@@ -277,7 +277,7 @@ func TestMixedLoad(t *testing.T) {
 		assert.Equal(t, account.Spent, s.Claimed)
 		assert.False(t, s.Claimed.AddCapped(ahead).Less(s.Authorized))
 		assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		p.paidOut(s, 100*33+8*200)
 	}
 }

@@ -107,7 +107,7 @@ func TestOpenedAndClosedMeanwhile(t *testing.T) {
 			_, err = closer.store.Put(t.Context(), e.Key, e.Data, 0)
 			require.NoError(t, err)
 		}
-		require.NoError(t, closer.session.CloseChannel(t.Context(), first.ID))
+		require.NoError(t, closer.session.Channels().Close(t.Context(), first.ID))
 		p.get(rail + "/data")
 		all := p.channels()
 		require.Len(t, all, 2)

@@ -12,24 +12,31 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// EventKind names what happened.
+// EventKind names an [Event].
 type EventKind string
 
 // The events.
 const (
 	EventChallenge EventKind = "challenge" // a session challenge arrived that can be paid
-	EventOpening   EventKind = "opening"   // an opening transaction is written down and about to leave
+	EventOpening   EventKind = "opening"   // an opening transaction is recorded and about to leave
 	EventOpened    EventKind = "opened"    // the payee or the chain confirmed it
 	EventToppedUp  EventKind = "topped_up" // a top-up was confirmed
+	EventUnmined   EventKind = "unmined"   // a top-up expired without being mined; no deposit was made
 	EventFound     EventKind = "found"     // a channel was found again
 	EventPaid      EventKind = "paid"      // a request was answered; Outcome says how
-	EventVoucher   EventKind = "voucher"   // a voucher was taken in the middle of a stream
-	EventReceipt   EventKind = "receipt"   // a receipt that counts came
-	EventViolation EventKind = "violation" // the server's numbers cannot be; Err says which. Nothing was lost
-	EventGone      EventKind = "gone"      // the payee takes no more vouchers of a channel that holds money
-	EventClosed    EventKind = "closed"    // the chain says that a channel is closed
-	EventBudget    EventKind = "budget"    // four fifths of a budget are authorized; Decision says of which
-	EventJournal   EventKind = "journal"   // Config.Journal failed: Err says why, and which operation has no line
+	EventVoucher   EventKind = "voucher"   // the payee accepted a voucher in the middle of a stream
+	EventReceipt   EventKind = "receipt"   // a stream ended, or a receipt that counts came
+	EventViolation EventKind = "violation" // the server reported impossible numbers; see Err. No money was lost
+	EventBehind    EventKind = "behind"    // the payee rejected the highest voucher on record; Err is ErrBehind
+	EventGone      EventKind = "gone"      // the payee accepts no more vouchers of a channel that holds money
+	EventClosed    EventKind = "closed"    // the chain shows that a channel is closed
+	EventBudget    EventKind = "budget"    // 80% of a budget is used; see Decision
+	EventJournal   EventKind = "journal"   // Config.Journal failed; Err says why, and which operation has no line
+
+	EventCloseRequested EventKind = "close_requested" // the chain shows a close request of the payer's
+	EventReopened       EventKind = "reopened"        // a top-up canceled a close request
+	EventSettled        EventKind = "settled"         // the payee redeemed on chain; Cumulative is how much in all
+	EventDelayed        EventKind = "delayed"         // a sweep failed in part; Err says why. It is tried again
 )
 
 // Event is something that happened to money. It is a copy; changing it changes nothing.
@@ -38,24 +45,24 @@ type Event struct {
 	// Origin is scheme://host:port.
 	Origin    string
 	ChannelID common.Hash
-	// Price is what the request costs, Cumulative the voucher that was presented, Deposit what the channel
-	// holds, in base units; zero where it does not apply.
+	// Price is what the request costs, Cumulative the voucher that was presented, Deposit what the
+	// channel holds, in base units; zero if it does not apply.
 	Price, Cumulative, Deposit voucher.Amount
 	Outcome                    Outcome
-	// Status is the HTTP status of the answer, zero where there is none.
+	// Status is the HTTP status of the answer, zero if there is none.
 	Status int
-	// Receipt is the receipt that came, nil where none did.
+	// Receipt is the receipt that came, nil if none did.
 	Receipt *receipt.Receipt
 	// Decision is the budget that is nearly used up, nil for other events.
 	Decision *channel.Decision
 	Err      error
 }
 
-func (s *Session) tellNear(n ledger.Near) {
+func (s *Session) reportNear(n ledger.Near) {
 	s.tell(context.Background(), Event{Kind: EventBudget, Origin: n.Scope.Origin, ChannelID: n.ChannelID, Decision: &n.Decision})
 }
 
-// tell hands an event to the log and the caller's hook, after the write and outside all locks. A hook
+// tell passes an event to the log and the caller's hook, after the write and outside all locks. A hook
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
 	level := slog.LevelDebug

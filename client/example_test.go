@@ -122,7 +122,7 @@ func ExampleAllowHosts() {
 }
 
 // A cooperative close pays for what was used and brings the rest of the deposit back.
-func ExampleSession_CloseChannel() {
+func ExampleChannels_Close() {
 	session, url, stop := paying(cents)
 	defer stop()
 	resp, err := session.Client().Get(url + "/data?deposit=5000")
@@ -132,10 +132,10 @@ func ExampleSession_CloseChannel() {
 	resp.Body.Close()
 
 	id := client.PaymentOf(resp).ChannelID
-	if err := session.CloseChannel(context.Background(), id); err != nil {
+	if err := session.Channels().Close(context.Background(), id); err != nil {
 		log.Fatal(err)
 	}
-	for state, err := range session.Channels(context.Background()) {
+	for state, err := range session.Channels().All(context.Background()) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -177,7 +177,7 @@ func TestBrokenWritesOfATopUp(t *testing.T) {
 
 func TestBrokenWritesOfAClose(t *testing.T) {
 	breakEveryWrite(t, func(p *payer, rail string) { p.get(rail + "/data") }, func(p *payer, _ string) error {
-		return p.session.CloseChannel(p.t.Context(), p.only().ID)
+		return p.session.Channels().Close(p.t.Context(), p.only().ID)
 	}, func(t *testing.T, p *payer, rail string, broke bool) {
 		p.noneForgotten()
 		s := p.only()
@@ -188,7 +188,7 @@ func TestBrokenWritesOfAClose(t *testing.T) {
 			require.Len(t, p.channels(), 1, "what is not written down did not happen")
 		}
 		for range 2 {
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		}
 		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.False(t, p.srv.Chain.Channel(s.ID).Exists)
@@ -213,7 +213,7 @@ func TestBrokenReads(t *testing.T) {
 		require.ErrorIs(t, e, channel.ErrRecord, name)
 		assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 		errs := 0
-		for _, err := range p.session.Channels(t.Context()) {
+		for _, err := range p.session.Channels().All(t.Context()) {
 			if errors.Is(err, channel.ErrRecord) {
 				errs++
 			}
@@ -235,5 +235,5 @@ func TestStoreErrorsAreNamed(t *testing.T) {
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
 	require.ErrorIs(t, e, ledger.ErrStore)
 	require.ErrorIs(t, e, storetest.ErrFault)
-	assert.Equal(t, client.Refused, e.Outcome)
+	assert.Equal(t, client.OutcomeRefused, e.Outcome)
 }

@@ -57,13 +57,13 @@ func TestForgottenChannel(t *testing.T) {
 
 			p.restart()
 			p.get(rail + "/data")
-			require.NoError(t, p.session.RequestClose(t.Context(), old.ID))
+			require.NoError(t, p.session.Channels().RequestClose(t.Context(), old.ID))
 			first, _ = p.by(old.ID)
 			assert.Equal(t, channel.Closing, first.Phase)
-			require.ErrorIs(t, p.session.Withdraw(t.Context(), old.ID), escrow.ErrWouldRevert)
+			require.ErrorIs(t, p.session.Channels().Withdraw(t.Context(), old.ID), escrow.ErrWouldRevert)
 			srv.Chain.Advance(escrow.GracePeriod)
 			before := srv.Chain.Balance(p.key.Address)
-			require.NoError(t, p.session.Withdraw(t.Context(), old.ID))
+			require.NoError(t, p.session.Channels().Withdraw(t.Context(), old.ID))
 			first, second = p.by(old.ID)
 			assert.Equal(t, channel.Closed, first.Phase)
 			assert.Equal(t, u(300), second.Signed)
@@ -76,12 +76,12 @@ func TestForgottenChannel(t *testing.T) {
 	}
 }
 
-// TestAlwaysGone: a server that knows no channel gets no more than one opening a request, within the limits.
+// TestAlwaysGone: a payee that knows no channel gets one second payment, and no third deposit.
 func TestAlwaysGone(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for _, rail := range rails {
 		var n pen
-		p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Limits.Total = u(30_000) })
+		p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Limits.Total = u(100_000) })
 		p.get(rail + "/data")
 		l := p.lied()
 		l.answer = func(_ int, s sent) (*http.Response, error) {
@@ -90,25 +90,24 @@ func TestAlwaysGone(t *testing.T) {
 			}
 			return reply(http.StatusGone, "gone"), nil
 		}
-		for i := range 4 {
-			resp, err := p.do(http.MethodGet, rail+"/data", nil)
-			if i >= 2 {
-				require.ErrorIs(t, p.refused(resp, err), channel.ErrLimit)
-				continue
-			}
-			require.NoError(t, err)
-			resp.Body.Close()
-			assert.Equal(t, http.StatusGone, resp.StatusCode, "the second one is the answer")
-			assert.Equal(t, client.Rejected, client.PaymentOf(resp).Outcome)
-			assert.EqualValues(t, 2+i, n.transactions.Load(), "one opening for each request")
+		resp, err := p.do(http.MethodGet, rail+"/data", nil)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, http.StatusGone, resp.StatusCode, "the second one is the answer")
+		assert.Equal(t, client.OutcomeRejected, client.PaymentOf(resp).Outcome)
+		for range 4 {
+			e := p.refused(p.do(http.MethodGet, rail+"/data", nil))
+			require.ErrorIs(t, e, client.ErrTwice)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
+			assert.False(t, e.Retryable())
 		}
-		assert.EqualValues(t, 3, n.transactions.Load())
+		assert.EqualValues(t, 2, n.transactions.Load())
 		var signed voucher.Amount
 		for _, s := range p.channels() {
 			assert.True(t, s.Gone)
 			signed = signed.AddCapped(s.Authorized)
 		}
-		assert.Equal(t, u(400), signed)
+		assert.Equal(t, u(300), signed, "what was served, and one price twice")
 	}
 }
 
@@ -121,7 +120,7 @@ func TestClosedByAnotherProcess(t *testing.T) {
 		old := p.only()
 		here := p.session
 		p.restart()
-		require.NoError(t, p.session.CloseChannel(t.Context(), old.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), old.ID))
 		p.session = here
 		p.get(rail + "/data")
 		first, second := p.by(old.ID)
@@ -140,7 +139,7 @@ func TestCloseRequestedByAnotherProcess(t *testing.T) {
 		old := p.only()
 		here := p.session
 		p.restart()
-		require.NoError(t, p.session.RequestClose(t.Context(), old.ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), old.ID))
 		p.session = here
 		p.get(rail + "/data")
 		p.get(rail + "/data")
@@ -181,13 +180,13 @@ func TestOpeningThatWasHeldBack(t *testing.T) {
 		require.NoError(t, err)
 		resp.Body.Close()
 		require.True(t, srv.Chain.Channel(first.ID).Exists)
-		after, err := p.session.Refresh(t.Context(), first.ID)
+		after, err := p.session.Channels().Sync(t.Context(), first.ID)
 		require.NoError(t, err)
 		assert.True(t, after.HoldsMoney())
 		assert.Equal(t, u(10_000), after.Deposit)
-		require.NoError(t, p.session.RequestClose(t.Context(), first.ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), first.ID))
 		srv.Chain.Advance(escrow.GracePeriod)
-		require.NoError(t, p.session.Withdraw(t.Context(), first.ID))
+		require.NoError(t, p.session.Channels().Withdraw(t.Context(), first.ID))
 		assert.False(t, srv.Chain.Channel(first.ID).Exists)
 	}
 }

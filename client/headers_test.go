@@ -176,7 +176,7 @@ func TestWithoutATraceNothingIsSure(t *testing.T) {
 	l.answer = func(_ int, s sent) (*http.Response, error) { return nil, cut }
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
 	require.ErrorIs(t, e, cut)
-	assert.Equal(t, client.Unknown, e.Outcome)
+	assert.Equal(t, client.OutcomeUnknown, e.Outcome)
 	assert.Len(t, l.all(), 1)
 	assert.Equal(t, u(200), p.only().Claimed)
 }

@@ -237,7 +237,7 @@ func TestBareChannelIDThatIsNotOurs(t *testing.T) {
 		"closed": func(p, _ *payer) common.Hash {
 			p.get("/v1/data")
 			id := p.only().ID
-			require.NoError(p.t, p.session.CloseChannel(p.t.Context(), id))
+			require.NoError(p.t, p.session.Channels().Close(p.t.Context(), id))
 			p.cold()
 			return id
 		},
@@ -300,7 +300,7 @@ func TestAnnouncing(t *testing.T) {
 	p.get("/free")
 	assert.Empty(t, named(), "one that is only stored is not announced")
 	p.get("/data")
-	require.NoError(t, p.session.CloseChannel(t.Context(), id))
+	require.NoError(t, p.session.Channels().Close(t.Context(), id))
 	p.get("/free")
 	assert.Empty(t, named(), "a closed one is not either")
 }

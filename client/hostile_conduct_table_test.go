@@ -21,11 +21,11 @@ func transportTrials(t *table) {
 		t.add(tr, each...)
 	}
 	ends(end{}, StreamForData)
-	ends(hands(503, client.Unknown), ErrorAfterCharge, BusyForever)
-	ends(hands(500, client.AcceptedNoContent), ErrorWithReceipt)
-	ends(hands(304, client.AcceptedNoContent), NotModified)
-	ends(hands(204, client.AcceptedNoContent), NoContent)
-	ends(hands(200, client.None), RedirectPaid)
+	ends(hands(503, client.OutcomeUnknown), ErrorAfterCharge, BusyForever)
+	ends(hands(500, client.OutcomeAcceptedNoContent), ErrorWithReceipt)
+	ends(hands(304, client.OutcomeAcceptedNoContent), NotModified)
+	ends(hands(204, client.OutcomeAcceptedNoContent), NoContent)
+	ends(hands(200, client.OutcomeUnknown), RedirectPaid) // a voucher left; nobody knows its fate
 	ends(rejected, RefuseAfterCharge, RedirectDrip)
 	t.add(
 		trial{want: fails(channel.ErrExpired), most: at(0)}, DateFuture,
@@ -106,7 +106,7 @@ func streamTrials(t *table) {
 		stream.first = limited
 		ends(100+200+20, desync, StreamTrickle)
 		stream.first = end{}
-		ends(250, hands(204, client.AcceptedNoContent), NoContent)
+		ends(250, hands(204, client.OutcomeAcceptedNoContent), NoContent)
 	}
 }
 
@@ -120,14 +120,15 @@ func fundTrials(t *table) {
 			tr.want = want
 			t.add(tr, each...)
 		}
-		ends(hands(410, client.Rejected), OpenGone)
+		ends(hands(410, client.OutcomeRejected), OpenGone)
 		ends(rejected, OpenRefused)
 		open.first = rejected
 		ends(end{}, OpenMined)
 		open.first = end{}
-		open.sum = at(500) // a request whose channel is said to be gone is paid from another one
+		// A request whose channel is said to be gone is paid from another one, the next one is not.
+		open.sum, open.last, open.after = at(500), hands(410, client.OutcomeRejected), twice
 		ends(end{}, OpenMinedLate)
-		open.sum, open.last = nil, fails(escrow.ErrNoChannel)
+		open.sum, open.last, open.after = nil, fails(escrow.ErrNoChannel), end{}
 		ends(end{}, OpenNotMined)
 
 		topUp := trial{before: 2, from: rail + "/data?deposit=250"}
@@ -161,13 +162,16 @@ func closeTrials(t *table) {
 	}
 }
 
-// refusalTrials: a channel that is called gone is put aside and listed, and a new one costs one
-// request one more price at most; all of it stays under Limits.Total.
+// refusalTrials: a channel that is called gone is set aside and listed, and a new one costs one
+// request one more price at most, and no other request until the payee has served one.
 func refusalTrials(t *table) {
 	for _, rail := range bothRails {
-		tr := trial{before: 2, from: rail + "/data", last: limited, after: limited, sum: at(700)}
-		t.add(tr, GoneAgain, GoneQuietly, Amnesia)
-		tr.want = hands(410, client.Rejected)
+		gone := hands(410, client.OutcomeRejected)
+		tr := trial{before: 2, times: 2, from: rail + "/data", last: gone, after: twice, sum: at(500)}
+		t.add(tr, GoneAgain, Amnesia)
+		tr.last = rejected
+		t.add(tr, GoneQuietly)
+		tr.times, tr.first, tr.want, tr.last = 3, gone, twice, end{}
 		t.add(tr, GoneAlways, GoneAfterCharge)
 		tr = trial{before: 2, from: rail + "/data", want: rejected}
 		t.add(
@@ -178,7 +182,7 @@ func refusalTrials(t *table) {
 			status int
 			lie    Lie
 		}{{400, ProblemBad}, {401, ProblemLogin}, {405, ProblemMethod}, {425, ProblemEarly}} {
-			tr.want = hands(c.status, client.Unknown)
+			tr.want = hands(c.status, client.OutcomeUnknown)
 			t.add(tr, c.lie)
 		}
 	}

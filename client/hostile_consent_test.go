@@ -48,7 +48,7 @@ func (c *consents) install(cfg *client.Config, policy string) {
 	}
 	c.asked = true
 	cfg.Limits.Ask = u(1)
-	cfg.Approve = func(_ context.Context, a client.Approval) error {
+	cfg.Approve = func(_ context.Context, a client.Quote) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.approved = append(c.approved, a.Offer)

@@ -92,7 +92,7 @@ func (m mindChange) try(t *testing.T, policy string) {
 	before, opened := m.signed(p), m.opened(p)
 	ctx := t.Context()
 	if m.run > 0 {
-		ctx = client.WithBudget(ctx, u(m.run))
+		ctx = client.WithBudget(ctx, client.NewBudget(asset(srv), u(m.run)))
 	}
 
 	srv.Lie(m.lies...)
@@ -186,7 +186,7 @@ func (m mindChange) honest(t *testing.T, sent []sent, got end, outcome client.Ou
 		}
 	}
 	if left > 0 {
-		harmless := []client.Outcome{client.None, client.Refused, client.NotSent}
+		harmless := []client.Outcome{client.OutcomeNone, client.OutcomeRefused, client.OutcomeNotSent}
 		assert.NotContains(
 			t, harmless, outcome, "%d credentials left, and it ended with: %s", left, got,
 		)

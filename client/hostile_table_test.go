@@ -12,11 +12,12 @@ import (
 
 // What many rows of the table have in common.
 var (
-	rejected  = hands(402, client.Rejected)
-	unpaid    = hands(402, client.None)
+	rejected  = hands(402, client.OutcomeRejected)
+	unpaid    = hands(402, client.OutcomeNone)
 	overTime  = fails(context.DeadlineExceeded)
 	desync    = fails(channel.ErrServerReport)
 	limited   = fails(channel.ErrLimit)
+	twice     = fails(client.ErrTwice)
 	pending   = fails(client.ErrPending)
 	frame     = fails(client.ErrStream)
 	bothRails = []string{"", "/v1"}
@@ -119,16 +120,16 @@ func receiptTrials(t *table) {
 		)
 	}
 	t.add(
-		trial{before: 2, path: "/free", want: hands(200, client.None), most: at(200)},
+		trial{before: 2, path: "/free", want: hands(200, client.OutcomeNone), most: at(200)},
 		ReceiptOnFree,
 	)
 	t.add(
-		trial{before: 2, lies: []Lie{RedirectPaid}, want: hands(200, client.None), most: at(300)},
+		trial{before: 2, lies: []Lie{RedirectPaid}, want: hands(200, client.OutcomeUnknown), most: at(300)},
 		ReceiptOnStranger,
 	)
 	// The scope goes from one channel to the next, and receipts for the one before come in.
 	t.add(
-		trial{before: 2, lies: []Lie{GoneAgain}, last: limited, sum: at(700), after: limited},
+		trial{before: 2, times: 2, lies: []Lie{GoneAgain}, last: hands(410, client.OutcomeRejected), sum: at(500), after: twice},
 		ReceiptOfAnother,
 	)
 }

@@ -165,7 +165,7 @@ func (tr trial) run(t *testing.T) {
 		defer cancel()
 		p.cfg.Base = p.base
 		p.restart()
-		tr.closes.matched(t, end{err: p.session.CloseChannel(ctx, opened)}, "the close")
+		tr.closes.matched(t, end{err: p.session.Channels().Close(ctx, opened)}, "the close")
 	}
 	p.atRisk(100 * (tr.before + times))
 	for _, l := range tr.lies {
@@ -208,7 +208,7 @@ func (p *victim) ask(method, path string) end {
 		return end{err: err}
 	}
 	if o := client.PaymentOf(resp).Outcome; resp.StatusCode != http.StatusOK ||
-		o != client.Accepted {
+		o != client.OutcomeAccepted {
 		return end{status: resp.StatusCode, outcome: o}
 	}
 	return end{}

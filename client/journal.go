@@ -16,16 +16,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Journal is the account of what was paid: it gets one line at the end of every operation that could cost money.
-// [journal.File] is one. It is called outside all locks, on the goroutine of the caller whose operation ended, so it
-// has to be safe for concurrent use, and what it takes that caller waits for. The context is not canceled with the
-// operation. An error costs nobody an answer: it is an [EventJournal] and a warning in the log.
-//
-// A line has the receipt as the server wrote it: keep it from others as you keep receipts.
-type Journal interface {
-	Append(ctx context.Context, e journal.Entry) error
-}
-
 // keeps reports whether there is a journal. What a line needs is collected only then.
 func (s *Session) keeps() bool { return s.cfg.Journal != nil }
 
@@ -70,43 +60,53 @@ func lineOf(kind journal.Kind, state rule.State, rise ledger.Rise) journal.Entry
 	return e
 }
 
-// record writes what this request did on its channel: when it has ended, or goes on with another channel. An opening that
-// it carried, and that nobody has acknowledged, has a line of its own.
-func (p *payment) record(ctx context.Context, kind journal.Kind, outcome Outcome, status int, r *receipt.Receipt) {
-	if !p.s.keeps() || p.account == nil {
+// record writes what the request did on the channel that pays: when it has ended, or goes on with
+// another channel. An opening that it carried, and that nobody has acknowledged, has a line of its own.
+func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome, status int, r *receipt.Receipt) {
+	if !a.s.keeps() || a.account == nil {
 		return
 	}
-	rise := p.rise
-	if p.claim != nil {
-		rise = rise.And(p.claim.Rise())
-	} else if p.openTx == nil && rise.By.IsZero() {
+	reserved := a.reservation()
+	rise := a.unwritten(reserved)
+	carried := a.decision.Carrying()
+	if (reserved == nil || outcome == OutcomeRefused) && !carried && rise.By.IsZero() {
 		return // nothing was authorized
 	}
-	state := p.account.State()
-	if p.openTx != nil {
+	state := a.account.State()
+	if carried {
 		in := outcome
-		if outcome == Accepted || outcome == AcceptedNoContent {
-			in = Unknown // no receipt said that it was opened
+		if outcome == OutcomeAccepted || outcome == OutcomeAcceptedNoContent {
+			in = OutcomeUnknown // no receipt said that it was opened
 		}
-		p.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, in, p.start, nil)
+		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, in, a.start, nil)
 	}
-	if p.claim == nil && rise.By.IsZero() {
+	if reserved == nil {
 		return
 	}
+	a.written[reserved] = reserved.Rise()
 	e := lineOf(kind, state, rise)
-	switch {
-	case kind == journal.KindStream:
-		e.Price = p.claim.Price()
-	case p.known != nil:
-		e.Price = p.known.offer.Price
+	if e.Price = a.price; kind == journal.KindStream {
+		e.Price = reserved.Price()
 	}
-	e.Operation, e.Origin, e.Cumulative = p.out.operation(), p.origin, p.signed.Cumulative
-	e.Outcome, e.Status, e.Problem, e.Start = string(outcome), status, p.info.Problem, p.start
+	e.Operation, e.Origin, e.Cumulative = a.out.operation(), a.origin, a.signed.Cumulative
+	e.Outcome, e.Status, e.Problem, e.Start = string(outcome), status, a.info.Problem, a.start
 	if r != nil {
 		e.Receipt = string(r.Raw)
 	}
-	p.s.write(ctx, e)
-	p.rise = ledger.Rise{}
+	a.s.write(ctx, e)
+}
+
+// unwritten returns what the reservation raised since its last line in the journal.
+func (a *attempt) unwritten(r *ledger.Reservation) ledger.Rise {
+	if r == nil {
+		return ledger.Rise{}
+	}
+	rise, was := r.Rise(), a.written[r]
+	if was.By.IsZero() {
+		return rise
+	}
+	rise.Before, rise.By = was.After, rise.By.SubFloor(was.By)
+	return rise
 }
 
 // recordFunding writes a line about a transaction that puts money into a channel.
@@ -133,18 +133,18 @@ func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
 	was, is := before.Phase(), after.Phase()
 	switch {
 	case was == channel.Opening && is == channel.Closed:
-		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, Rejected, time.Time{}, nil) // it can no longer be mined
+		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeRejected, time.Time{}, nil) // it can no longer be mined
 	case was == channel.Opening && is != channel.Opening:
-		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, Accepted, time.Time{}, nil)
+		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeAccepted, time.Time{}, nil)
 	case was != channel.Closed && is == channel.Closed:
-		s.recordEnd(ctx, after, journal.Entry{Kind: journal.KindClose, Amount: after.CloseAmount, Transaction: after.CloseTx, Outcome: string(Refunded)})
+		s.recordEnd(ctx, after, journal.Entry{Kind: journal.KindClose, Amount: after.CloseAmount, Transaction: after.CloseTx, Outcome: string(OutcomeRefunded)})
 	}
 	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() {
 		switch {
 		case before.Deposit.Less(after.Deposit):
-			s.recordFunding(ctx, journal.KindTopUp, after, t, Accepted, time.Time{}, nil)
+			s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeAccepted, time.Time{}, nil)
 		case !t.Before.Less(after.Deposit):
-			s.recordFunding(ctx, journal.KindTopUp, after, t, Rejected, time.Time{}, nil)
+			s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeRejected, time.Time{}, nil)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (s *Session) recordProof(ctx context.Context, state rule.State, rise ledger
 		return
 	}
 	e := lineOf(journal.KindProve, state, rise)
-	e.Outcome = string(Accepted)
+	e.Outcome = string(OutcomeAccepted)
 	s.write(ctx, e)
 }
 
@@ -165,7 +165,7 @@ func (s *Session) recordFound(ctx context.Context, state rule.State) {
 		return
 	}
 	e := lineOf(journal.KindFound, state, ledger.Rise{}.Plus(voucher.Amount{}, state.Authorized()))
-	e.Outcome, e.Amount = string(Accepted), state.Deposit
+	e.Outcome, e.Amount = string(OutcomeAccepted), state.Deposit
 	s.write(ctx, e)
 }
 
@@ -184,9 +184,9 @@ func (s *Session) recordClose(ctx context.Context, state rule.State, outcome Out
 	}
 	switch {
 	case state.Phase() == channel.Closed:
-		e.Outcome = string(Refunded)
-	case outcome == Unknown && a.ok() && state.CloseTx != zeroHash:
-		e.Outcome = string(Accepted) // the payee says so; the chain does not show it yet, or was not asked
+		e.Outcome = string(OutcomeRefunded)
+	case outcome == OutcomeUnknown && a.ok() && state.CloseTx != zeroHash:
+		e.Outcome = string(OutcomeAccepted) // the payee says so; the chain does not show it yet, or was not asked
 	}
 	if a.receipt != nil {
 		e.Receipt = string(a.receipt.Raw)

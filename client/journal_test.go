@@ -110,7 +110,7 @@ func TestJournal(t *testing.T) {
 		p.ok(p.send(req))
 		p.get(rail + "/stream/30/10?deposit=1000")
 		p.get("/free")
-		require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 
 		lines := d.of("")
 		want := []journal.Kind{journal.KindOpen, journal.KindPay, journal.KindTopUp, journal.KindPay, journal.KindTopUp, journal.KindStream, journal.KindClose}
@@ -175,7 +175,7 @@ func TestJournalTogether(t *testing.T) {
 				assert.Equal(t, d.of(journal.KindOpen)[0].Transaction, e.Transaction)
 			}
 			// A word of the chain that was overtaken by a newer one may stand in the record until the next.
-			_, err := p.session.Refresh(t.Context(), p.only().ID)
+			_, err := p.session.Channels().Sync(t.Context(), p.only().ID)
 			require.NoError(t, err)
 			d.reconciles(p)
 		}
@@ -188,7 +188,7 @@ func TestJournalOfFoundChannels(t *testing.T) {
 		"by snapshot": func(*testing.T, *payer, channel.Info) {},
 		"adopted": func(t *testing.T, p *payer, s channel.Info) {
 			for range 2 { // twice is once
-				require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL, s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+				require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 			}
 		},
 	} {
@@ -209,7 +209,7 @@ func TestJournalOfFoundChannels(t *testing.T) {
 			assert.Equal(t, p.only().Deposit, d.of(journal.KindFound)[0].Amount)
 			assert.Equal(t, u(400), p.only().Signed)
 			d.reconciles(p)
-			_, err = p.session.Refresh(t.Context(), s.ID)
+			_, err = p.session.Channels().Sync(t.Context(), s.ID)
 			require.NoError(t, err)
 			d.reconciles(p)
 		})

@@ -117,10 +117,10 @@ func TestJournalOfTrouble(t *testing.T) {
 	d.reconciles(p)
 
 	// Its money comes back.
-	require.NoError(t, p.session.RequestClose(t.Context(), old))
-	require.ErrorIs(t, p.session.Withdraw(t.Context(), old), escrow.ErrWouldRevert)
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), old))
+	require.ErrorIs(t, p.session.Channels().Withdraw(t.Context(), old), escrow.ErrWouldRevert)
 	srv.Chain.Advance(escrow.GracePeriod)
-	require.NoError(t, p.session.Withdraw(t.Context(), old))
+	require.NoError(t, p.session.Channels().Withdraw(t.Context(), old))
 	all = d.of("")
 	assert.Equal(t, []journal.Kind{journal.KindRequestClose, journal.KindWithdraw}, kindsOf(all[len(all)-2:]))
 	assert.NotEqual(t, common.Hash{}, all[len(all)-1].Transaction)
@@ -203,7 +203,7 @@ func TestJournalOfAnOldStore(t *testing.T) {
 	p.cold(d.kept)
 	_, err = p.store.Put(t.Context(), rule.StateKey(id), old, 0)
 	require.NoError(t, err)
-	s, err := p.session.Refresh(t.Context(), id)
+	s, err := p.session.Channels().Sync(t.Context(), id)
 	require.NoError(t, err)
 	assert.Equal(t, u(300), s.Authorized)
 	proofs := d.of(journal.KindProve)

@@ -70,9 +70,9 @@ func (p *payer) keeping() {
 }
 
 // tend is one pass.
-func (p *payer) tend() client.Chores {
+func (p *payer) tend() client.SweepResult {
 	p.t.Helper()
-	c, err := p.session.Tend(p.t.Context())
+	c, err := p.session.Channels().Sweep(p.t.Context())
 	require.NoError(p.t, err)
 	return c
 }
@@ -84,14 +84,14 @@ func TestKeepWithdraws(t *testing.T) {
 			inTime(t, func(t *testing.T, p *payer, _ *node) {
 				p.get(rail + "/data")
 				s := p.only()
-				require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+				require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 				began := time.Now()
 				before := p.srv.Chain.Balance(p.key.Address)
 				p.keeping()
 				for p.only().Phase != channel.Closed {
 					require.Less(t, time.Since(began), 20*time.Minute)
 					ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
-					require.ErrorIs(t, p.session.Keep(ctx), context.DeadlineExceeded)
+					require.ErrorIs(t, p.session.Channels().SweepForever(ctx), context.DeadlineExceeded)
 					cancel()
 					p.restart()
 				}
@@ -102,7 +102,7 @@ func TestKeepWithdraws(t *testing.T) {
 				assert.False(t, back.Less(u(5_000)), "the deposit less a fee: %s", back)
 				closed := p.events.of(client.EventClosed)
 				require.Len(t, closed, 1)
-				assert.Equal(t, client.Refunded, closed[0].Outcome)
+				assert.Equal(t, client.OutcomeRefunded, closed[0].Outcome)
 				assert.Len(t, p.events.of(client.EventCloseRequested), 1)
 				assert.Empty(t, p.events.of(client.EventDelayed))
 			})
@@ -115,15 +115,15 @@ func TestFinish(t *testing.T) {
 	inTime(t, func(t *testing.T, p *payer, n *node) {
 		p.get("/data")
 		p.get("/v1/data")
-		require.NoError(t, p.session.Finish(t.Context()), "open channels are not its business")
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()), "open channels are not its business")
 		for _, s := range p.channels() {
-			require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 			time.Sleep(30 * time.Second)
 		}
 		p.keeping()
 		n.since()
 		began := time.Now()
-		require.NoError(t, p.session.Finish(t.Context()))
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
 		took := time.Since(began)
 		assert.GreaterOrEqual(t, took, escrow.GracePeriod-31*time.Second)
 		assert.Less(t, took, escrow.GracePeriod+10*time.Second)
@@ -132,7 +132,7 @@ func TestFinish(t *testing.T) {
 			assert.Equal(t, channel.Closed, s.Phase)
 		}
 		began = time.Now()
-		require.NoError(t, p.session.Finish(t.Context()))
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
 		assert.Zero(t, time.Since(began))
 	})
 }
@@ -155,7 +155,7 @@ func TestKeepWatchesCloses(t *testing.T) {
 						held = s
 						return nil, cut
 					}
-					require.ErrorIs(t, p.session.CloseChannel(t.Context(), s.ID), cut)
+					require.ErrorIs(t, p.session.Channels().Close(t.Context(), s.ID), cut)
 					assert.Equal(t, channel.Closing, p.only().Phase)
 					p.keeping()
 					began := time.Now()
@@ -175,7 +175,7 @@ func TestKeepWatchesCloses(t *testing.T) {
 							}
 						}()
 					}
-					require.NoError(t, p.session.Finish(t.Context()))
+					require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
 					took := time.Since(began)
 					assert.Equal(t, channel.Closed, p.only().Phase)
 					if arrives {
@@ -197,7 +197,7 @@ func TestKeepWatchesCloses(t *testing.T) {
 func TestKeepThroughOutages(t *testing.T) {
 	inTime(t, func(t *testing.T, p *payer, n *node) {
 		p.get("/data")
-		require.NoError(t, p.session.RequestClose(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), p.only().ID))
 		p.keeping()
 		n.lie(func(c rpcCall, r json.RawMessage) any {
 			if c.Method == "eth_call" {
@@ -207,14 +207,14 @@ func TestKeepThroughOutages(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 		defer cancel()
-		require.ErrorIs(t, p.session.Keep(ctx), context.DeadlineExceeded)
+		require.ErrorIs(t, p.session.Channels().SweepForever(ctx), context.DeadlineExceeded)
 		delayed := p.events.of(client.EventDelayed)
 		assert.Greater(t, len(delayed), 25)
 		assert.Less(t, len(delayed), 45)
 		require.ErrorIs(t, delayed[0].Err, escrow.ErrRPC)
 		assert.Equal(t, channel.Closing, p.only().Phase)
 		n.lie(nil)
-		require.NoError(t, p.session.Finish(t.Context()))
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
 		assert.Equal(t, channel.Closed, p.only().Phase)
 	})
 }
@@ -241,13 +241,13 @@ func TestKeepOfANodeThatLies(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Minute)
 		defer cancel()
-		require.ErrorIs(t, p.session.Keep(ctx), context.DeadlineExceeded)
+		require.ErrorIs(t, p.session.Channels().SweepForever(ctx), context.DeadlineExceeded)
 		assert.Zero(t, pens.vouchers.Load())
 		assert.Zero(t, pens.vouchers.Load())
 		assert.LessOrEqual(t, pens.transactions.Load(), int64(3), "one try in a grace period")
 		assert.GreaterOrEqual(t, pens.transactions.Load(), int64(2))
 		n.lie(nil)
-		assert.Zero(t, p.tend().Left)
+		assert.Zero(t, p.tend().Pending)
 		assert.Equal(t, channel.Open, p.only().Phase)
 		assert.Len(t, p.events.of(client.EventReopened), 1)
 		assert.Equal(t, u(100), p.only().Authorized)
@@ -262,7 +262,7 @@ func TestTendNotices(t *testing.T) {
 		p.get(rail + "/data")
 		s := p.only()
 		p.keeping()
-		assert.Zero(t, p.tend().Left)
+		assert.Zero(t, p.tend().Pending)
 		kinds := len(p.events.all)
 		p.tend()
 		assert.Len(t, p.events.all, kinds, "no news is not told")
@@ -277,11 +277,11 @@ func TestTendNotices(t *testing.T) {
 		// Another program requests the close and a top-up takes the request back.
 		p.requestClose(s)
 		c := p.tend()
-		assert.Equal(t, 1, c.Left)
+		assert.Equal(t, 1, c.Pending)
 		assert.Len(t, p.events.of(client.EventCloseRequested), 1)
 		assert.False(t, p.only().Payable())
 		p.reopen(s)
-		assert.Zero(t, p.tend().Left)
+		assert.Zero(t, p.tend().Pending)
 		assert.Len(t, p.events.of(client.EventReopened), 1)
 		assert.True(t, p.only().Payable())
 
@@ -289,7 +289,7 @@ func TestTendNotices(t *testing.T) {
 		p.requestClose(s)
 		srv.Chain.Advance(escrow.GracePeriod)
 		p.withdraw(s)
-		assert.Zero(t, p.tend().Left)
+		assert.Zero(t, p.tend().Pending)
 		assert.Equal(t, channel.Closed, p.only().Phase)
 		assert.Len(t, p.events.of(client.EventClosed), 1)
 		assert.Empty(t, p.events.of(client.EventDelayed))
@@ -341,15 +341,15 @@ func TestTendDecidesFundings(t *testing.T) {
 				signer := p.cfg.Signer
 				p.keeping()
 				if mined {
-					assert.Zero(t, p.tend().Left)
+					assert.Zero(t, p.tend().Pending)
 					assert.Equal(t, channel.Open, p.only().Phase)
 					assert.Len(t, p.events.of(client.EventOpened), 1)
 				} else {
 					c := p.tend()
-					assert.Equal(t, 1, c.Left, "it can still be mined")
+					assert.Equal(t, 1, c.Pending, "it can still be mined")
 					assert.LessOrEqual(t, c.Wait, 15*time.Second)
 					srv.Chain.Advance(time.Minute)
-					assert.Zero(t, p.tend().Left)
+					assert.Zero(t, p.tend().Pending)
 					assert.Equal(t, channel.Closed, p.only().Phase)
 					assert.True(t, p.only().Deposit.IsZero())
 					return
@@ -374,13 +374,13 @@ func TestTendDecidesFundings(t *testing.T) {
 				}
 				p.keeping()
 				if !refuse {
-					assert.Zero(t, p.tend().Left)
+					assert.Zero(t, p.tend().Pending)
 					assert.Equal(t, u(200), p.only().Deposit)
 					return
 				}
-				assert.Equal(t, 1, p.tend().Left)
+				assert.Equal(t, 1, p.tend().Pending)
 				srv.Chain.Advance(time.Minute)
-				assert.Zero(t, p.tend().Left)
+				assert.Zero(t, p.tend().Pending)
 				assert.False(t, p.only().ToppingUp.Pending())
 				assert.Len(t, p.events.of(client.EventUnmined), 1)
 			})
@@ -395,30 +395,30 @@ func TestTendNeeds(t *testing.T) {
 	p := newPayer(t, srv)
 	p.get("/data")
 	s := p.only()
-	require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 	_, err := p.store.Put(t.Context(), rule.StateKey(common.Hash{1}), []byte(`{"version":99}`), 0)
 	require.NoError(t, err)
-	c, err := p.session.Tend(t.Context())
+	c, err := p.session.Channels().Sweep(t.Context())
 	require.ErrorIs(t, err, channel.ErrRecord)
-	assert.Equal(t, 1, c.Left)
+	assert.Equal(t, 1, c.Pending)
 
 	chain, payer := p.cfg.Chain, p.cfg.Payer
 	p.cfg.Chain = nil
 	p.restart()
-	_, err = p.session.Tend(t.Context())
+	_, err = p.session.Channels().Sweep(t.Context())
 	require.ErrorIs(t, err, client.ErrNoChain)
 	p.cfg.Chain, p.cfg.Payer = chain, nil
 	p.restart()
-	require.ErrorIs(t, p.session.Keep(t.Context()), client.ErrNoPayer)
+	require.ErrorIs(t, p.session.Channels().SweepForever(t.Context()), client.ErrNoPayer)
 
 	other := newPayer(t, srv)
 	p.cfg.Payer = other.cfg.Payer
 	p.restart()
-	c, _ = p.session.Tend(t.Context())
-	assert.Zero(t, c.Left)
+	c, _ = p.session.Channels().Sweep(t.Context())
+	assert.Zero(t, c.Pending)
 	p.cfg.Payer = payer
 	p.restart()
 	srv.Chain.Advance(escrow.GracePeriod)
-	require.ErrorIs(t, p.session.Finish(t.Context()), channel.ErrRecord)
+	require.ErrorIs(t, p.session.Channels().SweepUntilDone(t.Context()), channel.ErrRecord)
 	assert.False(t, srv.Chain.Channel(s.ID).Exists)
 }

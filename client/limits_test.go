@@ -33,25 +33,27 @@ func (p *payer) over(resp *http.Response, err error) channel.LimitError {
 	return *over
 }
 
+// asset is what a test server is paid in.
+func asset(srv *clienttest.Server) channel.Asset {
+	return channel.Asset{ChainID: srv.ChainID, Token: srv.Token}
+}
+
 // TestWithBudget: a run spends its budget and no more, on both rails, by remembered challenges too.
 func TestWithBudget(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for _, rail := range rails {
 		p := newPayer(t, srv)
-		ctx := client.WithBudget(t.Context(), u(350))
+		budget := client.NewBudget(asset(srv), u(350))
+		ctx := client.WithBudget(t.Context(), budget)
 		for range 3 {
 			p.ok(p.in(ctx, rail+"/data"))
 		}
-		left, ok := client.BudgetLeft(ctx)
-		assert.True(t, ok)
-		assert.Equal(t, u(50), left)
+		assert.Equal(t, u(50), budget.Left())
 		signed := p.only().Signed
 		assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(400), Allowed: u(350), Left: u(50)}, p.over(p.in(ctx, rail+"/data")))
 		assert.Equal(t, signed, p.agree().Signed)
 		p.ok(p.in(t.Context(), rail+"/data")) // others go on
 		p.ok(p.in(ctx, "/free"))
-		_, ok = client.BudgetLeft(t.Context())
-		assert.False(t, ok)
 	}
 }
 
@@ -59,7 +61,7 @@ func TestWithBudget(t *testing.T) {
 func TestBudgetOfAStream(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
-	ctx := client.WithBudget(t.Context(), u(25))
+	ctx := client.WithBudget(t.Context(), client.NewBudget(asset(srv), u(25)))
 	resp, err := p.in(ctx, "/stream?n=5&price=10")
 	require.NoError(t, err)
 	defer resp.Body.Close()
@@ -173,18 +175,18 @@ func TestWindowsThatContradict(t *testing.T) {
 		cfg := p.cfg
 		cfg.Limits.All = w
 		_, err := client.New(cfg)
-		require.ErrorContains(t, err, "a longer window has to be as large")
+		require.ErrorContains(t, err, "a longer window must allow at least as much")
 	}
 }
 
 // TestApprove: the owner is asked about high prices, once a request, with what there is to know.
 func TestApprove(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	var asked []client.Approval
+	var asked []client.Quote
 	var answer error
 	p := newPayer(t, srv, func(c *client.Config) {
 		c.Limits.Ask, c.Limits.All.Day = u(100), u(1000)
-		c.Approve = func(_ context.Context, a client.Approval) error {
+		c.Approve = func(_ context.Context, a client.Quote) error {
 			asked = append(asked, a)
 			return answer
 		}
@@ -204,13 +206,13 @@ func TestApprove(t *testing.T) {
 	e := p.refused(p.do(http.MethodGet, "/data?price=101", nil))
 	require.ErrorIs(t, e, client.ErrPolicy)
 	require.ErrorIs(t, e, answer)
-	assert.Equal(t, client.Refused, e.Outcome)
+	assert.Equal(t, client.OutcomeRefused, e.Outcome)
 	assert.Equal(t, before.Signed, p.agree().Signed)
 
 	cfg := p.cfg
 	cfg.Approve = nil
 	_, err := client.New(cfg)
-	require.ErrorContains(t, err, "there is nobody to ask")
+	require.ErrorContains(t, err, "Config.Approve is nil")
 }
 
 // TestApproveIsCancelled: an owner who does not answer is not waited for longer than the caller waits, and one who
@@ -222,7 +224,7 @@ func TestApproveIsCancelled(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			p := newPayer(t, srv, func(c *client.Config) {
 				c.Limits.Ask = u(1)
-				c.Approve = func(ctx context.Context, _ client.Approval) error {
+				c.Approve = func(ctx context.Context, _ client.Quote) error {
 					cancel()
 					<-ctx.Done()
 					if obeys {
@@ -244,7 +246,7 @@ func TestApprovalIsForAPrice(t *testing.T) {
 	var asked []voucher.Amount
 	p := newPayer(t, srv, func(c *client.Config) {
 		c.Limits.Ask = u(1)
-		c.Approve = func(_ context.Context, a client.Approval) error {
+		c.Approve = func(_ context.Context, a client.Quote) error {
 			asked = append(asked, a.Offer.Price)
 			return nil
 		}
@@ -294,7 +296,7 @@ func TestSlowApproval(t *testing.T) {
 	thinking, decided := make(chan struct{}), make(chan struct{})
 	p := newPayer(t, srv, func(c *client.Config) {
 		c.Limits.Ask = u(100)
-		c.Approve = func(context.Context, client.Approval) error {
+		c.Approve = func(context.Context, client.Quote) error {
 			close(thinking)
 			<-decided
 			return nil

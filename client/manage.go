@@ -10,19 +10,17 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 )
 
-// answer is what a payee said to a management request: a voucher, top-up or close that goes without
-// content.
+// answer is a payee's answer to a management request: a voucher, top-up or close without content.
 type answer struct {
 	status  int
 	problem wire.Problem
 	receipt *receipt.Receipt
-	// fresh is the challenge that came with a refusal; nil where none did.
-	fresh *known
+	// fresh is the challenge that came with a refusal; nil if none did.
+	fresh *challenge
 }
 
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
@@ -49,94 +47,114 @@ var (
 	postFirst = []string{http.MethodPost, http.MethodHead}
 )
 
-// order is how a management request for this payment is sent. HEAD is management on every server, so
-// it goes first where the URL has a query (a POST would be taken for content) or the request was a GET or HEAD;
-// otherwise an empty POST.
-func (p *payment) order() []string {
-	if m := p.out.req.Method; p.out.req.URL.RawQuery != "" || m == "" || m == http.MethodGet || m == http.MethodHead {
+// methods returns how a management request for this payment is sent. HEAD is management on every server,
+// so it goes first if the URL has a query (a POST would be taken for content) or the request was a GET
+// or HEAD; otherwise an empty POST.
+func (a *attempt) methods() []string {
+	if m := a.out.req.Method; a.out.req.URL.RawQuery != "" || m == "" || m == http.MethodGet || m == http.MethodHead {
 		return headFirst
 	}
 	return postFirst
 }
 
-// manage sends a credential without content to the payment's URL. credential writes it for a challenge, and is
-// called again, for the fresh one, where the first was stale. Where a method is not allowed the next is
-// tried.
-func (p *payment) manage(ctx context.Context, methods []string, credential func(*known) (string, error)) (answer, error) {
-	var a answer
+// manage sends a credential without content to the payment's URL. credential writes it for a challenge,
+// and is called again, for the fresh one, if the first was stale. A fresh challenge is answered only if
+// it has the terms that were agreed to; its price is for the request to answer, after consent. If a
+// method is not allowed the next is tried.
+func (a *attempt) manage(ctx context.Context, methods []string, credential func(*challenge) (string, error)) (answer, error) {
+	var last answer
 	var err error
-	agreed := p.known
+	agreed := a.challenge
 	defer func() {
-		if p.known.offer.Price != agreed.offer.Price {
-			p.known = agreed // another price is for the request to answer, after consent
+		if a.challenge.offer.Price != agreed.offer.Price {
+			a.challenge = agreed
 		}
 	}()
 	for i, stale := 0, 0; i < len(methods); {
-		if a, err = p.manageBy(ctx, methods[i], credential); err != nil {
-			return a, err
+		if last, err = a.manageBy(ctx, methods[i], credential); err != nil {
+			return last, err
 		}
 		switch {
-		case a.ok():
-			return a, nil
-		case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed, a.status == http.StatusNotImplemented:
+		case last.ok():
+			return last, nil
+		case last.status == http.StatusNotFound, last.status == http.StatusMethodNotAllowed, last.status == http.StatusNotImplemented:
 			i++
-		case a.fresh != nil && a.fresh.challenge.ID != p.known.challenge.ID && rule.SameTerms(a.fresh.offer, p.known.offer) && stale == 0:
+		case last.fresh != nil && last.fresh.wire.ID != a.challenge.wire.ID && agreed.sameBut(last.fresh) && stale == 0:
 			stale++
-			p.known = a.fresh
+			a.challenge = last.fresh
 		default:
-			return a, nil
+			return last, nil
 		}
 	}
-	return a, nil
+	return last, nil
 }
 
-func (p *payment) manageBy(ctx context.Context, method string, credential func(*known) (string, error)) (answer, error) {
-	value, err := credential(p.known)
+// sameBut reports whether two challenges have the same terms, whatever their prices.
+func (c *challenge) sameBut(other *challenge) bool {
+	mine, theirs := c.wants(), other.wants()
+	return mine.Terms == theirs.Terms && mine.Funding == theirs.Funding
+}
+
+// managementWait bounds one management request, its retries included.
+const managementWait = 30 * time.Second
+
+func (a *attempt) manageBy(ctx context.Context, method string, credential func(*challenge) (string, error)) (answer, error) {
+	value, err := credential(a.challenge)
 	if err != nil {
 		return answer{}, err
 	}
-	u := *p.out.req.URL
-	u.Fragment, u.RawFragment = "", ""
-	req, err := retryablehttp.NewRequestWithContext(ctx, method, u.String(), nil)
+	ctx, cancel := context.WithTimeout(ctx, managementWait)
+	defer cancel()
+	req, err := a.managementRequest(ctx, method, value)
 	if err != nil {
-		return answer{}, errors.New("client: the management request could not be made")
+		return answer{}, err
 	}
-	req.Host = p.out.req.Host
-	req.Header.Set(wire.HeaderAcceptPayment, acceptSession[0])
-	// A caller's own Authorization goes along where the credential travels in a header of its own.
-	name := p.known.challenge.CredentialHeader()
-	if own := p.out.req.Header.Get("Authorization"); own != "" && name != wire.HeaderAuthorization {
-		req.Header.Set(wire.HeaderAuthorization, own)
-	}
-	req.Header.Set(name, value)
-	resp, err := p.s.manager(p.out.base).Do(req)
+	resp, err := a.s.manager(a.out.base).Do(req)
 	if err != nil {
-		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", p.origin, unwrapURL(err))
+		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", a.origin, unwrapURL(err))
 	}
-	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, problem: readProblem(resp)}
-	drain(resp.Body)
-	if !a.ok() {
-		a.fresh, _ = p.s.recognize(p.out.req, resp.Header)
-		return a, nil
+	out := answer{status: resp.StatusCode, problem: problemOf(resp, readEarly(resp))}
+	discard(resp)
+	if !out.ok() {
+		out.fresh = a.s.recognize(ctx, a.out.req, resp.Header).found
+		return out, nil
 	}
 	if text := resp.Header.Get(wire.HeaderPaymentReceipt); text != "" {
 		r, err := receipt.Parse(text)
 		if err == nil {
-			err = p.bound(r)
+			err = a.bound(r)
 		}
 		if err != nil {
-			p.tellViolation(ctx, err)
+			a.reportViolation(ctx, err)
 		} else {
-			a.receipt = &r
+			out.receipt = &r
 		}
 	}
-	return a, nil
+	return out, nil
+}
+
+// managementRequest returns a request with a credential and without content.
+func (a *attempt) managementRequest(ctx context.Context, method, credential string) (*retryablehttp.Request, error) {
+	u := *a.out.req.URL
+	u.Fragment, u.RawFragment = "", ""
+	req, err := retryablehttp.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, errors.New("client: the management request could not be made")
+	}
+	req.Host = a.out.req.Host
+	req.Header.Set(wire.HeaderAcceptPayment, acceptSession[0])
+	// A caller's own Authorization goes along if the credential travels in a header of its own.
+	name := a.challenge.wire.CredentialHeader()
+	if own := a.out.req.Header.Get("Authorization"); own != "" && name != wire.HeaderAuthorization {
+		req.Header.Set(wire.HeaderAuthorization, own)
+	}
+	req.Header.Set(name, credential)
+	return req, nil
 }
 
 const (
-	managementTries = 2 // after the first
-	managementWait  = time.Second
+	managementTries   = 2 // after the first
+	managementBackoff = time.Second
 )
 
 // manager sends management requests. They carry the same bytes each time and are idempotent by the
@@ -148,7 +166,7 @@ func (s *Session) manager(base http.RoundTripper) *retryablehttp.Client {
 			Transport:     s.unlimited(base),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		RetryWaitMin: 50 * time.Millisecond, RetryWaitMax: managementWait, RetryMax: managementTries,
+		RetryWaitMin: 50 * time.Millisecond, RetryWaitMax: managementBackoff, RetryMax: managementTries,
 		CheckRetry:   retryManagement,
 		Backoff:      cappedBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,

@@ -110,7 +110,7 @@ func TestShortOpen(t *testing.T) {
 	p := newPayer(t, srv)
 	resp, err := p.fetch(t.Context(), http.MethodGet, srv.URL+"/stream/5/10", nil, "Accept", "text/event-stream")
 	assert.Equal(t, 5, strings.Count(p.ok(resp, err), "\n\n"))
-	assert.Equal(t, client.Accepted, client.PaymentOf(resp).Outcome)
+	assert.Equal(t, client.OutcomeAccepted, client.PaymentOf(resp).Outcome)
 	assert.Equal(t, u(50), p.agree().Claimed)
 	assert.Equal(t, 1, srv.Served("/stream/5/10"))
 	assert.Len(t, srv.Requests(), 3+4, "a 402, an open, one refetch, and four vouchers")

@@ -43,7 +43,7 @@ func TestRedirectOfAManagementRequest(t *testing.T) {
 			}
 			p.refused(p.do(http.MethodGet, "/data?deposit=100", nil))
 			require.Len(t, l.paid("topUp"), 1)
-			require.ErrorIs(t, p.session.CloseChannel(t.Context(), p.only().ID), client.ErrRejected)
+			require.ErrorIs(t, p.session.Channels().Close(t.Context(), p.only().ID), client.ErrRejected)
 			assert.Len(t, l.paid("close"), 1)
 
 			p = newPayer(t, srv)
@@ -81,9 +81,11 @@ func TestOtherTermsUnderAVoucher(t *testing.T) {
 				refuseWith(resp, fresh, "payment-expired")
 				return resp, nil
 			}
-			e := p.refused(p.do(http.MethodGet, "/data", nil))
-			require.ErrorIs(t, e, client.ErrPolicy)
-			assert.Equal(t, client.Rejected, e.Outcome)
+			resp, err := p.do(http.MethodGet, "/data", nil)
+			require.NoError(t, err, "the payee refused first, so its answer is the caller's")
+			resp.Body.Close()
+			require.ErrorIs(t, client.PaymentOf(resp).Err, client.ErrPolicy)
+			assert.Equal(t, client.OutcomeRejected, client.PaymentOf(resp).Outcome)
 			assert.Len(t, l.paid(""), 1, "the challenge that was known, and no other")
 			assert.EqualValues(t, 2, n.vouchers.Load())
 			assert.EqualValues(t, 1, n.transactions.Load())
@@ -120,7 +122,7 @@ func TestNamedChannel(t *testing.T) {
 	require.EqualValues(t, 4, signed)
 	require.EqualValues(t, 2, funded)
 	p.restart()
-	require.NoError(t, p.session.RequestClose(t.Context(), v1.ID))
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), v1.ID))
 	for name, c := range map[string]struct {
 		id   common.Hash
 		path string
@@ -132,7 +134,7 @@ func TestNamedChannel(t *testing.T) {
 	} {
 		e := p.refused(named(c.id, c.path))
 		require.ErrorIs(t, e, channel.ErrNotOurs, name)
-		assert.Equal(t, client.Refused, e.Outcome, name)
+		assert.Equal(t, client.OutcomeRefused, e.Outcome, name)
 	}
 	assert.Equal(t, signed, n.vouchers.Load())
 	assert.Equal(t, funded+1, n.transactions.Load(), "the close request alone")

@@ -26,13 +26,13 @@ func TestWithChannel(t *testing.T) {
 		p.get(rail + "/data")
 		second := p.only()
 		d := first.Descriptor
-		require.NoError(t, p.session.Adopt(t.Context(), "http://elsewhere.example", first.Protocol, first.ChainID, first.Escrow, first.ID, d))
+		require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: "http://elsewhere.example", Protocol: first.Protocol, ChainID: first.ChainID, Escrow: first.Escrow, ID: first.ID, Descriptor: d}))
 		named := func(id common.Hash) (*http.Response, error) {
 			return p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, rail+"/data", nil))
 		}
 		_, err := srv.Settle(first.ID)
 		require.NoError(t, err)
-		_, err = p.session.Refresh(t.Context(), first.ID)
+		_, err = p.session.Channels().Sync(t.Context(), first.ID)
 		require.NoError(t, err)
 		for range 2 {
 			resp, err := named(first.ID)
@@ -47,7 +47,7 @@ func TestWithChannel(t *testing.T) {
 
 		resp, err := named(common.Hash{9})
 		require.ErrorIs(t, p.refused(resp, err), channel.ErrNotOurs)
-		require.NoError(t, p.session.CloseChannel(t.Context(), second.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), second.ID))
 		resp, err = named(second.ID)
 		require.ErrorIs(t, p.refused(resp, err), channel.ErrNotOurs)
 		one, two = p.by(first.ID)
@@ -71,7 +71,7 @@ func TestWithChannelOnAColdClient(t *testing.T) {
 		if rail == "" {
 			e := p.refused(resp, err)
 			require.ErrorIs(t, e, channel.ErrNotOurs)
-			assert.ErrorContains(t, e, "Session.Adopt")
+			assert.ErrorContains(t, e, "Channels.Import")
 			assert.Zero(t, n.vouchers.Load())
 			continue
 		}
@@ -103,7 +103,7 @@ func TestAdopt(t *testing.T) {
 			if rail == "/v1" {
 				d = channel.Descriptor{} // its id is enough
 			}
-			require.NoError(t, p.session.Adopt(t.Context(), srv.URL+rail+"/data?x=1", old.Protocol, old.ChainID, old.Escrow, old.ID, d))
+			require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + rail + "/data?x=1", Protocol: old.Protocol, ChainID: old.ChainID, Escrow: old.Escrow, ID: old.ID, Descriptor: d}))
 			settled := srv.Chain.Channel(old.ID).Settled
 			resp, err := p.do(http.MethodGet, rail+"/data", nil)
 			p.ok(resp, err)
@@ -144,15 +144,15 @@ func TestAdoptRefuses(t *testing.T) {
 		"another escrow":  {srv.URL, channel.Info{ID: mine.ID, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: common.HexToAddress("0xaa")}, mine.Descriptor},
 		"the other rails": {srv.URL, channel.Info{ID: mine.ID, Protocol: voucher.V1, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
 	} {
-		require.Error(t, p.session.Adopt(t.Context(), c.url, c.s.Protocol, c.s.ChainID, c.s.Escrow, c.s.ID, c.d), name)
+		require.Error(t, p.session.Channels().Import(t.Context(), client.Import{URL: c.url, Protocol: c.s.Protocol, ChainID: c.s.ChainID, Escrow: c.s.Escrow, ID: c.s.ID, Descriptor: c.d}), name)
 		assert.Empty(t, p.channels(), name)
 	}
 	p.cfg.Signer = hot
 	p.restart()
-	require.ErrorIs(t, p.session.Adopt(t.Context(), srv.URL, mine.Protocol, mine.ChainID, mine.Escrow, mine.ID, mine.Descriptor), channel.ErrNotOurs, "another voucher key")
+	require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), channel.ErrNotOurs, "another voucher key")
 	p.cfg.Chain = nil
 	p.restart()
-	require.ErrorIs(t, p.session.Adopt(t.Context(), srv.URL, mine.Protocol, mine.ChainID, mine.Escrow, mine.ID, mine.Descriptor), client.ErrNoChain)
+	require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), client.ErrNoChain)
 }
 
 // TestScopes: payers, keys and origins that share a store do not share channels.

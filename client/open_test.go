@@ -95,7 +95,7 @@ func TestPayeeLikeMppRs(t *testing.T) {
 		assert.Equal(t, u(100*uint64(served)), account.Spent)
 		assert.GreaterOrEqual(t, served, 5)
 		assert.False(t, account.Spent.AddCapped(u(100)).Less(s.Authorized), "signed %s for %s", s.Authorized, account.Spent)
-		require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		assert.False(t, srv.Chain.Channel(s.ID).Exists)
 	}
 }
@@ -129,7 +129,7 @@ func TestReceiptStyles(t *testing.T) {
 			for range 3 {
 				resp, err := p.do(http.MethodGet, rail+"/data", nil)
 				p.ok(resp, err)
-				assert.Equal(t, client.Accepted, client.PaymentOf(resp).Outcome)
+				assert.Equal(t, client.OutcomeAccepted, client.PaymentOf(resp).Outcome)
 				if style == clienttest.NoReceipts {
 					assert.Nil(t, client.PaymentOf(resp).Receipt())
 				} else {
@@ -139,7 +139,7 @@ func TestReceiptStyles(t *testing.T) {
 			s := p.agree()
 			assert.Equal(t, channel.Open, s.Phase)
 			assert.True(t, s.Accepted.IsZero(), "nothing was said of it")
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		}
 	}
 }
@@ -168,7 +168,7 @@ func TestWhatOpeningNeeds(t *testing.T) {
 				l := p.lied()
 				e := p.refused(p.do(http.MethodGet, rail+"/data", nil))
 				require.ErrorIs(t, e, c.err)
-				assert.Equal(t, client.Refused, e.Outcome)
+				assert.Equal(t, client.OutcomeRefused, e.Outcome)
 				assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 				assert.Empty(t, l.paid(""))
 				assert.Empty(t, p.channels())
@@ -193,7 +193,7 @@ func TestSignerFails(t *testing.T) {
 		n.broken.Store(&locked)
 		e := p.refused(p.do(http.MethodGet, rail+"/data", nil))
 		require.ErrorIs(t, e, locked)
-		assert.Equal(t, client.Refused, e.Outcome)
+		assert.Equal(t, client.OutcomeRefused, e.Outcome)
 		n.broken.Store(nil)
 		p.get(rail + "/data")
 		assert.Equal(t, u(200), p.agree().Authorized)

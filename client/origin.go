@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // ParseOrigin returns the origin of a URL in the one spelling that lists, limits, pins, budgets, proposals and events
@@ -81,21 +80,6 @@ func chosen(req *http.Request) bool {
 	}
 	to, err := origin.Of(req.URL)
 	return err == nil && from == to
-}
-
-// tolls returns what the redirects that led to req have cost already. All of it is one request of the caller, to which
-// Limits.Price applies: a server that charges and redirects to itself does not get the price ten times.
-func tolls(req *http.Request) (sum voucher.Amount) {
-	for resp := req.Response; resp != nil; resp = resp.Request.Response {
-		p := PaymentOf(resp)
-		if p == nil {
-			break
-		}
-		if p.Outcome == AcceptedNoContent {
-			sum = sum.AddCapped(p.Price)
-		}
-	}
-	return sum
 }
 
 // secure reports whether a credential may be sent to u: over TLS, or to this machine.

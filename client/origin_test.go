@@ -62,7 +62,7 @@ func TestListsHoldForTheHostThatIsDialed(t *testing.T) {
 		for _, url := range urls {
 			e := p.refused(p.fetch(t.Context(), http.MethodGet, url, nil))
 			require.ErrorIs(t, e, client.ErrPolicy, "%s denied, %s", entry, url)
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 		}
 		assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 		p.ok(p.fetch(t.Context(), http.MethodGet, "https://other.example/", nil))
@@ -102,7 +102,7 @@ func TestHostWithoutACanonicalSpellingIsNotPaid(t *testing.T) {
 		p := anyHost(t, srv, n.counted, func(c *client.Config) { c.Policy = client.DenyHosts() })
 		e := p.refused(p.fetch(t.Context(), http.MethodGet, url+"/", nil))
 		require.ErrorIs(t, e, client.ErrPolicy, url)
-		assert.Equal(t, client.Refused, e.Outcome)
+		assert.Equal(t, client.OutcomeRefused, e.Outcome)
 		assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 		assert.Empty(t, p.channels())
 		p.ok(p.fetch(t.Context(), http.MethodGet, url+"/free", nil))
@@ -173,6 +173,6 @@ func TestRecordsOfAnotherSpellingCount(t *testing.T) {
 	}
 	p.restart()
 	assert.Equal(t, u(50), p.over(p.do(http.MethodGet, "/data", nil)).Left)
-	require.NoError(t, p.session.CloseChannel(t.Context(), old.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), old.ID))
 	assert.Equal(t, channel.Closed, p.only().Phase)
 }

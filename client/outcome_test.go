@@ -28,7 +28,7 @@ func TestOpeningThatDidNotLeave(t *testing.T) {
 		vouchers.broken.Store(&locked)
 		e := p.refused(p.do(http.MethodGet, rail+"/data", nil))
 		require.ErrorIs(t, e, locked)
-		assert.Equal(t, client.NotSent, e.Outcome)
+		assert.Equal(t, client.OutcomeNotSent, e.Outcome)
 		assert.Equal(t, "open", e.Op)
 		assert.Equal(t, channel.Opening, p.only().Phase)
 		vouchers.broken.Store(nil)

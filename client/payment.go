@@ -7,36 +7,36 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Payment is what was paid for one response. [PaymentOf] finds it. Its fields are final when the response is
-// handed over; what a stream goes on to cost is told by [Payment.Receipt] at its end.
+// Payment is what was paid for one response. [PaymentOf] returns it. Its fields are final when the
+// response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
 type Payment struct {
-	// Operation names the request in Config.Journal: its Idempotency-Key. Empty where nothing was to be paid.
+	// Operation identifies the request in Config.Journal: its Idempotency-Key. Empty if nothing was to
+	// be paid.
 	Operation string
-	// Outcome says how it ended; [None] where the response was free.
+	// Outcome says how the payment ended; [OutcomeNone] if the response was free.
 	Outcome Outcome
-	// ChannelID is the channel, the zero hash where the response was free.
+	// ChannelID is the channel, the zero hash if the response was free.
 	ChannelID common.Hash
 	// Price is the price of one unit, Cumulative the voucher that was presented, in base units.
 	Price, Cumulative voucher.Amount
 	// Problem is the type of the last problem that the server had with the payment, without its base.
 	Problem string
-	// Err is what this side makes of a rejection, where it knows more than the answer says: [ErrBehind]. Nil elsewhere.
+	// Err explains a 402 or a rejected payment if the client knows more than the response says: why an
+	// offer was not paid, a limit, or [ErrBehind]. Nil otherwise.
 	Err error
 
-	sent bool
-	left *ledger.Reservation // released when the answer was a redirect: the request may go on there
+	bought *bought // for the request that a redirect leads to
 
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt
 }
 
-// Receipt is the last receipt that counts, nil where none came. A stream's final one comes with its end.
-// It is safe to call while a stream is read.
+// Receipt returns the last receipt that counts, nil if none came. A stream's final one comes at its
+// end. It is safe to call while a stream is read.
 func (p *Payment) Receipt() *receipt.Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,8 +55,8 @@ func withPayment(ctx context.Context, p *Payment) context.Context {
 	return context.WithValue(ctx, paymentKey{}, p)
 }
 
-// PaymentOf returns what was paid for a response of a [Transport], or nil where it did not come through
-// one.
+// PaymentOf returns what was paid for a response of a [Transport], or nil if the response did not come
+// through one.
 func PaymentOf(resp *http.Response) *Payment {
 	if resp == nil || resp.Request == nil {
 		return nil

@@ -46,7 +46,7 @@ func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 			}
 			e := p.refused(p.do(http.MethodGet, "/data", nil))
 			require.ErrorIs(t, e, client.ErrPolicy)
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 			terms := termsError(t, e)
 			assert.ErrorContains(t, e, "accept it")
 			assert.Equal(t, p.srv.URL, terms.Origin)

@@ -65,7 +65,7 @@ func TestPolicies(t *testing.T) {
 			e := p.refused(resp, err)
 			require.ErrorIs(t, e, client.ErrPolicy)
 			assert.ErrorContains(t, e, c.says)
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 			assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 			assert.Empty(t, p.channels())
 			p.get("/free")
@@ -152,7 +152,7 @@ func TestFeeTokenIsAllowedBeforeFunding(t *testing.T) {
 	e := p.refused(p.do(http.MethodGet, "/fee", nil))
 	require.ErrorIs(t, e, client.ErrPolicy)
 	assert.ErrorContains(t, e, "fee token "+other.Hex())
-	assert.Equal(t, client.Refused, e.Outcome)
+	assert.Equal(t, client.OutcomeRefused, e.Outcome)
 	assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
 	assert.Empty(t, p.channels())
 

@@ -23,7 +23,7 @@ func TestProve(t *testing.T) {
 	s := p.only()
 	var d diary
 	p.cold(d.kept)
-	require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL+"/hinted", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/hinted", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	l := p.liedToTheEnd()
 	l.after = func(_ int, _ sent, resp *http.Response) {
 		if resp.StatusCode == http.StatusPaymentRequired {
@@ -35,11 +35,11 @@ func TestProve(t *testing.T) {
 			})
 		}
 	}
-	got, err := p.session.Prove(t.Context(), s.ID)
+	got, err := p.session.Channels().RecoverFromPayee(t.Context(), s.ID)
 	require.NoError(t, err)
 	assert.True(t, got.Authorized.IsZero(), "flat numbers prove nothing")
 	l.after = nil
-	got, err = p.session.Prove(t.Context(), s.ID)
+	got, err = p.session.Channels().RecoverFromPayee(t.Context(), s.ID)
 	require.NoError(t, err)
 	assert.Equal(t, u(300), got.Authorized)
 	assert.Empty(t, l.paid(""), "nothing was presented")
@@ -57,23 +57,23 @@ func TestAgree(t *testing.T) {
 	s := p.only()
 	var d diary
 	p.cold(d.kept)
-	require.NoError(t, p.session.Adopt(t.Context(), p.srv.URL+"/data", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
-	_, err := p.session.Agree(t.Context(), s.ID, u(1001))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	_, err := p.session.Channels().AuthorizeManually(t.Context(), s.ID, u(1001))
 	require.ErrorIs(t, err, channel.ErrLimit)
 	var e *client.Error
 	require.ErrorAs(t, err, &e)
-	assert.Equal(t, client.Refused, e.Outcome)
+	assert.Equal(t, client.OutcomeRefused, e.Outcome)
 	assert.True(t, p.only().Authorized.IsZero())
 
-	after, err := p.session.Agree(t.Context(), s.ID, u(900))
+	after, err := p.session.Channels().AuthorizeManually(t.Context(), s.ID, u(900))
 	require.NoError(t, err)
 	assert.Equal(t, u(900), after.Authorized)
 	p.get("/data")
 	p.get("/data")
 	assert.Equal(t, u(1100), p.agree().Signed)
 	d.reconciles(p)
-	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
-	_, err = p.session.Agree(t.Context(), s.ID, u(1))
+	require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
+	_, err = p.session.Channels().AuthorizeManually(t.Context(), s.ID, u(1))
 	require.ErrorIs(t, err, channel.ErrNotPayable)
 }
 
@@ -87,6 +87,6 @@ func TestWithoutAFundingKey(t *testing.T) {
 	p.get("/data?deposit=300")
 	e := p.refused(p.do(http.MethodGet, "/data?deposit=300", nil))
 	require.ErrorIs(t, e, client.ErrNoPayer)
-	require.ErrorIs(t, p.session.RequestClose(t.Context(), p.only().ID), client.ErrNoPayer)
-	require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+	require.ErrorIs(t, p.session.Channels().RequestClose(t.Context(), p.only().ID), client.ErrNoPayer)
+	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 }

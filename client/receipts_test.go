@@ -81,7 +81,7 @@ func TestForgedReceipts(t *testing.T) {
 				l.after = nil
 				p.get(rail + "/data")
 				assert.Equal(t, u(500), p.agree().Signed)
-				require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+				require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 			}
 		})
 	}
@@ -183,7 +183,7 @@ func TestAheadServesManyRequests(t *testing.T) {
 	s := p.only()
 	assert.Equal(t, u(800), s.Claimed)
 	assert.False(t, u(1800).Less(s.Authorized))
-	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 	assert.Equal(t, u(800), p.only().CloseAmount)
 }
 

@@ -53,7 +53,7 @@ func TestServerThatNeverIsContent(t *testing.T) {
 					resp.Body.Close()
 					assert.Equal(t, 402, resp.StatusCode)
 					assert.Contains(t, string(body), problem, "the last answer can be read")
-					assert.Equal(t, client.Rejected, client.PaymentOf(resp).Outcome, name...)
+					assert.Equal(t, client.OutcomeRejected, client.PaymentOf(resp).Outcome, name...)
 					assert.LessOrEqual(t, len(l.paid(""))-sends, 1+retries, name...)
 					s := p.only()
 					assert.False(t, u(before+100*request).Less(s.Authorized), "%s: %s after %d requests", problem, s.Authorized, request)

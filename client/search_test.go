@@ -26,7 +26,7 @@ import (
 func (p *payer) search(again bool) map[client.Found][]common.Hash {
 	p.t.Helper()
 	out := map[client.Found][]common.Hash{}
-	for f, err := range p.session.FindChannels(p.t.Context(), again) {
+	for f, err := range p.session.Channels().Find(p.t.Context(), again) {
 		require.NoError(p.t, err)
 		if f.Found != client.FoundNothing {
 			out[f.Found] = append(out[f.Found], f.Channel.ID)
@@ -52,7 +52,7 @@ func TestFindChannels(t *testing.T) {
 	newPayer(t, srv).get("/data") // somebody else's
 	p.get("/data")
 	closed := p.only().ID
-	require.NoError(t, p.session.CloseChannel(t.Context(), closed))
+	require.NoError(t, p.session.Channels().Close(t.Context(), closed))
 	p.get("/data")
 	p.get("/v1/data")
 	own := p.cfg.Signer
@@ -88,19 +88,19 @@ func TestFindChannels(t *testing.T) {
 		assert.Equal(t, u(10_000), s.Deposit)
 		assert.True(t, s.Authorized.IsZero(), "nothing shows what was signed")
 		assert.Equal(t, p.key.Address, s.Scope.Payer)
-		e := p.refused(nil, p.session.CloseChannel(t.Context(), s.ID))
+		e := p.refused(nil, p.session.Channels().Close(t.Context(), s.ID))
 		assert.ErrorContains(t, e, "request the close on chain", "no log tells where to close it")
-		assert.Equal(t, client.Refused, e.Outcome)
+		assert.Equal(t, client.OutcomeRefused, e.Outcome)
 	}
 	n.lie(nil)
 	p.restart()
 	before := srv.Chain.Balance(p.key.Address)
 	for _, s := range p.channels() {
-		require.NoError(t, p.session.RequestClose(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 	}
 	srv.Chain.Advance(escrow.GracePeriod)
 	for _, s := range p.channels() {
-		require.NoError(t, p.session.Withdraw(t.Context(), s.ID))
+		require.NoError(t, p.session.Channels().Withdraw(t.Context(), s.ID))
 		assert.Equal(t, u(10_000), s.Deposit)
 		assert.False(t, srv.Chain.Channel(s.ID).Exists)
 	}
@@ -128,7 +128,7 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 		"the caller adopts": {path: "/data", used: true, before: func(p *payer, s channel.Info) {
 			_, err := p.srv.Settle(s.ID) // so that the chain shows what was signed
 			require.NoError(p.t, err)
-			require.NoError(p.t, p.session.Adopt(p.t.Context(), p.srv.URL+"/data", s.Protocol, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+			require.NoError(p.t, p.session.Channels().Import(p.t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 			p.restart()
 			p.get(path)
 			assert.Equal(t, u(400), p.agree().Signed)
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		})
 	}
 }
@@ -194,7 +194,7 @@ func TestForeignChannelsAreNeverPaidFrom(t *testing.T) {
 		p.get(rail + "/hinted?payer=" + p.key.Address.Hex())
 		req := p.request(client.WithChannel(t.Context(), foreign.ID), http.MethodGet, rail+"/hinted", nil)
 		require.ErrorIs(t, p.refused(p.send(req)), channel.ErrNotOurs)
-		require.ErrorIs(t, p.session.Adopt(t.Context(), srv.URL+rail+"/data", foreign.Protocol, foreign.ChainID, foreign.Escrow, foreign.ID, foreign.Descriptor), channel.ErrNotOurs)
+		require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + rail + "/data", Protocol: foreign.Protocol, ChainID: foreign.ChainID, Escrow: foreign.Escrow, ID: foreign.ID, Descriptor: foreign.Descriptor}), channel.ErrNotOurs)
 		kept, mine := p.by(foreign.ID)
 		assert.True(t, kept.Authorized.IsZero())
 		assert.Equal(t, u(100), mine.Authorized)
@@ -213,7 +213,7 @@ func TestNamedFoundChannel(t *testing.T) {
 	p.search(false)
 	p.ok(p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, "/data", nil)))
 	assert.Equal(t, u(200), p.agree().Signed)
-	require.NoError(t, p.session.CloseChannel(t.Context(), id), "it has a place to be closed at")
+	require.NoError(t, p.session.Channels().Close(t.Context(), id), "it has a place to be closed at")
 }
 
 // TestSearchGoesOn where it was interrupted, in another process, and searches no block twice but the newest.
@@ -231,7 +231,7 @@ func TestSearchGoesOn(t *testing.T) {
 	n.lie(onlyBlocks(20))
 	n.since()
 	var at uint64
-	for f, err := range p.session.FindChannels(t.Context(), false) {
+	for f, err := range p.session.Channels().Find(t.Context(), false) {
 		require.NoError(t, err)
 		if at = f.Next; at > 60 {
 			break
@@ -243,7 +243,7 @@ func TestSearchGoesOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var end error
-	for f, err := range p.session.FindChannels(ctx, false) {
+	for f, err := range p.session.Channels().Find(ctx, false) {
 		if end = err; f.Next > 120 {
 			cancel()
 		}
@@ -272,7 +272,7 @@ func (p *payer) blocks(n int) {
 		p.srv.Chain.Advance(1e9)
 		_, err := p.cfg.Chain.ChainID(p.t.Context())
 		require.NoError(p.t, err)
-		_, err = p.cfg.Chain.TokenBalance(p.t.Context(), p.srv.Token, p.key.Address)
+		_, err = p.cfg.Chain.(*escrow.Client).TokenBalance(p.t.Context(), p.srv.Token, p.key.Address)
 		require.NoError(p.t, err)
 	}
 }
@@ -363,7 +363,7 @@ func TestNodesThatLie(t *testing.T) {
 			n.lie(c.lie(id))
 			got := map[client.Found][]common.Hash{}
 			var end error
-			for f, err := range p.session.FindChannels(t.Context(), false) {
+			for f, err := range p.session.Channels().Find(t.Context(), false) {
 				if end = err; err == nil && f.Found != client.FoundNothing {
 					got[f.Found] = append(got[f.Found], f.Channel.ID)
 				}
@@ -394,7 +394,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	_, err := srv.Settle(v1.ID)
 	require.NoError(t, err)
 	p.cold()
-	require.NoError(t, p.session.Adopt(t.Context(), srv.URL+"/v1/data", v1.Protocol, v1.ChainID, v1.Escrow, v1.ID, channel.Descriptor{}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + "/v1/data", Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
 	assert.Equal(t, common.Hash{}, p.only().Descriptor.Salt)
 	p.get("/data")
 	_, v2 := p.by(v1.ID)
@@ -405,7 +405,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	require.NoError(t, err)
 	p.restart()
 	var unreadable client.Finding
-	for f, err := range p.session.FindChannels(t.Context(), false) {
+	for f, err := range p.session.Channels().Find(t.Context(), false) {
 		require.NoError(t, err)
 		if f.Found == client.FoundUnreadable {
 			unreadable = f
@@ -416,7 +416,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	data, _, err := p.store.Get(t.Context(), key)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"version":99}`, string(data))
-	got, err := p.session.Refresh(t.Context(), v1.ID)
+	got, err := p.session.Channels().Sync(t.Context(), v1.ID)
 	require.NoError(t, err)
 	assert.Equal(t, v1.Descriptor, got.Descriptor)
 	assert.Equal(t, v1.Scope, got.Scope)
@@ -433,12 +433,12 @@ func TestV1WithoutItsSalt(t *testing.T) {
 	_, err := srv.Settle(v1.ID)
 	require.NoError(t, err)
 	p.cold()
-	require.NoError(t, p.session.Adopt(t.Context(), srv.URL+"/v1/data", v1.Protocol, v1.ChainID, v1.Escrow, v1.ID, channel.Descriptor{}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + "/v1/data", Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
 	p.get("/v1/data?deposit=100") // tops up
 	assert.Equal(t, u(200), p.agree().Deposit)
-	require.NoError(t, p.session.RequestClose(t.Context(), v1.ID))
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), v1.ID))
 	srv.Chain.Advance(escrow.GracePeriod)
-	require.NoError(t, p.session.Withdraw(t.Context(), v1.ID))
+	require.NoError(t, p.session.Channels().Withdraw(t.Context(), v1.ID))
 	assert.Equal(t, channel.Closed, p.only().Phase)
 }
 
@@ -449,7 +449,7 @@ func TestSearchNeeds(t *testing.T) {
 	p.get("/data")
 	end := func() (err error) {
 		n := 0
-		for _, err = range p.session.FindChannels(t.Context(), false) {
+		for _, err = range p.session.Channels().Find(t.Context(), false) {
 			n++
 		}
 		assert.Equal(t, 1, n)
@@ -464,7 +464,7 @@ func TestSearchNeeds(t *testing.T) {
 	p.cfg.Store = unwritable{store.NewMem(), broken}
 	p.restart()
 	var last error
-	for _, err := range p.session.FindChannels(t.Context(), false) {
+	for _, err := range p.session.Channels().Find(t.Context(), false) {
 		last = err
 	}
 	require.ErrorIs(t, last, broken)

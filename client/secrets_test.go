@@ -33,7 +33,7 @@ func TestEvents(t *testing.T) {
 		p.restart()
 		p.get(rail + "/data?deposit=150")
 		p.get(rail + "/data?deposit=150")
-		require.NoError(t, p.session.CloseChannel(t.Context(), p.only().ID))
+		require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
 		var kinds []client.EventKind
 		for _, e := range p.events.all {
 			kinds = append(kinds, e.Kind)
@@ -44,7 +44,7 @@ func TestEvents(t *testing.T) {
 		}, kinds)
 		assert.Equal(t, len(kinds), told)
 		paid := p.events.of(client.EventPaid)
-		assert.Equal(t, client.Accepted, paid[1].Outcome)
+		assert.Equal(t, client.OutcomeAccepted, paid[1].Outcome)
 		assert.Equal(t, u(100), paid[1].Price)
 		assert.Equal(t, u(200), paid[1].Cumulative)
 		assert.Equal(t, u(300), paid[1].Deposit)
@@ -102,7 +102,7 @@ func TestSecretsStayHome(t *testing.T) {
 		send("/data")
 		send("/data")
 		for _, s := range p.channels() {
-			note(nil, p.session.CloseChannel(t.Context(), s.ID))
+			note(nil, p.session.Channels().Close(t.Context(), s.ID))
 			p.restart()
 		}
 	}

@@ -17,9 +17,9 @@ func TestAWordThatIsOlderThanTheRecord(t *testing.T) {
 	unknown := rule.OnChain{Time: 10}
 	seen := before.Settle(rule.OnChain{Exists: true, Deposit: voucher.Units(100), Time: 11})
 	assert.Equal(t, channel.Open, seen.Phase())
-	assert.Equal(t, channel.Open, settled(before, unknown)(seen).Phase(), "an open channel is not forgotten")
-	assert.Equal(t, channel.Opening, settled(before, unknown)(before).Phase())
-	assert.Equal(t, channel.Closed, settled(seen, unknown)(seen).Phase(), "asked later, so it was closed since")
+	assert.Equal(t, channel.Open, settled(before, seen, unknown).Phase(), "an open channel is not forgotten")
+	assert.Equal(t, channel.Opening, settled(before, before, unknown).Phase())
+	assert.Equal(t, channel.Closed, settled(seen, seen, unknown).Phase(), "asked later, so it was closed since")
 	unknown.Time = 1001
-	assert.Equal(t, channel.Closed, settled(before, unknown)(before).Phase(), "never to be mined")
+	assert.Equal(t, channel.Closed, settled(before, before, unknown).Phase(), "never to be mined")
 }

@@ -137,7 +137,7 @@ func TestGoodSnapshot(t *testing.T) {
 	assert.Equal(t, u(10_000), now.Deposit, "as the chain has it")
 	assert.Zero(t, n.transactions.Load())
 	assert.Len(t, p.events.of(client.EventFound), 1)
-	require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+	require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 }
 
 // TestStoreFromABackup learns from a snapshot what this key has signed since.

@@ -130,7 +130,7 @@ func (p *payer) refused(resp *http.Response, err error) *client.Error {
 // channels lists what is on record.
 func (p *payer) channels() (all []channel.Info) {
 	p.t.Helper()
-	for s, err := range p.session.Channels(p.t.Context()) {
+	for s, err := range p.session.Channels().All(p.t.Context()) {
 		require.NoError(p.t, err)
 		all = append(all, s)
 	}
@@ -183,13 +183,13 @@ func TestWholeLife(t *testing.T) {
 			p.get(rail + "/data")
 			require.Len(t, p.channels(), 1, "the channel of before serves on")
 
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID))
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 			s = p.only()
 			assert.Equal(t, channel.Closed, s.Phase)
 			gained, err := srv.Chain.Balance(srv.Payee).Sub(payee)
 			require.NoError(t, err)
 			assert.Equal(t, u(1300), gained, "the payee has exactly what was bought")
-			require.NoError(t, p.session.CloseChannel(t.Context(), s.ID), "closing twice is nothing")
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID), "closing twice is nothing")
 
 			p.get(rail + "/data")
 			require.Len(t, p.channels(), 2, "a new channel after the close")
@@ -255,7 +255,7 @@ func TestColdResume(t *testing.T) {
 	s := cold.agree()
 	assert.Equal(t, id, s.ID)
 	assert.Equal(t, u(300), s.Signed)
-	require.NoError(t, cold.session.CloseChannel(t.Context(), id))
+	require.NoError(t, cold.session.Channels().Close(t.Context(), id))
 }
 
 func TestSnapshotInTheChallenge(t *testing.T) {
@@ -279,7 +279,7 @@ func TestFreeAnswersPassThrough(t *testing.T) {
 	p := newPayer(t, srv)
 	resp, err := p.do(http.MethodGet, "/free", nil)
 	p.ok(resp, err)
-	assert.Equal(t, client.None, client.PaymentOf(resp).Outcome)
+	assert.Equal(t, client.OutcomeNone, client.PaymentOf(resp).Outcome)
 	assert.Empty(t, p.channels())
 	assert.Nil(t, client.PaymentOf(nil))
 }
@@ -291,7 +291,7 @@ func TestPaymentOf(t *testing.T) {
 	p.ok(resp, err)
 	got := client.PaymentOf(resp)
 	require.NotNil(t, got)
-	assert.Equal(t, client.Accepted, got.Outcome)
+	assert.Equal(t, client.OutcomeAccepted, got.Outcome)
 	assert.Equal(t, u(100), got.Price)
 	assert.Equal(t, u(100), got.Cumulative)
 	assert.Equal(t, p.only().ID, got.ChannelID)
@@ -315,7 +315,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPayer(t, srv, func(cfg *client.Config) { cfg.Limits = c.limits })
 			e := p.refused(p.do(http.MethodGet, c.path, nil))
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 			assert.ErrorIs(t, e, channel.ErrLimit)
 			assert.ErrorContains(t, e, c.field)
 			assert.Empty(t, p.channels())

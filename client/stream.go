@@ -63,7 +63,9 @@ func NewStream(resp *http.Response) (*Stream, error) {
 	}
 	s := &Stream{body: resp.Body}
 	if s.m, _ = resp.Body.(*meter); s.m != nil {
+		s.m.reading.Lock()
 		s.m.watched = true
+		s.m.reading.Unlock()
 	}
 	s.next, s.stop = iter.Pull2(sse.Events(resp.Body, maxEvent))
 	return s, nil
@@ -116,14 +118,16 @@ func (s *Stream) release() {
 	}
 }
 
-// notice takes the oldest payment event that came before the next application event, or before the end.
+// notice removes and returns the oldest payment event that came before the next application event, or
+// before the end.
 func (s *Stream) notice() (StreamEvent, bool) {
-	if s.m == nil || len(s.m.notices) == 0 || (s.err == nil && s.came < s.m.notices[0].after) {
+	if s.m == nil {
 		return StreamEvent{}, false
 	}
-	e := s.m.notices[0].event
-	s.m.notices = s.m.notices[1:]
-	return e, true
+	if e := s.m.take(s.came, s.err != nil); e != nil {
+		return *e, true
+	}
+	return StreamEvent{}, false
 }
 
 // Events yields the events up to the end of the stream, which is not an error. The last pair has the error

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 )
@@ -112,7 +113,7 @@ func TestStreamLeftEarly(t *testing.T) {
 	assert.Error(t, err)
 
 	p.base.(*http.Transport).CloseIdleConnections()
-	p.cfg.Chain.Close()
+	p.cfg.Chain.(*escrow.Client).Close()
 	srv.Close()
 	goleak.VerifyNone(t, before)
 }
@@ -152,7 +153,7 @@ func TestStreamClosedByAnother(t *testing.T) {
 	assert.Error(t, <-ended)
 
 	p.base.(*http.Transport).CloseIdleConnections()
-	p.cfg.Chain.Close()
+	p.cfg.Chain.(*escrow.Client).Close()
 	srv.Close()
 	goleak.VerifyNone(t, before)
 }

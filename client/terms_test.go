@@ -38,7 +38,7 @@ func TestPriceChanges(t *testing.T) {
 		e := p.refused(p.do(http.MethodGet, rail+"/data?price=201", nil))
 		require.ErrorIs(t, e, channel.ErrLimit)
 		assert.ErrorContains(t, e, "set Limits.Price to at least 201")
-		assert.Equal(t, client.Rejected, e.Outcome, "a voucher was presented for the price of before")
+		assert.Equal(t, client.OutcomeRejected, e.Outcome, "a voucher was presented for the price of before")
 		assert.Equal(t, u(290), p.only().Claimed)
 		p.get(rail + "/data")
 		s = p.only()
@@ -74,14 +74,14 @@ func TestTermsChange(t *testing.T) {
 			}
 			resp, err := p.do(http.MethodGet, "/data?price=150", nil) // a voucher is out when the terms change
 			if err != nil {
-				assert.Equal(t, client.Rejected, p.refused(resp, err).Outcome)
+				assert.Equal(t, client.OutcomeRejected, p.refused(resp, err).Outcome)
 			} else {
 				resp.Body.Close()
 				assert.Equal(t, 402, resp.StatusCode)
 			}
 			e := p.refused(p.do(http.MethodGet, "/hinted", nil))
 			require.ErrorIs(t, e, c.err)
-			assert.Equal(t, client.Refused, e.Outcome)
+			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 			assert.Len(t, l.paid(""), 1, "the known challenge was answered, none of the others")
 			assert.False(t, u(200).Less(p.only().Authorized))
 			assert.EqualValues(t, 1, n.transactions.Load())
@@ -119,7 +119,7 @@ func TestAllowedPayeeChange(t *testing.T) {
 		assert.Equal(t, channel.Opening, s.Phase, "it is listed until the chain says that it never was")
 		assert.Equal(t, u(100), s.Authorized)
 		srv.Chain.Advance(time.Minute)
-		after, err := p.session.Refresh(t.Context(), s.ID)
+		after, err := p.session.Channels().Sync(t.Context(), s.ID)
 		require.NoError(t, err)
 		assert.Equal(t, channel.Closed, after.Phase)
 	}

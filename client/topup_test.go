@@ -172,7 +172,7 @@ func TestTopUpNeeds(t *testing.T) {
 				l := p.lied()
 				e := p.refused(p.do(http.MethodGet, rail+"/data?deposit=150", nil))
 				require.ErrorIs(t, e, c.err)
-				assert.Equal(t, client.Refused, e.Outcome)
+				assert.Equal(t, client.OutcomeRefused, e.Outcome)
 				assert.Empty(t, l.paid("topUp"))
 				assert.Equal(t, u(100), p.only().Authorized)
 				p.cfg = working

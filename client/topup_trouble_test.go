@@ -78,7 +78,7 @@ func TestRefusedTopUp(t *testing.T) {
 				e := p.refused(p.do(http.MethodGet, rail+"/data?deposit=100", nil))
 				require.ErrorIs(t, e, client.ErrPending)
 				require.ErrorIs(t, e, client.ErrRejected)
-				assert.Equal(t, client.Unknown, e.Outcome, "a transaction is signed, and the payee has it")
+				assert.Equal(t, client.OutcomeUnknown, e.Outcome, "a transaction is signed, and the payee has it")
 				assert.Equal(t, u(100), p.only().Authorized, "nothing was signed beyond the deposit")
 				if restart {
 					p.restart()

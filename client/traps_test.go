@@ -98,7 +98,7 @@ func TestNoSilentReplay(t *testing.T) {
 			e := p.refused(p.fetch(ctx, c.method, url, body, append(c.header, "Break", "1")...))
 			assert.True(t, reused.Load(), "the test does what it says")
 			assert.Equal(t, int32(1), front.served.Load(), "served once")
-			assert.Equal(t, client.Unknown, e.Outcome)
+			assert.Equal(t, client.OutcomeUnknown, e.Outcome)
 			assert.Equal(t, u(300), p.only().Claimed, "it stays counted")
 
 			front.served.Store(0)
@@ -171,7 +171,7 @@ func TestStaleConnection(t *testing.T) {
 
 	p.base = &dead{base, 2, false}
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
-	assert.Equal(t, client.NotSent, e.Outcome)
+	assert.Equal(t, client.OutcomeNotSent, e.Outcome)
 	assert.Equal(t, u(300), p.only().Claimed, "nobody was charged")
 	assert.Equal(t, u(400), p.only().Authorized)
 	p.base = base
@@ -180,7 +180,7 @@ func TestStaleConnection(t *testing.T) {
 
 	p.base = &dead{base, 1, true}
 	e = p.refused(p.do(http.MethodGet, "/data", nil))
-	assert.Equal(t, client.Unknown, e.Outcome, "nobody saw that nothing was written")
+	assert.Equal(t, client.OutcomeUnknown, e.Outcome, "nobody saw that nothing was written")
 }
 
 // TestOneConnectionPerHost: over HTTP/1.1 a stream holds its connection, and the voucher that it waits for may

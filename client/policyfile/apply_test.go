@@ -193,9 +193,9 @@ func TestReadOnly(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, voucher.Units(100), q.Offer.Price)
 
-	assert.ErrorIs(t, s.RequestClose(t.Context(), id), policyfile.ErrReadOnly)
-	assert.Error(t, s.Withdraw(t.Context(), id))
-	require.NoError(t, s.CloseChannel(t.Context(), id), "the voucher for it is there since it was paid")
+	assert.ErrorIs(t, s.Channels().RequestClose(t.Context(), id), policyfile.ErrReadOnly)
+	assert.Error(t, s.Channels().Withdraw(t.Context(), id))
+	require.NoError(t, s.Channels().Close(t.Context(), id), "the voucher for it is there since it was paid")
 	assert.Zero(t, o.key.signed)
 
 	empty := store.NewMem() // nothing is known: no proof is signed, no channel opened

@@ -54,7 +54,8 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	budget := voucher.Units(1_050)
+	amount := voucher.Units(1_050)
+	budget := client.NewBudget(channel.Asset{ChainID: srv.ChainID, Token: srv.Token}, amount)
 	job := client.WithBudget(ctx, budget)
 	answers := 0
 	for {
@@ -68,8 +69,7 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 		answers++
 	}
-	left, _ := client.BudgetLeft(job)
-	fmt.Fprintf(out, "%d answers, %s of %s base units left\n", answers, left, budget)
+	fmt.Fprintf(out, "%d answers, %s of %s base units left\n", answers, budget.Left(), amount)
 	return session.Close(ctx)
 }
 

@@ -78,7 +78,7 @@ func run(ctx context.Context, out io.Writer) error {
 	open := s.balances()
 
 	// Close: the payee takes what was used, the rest comes back.
-	if err := s.session.CloseChannel(ctx, state.ID); err != nil {
+	if err := s.session.Channels().Close(ctx, state.ID); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "close    channel %s after %d top-ups\n\n", state.ID.Hex()[:10], s.topUps)
@@ -205,7 +205,7 @@ func (s *story) do(ctx context.Context, path string) (*http.Response, error) {
 // only returns the one channel that all of this was paid from.
 func (s *story) only(ctx context.Context) (found channel.Info, err error) {
 	n := 0
-	for state, err := range s.session.Channels(ctx) {
+	for state, err := range s.session.Channels().All(ctx) {
 		if err != nil {
 			return found, err
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // approve asks at the terminal about a price above the limit called ask.
-func (w *world) approve(ctx context.Context, a client.Approval) error {
+func (w *world) approve(ctx context.Context, a client.Quote) error {
 	yes, err := w.confirm(ctx, fmt.Sprintf("%s asks %s for %s; that is more than %s. Pay?", a.Origin, tokens(a.Decision.Wanted), a.Route, tokens(a.Decision.Allowed)))
 	if err == nil && !yes {
 		err = errors.New("the answer was no")

@@ -51,7 +51,7 @@ func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel
 	}
 	defer p.files.Close()
 	var bad error
-	for s, err := range client.Channels(ctx, p.files) {
+	for s, err := range client.ReadChannels(ctx, p.files) {
 		switch {
 		case err != nil:
 			bad = errors.Join(bad, err)

@@ -79,7 +79,7 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 // choose finds the channels that are meant.
 func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, error) {
 	var found []channel.Info
-	for s, err := range c.wallet.session.Channels(ctx) {
+	for s, err := range c.wallet.session.Channels().All(ctx) {
 		switch {
 		case err != nil:
 			fmt.Fprintln(c.stderr, "tally: a record was passed over:", err)
@@ -102,15 +102,15 @@ func (c *closing) one(ctx context.Context, s channel.Info) error {
 	session := c.wallet.session
 	switch {
 	case c.force:
-		if err := session.RequestClose(ctx, s.ID); err != nil {
+		if err := session.Channels().RequestClose(ctx, s.ID); err != nil {
 			return err
 		}
 	case c.withdraw:
-		if err := session.Withdraw(ctx, s.ID); err != nil {
+		if err := session.Channels().Withdraw(ctx, s.ID); err != nil {
 			return err
 		}
 	default:
-		if err := session.CloseChannel(ctx, s.ID); err != nil {
+		if err := session.Channels().Close(ctx, s.ID); err != nil {
 			if errors.Is(err, client.ErrRejected) {
 				return fmt.Errorf("%w; to close without the payee: tally close %s --force", err, short(s.ID))
 			}

@@ -98,7 +98,7 @@ func status(err error) int {
 		if errors.Is(err, context.Canceled) {
 			return exitInterrupt
 		}
-		if payment.Outcome != client.NotSent && payment.Op != "stream" {
+		if payment.Outcome != client.OutcomeNotSent && payment.Op != "stream" {
 			return exitPayment
 		}
 		if errors.Is(err, client.ErrStalled) || errors.Is(err, client.ErrStream) || errors.Is(err, client.ErrRejected) {

@@ -150,9 +150,9 @@ func (f *fetch) write(out *output, resp *http.Response) error {
 func (f *fetch) verdict(resp *http.Response) error {
 	paid := client.PaymentOf(resp)
 	switch {
-	case paid != nil && paid.Outcome == client.Rejected && paid.Err != nil:
+	case paid != nil && paid.Outcome == client.OutcomeRejected && paid.Err != nil:
 		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s: %w; here: tally close %s --force, then tally keep", resp.StatusCode, paid.Problem, paid.Err, short(paid.ChannelID)))
-	case paid != nil && paid.Outcome == client.Rejected:
+	case paid != nil && paid.Outcome == client.OutcomeRejected:
 		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s", resp.StatusCode, paid.Problem))
 	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
 		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))

@@ -58,7 +58,7 @@ func (f *finding) run(ctx context.Context) (err error) {
 	}
 	var bad error
 	var told time.Time
-	for one, err := range f.wallet.session.FindChannels(ctx, f.again) {
+	for one, err := range f.wallet.session.Channels().Find(ctx, f.again) {
 		if err != nil {
 			return errors.Join(err, bad)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/store/channelsdb"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -101,7 +102,7 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 	if err := i.check(ctx, row, d); err != nil {
 		return "", err
 	}
-	for s, err := range i.wallet.session.Channels(ctx) {
+	for s, err := range i.wallet.session.Channels().All(ctx) {
 		switch {
 		case err != nil:
 			continue // it is told by tally channels
@@ -111,10 +112,10 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 			return "", fmt.Errorf("%s is used there; close that first", short(s.ID))
 		}
 	}
-	if err := i.wallet.session.Adopt(ctx, place, row.Protocol, row.ChainID, row.Escrow, row.ID, d); err != nil {
+	if err := i.wallet.session.Channels().Import(ctx, client.Import{URL: place, Protocol: row.Protocol, ChainID: row.ChainID, Escrow: row.Escrow, ID: row.ID, Descriptor: d}); err != nil {
 		return "", err
 	}
-	s, asked := i.wallet.session.Prove(ctx, row.ID)
+	s, asked := i.wallet.session.Channels().RecoverFromPayee(ctx, row.ID)
 	said := "imported"
 	if asked != nil {
 		said = "imported, but its server could not be asked (" + explain(asked) + ")"
@@ -132,7 +133,7 @@ func (i *importing) agreed(ctx context.Context, row channelsdb.Channel, s channe
 	case i.agree.Less(missing):
 		return said + fmt.Sprintf("; the other client says %s: if the server refuses, import again with --agree %s", tokens(row.Cumulative), tokens(missing)), nil
 	}
-	s, err := i.wallet.session.Agree(ctx, row.ID, missing)
+	s, err := i.wallet.session.Channels().AuthorizeManually(ctx, row.ID, missing)
 	if err != nil {
 		return "", err
 	}

@@ -56,11 +56,11 @@ func (k *keeping) run(ctx context.Context) (err error) {
 		return fail(exitUsage, errors.New("keeping needs a node of the chain: set --rpc-url"))
 	}
 	if !k.once {
-		return k.wallet.session.Finish(ctx)
+		return k.wallet.session.Channels().SweepUntilDone(ctx)
 	}
-	left, err := k.wallet.session.Tend(ctx)
-	if err == nil && left.Left > 0 {
-		_, err = fmt.Fprintf(k.stdout, "%d left; look again in %s\n", left.Left, left.Wait.Round(time.Second))
+	left, err := k.wallet.session.Channels().Sweep(ctx)
+	if err == nil && left.Pending > 0 {
+		_, err = fmt.Fprintf(k.stdout, "%d left; look again in %s\n", left.Pending, left.Wait.Round(time.Second))
 		if err != nil {
 			return fail(exitWrite, err)
 		}

@@ -56,7 +56,7 @@ func describe(e client.Event) string {
 // summary says in one line what the transfer did to the channel.
 func (f *fetch) summary(ctx context.Context, resp *http.Response) {
 	paid := client.PaymentOf(resp)
-	if f.quiet || paid == nil || paid.Outcome == client.None {
+	if f.quiet || paid == nil || paid.Outcome == client.OutcomeNone {
 		return
 	}
 	if s, ok := f.wallet.channel(context.WithoutCancel(ctx), paid.ChannelID); ok {

@@ -148,7 +148,7 @@ func (c *play) fetch(ctx context.Context, path string) ([]byte, error) {
 
 // channels lists what is on record.
 func (c *play) channels(ctx context.Context) (all []channel.Info) {
-	for s, err := range c.session.Channels(ctx) {
+	for s, err := range c.session.Channels().All(ctx) {
 		if err != nil {
 			_ = c.act(ctx, "list", func(context.Context) error { return err })
 			continue
@@ -174,7 +174,7 @@ func (c *play) end(ctx context.Context, s channel.Info) error {
 	if s.Phase == channel.Opening { // its transaction may never have left: it cannot be mined after a while
 		c.p.tell(note{Kind: kindAdvance})
 		var err error
-		if s, err = c.session.Refresh(ctx, s.ID); err != nil {
+		if s, err = c.session.Channels().Sync(ctx, s.ID); err != nil {
 			return err
 		}
 	}
@@ -184,22 +184,22 @@ func (c *play) end(ctx context.Context, s channel.Info) error {
 	case c.flow.forced:
 		return c.force(ctx, s)
 	}
-	return c.session.CloseChannel(ctx, s.ID)
+	return c.session.Channels().Close(ctx, s.ID)
 }
 
 // force closes without the payee, from wherever an earlier try has come to.
 func (c *play) force(ctx context.Context, s channel.Info) error {
-	s, err := c.session.Refresh(ctx, s.ID)
+	s, err := c.session.Channels().Sync(ctx, s.ID)
 	if err != nil || s.Phase == channel.Closed {
 		return err
 	}
 	if s.CloseRequestedAt == 0 {
-		if err := c.session.RequestClose(ctx, s.ID); err != nil {
+		if err := c.session.Channels().RequestClose(ctx, s.ID); err != nil {
 			return err
 		}
 	}
 	c.p.tell(note{Kind: kindAdvance})
-	return c.session.Withdraw(ctx, s.ID)
+	return c.session.Channels().Withdraw(ctx, s.ID)
 }
 
 // shut closes the channels that hold money, as a user does who wants to.
@@ -212,7 +212,7 @@ func (c *play) shut(ctx context.Context) {
 			if c.flow.forced {
 				return c.force(ctx, s)
 			}
-			return c.session.CloseChannel(ctx, s.ID)
+			return c.session.Channels().Close(ctx, s.ID)
 		})
 	}
 	_ = c.act(ctx, "flush", func(ctx context.Context) error {

@@ -95,7 +95,7 @@ func (m *machine) try(path string) (status int, body string) {
 func (m *machine) only() channel.Info {
 	m.t.Helper()
 	var all []channel.Info
-	for s, err := range m.session.Channels(m.t.Context()) {
+	for s, err := range m.session.Channels().All(m.t.Context()) {
 		require.NoError(m.t, err)
 		all = append(all, s)
 	}
@@ -146,7 +146,7 @@ func wholeLife(t *testing.T, p *place) {
 	assert.Equal(t, u(6*price+200), account.Spent)
 	assert.Equal(t, account.Accepted, s.Signed)
 	assert.Equal(t, srv.Chain.Channel(id).Deposit, s.Deposit)
-	require.NoError(t, m.session.CloseChannel(t.Context(), id))
+	require.NoError(t, m.session.Channels().Close(t.Context(), id))
 	gained, err := srv.Chain.Balance(srv.Payee).Sub(payee)
 	require.NoError(t, err)
 	assert.Equal(t, account.Spent, gained, "the payee has exactly what was bought")

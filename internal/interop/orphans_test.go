@@ -25,7 +25,7 @@ func orphans(t *testing.T, rail voucher.Protocol) {
 	p.cfg.Store = store.NewMem()
 	p.restart()
 	found := map[client.Found][]common.Hash{}
-	for f, err := range p.session.FindChannels(t.Context(), false) {
+	for f, err := range p.session.Channels().Find(t.Context(), false) {
 		require.NoError(t, err)
 		assert.Zero(t, f.Strange)
 		if f.Found != client.FoundNothing {
@@ -37,16 +37,16 @@ func orphans(t *testing.T, rail voucher.Protocol) {
 	assert.Equal(t, lost.Deposit, p.only().Deposit)
 
 	before := w.chain.balance(t, p.address)
-	require.NoError(t, p.session.RequestClose(t.Context(), lost.ID))
-	c, err := p.session.Tend(t.Context())
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), lost.ID))
+	c, err := p.session.Channels().Sweep(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 1, c.Left)
+	assert.Equal(t, 1, c.Pending)
 	p.restart()
 	w.advance(t, 15*time.Minute+time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	require.NoError(t, p.session.Finish(ctx))
-	after, err := p.session.Refresh(t.Context(), lost.ID)
+	require.NoError(t, p.session.Channels().SweepUntilDone(ctx))
+	after, err := p.session.Channels().Sync(t.Context(), lost.ID)
 	require.NoError(t, err)
 	assert.Equal(t, channel.Closed, after.Phase)
 	assert.Zero(t, w.chain.channel(t, rail, lost.ID).deposit)

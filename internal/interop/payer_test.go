@@ -116,7 +116,7 @@ func (p *payer) paid(resp *http.Response, err error) (*client.Payment, string) {
 	require.Equal(p.t, http.StatusOK, resp.StatusCode, "%s", body)
 	paid := client.PaymentOf(resp)
 	require.NotNil(p.t, paid)
-	require.Equal(p.t, client.Accepted, paid.Outcome)
+	require.Equal(p.t, client.OutcomeAccepted, paid.Outcome)
 	return paid, string(body)
 }
 
@@ -139,7 +139,7 @@ func (p *payer) stream(path string, headers ...string) int {
 // channels lists what is on record.
 func (p *payer) channels() (all []channel.Info) {
 	p.t.Helper()
-	for s, err := range p.session.Channels(p.t.Context()) {
+	for s, err := range p.session.Channels().All(p.t.Context()) {
 		require.NoError(p.t, err)
 		all = append(all, s)
 	}
@@ -188,7 +188,7 @@ func (p *payer) agree(id common.Hash, want books) {
 	own.settled = n(held.Settled)
 	assert.Equal(p.t, own, books{n(held.Signed), n(held.Claimed), n(held.Deposit), n(held.Settled), held.Units}, "ledger")
 	assert.Equal(p.t, [2]uint64{want.accepted, want.spent}, [2]uint64{n(held.Accepted), n(held.Spent)}, "ledger, the server's word")
-	s, err := p.session.Refresh(p.t.Context(), id)
+	s, err := p.session.Channels().Sync(p.t.Context(), id)
 	require.NoError(p.t, err)
 	assert.Equal(p.t, want, books{n(s.Signed), n(s.Claimed), n(s.Deposit), n(s.Settled), s.Units}, "ledger, when it has asked the chain")
 	assert.False(p.t, s.Untrusted)
@@ -198,7 +198,7 @@ func (p *payer) agree(id common.Hash, want books) {
 // closed expects that nothing is left of a channel, on the chain and in the ledger, which keeps what was signed.
 func (p *payer) closed(id common.Hash, signed uint64) {
 	p.t.Helper()
-	s, err := p.session.Refresh(p.t.Context(), id)
+	s, err := p.session.Channels().Sync(p.t.Context(), id)
 	require.NoError(p.t, err)
 	assert.Equal(p.t, channel.Closed, s.Phase)
 	assert.False(p.t, s.HoldsMoney())
@@ -227,5 +227,5 @@ func (p *payer) told(kind client.EventKind) bool {
 // close closes a channel with the server's help.
 func (p *payer) close(id common.Hash) {
 	p.t.Helper()
-	require.NoError(p.t, p.session.CloseChannel(p.t.Context(), id))
+	require.NoError(p.t, p.session.Channels().Close(p.t.Context(), id))
 }

@@ -30,7 +30,7 @@ func flowSnapshot(t *testing.T, w *world) {
 
 	p.cfg.Store = store.NewMem()
 	p.restart()
-	require.NoError(t, p.session.Adopt(t.Context(), w.url, w.rail, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: w.url, Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	assert.Zero(t, p.only().Signed.Big().Sign(), "the chain proves nothing yet")
 	if w.rail == voucher.V2 {
 		p.get("/hinted?deposit=250")
@@ -47,7 +47,7 @@ func flowSnapshot(t *testing.T, w *world) {
 	p.cfg.Store = store.NewMem()
 	p.cfg.Chain.Forget(s.ID)
 	p.restart()
-	require.NoError(t, p.session.Adopt(t.Context(), w.url, w.rail, s.ChainID, s.Escrow, s.ID, s.Descriptor))
+	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: w.url, Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	p.get("/hinted?deposit=250")
 	p.agree(s.ID, books{accepted: 400, spent: 400, deposit: 500, settled: 300, units: 4})
 }
@@ -198,18 +198,18 @@ func flowForcedClose(t *testing.T, w *world) {
 		p.get("/data")
 	}
 	id := p.only().ID
-	require.NoError(t, p.session.RequestClose(t.Context(), id))
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), id))
 	assert.NotZero(t, w.chain.channel(t, w.rail, id).closeRequestedAt)
-	require.Error(t, p.session.Withdraw(t.Context(), id), "too early")
+	require.Error(t, p.session.Channels().Withdraw(t.Context(), id), "too early")
 	assert.NotZero(t, w.chain.channel(t, w.rail, id).deposit)
 	w.server.do(t, "settle", args{"channelId": id}, nil)
-	s, err := p.session.Refresh(t.Context(), id)
+	s, err := p.session.Channels().Sync(t.Context(), id)
 	require.NoError(t, err)
 	assert.Equal(t, voucher.Units(300), s.Settled)
 	r := w.record(t, id)
 	assert.Equal(t, [2]voucher.Amount{voucher.Units(300), voucher.Units(300)}, [2]voucher.Amount{r.Accepted, r.Settled})
 	w.advance(t, 15*time.Minute+time.Second)
-	require.NoError(t, p.session.Withdraw(t.Context(), id))
+	require.NoError(t, p.session.Channels().Withdraw(t.Context(), id))
 	p.closed(id, 300)
 	p.audit(moved{deposited: 10_000, captured: 300, refunded: 9_700}, false)
 }

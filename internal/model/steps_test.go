@@ -210,10 +210,10 @@ func (w *world) ending(together bool) {
 		defer cancel()
 		switch {
 		case together:
-			_ = l.session.CloseChannel(ctx, id)
-		case l.session.RequestClose(ctx, id) == nil && w.draw(2, "withdraw") == 1:
+			_ = l.session.Channels().Close(ctx, id)
+		case l.session.Channels().RequestClose(ctx, id) == nil && w.draw(2, "withdraw") == 1:
 			w.srv.Chain.Advance(16 * time.Minute)
-			_ = l.session.Withdraw(ctx, id)
+			_ = l.session.Channels().Withdraw(ctx, id)
 		}
 	})
 	if took := time.Since(began); took > patience+time.Second {

@@ -53,22 +53,4 @@ var theBudgets = []defect{
 		name: "budget: a context may raise", breaks: "a context raises only what the owner allows",
 		file: "internal/rule/budget.go", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
-	{
-		name: "budget: an inner context may raise again", breaks: "of contexts within each other the inner one only lowers",
-		file: "client/limits.go", from: `		most = channel.Limits{}
-`, to: ``, tests: inClient,
-	},
-	{
-		name: "budget: remembered challenges go round the owner", breaks: "the owner is asked about every high price",
-		file: "client/pay.go", from: ` ||
-		(!lim.Ask.IsZero() && lim.Ask.Less(k.offer.Price)) {`, to: ` {`, tests: inClient,
-	},
-	{
-		name: "budget: an approval holds for any price", breaks: "a higher price is another question",
-		file: "client/limits.go", from: `!p.approved.Less(o.Price) {`, to: `!p.approved.IsZero() {`, tests: inClient,
-	},
-	{
-		name: "pins: forgotten at a restart", breaks: "terms are remembered in the store",
-		file: "client/config.go", from: `cfg.Policy = PinFirstUse(cfg.Store)`, to: `cfg.Policy = PinFirstUse(nil)`, tests: inClient,
-	},
 }

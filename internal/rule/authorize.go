@@ -13,6 +13,8 @@ import (
 
 // Request is one thing that a caller wants paid on a channel.
 type Request struct {
+	Elsewhere voucher.Amount
+
 	// Price is what it costs, in base units, as agreed by the caller's limits.
 	Price voucher.Amount
 	// Floor is what the payee says a voucher must reach, or zero. It is compared, never signed: where our

@@ -92,7 +92,7 @@ func together(t *testing.T, at place, ahead uint64, equal clienttest.EqualRule) 
 	last, done, err := p.session(t.Context())
 	require.NoError(t, err)
 	defer done()
-	require.NoError(t, last.CloseChannel(t.Context(), s.ID))
+	require.NoError(t, last.Channels().Close(t.Context(), s.ID))
 	assert.Equal(t, all, srv.Chain.Balance(srv.Payee).SubFloor(payee), "the payee has exactly what was bought")
 	closed := p.ledger(t)
 	assert.Equal(t, channel.Closed, closed.Phase)
@@ -153,7 +153,7 @@ func (p part) ledger(t *testing.T) channel.Info {
 	require.NoError(t, err)
 	defer done()
 	var all []channel.Info
-	for c, err := range s.Channels(t.Context()) {
+	for c, err := range s.Channels().All(t.Context()) {
 		require.NoError(t, err)
 		if c.HoldsMoney() || !c.Deposit.IsZero() {
 			all = append(all, c)

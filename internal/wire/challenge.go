@@ -119,7 +119,7 @@ func maySay(header string) bool {
 	switch name {
 	case "", "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length",
 		"content-type", "content-encoding", "content-range", "cookie", "origin", "referer", "range", "accept", "accept-encoding",
-		"accept-payment", "idempotency-key", "payment-session", "payment-session-snapshot", "payment-receipt":
+		"accept-payment", "idempotency-key", "x-idempotency-key", "payment-session", "payment-session-snapshot", "payment-receipt":
 		return false
 	}
 	return true

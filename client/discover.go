@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Found says what became of a channel that [Session.FindChannels] came across.
+// Found says what became of a channel that [Channels.Find] came across.
 type Found string
 
 // What can become of it.
@@ -31,32 +31,34 @@ const (
 // Finding is one channel of the payer's in the chain's logs, or how far the search is.
 type Finding struct {
 	Found Found
-	// Channel is the channel as it stands now; only its identity where it is closed or unreadable, and zero where
-	// Found is [FoundNothing].
+	// Channel is the channel as it stands now; only its identity if it is closed or unreadable, and zero
+	// if Found is [FoundNothing].
 	Channel channel.Info
 	// Err is set with [FoundUnreadable].
 	Err error
-	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of these
-	// blocks were passed over because they are of no channel. They are set with FoundNothing.
+	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of
+	// these blocks were skipped because they are of no channel. They are set with FoundNothing.
 	Next, Newest uint64
 	Strange      int
 }
 
-// FindChannels looks for all channels that the payer ever opened in the logs of the chain, from its first
-// block to the newest one: for a store that was lost, damaged or restored from a backup. Every channel that
-// it finds is checked: it is the payer's, it hashes to its id, and the chain says what it holds.
+// Find looks for all channels that the payer ever opened in the logs of the chain, from its first block
+// to the newest one: for a store that was lost, damaged or restored from a backup. Every channel that it
+// finds is checked: it is the payer's, it hashes to its id, and the chain shows what it holds.
 //
-// What was not on record and holds money is written down without an origin, since no log tells for whom it was opened.
-// It is listed, and [Session.RequestClose], [Session.Withdraw] and [Session.Keep] bring its money back. It is
-// paid from again when its server shows a voucher of ours for it (a snapshot, or by proof with
-// Config.Bootstrap), and when [Session.Adopt] or [WithChannel] say so. A channel of another voucher key is
-// written down too, and never paid from.
+// A channel that was not on record and holds money is recorded without an origin, since no log shows
+// what it was opened for. It is listed, and [Channels.RequestClose], [Channels.Withdraw] and
+// [Channels.Sweep] get its money back. It is paid from again when its server shows a voucher of ours for
+// it (a snapshot, or by proof with Config.Bootstrap), and after [Channels.Import] or [WithChannel]. A
+// channel of another voucher key is recorded too, and never paid from.
 //
-// The search writes down how far it came and goes on from there the next time, a little before it, so that it can be
-// interrupted; again begins at the first block. A node that leaves out logs cannot be seen to: search again
-// with another. For each stretch of blocks one Finding without a channel is yielded. An error is the end:
-// [ErrNoChain], those of [escrow.Client.Search], and the store's.
-func (s *Session) FindChannels(ctx context.Context, again bool) iter.Seq2[Finding, error] {
+// The search records how far it came and goes on from there the next time, a little before it, so that
+// it can be interrupted. If again is true it begins at the first block. There is no way to detect a node
+// that omits logs; search again with another node. For each stretch of blocks one Finding without a
+// channel is yielded. An error is the end: [ErrNoChain], those of [escrow.Client.Search], and the
+// store's.
+func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[Finding, error] {
+	s := c.s
 	return func(yield func(Finding, error) bool) {
 		search, marked, err := s.searchFrom(ctx, again)
 		if err != nil {
@@ -67,7 +69,7 @@ func (s *Session) FindChannels(ctx context.Context, again bool) iter.Seq2[Findin
 			over = false
 			for stretch, err := range s.cfg.Chain.Search(ctx, search) {
 				if over = err == nil && stretch.Next > stretch.Newest+1; over {
-					break // a node that was ahead of the chain, or lied, wrote that: from the first block
+					break // a node that was ahead of the chain, or lied, recorded that: from the first block
 				}
 				if !s.found(ctx, marked, stretch, err, yield) {
 					return
@@ -77,7 +79,7 @@ func (s *Session) FindChannels(ctx context.Context, again bool) iter.Seq2[Findin
 	}
 }
 
-// found takes what a stretch of blocks brought, and reports whether the search goes on.
+// found checks the channels of a stretch of blocks, and reports whether the search goes on.
 func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Stretch, err error, yield func(Finding, error) bool) bool {
 	at := Finding{Next: stretch.Next, Newest: stretch.Newest, Strange: stretch.Strange}
 	if err != nil {
@@ -96,7 +98,7 @@ func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Str
 	return yield(at, err) && err == nil
 }
 
-// searchFrom is where to look, and the record of how far the search came.
+// searchFrom returns where to look, and the record of how far the search came.
 func (s *Session) searchFrom(ctx context.Context, again bool) (escrow.Search, searched, error) {
 	if s.cfg.Chain == nil {
 		return escrow.Search{}, searched{}, ErrNoChain
@@ -125,7 +127,8 @@ func (s *Session) searchFrom(ctx context.Context, again bool) (escrow.Search, se
 // maxStates is how many channels are asked about in one exchange.
 const maxStates = 64
 
-// take checks channels that were found and writes down those that hold money. The findings before an error count.
+// take checks channels that were found and records those that hold money. The findings before an error
+// count.
 func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Finding, err error) {
 	for len(opened) > 0 {
 		some := opened[:min(len(opened), maxStates)]
@@ -157,8 +160,8 @@ func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain) 
 	case errors.Is(err, channel.ErrRecord), errors.Is(err, store.ErrCorrupt):
 		return Finding{Found: FoundUnreadable, Channel: orphan.Info(), Err: err}, nil
 	case err == nil:
-		after, err := s.bookNews(ctx, account, func(st rule.State) rule.State { return st.Described(o.Descriptor).Settle(c) })
-		return Finding{Found: FoundKnown, Channel: after.Info()}, err
+		read, err := s.sync(ctx, account, syncOptions{read: &c, describe: &o.Descriptor, news: true})
+		return Finding{Found: FoundKnown, Channel: read.after.Info()}, err
 	case !errors.Is(err, store.ErrNotFound):
 		return Finding{}, err
 	case !orphan.HoldsMoney():

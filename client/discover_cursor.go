@@ -14,8 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// searched is the stored record of how far the chain's logs were searched for a payer's channels. It holds no money:
-// without it the search begins at the first block again.
+// searched is the stored record of how far the chain's logs were searched for a payer's channels. It
+// holds no money: without it the search begins at the first block again.
 type searched struct {
 	Version int            `json:"version"`
 	ChainID uint64         `json:"chainId"`
@@ -36,11 +36,11 @@ func (r searched) same(other searched) bool {
 	return r == other
 }
 
-// overlap is how many of the newest blocks are searched again the next time: of nodes behind one address some
-// know a block before others know its logs.
+// overlap is how many of the newest blocks are searched again the next time: of nodes behind one
+// address some know a block before others know its logs.
 const overlap = 100
 
-// searched reads the record under the key of r; the zero value where there is none.
+// searched reads the record under the key of r; the zero value if there is none.
 func (s *Session) searched(ctx context.Context, r searched) (had searched, rev uint64, err error) {
 	data, rev, err := s.cfg.Store.Get(ctx, r.key())
 	if errors.Is(err, store.ErrNotFound) {
@@ -60,8 +60,8 @@ func (s *Session) searched(ctx context.Context, r searched) (had searched, rev u
 	return had, rev, nil
 }
 
-// mark writes down that a stretch was searched. Where another search of the same payer is under way, the one that is
-// further counts.
+// mark records that a stretch was searched. If another search of the same payer is under way, the one
+// that is further counts.
 func (s *Session) mark(ctx context.Context, r searched, stretch escrow.Stretch) error {
 	r.Next = stretch.Next
 	if most := stretch.Newest + 1; r.Next+overlap > most {
@@ -76,7 +76,7 @@ func (s *Session) mark(ctx context.Context, r searched, stretch escrow.Stretch) 
 			return err
 		}
 	}
-	return nil // somebody else searches, and writes down how far
+	return nil // somebody else searches, and records how far
 }
 
 const maxMarks = 8

@@ -1,11 +1,9 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,62 +19,24 @@ import (
 type outgoing struct {
 	req  *http.Request
 	base http.RoundTripper
-	// body makes the body of the next sending; nil where there is none.
-	body   func() (io.ReadCloser, error)
-	length int64
-	// repeatable says that body can be called again. It is known before anything is signed.
-	repeatable bool
+	body replay
 	// key is the Idempotency-Key of every paid sending of this request.
 	key string
 }
 
 // fork takes the request over, body included.
-func fork(req *http.Request, base http.RoundTripper, spool int64) (*outgoing, error) {
-	o := &outgoing{req: req, base: base, length: req.ContentLength, repeatable: true}
-	if req.Body == nil || req.Body == http.NoBody {
-		return o, nil
-	}
-	first := req.Body
-	if req.GetBody != nil {
-		o.body = func() (io.ReadCloser, error) {
-			if b := first; b != nil {
-				first = nil
-				return b, nil
-			}
-			return req.GetBody()
-		}
-		return o, nil
-	}
-	var kept []byte
-	if spool > 0 {
-		var err error
-		if kept, err = io.ReadAll(io.LimitReader(req.Body, spool+1)); err != nil {
-			_ = req.Body.Close()
-			return nil, fmt.Errorf("client: reading the request body: %w", err)
-		}
-	}
-	if spool > 0 && int64(len(kept)) <= spool {
-		_ = req.Body.Close()
-		o.length = int64(len(kept))
-		o.body = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(kept)), nil }
-		return o, nil
-	}
-	o.repeatable = false
-	o.body = func() (io.ReadCloser, error) {
-		return struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(kept), req.Body), req.Body}, nil
-	}
-	return o, nil
+func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
+	o := &outgoing{req: req, base: base}
+	o.body.init(req, spool)
+	return o
 }
 
 // header is one header line to set.
 type header struct{ name, value string }
 
-// send sends the request once more. credential is the header that pays for it, with an empty value where nothing
-// does; hint is the channel to announce on an unpaid sending. wrote reports whether the request may have reached
-// the server.
+// send sends the request once more. credential is the header that pays for it, with an empty value if
+// nothing does; hint is the channel to name on an unpaid sending. wrote reports whether the request may
+// have reached the server.
 func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, wrote bool, err error) {
 	paid := credential.value != ""
 	for try := 0; ; try++ {
@@ -89,11 +49,11 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 		if resp != nil && resp.Request == nil {
 			resp.Request = out // for PaymentOf, and for those who follow a redirect
 		}
-		// A kept-alive connection that turned out dead before a header was written is nobody's answer. The
-		// standard transport would try again by itself; build takes that from it, so it is done here, once. A
-		// round tripper that does not tell what it does may have written all of it.
+		// A kept-alive connection that turned out dead before a header was written is nobody's answer.
+		// The standard transport would try again by itself; build prevents that, so it is done here,
+		// once. A round tripper that does not trace may have written all of it.
 		wrote = !paid || !traced.Load() || written.Load()
-		if err != nil && !wrote && o.repeatable && try == 0 && ctx.Err() == nil {
+		if err != nil && !wrote && try == 0 && ctx.Err() == nil && o.body.repeatable() {
 			continue
 		}
 		return resp, wrote, err
@@ -106,8 +66,7 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 	if err != nil {
 		return 0, nil, err
 	}
-	defer resp.Body.Close()
-	drain(resp.Body)
+	discard(resp)
 	return resp.StatusCode, resp.Header, nil
 }
 
@@ -123,27 +82,23 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 	if out.Header = o.req.Header.Clone(); out.Header == nil {
 		out.Header = http.Header{}
 	}
-	out.Body, out.GetBody = nil, nil
-	if o.body != nil {
-		body, err := o.body()
-		if err != nil {
-			return nil, fmt.Errorf("client: the request body for another sending: %w", err)
-		}
-		out.Body, out.ContentLength = body, o.length
-		if !paid {
-			out.GetBody = o.req.GetBody
-		}
+	var err error
+	if out.Body, out.ContentLength, err = o.body.next(); err != nil {
+		return nil, fmt.Errorf("client: the request body for another sending: %w", err)
+	}
+	if out.GetBody = nil; !paid {
+		out.GetBody = o.req.GetBody
 	}
 	if _, ok := out.Header[wire.HeaderAcceptPayment]; !ok {
 		out.Header[wire.HeaderAcceptPayment] = acceptSession
 	}
-	keepReadable(out.Header)
 	if !paid {
 		if _, ok := out.Header[wire.HeaderPaymentSession]; !ok && hint != "" {
 			out.Header[wire.HeaderPaymentSession] = []string{hint}
 		}
 		return out, nil
 	}
+	keepReadable(out.Header)
 	if v1Stream {
 		out.Header["Accept"] = []string{"*/*"}
 	}
@@ -154,11 +109,11 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 
 var acceptSession = []string{"tempo/session"}
 
-// guard keeps net/http from sending a paid request twice by itself. On a reused connection that dies
-// the standard transport repeats GET, HEAD, OPTIONS and TRACE without a body, and anything without a body
-// that carries an Idempotency-Key: the price would be charged twice. A body that is not nil and empty, and
-// a key that is not spelled canonically (header names are case-insensitive, RFC 9110 5.1), look
-// unrepeatable to it and are the same on the wire.
+// guard keeps net/http from sending a paid request twice by itself. If a reused connection dies, the
+// standard transport repeats GET, HEAD, OPTIONS and TRACE without a body, and any request without a
+// body that has an Idempotency-Key: the price would be charged twice. A body that is not nil and empty,
+// and a key that is not spelled canonically (header names are case-insensitive, RFC 9110, 5.1), are
+// the same on the wire and look unrepeatable to it.
 func (o *outgoing) guard(out *http.Request) {
 	delete(out.Header, "Idempotency-Key")
 	out.Header["idempotency-key"] = []string{o.operation()}
@@ -166,7 +121,7 @@ func (o *outgoing) guard(out *http.Request) {
 		delete(out.Header, "X-Idempotency-Key")
 		out.Header["x-idempotency-key"] = own
 	}
-	if out.Body == nil {
+	if out.Body == nil || out.Body == http.NoBody {
 		switch out.Method {
 		case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 			out.Body = emptyBody{}
@@ -174,7 +129,7 @@ func (o *outgoing) guard(out *http.Request) {
 	}
 }
 
-// operation names the caller's request: by the caller's own Idempotency-Key, or by a new one.
+// operation identifies the caller's request: by the caller's own Idempotency-Key, or by a new one.
 func (o *outgoing) operation() string {
 	if o.key == "" {
 		if o.key = o.req.Header.Get("Idempotency-Key"); o.key == "" {
@@ -215,14 +170,3 @@ func keepReadable(h http.Header) {
 func wantsStream(h http.Header) bool {
 	return strings.Contains(strings.ToLower(h.Get("Accept")), "text/event-stream")
 }
-
-// drain reads what is left of a small body, so that its connection can be used again.
-func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 64<<10) }
-
-// discard drains a body and closes it.
-func discard(body io.ReadCloser) {
-	drain(body)
-	_ = body.Close()
-}
-
-var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool")

@@ -14,45 +14,29 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// bootstrapEvery is how long an origin is not asked again, whatever it answered.
-const bootstrapEvery = 10 * time.Minute
+// proofEvery is how long an origin is not given a proof again, whatever it answered.
+const proofEvery = 10 * time.Minute
 
-// bootstrap asks the server for a channel of ours: a HEAD for a zero-dollar challenge, and a HEAD with a
-// proof that we are the payer. It is done only where no channel is known, once an origin in ten minutes. The
-// proof is signed for amount exactly zero and for the realm of the session challenge that the same origin just sent;
-// it is never a transaction. Nil means that nothing came of it; the payment goes on without.
-func (s *Session) bootstrap(ctx context.Context, p *payment, session channel.Offer) *channel.Snapshot {
-	signer, ok := s.cfg.Payer.(voucher.ProofSigner)
-	if !ok || !s.mayBootstrap(p.origin) {
+// prove asks the server for a channel of ours: a HEAD for a zero-dollar challenge, and a HEAD with a
+// proof that we are the payer. It is done only if no channel is known, once per origin in ten minutes.
+// The proof is signed for amount exactly zero and for the realm of the session challenge that the same
+// origin just sent; it is never a transaction. It returns nil if no channel was shown; the payment goes
+// on without.
+func (a *attempt) prove(ctx context.Context) *channel.Snapshot {
+	signer, ok := a.s.cfg.Payer.(voucher.ProofSigner)
+	if !ok || !a.s.proofs.begin(a.origin, proofEvery) {
 		return nil
 	}
-	snap, err := p.prove(ctx, signer, session)
+	snap, err := a.exchangeProof(ctx, signer)
 	if err != nil {
-		s.log.DebugContext(ctx, "no channel was found by proof", "origin", p.origin, "error", err)
+		a.s.log.DebugContext(ctx, "no channel was found by proof", "origin", a.origin, "error", err)
 	}
 	return snap
 }
 
-func (s *Session) mayBootstrap(origin string) bool {
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if last, ok := s.asked[origin]; ok && now.Sub(last) < bootstrapEvery {
-		return false
-	}
-	if len(s.asked) >= maxRoutes {
-		for old := range s.asked {
-			delete(s.asked, old)
-			break
-		}
-	}
-	s.asked[origin] = now
-	return true
-}
-
-// prove runs the two HEAD requests.
-func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session channel.Offer) (*channel.Snapshot, error) {
-	status, h, err := p.head(ctx, "tempo/charge", header{})
+// exchangeProof sends the two HEAD requests.
+func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner) (*channel.Snapshot, error) {
+	status, h, err := a.head(ctx, "tempo/charge", header{})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +48,7 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if c.Method != "tempo" || c.Intent != "charge" {
 			continue
 		}
-		proof, err := proofFor(c, session, signer, p.out.req.URL, time.Now().Add(skew(h)))
+		proof, err := proofFor(c, a.challenge.offer, signer, a.out.req.URL, time.Now().Add(skew(h)))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +60,7 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 		if err != nil {
 			return nil, err
 		}
-		status, h, err := p.head(ctx, "tempo/charge", header{c.CredentialHeader(), value})
+		status, h, err := a.head(ctx, "tempo/charge", header{c.CredentialHeader(), value})
 		if err != nil {
 			return nil, err
 		}
@@ -88,9 +72,9 @@ func (p *payment) prove(ctx context.Context, signer voucher.ProofSigner, session
 	return nil, err
 }
 
-// proofFor is the proof that answers a charge challenge, if it is one that may be answered: for nothing, not
-// expired, of the same realm and chain as the session challenge, and not of a realm that is the name of another host: who
-// relays the challenge of another service would get a proof that is good there.
+// proofFor returns the proof that answers a charge challenge, if it may be answered: for amount zero, not
+// expired, of the same realm and chain as the session challenge, and not for a realm that names another
+// host. Whoever relays the challenge of another service would get a proof that is good there.
 func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigner, asked *url.URL, now time.Time) (voucher.Proof, error) {
 	r, err := c.SessionRequest()
 	if err != nil {
@@ -105,7 +89,7 @@ func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigne
 	}
 	switch {
 	case !r.Amount.IsZero():
-		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for %s base units; it is given for nothing or not at all", r.Amount)
+		return voucher.Proof{}, fmt.Errorf("client: zero-dollar proof requested with amount %s; only amount 0 is signed", r.Amount)
 	case c.Realm != session.Realm:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by realm %q", c.Realm, session.Realm)
 	case chainID != session.ChainID:
@@ -130,30 +114,34 @@ func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 	return &snap, nil
 }
 
-// head asks the URL of the payment with the caller's headers and one more, but without its body, and with nothing
-// that describes one.
-func (p *payment) head(ctx context.Context, accept string, more header) (status int, h http.Header, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, p.out.req.URL.String(), nil)
+// headWait bounds one exchange of a HEAD request.
+const headWait = 15 * time.Second
+
+// head sends a HEAD request to the URL of the payment with the caller's headers and one more, without
+// those that describe a body.
+func (a *attempt) head(ctx context.Context, accept string, more header) (status int, h http.Header, err error) {
+	ctx, cancel := context.WithTimeout(ctx, headWait)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, a.out.req.URL.String(), nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header = p.out.req.Header.Clone()
+	req.Header = a.out.req.Header.Clone()
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
 	for _, h := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Content-Digest", "Transfer-Encoding", "Expect", "Idempotency-Key", "Range"} {
 		req.Header.Del(h)
 	}
-	req.Host = p.out.req.Host
+	req.Host = a.out.req.Host
 	req.Header.Set(wire.HeaderAcceptPayment, accept)
 	if more.value != "" {
 		req.Header.Set(more.name, more.value)
 	}
-	resp, err := p.out.base.RoundTrip(req)
+	resp, err := a.out.base.RoundTrip(req)
 	if err != nil {
 		return 0, nil, err
 	}
-	defer resp.Body.Close()
-	drain(resp.Body)
+	discard(resp)
 	return resp.StatusCode, resp.Header, nil
 }

@@ -1,0 +1,146 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/receipt"
+)
+
+// answered reads an answer to a sending without a credential.
+func (a *attempt) answered(ctx context.Context) purchase.Event {
+	e := purchase.Event{Kind: purchase.Answered, Status: a.resp.StatusCode}
+	if e.Status != http.StatusPaymentRequired {
+		return e
+	}
+	readEarly(a.resp)
+	r := a.s.recognize(ctx, a.out.req, a.resp.Header)
+	e.Others, e.Err = r.others, r.err
+	if r.found == nil {
+		return e
+	}
+	if e.Err = a.blocked(); e.Err != nil {
+		return e
+	}
+	a.challenge = r.found
+	e.Offered, e.Offer = true, r.found.wants()
+	a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin, Price: e.Offer.Price})
+	return e
+}
+
+// answeredPaid reads an answer to a credential.
+func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
+	e := purchase.Event{
+		Kind: purchase.Answered, Paid: true, Status: a.resp.StatusCode,
+		Content: a.resp.StatusCode != http.StatusNoContent,
+	}
+	if e.Status == http.StatusPaymentRequired || e.Status == http.StatusGone {
+		a.refused(ctx, &e)
+		return e
+	}
+	r := a.readReceipt(ctx)
+	if e.Receipt = r != nil; e.Receipt {
+		e.Charged = r.Session && !r.Spent.IsZero()
+	}
+	e.Resendable = a.out.body.repeatable() && (safe(a.out.req.Method) || (r != nil && r.Session))
+	return e
+}
+
+func safe(method string) bool { return method == "" || method == http.MethodGet }
+
+// young is how long after its opening a channel may be unknown to its payee, who learns of it from
+// another request.
+const young = 10 * time.Second
+
+// refused reads a 402 or 410 to a credential.
+func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
+	problem := problemOf(a.resp, readEarly(a.resp))
+	a.info.Problem = problem.Name()
+	e.Problem = classOf(problem.Code)
+	e.Gone = e.Status == http.StatusGone || problem.Code.Gone()
+	e.Finalized = problem.Code == wire.ProblemChannelFinalized
+	r := a.s.recognize(ctx, a.out.req, a.resp.Header)
+	e.Others, e.Err = r.others, r.err
+	state := a.account.State()
+	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
+	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
+	a.s.challenges.drop(a.route, a.challenge)
+	if e.Gone || r.found == nil {
+		return
+	}
+	e.Offered, e.Offer = true, r.found.wants()
+	e.Fresh = r.found.wire.ID != a.challenge.wire.ID
+	same := rule.SameTerms(r.found.offer, a.challenge.offer)
+	a.challenge = r.found
+	switch snap := r.found.offer.Snapshot; {
+	case !same || snap == nil || snap.ChannelID != a.account.ID():
+	case a.decision.Carrying():
+		e.Acknowledged = snap.Report.Accepted == a.signed.Cumulative
+	default:
+		e.Proved = a.absorb(ctx, r.found.offer)
+	}
+}
+
+// classOf returns the class of a problem as the decision knows it.
+func classOf(c wire.ProblemCode) purchase.Problem {
+	switch {
+	case c == wire.ProblemNone:
+		return purchase.NoProblem
+	case c == wire.ProblemInsufficientBalance:
+		return purchase.Insufficient
+	case c.TooLow():
+		return purchase.TooLow
+	case c == wire.ProblemAmountExceedsDeposit:
+		return purchase.BeyondDeposit
+	case c == wire.ProblemVerificationFailed:
+		return purchase.Unverified
+	case c.Stale():
+		return purchase.Stale
+	default:
+		return purchase.OtherProblem
+	}
+}
+
+// readReceipt reads the receipt of the answer to our credential. It returns nil if there is none for
+// this challenge and this channel.
+func (a *attempt) readReceipt(ctx context.Context) *receipt.Receipt {
+	a.receipt = nil
+	text := a.resp.Header.Get(wire.HeaderPaymentReceipt)
+	if text == "" {
+		return nil
+	}
+	r, err := receipt.Parse(text)
+	if err == nil {
+		err = a.bound(r)
+	}
+	if err != nil {
+		a.reportViolation(ctx, err)
+		return nil
+	}
+	a.info.setReceipt(r)
+	a.receipt = &r
+	return &r
+}
+
+// bound checks that a receipt answers this request's challenge on this request's channel.
+func (a *attempt) bound(r receipt.Receipt) error {
+	switch {
+	case !r.Session:
+		return nil // an acknowledgement without numbers
+	case r.ChannelID != a.account.ID():
+		return fmt.Errorf("%w: a receipt for channel %s on an answer for channel %s", channel.ErrServerReport, r.ChannelID, a.account.ID())
+	case r.ChallengeID != a.challenge.wire.ID:
+		return fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerReport)
+	}
+	return nil
+}
+
+func reportOf(r receipt.Receipt) channel.Report {
+	return channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}
+}

@@ -1,0 +1,264 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// bought is what a request of a caller keeps over all of its redirects: the decision, and its place on
+// each channel that it touched.
+type bought struct {
+	decision     *purchase.Purchase
+	reservations map[common.Hash]*ledger.Reservation
+	written      map[*ledger.Reservation]ledger.Rise // of each, what the journal has
+	charge       *ledger.Charge
+	second       bool // the second payment was noted
+}
+
+// attempt carries out one request of a caller, or one hop of it. It is used by one goroutine until the
+// response is handed over; the body of a stream goes on with it then.
+type attempt struct {
+	*bought
+	s      *Session
+	out    *outgoing
+	origin string
+	route  routeKey
+
+	terms    ledger.Terms // what the request is held to
+	termsErr error        // why the limits of its context are not allowed; free requests go on
+
+	challenge *challenge       // the one being answered; nil while nothing is to be paid
+	account   *ledger.Account  // the channel that pays
+	signed    voucher.Signed   // the voucher to present
+	presented voucher.Amount   // the voucher that was refused, while the gate decides what else to present
+	price     voucher.Amount   // that was decided last
+	opening   *flight          // held while the request carries an opening
+	resp      *http.Response   // the answer at hand
+	receipt   *receipt.Receipt // of the answer at hand, nil if none counts
+	info      *Payment
+	start     time.Time // when the caller made the request; for the journal
+
+	mayFund    bool // the policy agreed to fund a channel, too
+	violations int  // impossible reports that the payee made
+}
+
+// roundTrip carries one request out, from the first sending to the response that is handed over.
+func (s *Session) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
+	if req.URL == nil || req.URL.Host == "" {
+		closeBody(req)
+		return nil, errors.New("client: the request has no URL")
+	}
+	a := &attempt{s: s, out: fork(req, base, s.cfg.Spool), info: &Payment{Outcome: OutcomeNone}}
+	ctx := a.begin(req)
+	defer a.land()
+	e := a.started()
+	for {
+		do := a.beginSecond(a.decision.Next(e))
+		if do.Acknowledge {
+			a.acknowledge(ctx)
+		}
+		switch do.Do {
+		case purchase.HandOver:
+			if a.resp != nil {
+				return a.handOver(ctx, do), nil
+			}
+			return nil, a.fail(ctx, do)
+		case purchase.GiveUp:
+			return nil, a.fail(ctx, do)
+		}
+		e = a.carryOut(ctx, do)
+	}
+}
+
+// begin reads what the request is held to, and returns its context.
+func (a *attempt) begin(req *http.Request) context.Context {
+	ctx := withPayment(req.Context(), a.info)
+	a.origin, a.termsErr = originOf(req.URL)
+	a.route = routeOf(a.origin, req)
+	if a.bought = boughtBefore(req); a.bought == nil {
+		a.bought = &bought{
+			decision: purchase.New(a.s.cfg.Retries), charge: ledger.NewCharge(budgetsOf(ctx)...),
+			reservations: map[common.Hash]*ledger.Reservation{}, written: map[*ledger.Reservation]ledger.Rise{},
+		}
+	}
+	a.info.bought = a.bought
+	lim, err := a.s.limits(ctx, a.origin)
+	if a.termsErr == nil {
+		a.termsErr = err
+	}
+	a.terms = ledger.Terms{Limits: lim, Charge: a.charge, Origin: a.origin}
+	if a.s.keeps() {
+		a.start = time.Now()
+	}
+	return ctx
+}
+
+// boughtBefore returns what the request has kept since its first hop, nil if this is the first.
+func boughtBefore(req *http.Request) *bought {
+	if req.Response == nil {
+		return nil
+	}
+	if before := PaymentOf(req.Response); before != nil {
+		return before.bought
+	}
+	return nil
+}
+
+// started begins with the challenge that the session remembers for the route, so that the request is
+// paid in one round trip, if nothing is in the way of that.
+func (a *attempt) started() purchase.Event {
+	unknown := purchase.Event{Kind: purchase.Started}
+	c := a.s.challenges.get(a.route)
+	if c == nil || a.termsErr != nil || !a.out.body.certain() || a.blocked() != nil || len(wantedChallenges(a.out.req, c.wire)) == 0 {
+		return unknown
+	}
+	state := c.account.State()
+	if state.Phase() != channel.Open || state.Gone {
+		a.s.challenges.drop(a.route, c)
+		return unknown
+	}
+	sum := a.decision.Charged().AddCapped(c.offer.Price)
+	if lim := a.terms.Limits; rule.Of(lim).CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
+		return unknown
+	}
+	a.challenge, a.account = c, c.account
+	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants(), Channel: c.account.ID()}
+}
+
+// blocked returns why this request must not be paid, whatever is offered.
+func (a *attempt) blocked() error {
+	switch {
+	case !secure(a.out.req.URL):
+		return ErrInsecure
+	case !chosen(a.out.req):
+		return ErrRedirect
+	case !a.out.body.repeatable():
+		return errors.Join(ErrBody, errNotRepeatable)
+	}
+	return nil
+}
+
+// carryOut does what was decided and returns what came of it.
+func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Event {
+	switch do.Do {
+	case purchase.SendUnpaid, purchase.SendPaid:
+		return a.send(ctx, do.Do == purchase.SendPaid)
+	case purchase.Select:
+		return a.selectChannel(ctx)
+	case purchase.Consent:
+		return a.consent(ctx)
+	case purchase.Search:
+		return a.search(ctx)
+	case purchase.Open:
+		return a.open(ctx)
+	case purchase.Issue:
+		return a.issue(ctx, do)
+	case purchase.Again:
+		return a.again(ctx)
+	case purchase.TopUp:
+		return a.topUpForRequest(ctx)
+	case purchase.ReadChain:
+		return a.readChain(ctx)
+	case purchase.Recover:
+		return a.recoverHigher(ctx)
+	case purchase.PutAside:
+		return a.putAside(ctx)
+	default:
+		return a.wait(ctx, do.Try)
+	}
+}
+
+// send sends the request, with the credential if it is paid.
+func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
+	if a.resp != nil {
+		discard(a.resp)
+		a.resp, a.receipt = nil, nil
+	}
+	var resp *http.Response
+	var wrote bool
+	var err error
+	if !paid {
+		a.land()
+		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin), false)
+	} else {
+		var value string
+		if value, err = a.credential(); err == nil {
+			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying() && wantsStream(a.out.req.Header)
+			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream)
+		}
+		if wrote {
+			a.charge.Sent()
+		}
+	}
+	if err != nil {
+		return purchase.Event{Kind: purchase.Lost, Paid: paid, Written: paid && wrote, Err: unwrapURL(err)}
+	}
+	a.resp = resp
+	if paid {
+		return a.answeredPaid(ctx)
+	}
+	return a.answered(ctx)
+}
+
+// credential answers the challenge with the voucher, and with the opening transaction if it is carried.
+func (a *attempt) credential() (string, error) {
+	state := a.account.State()
+	if !a.decision.Carrying() {
+		return a.challenge.echo.Payload(wire.Voucher(a.account.ID(), wireDescriptor(state), a.signed.Cumulative, a.signed.Signature))
+	}
+	return a.challenge.echo.Payload(wire.Open(a.account.ID(), wireDescriptor(state), state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
+}
+
+// wireDescriptor returns the descriptor as credentials carry it: on v2 only.
+func wireDescriptor(s rule.State) *wire.Descriptor {
+	if s.Protocol != voucher.V2 {
+		return nil
+	}
+	d := wire.Descriptor(s.Descriptor)
+	return &d
+}
+
+// wait lets other requests of the channel go first, a little longer each time: whoever presents the
+// highest voucher while another is signed is overtaken again.
+func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
+	if err := pause(ctx, try); err != nil {
+		return purchase.Event{Kind: purchase.Failed, Err: err}
+	}
+	return purchase.Event{Kind: purchase.Waited}
+}
+
+func pause(ctx context.Context, try int) error {
+	longest := min(time.Millisecond<<try, 128*time.Millisecond)
+	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // spreads waits, no secret
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// land ends the flight that an opening request holds, so that the requests that wait for the channel
+// go on.
+func (a *attempt) land() {
+	if a.opening != nil {
+		a.opening.end()
+		a.opening = nil
+	}
+}
+
+var zeroHash common.Hash

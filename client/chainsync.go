@@ -1,0 +1,157 @@
+package client
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+)
+
+// syncOptions say how the chain is read and booked. The zero value reads it and books whatever it shows.
+type syncOptions struct {
+	// read is what was read already; nil reads it.
+	read *rule.OnChain
+	// describe completes the channel with a descriptor that a log shows, if it lacks one.
+	describe *channel.Descriptor
+	// quiet leaves the journal's line about the end of the channel to the caller.
+	quiet bool
+	// news writes only if the chain shows something new.
+	news bool
+	// stateOnly does not look for the receipt of a funding transaction that the state does not decide.
+	stateOnly bool
+}
+
+// synced is what came of reading the chain.
+type synced struct {
+	before, after rule.State
+	// rose reports that the chain proves more than was authorized.
+	rose bool
+}
+
+// sync reads a channel on chain and books what it shows: in the record, in the journal and in events.
+// After an error both states are the one before.
+func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptions) (synced, error) {
+	before := account.State()
+	unchanged := synced{before: before, after: before}
+	seen, err := s.observe(ctx, before, o)
+	if err != nil {
+		return unchanged, err
+	}
+	if o.news && reflect.DeepEqual(before, seen(before)) {
+		return unchanged, nil
+	}
+	var rise ledger.Rise
+	if err := account.Update(ctx, func(now rule.State) rule.State {
+		next := seen(now)
+		rise = ledger.Rise{}.Plus(now.Authorized(), next.Authorized())
+		return next
+	}); err != nil {
+		return unchanged, err
+	}
+	after := account.State()
+	s.recordProof(ctx, after, rise)
+	s.reportSync(ctx, before, after)
+	if !o.quiet {
+		s.recordSettled(ctx, before, after)
+	}
+	return synced{before, after, !rise.By.IsZero()}, nil
+}
+
+// observe returns what the chain's answer makes of a state.
+//
+// The escrow's state decides whether a deposit is there. If a funding transaction is undecided and the
+// state does not show it, its receipt may: it was mined and reverted, or the channel was opened and
+// closed since. A sponsored transaction has a hash that only its sponsor knows, so only the state and
+// the end of its validity decide it.
+func (s *Session) observe(ctx context.Context, st rule.State, o syncOptions) (func(rule.State) rule.State, error) {
+	c := o.read
+	if c == nil {
+		read, err := s.readState(ctx, st)
+		if err != nil {
+			return nil, err
+		}
+		c = &read
+	}
+	plain := func(now rule.State) rule.State {
+		if o.describe != nil {
+			now = now.Described(*o.describe)
+		}
+		return settled(st, now, *c)
+	}
+	tx := plain(st).InDoubt()
+	if o.stateOnly || o.read != nil || tx == zeroHash {
+		return plain, nil
+	}
+	r, found, err := s.cfg.Chain.Confirm(ctx, tx)
+	switch {
+	case err != nil || !found:
+		return plain, nil // as undecided as before
+	case !r.Success:
+		return func(now rule.State) rule.State { return plain(now.Mined(tx, false)) }, nil
+	}
+	mined, err := s.readState(ctx, st) // it may have been mined after the state was read
+	if err != nil {
+		return nil, err
+	}
+	return func(now rule.State) rule.State { return now.Mined(tx, true).Settle(mined) }, nil
+}
+
+// settled books a reading of the chain that was made when the channel stood as before. If the record
+// was written since by one who saw the channel opened, a reading that does not know it is the older
+// one, and is ignored.
+func settled(before, now rule.State, c rule.OnChain) rule.State {
+	if !c.Exists && before.Opening.Pending() && now.Confirmed && !now.Opening.Pending() {
+		return now
+	}
+	return now.Settle(c)
+}
+
+// readState reads a channel, past every cache.
+func (s *Session) readState(ctx context.Context, st rule.State) (rule.OnChain, error) {
+	if s.cfg.Chain == nil {
+		return rule.OnChain{}, ErrNoChain
+	}
+	s.cfg.Chain.Forget(st.ID)
+	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID})
+	return rule.OnChain(c), err
+}
+
+// reportSync reports what the chain shows that was not known before.
+func (s *Session) reportSync(ctx context.Context, before, after rule.State) {
+	s.reportOthers(ctx, before, after)
+	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
+		s.ledger.Unmined(t)
+	}
+	if after.Phase() != channel.Closed || before.Phase() == channel.Closed {
+		return
+	}
+	if before.Phase() == channel.Opening && !after.Confirmed {
+		s.ledger.Unmined(before.Opening)
+	}
+	s.challenges.unhint(after.Scope.Origin, after.ID)
+	s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: OutcomeRefunded})
+}
+
+// reportOthers reports what others did to a channel.
+func (s *Session) reportOthers(ctx context.Context, before, now rule.State) {
+	e := Event{Origin: now.Scope.Origin, ChannelID: now.ID, Deposit: now.Deposit}
+	if now.Phase() == channel.Closed {
+		return
+	}
+	if before.Settled.Less(now.Settled) {
+		settled := e
+		settled.Kind, settled.Cumulative = EventSettled, now.Settled
+		s.tell(ctx, settled)
+	}
+	switch {
+	case before.CloseRequestedAt == 0 && now.CloseRequestedAt != 0:
+		e.Kind = EventCloseRequested
+		s.tell(ctx, e)
+	case before.CloseRequestedAt != 0 && now.CloseRequestedAt == 0:
+		e.Kind = EventReopened
+		s.tell(ctx, e)
+	}
+}

@@ -1,0 +1,226 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Close closes a channel with the payee's help, for what was really used: the payee redeems that and
+// the rest of the deposit comes back. The close is recorded before it is sent, and the channel stays
+// listed as closing until the chain confirms it.
+//
+// If the payee refuses, the error is [ErrRejected]: the channel is as before, and
+// [Channels.RequestClose] gets the money back without the payee. If no receipt came, or one that does
+// not fit, and the chain does not show the close, the error is [ErrClose].
+func (c *Channels) Close(ctx context.Context, id common.Hash) error {
+	account, err := c.s.ledger.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	closing := &closing{s: c.s, account: account, outcome: OutcomeRefused, start: time.Now()}
+	err = closing.run(ctx)
+	st := account.State()
+	if closing.outcome != OutcomeRefused {
+		c.s.recordClose(ctx, st, closing.outcome, closing.start, closing.answer)
+	}
+	if err != nil {
+		return &Error{Op: "close", Outcome: closing.outcome, Origin: st.Scope.Origin, ChannelID: id, Cumulative: st.CloseAmount, Err: err}
+	}
+	return nil
+}
+
+// closing is one close with the payee's help.
+type closing struct {
+	s       *Session
+	account *ledger.Account
+	outcome Outcome
+	start   time.Time
+	answer  answer
+	left    bool // a close left
+}
+
+func (c *closing) run(ctx context.Context) error {
+	state := c.account.State()
+	if c.s.cfg.Chain != nil {
+		read, err := c.s.sync(ctx, c.account, syncOptions{})
+		if err != nil {
+			return err
+		}
+		state = read.after
+	}
+	if state.Phase() == channel.Closed {
+		return nil
+	}
+	if state.Phase() != channel.Open && !state.CloseSent {
+		return fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, state.ID, state.Phase())
+	}
+	a, err := c.s.closing(ctx, c.account)
+	if err != nil {
+		return err
+	}
+	// No voucher is signed for a channel that is closing, so the close has the last amount.
+	if err := c.account.Update(ctx, func(st rule.State) rule.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
+		return err
+	}
+	c.answer, err = c.send(ctx, a)
+	if err != nil && !c.left && !state.CloseSent {
+		return errors.Join(err, c.account.Update(context.WithoutCancel(ctx), rule.State.CloseRefused)) // as before
+	}
+	if c.outcome = OutcomeUnknown; err != nil {
+		return err // it may have arrived: the channel stays closing
+	}
+	if c.answer.ok() {
+		return c.confirm(ctx)
+	}
+	read, chainErr := c.s.sync(ctx, c.account, syncOptions{quiet: true})
+	if chainErr == nil && read.after.Phase() == channel.Closed {
+		return nil
+	}
+	c.outcome = OutcomeRejected
+	if err := c.account.Update(ctx, rule.State.CloseRefused); err != nil {
+		return err
+	}
+	return errors.Join(fmt.Errorf("%w; request the close on chain and withdraw", c.answer.err(nil)), chainErr)
+}
+
+// closing returns the attempt that carries a close: to where the channel was opened, under a challenge
+// of the same terms.
+func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attempt, error) {
+	state := account.State()
+	if state.URL == "" {
+		return nil, fmt.Errorf("client: channel %s has no URL to close at; request the close on chain and withdraw", state.ID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, state.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{
+		s: s, out: fork(req, s.cfg.Base, 0), account: account, info: &Payment{},
+		bought: &bought{decision: purchase.New(0), reservations: map[common.Hash]*ledger.Reservation{}},
+	}
+	if a.origin, err = originOf(req.URL); err != nil {
+		return nil, err
+	}
+	for _, method := range []string{http.MethodHead, http.MethodGet} {
+		req.Method = method
+		status, h, err := a.lookBriefly(ctx, state.ID)
+		if err != nil {
+			return nil, unwrapURL(err)
+		}
+		if status != http.StatusPaymentRequired {
+			continue
+		}
+		r := s.recognize(ctx, req, h)
+		if r.err != nil {
+			return nil, r.err
+		}
+		if r.found == nil {
+			continue
+		}
+		if a.challenge = r.found; !sameScope(a.scope(), state.Scope) {
+			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin, state.ID)
+		}
+		a.absorb(ctx, r.found.offer)
+		req.Method = http.MethodPost
+		return a, nil
+	}
+	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin)
+}
+
+// lookBriefly sends the request unpaid, naming a channel, within the bound of management requests.
+func (a *attempt) lookBriefly(ctx context.Context, id common.Hash) (int, http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, managementWait)
+	defer cancel()
+	return a.out.look(ctx, id.Hex())
+}
+
+// sameScope compares the scope of an offer with that of a record, which may spell its origin in an
+// older way.
+func sameScope(now, stored channel.Scope) bool {
+	now.Origin, stored.Origin = "", ""
+	return now == stored
+}
+
+// maxCloses bounds how many vouchers are presented for one close, each higher than the one before.
+const maxCloses = 4
+
+// send presents the close voucher, and higher ones that exist or may exist if the payee has charged more
+// than we know of.
+func (c *closing) send(ctx context.Context, a *attempt) (last answer, err error) {
+	var refused voucher.Amount
+	for try := 1; ; try++ {
+		signed, err := c.account.CloseVoucher(ctx, refused)
+		if err != nil {
+			if last.status != 0 && errors.Is(err, channel.ErrNotPayable) {
+				return last, nil // nothing higher exists: the refusal stands
+			}
+			return last, err
+		}
+		if err := c.account.Update(ctx, func(st rule.State) rule.State { return st.ClosingAt(signed.Cumulative) }); err != nil {
+			return last, err
+		}
+		c.left = true
+		last, err = a.manage(ctx, postFirst, func(k *challenge) (string, error) {
+			return k.echo.Payload(wire.Close(c.account.ID(), wireDescriptor(c.account.State()), signed.Cumulative, signed.Signature))
+		})
+		if err != nil || last.ok() || try == maxCloses || last.status != http.StatusPaymentRequired {
+			return last, err
+		}
+		refused = signed.Cumulative.Max(voucher.Units(1)) // zero would mean the first try
+	}
+}
+
+// confirm checks the close receipt, and reads the chain.
+func (c *closing) confirm(ctx context.Context) error {
+	s, account := c.s, c.account
+	receiptErr := checkCloseReceipt(account.State(), c.answer)
+	if receiptErr == nil {
+		tx := c.answer.receipt.TxHash
+		if err := account.Update(ctx, func(st rule.State) rule.State { return st.CloseAcknowledged(tx) }); err != nil {
+			return err
+		}
+		if s.cfg.Chain == nil {
+			return nil
+		}
+	}
+	for try := 0; ; try++ {
+		read, err := s.sync(ctx, account, syncOptions{quiet: true})
+		if err == nil && read.after.Phase() == channel.Closed {
+			return nil
+		}
+		if try == 4 {
+			return errors.Join(fmt.Errorf("%w: the chain does not show it yet", ErrClose), receiptErr, err)
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func checkCloseReceipt(state rule.State, a answer) error {
+	switch r := a.receipt; {
+	case r == nil || !r.Session:
+		return fmt.Errorf("%w: no receipt came with it", ErrClose)
+	case r.TxHash == zeroHash:
+		return fmt.Errorf("%w: the receipt names no transaction", ErrClose)
+	case r.Accepted != state.CloseAmount:
+		return fmt.Errorf("%w: the receipt says %s was accepted, sent was %s", ErrClose, r.Accepted, state.CloseAmount)
+	case state.CloseAmount.Less(r.Spent):
+		return fmt.Errorf("%w: the receipt says %s was spent, more than the %s sent", ErrClose, r.Spent, state.CloseAmount)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
+)
+
+// RequestClose begins to close a channel without the payee: it sends the request to the chain and waits
+// for it to be mined. [escrow.GracePeriod] later [Channels.Withdraw] gets back what the payee has not
+// settled by then. The errors are those of [escrow.Client.RequestClose].
+func (c *Channels) RequestClose(ctx context.Context, id common.Hash) error {
+	return c.s.force(ctx, "request close", journal.KindRequestClose, id, Chain.RequestClose)
+}
+
+// Withdraw ends a channel whose close was requested [escrow.GracePeriod] ago. The errors are those of
+// [escrow.Client.Withdraw].
+func (c *Channels) Withdraw(ctx context.Context, id common.Hash) error {
+	return c.s.force(ctx, "withdraw", journal.KindWithdraw, id, Chain.Withdraw)
+}
+
+func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id common.Hash, send func(Chain, context.Context, escrow.CloseParams) (escrow.Receipt, error)) error {
+	account, err := s.ledger.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	state := account.State()
+	fail := func(err error) *Error {
+		outcome := OutcomeRefused
+		switch {
+		case errors.Is(err, escrow.ErrUnconfirmed):
+			outcome = OutcomeUnknown
+		case errors.Is(err, escrow.ErrReverted), errors.Is(err, escrow.ErrExpired), errors.Is(err, escrow.ErrNotSent):
+			outcome = OutcomeRejected
+		}
+		return &Error{Op: op, Outcome: outcome, Origin: state.Scope.Origin, ChannelID: id, Err: err}
+	}
+	switch {
+	case s.cfg.Chain == nil:
+		return fail(ErrNoChain)
+	case s.cfg.Payer == nil:
+		return fail(ErrNoPayer)
+	}
+	start := time.Now()
+	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
+		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
+	})
+	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Outcome: string(OutcomeAccepted), Start: start}
+	if err != nil {
+		failed := fail(err)
+		if line.Outcome = string(failed.Outcome); failed.Outcome != OutcomeRefused {
+			s.recordEnd(ctx, state, line)
+		}
+		return failed
+	}
+	s.recordEnd(ctx, state, line)
+	if _, err := s.sync(ctx, account, syncOptions{quiet: true}); err != nil {
+		return &Error{Op: op, Outcome: OutcomeAccepted, Origin: state.Scope.Origin, ChannelID: id, Err: fmt.Errorf("it was mined, but the chain could not be read again: %w", err)}
+	}
+	return nil
+}

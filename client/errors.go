@@ -1,0 +1,120 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Errors that a caller can act on. An [*Error] wraps them. Limits are [channel.ErrLimit]; further
+// errors are in package channel.
+var (
+	// ErrPolicy: the Policy or Config.Approve refused. Nothing was signed for this offer.
+	ErrPolicy = errors.New("client: refused by the policy")
+	// ErrBody: the request has a body that cannot be sent a second time. Nothing was signed. Set
+	// Request.GetBody, or raise Config.Spool.
+	ErrBody = errors.New("client: the request body cannot be sent again after payment")
+	// ErrInsecure: a host that is not this machine wants payment over plain HTTP.
+	ErrInsecure = errors.New("client: refusing to pay over an unencrypted connection")
+	// ErrRedirect: an origin that the caller did not choose wants payment: a redirect led there. Nothing
+	// was signed. If it is right, request its URL directly.
+	ErrRedirect = errors.New("client: refusing to pay another origin that a redirect led to")
+	// ErrEscrow: the challenge names an escrow that is not the canonical one or Config.Escrow.
+	ErrEscrow = errors.New("client: the challenge names an escrow that is not trusted")
+	// ErrNoChain: a channel must be opened, topped up or checked, but Config.Chain is nil.
+	ErrNoChain = errors.New("client: no chain connection: set Config.Chain")
+	// ErrNoPayer: a channel must be opened or topped up, but Config.Payer is nil.
+	ErrNoPayer = errors.New("client: no funding key: set Config.Payer")
+	// ErrStalled: a stream was paid and then delivered nothing for Config.Stall.
+	ErrStalled = errors.New("client: the stream stalled after it was paid")
+	// ErrStream: a payment frame of a stream cannot be answered: it is malformed, or for another channel.
+	ErrStream = errors.New("client: a payment frame of the stream cannot be answered")
+	// ErrPending: a funding transaction is under way and not decided yet. Try again in a moment.
+	ErrPending = purchase.ErrPending
+	// ErrTwice: the payee takes back what it asked to be paid by, and may not be paid a second time now.
+	ErrTwice = purchase.ErrTwice
+	// ErrOpenings: one request would have to open more channels than it may.
+	ErrOpenings = purchase.ErrOpenings
+	// ErrStore: the store failed, so nothing was signed.
+	ErrStore = ledger.ErrStore
+	// ErrClose: the payee's close receipt does not fit what was sent. The channel stays listed as closing.
+	ErrClose = errors.New("client: the close was not confirmed")
+	// ErrRejected: the payee refused a management request (voucher, top-up or close).
+	ErrRejected = errors.New("client: the payee refused")
+	// ErrBehind: the payee rejected our highest voucher and returned none higher; the store may be an old
+	// backup. Close the channel on chain, or keep retrying: each request raises the voucher by its own
+	// price only.
+	ErrBehind = errors.New("client: the payee rejected the highest voucher on record and returned none of ours that is higher; if the store is from a backup, request the close of the channel on chain, or keep retrying: each request adds its price until one is accepted")
+)
+
+// Error is what [Session], [Channels] and [Transport] return. It answers whether anything was signed
+// (Cumulative is the voucher), whether it was accepted (Outcome), and what to do next (the wrapped
+// error says it, and Retryable).
+type Error struct {
+	// Op is the operation: "pay", "open", "top up", "stream", "close", "withdraw", "import" and so on.
+	Op      string
+	Outcome Outcome
+	// Origin is scheme://host:port of the request. It has no path and no query.
+	Origin string
+	// ChannelID is the zero hash if no channel was chosen.
+	ChannelID common.Hash
+	// Price is what was to be paid; Cumulative the voucher presented for it, zero if none was. Both in
+	// base units.
+	Price, Cumulative voucher.Amount
+	// Problem is the type of the server's problem details, without its base; empty if there was none.
+	Problem string
+	// Err is the cause.
+	Err error
+}
+
+// Error returns the operation, its outcome and the cause in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "client: %s", e.Op)
+	if e.Origin != "" {
+		fmt.Fprintf(&b, " at %s", e.Origin)
+	}
+	fmt.Fprintf(&b, ": outcome %s", e.Outcome)
+	if !e.Price.IsZero() {
+		fmt.Fprintf(&b, ", price %s", e.Price)
+	}
+	if e.ChannelID != (common.Hash{}) {
+		fmt.Fprintf(&b, ", channel %s", e.ChannelID)
+	}
+	if !e.Cumulative.IsZero() {
+		fmt.Fprintf(&b, ", voucher %s", e.Cumulative)
+	}
+	if e.Problem != "" {
+		fmt.Fprintf(&b, ", problem %s", e.Problem)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same request may succeed later without a change of limits, policy or
+// keys, and without the danger of paying twice. It is false if the outcome is [OutcomeUnknown], and
+// for what limits, budgets and policies refuse.
+func (e *Error) Retryable() bool {
+	if e.Outcome == OutcomeUnknown || e.Outcome == OutcomeAccepted || e.Outcome == OutcomeAcceptedNoContent {
+		return false
+	}
+	for _, final := range []error{
+		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
+		channel.ErrNotOurs,
+	} {
+		if errors.Is(e.Err, final) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+package client
+
+import (
+	"context"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+type (
+	limitsKey struct{}
+	budgetKey struct{}
+)
+
+// WithLimits returns a context whose requests use other limits: every field of lim that is not zero
+// replaces that of the session. A limit may be lowered freely. If a limit is above the session's, the
+// request fails with a [channel.LimitError] before anything is signed, unless Config.Raise allows as
+// much. Nested WithLimits can only lower the outer limits.
+func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
+	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
+	return context.WithValue(ctx, limitsKey{}, append(outer[:len(outer):len(outer)], lim))
+}
+
+// Budget is an amount that several requests may spend together: one run of an agent, one job. It is in
+// memory, starts full, and is safe for concurrent use. What counts is what the payees can take: for
+// each request the larger of its prices and of what it raised vouchers by. A refusal by the payee gives
+// nothing back; only what certainly never left does.
+type Budget struct{ spent *ledger.Budget }
+
+// NewBudget returns a budget of amount base units of an asset. A request that is to be paid in another
+// asset is refused under it.
+func NewBudget(asset channel.Asset, amount voucher.Amount) *Budget {
+	return &Budget{ledger.NewBudget(asset, amount, nil)}
+}
+
+// Left returns what the budget leaves, in base units.
+func (b *Budget) Left() voucher.Amount { return b.spent.Left() }
+
+// WithBudget returns a context whose requests spend b. A request that does not fit fails with a
+// [channel.LimitError] about [channel.LimitBudget], and nothing is signed for it. A budget within
+// another spends both. A nil b changes nothing.
+func WithBudget(ctx context.Context, b *Budget) context.Context {
+	if b == nil {
+		return ctx
+	}
+	outer := budgetsOf(ctx)
+	return context.WithValue(ctx, budgetKey{}, append(outer[:len(outer):len(outer)], b.spent))
+}
+
+// budgetsOf returns the budgets that the requests of a context spend.
+func budgetsOf(ctx context.Context) []*ledger.Budget {
+	all, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
+	return all
+}
+
+// limits returns what a request to an origin is held to: the limits of the config, overridden by those
+// of the origin, and by those of the context within what the owner allows.
+func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, error) {
+	lim := rule.Of(s.cfg.Limits)
+	var err error
+	if own, ok := s.cfg.Origins[origin]; ok {
+		if lim, err = lim.Override(own, own); err != nil {
+			return channel.Limits{}, err
+		}
+	}
+	most := s.cfg.Raise
+	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
+	for _, own := range outer {
+		if lim, err = lim.Override(own, most); err != nil {
+			return channel.Limits{}, err
+		}
+		most = channel.Limits{}
+	}
+	return lim.Limits, nil
+}
+
+// Budgets returns what the limits over time, including those of the context, leave for all payments of
+// the store together: a month, a day, an hour. The error is a [channel.LimitError] if the context wants
+// more than it may have, or the store's.
+func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
+	lim, err := s.limits(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim}, channel.Scope{})
+	return rooms[:3], err
+}

@@ -1,0 +1,67 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+)
+
+// Quote is what a request would cost, and what the limits decide about it. Config.Approve is called
+// with one whose Decision says why the owner is asked: the limit, the sum that is wanted, and in Left
+// what the tightest budget leaves.
+type Quote struct {
+	Proposal
+	Decision channel.Decision
+}
+
+// Quote sends req unpaid, body included, and returns what it would cost and what the limits decide
+// about that. It does not ask the policy and signs nothing. It returns a nil *Quote if the response did
+// not ask for a payment that this session can make. The response body is discarded; the int result is
+// its HTTP status.
+func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
+	ctx := req.Context()
+	origin, err := originOf(req.URL)
+	if err != nil {
+		closeBody(req)
+		return nil, 0, err
+	}
+	out := fork(req, s.cfg.Base, s.cfg.Spool)
+	defer out.body.abort()
+	status, h, err := out.look(ctx, s.challenges.hint(origin))
+	if err != nil || status != http.StatusPaymentRequired {
+		return nil, status, err
+	}
+	r := s.recognize(ctx, req, h)
+	if r.found == nil {
+		return nil, status, r.err
+	}
+	d, err := s.decide(ctx, origin, r.found.offer)
+	if err != nil {
+		return nil, status, err
+	}
+	p := Proposal{Origin: origin, Route: routeOf(origin, req).String(), Offer: r.found.offer, Terms: r.found.offer.Terms()}
+	return &Quote{p, d}, status, nil
+}
+
+// decide returns what the limits decide about an offer, on the channel that would pay for it.
+func (s *Session) decide(ctx context.Context, origin string, o channel.Offer) (channel.Decision, error) {
+	lim, err := s.limits(ctx, origin)
+	if err != nil {
+		return channel.Decision{}, err
+	}
+	scope := rule.ScopeOf(o, origin, s.payer, s.ledger.Signer())
+	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim, Origin: origin}, scope)
+	if err != nil {
+		return channel.Decision{}, err
+	}
+	limits := rule.Of(lim).Within(rooms.Tightest())
+	account, err := s.ledger.Lookup(ctx, scope)
+	if err != nil || account == nil || !account.State().Payable() {
+		return limits.Decide(nil, request(o)), err
+	}
+	state := account.State()
+	return limits.Decide(&state, request(o)), nil
+}

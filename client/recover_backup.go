@@ -1,0 +1,100 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// recoverHigher finds out what this key has signed on the channel since its record was written, after
+// the payee refused all that the record is good for: the record may be from a backup. Only what the
+// chain has settled counts, and a voucher with our own signature that the payee shows when the channel
+// is named, or for a proof. If one of them proves more than the record, or the channel is closed, the
+// price is reserved anew on top of it.
+func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
+	e := purchase.Event{Kind: purchase.Recovered}
+	read, err := a.s.sync(ctx, a.account, syncOptions{stateOnly: true})
+	if err != nil {
+		a.s.log.DebugContext(ctx, "the chain was not read", "channel", a.account.ID(), "error", err)
+	}
+	rose := read.rose
+	if snap := a.shown(ctx); snap != nil {
+		rose = a.s.absorb(ctx, a.account, a.reservation(), *snap) || rose
+	}
+	now := a.account.State()
+	if e.Proved = rose || !now.Payable(); e.Proved {
+		return e
+	}
+	e.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, now.ID, a.signed.Cumulative)
+	a.s.tell(ctx, Event{Kind: EventBehind, Origin: a.origin, ChannelID: now.ID, Cumulative: a.signed.Cumulative, Deposit: now.Deposit, Err: e.Err})
+	return e
+}
+
+// shown returns what the payee shows of the channel when it is named, or for a proof; nil if it shows
+// nothing of it.
+func (a *attempt) shown(ctx context.Context) *channel.Snapshot {
+	id := a.account.ID()
+	status, h, err := a.head(ctx, "tempo/session", header{wire.HeaderPaymentSession, id.Hex()})
+	if err == nil && status == http.StatusPaymentRequired {
+		if c := a.s.recognize(ctx, a.out.req, h).found; c != nil && rule.SameTerms(c.offer, a.challenge.offer) && c.offer.Snapshot != nil && c.offer.Snapshot.ChannelID == id {
+			return c.offer.Snapshot
+		}
+	}
+	if a.s.cfg.Bootstrap {
+		if snap := a.prove(ctx); snap != nil && snap.ChannelID == id {
+			return snap
+		}
+	}
+	return nil
+}
+
+// absorb books what a snapshot says of a channel, and reports whether it proves more than was
+// authorized. r is the reservation of the request that was answered, nil if there is none.
+func (s *Session) absorb(ctx context.Context, account *ledger.Account, r *ledger.Reservation, snap channel.Snapshot) (rose bool) {
+	state := account.State()
+	violation := func(err error) {
+		s.tell(ctx, Event{Kind: EventViolation, Origin: state.Scope.Origin, ChannelID: account.ID(), Err: err})
+	}
+	if v := snap.Voucher; v != nil && state.Authorized().Less(v.Cumulative) {
+		if state.Deposit.Less(v.Cumulative) && voucher.Verify(state.Domain(), *v, state.Descriptor.Signer()) == nil {
+			if read, err := s.sync(ctx, account, syncOptions{}); err == nil { // a top-up that the record does not know
+				state = read.after
+			}
+		}
+		if next, err := state.Recover(*v); err != nil {
+			violation(err)
+		} else if next.Authorized() != state.Authorized() {
+			rose = s.recover(ctx, account, *v)
+		}
+	}
+	if err := account.Reconcile(ctx, r, snap.Report); err != nil {
+		violation(err)
+	}
+	return rose
+}
+
+// recover books a voucher with our own signature. If that fails the next challenge shows it again.
+func (s *Session) recover(ctx context.Context, account *ledger.Account, v voucher.Signed) (rose bool) {
+	var rise ledger.Rise
+	err := account.Update(ctx, func(s rule.State) rule.State {
+		n, err := s.Recover(v)
+		if rose = false; err != nil {
+			return s
+		}
+		rise = ledger.Rise{}.Plus(s.Authorized(), n.Authorized())
+		rose = s.Authorized().Less(n.Authorized())
+		return n
+	})
+	if err != nil {
+		return false
+	}
+	s.recordProof(ctx, account.State(), rise)
+	return rose
+}

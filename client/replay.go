@@ -1,0 +1,172 @@
+package client
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// replay is a request body that can be sent again: by the caller's GetBody, or because its first bytes
+// are kept while they are sent. A body that was answered before it was read to its end goes on where
+// the sending before it stopped.
+type replay struct {
+	getBody func() (io.ReadCloser, error)
+	length  int64
+	most    int64 // how much is kept
+
+	mu      sync.Mutex // guards what follows; held while src is read
+	src     io.ReadCloser
+	fresh   bool // src was not given away yet
+	kept    []byte
+	over    bool // more was read than is kept
+	end     error
+	handed  bool // the response was handed over: the last sending closes src
+	current *sending
+}
+
+func (b *replay) init(req *http.Request, most int64) {
+	b.length = req.ContentLength
+	if req.Body == nil || req.Body == http.NoBody {
+		return
+	}
+	b.src, b.fresh, b.getBody, b.most = req.Body, true, req.GetBody, max(most, 0)
+}
+
+var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool")
+
+// repeatable reports whether the body can be sent again, as far as it was read.
+func (b *replay) repeatable() bool {
+	if b.src == nil || b.getBody != nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.over && b.length <= b.most && b.most > 0
+}
+
+// certain reports whether the body is known to be repeatable before any of it is read.
+func (b *replay) certain() bool {
+	return b.src == nil || b.getBody != nil || (b.length > 0 && b.length <= b.most)
+}
+
+// next returns the body of the next sending, nil if there is none, and its length, -1 if unknown.
+func (b *replay) next() (io.ReadCloser, int64, error) {
+	if b.src == nil {
+		return nil, b.length, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.getBody != nil {
+		if b.fresh {
+			b.fresh = false
+			return b.src, b.length, nil
+		}
+		body, err := b.getBody()
+		return body, b.length, err
+	}
+	if b.over && !b.fresh {
+		return nil, 0, errNotRepeatable
+	}
+	length := b.length
+	if length == 0 {
+		length = -1
+	}
+	if b.end != nil && errors.Is(b.end, io.EOF) {
+		length = int64(len(b.kept))
+	}
+	b.fresh = false
+	b.current = &sending{of: b}
+	return b.current, length, nil
+}
+
+// release ends the replay: the response was handed over, and only the last sending may go on reading.
+// It does not wait for a Read that is under way.
+func (b *replay) release() {
+	if b.src == nil || b.getBody != nil {
+		return
+	}
+	end := func() {
+		defer b.mu.Unlock()
+		b.handed = true
+		if b.current == nil || b.current.closed {
+			_ = b.src.Close()
+		}
+	}
+	if b.mu.TryLock() {
+		end()
+		return
+	}
+	go func() {
+		b.mu.Lock()
+		end()
+	}()
+}
+
+// abort closes the caller's body.
+func (b *replay) abort() {
+	if b.src != nil {
+		_ = b.src.Close()
+	}
+}
+
+// sending is the body of one sending.
+type sending struct {
+	of     *replay
+	at     int
+	closed bool // guarded by of.mu
+}
+
+func (s *sending) Read(p []byte) (n int, err error) {
+	b := s.of
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case s.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case s.at < len(b.kept):
+		n = copy(p, b.kept[s.at:])
+		s.at += n
+		return n, nil
+	case s != b.current:
+		return 0, http.ErrBodyReadAfterClose // a later sending goes on
+	case b.end != nil:
+		return 0, b.end
+	}
+	n, err = b.src.Read(p)
+	if err != nil {
+		b.end = err
+	}
+	if int64(len(b.kept)+n) > b.most {
+		b.over = true
+	}
+	if !b.over {
+		b.kept = append(b.kept, p[:n]...)
+		s.at = len(b.kept)
+	}
+	return n, err
+}
+
+// Close ends the sending. It does not wait for a Read that is under way.
+func (s *sending) Close() error {
+	b := s.of
+	if b.mu.TryLock() {
+		defer b.mu.Unlock()
+		return b.close(s)
+	}
+	go func() { // a Read waits for the caller's bytes
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		_ = b.close(s)
+	}()
+	return nil
+}
+
+// close notes that a sending ended. The caller holds mu.
+func (b *replay) close(s *sending) error {
+	s.closed = true
+	if b.handed && s == b.current {
+		return b.src.Close()
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+)
+
+// Session pays for a caller: it holds the channels, the keys and the limits. It is safe for concurrent
+// use, owns no goroutine, and is ended with [Session.Close].
+type Session struct {
+	cfg        Config
+	payer      common.Address
+	ledger     *ledger.Ledger
+	log        *slog.Logger
+	challenges challengeCache
+	flights    flights
+	proofs     intervals // when each origin was last given a proof
+	twice      intervals // when each payee and origin was last paid twice for one request
+
+	mu     sync.Mutex // guards what follows; held shortly
+	twins  map[*http.Transport]*http.Transport
+	opened []common.Hash
+}
+
+// New returns a session with the settings of cfg. The error names the field that is wrong. No network
+// connection is made.
+func New(cfg Config) (*Session, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	var err error
+	if cfg.Origins, err = canonicalOrigins(cfg.Origins); err != nil {
+		return nil, err
+	}
+	cfg.complete()
+	s := &Session{
+		cfg: cfg, payer: cfg.Signer.Address(), log: cfg.Log,
+		ledger: ledger.New(cfg.Store, cfg.Signer, cfg.Limits),
+		twins:  map[*http.Transport]*http.Transport{},
+	}
+	s.ledger.OnNear = s.reportNear
+	if cfg.Payer != nil {
+		s.payer = cfg.Payer.Address()
+	}
+	return s, nil
+}
+
+// Client returns a new http.Client that pays through this session over Config.Base. It has no Timeout,
+// which would cut streams; use contexts.
+func (s *Session) Client() *http.Client {
+	return &http.Client{Transport: &Transport{Session: s}}
+}
+
+// Close writes exact numbers to the store. If Config.CloseChannels is set, it first closes every channel
+// that this session opened. It does not close Config.Chain, Config.Store or Config.Journal. Requests
+// under way continue. The error joins those of the channels and of the store.
+func (s *Session) Close(ctx context.Context) error {
+	var errs []error
+	s.mu.Lock()
+	opened := slices.Clone(s.opened)
+	for _, twin := range s.twins {
+		twin.CloseIdleConnections()
+	}
+	s.mu.Unlock()
+	if s.cfg.CloseChannels {
+		for _, id := range opened {
+			errs = append(errs, s.Channels().Close(ctx, id))
+		}
+	}
+	return errors.Join(append(errs, s.ledger.Flush(ctx))...)
+}
+
+func (s *Session) noteOpened(id common.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.opened, id) {
+		s.opened = append(s.opened, id)
+	}
+}

@@ -1,0 +1,229 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/internal/sse"
+	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+const (
+	// maxFrame is how long a payment frame may be, in bytes.
+	maxFrame = 64 << 10
+	// maxNotices bounds the payment events that wait for a Stream to read them.
+	maxNotices = 256
+)
+
+// meter is the body of a paid stream. The caller reads the application's bytes, unchanged; payment
+// frames are removed and answered on the way. A need-voucher frame is one more request to the gate.
+// Read is for one goroutine at a time; Close may be called from another.
+type meter struct {
+	a      *attempt
+	ctx    context.Context
+	cancel context.CancelFunc
+	filter *sse.Filter
+	once   bool // the stream is charged once, however many events it delivers
+
+	reading sync.Mutex // held by Read, and by whoever ends the stream; guards what follows
+	opened  string     // the challenge that opened the stream: receipts may name it to the end
+	final   *receipt.Receipt
+	asks    askCounter
+	problem string // of a refused voucher
+	ended   bool
+	owing   bool          // a voucher was accepted, and no event came since
+	paid    uint64        // the events that had come then
+	rest    time.Duration // of Config.Stall, while owing
+	since   time.Time     // when Read began to wait
+	stall   *time.Timer   // runs while Read waits for what the payee owes
+	notices []notice      // for a Stream that reads this body
+	watched bool          // there is one
+
+	closed  atomic.Bool
+	stalled atomic.Bool
+}
+
+func isEventStream(resp *http.Response) bool {
+	return sse.IsEventStream(resp.Header.Get("Content-Type"))
+}
+
+// meter puts the meter under the response's body.
+func (a *attempt) meter(ctx context.Context, resp *http.Response) {
+	body := resp.Body
+	switch strings.ToLower(resp.Header.Get("Content-Encoding")) {
+	case "", "identity":
+	case "gzip":
+		body = &gunzip{body: body}
+		resp.Header.Del("Content-Encoding")
+		resp.Uncompressed = true
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	m := &meter{a: a, ctx: ctx, cancel: cancel, opened: a.challenge.wire.ID, once: a.challenge.offer.UnitType == "request"}
+	m.filter = sse.NewFilter(body, maxFrame, m.frame)
+	m.stall = time.AfterFunc(time.Hour, m.hang)
+	m.stall.Stop()
+	if m.once {
+		a.reservation().Stream(voucher.Amount{}, nil)
+	} else {
+		a.reservation().Stream(a.price, m.filter.Events)
+	}
+	resp.Body = m
+	resp.ContentLength = -1
+	for _, h := range []string{"Content-Length", "Content-Digest", "Digest", "Repr-Digest", "Etag"} {
+		resp.Header.Del(h)
+	}
+}
+
+// Read reads the application's bytes.
+func (m *meter) Read(b []byte) (int, error) {
+	m.reading.Lock()
+	n, err := m.read(b)
+	m.reading.Unlock()
+	m.endIfClosed()
+	return n, err
+}
+
+// read is Read. The caller holds reading.
+func (m *meter) read(b []byte) (int, error) {
+	m.arm()
+	n, err := m.filter.Read(b)
+	m.disarm()
+	if m.owing && m.paid < m.filter.Events() {
+		m.owing = false
+	}
+	if err == nil {
+		if err = m.a.reservation().Overspent(); err == nil {
+			return n, nil
+		}
+	}
+	if m.stalled.Load() {
+		err = ErrStalled
+	}
+	m.end(err)
+	if errors.Is(err, io.EOF) {
+		return n, io.EOF
+	}
+	return n, m.error(err)
+}
+
+// arm begins to wait for what the payee owes: the stream ends if it delivers no event, while Read waits,
+// for Config.Stall after a voucher was accepted. Comments are no events, and a caller who takes its time
+// is not the payee's fault.
+func (m *meter) arm() {
+	if m.owing {
+		m.since = time.Now()
+		m.stall.Reset(m.rest)
+	}
+}
+
+// disarm ends the wait.
+func (m *meter) disarm() {
+	if m.stall.Stop() {
+		m.rest = max(m.rest-time.Since(m.since), 0)
+	}
+}
+
+// owe notes that the payee accepted a voucher and owes an event for it.
+func (m *meter) owe() {
+	m.owing, m.paid, m.rest = true, m.filter.Events(), m.a.s.cfg.Stall
+	m.arm()
+}
+
+// bounded runs one exchange with the payee. It ends the stream if that takes longer than Config.Stall.
+func (m *meter) bounded(exchange func() error) error {
+	timer := time.AfterFunc(m.a.s.cfg.Stall, m.hang)
+	defer timer.Stop()
+	return exchange()
+}
+
+// hang ends a stream that delivers nothing after it was paid.
+func (m *meter) hang() {
+	m.stalled.Store(true)
+	m.cancel()
+	_ = m.filter.Close()
+}
+
+// Close ends the stream: it cancels what is in flight and closes the connection.
+func (m *meter) Close() error {
+	m.cancel()
+	err := m.filter.Close()
+	m.closed.Store(true)
+	m.endIfClosed()
+	return err
+}
+
+// endIfClosed books the end of a stream that was closed. While a Read is under way, it does so when it
+// returns.
+func (m *meter) endIfClosed() {
+	if m.closed.Load() && m.reading.TryLock() {
+		m.end(nil)
+		m.reading.Unlock()
+	}
+}
+
+// end books what the stream cost, once. The caller holds reading.
+func (m *meter) end(err error) {
+	if m.ended {
+		return
+	}
+	m.ended = true
+	m.stall.Stop()
+	m.cancel()
+	ctx := context.WithoutCancel(m.ctx)
+	// Receipts of vouchers lag behind the stream; only its own last one shows what it cost.
+	m.a.settle(ctx, m.final)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	state := m.a.account.State()
+	m.a.s.tell(ctx, Event{
+		Kind: EventReceipt, Origin: m.a.origin, ChannelID: state.ID, Price: m.a.reservation().Price(), Cumulative: state.Signed,
+		Deposit: state.Deposit, Outcome: m.a.info.Outcome, Receipt: m.final, Err: err,
+	})
+	m.a.record(ctx, journal.KindStream, m.a.info.Outcome, http.StatusOK, m.final)
+}
+
+func (m *meter) error(err error) error {
+	e := m.a.error(err)
+	e.Op, e.Price, e.Cumulative = "stream", m.a.reservation().Price(), m.a.account.State().Signed
+	e.Problem = m.problem
+	return e
+}
+
+// notice is a payment event that came after so many events of the application.
+type notice struct {
+	after uint64
+	event StreamEvent
+}
+
+// notice keeps a payment event for a Stream. It is called by Read.
+func (m *meter) notice(e StreamEvent) {
+	if !m.watched {
+		return
+	}
+	if len(m.notices) == maxNotices {
+		m.notices = m.notices[1:]
+	}
+	m.notices = append(m.notices, notice{m.filter.Events(), e})
+}
+
+// take removes and returns the oldest payment event that came before the application event number
+// came, or before the end. It returns nil if there is none.
+func (m *meter) take(came uint64, end bool) *StreamEvent {
+	m.reading.Lock()
+	defer m.reading.Unlock()
+	if len(m.notices) == 0 || (!end && came < m.notices[0].after) {
+		return nil
+	}
+	e := m.notices[0].event
+	m.notices = m.notices[1:]
+	return &e
+}
