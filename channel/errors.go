@@ -21,10 +21,11 @@ var (
 	ErrNotPayable = errors.New("channel: not open for payments")
 	// ErrDeposit: the deposit does not cover the request; top up first.
 	ErrDeposit = errors.New("channel: the deposit does not cover this")
-	// ErrRaised: raised elsewhere.
-	ErrRaised = errors.New("channel: raised elsewhere")
 	// ErrSpent: the payee refuses the highest voucher that this request may be paid with.
 	ErrSpent = errors.New("channel: the payee says that all that was authorized is spent")
+	// ErrRaised: the price of this request was authorized on another channel already, and this channel has no credit
+	// for it.
+	ErrRaised = errors.New("channel: the price of this request was authorized elsewhere already")
 	// ErrOverAuthorized: a voucher above the authorized amount was requested.
 	ErrOverAuthorized = errors.New("channel: above what was authorized")
 	// ErrLimit is what every [LimitError] is.

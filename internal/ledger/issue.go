@@ -64,7 +64,7 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 		}
 		s, due, left = next, due.Max(want), append(left, d)
 	}
-	if a.serving = left; len(left) > 0 && a.base.Authorized().Less(s.Authorized()) {
+	if a.serving = left; len(left) > 0 && a.base.MayExist().Less(s.MayExist()) {
 		w = a.stamped(s)
 	}
 	return due, w
@@ -135,7 +135,7 @@ func (a *Account) wanted() bool {
 func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed, error) {
 	v := voucher.Voucher{ChannelID: a.id, Cumulative: due}
 	a.mu.Lock()
-	view, ceiling := a.view, a.base.Authorized()
+	view, ceiling := a.view, a.base.MayExist()
 	a.mu.Unlock()
 	if due == view.Signed && len(view.Voucher) > 0 {
 		return voucher.Signed{Voucher: v, Signature: view.Voucher}, nil

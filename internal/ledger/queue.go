@@ -28,6 +28,7 @@ type decision struct {
 	counted       rule.Counts
 	charged       taken
 	rise          Rise
+	stored        bool // and its rise is in the record
 	opened        bool // it put the reservation in flight
 	abandoned     bool // nobody will present its voucher
 
@@ -253,13 +254,19 @@ func (a *Account) dropAll() {
 func (a *Account) drop(d *decision) {
 	if d.decided && d.reservation != nil {
 		a.unclaim(d)
-		a.takeBack(rule.Counts{Asked: d.counted.Asked, Withdrawn: d.counted.Withdrawn})
+		back := d.counted
+		back.Claimed, back.Released, back.Freed = voucher.Amount{}, voucher.Amount{}, voucher.Amount{}
+		a.takeBack(back)
+		if d.stored {
+			a.count(rule.Counts{Unsigned: d.rise.By})
+		}
 		claim := &d.reservation.claim
+		claim.Elsewhere = d.before.Elsewhere
 		claim.Asked = claim.Asked.AddCapped(d.before.Asked).SubFloor(d.after.Asked)
 		claim.Raised = claim.Raised.AddCapped(d.before.Raised).SubFloor(d.after.Raised)
 		d.terms.Charge.undo(d.charged)
 	}
-	d.decided = false
+	d.decided, d.stored = false, false
 }
 
 // abandon takes the price of a decision back whose voucher nobody will present. What it asked for counts if the

@@ -42,6 +42,7 @@ func (a *Account) rose() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.serving {
+		d.stored = true
 		if r := d.reservation; r != nil {
 			r.rise = r.rise.Plus(d.rise.Before, d.rise.After)
 		}

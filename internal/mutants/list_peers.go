@@ -34,11 +34,11 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: least growth of a voucher", breaks: "Ahead is what the caller allows, and no less",
-		file: "internal/rule/authorize.go", from: `		target := claimed.AddCapped(lim.Ahead).Min(`, to: `		target := claimed.Min(`, flows: server("least_growth_of_a_voucher"),
+		file: "internal/rule/authorize.go", from: `target := most.Min(`, to: `target := most.Min(claimed).Min(`, flows: server("least_growth_of_a_voucher"),
 	},
 	{
 		name: "their server: closed together", breaks: "a close pays what was used, not what was signed",
-		file: "internal/rule/close.go", from: `	due := s.Claimed.Min(s.authorized).Max(s.Settled)`, to: `	due := s.Signed`, flows: server("closed_together"),
+		file: "internal/rule/close.go", from: `	due := s.Claimed.Min(s.MayExist()).Max(s.Settled)`, to: `	due := s.Signed`, flows: server("closed_together"),
 	},
 	{
 		name: "their server: closed alone", breaks: "after the grace period the rest comes back",

@@ -45,47 +45,47 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: stream limit dropped", breaks: "one streamed answer costs no more than Limits.Stream",
-		file: "internal/rule/reconcile.go", from: `within("Stream", total, lim.Stream)`, to: `within("Stream", total, total)`, tests: inRule,
+		file: "internal/rule/authorize_stream.go", from: `within("Stream", total, lim.Stream)`, to: `within("Stream", total, total)`, tests: inRule,
 	},
 	{
 		name: "rule: step limit dropped", breaks: "requiredCumulative is no operand of what is signed: a frame asks for one unit or Limits.Step",
-		file: "internal/rule/reconcile.go", from: `return lim.step(unit)`, to: `return required.SubFloor(s.Claimed)`, tests: inRule,
+		file: "internal/rule/authorize_stream.go", from: `return lim.step(unit)`, to: `return required.SubFloor(s.Claimed)`, tests: inRule,
 	},
 	{
 		name: "rule: required used as operand", breaks: "what a payee says a voucher must reach is compared, never signed",
-		file: "internal/rule/authorize.go", from: `target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).`, to: `target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).Max(req.Floor).`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `target := most.Min(`, to: `target := most.Max(req.Floor).Min(`, tests: inRule,
 	},
 	{
 		name: "rule: Ahead cap dropped", breaks: "what is authorized runs ahead of what was claimed by Limits.Ahead at most",
-		file: "internal/rule/authorize.go", from: `target := claimed.AddCapped(lim.Ahead).Min(`, to: `target := voucher.MaxAmount.Min(`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `.Min(claimed.AddCapped(lim.Ahead)).Min(asked`, to: `.Max(voucher.MaxAmount).Min(asked`, tests: inRule,
 	},
 	{
 		name: "rule: asked cap dropped", breaks: "what is authorized is at most what callers ever asked for plus Ahead, whatever receipts free",
-		file: "internal/rule/authorize.go", from: `.Min(asked.AddCapped(lim.Ahead)).Min(s.ceiling(lim))`, to: `.Min(s.ceiling(lim))`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))`, to: `.Min(claimed.AddCapped(lim.Ahead))`, tests: inRule,
 	},
 	{
 		name: "rule: a refused voucher pays the price again", breaks: "a price raises the number once, however often it is refused",
-		file: "internal/rule/authorize.go", from: `rest := c.Price.SubFloor(c.Raised).Max(`, to: `rest := c.Price.Max(`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `rest := c.own().SubFloor(c.Raised).Max(`, to: `rest := c.own().Max(`, tests: inRule,
 	},
 	{
 		name: "rule: the asked cap dropped after a refusal", breaks: "a payee that refuses vouchers does not march the number up",
-		file: "internal/rule/authorize.go", from: `asked := s.asked.AddCapped(lim.Ahead)`, to: `asked := s.Protocol.Max()`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `asked, ceiling := s.asked.AddCapped(lim.Ahead), s.ceiling(lim)`, to: `asked, ceiling := s.Protocol.Max(), s.ceiling(lim)`, tests: inRule,
 	},
 	{
 		name: "rule: the ceiling dropped after a refusal", breaks: "the deposit and its limit hold for second tries too",
-		file: "internal/rule/authorize.go", from: `case s.ceiling(lim).Less(target):`, to: `case false:`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `case ceiling.Less(target):`, to: `case false:`, tests: inRule,
 	},
 	{
 		name: "rule: a claim that is decided again counts twice", breaks: "one request, one price, however many challenges it takes",
-		file: "internal/rule/authorize.go", from: `again := s.Release(c)`, to: `again := s`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `s.Without(c).authorize(req, c, lim)`, to: `s.authorize(req, c, lim)`, tests: inRule,
 	},
 	{
 		name: "rule: a claim that is decided again forgets what it raised", breaks: "one request raises the number by its price at most",
-		file: "internal/rule/authorize.go", from: `renewed.Raised = renewed.Raised.AddCapped(c.Raised)`, to: `_ = renewed`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `claim.Raised = claim.Raised.AddCapped(target.SubFloor(due)).Min(`, to: `claim.Raised = target.SubFloor(due).Min(`, tests: inRule,
 	},
 	{
 		name: "rule: a price that falls and rises counts twice", breaks: "one request's price counts once, whatever prices were named in between",
-		file: "internal/rule/authorize.go", from: `renewed.Asked = c.Asked.Max(req.Price)`, to: `renewed.Asked = req.Price`, tests: inRule,
+		file: "internal/rule/authorize.go", from: `highest := c.Asked.AddCapped(c.Elsewhere).Max(req.Price)`, to: `highest := req.Price`, tests: inRule,
 	},
 	{
 		name: "rule: a voucher above the number is booked", breaks: "no signature is above what was authorized",
@@ -101,7 +101,7 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: close above what was used", breaks: "a close gives the payee what was used, not all that was signed",
-		file: "internal/rule/close.go", from: `due := s.Claimed.Min(s.authorized).Max(s.Settled)`, to: `due := s.authorized`, tests: inRule,
+		file: "internal/rule/close.go", from: `due := s.Claimed.Min(s.MayExist()).Max(s.Settled)`, to: `due := s.MayExist()`, tests: inRule,
 	},
 	{
 		name: "rule: a refused close gives everything", breaks: "a payee that refuses a close gets no more than it says it charged",
@@ -109,7 +109,31 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: a close knows only what was written down", breaks: "a close goes up to what a session that died may have signed",
-		file: "internal/rule/close.go", from: `if !refused.Less(s.authorized) {`, to: `if !refused.Less(s.Signed) {`, tests: inRule,
+		file: "internal/rule/close.go", from: `if !refused.Less(s.MayExist()) {`, to: `if !refused.Less(s.Signed) {`, tests: inRule,
+	},
+	{
+		name: "rule: what was raised elsewhere is raised again", breaks: "the price of a request raises ceilings once in all",
+		file: "internal/rule/authorize.go", from: `func (c Claim) own() voucher.Amount { return c.Price.SubFloor(c.Elsewhere).Max(c.Raised) }`, to: `func (c Claim) own() voucher.Amount { return c.Price.Max(c.Raised) }`, tests: inRule,
+	},
+	{
+		name: "rule: what was raised elsewhere was asked for here", breaks: "what callers asked for counts a price on one channel",
+		file: "internal/rule/authorize.go", from: `Asked: highest.SubFloor(req.Elsewhere).Max(c.Raised)`, to: `Asked: highest`, tests: inRule,
+	},
+	{
+		name: "rule: a channel is funded for what may not be paid", breaks: "nothing is deposited for a price that was raised elsewhere",
+		file: "internal/rule/plan.go", from: `if req.Elsewhere.IsZero() || !most.Less`, to: `if true || !most.Less`, tests: inRule,
+	},
+	{
+		name: "rule: what a signer refused is signed later", breaks: "a voucher is at most what callers asked for and Ahead, though more is durable",
+		file: "internal/rule/authorize.go", from: `return s.MayExist().Min(s.asked.AddCapped(ahead)).Max(s.Signed)`, to: `return s.authorized`, tests: inRule,
+	},
+	{
+		name: "rule: what a signer refused may have been signed", breaks: "what a signer refused raises nothing of a later request",
+		file: "internal/ledger/queue.go", from: `a.count(rule.Counts{Unsigned: d.rise.By})`, to: `_ = d.rise`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "rule: a stream that is charged once asks for a step", breaks: "a stream by the request costs one price",
+		file: "internal/rule/authorize_stream.go", from: `if unit.IsZero() {`, to: `if false {`, tests: inRule,
 	},
 }
 

@@ -14,11 +14,7 @@ var theStream = []defect{
 `, tests: inLedger,
 	},
 	{
-		name: "stream: what is counted signs", breaks: "counting what came signs nothing",
-		file: "internal/rule/reconcile.go", from: `return s.deliver(c, total, s.Signed)`, to: `return s.deliver(c, total, voucher.MaxAmount)`, tests: inRule,
-	},
-	{
 		name: "stream: catching up beyond the limit", breaks: "what a stream took unasked stays within Limits.Stream",
-		file: "internal/rule/reconcile.go", from: `total.Min(lim.Stream), most)`, to: `total, most)`, tests: inRule,
+		file: "internal/rule/authorize_stream.go", from: `grown := total.Min(lim.Stream).SubFloor(`, to: `grown := total.SubFloor(`, tests: inRule,
 	},
 }

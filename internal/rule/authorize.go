@@ -11,148 +11,220 @@ import (
 // server: what raises the number is a price that our own caller agreed to, our own Ahead, or our own
 // signature that somebody shows us.
 
-// Request is one thing that a caller wants paid on a channel.
+// Request is one purchase of a caller, as it is decided on a channel.
 type Request struct {
-	Elsewhere voucher.Amount
-
-	// Price is what it costs, in base units, as agreed by the caller's limits.
+	// Price is what it costs, in base units, as the caller's limits allow it.
 	Price voucher.Amount
-	// Floor is what the payee says a voucher must reach, or zero. It is compared, never signed: where our
-	// own number stays below it the ask is refused.
+	// Elsewhere is the part of Price that the same purchase has raised on other channels already. It is not raised
+	// here a second time: this channel's ceiling rises by at most Price less Elsewhere for it.
+	Elsewhere voucher.Amount
+	// Floor is what the payee says a voucher must reach, or zero. It is compared, never signed: if our own number
+	// stays below it, the request is refused.
 	Floor voucher.Amount
-	// MinDelta is the growth between two vouchers that the payee insists on (minVoucherDelta), or zero. It
-	// too is compared only.
+	// MinDelta is the growth between two vouchers that the payee insists on (minVoucherDelta), or zero. It is
+	// compared only, too.
 	MinDelta voucher.Amount
 }
 
-// Claim is what one ask in flight stands for: Price in Claimed, and Asked in what callers asked for in all, which is the
-// highest price that it was decided with. Raised is what it raised the ceiling by: a price does so once, however often it
-// is presented, and whatever other prices were named in between.
-type Claim struct{ Price, Asked, Raised voucher.Amount }
+// Claim is the amount that one request in flight has reserved.
+type Claim struct {
+	// Price is its share of State.Claimed.
+	Price voucher.Amount
+	// Asked is its share of State.Asked: the highest price that it was decided at, less what was raised elsewhere, and at
+	// least what it raised here.
+	Asked voucher.Amount
+	// Raised is by how much its price has raised what may be signed on this channel. A price does so once, however
+	// often it is presented, and whatever other prices were named in between.
+	Raised voucher.Amount
+	// Elsewhere is what its price raised on other channels ([Request.Elsewhere]).
+	Elsewhere voucher.Amount
+}
 
-// Authorize decides one ask. It returns the state in which the ask is counted, the claim that stands
-// for it, and due: the cumulative amount of the voucher to present. Where due is at most Signed there
+// own returns what the price of the claim may raise on this channel in all.
+func (c Claim) own() voucher.Amount { return c.Price.SubFloor(c.Elsewhere).Max(c.Raised) }
+
+// at returns the claim of a request that was decided before, as it is decided now.
+func (c Claim) at(req Request) Claim {
+	highest := c.Asked.AddCapped(c.Elsewhere).Max(req.Price)
+	return Claim{Price: req.Price, Asked: highest.SubFloor(req.Elsewhere).Max(c.Raised), Raised: c.Raised, Elsewhere: req.Elsewhere}
+}
+
+// MayExist returns the highest cumulative amount whose voucher may exist: all that was authorized, less what is known to
+// be unsigned since the signer refused it. The gate stores it before it signs.
+func (s State) MayExist() voucher.Amount { return s.authorized.SubFloor(s.unsigned) }
+
+// reach returns the highest voucher that may be presented without raising anything: one that exists or may exist, as
+// far as callers asked for it, and ahead more. After a crash that is all that was authorized: what may have been
+// signed may be signed again. What a signer refused is not signed later, although its ceiling is durable.
+func (s State) reach(ahead voucher.Amount) voucher.Amount {
+	return s.MayExist().Min(s.asked.AddCapped(ahead)).Max(s.Signed)
+}
+
+// raised returns the state with a voucher of v authorized.
+func (s State) raised(v voucher.Amount) State {
+	may := s.MayExist().Max(v)
+	s.authorized = s.authorized.Max(v)
+	s.unsigned = s.authorized.SubFloor(may)
+	return s
+}
+
+// Authorize decides one request. It returns the state that counts the request, the claim that it
+// reserves, and due: the cumulative amount of the voucher to present. If due is at most Signed there
 // is nothing to sign; otherwise the returned state must be durable before a signature is made.
 //
-// What was authorized and not used is used first. Beyond it the ceiling rises to what was claimed plus
-// Ahead, but never above what callers asked for in all plus Ahead, the deposit, Limits.Deposit, or what budgets
-// leave.
+// Credit is used first. Beyond it the ceiling rises to what was claimed plus Ahead, but never above what callers asked
+// for in all plus Ahead, the deposit, Limits.Deposit, or what budgets leave.
 //
-// The errors are [channel.ErrOffer], [channel.ErrLimit], [channel.ErrNotPayable] and [channel.ErrDeposit]; the state is then unchanged.
+// The errors are [channel.ErrOffer], [channel.ErrLimit], [channel.ErrNotPayable], [channel.ErrDeposit] and
+// [channel.ErrRaised]; the state is then unchanged.
 func (s State) Authorize(req Request, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return s, Claim{}, due, err
 	}
-	return s.authorize(req, lim)
+	return s.authorize(req, Claim{}, lim)
 }
 
-func (s State) authorize(req Request, lim Limits) (State, Claim, voucher.Amount, error) {
+// Renew decides the request of a claim again, for example at another price. The claim is counted once, and
+// what it raised stays counted against it, so that one request raises the ceiling by its price at most, however
+// often it is decided. The errors are those of [State.Authorize]; the state is then unchanged.
+func (s State) Renew(c Claim, req Request, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
+	if err := lim.CheckPrice(req.Price); err != nil {
+		return s, c, due, err
+	}
+	next, renewed, due, err := s.Without(c).authorize(req, c, lim)
+	if err != nil {
+		return s, c, due, err
+	}
+	return next, renewed, due, nil
+}
+
+// authorize decides a request on a state without was, the claim of the same request so far.
+func (s State) authorize(req Request, was Claim, lim Limits) (State, Claim, voucher.Amount, error) {
 	refuse := func(err error) (State, Claim, voucher.Amount, error) { return s, Claim{}, voucher.Amount{}, err }
 	if !s.Payable() {
 		return refuse(fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing()))
 	}
-	claimed, err := s.Claimed.Add(req.Price)
+	claim := was.at(req)
+	claimed, err := s.Claimed.Add(claim.Price)
 	if err != nil {
 		return refuse(err)
 	}
-	asked, err := s.asked.Add(req.Price)
+	asked, err := s.asked.Add(claim.Asked)
 	if err != nil {
 		return refuse(err)
 	}
-	next, claim := s, Claim{Price: req.Price, Asked: req.Price}
-	next.Claimed, next.asked = claimed, asked
+	next, before := s, s
+	next.Claimed, next.asked, before.asked = claimed, asked, s.asked.AddCapped(was.Asked)
 
-	var due voucher.Amount
-	switch enough := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(req.Floor) }; {
-	case enough(s.Signed):
+	due := before.reach(lim.Ahead)
+	switch fits := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(req.Floor) && s.grows(v, req) }; {
+	case fits(s.Signed):
 		return next, claim, s.Signed, nil
-	case enough(s.authorized):
-		due = claimed
-		if due.Less(req.Floor) || due.SubFloor(s.Signed).Less(req.MinDelta) {
-			due = s.authorized
-		}
-	default:
-		target := claimed.AddCapped(lim.Ahead).Min(asked.AddCapped(lim.Ahead)).Min(s.ceiling(lim))
-		if want := claimed.Max(req.Floor.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))); target.Less(want) {
-			return refuse(s.short(want, lim))
-		}
-		claim.Raised = target.SubFloor(s.authorized).Min(req.Price)
-		next.authorized = target.Max(s.authorized)
-		due = next.authorized
+	case !due.Less(claimed) && fits(claimed):
+		return next, claim, claimed, nil
+	case fits(due):
+		return next, claim, due, nil
 	}
-	if due.Less(req.Floor) {
+	most := s.most(claim, due, lim).Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))
+	target := most.Min(s.ceiling(lim))
+	switch want := claimed.Max(req.Floor.Min(most)); {
+	case most.Less(claimed):
+		return refuse(next.unreachable(claim, lim))
+	case target.Less(want):
+		return refuse(s.short(want, lim))
+	}
+	claim.Raised = claim.Raised.AddCapped(target.SubFloor(due)).Min(claim.Asked)
+	due = due.Max(target)
+	next = next.raised(due)
+	switch {
+	case due.Less(req.Floor):
 		return refuse(&channel.DesyncError{ChannelID: s.ID, Required: req.Floor, Ours: due})
-	}
-	if grown := due.SubFloor(s.Signed); !s.Signed.IsZero() && grown.Less(req.MinDelta) {
+	case !s.grows(due, req):
 		return refuse(&channel.LimitError{Limit: "Ahead", Wanted: req.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
 	}
 	return next, claim, due, nil
 }
 
-// Renew decides the ask of a claim again: the price was another one, or the deposit had to be looked at. The
-// claim is counted once, and what it raised the ceiling by stays counted against it, so that one request
-// raises the ceiling by its price at most, however often it is decided. The errors are those of
-// [State.Authorize]; the state is then unchanged.
-func (s State) Renew(c Claim, req Request, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
-	again := s.Release(c)
-	again.asked = s.asked.SubFloor(c.Asked.Min(req.Price)) // the highest of the prices was agreed to
-	next, renewed, due, err := again.Authorize(req, lim)
-	if err != nil {
-		return s, c, due, err
+// most returns the highest voucher that a claim may be presented with: without it the channel stands at s and reaches
+// reach. What others owe and Ahead do not count against its price.
+func (s State) most(c Claim, reach voucher.Amount, lim Limits) voucher.Amount {
+	return reach.AddCapped(c.own().SubFloor(c.Raised)).Max(s.Claimed.AddCapped(c.own()).AddCapped(lim.Ahead))
+}
+
+// grows reports whether a voucher of v is one that exists, the first, or higher by as much as the payee insists on.
+func (s State) grows(v voucher.Amount, req Request) bool {
+	return s.Signed.IsZero() || !s.Signed.Less(v) || !v.SubFloor(s.Signed).Less(req.MinDelta)
+}
+
+// unreachable returns why what is claimed is above what the claim may raise: its price was raised elsewhere, or the
+// payee has used Limits.Ahead of an earlier, higher setting.
+func (s State) unreachable(c Claim, lim Limits) error {
+	if whole := s.asked.AddCapped(c.Elsewhere.Min(c.Price)).AddCapped(lim.Ahead); !c.Elsewhere.IsZero() && !whole.Less(s.Claimed) {
+		return fmt.Errorf("%w: %s of %s; channel %s has no credit for it", channel.ErrRaised, c.Elsewhere, c.Price, s.ID)
 	}
-	renewed.Asked = c.Asked.Max(req.Price)
-	renewed.Raised = renewed.Raised.AddCapped(c.Raised)
-	return next, renewed, due, nil
+	return &channel.LimitError{Limit: "Ahead", Wanted: s.Claimed.SubFloor(s.asked), Allowed: lim.Ahead, Left: lim.Ahead}
 }
 
 // Overdrawn decides what to present when the payee refuses presented as too little. What exists
-// already comes first: a higher voucher, then the rest of an unused ceiling. Only when the whole
-// ceiling is used does the ceiling rise, by what this claim's price has not raised yet, so that one
-// price still raises it once, or to what is claimed in all.
+// already comes first: a higher voucher, then the rest of an unused ceiling. Only when that is used does the ceiling
+// rise, by what this claim's price has not raised yet, so that one price still raises it once, or to what is claimed in
+// all.
 //
-// The errors are [channel.ErrSpent] when this claim has nothing left to give, [channel.ErrNotPayable], [channel.ErrLimit] and [channel.ErrDeposit].
+// The errors are [channel.ErrSpent] if this claim has nothing left to give, and [channel.ErrRaised] too if that is
+// because of other channels; [channel.ErrNotPayable], [channel.ErrLimit] and [channel.ErrDeposit].
 func (s State) Overdrawn(c Claim, presented voucher.Amount, lim Limits) (next State, _ Claim, due voucher.Amount, err error) {
-	exists := s.authorized
+	reach := s.reach(lim.Ahead)
+	exists := reach
 	if presented.Less(s.Signed) {
 		exists = s.Signed
 	}
-	// Where others used what was meant for this claim, no voucher that exists covers all that is claimed.
-	if behind := s.authorized.Less(s.Claimed); !behind && presented.Less(exists) {
+	// If others used the credit of this claim, no voucher that exists covers all that is claimed.
+	if behind := reach.Less(s.Claimed); !behind && presented.Less(exists) {
 		return s, c, exists, nil
 	}
 	if !s.Payable() {
 		return s, c, due, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing())
 	}
-	rest := c.Price.SubFloor(c.Raised).Max(s.Claimed.SubFloor(s.authorized))
+	rest := c.own().SubFloor(c.Raised).Max(s.Claimed.SubFloor(reach))
 	if rest.IsZero() {
-		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, presented)
+		return s, c, due, s.spent(c, presented)
 	}
-	target, err := s.authorized.Add(rest)
+	target, err := reach.Add(rest)
 	if err != nil {
 		return s, c, due, err
 	}
-	asked := s.asked.AddCapped(lim.Ahead)
-	target = target.Max(s.Claimed.AddCapped(lim.Ahead).Min(asked).Min(s.ceiling(lim))) // a payee that insists on larger steps
+	asked, ceiling := s.asked.AddCapped(lim.Ahead), s.ceiling(lim)
+	most := s.Without(c).most(c, reach, lim).Min(s.Claimed.AddCapped(lim.Ahead))
+	target = target.Max(most.Min(asked).Min(ceiling)) // a payee that insists on larger steps
 	switch {
 	case asked.Less(target) && presented.Less(exists):
 		return s, c, exists, nil
 	case asked.Less(target):
-		return s, c, due, fmt.Errorf("%w: channel %s holds a voucher of %s, and callers asked for no more", channel.ErrSpent, s.ID, presented)
-	case s.ceiling(lim).Less(target):
+		return s, c, due, s.spent(c, presented)
+	case ceiling.Less(target):
 		return s, c, due, s.short(target, lim)
 	}
-	next = s
-	next.authorized, next.Claimed = target, target.Max(s.Claimed)
-	c.Raised = c.Price
+	next = s.raised(target)
+	next.Claimed = target.Max(s.Claimed)
+	c.Raised = c.Raised.AddCapped(target.SubFloor(reach)).Min(c.Asked).Max(c.own())
 	return next, c, target, nil
 }
 
-// ceiling is the most that may be authorized as things stand.
+// spent returns the error for a claim that has nothing left to give.
+func (s State) spent(c Claim, presented voucher.Amount) error {
+	err := fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, presented)
+	if !c.Elsewhere.IsZero() && c.Raised.Less(c.Price) {
+		return fmt.Errorf("%w; %w: %s of %s", err, channel.ErrRaised, c.Elsewhere, c.Price)
+	}
+	return err
+}
+
+// ceiling returns the most that may be authorized now.
 func (s State) ceiling(lim Limits) voucher.Amount {
 	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(s.authorized.AddCapped(lim.rise()))
 }
 
-// short says why a target is not reachable: by a limit, a budget, or for want of deposit.
+// short returns why a target is not reachable: a limit, a budget, or the deposit.
 func (s State) short(target voucher.Amount, lim Limits) error {
 	if err := within("Deposit", target, lim.Deposit); err != nil {
 		return err
@@ -163,15 +235,14 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 	return fmt.Errorf("%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit)
 }
 
-// signedBefore raises the three numbers of our column to v: an amount that we are shown to have signed
-// before, by our own signature or by the chain's settlement of one.
+// signedBefore raises our three numbers to v: an amount that we are shown to have signed before, by our own
+// signature or by the chain's settlement of one.
 func (s State) signedBefore(v voucher.Amount) State {
 	if s.authorized.Less(v) {
 		s.history = s.history.shifted(v.SubFloor(s.authorized))
-		s.authorized = v
 		s.asked, s.Claimed = s.asked.Max(v), s.Claimed.Max(v)
 	}
-	return s
+	return s.raised(v)
 }
 
 // MarkSigned notes that the voucher v exists. The gate calls it. The error is [channel.ErrOverAuthorized].
@@ -182,12 +253,18 @@ func (s State) MarkSigned(v voucher.Signed) (State, error) {
 	if s.Signed.Less(v.Cumulative) || (s.Signed == v.Cumulative && len(s.Voucher) == 0) {
 		s.Signed, s.Voucher = v.Cumulative, v.Signature
 	}
-	return s, nil
+	return s.raised(s.Signed), nil
 }
 
 // Release takes back a claim that was certainly not charged. The ceiling stays; what is free under it
-// is used by the next ask.
+// is used by the next request.
 func (s State) Release(c Claim) State {
 	s.Claimed = s.Claimed.SubFloor(c.Price)
+	return s
+}
+
+// Without returns the state as if c had never been decided; only the ceiling stays.
+func (s State) Without(c Claim) State {
+	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Asked)
 	return s
 }

@@ -133,19 +133,15 @@ func TestOverdrawnStaysWithinLimits(t *testing.T) {
 // TestOverdrawnStaysWithinWhatWasAsked: a ceiling whose voucher was never made is no reason to raise it
 // above what callers asked for.
 func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
-	s, claim, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(100)}, wide)
+	s, _, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(100)}, wide)
 	require.NoError(t, err)
-	s = s.Fold(rule.Additions{Counts: rule.Counts{Released: claim.Price, Withdrawn: claim.Asked}}) // the signer refused
+	s = refuse(s, open(t, 10_000), s)
 	s, claim, due := pay(t, s, 100, wide)
 	require.Equal(t, u(100), due)
 	require.Equal(t, u(100), s.Asked())
 	next, _, _, err := s.Overdrawn(claim, due, wide)
-	require.Error(t, err)
+	require.ErrorIs(t, err, channel.ErrSpent)
 	assert.Equal(t, u(100), next.Authorized())
-	next, _, due, err = s.Overdrawn(claim, due, ahead(wide, 100))
-	require.NoError(t, err, "Ahead is allowed beyond it")
-	assert.Equal(t, u(200), due)
-	assert.Equal(t, u(200), next.Authorized())
 }
 
 // TestAheadIsGivenOnce: a payee that had a voucher refused and got all of Ahead for it does not get Ahead again with
@@ -208,8 +204,13 @@ func TestTheRule(t *testing.T) {
 		amount := rapid.Custom(func(rt *rapid.T) voucher.Amount {
 			return u(rapid.OneOf(rapid.Uint64Range(0, 60), rapid.Uint64Range(0, 10_000), rapid.Just(^uint64(0))).Draw(rt, "n"))
 		})
+		most := func(ahead voucher.Amount) voucher.Amount {
+			return s.Signed.Max(s.Authorized().Min(asked.AddCapped(ahead)))
+		}
 		mark := func(next rule.State, due voucher.Amount) {
-			if s = next; s.Signed.Less(due) {
+			s = next
+			require.False(rt, most(lim.Ahead).Less(due), "due %s, asked %s", due, asked)
+			if s.Signed.Less(due) {
 				var err error
 				s, err = s.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: []byte{1}})
 				require.NoError(rt, err)
@@ -224,9 +225,18 @@ func TestTheRule(t *testing.T) {
 					require.Equal(rt, s, next)
 					return
 				}
+				if s.Signed.Less(due) && rapid.Bool().Draw(rt, "the signer refuses") {
+					s = refuse(next, s, next)
+					return
+				}
 				asked = asked.AddCapped(a.Price)
 				mark(next, due)
 				claims = append(claims, held{c, due})
+			},
+			"close": func(rt *rapid.T) {
+				if due, err := s.CloseDue(amount.Draw(rt, "refused")); err == nil {
+					require.False(rt, most(u(0)).Less(due), "close at %s, asked %s", due, asked)
+				}
 			},
 			"refuse": func(rt *rapid.T) {
 				if len(claims) == 0 {
@@ -245,12 +255,13 @@ func TestTheRule(t *testing.T) {
 					return
 				}
 				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
-				was := claims[i].Price
+				was := claims[i].Claim
 				next, c, due, err := s.Renew(claims[i].Claim, rule.Request{Price: amount.Draw(rt, "price")}, lim)
 				if err != nil {
 					return
 				}
-				asked = asked.SubFloor(was.Min(c.Price)).AddCapped(c.Price)
+				require.Equal(rt, c.Price.Max(was.Asked), c.Asked)
+				asked = asked.SubFloor(was.Asked).AddCapped(c.Asked)
 				claims[i] = held{c, due}
 				mark(next, due)
 			},
@@ -267,15 +278,6 @@ func TestTheRule(t *testing.T) {
 				asked = asked.AddCapped(c.Price.SubFloor(was))
 				claims[i] = held{c, due}
 				mark(next, due)
-			},
-			"deliver": func(rt *rapid.T) {
-				if len(claims) == 0 {
-					return
-				}
-				i := rapid.IntRange(0, len(claims)-1).Draw(rt, "claim")
-				was := claims[i].Price
-				s, claims[i].Claim = s.Deliver(claims[i].Claim, amount.Draw(rt, "total"))
-				asked = asked.AddCapped(claims[i].Price.SubFloor(was))
 			},
 			"catch up": func(rt *rapid.T) {
 				if len(claims) == 0 {
@@ -310,7 +312,8 @@ func TestTheRule(t *testing.T) {
 				require.False(rt, a.Less(before), "the ceiling fell")
 				before = a
 				require.False(rt, a.Less(s.Signed), "signed above authorized")
-				require.False(rt, asked.AddCapped(lim.Ahead).Less(a), "authorized %s for %s asked and %s ahead", a, asked, lim.Ahead)
+				require.Equal(rt, asked, s.Asked())
+				require.False(rt, asked.AddCapped(lim.Ahead).Less(s.Signed), "signed %s for %s asked and %s ahead", s.Signed, asked, lim.Ahead)
 				require.False(rt, lim.Deposit.Min(deposit).Less(a), "authorized above the deposit")
 			},
 		})
@@ -351,6 +354,15 @@ func TestPriceThatFallsAndRises(t *testing.T) {
 	assert.Equal(t, u(1000), s.Asked())
 	_, _, _, err := s.Overdrawn(c, u(1000), wide)
 	require.ErrorIs(t, err, channel.ErrSpent)
+
+	// What was asked for and delivered is signed for by others; it stays asked for.
+	s, c, _ = pay(t, open(t, 10_000), 10, wide)
+	s, c = s.CatchUp(c, u(30), u(30), wide)
+	s, _, _ = pay(t, s, 10, wide)
+	require.Equal(t, u(40), s.Signed)
+	s, _, _, err = s.Renew(c, rule.Request{Price: u(10)}, wide)
+	require.NoError(t, err)
+	assert.Equal(t, u(40), s.Asked())
 }
 
 // TestRenewRemembersWhatWasRaised: others asked and were not charged, so there is room under what was asked for in all. One

@@ -12,8 +12,8 @@ import (
 // CloseDue is the cumulative amount to sign for a cooperative close: what was really used, as claimed and as
 // lowered by receipts. refused is the amount that the payee refused as too low, or zero on the first try; the
 // next one is then the highest voucher that is known to exist, or less where the payee says that it charged less.
-// A session that died may have signed up to the ceiling, so that is the last one: closing never gives more than
-// was authorized.
+// The last one is what a session that was killed may have signed ([State.MayExist]): closing gives nothing that a signer
+// refused.
 //
 // A v1 payee takes the whole close voucher and refuses one at or below what is settled: where nothing
 // more was used there is no cooperative close, only a requested one. The error is [channel.ErrNotPayable].
@@ -21,13 +21,13 @@ func (s State) CloseDue(refused voucher.Amount) (voucher.Amount, error) {
 	if p := s.Phase(); p == channel.Unopened || p == channel.Closed {
 		return voucher.Amount{}, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, p)
 	}
-	due := s.Claimed.Min(s.authorized).Max(s.Settled)
+	due := s.Claimed.Min(s.MayExist()).Max(s.Settled)
 	if !refused.IsZero() {
-		if !refused.Less(s.authorized) {
-			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that was ever authorized; request the close on chain and withdraw", channel.ErrNotPayable, s.ID, refused)
+		if !refused.Less(s.MayExist()) {
+			return voucher.Amount{}, fmt.Errorf("%w: channel %s: the payee refuses to close at %s, the most that may have been signed; request the close on chain and withdraw", channel.ErrNotPayable, s.ID, refused)
 		}
 		if due = s.Signed; !refused.Less(due) {
-			due = s.authorized
+			due = s.MayExist()
 		}
 		if refused.Less(s.Spent) {
 			due = due.Min(s.Spent) // no more than the payee says it charged

@@ -2,7 +2,7 @@ package rule
 
 import "github.com/seed-5fe1f529/tallystick/voucher"
 
-// Counts are changes of Claimed and Asked. Every amount only grows: what is taken back is counted beside what
+// Counts are changes of Claimed, Asked and what is known to be unsigned. Every amount only grows: what is taken back is counted beside what
 // was added. The zero Counts change nothing.
 type Counts struct {
 	// Claimed was added to State.Claimed, Released was taken from it.
@@ -11,6 +11,9 @@ type Counts struct {
 	Freed voucher.Amount
 	// Asked was added to State.Asked, Withdrawn was taken from it.
 	Asked, Withdrawn voucher.Amount
+	// Unsigned was added to the part of the ceiling that is known to be unsigned ([State.MayExist]), Used was taken
+	// from it.
+	Unsigned, Used voucher.Amount
 }
 
 // Changed returns what led from before to after.
@@ -18,6 +21,7 @@ func Changed(before, after State) Counts {
 	return Counts{
 		Claimed: after.Claimed.SubFloor(before.Claimed), Released: before.Claimed.SubFloor(after.Claimed),
 		Asked: after.asked.SubFloor(before.asked), Withdrawn: before.asked.SubFloor(after.asked),
+		Unsigned: after.unsigned.SubFloor(before.unsigned), Used: before.unsigned.SubFloor(after.unsigned),
 	}
 }
 
@@ -26,6 +30,7 @@ func (c Counts) Plus(d Counts) Counts {
 	return Counts{
 		Claimed: c.Claimed.AddCapped(d.Claimed), Released: c.Released.AddCapped(d.Released), Freed: c.Freed.AddCapped(d.Freed),
 		Asked: c.Asked.AddCapped(d.Asked), Withdrawn: c.Withdrawn.AddCapped(d.Withdrawn),
+		Unsigned: c.Unsigned.AddCapped(d.Unsigned), Used: c.Used.AddCapped(d.Used),
 	}
 }
 
@@ -34,12 +39,16 @@ func (c Counts) Minus(d Counts) Counts {
 	return Counts{
 		Claimed: c.Claimed.SubFloor(d.Claimed), Released: c.Released.SubFloor(d.Released), Freed: c.Freed.SubFloor(d.Freed),
 		Asked: c.Asked.SubFloor(d.Asked), Withdrawn: c.Withdrawn.SubFloor(d.Withdrawn),
+		Unsigned: c.Unsigned.SubFloor(d.Unsigned), Used: c.Used.SubFloor(d.Used),
 	}
 }
 
 // Inverse returns the counts that take c back.
 func (c Counts) Inverse() Counts {
-	return Counts{Claimed: c.Released.AddCapped(c.Freed), Released: c.Claimed, Asked: c.Withdrawn, Withdrawn: c.Asked}
+	return Counts{
+		Claimed: c.Released.AddCapped(c.Freed), Released: c.Claimed, Asked: c.Withdrawn, Withdrawn: c.Asked,
+		Unsigned: c.Used, Used: c.Unsigned,
+	}
 }
 
 // Additions are what one session did to a channel since the record was last read or written.
@@ -70,6 +79,7 @@ func (a Additions) Learned(s State) Additions {
 func (s State) Fold(a Additions) State {
 	s.Claimed = s.Claimed.AddCapped(a.Claimed).SubFloor(a.Released).SubFloor(a.Freed)
 	s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)
+	s.unsigned = s.unsigned.AddCapped(a.Unsigned).SubFloor(a.Used).Min(s.authorized.SubFloor(s.Signed))
 	s = s.signedBefore(a.Signed)
 	if s.Signed.Less(a.Signed) || s.Signed == a.Signed && len(s.Voucher) == 0 {
 		s.Signed, s.Voucher = a.Signed, a.Voucher

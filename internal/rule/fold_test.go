@@ -51,12 +51,15 @@ func TestCountsAreTakenBack(t *testing.T) {
 		n := func(label string) uint64 { return rapid.Uint64Max(1000).Draw(t, label) }
 		return rule.Counts{
 			Claimed: u(n("claimed")), Released: u(n("released")), Freed: u(n("freed")), Asked: u(n("asked")), Withdrawn: u(n("withdrawn")),
+			Unsigned: u(n("unsigned")), Used: u(n("used")),
 		}
 	})
 	s, _, _ := pay(t, open(t, 10_000_000), 1000, wide)
 	for range 5 {
 		s, _, _ = pay(t, s, 1000, wide)
 	}
+	s, _, _, err := s.Authorize(rule.Request{Price: u(1000)}, wide) // not signed yet
+	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		c, d := counts.Draw(t, "c"), counts.Draw(t, "d")
 		assert.Equal(t, c, c.Plus(d).Minus(d))

@@ -61,6 +61,14 @@ func pay(t testing.TB, s rule.State, price uint64, lim rule.Limits) (rule.State,
 	return sign(t, next, due), claim, due
 }
 
+// refuse takes a decision back, from before to after: its ceiling was stored, and then the signer refused. Others may
+// have been decided since.
+func refuse(s, before, after rule.State) rule.State {
+	back := rule.Changed(before, after).Inverse()
+	back.Unsigned = back.Unsigned.AddCapped(after.Authorized().SubFloor(before.Authorized()))
+	return s.Fold(rule.Additions{Counts: back})
+}
+
 func sign(t testing.TB, s rule.State, due voucher.Amount) rule.State {
 	t.Helper()
 	v := voucher.Voucher{ChannelID: s.ID, Cumulative: due}

@@ -23,14 +23,18 @@ type Plan struct {
 	Amount voucher.Amount
 }
 
-// PlanPayment decides how ask is paid on s (nil where there is no channel). funded is what the session has put into
-// channels so far. Sizes follow Limits.Fund, else the server's suggestion, else the bare need, and stay
-// within Limits.Deposit and Limits.Total. The error is [channel.ErrLimit] or [channel.ErrOffer]: nothing may be signed.
+// PlanPayment decides how req is paid on s; nil means that there is no channel yet. funded is what the session has put
+// into channels so far. Sizes follow Limits.Fund, else the server's suggestion, else the bare need, and stay within
+// Limits.Deposit and Limits.Total. The error is [channel.ErrLimit], [channel.ErrOffer] or [channel.ErrRaised]: nothing
+// may be signed, and nothing is deposited for it.
 func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Limits) (Plan, error) {
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
 	}
 	if s == nil {
+		if err := (State{}).affords(req, req.Price, lim); err != nil {
+			return Plan{}, err
+		}
 		return plan(Fund, req.Price, voucher.Amount{}, req.Price, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
 	size := req.Price
@@ -46,7 +50,21 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 	if !s.Deposit.Less(need) {
 		return Plan{Step: Pay}, nil
 	}
+	if err := s.affords(req, size, lim); err != nil {
+		return Plan{}, err
+	}
 	return plan(TopUp, need, s.Deposit, need.SubFloor(s.authorized), suggested, funded, lim, s.Protocol.Max())
+}
+
+// affords returns an error if size more, which no credit covers, cannot be claimed since the price was raised
+// elsewhere.
+func (s State) affords(req Request, size voucher.Amount, lim Limits) error {
+	c := Claim{Price: size, Elsewhere: req.Elsewhere}
+	most := s.most(c, s.reach(lim.Ahead), lim).Min(s.asked.AddCapped(c.own()).AddCapped(lim.Ahead))
+	if req.Elsewhere.IsZero() || !most.Less(s.Claimed.AddCapped(size)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
 }
 
 // plan sizes a deposit that has to reach need from have, so that the ceiling can rise by rise.

@@ -117,7 +117,8 @@ func TestCatchUp(t *testing.T) {
 
 	next, grown, due, err := s.AuthorizeMore(stream, u(30), u(130), u(10), lim)
 	require.NoError(t, err)
-	assert.Equal(t, stream, grown, "its own next piece is claimed already")
+	assert.Equal(t, stream.Price, grown.Price, "its own next piece is claimed already")
+	assert.Equal(t, stream.Raised, grown.Raised)
 	assert.Equal(t, u(140), due)
 	assert.Equal(t, u(140), next.Authorized())
 }
@@ -139,15 +140,15 @@ func TestMarchWithoutContent(t *testing.T) {
 	assert.Equal(t, u(100), s.Authorized())
 }
 
-func TestDeliverCountsWithinWhatIsSigned(t *testing.T) {
+func TestDeliveredCountsWithinWhatIsSigned(t *testing.T) {
 	lim := ahead(wide, 50)
 	s, claim, _ := pay(t, open(t, 10_000), 10, lim)
-	s, claim = s.Deliver(claim, u(30))
+	s, claim = s.CatchUp(claim, u(30), s.Signed, lim)
 	assert.Equal(t, u(30), s.Claimed)
 	assert.Equal(t, u(30), claim.Price)
-	s, claim = s.Deliver(claim, u(30))
+	s, claim = s.CatchUp(claim, u(30), s.Signed, lim)
 	assert.Equal(t, u(30), s.Claimed)
-	s, claim = s.Deliver(claim, u(900))
+	s, claim = s.CatchUp(claim, u(900), s.Signed, lim)
 	assert.Equal(t, u(60), s.Claimed, "no further than the voucher")
 	assert.Equal(t, u(60), claim.Price)
 	assert.Equal(t, u(60), s.Authorized())
@@ -165,6 +166,7 @@ func TestCloseDue(t *testing.T) {
 	require.NoError(t, err)
 	crashed, _, _, err := open(t, 10_000).Authorize(rule.Request{Price: u(60)}, ahead(wide, 100))
 	require.NoError(t, err)
+	unsigned, _, _ := pay(t, refuse(crashed, open(t, 10_000), crashed), 60, wide)
 	for name, c := range map[string]struct {
 		state   rule.State
 		refused uint64
@@ -178,6 +180,7 @@ func TestCloseDue(t *testing.T) {
 		"refused twice":             {used, 100, 0, channel.ErrNotPayable},
 		"may have been signed":      {crashed, 60, 160, nil},
 		"no more than that":         {crashed, 160, 0, channel.ErrNotPayable},
+		"the signer refused more":   {unsigned, 60, 0, channel.ErrNotPayable},
 		"never below settled":       {settled, 0, 80, nil},
 		"v1 closes above settled":   {v1, 0, 0, channel.ErrNotPayable},
 		"v1 after a refusal":        {v1, 60, 100, nil},

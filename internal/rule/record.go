@@ -33,6 +33,7 @@ type record struct {
 	Writer     string           `json:"writer,omitempty"`
 
 	Authorized voucher.Amount `json:"authorized"`
+	Unsigned   voucher.Amount `json:"unsigned,omitzero"`
 	History    History        `json:"history,omitempty"`
 	Asked      voucher.Amount `json:"asked"`
 	Signed     voucher.Amount `json:"signed"`
@@ -96,7 +97,7 @@ func (s State) Encode() ([]byte, error) {
 	return json.Marshal(record{
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
-		Authorized: s.authorized, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
+		Authorized: s.authorized, Unsigned: s.unsigned, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
 		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
@@ -127,15 +128,15 @@ func Decode(data []byte) (State, error) {
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
 		Descriptor: channel.Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
-		authorized: r.Authorized, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
+		authorized: r.Authorized, unsigned: r.Unsigned, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
-	if s.authorized.Less(s.Signed) {
-		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s", channel.ErrRecord, s.ID, s.Signed, s.authorized)
+	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {
+		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s, of which %s are unsigned", channel.ErrRecord, s.ID, s.Signed, s.authorized, s.unsigned)
 	}
 	if !slices.IsSortedFunc(s.history, func(a, b Mark) int { return cmp.Compare(a.At, b.At) }) {
 		return State{}, fmt.Errorf("%w: channel %s has a history that goes back in time", channel.ErrRecord, s.ID)

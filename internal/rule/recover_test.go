@@ -138,6 +138,10 @@ func TestPlanPayment(t *testing.T) {
 		"and not above it":              {&spent, rule.Request{Price: u(60)}, 1000, 150, roomy, rule.Plan{Step: rule.TopUp, Amount: u(350)}, nil},
 		"past the limit":                {&spent, rule.Request{Price: u(401)}, 0, 150, small, rule.Plan{}, channel.ErrLimit},
 		"a step needs more":             {&spent, rule.Request{Price: u(10), MinDelta: u(60)}, 0, 150, ahead(small, 50), rule.Plan{Step: rule.TopUp, Amount: u(10)}, nil},
+		"raised elsewhere":              {nil, rule.Request{Price: u(100), Elsewhere: u(1)}, 0, 0, small, rule.Plan{}, channel.ErrRaised},
+		"or ahead of it":                {nil, rule.Request{Price: u(100), Elsewhere: u(10)}, 0, 0, ahead(small, 10), rule.Plan{Step: rule.Fund, Amount: u(100)}, nil},
+		"no top-up for it":              {&spent, rule.Request{Price: u(60), Elsewhere: u(60)}, 0, 150, small, rule.Plan{}, channel.ErrRaised},
+		"the deposit covers it":         {&spent, rule.Request{Price: u(50), Elsewhere: u(50)}, 0, 150, small, rule.Plan{Step: rule.Pay}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := rule.PlanPayment(c.state, c.ask, u(c.suggested), u(c.funded), c.lim)

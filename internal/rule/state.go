@@ -32,6 +32,8 @@ type State struct {
 
 	// authorized is the durable ceiling: no signature above it exists or will. See authorize.go.
 	authorized voucher.Amount
+	// unsigned is the part of authorized, from the top, that is known to be unsigned: the signer refused it.
+	unsigned voucher.Amount
 	// history is how authorized rose; see history.go.
 	history History
 	// asked is the sum of all prices that callers ever asked for; authorized is at most this plus Ahead.
