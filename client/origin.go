@@ -9,12 +9,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
 )
 
-// ParseOrigin returns the origin of a URL in the one spelling that lists, limits, pins, budgets, proposals and events
-// use: scheme://host:port. The scheme and the host are in lower case, the host in ASCII (xn--…) and without a root dot,
-// the port a number that is always written. A path, a query and a fragment are dropped.
+// ParseOrigin returns the origin of a URL in the one spelling that lists, limits, pins, budgets,
+// proposals and events use: scheme://host:port. The scheme and the host are in lower case, the host
+// in ASCII (xn--…) and without a root dot, the port a number that is always written. A path, a
+// query and a fragment are dropped.
 //
-// It returns an error if the text has no scheme or host, has a user name, or has a host or a port that cannot be
-// dialed.
+// It returns an error if the text has no scheme or host, has a user name, or has a host or a port
+// that cannot be dialed.
 func ParseOrigin(text string) (string, error) {
 	o, err := origin.Parse(text)
 	if err != nil {
@@ -23,8 +24,8 @@ func ParseOrigin(text string) (string, error) {
 	return o, nil
 }
 
-// originOf returns the origin of a request's URL. The error is an ErrPolicy: what has no origin is on no list and
-// under no limit, and is not paid.
+// originOf returns the origin of a request's URL. The error is an ErrPolicy: what has no origin is
+// on no list and under no limit, and is not paid.
 func originOf(u *url.URL) (string, error) {
 	o, err := origin.Of(u)
 	if err != nil {
@@ -51,8 +52,8 @@ func canonicalOrigins(given map[string]channel.Limits) (map[string]channel.Limit
 			return nil, fmt.Errorf("client: Config.Origins: %w", err)
 		}
 		if own.All != (channel.Windows{}) || !own.Total.IsZero() {
-			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, which are for all origins together; set Origin",
-				name)
+			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, "+
+				"which are for all origins together; set Origin", name)
 		}
 		if _, twice := limits[o]; twice {
 			return nil, fmt.Errorf("client: Config.Origins has %s twice, in two spellings", o)
@@ -62,8 +63,9 @@ func canonicalOrigins(given map[string]channel.Limits) (map[string]channel.Limit
 	return limits, nil
 }
 
-// chosen reports whether the caller chose the origin of a request. http.Client follows a redirect with a new request
-// that refers to the response which led to it; the first request is the caller's own.
+// chosen reports whether the caller chose the origin of a request. http.Client follows a redirect
+// with a new request that refers to the response which led to it; the first request is the caller's
+// own.
 func chosen(req *http.Request) bool {
 	first := req
 	for first.Response != nil {

@@ -22,7 +22,10 @@ import (
 // anyHost makes a payer reach one paid TLS server under every host name. /free there costs nothing.
 func anyHost(t *testing.T, srv *clienttest.Server, change ...func(*client.Config)) *payer {
 	t.Helper()
-	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w,
+			"ok")
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(10_000)}, ok))
 	mux.Handle("/free", ok)
@@ -43,14 +46,18 @@ func anyHost(t *testing.T, srv *clienttest.Server, change ...func(*client.Config
 // aliases are URLs by an entry of a list that names their host in another spelling.
 var aliases = map[string][]string{
 	"https://pay.example": {
-		"https://PAY.example:443/", "https://pay.example./", "https://pay.example:0443/", "https://pay\u3002example/", "https://\uff50ay.example/",
+		"https://PAY.example:443/", "https://pay.example./", "https://pay.example:0443/",
+		"https://pay\u3002example/", "https://\uff50ay.example/",
 	},
-	"pay.example":                   {"https://pay.example./", "https://Pay.Example"},
-	"https://xn--bcher-kva.example": {"https://b\u00fccher.example/", "https://B\u00dcCHER.example.:0443/"},
-	"https://b\u00fccher.example.":  {"https://xn--bcher-kva.example/"},
-	"https://127.0.0.1":             {"https://127.0.0.1./", "https://[::ffff:127.0.0.1]/"},
-	"https://[::1]":                 {"https://[0:0:0:0:0:0:0:1]/"},
-	"::1":                           {"https://[0::1]"},
+	"pay.example": {"https://pay.example./", "https://Pay.Example"},
+	"https://xn--bcher-kva.example": {
+		"https://b\u00fccher.example/",
+		"https://B\u00dcCHER.example.:0443/",
+	},
+	"https://b\u00fccher.example.": {"https://xn--bcher-kva.example/"},
+	"https://127.0.0.1":            {"https://127.0.0.1./", "https://[::ffff:127.0.0.1]/"},
+	"https://[::1]":                {"https://[0:0:0:0:0:0:0:1]/"},
+	"::1":                          {"https://[0::1]"},
 }
 
 // TestListsHoldForTheHostThatIsDialed, however the URL or the entry spells it.
@@ -58,7 +65,8 @@ func TestListsHoldForTheHostThatIsDialed(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for entry, urls := range aliases {
 		var n pen
-		p := anyHost(t, srv, n.counted, func(c *client.Config) { c.Policy = client.DenyHosts(entry) })
+		p := anyHost(t, srv, n.counted,
+			func(c *client.Config) { c.Policy = client.DenyHosts(entry) })
 		for _, url := range urls {
 			e := p.refused(p.fetch(t.Context(), http.MethodGet, url, nil))
 			require.ErrorIs(t, e, client.ErrPolicy, "%s denied, %s", entry, url)
@@ -71,7 +79,8 @@ func TestListsHoldForTheHostThatIsDialed(t *testing.T) {
 		for _, url := range urls {
 			p.ok(p.fetch(t.Context(), http.MethodGet, url, nil))
 		}
-		require.ErrorIs(t, p.refused(p.fetch(t.Context(), http.MethodGet, "https://other.example/", nil)), client.ErrPolicy)
+		require.ErrorIs(t, p.refused(p.fetch(t.Context(), http.MethodGet, "https://other.example/",
+			nil)), client.ErrPolicy)
 	}
 }
 
@@ -83,7 +92,8 @@ func TestOneHostHasOneChannel(t *testing.T) {
 	})
 	p.ok(p.fetch(t.Context(), http.MethodGet, "https://b\u00fccher.example/", nil))
 	p.ok(p.fetch(t.Context(), http.MethodGet, "https://xn--bcher-kva.example.:0443/", nil))
-	assert.Equal(t, u(50), p.over(p.fetch(t.Context(), http.MethodGet, "https://XN--bcher-kva.example/", nil)).Left)
+	assert.Equal(t, u(50), p.over(p.fetch(t.Context(), http.MethodGet,
+		"https://XN--bcher-kva.example/", nil)).Left)
 	assert.Len(t, p.channels(), 1)
 	n := 0
 	for pin, err := range client.Pins(t.Context(), p.store) {
@@ -97,7 +107,10 @@ func TestOneHostHasOneChannel(t *testing.T) {
 // TestHostWithoutACanonicalSpellingIsNotPaid, whatever the policy; a free answer goes through.
 func TestHostWithoutACanonicalSpellingIsNotPaid(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	for _, url := range []string{"https://127.1", "https://0x7f000001", "https://[fe80::1%25eth0]", "https://pay..example", "https://pay.example:0", "https://_pay.b\u00fccher.example"} {
+	for _, url := range []string{
+		"https://127.1", "https://0x7f000001", "https://[fe80::1%25eth0]",
+		"https://pay..example", "https://pay.example:0", "https://_pay.b\u00fccher.example",
+	} {
 		var n pen
 		p := anyHost(t, srv, n.counted, func(c *client.Config) { c.Policy = client.DenyHosts() })
 		e := p.refused(p.fetch(t.Context(), http.MethodGet, url+"/", nil))
@@ -114,12 +127,18 @@ func TestHostWithoutACanonicalSpellingIsNotPaid(t *testing.T) {
 	}
 }
 
-// TestLoopbackNameNeedsNoTLS: an address with a root dot is resolved as a name, so it is not this machine for sure.
+// TestLoopbackNameNeedsNoTLS: an address with a root dot is resolved as a name, so it is not this
+// machine for sure.
 func TestLoopbackNameNeedsNoTLS(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	for url, paid := range map[string]bool{"http://localhost.": true, "http://[::ffff:127.0.0.1]": true, "http://127.0.0.1.": false} {
+	for url, paid := range map[string]bool{
+		"http://localhost.":         true,
+		"http://[::ffff:127.0.0.1]": true, "http://127.0.0.1.": false,
+	} {
 		p := newPayer(t, srv)
-		p.base = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		p.base = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+			error,
+		) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", srv.URL[len("http://"):])
 		}}
 		resp, err := p.fetch(t.Context(), http.MethodGet, url+"/data", nil)
@@ -136,7 +155,8 @@ func TestParseOriginNamesWhatIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "https://xn--bcher-kva.example:443", got)
 	_, err = client.ParseOrigin("pay.example")
-	assert.EqualError(t, err, `client: "pay.example" is not an origin: it has no scheme or no host; write https://host or https://host:port`)
+	assert.EqualError(t, err,
+		`client: "pay.example" is not an origin: it has no scheme or no host; write https://host or https://host:port`)
 }
 
 // TestOriginsOfTheConfigAreOrigins, and each of them once.
@@ -157,7 +177,8 @@ func TestOriginsOfTheConfigAreOrigins(t *testing.T) {
 	}
 }
 
-// TestRecordsOfAnotherSpellingCount for the origin as it is spelled now, and their channels can be closed.
+// TestRecordsOfAnotherSpellingCount for the origin as it is spelled now, and their channels can be
+// closed.
 func TestRecordsOfAnotherSpellingCount(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv, func(c *client.Config) { c.Limits.Origin.Day = u(250) })
@@ -166,7 +187,8 @@ func TestRecordsOfAnotherSpellingCount(t *testing.T) {
 	old := p.only()
 	for e, err := range p.store.List(t.Context(), "channel/") {
 		require.NoError(t, err)
-		data := bytes.ReplaceAll(e.Data, []byte(`"origin":"`+srv.URL+`"`), []byte(`"origin":"`+strings.Replace(srv.URL, ".1:", ".1.:0", 1)+`"`))
+		data := bytes.ReplaceAll(e.Data, []byte(`"origin":"`+srv.URL+`"`),
+			[]byte(`"origin":"`+strings.Replace(srv.URL, ".1:", ".1.:0", 1)+`"`))
 		require.NotEqual(t, e.Data, data)
 		_, err = p.store.Put(t.Context(), e.Key, data, e.Rev)
 		require.NoError(t, err)

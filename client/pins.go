@@ -15,8 +15,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Pin is one set of terms that an origin may name: its first one, or one that was accepted since. An origin can have
-// several, for example two payees.
+// Pin is one set of terms that an origin may name: its first one, or one that was accepted since.
+// An origin can have several, for example two payees.
 type Pin struct {
 	// Origin is spelled as [ParseOrigin] returns it.
 	Origin string
@@ -26,8 +26,8 @@ type Pin struct {
 	Since time.Time
 }
 
-// TermsError is the error of [PinFirstUse] for an offer whose terms were not accepted. It shows the offered terms and
-// the accepted ones. [Accept] accepts the offered ones.
+// TermsError is the error of [PinFirstUse] for an offer whose terms were not accepted. It shows the
+// offered terms and the accepted ones. [Accept] accepts the offered ones.
 type TermsError struct {
 	// Origin and Route ("GET /data") are where the offer was made.
 	Origin, Route string
@@ -35,7 +35,8 @@ type TermsError struct {
 	Offered channel.Terms
 	// Pinned are the accepted terms of the origin, the oldest first.
 	Pinned []Pin
-	// Units are the accepted unit types of the route. None means that the route is new, and has any unit.
+	// Units are the accepted unit types of the route. None means that the route is new, and has any
+	// unit.
 	Units []string
 
 	known bool // whether the terms are accepted and only the unit is not
@@ -57,7 +58,8 @@ func (e *TermsError) Error() string {
 	if more := len(e.Pinned) - shownPins; more > 0 {
 		accepted = append(accepted, fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Sprintf("client: %s names %s; accepted there: %s; %s", e.Origin, e.Offered, strings.Join(accepted, "; "), how)
+	return fmt.Sprintf("client: %s names %s; accepted there: %s; %s", e.Origin, e.Offered,
+		strings.Join(accepted, "; "), how)
 }
 
 // String returns the accepted terms in one line, without the origin.
@@ -67,21 +69,24 @@ func (p Pin) String() string {
 		t.Payee, t.Operator, t.Token, t.Escrow, t.ChainID, t.Protocol)
 }
 
-// PinFirstUse returns a policy that pins the terms of an origin: it accepts the first payee, operator, token, chain,
-// escrow and protocol that an origin names, stores them before anything is signed, and refuses others with a
-// [*TermsError] until they are accepted with [Accept]. The unit type of a route is pinned too, when the route is first
-// used. A nil Config.Policy is PinFirstUse over Config.Store. With [AllOf] it goes together with lists; put it last, so
-// that an origin which a list refuses is not pinned.
+// PinFirstUse returns a policy that pins the terms of an origin: it accepts the first payee,
+// operator, token, chain, escrow and protocol that an origin names, stores them before anything is
+// signed, and refuses others with a [*TermsError] until they are accepted with [Accept]. The unit
+// type of a route is pinned too, when the route is first used. A nil Config.Policy is PinFirstUse
+// over Config.Store. With [AllOf] it goes together with lists; put it last, so that an origin which
+// a list refuses is not pinned.
 //
-// An origin that serves both protocol versions is accepted over the other one if payee, operator, token and chain are
-// accepted ones. The escrow it names there first is pinned then; the session checks that it is the canonical one, or
-// Config.Escrow.
+// An origin that serves both protocol versions is accepted over the other one if payee, operator,
+// token and chain are accepted ones. The escrow it names there first is pinned then; the session
+// checks that it is the canonical one, or Config.Escrow.
 //
-// A store holds the units of some million routes of an origin. Later routes are not remembered one by one: they
-// may have the unit that the first of them had, and any other one is refused until it is accepted.
+// A store holds the units of some million routes of an origin. Later routes are not remembered one
+// by one: they may have the unit that the first of them had, and any other one is refused until it
+// is accepted.
 //
-// If s is nil, pins are kept in memory. The policy is safe for concurrent use, also over a store that several
-// processes share. Its other errors are the store's, and [channel.ErrRecord] for a pin that cannot be read.
+// If s is nil, pins are kept in memory. The policy is safe for concurrent use, also over a store
+// that several processes share. Its other errors are the store's, and [channel.ErrRecord] for a pin
+// that cannot be read.
 func PinFirstUse(s store.Store) Policy {
 	if s == nil {
 		s = store.NewMem()
@@ -97,7 +102,10 @@ func PinFirstUse(s store.Store) Policy {
 		if !errors.As(err, &c) {
 			return pinError(err)
 		}
-		e := &TermsError{Origin: o, Route: p.Route, Offered: c.Terms, Units: c.Units, known: c.Known}
+		e := &TermsError{
+			Origin: o, Route: p.Route, Offered: c.Terms, Units: c.Units,
+			known: c.Known,
+		}
 		for _, pin := range c.Accepted {
 			e.Pinned = append(e.Pinned, Pin(pin))
 		}
@@ -105,21 +113,25 @@ func PinFirstUse(s store.Store) Policy {
 	}
 }
 
-// Accept adds the terms that a [TermsError] shows to those that are accepted of its origin, and its unit to those of its
-// route. What was accepted before stays accepted. It is safe for concurrent use, also with requests.
+// Accept adds the terms that a [TermsError] shows to those that are accepted of its origin, and its
+// unit to those of its route. What was accepted before stays accepted. It is safe for concurrent
+// use, also with requests.
 //
-// The errors are the store's, [channel.ErrRecord] for a pin that cannot be read, and one for an origin that has more than
-// a hundred accepted terms.
+// The errors are the store's, [channel.ErrRecord] for a pin that cannot be read, and one for an
+// origin that has more than a hundred accepted terms.
 func Accept(ctx context.Context, s store.Store, e *TermsError) error {
 	o, err := origin.Parse(e.Origin)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	return pinError(pins.New(s).Accept(ctx, pins.Offer{Origin: o, Route: e.Route, Terms: e.Offered}))
+	return pinError(pins.New(s).Accept(ctx, pins.Offer{
+		Origin: o, Route: e.Route,
+		Terms: e.Offered,
+	}))
 }
 
-// Pins yields the accepted terms of all origins, in no particular order. A record that cannot be read is yielded as an
-// error, and the iteration goes on.
+// Pins yields the accepted terms of all origins, in no particular order. A record that cannot be
+// read is yielded as an error, and the iteration goes on.
 func Pins(ctx context.Context, s store.Store) iter.Seq2[Pin, error] {
 	return func(yield func(Pin, error) bool) {
 		for p, err := range pins.New(s).All(ctx) {

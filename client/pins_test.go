@@ -25,7 +25,8 @@ func termsError(t testing.TB, err error) *client.TermsError {
 	return e
 }
 
-// TestChangedTermsAreRefusedUntilAccepted, after a restart too. The error shows both, and accepting takes what it shows.
+// TestChangedTermsAreRefusedUntilAccepted, after a restart too. The error shows both, and accepting
+// takes what it shows.
 func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	stranger := common.HexToAddress("0xaa")
@@ -53,15 +54,18 @@ func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 			assert.Equal(t, "GET /data", terms.Route)
 			require.Len(t, terms.Pinned, 1)
 			if name == "unit" {
-				assert.ErrorContains(t, e, `GET /data of `+p.srv.URL+` is charged by the "byte"; accepted there: ["request"]`)
+				assert.ErrorContains(t, e,
+					`GET /data of `+p.srv.URL+` is charged by the "byte"; accepted there: ["request"]`)
 			} else {
-				assert.ErrorContains(t, e, p.srv.URL+" names "+terms.Offered.String()+"; accepted there: "+terms.Pinned[0].String())
+				assert.ErrorContains(t, e,
+					p.srv.URL+" names "+terms.Offered.String()+"; accepted there: "+terms.Pinned[0].String())
 			}
 			assert.Equal(t, before.Signed, p.only().Signed)
 
 			require.NoError(t, client.Accept(t.Context(), p.store, terms))
 			_, err := p.do(http.MethodGet, "/data", nil)
-			assert.NotErrorIs(t, err, client.ErrPolicy, "whatever the server makes of it, the owner has accepted")
+			assert.NotErrorIs(t, err, client.ErrPolicy,
+				"whatever the server makes of it, the owner has accepted")
 			offered := terms.Offered
 			offered.Unit = ""
 			var accepted []channel.Terms
@@ -70,7 +74,8 @@ func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 				accepted = append(accepted, pin.Terms)
 			}
 			assert.Contains(t, accepted, offered)
-			assert.Contains(t, accepted, terms.Pinned[0].Terms, "what was accepted before stays accepted")
+			assert.Contains(t, accepted, terms.Pinned[0].Terms,
+				"what was accepted before stays accepted")
 		})
 	}
 }
@@ -81,7 +86,8 @@ func TestTwoPayeesOfOneOrigin(t *testing.T) {
 	policy := client.PinFirstUse(s)
 	offer := func(payee byte) error {
 		return policy(t.Context(), client.Proposal{
-			Origin: "https://a.example:443", Route: "GET /", Offer: channel.Offer{Protocol: voucher.V2, Payee: common.Address{payee}},
+			Origin: "https://a.example:443", Route: "GET /",
+			Offer: channel.Offer{Protocol: voucher.V2, Payee: common.Address{payee}},
 		})
 	}
 	require.NoError(t, offer(1))
@@ -104,7 +110,8 @@ func TestTwoPayeesOfOneOrigin(t *testing.T) {
 	assert.ErrorContains(t, many, "; and 4 more; if that is right")
 }
 
-// TestPinHoldsForTheOtherProtocol: another payee is not paid because the server names version 1 in place of version 2.
+// TestPinHoldsForTheOtherProtocol: another payee is not paid because the server names version 1 in
+// place of version 2.
 func TestPinHoldsForTheOtherProtocol(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	other := common.HexToAddress("0x00000000000000000000000000000000000bad02")
@@ -115,7 +122,11 @@ func TestPinHoldsForTheOtherProtocol(t *testing.T) {
 		l := p.lied()
 		l.answer = func(int, sent) (*http.Response, error) {
 			resp := p.unpaid(second + "/data")
-			l.forge(resp, func(_ *wire.Challenge, r map[string]any) { r["recipient"] = other.Hex() })
+			l.forge(resp, func(_ *wire.Challenge,
+				r map[string]any,
+			) {
+				r["recipient"] = other.Hex()
+			})
 			return resp, nil
 		}
 		if resp, err := p.do(http.MethodGet, first+"/data", nil); err == nil {
@@ -136,19 +147,24 @@ func TestPinHoldsForTheOtherProtocol(t *testing.T) {
 // TestManyLongPaths: an origin is not refused for the number or the length of its paths.
 func TestManyLongPaths(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	srv.Handle("/item/", srv.Paid(clienttest.Terms{Price: u(1), Deposit: u(10_000)}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	srv.Handle("/item/", srv.Paid(clienttest.Terms{Price: u(1), Deposit: u(10_000)},
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	p := newPayer(t, srv)
 	for i := range 300 {
 		p.get(fmt.Sprintf("/item/%s%d", strings.Repeat("x", 300), i))
 	}
 }
 
-// TestPinOfAnotherSpelling: an origin is pinned in its canonical spelling, whoever asks, and what has none is refused.
+// TestPinOfAnotherSpelling: an origin is pinned in its canonical spelling, whoever asks, and what
+// has none is refused.
 func TestPinOfAnotherSpelling(t *testing.T) {
 	s := store.NewMem()
 	policy := client.PinFirstUse(s)
 	offer := func(origin string, payee byte) error {
-		return policy(t.Context(), client.Proposal{Origin: origin, Offer: channel.Offer{Payee: common.Address{payee}}})
+		return policy(t.Context(), client.Proposal{
+			Origin: origin,
+			Offer:  channel.Offer{Payee: common.Address{payee}},
+		})
 	}
 	require.NoError(t, offer("https://PAY.example.", 1))
 	require.NoError(t, offer("https://pay.example:443", 1))

@@ -14,27 +14,32 @@ import (
 
 // Proposal is one decision of a [Policy]: an origin offers a route for payment on these terms.
 type Proposal struct {
-	// Origin is that of the request, as [ParseOrigin] returns it. Route is its method and path ("GET /data").
+	// Origin is that of the request, as [ParseOrigin] returns it. Route is its method and path
+	// ("GET /data").
 	Origin, Route string
-	// Offer is the decoded challenge. Terms are Offer.Terms(): what a consent to it covers, besides the price.
+	// Offer is the decoded challenge. Terms are Offer.Terms(): what a consent to it covers, besides
+	// the price.
 	Offer channel.Offer
 	Terms channel.Terms
-	// Funding reports that a channel is to be opened or topped up. The fee of that transaction is paid by the
-	// server if Offer.FeePayer is set, and otherwise by the payer in Offer.FeeToken (zero means Offer.Token).
+	// Funding reports that a channel is to be opened or topped up. The fee of that transaction is
+	// paid by the server if Offer.FeePayer is set, and otherwise by the payer in Offer.FeeToken
+	// (zero means Offer.Token).
 	Funding bool
 }
 
-// Policy decides with whom to deal. It returns nil to go on, or an error that says why not. The request then fails with an
-// [*Error] that wraps [ErrPolicy] and that error, and nothing is signed for it.
+// Policy decides with whom to deal. It returns nil to go on, or an error that says why not. The
+// request then fails with an [*Error] that wraps [ErrPolicy] and that error, and nothing is signed
+// for it.
 //
-// A policy is called for every challenge before it is answered, and again with Proposal.Funding set before a channel is
-// funded. It may be slow, must obey the context, and must be safe for concurrent use. How much may be spent is not its
-// concern: [channel.Limits] bound that.
+// A policy is called for every challenge before it is answered, and again with Proposal.Funding set
+// before a channel is funded. It may be slow, must obey the context, and must be safe for
+// concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
 type Policy func(ctx context.Context, p Proposal) error
 
-// AllowHosts returns a policy that deals with the listed hosts only. An entry is an origin ("https://api.example.com",
-// "http://localhost:8080") or a host with or without a port ("api.example.com", "api.example.com:8443"). A missing scheme
-// means https, a missing port that of the scheme. A host does not cover the names below it.
+// AllowHosts returns a policy that deals with the listed hosts only. An entry is an origin
+// ("https://api.example.com", "http://localhost:8080") or a host with or without a port
+// ("api.example.com", "api.example.com:8443"). A missing scheme means https, a missing port that of
+// the scheme. A host does not cover the names below it.
 //
 // If an entry cannot be read, the policy refuses everything with an error that names the entry.
 func AllowHosts(entries ...string) Policy {
@@ -50,9 +55,10 @@ func AllowHosts(entries ...string) Policy {
 	})
 }
 
-// DenyHosts returns a policy that deals with all hosts but the listed ones. Entries are written as for [AllowHosts], but
-// a host without a scheme is denied on both schemes, and without a port on every port. Prefer AllowHosts: a machine can
-// have many names, and only the listed ones are denied.
+// DenyHosts returns a policy that deals with all hosts but the listed ones. Entries are written as
+// for [AllowHosts], but a host without a scheme is denied on both schemes, and without a port on
+// every port. Prefer AllowHosts: a machine can have many names, and only the listed ones are
+// denied.
 //
 // If an entry cannot be read, the policy refuses everything with an error that names the entry.
 func DenyHosts(entries ...string) Policy {
@@ -70,15 +76,17 @@ func hosts(name string, entries []string) (list []origin.Entry, err error) {
 	for i, text := range entries {
 		e, bad := origin.ParseEntry(text)
 		if bad != nil {
-			err = errors.Join(err, fmt.Errorf("%s: entry %d: %w; nothing is paid until it is corrected: "+
-				"write a host (api.example.com) or an origin (https://api.example.com)", name, i+1, bad))
+			err = errors.Join(err, fmt.Errorf("%s: entry %d: %w; "+
+				"nothing is paid until it is corrected: write a host (api.example.com) "+
+				"or an origin (https://api.example.com)", name, i+1, bad))
 		}
 		list = append(list, e)
 	}
 	return list, err
 }
 
-// onHost returns a policy about the canonical origin of a proposal. Where broken is an error, it refuses with that.
+// onHost returns a policy about the canonical origin of a proposal. Where broken is an error, it
+// refuses with that.
 func onHost(broken error, decide func(canonical string) error) Policy {
 	return func(_ context.Context, p Proposal) error {
 		if broken != nil {
@@ -118,8 +126,8 @@ func DenyPayees(payees ...common.Address) Policy {
 	}
 }
 
-// AllowTokens returns a policy that pays in these tokens only: the price, and the fee of a transaction that funds a
-// channel, unless the server pays that fee.
+// AllowTokens returns a policy that pays in these tokens only: the price, and the fee of a
+// transaction that funds a channel, unless the server pays that fee.
 func AllowTokens(tokens ...common.Address) Policy {
 	tokens = slices.Clone(tokens)
 	return func(_ context.Context, p Proposal) error {
@@ -127,15 +135,16 @@ func AllowTokens(tokens ...common.Address) Policy {
 			return fmt.Errorf("token %s is not on the list", p.Offer.Token)
 		}
 		fee := p.Offer.FeeToken
-		if p.Funding && !p.Offer.FeePayer && fee != (common.Address{}) && !slices.Contains(tokens, fee) {
+		if p.Funding && !p.Offer.FeePayer && fee != (common.Address{}) && !slices.Contains(tokens,
+			fee) {
 			return fmt.Errorf("fee token %s is not on the list", fee)
 		}
 		return nil
 	}
 }
 
-// AllOf returns a policy that deals only if every one of the policies does, asked in their order until one refuses.
-// Without policies, or if one of them is nil, it refuses everything.
+// AllOf returns a policy that deals only if every one of the policies does, asked in their order
+// until one refuses. Without policies, or if one of them is nil, it refuses everything.
 func AllOf(policies ...Policy) Policy {
 	policies = slices.Clone(policies)
 	return func(ctx context.Context, p Proposal) error {
@@ -143,7 +152,8 @@ func AllOf(policies ...Policy) Policy {
 			return errors.New("AllOf has no policies: nothing is paid")
 		}
 		if i := slices.IndexFunc(policies, func(p Policy) bool { return p == nil }); i >= 0 {
-			return fmt.Errorf("AllOf: policy %d is nil: nothing is paid; write PinFirstUse for the default policy", i+1)
+			return fmt.Errorf("AllOf: policy %d is nil: nothing is paid; "+
+				"write PinFirstUse for the default policy", i+1)
 		}
 		for _, one := range policies {
 			if err := one(ctx, p); err != nil {

@@ -28,27 +28,48 @@ func TestPolicies(t *testing.T) {
 		ok     bool
 		says   string
 	}{
-		"host":                 {client.AllowHosts(srv.URL), true, ""},
-		"host with a path":     {client.AllowHosts("https://x.example", srv.URL+"/any"), true, ""},
-		"another host":         {client.AllowHosts("https://x.example"), false, "not on the list"},
-		"another port":         {client.AllowHosts("http://127.0.0.1"), false, "not on the list"},
-		"another scheme":       {client.AllowHosts(strings.Replace(srv.URL, "http:", "https:", 1)), false, "not on the list"},
-		"no host":              {client.AllowHosts(), false, "not on the list"},
-		"a host":               {client.AllowHosts("127.0.0.1"), false, "not on the list"}, // https on 443
-		"payee":                {client.AllowPayees(other, srv.Payee), true, ""},
-		"another payee":        {client.AllowPayees(other), false, "payee"},
-		"no payee":             {client.AllowPayees(), false, "payee"},
-		"token":                {client.AllowTokens(srv.Token), true, ""},
-		"another token":        {client.AllowTokens(other), false, "token"},
-		"all":                  {client.AllOf(client.AllowHosts(srv.URL), client.AllowPayees(srv.Payee), client.AllowTokens(srv.Token), client.PinFirstUse(nil)), true, ""},
-		"one of all":           {client.AllOf(client.AllowHosts(srv.URL), refuse, client.AllowTokens(srv.Token)), false, "not today"},
-		"all of none":          {client.AllOf(), false, "AllOf has no policies"},
-		"nil among all":        {client.AllOf(client.AllowHosts(srv.URL), nil), false, "AllOf: policy 2 is nil"},
-		"unreadable allowed":   {client.AllowHosts(srv.URL, "*.example"), false, `AllowHosts: entry 2: "*.example" is not a host`},
-		"unreadable denied":    {client.DenyHosts("a.example", "*.example"), false, `DenyHosts: entry 2: "*.example" is not a host`},
-		"empty denied":         {client.DenyHosts(""), false, `DenyHosts: entry 1: "" is not a host`},
-		"host denied":          {client.DenyHosts("127.0.0.1"), false, "is denied"},
-		"another host denied":  {client.DenyHosts("127.0.0.2", "localhost", "https://127.0.0.1", "127.0.0.1:1"), true, ""},
+		"host":             {client.AllowHosts(srv.URL), true, ""},
+		"host with a path": {client.AllowHosts("https://x.example", srv.URL+"/any"), true, ""},
+		"another host":     {client.AllowHosts("https://x.example"), false, "not on the list"},
+		"another port":     {client.AllowHosts("http://127.0.0.1"), false, "not on the list"},
+		"another scheme": {
+			client.AllowHosts(strings.Replace(srv.URL, "http:", "https:", 1)),
+			false, "not on the list",
+		},
+		"no host":       {client.AllowHosts(), false, "not on the list"},
+		"a host":        {client.AllowHosts("127.0.0.1"), false, "not on the list"}, // https on 443
+		"payee":         {client.AllowPayees(other, srv.Payee), true, ""},
+		"another payee": {client.AllowPayees(other), false, "payee"},
+		"no payee":      {client.AllowPayees(), false, "payee"},
+		"token":         {client.AllowTokens(srv.Token), true, ""},
+		"another token": {client.AllowTokens(other), false, "token"},
+		"all": {
+			client.AllOf(client.AllowHosts(srv.URL),
+				client.AllowPayees(srv.Payee), client.AllowTokens(srv.Token), client.PinFirstUse(nil)),
+			true, "",
+		},
+		"one of all": {client.AllOf(client.AllowHosts(srv.URL), refuse,
+			client.AllowTokens(srv.Token)), false, "not today"},
+		"all of none": {client.AllOf(), false, "AllOf has no policies"},
+		"nil among all": {
+			client.AllOf(client.AllowHosts(srv.URL), nil), false,
+			"AllOf: policy 2 is nil",
+		},
+		"unreadable allowed": {
+			client.AllowHosts(srv.URL, "*.example"), false,
+			`AllowHosts: entry 2: "*.example" is not a host`,
+		},
+		"unreadable denied": {
+			client.DenyHosts("a.example", "*.example"), false,
+			`DenyHosts: entry 2: "*.example" is not a host`,
+		},
+		"empty denied": {
+			client.DenyHosts(""), false,
+			`DenyHosts: entry 1: "" is not a host`,
+		},
+		"host denied": {client.DenyHosts("127.0.0.1"), false, "is denied"},
+		"another host denied": {client.DenyHosts("127.0.0.2", "localhost", "https://127.0.0.1",
+			"127.0.0.1:1"), true, ""},
 		"nobody denied":        {client.DenyHosts(), true, ""},
 		"an own one":           {refuse, false, "not today"},
 		"the default":          {nil, true, ""},
@@ -73,27 +94,37 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestDenyHostsTakesBareHosts: a host is denied on both schemes and all ports, and the names below it are not.
+// TestDenyHostsTakesBareHosts: a host is denied on both schemes and all ports, and the names below
+// it are not.
 func TestDenyHostsTakesBareHosts(t *testing.T) {
 	deny := client.DenyHosts("evil.example.com", "bad.example:8443", "2001:db8::1")
 	for origin, denied := range map[string]bool{
-		"https://evil.example.com:443": true, "http://evil.example.com:80": true, "https://evil.example.com:8443": true, "https://EVIL.example.com.": true,
-		"https://a.evil.example.com:443": false, "https://example.com:443": false, "https://notevil.example.com:443": false,
-		"https://bad.example:8443": true, "http://bad.example:8443": true, "https://bad.example:443": false,
-		"https://[2001:db8::1]:443": true, "https://[2001:db8:0:0::1]:8443": true, "https://[2001:db8::2]:443": false,
-		"evil.example.com": true, "": true, "https://*": true, // no origins: nothing to deal with
+		"https://evil.example.com:443": true, "http://evil.example.com:80": true,
+		"https://evil.example.com:8443": true, "https://EVIL.example.com.": true,
+		"https://a.evil.example.com:443": false, "https://example.com:443": false,
+		"https://notevil.example.com:443": false,
+		"https://bad.example:8443":        true, "http://bad.example:8443": true,
+		"https://bad.example:443":   false,
+		"https://[2001:db8::1]:443": true, "https://[2001:db8:0:0::1]:8443": true,
+		"https://[2001:db8::2]:443": false,
+		"evil.example.com":          true, "": true, "https://*": true, // no origins: nothing to deal with
 	} {
 		assert.Equal(t, denied, deny(t.Context(), client.Proposal{Origin: origin}) != nil, origin)
 	}
 }
 
-// TestAllowHostsTakesBareHosts: a host is allowed over https only, and on port 443 unless it names another.
+// TestAllowHostsTakesBareHosts: a host is allowed over https only, and on port 443 unless it names
+// another.
 func TestAllowHostsTakesBareHosts(t *testing.T) {
 	allow := client.AllowHosts("api.example.com", "b.example:8443", "http://localhost:8080")
 	for origin, allowed := range map[string]bool{
-		"https://api.example.com:443": true, "https://API.example.com.": true, "http://api.example.com:80": false, "https://api.example.com:8443": false, "http://api.example.com:443": false,
-		"https://b.example:8443": true, "http://b.example:8443": false, "https://b.example:443": false, "http://localhost:8080": true, "https://localhost:8080": false,
-		"api.example.com": false, "": false,
+		"https://api.example.com:443": true, "https://API.example.com.": true,
+		"http://api.example.com:80": false, "https://api.example.com:8443": false,
+		"http://api.example.com:443": false,
+		"https://b.example:8443":     true, "http://b.example:8443": false,
+		"https://b.example:443": false, "http://localhost:8080": true,
+		"https://localhost:8080": false,
+		"api.example.com":        false, "": false,
 	} {
 		assert.Equal(t, allowed, allow(t.Context(), client.Proposal{Origin: origin}) == nil, origin)
 	}
@@ -103,9 +134,15 @@ func TestAllowHostsTakesBareHosts(t *testing.T) {
 func TestListsAreTheirOwn(t *testing.T) {
 	a, b := common.HexToAddress("0xaa"), common.HexToAddress("0xbb")
 	list := []common.Address{a}
-	for name, policy := range map[string]client.Policy{"payees": client.AllowPayees(list...), "tokens": client.AllowTokens(list...)} {
+	for name, policy := range map[string]client.Policy{
+		"payees": client.AllowPayees(list...),
+		"tokens": client.AllowTokens(list...),
+	} {
 		list[0] = b
-		assert.Error(t, policy(t.Context(), client.Proposal{Offer: channel.Offer{Payee: b, Token: b}}), name)
+		assert.Error(t, policy(t.Context(), client.Proposal{Offer: channel.Offer{
+			Payee: b,
+			Token: b,
+		}}), name)
 		list[0] = a
 	}
 	deny := client.DenyPayees(list...)
@@ -117,7 +154,8 @@ func TestListsAreTheirOwn(t *testing.T) {
 	assert.Error(t, all(t.Context(), client.Proposal{Offer: channel.Offer{Payee: b}}))
 }
 
-// TestAllowTokensBindsTheFee of a funding transaction, which the payer pays in the token that the offer names.
+// TestAllowTokensBindsTheFee of a funding transaction, which the payer pays in the token that the
+// offer names.
 func TestAllowTokensBindsTheFee(t *testing.T) {
 	listed, other := common.HexToAddress("0xaa"), common.HexToAddress("0xbb")
 	policy := client.AllowTokens(listed)
@@ -126,29 +164,38 @@ func TestAllowTokensBindsTheFee(t *testing.T) {
 		funding bool
 		allowed bool
 	}{
-		"no fee token":             {channel.Offer{Token: listed}, true, true},
-		"the same":                 {channel.Offer{Token: listed, FeeToken: listed}, true, true},
-		"another":                  {channel.Offer{Token: listed, FeeToken: other}, true, false},
-		"another, nothing funded":  {channel.Offer{Token: listed, FeeToken: other}, false, true},
-		"another, the server pays": {channel.Offer{Token: listed, FeeToken: other, FeePayer: true}, true, true},
-		"token not listed":         {channel.Offer{Token: other, FeeToken: listed, FeePayer: true}, false, false},
+		"no fee token":            {channel.Offer{Token: listed}, true, true},
+		"the same":                {channel.Offer{Token: listed, FeeToken: listed}, true, true},
+		"another":                 {channel.Offer{Token: listed, FeeToken: other}, true, false},
+		"another, nothing funded": {channel.Offer{Token: listed, FeeToken: other}, false, true},
+		"another, the server pays": {
+			channel.Offer{Token: listed, FeeToken: other, FeePayer: true},
+			true, true,
+		},
+		"token not listed": {
+			channel.Offer{Token: other, FeeToken: listed, FeePayer: true},
+			false, false,
+		},
 	} {
 		err := policy(t.Context(), client.Proposal{Offer: c.offer, Funding: c.funding})
 		assert.Equal(t, c.allowed, err == nil, name)
 	}
 }
 
-// TestFeeTokenIsAllowedBeforeFunding: an opening and a top-up whose fee is paid in a token that is not on the list are
-// refused before anything is signed; a channel that needs neither is used.
+// TestFeeTokenIsAllowedBeforeFunding: an opening and a top-up whose fee is paid in a token that is
+// not on the list are refused before anything is signed; a channel that needs neither is used.
 func TestFeeTokenIsAllowedBeforeFunding(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	other := common.HexToAddress("0x20c0000000000000000000000000000000000bad")
 	srv.Handle("/plain", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(150)}, ok))
-	srv.Handle("/fee", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(150), FeeToken: other}, ok))
-	srv.Handle("/small", srv.Paid(clienttest.Terms{Price: u(10), Deposit: u(150), FeeToken: other}, ok))
+	srv.Handle("/fee", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(150), FeeToken: other},
+		ok))
+	srv.Handle("/small", srv.Paid(clienttest.Terms{Price: u(10), Deposit: u(150), FeeToken: other},
+		ok))
 	var n pen
-	p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Policy = client.AllowTokens(srv.Token) })
+	p := newPayer(t, srv, n.counted,
+		func(c *client.Config) { c.Policy = client.AllowTokens(srv.Token) })
 	e := p.refused(p.do(http.MethodGet, "/fee", nil))
 	require.ErrorIs(t, e, client.ErrPolicy)
 	assert.ErrorContains(t, e, "fee token "+other.Hex())
@@ -163,7 +210,8 @@ func TestFeeTokenIsAllowedBeforeFunding(t *testing.T) {
 	assert.Equal(t, u(110), p.agree().Signed)
 }
 
-// TestPolicyIsAskedAboutEveryChallenge, with what it needs to decide, and not for a price that no limit allows.
+// TestPolicyIsAskedAboutEveryChallenge, with what it needs to decide, and not for a price that no
+// limit allows.
 func TestPolicyIsAskedAboutEveryChallenge(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	var asked []client.Proposal

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// agree refuses what contradicts itself: a limit that can never be reached because another is lower, and lists that say two
-// things of one.
+// agree reports contradictions: a limit that can never be reached because another one is lower, and
+// an entry that is both allowed and denied.
 func (d *decoder) agree() {
 	f := d.file
 	d.reachable("limits", keys, f.Limits, f.Limits)
@@ -22,7 +22,8 @@ func (d *decoder) agree() {
 	for _, k := range keys {
 		own, base := *k.field(&f.Raise), *k.field(&f.Limits)
 		if !own.IsZero() && !base.Less(own) {
-			d.fail(d.written["raise."+k.String()], "more, or no such line", "raise.%s is %s and raises nothing: limits.%s is %s",
+			d.fail(d.written["raise."+k.String()], "more, or no such line",
+				"raise.%s is %s and raises nothing: limits.%s is %s",
 				k, FormatAmount(own), k, FormatAmount(base))
 		}
 	}
@@ -32,7 +33,8 @@ func (d *decoder) agree() {
 		if covered(f.Hosts.Deny, o) {
 			d.fail(at, "one of the two", "%s has limits, and [hosts] deny has it", o)
 		} else if f.Hosts.Allow != nil && !slices.Contains(f.Hosts.Allow, o) {
-			d.fail(at, "it on that list, or no such table", "%s has limits, and [hosts] allow does not have it", o)
+			d.fail(at, "it on that list, or no such table",
+				"%s has limits, and [hosts] allow does not have it", o)
 		}
 		if own != (channel.Limits{}) {
 			if f.Origins == nil {
@@ -45,17 +47,18 @@ func (d *decoder) agree() {
 	both(d, "payees", f.Payees, slices.Contains[[]common.Address])
 }
 
-// merged are limits with what is set of own in their place.
+// merged returns base with the limits that own sets in place of its own.
 func merged(base, own channel.Limits) channel.Limits {
 	out, _ := rule.Of(base).Override(own, own) // own allows own
 	return out.Limits
 }
 
-// at is where a table has its first key.
+// at returns the place of the first key of a table.
 func (d *decoder) at(table string) place {
 	first := place{1, 1}
 	for name, p := range d.written {
-		if len(name) > len(table) && name[:len(table)+1] == table+"." && (first == place{1, 1} || p.line < first.line) {
+		if len(name) > len(table) && name[:len(table)+1] == table+"." && (first == place{1, 1} ||
+			p.line < first.line) {
 			first = p
 		}
 	}
@@ -74,13 +77,14 @@ func covered(entries []string, canonical string) bool {
 func both[T any](d *decoder, table string, l List[T], on func(list []T, one T) bool) {
 	for _, one := range l.Allow {
 		if on(l.Deny, one) {
-			d.fail(d.written[table+".deny"], "it in one of the two lists", "[%s] allows and denies %v", table, one)
+			d.fail(d.written[table+".deny"], "it in one of the two lists",
+				"[%s] allows and denies %v", table, one)
 		}
 	}
 }
 
-// reachable refuses the limits of own, written in a table with these keys, that others of the same limits never let be
-// reached. Limits are own's and, where those say nothing, what counts instead.
+// reachable reports the limits of own, written in a table with these keys, that can never be
+// reached because another limit is lower. l has all limits that apply there.
 func (d *decoder) reachable(table string, of []key, l, own channel.Limits) {
 	for _, k := range of {
 		amount := *k.field(&own)
@@ -95,13 +99,15 @@ func (d *decoder) reachable(table string, of []key, l, own channel.Limits) {
 			if table != "limits" && table != "raise" {
 				full = table + "." + k.name
 			}
-			d.fail(d.written[full], "at most that, or more of the other", "%s is %s and can never be reached: %s", full, FormatAmount(amount), bound)
+			d.fail(d.written[full], "at most that, or more of the other",
+				"%s is %s and can never be reached: %s", full, FormatAmount(amount), bound)
 			break
 		}
 	}
 }
 
-// bound is a limit that another one cannot pass. set is the one that says so, where it is not set itself.
+// bound is a limit that another limit cannot exceed. If it is not set itself, set is the limit that
+// applies in its place.
 type bound struct {
 	name, set string
 	allowed   voucher.Amount
@@ -114,7 +120,7 @@ func (b bound) String() string {
 	return fmt.Sprintf("%s is not set and so %s, as %s", b.name, FormatAmount(b.allowed), b.set)
 }
 
-// bounds are the limits that a limit cannot pass.
+// bounds returns the limits that a limit cannot exceed.
 func bounds(l channel.Limits, limit string) (out []bound) {
 	add := func(name string) {
 		at := name
@@ -134,14 +140,17 @@ func bounds(l channel.Limits, limit string) (out []bound) {
 }
 
 var (
-	// within are the limits that cannot be passed, by limit.
+	// within has the limits that a limit cannot exceed, by limit.
 	within = map[string][]string{
-		"Price": {"Deposit"}, "Fund": {"Deposit"}, "Stream": {"Deposit"}, "Ahead": {"Deposit"}, "Deposit": {"Total"}, "Step": {"Stream"},
+		"Price": {"Deposit"}, "Fund": {"Deposit"}, "Stream": {"Deposit"}, "Ahead": {"Deposit"},
+		"Deposit": {"Total"}, "Step": {"Stream"},
 		"All.Hour": {"All.Day"}, "All.Day": {"All.Month"},
-		"Origin.Hour": {"Origin.Day", "All.Hour"}, "Origin.Day": {"Origin.Month", "All.Day"}, "Origin.Month": {"All.Month"},
-		"Payee.Hour": {"Payee.Day", "All.Hour"}, "Payee.Day": {"Payee.Month", "All.Day"}, "Payee.Month": {"All.Month"},
+		"Origin.Hour": {"Origin.Day", "All.Hour"}, "Origin.Day": {"Origin.Month", "All.Day"},
+		"Origin.Month": {"All.Month"},
+		"Payee.Hour":   {"Payee.Day", "All.Hour"}, "Payee.Day": {"Payee.Month", "All.Day"},
+		"Payee.Month": {"All.Month"},
 	}
-	// instead is the limit that counts where one is not set.
+	// instead has the limit that applies if one is not set.
 	instead = map[string]string{
 		"Total": "Deposit", "All.Hour": "All.Day", "All.Day": "All.Month", "All.Month": "Total",
 		"Origin.Hour": "Origin.Day", "Origin.Day": "Origin.Month", "Origin.Month": "All.Month",

@@ -7,14 +7,15 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// decimals are those of TIP-20 stablecoins. Base units are for tokens with others.
+// decimals is how many decimals TIP-20 stablecoins have. For other tokens, write base units.
 const decimals = 6
 
-// AmountSyntax says how an amount is written, for messages.
+// AmountSyntax describes how an amount is written. It is for messages.
 const AmountSyntax = "tokens (0.25) or base units (250000u)"
 
-// ParseAmount reads an amount as a person writes it: tokens of 6 decimals ("0.25") or base units ("250000u"), as
-// [voucher.ParseTokens]. The error, [voucher.ErrAmountSyntax], says in one line what is wrong with the text.
+// ParseAmount parses an amount as a person writes it: tokens of 6 decimals ("0.25") or base units
+// ("250000u"), like [voucher.ParseTokens]. The error is a [voucher.ErrAmountSyntax] that describes
+// the mistake in one line.
 func ParseAmount(text string) (voucher.Amount, error) {
 	a, err := voucher.ParseTokens(text, decimals)
 	if err == nil {
@@ -23,8 +24,6 @@ func ParseAmount(text string) (voucher.Amount, error) {
 	_, fraction, _ := strings.Cut(text, ".")
 	problem := "is not an amount"
 	switch {
-	case text == "":
-		problem = "is no amount"
 	case strings.HasPrefix(text, "-"):
 		problem = "is negative"
 	case len(fraction) > decimals && strings.Trim(fraction, "0123456789") == "":
@@ -35,10 +34,10 @@ func ParseAmount(text string) (voucher.Amount, error) {
 	return a, &amountError{shown(text) + " " + problem}
 }
 
-// FormatAmount writes an amount in tokens, as [ParseAmount] reads it.
+// FormatAmount formats an amount in tokens. [ParseAmount] reads it back.
 func FormatAmount(a voucher.Amount) string { return a.FormatTokens(decimals) }
 
-// amountError is an ErrAmountSyntax in words of its own.
+// amountError is a voucher.ErrAmountSyntax with its own text.
 type amountError struct{ text string }
 
 func (e *amountError) Error() string { return e.text }

@@ -27,7 +27,9 @@ type pen struct {
 	signed int
 }
 
-func (p *pen) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (p *pen) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte,
+	error,
+) {
 	p.signed++
 	return p.KeySigner.SignVoucher(ctx, d, v)
 }
@@ -42,7 +44,7 @@ func (p *pen) SignProof(ctx context.Context, proof voucher.Proof) ([]byte, error
 	return p.KeySigner.SignProof(ctx, proof)
 }
 
-// owner is somebody with a key, a store and a server to pay.
+// owner has a key, a store and a server to pay.
 type owner struct {
 	t     *testing.T
 	srv   *clienttest.Server
@@ -62,7 +64,8 @@ func newOwner(t *testing.T) *owner {
 	return &owner{t, srv, &pen{KeySigner: key}, chain, store.NewMem()}
 }
 
-// session is one under a policy; change is made to the config before the policy is applied.
+// session returns a session under a policy. The changes are made to the config before the policy is
+// applied.
 func (o *owner) session(policy string, change ...func(*client.Config)) *client.Session {
 	o.t.Helper()
 	f, err := policyfile.Parse("policy.toml", []byte(policy))
@@ -97,24 +100,42 @@ func (o *owner) get(s *client.Session, ctx context.Context, path string) error {
 
 const enough = "limits.price = '0.001'\nlimits.deposit = '0.1'\nlimits.stream = '0.01'\n"
 
-// TestApply: what the file says is what the session is held to.
-func TestApply(t *testing.T) {
+func TestSessionObeysTheFile(t *testing.T) {
 	o := newOwner(t)
 	other := "0x00000000000000000000000000000000000000aa"
 	for _, one := range []struct{ name, policy, says string }{
 		{"nothing", "", "limit Price: wanted 100 base units, allowed 0"},
 		{"enough", enough, ""},
-		{"a low price", "limits = { price = '99u', deposit = '1' }", "limit Price: wanted 100 base units, allowed 99"},
-		{"more for the origin", "limits = { price = '99u', deposit = '1' }\n[origin.'" + o.srv.URL + "']\nprice = '100u'", ""},
-		{"less for the origin", enough + "[origin.'" + o.srv.URL + "']\nprice = '99u'", "limit Price: wanted 100"},
-		{"more for another", "limits = { price = '99u', deposit = '1' }\n[origin.'http://other.example']\nprice = '100u'", "limit Price: wanted 100"},
-		{"a small hour", "limits = { price = '0.001', deposit = '0.1', hour = '99u' }", "limit All.Hour"},
+		{
+			"a low price", "limits = { price = '99u', deposit = '1' }",
+			"limit Price: wanted 100 base units, allowed 99",
+		},
+		{"more for the origin", "limits = { price = '99u', deposit = '1' }\n[origin.'" + o.srv.URL +
+			"']\nprice = '100u'", ""},
+		{
+			"less for the origin", enough + "[origin.'" + o.srv.URL + "']\nprice = '99u'",
+			"limit Price: wanted 100",
+		},
+		{
+			"more for another",
+			"limits = { price = '99u', deposit = '1' }\n[origin.'http://other.example']\nprice = '100u'", "limit Price: wanted 100",
+		},
+		{
+			"a small hour", "limits = { price = '0.001', deposit = '0.1', hour = '99u' }",
+			"limit All.Hour",
+		},
 		{"a small day of the origin", enough + "limits.origin.day = '99u'", "limit Origin.Day"},
 		{"a small month of the payee", enough + "limits.payee.month = '99u'", "limit Payee.Month"},
 		{"on the list", enough + "hosts.allow = ['" + o.srv.URL + "']", ""},
-		{"not on the list", enough + "hosts.allow = ['https://other.example']", "is not on the list"},
+		{
+			"not on the list", enough + "hosts.allow = ['https://other.example']",
+			"is not on the list",
+		},
 		{"denied", enough + "hosts.deny = ['" + o.srv.URL + "']", "is denied"},
-		{"another denied", enough + "hosts.deny = ['https://other.example']\npayees.deny = ['" + other + "']", ""},
+		{"host denied", enough + "hosts.deny = ['127.0.0.1.']", "is denied"},
+		{"host allowed over https", enough + "hosts.allow = ['127.0.0.1']", "is not on the list"},
+		{"another denied", enough + "hosts.deny = ['https://other.example']\npayees.deny = ['" +
+			other + "']", ""},
 		{"payee", enough + "payees.allow = ['" + o.srv.Payee.Hex() + "']", ""},
 		{"another payee", enough + "payees.allow = ['" + other + "']", "is not on the list"},
 		{"payee denied", enough + "payees.deny = ['" + o.srv.Payee.Hex() + "']", "is denied"},
@@ -134,8 +155,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestPins: terms are pinned where the file says nothing, after the lists were asked.
-func TestPins(t *testing.T) {
+// TestTermsArePinnedAfterTheLists, unless the file sets pin = false.
+func TestTermsArePinnedAfterTheLists(t *testing.T) {
 	o := newOwner(t)
 	pins := func() (n int) {
 		for _, err := range client.Pins(t.Context(), o.store) {
@@ -144,11 +165,19 @@ func TestPins(t *testing.T) {
 		}
 		return n
 	}
-	require.Error(t, o.get(o.session(enough+"hosts.deny = ['"+o.srv.URL+"']"), t.Context(), "/data"))
+	require.Error(t, o.get(o.session(enough+"hosts.deny = ['"+o.srv.URL+"']"), t.Context(),
+		"/data"))
 	assert.Zero(t, pins(), "who is denied is not pinned")
 	no := errors.New("not today")
-	own := func(c *client.Config) { c.Policy = func(context.Context, client.Proposal) error { return no } }
-	assert.ErrorIs(t, o.get(o.session(enough, own), t.Context(), "/data"), no, "the program's own policy is asked, too")
+	own := func(c *client.Config) {
+		c.Policy = func(context.Context,
+			client.Proposal,
+		) error {
+			return no
+		}
+	}
+	assert.ErrorIs(t, o.get(o.session(enough, own), t.Context(), "/data"), no,
+		"the program's own policy is asked, too")
 	assert.Zero(t, pins())
 	require.NoError(t, o.get(o.session("pin = false\n"+enough), t.Context(), "/data"))
 	assert.Zero(t, pins())
@@ -156,35 +185,39 @@ func TestPins(t *testing.T) {
 	assert.Equal(t, 1, pins())
 }
 
-// TestRaise: a caller lowers what the file says, and raises it as far as the file says.
-func TestRaise(t *testing.T) {
+// TestCallerRaisesAsFarAsTheFileAllows, and lowers limits freely.
+func TestCallerRaisesAsFarAsTheFileAllows(t *testing.T) {
 	o := newOwner(t)
 	with := func(price uint64) context.Context {
 		return client.WithLimits(t.Context(), channel.Limits{Price: voucher.Units(price)})
 	}
 	low := "limits = { price = '50u', deposit = '0.1' }\n"
 	assert.ErrorIs(t, o.get(o.session(low), with(100), "/data"), channel.ErrLimit)
-	assert.ErrorIs(t, o.get(o.session(low+"raise.price = '99u'"), with(100), "/data"), channel.ErrLimit)
+	assert.ErrorIs(t, o.get(o.session(low+"raise.price = '99u'"), with(100), "/data"),
+		channel.ErrLimit)
 	assert.Zero(t, o.key.signed)
 	assert.NoError(t, o.get(o.session(low+"raise.price = '100u'"), with(100), "/data"))
 	assert.ErrorIs(t, o.get(o.session(enough), with(99), "/data"), channel.ErrLimit)
 }
 
-// TestReadOnly: a session of a read-only policy signs nothing, whatever is asked of it, though channels, money and limits
-// are there.
-func TestReadOnly(t *testing.T) {
+// TestReadOnlySignsNothing, whatever is requested, although there are channels, money and limits.
+func TestReadOnlySignsNothing(t *testing.T) {
 	o := newOwner(t)
 	require.NoError(t, o.get(o.session(enough), t.Context(), "/data"))
 	id := o.srv.Accounts()[0].ChannelID
 	o.key.signed = 0
 
 	s := o.session("mode = 'read-only'\nbootstrap = true\npin = false\n" + enough)
-	for _, path := range []string{"/data", "/boot", "/sponsored", "/stream/5/10", "/data?price=200"} {
+	for _, path := range []string{
+		"/data", "/boot", "/sponsored", "/stream/5/10",
+		"/data?price=200",
+	} {
 		err := o.get(s, t.Context(), path)
 		assert.ErrorIs(t, err, policyfile.ErrReadOnly, path)
 		assert.ErrorIs(t, err, client.ErrPolicy, path)
 	}
-	assert.ErrorIs(t, o.get(s, t.Context(), "/data?price=2000"), channel.ErrLimit, "a limit refuses first")
+	assert.ErrorIs(t, o.get(s, t.Context(), "/data?price=2000"), channel.ErrLimit,
+		"a limit refuses first")
 	assert.NoError(t, o.get(s, t.Context(), "/free"))
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.srv.URL+"/data", nil)
@@ -195,11 +228,13 @@ func TestReadOnly(t *testing.T) {
 
 	assert.ErrorIs(t, s.Channels().RequestClose(t.Context(), id), policyfile.ErrReadOnly)
 	assert.Error(t, s.Channels().Withdraw(t.Context(), id))
-	require.NoError(t, s.Channels().Close(t.Context(), id), "the voucher for it is there since it was paid")
+	require.NoError(t, s.Channels().Close(t.Context(), id),
+		"the voucher for it is there since it was paid")
 	assert.Zero(t, o.key.signed)
 
 	empty := store.NewMem() // nothing is known: no proof is signed, no channel opened
-	s = o.session("mode = 'read-only'\nbootstrap = true\n"+enough, func(c *client.Config) { c.Store = empty })
+	s = o.session("mode = 'read-only'\nbootstrap = true\n"+enough,
+		func(c *client.Config) { c.Store = empty })
 	assert.ErrorIs(t, o.get(s, t.Context(), "/boot"), policyfile.ErrReadOnly)
 	assert.Zero(t, o.key.signed)
 	for range empty.List(t.Context(), "") {

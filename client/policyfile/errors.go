@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// Error is one thing that is wrong with a policy file.
+// Error is one mistake in a policy file.
 type Error struct {
-	// Name is that of the file.
+	// Name is the name of the file.
 	Name string
-	// Line and Column are where it is, from 1 on, columns in bytes.
+	// Line and Column are the place of the mistake. They count from 1, and columns count bytes.
 	Line, Column int
-	// Problem says what is wrong, Expected what should be there instead.
+	// Problem describes the mistake, Expected what should be written instead.
 	Problem, Expected string
 }
 
-// Error is name:line:column: what is wrong; expected what.
+// Error returns the mistake as "name:line:column: problem; expected something".
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s; expected %s", e.Name, e.Line, e.Column, e.Problem, e.Expected)
 }
 
-// mostErrors is how many errors of one file are told.
-const mostErrors = 20
+// maxErrors is how many mistakes of one file are reported.
+const maxErrors = 20
 
-// together is all that is wrong with a file, from its top to its bottom, or nil.
+// together joins the mistakes of a file from top to bottom. It returns nil if there are none.
 func together(name string, all []*Error) error {
 	slices.SortStableFunc(all, func(a, b *Error) int {
 		if a.Line != b.Line {
@@ -34,14 +34,15 @@ func together(name string, all []*Error) error {
 		return a.Column - b.Column
 	})
 	var errs []error
-	for _, e := range all[:min(len(all), mostErrors)] {
+	for _, e := range all[:min(len(all), maxErrors)] {
 		e.Name = name
 		errs = append(errs, e)
 	}
 	return errors.Join(errs...)
 }
 
-// oneOf is a list of names for people, the one nearest to what was written first.
+// oneOf returns a list of names for a message. The name that is most like the written one is
+// suggested first.
 func oneOf(written string, known []string) string {
 	best, least := "", max(2, len(written)/3)+1
 	for _, k := range known {
@@ -59,7 +60,8 @@ func oneOf(written string, known []string) string {
 	return list
 }
 
-// distance is by how many letters, added, left out or changed, two names differ; too much where that is more than most.
+// distance returns how many letters have to be added, removed or changed to get from one name to
+// the other. A distance above most is not exact.
 func distance(a, b string, most int) int {
 	if a, b := len(a), len(b); a > b+most || b > a+most {
 		return most + 1
@@ -83,7 +85,7 @@ func distance(a, b string, most int) int {
 	return row[len(b)]
 }
 
-// shown quotes what a file has, cut to what a person reads.
+// shown quotes a text of the file, cut to a length that a person reads.
 func shown(s string) string {
 	if len(s) > 64 {
 		s = s[:64] + "…"

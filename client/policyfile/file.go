@@ -1,5 +1,6 @@
-// Package policyfile reads what an owner allows a program to spend from a TOML file: limits, origins and payees, and whether
-// anything may be signed at all. The program, an agent for example, then pays within it and cannot pay outside.
+// Package policyfile reads from a TOML file what a program may spend: limits, hosts and payees, and
+// whether anything may be signed at all. The program, for example an agent, pays within the file's
+// limits and cannot pay outside of them.
 //
 //	policy, err := policyfile.Load("policy.toml")
 //	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: files}
@@ -8,30 +9,32 @@
 //
 // # The format
 //
-// Amounts are text: tokens of 6 decimals ("0.25") or base units ("250000u"). Origins are scheme://host or
-// scheme://host:port, addresses 0x and 40 hexadecimal digits, in mixed case with their checksum (EIP-55).
+// Amounts are text: tokens of 6 decimals ("0.25") or base units ("250000u"). An origin is written
+// as scheme://host or scheme://host:port, an address as 0x and 40 hexadecimal digits; in mixed
+// case, its checksum (EIP-55) must be right.
 //
 //	mode      = "pay"        # or "read-only": nothing is ever signed
-//	pin       = true         # an origin that changes its payee, token, chain or escrow is refused until that is accepted
-//	bootstrap = false        # ask servers with a zero-dollar proof for channels of ours
+//	pin       = true         # other terms of an origin are refused until they are accepted
+//	bootstrap = false        # send servers a zero-dollar proof to find existing channels
 //	escrow    = "0x…"        # trust this escrow instead of the chain's canonical one
 //
-//	[limits]                 # price, deposit, total, fund, stream, step, ahead, ask, hour, day, month
+//	[limits]                 # price, deposit, total, fund, stream, step, ahead, ask,
+//	                         # hour, day, month
 //	price   = "0.001"
 //	deposit = "1"
 //
-//	[limits.origin]          # hour, day, month of any one origin
-//	[limits.payee]           # hour, day, month of any one payee
-//	[raise]                  # how far client.WithLimits may raise; the same keys, and [raise.origin], [raise.payee]
-//	[origin."https://api.example.com"]   # for this origin instead of [limits]: the same keys but total
-//	[hosts]                  # allow, deny: lists of origins
+//	[limits.origin]          # hour, day, month for each origin
+//	[limits.payee]           # hour, day, month for each payee
+//	[raise]                  # how far client.WithLimits may raise limits: the same keys and tables
+//	[origin."https://api.example.com"]   # in place of [limits] for this origin: its keys but total
+//	[hosts]                  # allow, deny: lists of hosts and origins, see client.AllowHosts
 //	[payees]                 # allow, deny: lists of addresses
-//	[tokens]                 # allow: a list of addresses
+//	[tokens]                 # allow: a list of addresses, for prices and for fees
 //
-// What the limits mean is said at [channel.Limits]. What is not set pays nothing, as always.
+// [channel.Limits] describes the limits. A limit that is not set pays nothing.
 //
-// Everything that is not understood is an error with its line: unknown keys, amounts that cannot be, lists that are empty, limits
-// that contradict each other. A file is taken whole or not at all.
+// Whatever is not understood is an error with its line: an unknown key, a malformed amount, an
+// empty list, limits that contradict each other. A file with a mistake is not used at all.
 package policyfile
 
 import (
@@ -45,46 +48,50 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Mode says whether anything may be signed.
+// Mode decides whether anything may be signed.
 type Mode string
 
 // The modes.
 const (
-	Pay      Mode = "pay"       // within the limits
-	ReadOnly Mode = "read-only" // nothing is ever signed
+	Pay      Mode = "pay"       // sign and pay within the limits
+	ReadOnly Mode = "read-only" // sign nothing
 )
 
-// File is a policy as its owner wrote it. Make one with [Parse] or [Load]: the zero File has no mode and is read-only.
+// File is the content of a policy file. [Parse] and [Load] return one. The zero File is read-only.
 type File struct {
-	// Mode is [Pay] where the file says nothing.
+	// Mode is [Pay] if the file does not set it.
 	Mode Mode
-	// Pin adds [client.PinFirstUse] to the lists. True where the file says nothing.
+	// Pin adds [client.PinFirstUse] to the lists. It is true if the file does not set it.
 	Pin bool
-	// Bootstrap, Escrow, Limits, Raise and Origins are those of [client.Config]; origins have their port written.
+	// Bootstrap, Escrow, Limits, Raise and Origins are fields of [client.Config]. Origins are
+	// spelled as [client.ParseOrigin] returns them.
 	Bootstrap     bool
 	Escrow        common.Address
 	Limits, Raise channel.Limits
 	Origins       map[string]channel.Limits
-	// Hosts and Payees are with whom to deal, Tokens in what to pay. Nil lists nothing.
+	// Hosts, Payees and Tokens are lists of [client.AllowHosts], [client.DenyHosts] and their like.
+	// Nil is no list.
 	Hosts  List[string]
 	Payees List[common.Address]
 	Tokens []common.Address
 }
 
-// List is with whom to deal: with those of Allow only, where it is not nil, and never with those of Deny.
+// List has the entries to deal with and those to refuse. If Allow is nil, all are allowed that are
+// not denied.
 type List[T any] struct{ Allow, Deny []T }
 
-// ErrReadOnly is why a session of a read-only policy does not sign.
+// ErrReadOnly is returned in place of a signature under a read-only policy.
 var ErrReadOnly = errors.New("policyfile: the policy is read-only, nothing is signed")
 
-// Apply makes the policy the config's. Limits, Raise, Origins, Escrow and Bootstrap are replaced. A Policy that the
-// config has is asked after the file's lists and before pins; those are kept in Config.Store, so set it first. A program that
-// wants less than the file allows says so with [client.WithLimits].
+// Apply sets the policy in a config. It replaces Limits, Raise, Origins, Escrow and Bootstrap. If
+// the config has a Policy, it is asked after the file's lists and before pins. Pins are kept in
+// Config.Store, so set that first. To spend less than the file allows, use [client.WithLimits].
 //
-// A read-only policy also takes the keys away: Signer and Payer keep their addresses and refuse to sign with
-// [ErrReadOnly]. So nothing is signed at all: no payment, opening or top-up, no voucher of a stream, no proof, no withdrawal, and
-// no close but with a voucher that exists. Records, quotes and budgets can be read. A request that would have to be paid fails
-// with [client.ErrPolicy] and ErrReadOnly, or with the [channel.LimitError] of a limit that would refuse it anyway.
+// A read-only policy also replaces the keys: Signer and Payer keep their addresses and return
+// [ErrReadOnly] when they are to sign. So nothing is signed: no payment, opening or top-up, no
+// voucher of a stream, no proof and no withdrawal. A channel can only be closed with a voucher that
+// exists. Records, quotes and budgets can be read. A request that costs something fails with
+// [client.ErrPolicy] and ErrReadOnly, or with the [channel.LimitError] of a limit that refuses it.
 func (f *File) Apply(cfg *client.Config) {
 	cfg.Limits, cfg.Raise, cfg.Origins = f.Limits, f.Raise, f.Origins
 	cfg.Escrow, cfg.Bootstrap = f.Escrow, f.Bootstrap
@@ -99,7 +106,10 @@ func (f *File) Apply(cfg *client.Config) {
 		}
 		return
 	}
-	policies := []client.Policy{client.DenyHosts(f.Hosts.Deny...), client.DenyPayees(f.Payees.Deny...)}
+	policies := []client.Policy{
+		client.DenyHosts(f.Hosts.Deny...),
+		client.DenyPayees(f.Payees.Deny...),
+	}
 	if f.Hosts.Allow != nil {
 		policies = append(policies, client.AllowHosts(f.Hosts.Allow...))
 	}
@@ -113,12 +123,13 @@ func (f *File) Apply(cfg *client.Config) {
 		policies = append(policies, cfg.Policy)
 	}
 	if f.Pin {
-		policies = append(policies, client.PinFirstUse(cfg.Store)) // last: who is on no list is not pinned
+		// Last: an origin that a list refuses is not pinned.
+		policies = append(policies, client.PinFirstUse(cfg.Store))
 	}
 	cfg.Policy = client.AllOf(policies...)
 }
 
-// sealed is a key of which only the address is known. It is no [voucher.ProofSigner].
+// sealed is a key that has an address and does not sign. It is no [voucher.ProofSigner].
 type sealed struct{ address common.Address }
 
 var (

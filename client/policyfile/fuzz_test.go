@@ -14,16 +14,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/policyfile"
 )
 
-// FuzzParse: whatever a file has, it is refused with places that are in it, or taken; then printed and read again it is
-// the same policy.
+// FuzzParse: whatever a file has in it, it is refused with places that exist in the file, or read.
+// Then it can be printed and is read again as the same policy.
 func FuzzParse(f *testing.F) {
 	text, err := os.ReadFile(example)
 	require.NoError(f, err)
 	f.Add(text)
 	for _, seed := range []string{
-		"", "mode='read-only'\npin=false\nbootstrap=true\nescrow='0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'",
+		"",
+		"mode='read-only'\npin=false\nbootstrap=true\nescrow='0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'",
 		"limits = { price = \"0.250\", origin.hour = \"0.1\" }\r\n[[raise]]\n[origin.'http://[::1]:8080']\nday='1u'",
-		"[limits]\ndeposit='1'\nday='5'\n[hosts]\nallow=[[{}]]\n", "a.b.c.d.e={f={g={h=1}}}", "x=\"\"\"\\\n\"\"\"", "\"\\u00e9\"=1979-05-27T07:32:00Z",
+		"[limits]\ndeposit='1'\nday='5'\n[hosts]\nallow=[[{}]]\n", "a.b.c.d.e={f={g={h=1}}}",
+		"x=\"\"\"\\\n\"\"\"", "\"\\u00e9\"=1979-05-27T07:32:00Z",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -44,7 +46,8 @@ func FuzzParse(f *testing.F) {
 				require.LessOrEqual(t, e.Column, len(lines[e.Line-1])+1)
 				require.NotEmpty(t, e.Problem)
 				require.NotEmpty(t, e.Expected)
-				require.False(t, strings.ContainsAny(err.Error(), "\n\x00\x1b"), "one line, and nothing that moves a cursor: %q", err)
+				require.False(t, strings.ContainsAny(err.Error(), "\n\x00\x1b"),
+					"one line, and nothing that moves a cursor: %q", err)
 				require.Less(t, len(err.Error()), 2000)
 			}
 			return
@@ -57,8 +60,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestLongAndDeep: a file of the most that is read takes no memory worth speaking of, whatever its shape.
-func TestLongAndDeep(t *testing.T) {
+// TestLargeFilesTakeLittleMemory, whatever their shape.
+func TestLargeFilesTakeLittleMemory(t *testing.T) {
 	const n = policyfile.MaxSize
 	for _, text := range []string{
 		"x=" + strings.Repeat("[", n/2) + strings.Repeat("]", n/2-2),

@@ -8,18 +8,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// key is one amount of the limits as the file writes it.
+// key is one key of the file that sets an amount.
 type key struct {
-	// sub is the table below [limits] or [raise], empty for none.
+	// sub is the table below [limits] or [raise], or empty.
 	sub, name string
-	// limit is the field of [channel.Limits].
+	// limit is the name of the field of [channel.Limits].
 	limit string
-	field func(*channel.Limits) *voucher.Amount
-	// means and unset are comments for people.
+	field func(*limits) *amount
+	// means and unset are the comments that are printed if the key is set, and if it is not.
 	means, unset string
 }
 
-// String is the key below its section.
+// String returns the key below its section.
 func (k key) String() string {
 	if k.sub == "" {
 		return k.name
@@ -33,31 +33,73 @@ const (
 	aMonth = "may be authorized in any 30 days"
 )
 
-// keys are all amounts, in the order in which they are printed.
-var keys = slices.Concat([]key{
-	{"", "price", "Price", func(l *channel.Limits) *voucher.Amount { return &l.Price }, "the most that one request, or one piece of a stream, may cost", "nothing is paid"},
-	{"", "deposit", "Deposit", func(l *channel.Limits) *voucher.Amount { return &l.Deposit }, "the most that one channel may hold", "nothing is opened or signed"},
-	{"", "total", "Total", func(l *channel.Limits) *voucher.Amount { return &l.Total }, "the most that one session puts into channels", "as deposit"},
-	{"", "fund", "Fund", func(l *channel.Limits) *voucher.Amount { return &l.Fund }, "what an open or a top-up puts in", "what the server suggests, or the bare need"},
-	{"", "stream", "Stream", func(l *channel.Limits) *voucher.Amount { return &l.Stream }, "the most that one streamed answer may cost", "its first piece only"},
-	{"", "step", "Step", func(l *channel.Limits) *voucher.Amount { return &l.Step }, "the most that a stream may ask for at once", "the price of one piece"},
-	{"", "ahead", "Ahead", func(l *channel.Limits) *voucher.Amount { return &l.Ahead }, "signed ahead of what is owed; a dishonest payee can keep it", "nothing"},
-	{"", "ask", "Ask", func(l *channel.Limits) *voucher.Amount { return &l.Ask }, "above this price the owner is asked first", "never"},
-},
-	windows("", "All", func(l *channel.Limits) *channel.Windows { return &l.All }, "as total"),
-	windows("origin", "Origin", func(l *channel.Limits) *channel.Windows { return &l.Origin }, "as the month of all"),
-	windows("payee", "Payee", func(l *channel.Limits) *channel.Windows { return &l.Payee }, "as the month of all"),
+type (
+	limits = channel.Limits
+	amount = voucher.Amount
 )
 
-func windows(sub, scope string, of func(*channel.Limits) *channel.Windows, month string) []key {
+// keys has all amounts in the order in which they are printed.
+var keys = slices.Concat([]key{
+	{
+		"", "price", "Price", func(l *limits) *amount { return &l.Price },
+		"the most that one request, or one piece of a stream, may cost", "nothing is paid",
+	},
+	{
+		"", "deposit", "Deposit", func(l *limits) *amount { return &l.Deposit },
+		"the most that one channel may hold", "nothing is opened or signed",
+	},
+	{
+		"", "total", "Total", func(l *limits) *amount { return &l.Total },
+		"the most that one session puts into channels", "as deposit",
+	},
+	{
+		"", "fund", "Fund", func(l *limits) *amount { return &l.Fund },
+		"what an open or a top-up puts in", "what the server suggests, or the bare need",
+	},
+	{
+		"", "stream", "Stream", func(l *limits) *amount { return &l.Stream },
+		"the most that one streamed answer may cost", "its first piece only",
+	},
+	{
+		"", "step", "Step", func(l *limits) *amount { return &l.Step },
+		"the most that a stream may request at once", "the price of one piece",
+	},
+	{
+		"", "ahead", "Ahead", func(l *limits) *amount { return &l.Ahead },
+		"signed ahead of what is owed; a dishonest payee can keep it", "nothing",
+	},
+	{
+		"", "ask", "Ask", func(l *limits) *amount { return &l.Ask },
+		"above this price the owner is asked first", "never",
+	},
+},
+	windows("", "All", "as total", func(l *limits) *channel.Windows { return &l.All }),
+	windows("origin", "Origin", "as the month of all",
+		func(l *limits) *channel.Windows { return &l.Origin }),
+	windows("payee", "Payee", "as the month of all",
+		func(l *limits) *channel.Windows { return &l.Payee }),
+)
+
+// windows returns the amounts over time of a scope. month describes what applies if the month is
+// not set.
+func windows(sub, scope, month string, of func(*limits) *channel.Windows) []key {
 	return []key{
-		{sub, "hour", scope + ".Hour", func(l *channel.Limits) *voucher.Amount { return &of(l).Hour }, anHour, "as day"},
-		{sub, "day", scope + ".Day", func(l *channel.Limits) *voucher.Amount { return &of(l).Day }, aDay, "as month"},
-		{sub, "month", scope + ".Month", func(l *channel.Limits) *voucher.Amount { return &of(l).Month }, aMonth, month},
+		{
+			sub, "hour", scope + ".Hour", func(l *limits) *amount { return &of(l).Hour }, anHour,
+			"as day",
+		},
+		{
+			sub, "day", scope + ".Day", func(l *limits) *amount { return &of(l).Day }, aDay,
+			"as month",
+		},
+		{
+			sub, "month", scope + ".Month", func(l *limits) *amount { return &of(l).Month }, aMonth,
+			month,
+		},
 	}
 }
 
-// below are the keys of [limits] and [raise] (sub is empty), or of a table in them.
+// below returns the keys of [limits] and [raise] if sub is empty, or else those of a table in them.
 func below(sub string) (out []key) {
 	for _, k := range keys {
 		if k.sub == sub {
@@ -67,7 +109,8 @@ func below(sub string) (out []key) {
 	return out
 }
 
-// ofOrigin are the keys of an [origin."…"]: total is for all origins together, and hour, day and month are its own.
+// ofOrigin has the keys of an [origin."…"]. It has no total, which is for all origins together, and
+// hour, day and month are those of that origin.
 var ofOrigin = slices.Concat(slices.DeleteFunc(below(""), func(k key) bool {
 	return k.limit == "Total" || strings.HasPrefix(k.limit, "All.")
 }), below("origin"))
@@ -79,8 +122,8 @@ func names(of []key) (out []string) {
 	return out
 }
 
-// Key is the key below [limits] that sets a field of [channel.Limits], for example "origin.day" for "Origin.Day"; it is empty
-// where there is none. It is for messages.
+// Key returns the key below [limits] that sets a field of [channel.Limits], for example
+// "origin.day" for "Origin.Day". It returns an empty string if there is none. It is for messages.
 func Key(limit string) string {
 	for _, k := range keys {
 		if k.limit == limit {

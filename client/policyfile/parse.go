@@ -14,11 +14,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
-// MaxSize is how long a policy file may be, in bytes.
+// MaxSize is the maximum length of a policy file in bytes.
 const MaxSize = 64 << 10
 
-// Load reads a policy file. A file that anybody may write to is refused, where the system has such bits. The errors are those
-// of the file system and of [Parse].
+// Load reads a policy file. It refuses a file that everybody may write to, except on Windows. The
+// other errors are those of the file system and of [Parse].
 func Load(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -30,8 +30,11 @@ func Load(path string) (*File, error) {
 		return nil, fmt.Errorf("policyfile: %w", err)
 	}
 	// Windows keeps access lists, which these bits do not show.
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o002 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("policyfile: %s: anybody may write to it (mode %#o): run chmod o-w on it", path, mode.Perm())
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o002 != 0 &&
+		runtime.GOOS != "windows" {
+		return nil,
+			fmt.Errorf("policyfile: %s: everybody may write to it (mode %#o): run chmod o-w on it",
+				path, mode.Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
@@ -40,11 +43,15 @@ func Load(path string) (*File, error) {
 	return Parse(path, text)
 }
 
-// Parse reads the text of a policy file; name is for the errors. They are all that is wrong, the first twenty, each an
-// [*Error] with its line, joined.
+// Parse parses the text of a policy file. The name is for errors. The error joins the mistakes of
+// the file, at most twenty, each an [*Error].
 func Parse(name string, text []byte) (*File, error) {
 	if len(text) > MaxSize {
-		return nil, together(name, []*Error{{Line: 1 + bytes.Count(text[:MaxSize], []byte("\n")), Column: 1, Problem: "the file goes on", Expected: fmt.Sprintf("at most %d bytes", MaxSize)}})
+		return nil, together(name, []*Error{{
+			Line:   1 + bytes.Count(text[:MaxSize], []byte("\n")),
+			Column: 1, Problem: "the file is too long", Expected: fmt.Sprintf("at most %d bytes",
+				MaxSize),
+		}})
 	}
 	all, bad := entries(text)
 	if bad != nil {
@@ -68,25 +75,27 @@ func Parse(name string, text []byte) (*File, error) {
 	return d.file, nil
 }
 
-// decoder makes a File of entries.
+// decoder turns entries into a File.
 type decoder struct {
 	file     *File
-	sections map[string]*section        // by path, nil where it is refused
+	sections map[string]*section        // by path; nil if there is no such section
 	origins  map[string]*channel.Limits // by origin
-	written  map[string]place           // where each key is, by its full name
+	written  map[string]place           // the place of each key, by its full name
 	errs     []*Error
 }
 
 func (d *decoder) fail(at place, expected, problem string, args ...any) {
-	d.errs = append(d.errs, &Error{Line: at.line, Column: at.column, Problem: fmt.Sprintf(problem, args...), Expected: expected})
+	d.errs = append(d.errs, &Error{Line: at.line, Column: at.column, Problem: fmt.Sprintf(problem,
+		args...), Expected: expected})
 }
 
-// entry takes a table's name, or a key and its value.
+// entry reads the name of a table, or a key and its value.
 func (d *decoder) entry(e entry) {
 	switch e.value.kind {
 	case unstable.ArrayTable:
-		d.fail(e.at, "the table once, in single brackets", "[[%s]] is a list of tables", dotted(e.path))
-		d.sections[strings.Join(e.path, "\x00")] = nil // its keys say nothing more
+		d.fail(e.at, "the table once, in single brackets", "[[%s]] is a list of tables",
+			dotted(e.path))
+		d.sections[strings.Join(e.path, "\x00")] = nil // its keys are not reported, too
 		return
 	case unstable.Table, unstable.InlineTable:
 		d.section(e.path, e.at)
@@ -116,7 +125,8 @@ func (d *decoder) entry(e entry) {
 		}
 	}
 	if len(s.keys) == 0 {
-		d.fail(e.at, `[origin."https://api.example.com"] and its keys below`, "%s has no keys of its own", where)
+		d.fail(e.at, `[origin."https://api.example.com"] and its keys below`,
+			"%s has no keys of its own", where)
 		return
 	}
 	d.fail(e.at, oneOf(name, s.keys), "%s has no key %s", where, shown(name))

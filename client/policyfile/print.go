@@ -11,13 +11,16 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
-// String is the policy as a file, with comments that say what it means, also where nothing is set. [Parse] reads it
-// back as the same policy.
+// String returns the policy as a file, with comments that describe each line and what applies if a
+// key is not set. [Parse] reads it back as the same policy.
 func (f *File) String() string {
 	p := &printer{}
 	p.pair("mode", string(f.Mode), "nothing is ever signed", f.Mode != Pay)
-	p.line("pin", fmt.Sprint(f.Pin), "payee, token, chain, escrow and unit of an origin stay what they were at first, until a change is accepted", f.Pin)
-	p.line("bootstrap", fmt.Sprint(f.Bootstrap), "servers are asked with a zero-dollar proof for channels of ours", f.Bootstrap)
+	p.line("pin", fmt.Sprint(f.Pin),
+		"another payee, token, chain, escrow or unit of an origin is refused until it is accepted",
+		f.Pin)
+	p.line("bootstrap", fmt.Sprint(f.Bootstrap),
+		"servers get a zero-dollar proof, to find existing channels", f.Bootstrap)
 	if f.Escrow == (common.Address{}) {
 		p.note("escrow: the chain's canonical one and no other")
 	} else {
@@ -49,7 +52,7 @@ type printer struct{ strings.Builder }
 
 func (p *printer) note(text string) { fmt.Fprintf(p, "# %s\n", text) }
 
-// line writes key = value, and a comment where it is said.
+// line writes key = value, with the comment if said is true.
 func (p *printer) line(key, value, comment string, said bool) {
 	text := key + " = " + value
 	if said {
@@ -70,7 +73,8 @@ func (p *printer) limits(table, sub string, l channel.Limits, unset bool) {
 	p.amounts(name, below(sub), l, unset)
 }
 
-// amounts writes a table of limits, with what is not set as comments. Without those a table of nothing is left out.
+// amounts writes a table of limits. If unset is true, comments describe what is not set; otherwise
+// an empty table is left out.
 func (p *printer) amounts(table string, of []key, l channel.Limits, unset bool) {
 	if !unset && !slices.ContainsFunc(of, func(k key) bool { return !k.field(&l).IsZero() }) {
 		return

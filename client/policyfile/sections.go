@@ -7,7 +7,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
-// section is a table of the file: which keys it has, and what each does.
+// section is a table of the file: its keys, and a function that sets one.
 type section struct {
 	name string // as in messages; empty at the top
 	keys []string
@@ -17,7 +17,8 @@ type section struct {
 // tables are the sections below the top.
 var tables = []string{"limits", "raise", "origin", "hosts", "payees", "tokens"}
 
-// section finds a table by its path, nil where there is none such; that is told once.
+// section returns a table by its path. It returns nil if there is no such table, which is reported
+// once.
 func (d *decoder) section(path []string, at place) *section {
 	id := strings.Join(path, "\x00")
 	s, seen := d.sections[id]
@@ -44,7 +45,8 @@ func (d *decoder) open(path []string, at place) *section {
 			}
 			return d.amounts(dotted(path), of, limits)
 		}
-		d.fail(at, oneOf(path[1], []string{"origin", "payee"}), "there is no table [%s]", dotted(path))
+		d.fail(at, oneOf(path[1], []string{"origin", "payee"}), "there is no table [%s]",
+			dotted(path))
 		return nil
 	case len(path) == 1 && path[0] == "origin":
 		return &section{name: "origin"}
@@ -55,13 +57,17 @@ func (d *decoder) open(path []string, at place) *section {
 	case len(path) == 1 && path[0] == "payees":
 		return &section{path[0], []string{"allow", "deny"}, d.payees}
 	case len(path) == 1 && path[0] == "tokens":
-		return &section{path[0], []string{"allow"}, func(_, full string, v value) { d.file.Tokens = listed(d, full, v, d.address) }}
+		return &section{path[0], []string{"allow"}, func(_, full string,
+			v value,
+		) {
+			d.file.Tokens = listed(d, full, v, d.address)
+		}}
 	}
 	d.fail(at, oneOf(path[0], tables), "there is no table [%s]", dotted(path))
 	return nil
 }
 
-// amounts is a section of limits.
+// amounts returns a section of limits.
 func (d *decoder) amounts(name string, of []key, to *channel.Limits) *section {
 	return &section{name, names(of), func(name, full string, v value) {
 		for _, k := range of {
@@ -86,7 +92,7 @@ func (d *decoder) originSection(path []string, at place) *section {
 	return d.amounts(originTable(o), ofOrigin, own)
 }
 
-// originTable is the name of an origin's section in messages.
+// originTable returns the name of the section of an origin for messages.
 func originTable(origin string) string { return fmt.Sprintf("origin.%q", origin) }
 
 func (d *decoder) top(name, full string, v value) {
@@ -134,11 +140,13 @@ func (d *decoder) payees(name, full string, v value) {
 	}
 }
 
-// dotted is a path for people.
+// dotted returns a path for messages.
 func dotted(path []string) string {
 	var out []string
 	for _, p := range path {
-		if strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" || p == "" || len(p) > 64 {
+		if strings.Trim(p,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" || p == "" ||
+			len(p) > 64 {
 			p = shown(p)
 		}
 		out = append(out, p)

@@ -8,17 +8,18 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// place is where something is written: line and column, from 1 on, in bytes.
+// place is a line and a column. They count from 1, and columns count bytes.
 type place struct{ line, column int }
 
-// entry is a table's name, or a key with its value, however it was written: below a header, dotted, or inline.
+// entry is the name of a table, or a key with its value, whether it was written below a header,
+// dotted or inline.
 type entry struct {
 	path  []string
 	at    place // of the key
 	value value
 }
 
-// value is what is written at the right side.
+// value is the right side of a key.
 type value struct {
 	kind  unstable.Kind
 	text  string
@@ -26,8 +27,8 @@ type value struct {
 	at    place
 }
 
-// entries reads the TOML. go-toml says first whether it is TOML at all, keys written twice included; its parser then
-// says where everything is.
+// entries reads TOML. The decoder of go-toml checks that it is TOML and that no key is written
+// twice; its parser then yields the places.
 func entries(text []byte) ([]entry, *Error) {
 	var whole map[string]any
 	if err := toml.Unmarshal(text, &whole); err != nil {
@@ -53,7 +54,11 @@ func entries(text []byte) ([]entry, *Error) {
 }
 
 func syntax(err error) *Error {
-	e := &Error{Line: 1, Column: 1, Problem: err.Error(), Expected: `TOML 1.0: key = "value", with amounts, addresses and origins in quotes, every key once`}
+	e := &Error{
+		Line: 1, Column: 1, Problem: err.Error(),
+		Expected: `TOML 1.0: key = "value", with amounts, addresses and origins in quotes, ` +
+			"every key once",
+	}
 	var at *toml.DecodeError
 	if errors.As(err, &at) {
 		e.Line, e.Column = at.Position()
@@ -65,13 +70,13 @@ type reader struct {
 	text   []byte
 	parser unstable.Parser
 	out    []entry
-	lines  []int // where they begin
+	lines  []int // the offsets at which they begin
 }
 
-// deep is how many parts of a path are kept: one more than any key of a policy has.
+// deep is how many parts of a path are kept. It is one more than any key of a policy has.
 const deep = 4
 
-// pair reads one key = value. An inline table is taken apart.
+// pair reads one key = value, and the pairs of an inline table.
 func (r *reader) pair(table []string, n *unstable.Node) {
 	path, at := r.key(table, n)
 	v := r.value(n.Value(), at)
@@ -86,7 +91,7 @@ func (r *reader) pair(table []string, n *unstable.Node) {
 	}
 }
 
-// key is the path of a table or a pair, and where its last part is.
+// key returns the path of a table or a pair, and the place of its last part.
 func (r *reader) key(table []string, n *unstable.Node) (path []string, at place) {
 	path = slices.Clone(table)
 	for it := n.Key(); it.Next(); {
@@ -111,7 +116,7 @@ func (r *reader) value(n *unstable.Node, near place) value {
 	return v
 }
 
-// place is where a node is, or what it is near to where the parser does not say.
+// place returns the place of a node, or near if the parser does not know it.
 func (r *reader) place(n *unstable.Node, near place) place {
 	if n.Raw.Length == 0 {
 		return near

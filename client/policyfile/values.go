@@ -10,13 +10,15 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// kinds are the kinds of values in words.
+// kinds describes the kinds of values.
 var kinds = map[unstable.Kind]string{
-	unstable.String: "text", unstable.Bool: "true or false", unstable.Integer: "a number without quotes", unstable.Float: "a number without quotes",
-	unstable.Array: "a list", unstable.LocalDate: "a date", unstable.LocalTime: "a time", unstable.LocalDateTime: "a date", unstable.DateTime: "a date",
+	unstable.String: "text", unstable.Bool: "true or false",
+	unstable.Integer: "a number without quotes", unstable.Float: "a number without quotes",
+	unstable.Array: "a list", unstable.LocalDate: "a date", unstable.LocalTime: "a time",
+	unstable.LocalDateTime: "a date", unstable.DateTime: "a date",
 }
 
-// text is a value that has to be in quotes.
+// text returns a value that has to be in quotes.
 func (d *decoder) text(full, expected string, v value) (string, bool) {
 	if v.kind != unstable.String {
 		d.fail(v.at, expected, "%s is %s", full, kinds[v.kind])
@@ -32,7 +34,7 @@ func (d *decoder) boolean(full string, v value) bool {
 	return v.text == "true"
 }
 
-// listed is a list of values, each read by one.
+// listed returns a list of values, each read by one.
 func listed[T any](d *decoder, full string, v value, one func(string, value) (T, bool)) (out []T) {
 	if v.kind != unstable.Array {
 		d.fail(v.at, "a list in square brackets", "%s is %s", full, kinds[v.kind])
@@ -60,14 +62,16 @@ func (d *decoder) amount(full string, v value) (a voucher.Amount) {
 	case err != nil:
 		d.fail(v.at, expected, "%s: %s", full, err)
 	case a.IsZero():
-		// A zero limit is one that is not set, which for some means more than zero.
-		d.fail(v.at, expected+`; to pay nothing write mode = "read-only", to pay an origin nothing put it under [hosts] deny`, "%s is zero", full)
+		// A zero limit is one that is not set, and some of those allow more than zero.
+		d.fail(v.at, expected+`; to pay nothing write mode = "read-only"; `+
+			"to pay an origin nothing list it under [hosts] deny", "%s is zero", full)
 	}
 	return a
 }
 
 func (d *decoder) address(full string, v value) (a common.Address, ok bool) {
-	const expected = "an address in quotes: 0x and 40 hexadecimal digits, all of them small, or in mixed case with their checksum"
+	const expected = "an address in quotes: 0x and 40 hexadecimal digits, " +
+		"in lower case, or in mixed case with their checksum"
 	text, ok := d.text(full, expected, v)
 	if !ok {
 		return a, false

@@ -15,15 +15,16 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// rules are the owner's: the policy file, where one is given.
+// rules are those of the owner: the policy file, if there is one.
 type rules struct {
 	path string
-	file *policyfile.File // nil before it is read, and without one
-	own  channel.Limits   // what the flags make of it
+	file *policyfile.File // nil before it is read, or if there is none
+	own  channel.Limits   // the limits of the flags
 }
 
 func (w *world) policyFlag(f *pflag.FlagSet) {
-	f.StringVar(&w.rules.path, "policy", "", "pay within the policy `FILE` (default: TALLY_POLICY); other flags then only lower what it says")
+	f.StringVar(&w.rules.path, "policy", "",
+		"pay within the policy `FILE` (default: TALLY_POLICY); other flags only lower limits")
 }
 
 // load reads the policy file, once.
@@ -51,7 +52,7 @@ func loadPolicy(path string) (*policyfile.File, error) {
 
 func (r *rules) readOnly() bool { return r.file != nil && r.file.Mode == policyfile.ReadOnly }
 
-// mayPay is policyfile.ErrReadOnly under a read-only policy.
+// mayPay returns policyfile.ErrReadOnly under a read-only policy.
 func (r *rules) mayPay(env func(string) string) error {
 	if err := r.load(env); err != nil {
 		return err
@@ -62,7 +63,8 @@ func (r *rules) mayPay(env func(string) string) error {
 	return nil
 }
 
-// apply puts the policy in the place of what the flags made of the config; what these set is in the context then.
+// apply sets the policy in the config in place of what the flags set. The limits of the flags are
+// in the context then.
 func (r *rules) apply(env func(string) string, cfg *client.Config) error {
 	err := r.load(env)
 	if err != nil || r.file == nil {
@@ -78,7 +80,7 @@ func (r *rules) apply(env func(string) string, cfg *client.Config) error {
 	return nil
 }
 
-// consents asks the policy, or where there is none what is remembered of the origin, without remembering anything new.
+// consents asks the policy, or the pins of the origin if there is no policy, and pins nothing.
 func (r *rules) consents(ctx context.Context, p client.Proposal, s store.Store) error {
 	cfg := client.Config{Store: reading{s}}
 	if r.file != nil {
@@ -89,28 +91,31 @@ func (r *rules) consents(ctx context.Context, p client.Proposal, s store.Store) 
 	return cfg.Policy(ctx, p)
 }
 
-// reading is a store that nothing is written to.
+// reading is a store that drops what is written.
 type reading struct{ store.Store }
 
 func (reading) Put(context.Context, string, []byte, uint64) (uint64, error) { return 1, nil }
 
-// lower holds requests to the limits of the flags, within what the policy allows. Without a policy the flags are
-// the session's own limits.
-func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag.FlagSet, p *wallet) (context.Context, error) {
+// lower returns a context with the limits of the flags, which apply within those of the policy.
+// Without a policy the flags are the limits of the session.
+func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag.FlagSet,
+	p *wallet,
+) (context.Context, error) {
 	err := r.load(env)
 	if err != nil || r.file == nil {
 		return ctx, err
 	}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if a, ok := f.Value.(amount); ok && f.Changed && a.to.IsZero() {
-			err = fail(exitUsage, fmt.Errorf("--%s is zero, which under a policy would say nothing: leave it out, or write a policy with mode = \"read-only\"", f.Name))
+			err = fail(exitUsage, fmt.Errorf("--%s is zero, which has no effect under a policy: "+
+				"leave it out, or write a policy with mode = \"read-only\"", f.Name))
 		}
 	})
 	r.own = p.limits
 	return client.WithLimits(ctx, r.own), err
 }
 
-// explain is the error for a person at a terminal, who may have a policy.
+// explain returns the text of an error for a person at a terminal, who may have a policy.
 func (w *world) explain(err error) string {
 	var limit *channel.LimitError
 	r := w.rules
@@ -120,13 +125,15 @@ func (w *world) explain(err error) string {
 	flag, asked := flagOf[limit.Limit], r.own
 	_ = asked.Set(limit.Limit, limit.Wanted)
 	if flag != "" && asked == r.own { // what is too much is what the flag says
-		return fmt.Sprintf("refused, nothing was signed: %s is %s and the policy %s allows %s", flag, tokens(limit.Wanted), r.path, tokens(limit.Allowed))
+		return fmt.Sprintf("refused, nothing was signed: %s is %s and the policy %s allows %s",
+			flag, tokens(limit.Wanted), r.path, tokens(limit.Allowed))
 	}
-	return fmt.Sprintf("refused, nothing was signed for it: %s allows %s as %s and this needs %s", w.allowing(flag), tokens(limit.Allowed),
+	return fmt.Sprintf("refused, nothing was signed for it: %s allows %s as %s and this needs %s",
+		w.allowing(flag), tokens(limit.Allowed),
 		policyfile.Key(limit.Limit), tokens(limit.Wanted))
 }
 
-// allowing is what a limit comes from: the policy, or the flag that has lowered it.
+// allowing returns what set a limit: the policy, or the flag that lowered it.
 func (w *world) allowing(flag string) string {
 	if flag == "" {
 		return "the policy " + w.rules.path
@@ -144,8 +151,9 @@ func policyCommand(w *world) *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "check FILE",
 		Short: "Say what a policy file means, or what is wrong with it",
-		Long: `Check reads a policy file and prints it with what each line means, and with what counts where nothing is
-set. Where something is wrong it says the line and what was expected, and ends with status 2.`,
+		Long: `Check reads a policy file and prints it with comments that describe each line, and
+what applies if a key is not set. If the file has mistakes, check prints their lines and what was
+expected there, and ends with status 2.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			f, err := loadPolicy(args[0])

@@ -39,25 +39,106 @@ func TestPolicy(t *testing.T) {
 		says         string
 	}{
 		{"enough", enough, []string{"/data"}, 0, ""},
-		{"nothing", "", []string{"/data"}, exitRefused, "or --max-price, allows 0 as price and this needs 0.0001"},
-		{"a low price", "limits = { price = '99u', deposit = '1' }", []string{"/data"}, exitRefused, "allows 0.000099 as price and this needs 0.0001"},
-		{"a lower flag", enough, []string{"--max-price", "99u", "/data"}, exitRefused, "or --max-price, allows 0.000099 as price and this needs 0.0001"},
-		{"a higher flag", enough, []string{"--max-price", "0.002", "/data"}, exitRefused, "--max-price is 0.002 and the policy "},
-		{"raised", enough + "[raise]\nprice = '0.002'", []string{"--max-price", "0.002", "/data?price=2000"}, 0, ""},
-		{"not raised", enough + "[raise]\nprice = '0.002'", []string{"/data?price=2000"}, exitRefused, "allows 0.001 as price and this needs 0.002"},
-		{"a flag of zero", enough, []string{"--max-price", "0", "/data"}, exitUsage, "--max-price is zero"},
-		{"a low hour", "[limits]\nprice='0.001'\ndeposit='0.1'\nhour='99u'\n", []string{"/data"}, exitRefused, "allows 0.000099 as hour and this needs 0.0001"},
-		{"a lower hour", enough, []string{"--per-hour", "99u", "/data"}, exitRefused, "or --per-hour, allows 0.000099 as hour"},
-		{"a low day of the origin", enough + "limits.origin.day = '99u'\n", []string{"/data"}, exitRefused, "allows 0.000099 as origin.day"},
-		{"denied", enough + "[tokens]\nallow = ['0x00000000000000000000000000000000000000aa']", []string{"/data"}, exitRefused, "is not on the list"},
-		{"bootstrap", enough, []string{"--bootstrap", "/data"}, exitRefused, "--bootstrap: the policy "},
-		{"bootstrap allowed", "bootstrap = true\n" + enough, []string{"--bootstrap", "/data"}, 0, ""},
-		{"escrow", enough, []string{"--escrow", "0x00000000000000000000000000000000000000aa", "/data"}, exitRefused, "--escrow: the policy "},
-		{"asked, and no terminal", "limits = { price = '0.001', deposit = '0.1', ask = '99u' }", []string{"/data"}, exitRefused, "there is no terminal to ask at"},
-		{"read-only", "mode = 'read-only'\n" + enough, []string{"/data"}, exitRefused, "is read-only"},
+		{
+			"nothing", "",
+			[]string{"/data"},
+			exitRefused,
+			"or --max-price, allows 0 as price and this needs 0.0001",
+		},
+		{
+			"a low price", "limits = { price = '99u', deposit = '1' }",
+			[]string{"/data"},
+			exitRefused,
+			"allows 0.000099 as price and this needs 0.0001",
+		},
+		{
+			"a lower flag", enough,
+			[]string{"--max-price", "99u", "/data"},
+			exitRefused,
+			"or --max-price, allows 0.000099 as price and this needs 0.0001",
+		},
+		{
+			"a higher flag", enough,
+			[]string{"--max-price", "0.002", "/data"},
+			exitRefused,
+			"--max-price is 0.002 and the policy ",
+		},
+		{"raised", enough + "[raise]\nprice = '0.002'", []string{
+			"--max-price", "0.002",
+			"/data?price=2000",
+		}, 0, ""},
+		{
+			"not raised", enough + "[raise]\nprice = '0.002'",
+			[]string{"/data?price=2000"},
+			exitRefused, "allows 0.001 as price and this needs 0.002",
+		},
+		{
+			"a flag of zero", enough,
+			[]string{"--max-price", "0", "/data"},
+			exitUsage,
+			"--max-price is zero",
+		},
+		{
+			"a low hour", "[limits]\nprice='0.001'\ndeposit='0.1'\nhour='99u'\n",
+			[]string{"/data"},
+			exitRefused, "allows 0.000099 as hour and this needs 0.0001",
+		},
+		{
+			"a lower hour", enough,
+			[]string{"--per-hour", "99u", "/data"},
+			exitRefused,
+			"or --per-hour, allows 0.000099 as hour",
+		},
+		{
+			"a low day of the origin", enough + "limits.origin.day = '99u'\n",
+			[]string{"/data"},
+			exitRefused, "allows 0.000099 as origin.day",
+		},
+		{
+			"denied", enough + "[tokens]\nallow = ['0x00000000000000000000000000000000000000aa']",
+			[]string{"/data"},
+			exitRefused, "is not on the list",
+		},
+		{
+			"bootstrap", enough,
+			[]string{"--bootstrap", "/data"},
+			exitRefused,
+			"--bootstrap: the policy ",
+		},
+		{
+			"bootstrap allowed", "bootstrap = true\n" + enough,
+			[]string{"--bootstrap", "/data"},
+			0,
+			"",
+		},
+		{"escrow", enough, []string{
+			"--escrow", "0x00000000000000000000000000000000000000aa",
+			"/data",
+		}, exitRefused, "--escrow: the policy "},
+		{
+			"asked, and no terminal", "limits = { price = '0.001', deposit = '0.1', ask = '99u' }",
+			[]string{"/data"},
+			exitRefused, "there is no terminal to ask at",
+		},
+		{
+			"read-only", "mode = 'read-only'\n" + enough,
+			[]string{"/data"},
+			exitRefused,
+			"is read-only",
+		},
 		{"read-only and free", "mode = 'read-only'\n" + enough, []string{"/free"}, 0, ""},
-		{"read-only close", "mode = 'read-only'\n" + enough, []string{"close"}, exitRefused, "nothing is signed"},
-		{"bad", "[limits]\nprice = 1", []string{"/data"}, exitUsage, "policy.toml:2:9: limits.price is a number without quotes"},
+		{
+			"read-only close", "mode = 'read-only'\n" + enough,
+			[]string{"close"},
+			exitRefused,
+			"nothing is signed",
+		},
+		{
+			"bad", "[limits]\nprice = 1",
+			[]string{"/data"},
+			exitUsage,
+			"policy.toml:2:9: limits.price is a number without quotes",
+		},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			s := newShell(t, clienttest.Config{})
@@ -88,7 +169,8 @@ func TestPolicy(t *testing.T) {
 func TestReadOnlyNeedsNoKey(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	s.policy("mode = 'read-only'\n" + enough)
-	s.srv.Handle("/priced", s.srv.Paid(clienttest.Terms{Price: voucher.Units(10)}, http.NotFoundHandler()))
+	s.srv.Handle("/priced", s.srv.Paid(clienttest.Terms{Price: voucher.Units(10)},
+		http.NotFoundHandler()))
 	s.env["TALLY_KEY_FILE"] = filepath.Join(t.TempDir(), "none")
 	e := s.run("-i", "/priced")
 	assert.Equal(t, exitRefused, e.code, e.stderr)
@@ -106,13 +188,15 @@ func TestPolicyCheck(t *testing.T) {
 		return s.run("policy", "check", "policy.toml")
 	}
 	means := check("[limits]\nprice = '2000u'\ndeposit = '1'\n").stdout
-	assert.Contains(t, means, `price = "0.002"        # the most that one request, or one piece of a stream, may cost`)
+	assert.Contains(t, means,
+		`price = "0.002"        # the most that one request, or one piece of a stream, may cost`)
 	assert.Contains(t, means, "# total: as deposit\n")
 	assert.Equal(t, ended{0, means, ""}, check(means), "what it prints is such a file")
 	e := check("[limits]\npric = '1'\ndeposit = 2\n")
 	assert.Equal(t, exitUsage, e.code)
-	assert.Equal(t, `tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)`+"\n"+
-		`policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
+	assert.Equal(t,
+		`tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)`+"\n"+
+			`policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
 	assert.Empty(t, e.stdout)
 }
 
@@ -121,10 +205,12 @@ func TestBudget(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "250u", "0.05"
 	table := func() string { return regexp.MustCompile(` +`).ReplaceAllString(s.ok("budget"), " ") }
-	assert.Equal(t, "WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0 0.00025\n24 hours 0.05 0 0.05\n30 days 0.1 0 0.1\n", table())
+	assert.Equal(t,
+		"WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0 0.00025\n24 hours 0.05 0 0.05\n30 days 0.1 0 0.1\n", table())
 	s.ok("/data")
 	s.ok("/data")
-	assert.Equal(t, "WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0.0002 0.00005\n24 hours 0.05 0.0002 0.0498\n30 days 0.1 0.0002 0.0998\n", table())
+	assert.Equal(t,
+		"WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0.0002 0.00005\n24 hours 0.05 0.0002 0.0498\n30 days 0.1 0.0002 0.0998\n", table())
 	e := s.run("/data")
 	assert.Equal(t, exitRefused, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "--per-hour is 0.00025 and this needs 0.0003")
@@ -146,7 +232,8 @@ func TestQuote(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	e := s.run("quote", "/data")
 	require.Equal(t, 0, e.code, e.stderr)
-	for _, says := range []string{`price     0.0001 per "request"`, "payee     " + s.srv.Payee.Hex(), "token     " + s.srv.Token.Hex(), "on chain", "decision  allow: "} {
+	for _, says := range []string{`price     0.0001 per "request"`, "payee     " +
+		s.srv.Payee.Hex(), "token     " + s.srv.Token.Hex(), "on chain", "decision  allow: "} {
 		assert.Contains(t, e.stdout, says)
 	}
 	assert.Equal(t, e.stdout, s.ok("quote", "-X", "POST", "-d", "x", "/data"))
@@ -159,7 +246,11 @@ func TestQuote(t *testing.T) {
 	assert.Contains(t, e.stdout, "decision  deny: Price allows 0.000099\n")
 	assert.Contains(t, e.stderr, "to allow it: --max-price 0.0001")
 	assert.Contains(t, s.ok("quote", "/free"), "nothing: the answer has status 200")
-	s.srv.Handle("/other", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusPaymentRequired) }))
+	s.srv.Handle("/other", http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		w.WriteHeader(http.StatusPaymentRequired)
+	}))
 	assert.Equal(t, exitPayment, s.run("quote", "/other").code)
 	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
 	assert.Contains(t, s.ok("quote", "/data"), "decision  ask: the price is above 0.000099\n")
@@ -174,7 +265,8 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(s.ok("trust"), "\n"), "nobody is remembered for a quote")
 	s.policy(enough)
 	s.ok("/data")
-	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 of 0.1\n", "the channel that is there counts")
+	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 of 0.1\n",
+		"the channel that is there counts")
 	assert.Empty(t, s.srv.Accounts()[1:])
 }
 
@@ -189,7 +281,8 @@ func TestTrust(t *testing.T) {
 	payee := s.srv.Payee.Hex()
 	s.ok("/data")
 	assert.Contains(t, s.ok("trust"), payee)
-	assert.Contains(t, s.ok("trust", "accept", "/data"), payee+" is trusted", "as it was: nothing is asked")
+	assert.Contains(t, s.ok("trust", "accept", "/data"), payee+" is trusted",
+		"as it was: nothing is asked")
 
 	s.srv.Lie(lies.PayeeChanged)
 	e = s.run("/data")

@@ -18,9 +18,10 @@ func trustCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
 		Short: "List the accepted terms of origins, and accept others",
-		Long: `Trust lists the accepted terms of each origin: the first ones that it named, and those that were accepted since. An
-origin that names another payee, operator, token, chain or escrow, or charges a route by another unit, is refused until that
-is accepted. Trust sends nothing and needs no key.`,
+		Long: `Trust lists the accepted terms of each origin: the first ones that it named, and
+those that were accepted since. An origin that names another payee, operator, token, chain or escrow, or
+charges a route by another unit, is refused until that is accepted. Trust sends nothing and needs
+no key.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
@@ -50,7 +51,8 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 		}
 		m := pin.Terms
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow, pin.Since.Local().Format(time.DateOnly))
+			pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow,
+			pin.Since.Local().Format(time.DateOnly))
 	}
 	if err := t.Flush(); err != nil {
 		return fail(exitWrite, err)
@@ -72,9 +74,10 @@ func acceptCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "accept URL",
 		Short: "Show the terms of a URL, and accept them",
-		Long: `Accept sends the request unpaid, shows the terms that are accepted of the origin and those that the URL names now, and
-accepts these too if the answer is yes. What was accepted before stays accepted. Nothing is paid or signed. Make sure
-first that the change is right, in another way than from the server.`,
+		Long: `Accept sends the request unpaid, shows the terms that are accepted of the origin and
+those that the URL names now, and accepts these too if the answer is yes. What was accepted before stays
+accepted. Nothing is paid or signed. Make sure first that the change is right, in another way than
+from the server.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "rpc-url", "store", "escrow"); err != nil {
@@ -87,7 +90,8 @@ first that the change is right, in another way than from the server.`,
 	flags.SortFlags = false
 	a.requestFlags(flags)
 	a.wallet.storeFlag(flags)
-	flags.StringVar(&a.wallet.rpcURL, "rpc-url", "", "a node of the chain, where the server names none, at `URL`")
+	flags.StringVar(&a.wallet.rpcURL, "rpc-url", "",
+		"a node of the chain, where the server names none, at `URL`")
 	a.wallet.escrowFlag(flags)
 	flags.BoolVarP(&a.yes, "yes", "y", false, "accept without asking")
 	return cmd
@@ -100,9 +104,11 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 	case err != nil:
 		return err
 	case got == nil && status == http.StatusPaymentRequired:
-		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay"))
+		return fail(exitPayment,
+			errors.New("payment is required, and in no way that tally can pay"))
 	case got == nil:
-		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d", status))
+		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d",
+			status))
 	}
 	accepted, err := a.accepted(ctx, got.Origin)
 	if err != nil {
@@ -110,7 +116,8 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 	}
 	check := func() error { return client.PinFirstUse(a.wallet.files)(ctx, got.Proposal) }
 	if len(accepted) == 0 {
-		fmt.Fprintf(a.stderr, "tally: no terms of %s are accepted yet\n  named now: %s\n", got.Origin, got.Terms)
+		fmt.Fprintf(a.stderr, "tally: no terms of %s are accepted yet\n  named now: %s\n",
+			got.Origin, got.Terms)
 		if err := a.sure(ctx); err != nil {
 			return err
 		}
@@ -172,7 +179,8 @@ func (a *accepting) done(q *client.Quote, err error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s: payee %s is trusted\n", q.Origin, q.Offer.Payee); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s: payee %s is trusted\n", q.Origin,
+		q.Offer.Payee); err != nil {
 		return fail(exitWrite, err)
 	}
 	return nil

@@ -34,7 +34,7 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: the day is the hour", breaks: "each key sets its own limit",
-		file: "client/policyfile/keys.go", from: `{sub, "day", scope + ".Day", func(l *channel.Limits) *voucher.Amount { return &of(l).Day }`, to: `{sub, "day", scope + ".Day", func(l *channel.Limits) *voucher.Amount { return &of(l).Hour }`, tests: inPolicy,
+		file: "client/policyfile/keys.go", from: `func(l *limits) *amount { return &of(l).Day }`, to: `func(l *limits) *amount { return &of(l).Hour }`, tests: inPolicy,
 	},
 	{
 		name: "policy: lists are not applied", breaks: "who is not on the list is not paid",
@@ -42,7 +42,7 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: pinned before it is refused", breaks: "who is on no list is not remembered",
-		file: "client/policyfile/file.go", from: `policies = append(policies, client.PinFirstUse(cfg.Store)) // last`, to: `policies = append([]client.Policy{client.PinFirstUse(cfg.Store)}, policies...) // last`, tests: inPolicy,
+		file: "client/policyfile/file.go", from: `policies = append(policies, client.PinFirstUse(cfg.Store))`, to: `policies = append([]client.Policy{client.PinFirstUse(cfg.Store)}, policies...)`, tests: inPolicy,
 	},
 	{
 		name: "policy: read-only keeps the funding key", breaks: "a read-only session has no key",

@@ -8,13 +8,15 @@ import (
 	"strings"
 )
 
-// Entry is one entry of a list of hosts: an origin, or a host without a scheme, with or without a port.
+// Entry is one entry of a list of hosts: an origin, or a host without a scheme, with or without a
+// port.
 type Entry struct {
 	scheme, host, port string // scheme and port are empty for any
 }
 
-// ParseEntry reads an entry of a list: an origin as [Parse] reads it, or a host ("api.example.com", "192.0.2.1",
-// "[2001:db8::1]") with or without a port. A host covers itself only, not the names below it.
+// ParseEntry reads an entry of a list: an origin as [Parse] reads it, or a host ("api.example.com",
+// "192.0.2.1", "[2001:db8::1]") with or without a port. A host covers itself only, not the names
+// below it.
 func ParseEntry(text string) (Entry, error) {
 	if strings.Contains(text, "://") {
 		o, err := Parse(text)
@@ -50,14 +52,16 @@ func split(o string) Entry {
 	return Entry{scheme, name, port}
 }
 
-// Covers reports whether the entry covers an origin spelled as [Of] spells it. A missing scheme covers both schemes, and
-// a missing port every port.
+// Covers reports whether the entry covers an origin spelled as [Of] spells it. A missing scheme
+// covers both schemes, and a missing port every port.
 func (e Entry) Covers(canonical string) bool {
 	o := split(canonical)
-	return e.host == o.host && (e.scheme == "" || e.scheme == o.scheme) && (e.port == "" || e.port == o.port)
+	return e.host == o.host && (e.scheme == "" || e.scheme == o.scheme) && (e.port == "" ||
+		e.port == o.port)
 }
 
-// Narrowest returns the entry with https in place of a missing scheme, and then 443 in place of a missing port.
+// Narrowest returns the entry with https in place of a missing scheme, and then 443 in place of a
+// missing port.
 func (e Entry) Narrowest() Entry {
 	if e.scheme == "" {
 		e.scheme = "https"

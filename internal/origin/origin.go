@@ -1,13 +1,13 @@
 // Package origin gives every origin one spelling: scheme://host:port, as net/http dials it.
 //
-// Lists, limits, pins, budgets and channels are kept by origin. If two spellings of one host were two origins, a
-// denied host could be paid under its other name. So every origin is spelled by [Of] or [Parse] before it is
-// compared or stored:
+// Lists, limits, pins, budgets and channels are kept by origin. If two spellings of one host were
+// two origins, a denied host could be paid under its other name. So every origin is spelled by [Of]
+// or [Parse] before it is compared or stored:
 //
 //   - The scheme is http or https, in lower case.
-//   - A host name is in ASCII and lower case. Other letters are converted as net/http converts them (IDNA lookup),
+//   - A host name is in ASCII and lower case. Other letters are converted as net/http does (IDNA),
 //     so bücher.example is xn--bcher-kva.example. The root dot is removed.
-//   - An IP address is spelled as net/netip spells it. An IPv4-mapped IPv6 address is the IPv4 address.
+//   - An IP address is spelled as net/netip spells it. An IPv4-mapped one is the IPv4 address.
 //   - The port is always written, as a decimal number without leading zeros.
 //
 // What cannot be spelled so is an error. The caller refuses to pay then.
@@ -28,8 +28,9 @@ import (
 
 // Of returns the origin of a URL. Its user name, path, query and fragment do not matter.
 //
-// It returns an error if the URL is not http or https, if its host is not a host name or an IP address, or if its port
-// is not between 1 and 65535. The error shows the host, never the rest of the URL.
+// It returns an error if the URL is not http or https, if its host is not a host name or an IP
+// address, or if its port is not between 1 and 65535. The error shows the host, never the rest of
+// the URL.
 func Of(u *url.URL) (string, error) {
 	scheme := strings.ToLower(u.Scheme)
 	if scheme != "http" && scheme != "https" {
@@ -46,11 +47,11 @@ func Of(u *url.URL) (string, error) {
 	return scheme + "://" + net.JoinHostPort(name, port), nil
 }
 
-// Parse returns the origin of a URL given as text, for example "https://api.example.com". A path, a query and a fragment
-// are dropped.
+// Parse returns the origin of a URL given as text, for example "https://api.example.com". A path, a
+// query and a fragment are dropped.
 //
-// It returns an error if [Of] does, if the text has no scheme or no host, or if it has a user name: in
-// "https://bank.example@evil.example" the host is not the name that a person reads first.
+// It returns an error if [Of] does, if the text has no scheme or no host, or if it has a user name:
+// in "https://bank.example@evil.example" the host is not the name that a person reads first.
 func Parse(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -68,8 +69,8 @@ func Parse(text string) (string, error) {
 	return o, nil
 }
 
-// Canonical returns the spelling of [Parse], or the text as it is if that is not an origin. It is for records of earlier
-// versions, which kept other spellings.
+// Canonical returns the spelling of [Parse], or the text as it is if that is not an origin. It is
+// for records of earlier versions, which kept other spellings.
 func Canonical(text string) string {
 	if o, err := Parse(text); err == nil {
 		return o
@@ -99,8 +100,8 @@ func Host(u *url.URL) (string, error) {
 	return name, err
 }
 
-// Loopback reports whether the host of a URL is this machine: localhost, or a loopback address. An address with a
-// root dot is not one: net/http resolves it as a name.
+// Loopback reports whether the host of a URL is this machine: localhost, or a loopback address. An
+// address with a root dot is not one: net/http resolves it as a name.
 func Loopback(u *url.URL) bool {
 	name, rooted, err := host(u)
 	if err != nil {
@@ -122,7 +123,9 @@ func host(u *url.URL) (name string, rooted bool, err error) {
 			return "", false, fmt.Errorf("host %s is not an IPv6 address", quote(u.Host))
 		}
 		if ip.Zone() != "" {
-			return "", false, fmt.Errorf("host %s has a zone, which names an interface of this machine", quote(u.Host))
+			return "", false,
+				fmt.Errorf("host %s has a zone, which names an interface of this machine",
+					quote(u.Host))
 		}
 		return ip.Unmap().String(), false, nil
 	}
@@ -151,8 +154,9 @@ const (
 	maxLabel = 63
 )
 
-// checkName refuses what cannot be a host name. A name that ends in a number is refused too (WHATWG URL, section
-// 3.5): some resolvers read it as an IPv4 address in an old spelling, such as 127.1 or 0x7f000001.
+// checkName refuses what cannot be a host name. A name that ends in a number is refused too (WHATWG
+// URL, section 3.5): some resolvers read it as an IPv4 address in an old spelling, such as 127.1 or
+// 0x7f000001.
 func checkName(name string) error {
 	if len(name) > maxName {
 		return fmt.Errorf("is longer than %d bytes", maxName)
@@ -195,7 +199,8 @@ func ascii(s string) bool {
 // maxQuoted is how many bytes of a foreign text an error shows.
 const maxQuoted = 80
 
-// quote shows a text in an error, cut to a length that a person reads, without a query: that may hold a secret.
+// quote shows a text in an error, cut to a length that a person reads, without a query: that may
+// hold a secret.
 func quote(text string) string {
 	text, _, _ = strings.Cut(text, "?")
 	if len(text) > maxQuoted {

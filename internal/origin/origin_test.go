@@ -19,19 +19,32 @@ import (
 // spellings are other spellings of one origin, by its canonical one.
 var spellings = map[string][]string{
 	"https://pay.example:443": {
-		"https://pay.example", "HTTPS://pay.example", "https://PAY.Example:443/", "https://pay.example.", "https://PAY.EXAMPLE.:0443/a?b#c",
-		"https://pay.example:", "https://pay.example:00000000000000000443", "https://pay\u3002example", "https://\uff50ay.example",
-		"https://pay\uff0eexample\uff61", "https://pa\u00ady.example", "https://pay%E3%80%82example",
+		"https://pay.example", "HTTPS://pay.example", "https://PAY.Example:443/",
+		"https://pay.example.", "https://PAY.EXAMPLE.:0443/a?b#c",
+		"https://pay.example:", "https://pay.example:00000000000000000443",
+		"https://pay\u3002example", "https://\uff50ay.example",
+		"https://pay\uff0eexample\uff61", "https://pa\u00ady.example",
+		"https://pay%E3%80%82example",
 	},
-	"http://pay.example:80":             {"http://pay.example", "http://pay.example.:080"},
-	"http://pay.example:443":            {"http://pay.example:443"},
-	"https://pay.example:8443":          {"https://pay.example:8443", "https://Pay.example.:08443"},
-	"https://xn--bcher-kva.example:443": {"https://bücher.example", "https://BÜCHER.example.", "https://XN--BCHER-KVA.example", "https://xn--bcher-kva。example", "https://b%C3%BCcher.example"},
+	"http://pay.example:80":    {"http://pay.example", "http://pay.example.:080"},
+	"http://pay.example:443":   {"http://pay.example:443"},
+	"https://pay.example:8443": {"https://pay.example:8443", "https://Pay.example.:08443"},
+	"https://xn--bcher-kva.example:443": {
+		"https://bücher.example", "https://BÜCHER.example.",
+		"https://XN--BCHER-KVA.example", "https://xn--bcher-kva。example",
+		"https://b%C3%BCcher.example",
+	},
 	"https://api.xn--bcher-kva.example:443": {
 		"https://API.bücher.example:443", "https://api.Bücher.EXAMPLE",
 	},
-	"https://127.0.0.1:443":     {"https://127.0.0.1", "https://127.0.0.1.", "https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]", "https://１２７.０.０.１"},
-	"https://[::1]:443":         {"https://[::1]", "https://[0:0:0:0:0:0:0:1]", "https://[0000::0001]:443", "https://[::0.0.0.1]"},
+	"https://127.0.0.1:443": {
+		"https://127.0.0.1", "https://127.0.0.1.",
+		"https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]", "https://１２７.０.０.１",
+	},
+	"https://[::1]:443": {
+		"https://[::1]", "https://[0:0:0:0:0:0:0:1]",
+		"https://[0000::0001]:443", "https://[::0.0.0.1]",
+	},
 	"https://[2001:db8::a]:443": {"https://[2001:DB8:0:0::A]", "https://[2001:db8::000a]:0443"},
 	"http://localhost:8080":     {"http://LOCALHOST:8080", "http://localhost.:08080"},
 	"https://a_b.example:443":   {"https://a_b.example"},
@@ -54,14 +67,23 @@ func TestOriginHasOneSpelling(t *testing.T) {
 }
 
 var notOrigins = []string{
-	"", "pay.example", "//pay.example", "https:pay.example", "https://", "https:///x", "ftp://pay.example", "file:///etc",
-	"https://:443", "https://.", "https://..", "https://.example", "https://pay..example", "https://pay.example..",
-	"https://pay.example:0", "https://pay.example:65536", "https://pay.example:99999999999999999999", "https://pay.example:+443", "https://pay.example:４４３",
+	"", "pay.example", "//pay.example", "https:pay.example", "https://", "https:///x",
+	"ftp://pay.example", "file:///etc",
+	"https://:443", "https://.", "https://..", "https://.example", "https://pay..example",
+	"https://pay.example..",
+	"https://pay.example:0", "https://pay.example:65536",
+	"https://pay.example:99999999999999999999", "https://pay.example:+443",
+	"https://pay.example:４４３",
 	"https://me@pay.example", "https://me:secret@pay.example", "https://bank.example@evil.example",
-	"https://[fe80::1%25eth0]", "https://[::1", "https://::1", "https://[127.0.0.1]", "https://[pay.example]",
-	"https://*.example", "https://pay,example", "https://pay example", "https://pay.example\\.evil.example", "https://pay\u2024example", "https://pay\uff0fexample",
-	"https://127.1", "https://2130706433", "https://0x7f000001", "https://0177.0.0.1", "https://127.0.0.01", "https://10.0.0.256", "https://1.2.3.4.5", "https://\u0661.example.1",
-	"https://_pay.bücher.example", "https://b\xffcher.example", "https://" + strings.Repeat("a", 64) + ".example", "https://" + strings.Repeat("a.", 127) + "example",
+	"https://[fe80::1%25eth0]", "https://[::1", "https://::1", "https://[127.0.0.1]",
+	"https://[pay.example]",
+	"https://*.example", "https://pay,example", "https://pay example",
+	"https://pay.example\\.evil.example", "https://pay\u2024example",
+	"https://pay\uff0fexample",
+	"https://127.1", "https://2130706433", "https://0x7f000001", "https://0177.0.0.1",
+	"https://127.0.0.01", "https://10.0.0.256", "https://1.2.3.4.5", "https://\u0661.example.1",
+	"https://_pay.bücher.example", "https://b\xffcher.example", "https://" + strings.Repeat("a",
+		64) + ".example", "https://" + strings.Repeat("a.", 127) + "example",
 }
 
 func TestWhatIsNotAnOriginIsAnError(t *testing.T) {
@@ -79,8 +101,10 @@ func TestWhatIsNotAnOriginIsAnError(t *testing.T) {
 // TestOriginOfURLsMadeByHand: a URL need not come from url.Parse.
 func TestOriginOfURLsMadeByHand(t *testing.T) {
 	for host, want := range map[string]string{
-		"pay.example": "https://pay.example:443", "[::1]:": "https://[::1]:443", "": "", "::1": "", "[::1": "", "[[::1]]": "", "[::1]x": "",
-		"[pay.example]": "", "[127.0.0.1]": "", "a@b.example": "", "a/b.example": "", "pay.example:443:443": "", "[fe80::1%eth0]": "", "pay.example:-1": "",
+		"pay.example": "https://pay.example:443", "[::1]:": "https://[::1]:443", "": "", "::1": "",
+		"[::1": "", "[[::1]]": "", "[::1]x": "",
+		"[pay.example]": "", "[127.0.0.1]": "", "a@b.example": "", "a/b.example": "",
+		"pay.example:443:443": "", "[fe80::1%eth0]": "", "pay.example:-1": "",
 	} {
 		got, err := origin.Of(&url.URL{Scheme: "HTTPS", Host: host})
 		assert.Equal(t, want, got, host)
@@ -108,7 +132,8 @@ func TestOriginIsWhatIsDialed(t *testing.T) {
 			require.NoError(t, err)
 			n, err := strconv.Atoi(port)
 			require.NoError(t, err)
-			// Names are the same in any case and with a root dot; addresses as the dialer parses them.
+			// Names are the same in any case and with a root dot; addresses as the dialer parses
+			// them.
 			host = strings.TrimSuffix(strings.ToLower(host), ".")
 			if ip := net.ParseIP(host); ip != nil {
 				host = ip.String()
@@ -121,14 +146,17 @@ func TestOriginIsWhatIsDialed(t *testing.T) {
 
 func TestLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
-		"localhost": true, "LOCALHOST:80": true, "localhost.": true, "127.0.0.1": true, "127.8.0.1:80": true, "[::1]": true, "[::ffff:127.0.0.1]": true,
-		"127.0.0.1.": false, "localhost.example": false, "pay.example": false, "10.0.0.1": false, "0.0.0.0": false, "127.1": false, "[::1%lo]": false, "": false,
+		"localhost": true, "LOCALHOST:80": true, "localhost.": true, "127.0.0.1": true,
+		"127.8.0.1:80": true, "[::1]": true, "[::ffff:127.0.0.1]": true,
+		"127.0.0.1.": false, "localhost.example": false, "pay.example": false, "10.0.0.1": false,
+		"0.0.0.0": false, "127.1": false, "[::1%lo]": false, "": false,
 	} {
 		assert.Equal(t, want, origin.Loopback(&url.URL{Scheme: "http", Host: host}), host)
 	}
 }
 
-// FuzzParse: an origin is spelled the same when it is read again, and as net/url and netip would have it.
+// FuzzParse: an origin is spelled the same when it is read again, and as net/url and netip would
+// have it.
 func FuzzParse(f *testing.F) {
 	for want, all := range spellings {
 		f.Add(want)

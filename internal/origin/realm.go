@@ -9,12 +9,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// CheckRealm refuses the realm of a challenge if it names, or may name, a host that is neither the one that was asked
-// nor a domain above it. Such a challenge may be another service's, passed on to get a proof that is good there.
+// CheckRealm refuses the realm of a challenge if it names, or may name, a host that is neither the
+// one that was asked nor a domain above it. Such a challenge may be another service's, passed on to
+// get a proof that is good there.
 //
-// A realm is free text. A word of it names a host if it has a dot, a colon, a slash, a bracket or an @ in it, and
-// the host of "https://user@pay.example:8443/path" is pay.example. A word that looks so and has no host that can be read
-// is refused. Other words, and numbers such as 1.0, are a title and name nobody.
+// A realm is free text. A word of it names a host if it has a dot, a colon, a slash, a bracket or
+// an @ in it, and the host of "https://user@pay.example:8443/path" is pay.example. A word that
+// looks so and has no host that can be read is refused. Other words, and numbers such as 1.0, are a
+// title and name nobody.
 func CheckRealm(realm string, asked *url.URL) error {
 	own, err := Host(asked)
 	if err != nil {
@@ -51,8 +53,8 @@ func unpunctuated(word string) string {
 	return word
 }
 
-// realmHost returns the host that a word of a realm names, or an empty string if it names none. The error says that it
-// cannot be told.
+// realmHost returns the host that a word of a realm names, or an empty string if it names none. The
+// error says that it cannot be told.
 func realmHost(word string) (string, error) {
 	if !ascii(word) && !strings.ContainsAny(word, marks) {
 		name, err := idna.Lookup.ToASCII(word)
@@ -90,5 +92,6 @@ const marks = `:/\@[]`
 // version reports whether a word with dots is a number such as 1.0 or v2.1, and not an address.
 func version(word string) bool {
 	_, err := netip.ParseAddr(strings.TrimSuffix(word, "."))
-	return err != nil && numeric(strings.ToLower(word[strings.LastIndexByte(word, '.')+1:])) && !strings.HasSuffix(word, ".")
+	return err != nil && numeric(strings.ToLower(word[strings.LastIndexByte(word, '.')+1:])) &&
+		!strings.HasSuffix(word, ".")
 }

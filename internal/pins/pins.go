@@ -1,9 +1,10 @@
 // Package pins remembers in a store which terms were accepted of each origin.
 //
-// An origin has one record, pin/<hash>, with all terms that were accepted there, whatever the protocol, and with the unit
-// types of its first routes. Later routes are in records of their own, so that their number does not matter: see units.go.
-// Records of version 1, one for each origin and protocol, are read until the first record of version 2 of that
-// origin is written, which holds what they hold: see version1.go.
+// An origin has one record, pin/<hash>, with all terms that were accepted there, whatever the
+// protocol, and with the unit types of its first routes. Later routes are in records of their own,
+// so that their number does not matter: see units.go. Records of version 1, one for each origin and
+// protocol, are read until the first record of version 2 of that origin is written, which holds
+// what they hold: see version1.go.
 package pins
 
 import (
@@ -26,7 +27,8 @@ type Offer struct {
 	Terms         channel.Terms
 }
 
-// Pin is one set of terms that was accepted of an origin. Its unit is empty: units are remembered by route.
+// Pin is one set of terms that was accepted of an origin. Its unit is empty: units are remembered
+// by route.
 type Pin struct {
 	Origin string
 	Terms  channel.Terms
@@ -36,8 +38,8 @@ type Pin struct {
 // Conflict is the error of [Book.Check] for an offer that was not accepted.
 type Conflict struct {
 	Offer
-	// Accepted are the pins of the origin, the oldest first. Known reports whether they admit the terms of the offer, so
-	// that only its unit is new.
+	// Accepted are the pins of the origin, the oldest first. Known reports whether they admit the
+	// terms of the offer, so that only its unit is new.
 	Accepted []Pin
 	Known    bool
 	// Units are the accepted unit types of the route; none if the route is new.
@@ -64,9 +66,9 @@ type Book struct {
 // New returns the pins of a store.
 func New(s store.Store) *Book { return &Book{store: s} }
 
-// Check returns nil if the offer was accepted of its origin. The first offer of an origin is accepted and stored. So are
-// the first unit type of a route, and the first offer of accepted parties over the other protocol. Any other offer is
-// a [*Conflict].
+// Check returns nil if the offer was accepted of its origin. The first offer of an origin is
+// accepted and stored. So are the first unit type of a route, and the first offer of accepted
+// parties over the other protocol. Any other offer is a [*Conflict].
 //
 // The other errors are [channel.ErrRecord], [ErrFull] and the store's.
 func (b *Book) Check(ctx context.Context, o Offer) error {
@@ -80,8 +82,8 @@ func (b *Book) Check(ctx context.Context, o Offer) error {
 	})
 }
 
-// Accept adds the terms of an offer, and its unit on its route, to those that are accepted. The errors are those of
-// [Book.Check] without the conflict.
+// Accept adds the terms of an offer, and its unit on its route, to those that are accepted. The
+// errors are those of [Book.Check] without the conflict.
 func (b *Book) Accept(ctx context.Context, o Offer) error {
 	return b.update(ctx, o, func(*record, []string) error { return nil })
 }
@@ -90,7 +92,9 @@ func (b *Book) Accept(ctx context.Context, o Offer) error {
 const maxConflicts = 1000
 
 // update reads what is known of an offer, and adds the offer to it unless decide returns an error.
-func (b *Book) update(ctx context.Context, o Offer, decide func(r *record, seen []string) error) error {
+func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
+	seen []string) error,
+) error {
 	unit := unitName(o.Terms.Unit)
 	for range maxConflicts {
 		r, err := b.read(ctx, o.Origin)
@@ -118,12 +122,15 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record, seen 
 			return err
 		}
 	}
-	return fmt.Errorf("pins of %s: too many concurrent updates (%d conflicts)", o.Origin, maxConflicts)
+	return fmt.Errorf("pins of %s: too many concurrent updates (%d conflicts)", o.Origin,
+		maxConflicts)
 }
 
-// addUnit adds a unit type of a route to the record of the origin, or if that has no room to a record of units, which it
-// returns.
-func (b *Book) addUnit(ctx context.Context, r *record, u *units, route, unit string) (*units, error) {
+// addUnit adds a unit type of a route to the record of the origin, or if that has no room to a
+// record of units, which it returns.
+func (b *Book) addUnit(ctx context.Context, r *record, u *units, route, unit string) (*units,
+	error,
+) {
 	if u == nil {
 		if fits, err := r.addUnit(route, unit); err != nil || fits {
 			return nil, err

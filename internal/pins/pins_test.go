@@ -29,7 +29,8 @@ var (
 // offer is one of a payee over version 2, charged by the request.
 func offer(payee byte, change ...func(*pins.Offer)) pins.Offer {
 	o := pins.Offer{Origin: shop, Route: "GET /data", Terms: channel.Terms{
-		Protocol: voucher.V2, ChainID: 42431, Escrow: escrow2, Payee: common.Address{payee}, Token: token, Unit: "request",
+		Protocol: voucher.V2, ChainID: 42431, Escrow: escrow2, Payee: common.Address{payee},
+		Token: token, Unit: "request",
 	}}
 	for _, c := range change {
 		c(&o)
@@ -81,10 +82,12 @@ func TestFirstUseIsAcceptedAndOtherTermsAreNot(t *testing.T) {
 			conflict(t, b.Check(ctx, offer(1, change, overV1)))
 		}
 	}
-	require.NoError(t, b.Check(ctx, offer(2, func(o *pins.Offer) { o.Origin = "https://other.example:443" })))
+	require.NoError(t, b.Check(ctx, offer(2,
+		func(o *pins.Offer) { o.Origin = "https://other.example:443" })))
 }
 
-// TestOtherProtocolOfTheSameParties: they are accepted over it, with the escrow that they name there first.
+// TestOtherProtocolOfTheSameParties: they are accepted over it, with the escrow that they name
+// there first.
 func TestOtherProtocolOfTheSameParties(t *testing.T) {
 	for name, c := range map[string]struct{ first, other []func(*pins.Offer) }{
 		"version 2 first": {nil, []func(*pins.Offer){overV1}},
@@ -97,7 +100,8 @@ func TestOtherProtocolOfTheSameParties(t *testing.T) {
 			conflict(t, b.Check(ctx, offer(2, c.other...)))
 			require.NoError(t, b.Check(ctx, offer(1, c.other...)))
 			assert.Len(t, list(t, s), 2)
-			moved := append(c.other[:len(c.other):len(c.other)], func(o *pins.Offer) { o.Terms.Escrow[5]++ })
+			moved := append(c.other[:len(c.other):len(c.other)],
+				func(o *pins.Offer) { o.Terms.Escrow[5]++ })
 			conflict(t, b.Check(ctx, offer(1, moved...)))
 			require.NoError(t, b.Accept(ctx, offer(1, moved...)))
 			require.NoError(t, b.Check(ctx, offer(1, moved...)))
@@ -121,7 +125,10 @@ func TestAcceptAdds(t *testing.T) {
 	require.NoError(t, b.Accept(ctx, offer(2)))
 	all := list(t, s)
 	require.Len(t, all, 2, "nothing is accepted twice")
-	assert.Equal(t, []common.Address{{1}, {2}}, []common.Address{all[0].Terms.Payee, all[1].Terms.Payee})
+	assert.Equal(t, []common.Address{{1}, {2}}, []common.Address{
+		all[0].Terms.Payee,
+		all[1].Terms.Payee,
+	})
 	assert.Empty(t, all[0].Terms.Unit)
 	assert.False(t, all[1].Since.Before(all[0].Since))
 }
@@ -132,7 +139,10 @@ func TestUnitsAreOfARoute(t *testing.T) {
 	require.NoError(t, b.Check(ctx, offer(1)))
 	require.NoError(t, b.Check(ctx, offer(1, on("GET /stream", "chunk"))))
 	require.NoError(t, b.Check(ctx, offer(1, on("POST /data", ""))))
-	for route, unit := range map[string]string{"GET /data": "chunk", "GET /stream": "request", "POST /data": "request"} {
+	for route, unit := range map[string]string{
+		"GET /data": "chunk", "GET /stream": "request",
+		"POST /data": "request",
+	} {
 		c := conflict(t, pins.New(s).Check(ctx, offer(1, on(route, unit))))
 		assert.True(t, c.Known, "the terms are as they were")
 		assert.Len(t, c.Units, 1)
@@ -140,7 +150,8 @@ func TestUnitsAreOfARoute(t *testing.T) {
 	require.NoError(t, b.Accept(ctx, offer(1, on("GET /data", "chunk"))))
 	require.NoError(t, b.Check(ctx, offer(1, on("GET /data", "chunk"))))
 	require.NoError(t, b.Check(ctx, offer(1)), "the first unit stays accepted")
-	assert.Equal(t, []string{"chunk", "request"}, conflict(t, b.Check(ctx, offer(1, on("GET /data", "byte")))).Units)
+	assert.Equal(t, []string{"chunk", "request"}, conflict(t, b.Check(ctx, offer(1, on("GET /data",
+		"byte")))).Units)
 
 	long := strings.Repeat("x", 10_000)
 	require.NoError(t, b.Check(ctx, offer(1, on("GET /long", long))))
@@ -148,8 +159,8 @@ func TestUnitsAreOfARoute(t *testing.T) {
 	conflict(t, b.Check(ctx, offer(1, on("GET /long", long+"y"))))
 }
 
-// TestManyLongRoutes: an origin is never refused for how many routes it has or how long they are, and a changed unit is
-// noticed on every one of them.
+// TestManyLongRoutes: an origin is never refused for how many routes it has or how long they are,
+// and a changed unit is noticed on every one of them.
 func TestManyLongRoutes(t *testing.T) {
 	const n = 4_000
 	ctx, s := t.Context(), store.NewMem()
@@ -200,20 +211,23 @@ func TestConcurrentAccepts(t *testing.T) {
 	var wg sync.WaitGroup
 	for payee := byte(2); payee < 40; payee++ {
 		wg.Go(func() {
-			assert.NoError(t, pins.New(s).Accept(ctx, offer(payee, on("GET /data", fmt.Sprint("unit", payee)))))
+			assert.NoError(t, pins.New(s).Accept(ctx, offer(payee, on("GET /data",
+				fmt.Sprint("unit", payee)))))
 		})
 	}
 	wg.Wait()
 	assert.Len(t, list(t, s), 39)
 	for payee := byte(2); payee < 40; payee++ {
-		require.NoError(t, pins.New(s).Check(ctx, offer(payee, on("GET /data", fmt.Sprint("unit", payee)))))
+		require.NoError(t, pins.New(s).Check(ctx, offer(payee, on("GET /data", fmt.Sprint("unit",
+			payee)))))
 	}
 }
 
 // TestConflictsWithoutEnd end with an error.
 func TestConflictsWithoutEnd(t *testing.T) {
 	b := pins.New(always{store.NewMem()})
-	require.ErrorContains(t, b.Check(t.Context(), offer(1)), "too many concurrent updates (1000 conflicts)")
+	require.ErrorContains(t, b.Check(t.Context(), offer(1)),
+		"too many concurrent updates (1000 conflicts)")
 }
 
 // always is a store in which another writer is always quicker.
@@ -227,7 +241,10 @@ func TestOriginWithTooManyTerms(t *testing.T) {
 	ctx, s := t.Context(), store.NewMem()
 	b := pins.New(s)
 	many := func(i int) pins.Offer {
-		return offer(1, func(o *pins.Offer) { o.Terms.Payee[19], o.Terms.ChainID = byte(i), 1<<64-1 })
+		return offer(1, func(o *pins.Offer) {
+			o.Terms.Payee[19], o.Terms.ChainID = byte(i),
+				1<<64-1
+		})
 	}
 	for i := range pins.MaxTerms {
 		require.NoError(t, b.Accept(ctx, many(i)))
@@ -240,8 +257,8 @@ func TestOriginWithTooManyTerms(t *testing.T) {
 	assert.Len(t, list(t, s), pins.MaxTerms)
 }
 
-// TestEveryWriteFails, once without and once with what was to be written stored: nothing but the first offer is accepted
-// afterwards.
+// TestEveryWriteFails, once without and once with what was to be written stored: nothing but the
+// first offer is accepted afterwards.
 func TestEveryWriteFails(t *testing.T) {
 	for _, how := range []storetest.Fault{storetest.Failed, storetest.FailedButStored} {
 		for n := 1; ; n++ {
@@ -274,9 +291,12 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 	require.Len(t, good, 2, "a pin, and units of late routes")
 	for i, e := range good {
 		for _, bad := range []string{
-			``, `{`, `[]`, `{}`, `{"version":3}`, `{"version":1}`, `{"version":2}`, strings.Replace(string(e.Data), shop, "https://x.example:443", 1),
-			strings.Replace(string(e.Data), `"origin"`, `"bond":1,"origin"`, 1), `{"version":2,"origin":"` + shop + `","accepted":[]}`,
-			`{"version":1,"origin":"` + shop + `","routes":{"request":"AAAA"}}`, strings.Replace(string(e.Data), `"request":"`, `"request":"AAAA`, 1),
+			``, `{`, `[]`, `{}`, `{"version":3}`, `{"version":1}`, `{"version":2}`,
+			strings.Replace(string(e.Data), shop, "https://x.example:443", 1),
+			strings.Replace(string(e.Data), `"origin"`, `"bond":1,"origin"`, 1),
+			`{"version":2,"origin":"` + shop + `","accepted":[]}`,
+			`{"version":1,"origin":"` + shop + `","routes":{"request":"AAAA"}}`,
+			strings.Replace(string(e.Data), `"request":"`, `"request":"AAAA`, 1),
 		} {
 			damaged := store.NewMem()
 			for j, g := range good {
@@ -290,7 +310,9 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 			b := pins.New(damaged)
 			require.ErrorIs(t, b.Check(ctx, late), channel.ErrRecord, "%s: %s", e.Key, bad)
 			require.ErrorIs(t, b.Accept(ctx, late), channel.ErrRecord)
-			require.NoError(t, b.Check(ctx, offer(1, func(o *pins.Offer) { o.Origin = "https://other.example:443" })), "no other origin is stopped")
+			require.NoError(t, b.Check(ctx, offer(1,
+				func(o *pins.Offer) { o.Origin = "https://other.example:443" })),
+				"no other origin is stopped")
 			n := 0
 			for _, err := range b.All(ctx) {
 				if err != nil {

@@ -30,16 +30,16 @@ type record struct {
 	dirty bool   // whether it has more than what is stored
 }
 
-// admits reports whether terms were accepted, whatever their unit, or are those of accepted parties over the other
-// protocol. The escrow of the other protocol is another one by nature; that it can be trusted is checked elsewhere. Once
-// it was pinned, it stays.
+// admits reports whether terms were accepted, whatever their unit, or are those of accepted parties
+// over the other protocol. The escrow of the other protocol is another one by nature; that it can
+// be trusted is checked elsewhere. Once it was pinned, it stays.
 func (r *record) admits(t channel.Terms) bool {
 	t.Unit = ""
 	parties := func(t channel.Terms) channel.Terms {
 		t.Protocol, t.Escrow = 0, common.Address{}
 		return t
 	}
-	same, other := false, false // whether the parties are pinned over this protocol, and over another one
+	same, other := false, false // whether the parties are pinned over this protocol and the other
 	for _, p := range r.pins {
 		if p.Terms == t {
 			return true
@@ -57,15 +57,17 @@ func (r *record) add(o Offer) {
 	t := o.Terms
 	t.Unit = ""
 	if !slices.ContainsFunc(r.pins, func(p Pin) bool { return p.Terms == t }) {
-		r.pins, r.dirty = append(r.pins, Pin{Origin: o.Origin, Terms: t, Since: time.Now().UTC()}), true
+		r.pins, r.dirty = append(r.pins, Pin{Origin: o.Origin, Terms: t, Since: time.Now().UTC()}),
+			true
 	}
 }
 
-// roomForRoutes is how much of a record the hashes of its routes may take, in bytes. It leaves room for MaxTerms.
+// roomForRoutes is how much of a record the hashes of its routes may take, in bytes. It leaves room
+// for MaxTerms.
 const roomForRoutes = 4 << 10
 
-// addUnit adds a unit type of a route and reports true, or reports false if it belongs into a record of units: the route
-// is new and there is no room for it. The error is ErrFull.
+// addUnit adds a unit type of a route and reports true, or reports false if it belongs into a
+// record of units: the route is new and there is no room for it. The error is ErrFull.
 func (r *record) addUnit(route, unit string) (bool, error) {
 	known := len(r.routes.of(route)) > 0
 	if !known && (r.more || r.routes.size() >= roomForRoutes) {
@@ -124,7 +126,10 @@ func (r *record) stored() stored {
 	s := stored{Version: 2, Origin: r.origin, Routes: r.routes, More: r.more}
 	for _, p := range r.pins {
 		t := p.Terms
-		s.Accepted = append(s.Accepted, accepted{t.Protocol, t.ChainID, t.Escrow, t.Payee, t.Operator, t.Token, p.Since})
+		s.Accepted = append(s.Accepted, accepted{
+			t.Protocol, t.ChainID, t.Escrow, t.Payee,
+			t.Operator, t.Token, p.Since,
+		})
 	}
 	return s
 }
@@ -143,14 +148,17 @@ func decode(key string, data []byte) (*record, error) {
 		r.routes = routes{}
 	}
 	for _, a := range s.Accepted {
-		t := channel.Terms{Protocol: a.Protocol, ChainID: a.ChainID, Escrow: a.Escrow, Payee: a.Payee, Operator: a.Operator, Token: a.Token}
+		t := channel.Terms{
+			Protocol: a.Protocol, ChainID: a.ChainID, Escrow: a.Escrow,
+			Payee: a.Payee, Operator: a.Operator, Token: a.Token,
+		}
 		r.pins = append(r.pins, Pin{s.Origin, t, a.Since})
 	}
 	return r, nil
 }
 
-// strict reads a record, whose version it writes to have, and refuses another version and a field that this program does
-// not know: to write the record again would lose that field.
+// strict reads a record, whose version it writes to have, and refuses another version and a field
+// that this program does not know: to write the record again would lose that field.
 func strict(key string, data []byte, to any, have *int, version int) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -159,7 +167,8 @@ func strict(key string, data []byte, to any, have *int, version int) error {
 		*have = versionOf(data)
 	}
 	if *have != version {
-		return fmt.Errorf("%w: %s has version %d, this program reads version %d: use the program that wrote it",
+		return fmt.Errorf("%w: %s has version %d, this program reads version %d: "+
+			"use the program that wrote it",
 			channel.ErrRecord, key, *have, version)
 	}
 	if err != nil {
@@ -177,8 +186,8 @@ func versionOf(data []byte) int {
 	return v.Version
 }
 
-// All yields every pin of the store, those of version 1 last. A record that cannot be read is yielded as an error, and
-// the iteration goes on.
+// All yields every pin of the store, those of version 1 last. A record that cannot be read is
+// yielded as an error, and the iteration goes on.
 func (b *Book) All(ctx context.Context) iter.Seq2[Pin, error] {
 	return func(yield func(Pin, error) bool) {
 		newer := map[string]bool{} // origins with a record of version 2

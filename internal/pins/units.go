@@ -14,11 +14,12 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// routes are the hashes of routes by their unit type, one after the other. A route is its hash, so its length does not
-// matter. A route can have several unit types.
+// routes are the hashes of routes by their unit type, one after the other. A route is its hash, so
+// its length does not matter. A route can have several unit types.
 type routes map[string][]byte
 
-// hashSize is how many bytes of a route's hash are kept. The byte before them says in which record of units it is.
+// hashSize is how many bytes of a route's hash are kept. The byte before them says in which record
+// of units it is.
 const hashSize = 8
 
 func routeHash(route string) []byte { return hashOf(route)[1 : 1+hashSize] }
@@ -62,17 +63,19 @@ func (r routes) size() (n int) {
 	return n
 }
 
-// units is a record with the unit types of those routes of an origin whose hash begins with one byte, and that came after the
-// record of the origin was full. 256 such records hold about a million routes.
+// units is a record with the unit types of those routes of an origin whose hash begins with one
+// byte, and that came after the record of the origin was full. 256 such records hold about a
+// million routes.
 //
-// Routes that come later still are not remembered one by one. They may have the units of Rest and no other, so that a
-// changed unit is noticed there too, and so is a first one that differs. What is accepted for one of them is accepted for
-// all.
+// Routes that come later still are not remembered one by one. They may have the units of Rest and
+// no other, so that a changed unit is noticed there too, and so is a first one that differs. What
+// is accepted for one of them is accepted for all.
 type units struct {
 	Version int    `json:"version"`
 	Origin  string `json:"origin"`
 	Routes  routes `json:"routes,omitempty"`
-	// Rest are the unit types of all other routes. It is empty until there is no room for another route.
+	// Rest are the unit types of all other routes. It is empty until there is no room for another
+	// route.
 	Rest []string `json:"rest,omitempty"`
 
 	key string
@@ -84,23 +87,26 @@ const (
 	maxUnit = 64
 	// maxRest is how many unit types Rest can have.
 	maxRest = 16
-	// roomForUnits is how much of a record of units the hashes may take, in bytes. roomToAccept comes on top of it for
-	// other unit types of the same routes, which an owner accepts.
+	// roomForUnits is how much of a record of units the hashes may take, in bytes. roomToAccept
+	// comes on top of it for other unit types of the same routes, which an owner accepts.
 	roomForUnits = 44 << 10
 	roomToAccept = 4 << 10
 )
 
-// unitName returns a unit type as it is remembered: as it is, or cut and with its hash if it is long.
+// unitName returns a unit type as it is remembered: as it is, or cut and with its hash if it is
+// long.
 func unitName(unit string) string {
 	if len(unit) <= maxUnit {
 		return unit
 	}
-	return strings.ToValidUTF8(unit[:maxUnit/2], "") + "…" + hex.EncodeToString(hashOf(unit)[:hashSize])
+	return strings.ToValidUTF8(unit[:maxUnit/2], "") + "…" +
+		hex.EncodeToString(hashOf(unit)[:hashSize])
 }
 
 // readUnits returns the record of units that a route belongs into, or an empty one.
 func (b *Book) readUnits(ctx context.Context, origin, route string) (*units, error) {
-	u := &units{Version: 1, Origin: origin, key: fmt.Sprintf("unit/%x/%x", hashOf(origin), hashOf(route)[:1])}
+	u := &units{Version: 1, Origin: origin, key: fmt.Sprintf("unit/%x/%x", hashOf(origin),
+		hashOf(route)[:1])}
 	data, rev, err := b.store.Get(ctx, u.key)
 	if err == nil {
 		var r units
@@ -108,7 +114,8 @@ func (b *Book) readUnits(ctx context.Context, origin, route string) (*units, err
 			return nil, err
 		}
 		if r.Origin != origin || !r.Routes.whole() {
-			return nil, fmt.Errorf("%w: %s does not hold units of %s", channel.ErrRecord, u.key, origin)
+			return nil, fmt.Errorf("%w: %s does not hold units of %s", channel.ErrRecord, u.key,
+				origin)
 		}
 		u.Routes, u.Rest, u.rev = r.Routes, r.Rest, rev
 	} else if !errors.Is(err, store.ErrNotFound) {
@@ -133,7 +140,8 @@ func (u *units) add(route, unit string) error {
 	known := len(u.Routes.of(route)) > 0
 	size := u.Routes.size()
 	switch {
-	case known && size < roomForUnits+roomToAccept, !known && len(u.Rest) == 0 && size < roomForUnits:
+	case known && size < roomForUnits+roomToAccept, !known && len(u.Rest) == 0 &&
+		size < roomForUnits:
 		u.Routes.add(route, unit)
 	case known, len(u.Rest) == maxRest:
 		return fmt.Errorf("%w: no room for another unit type of %s", ErrFull, route)

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// TestRoutesThatAreTooMany: once there is no room for another route, the others are held to the units that were accepted
-// of them together, and those that are remembered to their own.
+// TestRoutesThatAreTooMany: once there is no room for another route, the others are held to the
+// units that were accepted of them together, and those that are remembered to their own.
 func TestRoutesThatAreTooMany(t *testing.T) {
 	ctx, s := t.Context(), store.NewMem()
 	b := pins.New(s)
@@ -24,7 +24,8 @@ func TestRoutesThatAreTooMany(t *testing.T) {
 	require.NoError(t, b.Check(ctx, offer(1, on("GET /late", "request"))))
 	routes := besides(t, fill(t, s, "unit/"), 4)
 
-	require.NoError(t, b.Check(ctx, offer(1, on(routes[0], "page"))), "the first of them has any unit")
+	require.NoError(t, b.Check(ctx, offer(1, on(routes[0], "page"))),
+		"the first of them has any unit")
 	require.NoError(t, b.Check(ctx, offer(1, on(routes[1], "page"))))
 	for _, route := range routes {
 		c := conflict(t, b.Check(ctx, offer(1, on(route, "chunk"))))
@@ -39,7 +40,8 @@ func TestRoutesThatAreTooMany(t *testing.T) {
 
 	for _, route := range []string{"GET /early", "GET /late"} {
 		conflict(t, b.Check(ctx, offer(1, on(route, "page"))))
-		require.NoError(t, b.Accept(ctx, offer(1, on(route, "page"))), "there is room for what an owner accepts")
+		require.NoError(t, b.Accept(ctx, offer(1, on(route, "page"))),
+			"there is room for what an owner accepts")
 		require.NoError(t, b.Check(ctx, offer(1, on(route, "page"))))
 		require.NoError(t, b.Check(ctx, offer(1, on(route, "request"))))
 		conflict(t, b.Check(ctx, offer(1, on(route, "chunk"))))
@@ -54,7 +56,8 @@ func TestRoutesThatAreTooMany(t *testing.T) {
 		require.NoError(t, b.Check(ctx, offer(1, on(route, "page"))))
 	}
 	for i := range pins.MaxTerms - 1 {
-		require.NoError(t, b.Accept(ctx, offer(byte(i+2), on("GET /early", "request"))), "a full record takes as many terms as another")
+		require.NoError(t, b.Accept(ctx, offer(byte(i+2), on("GET /early", "request"))),
+			"a full record takes as many terms as another")
 	}
 }
 
@@ -74,7 +77,8 @@ func besides(t *testing.T, key string, n int) (routes []string) {
 	return routes
 }
 
-// fill puts other routes into the one record that a store has under a prefix, until there is no room for another.
+// fill puts other routes into the one record that a store has under a prefix, until there is no
+// room for another.
 func fill(t *testing.T, s store.Store, prefix string) (key string) {
 	t.Helper()
 	for e, err := range s.List(t.Context(), prefix) {

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// version1 is a record of version 1: one for each origin and protocol, with the units of its routes in it. Its origin
-// may have a spelling that is not the canonical one.
+// version1 is a record of version 1: one for each origin and protocol, with the units of its routes
+// in it. Its origin may have a spelling that is not the canonical one.
 type version1 struct {
 	Version  int              `json:"version"`
 	Origin   string           `json:"origin"`
@@ -39,7 +39,8 @@ func version1Key(origin string, p voucher.Protocol) string {
 }
 
 func decodeVersion1(key string, data []byte) (v version1, err error) {
-	if err := json.Unmarshal(data, &v); err != nil || v.Version != 1 || version1Key(v.Origin, v.Protocol) != key {
+	if err := json.Unmarshal(data, &v); err != nil || v.Version != 1 || version1Key(v.Origin,
+		v.Protocol) != key {
 		return v, fmt.Errorf("%w: %s is not a pin of version 1", channel.ErrRecord, key)
 	}
 	return v, nil
@@ -50,17 +51,22 @@ func (v version1) pin() Pin {
 	t := v.Terms
 	return Pin{
 		Origin: origin.Canonical(v.Origin), Since: v.Since,
-		Terms: channel.Terms{Protocol: v.Protocol, ChainID: t.ChainID, Escrow: t.Escrow, Payee: t.Payee, Operator: t.Operator, Token: t.Token},
+		Terms: channel.Terms{
+			Protocol: v.Protocol, ChainID: t.ChainID, Escrow: t.Escrow,
+			Payee: t.Payee, Operator: t.Operator, Token: t.Token,
+		},
 	}
 }
 
-// readVersion1 returns what records of version 1 hold of an origin, over both protocols and under all spellings.
+// readVersion1 returns what records of version 1 hold of an origin, over both protocols and under
+// all spellings.
 func (b *Book) readVersion1(ctx context.Context, canonical string) (*record, error) {
 	old, err := b.search(ctx)
 	if err != nil {
 		return nil, err
 	}
-	old = slices.DeleteFunc(slices.Clone(old), func(v version1) bool { return origin.Canonical(v.Origin) != canonical })
+	old = slices.DeleteFunc(slices.Clone(old),
+		func(v version1) bool { return origin.Canonical(v.Origin) != canonical })
 	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
 		key := version1Key(canonical, p)
 		data, _, err := b.store.Get(ctx, key)
@@ -79,7 +85,8 @@ func (b *Book) readVersion1(ctx context.Context, canonical string) (*record, err
 	slices.SortStableFunc(old, func(a, b version1) int { return a.Since.Compare(b.Since) })
 	r := &record{origin: canonical, routes: routes{}}
 	for _, v := range old {
-		if p := v.pin(); !slices.ContainsFunc(r.pins, func(q Pin) bool { return q.Terms == p.Terms }) {
+		if p := v.pin(); !slices.ContainsFunc(r.pins,
+			func(q Pin) bool { return q.Terms == p.Terms }) {
 			r.pins = append(r.pins, p)
 		}
 		for route, unit := range v.Units {
@@ -89,8 +96,9 @@ func (b *Book) readVersion1(ctx context.Context, canonical string) (*record, err
 	return r, nil
 }
 
-// search returns the records of version 1 whose origin has another spelling now. The store is read once: this program
-// writes no more of them. A record that cannot be read is passed over here; its origin is not known.
+// search returns the records of version 1 whose origin has another spelling now. The store is read
+// once: this program writes no more of them. A record that cannot be read is passed over here; its
+// origin is not known.
 func (b *Book) search(ctx context.Context) ([]version1, error) {
 	b.mu.Lock()
 	found, done := b.respelled, b.searched
@@ -105,7 +113,8 @@ func (b *Book) search(ctx context.Context) ([]version1, error) {
 		if err != nil || versionOf(e.Data) != 1 {
 			continue
 		}
-		if v, err := decodeVersion1(e.Key, e.Data); err == nil && origin.Canonical(v.Origin) != v.Origin {
+		if v, err := decodeVersion1(e.Key, e.Data); err == nil &&
+			origin.Canonical(v.Origin) != v.Origin {
 			found = append(found, v)
 		}
 	}

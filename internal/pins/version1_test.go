@@ -17,8 +17,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// golden are the keys of the records in testdata/version1, which the first program of version 1 wrote. They are never
-// written anew.
+// golden are the keys of the records in testdata/version1, which the first program of version 1
+// wrote. They are never written anew.
 var golden = map[string]string{
 	"pay-v1.json":       "pin/a94805e9c0a43c4f69a3d257236b577ba3a24b9b7e85cd008edbf4d769d75025",
 	"pay-v2.json":       "pin/7686dc3932ee55a068d1a7e2e85e2a2eabe3d47071a635fb8a4bfb930029be26",
@@ -42,15 +42,21 @@ func goldenStore(t *testing.T) store.Store {
 
 // were returns the offers that the golden records accept.
 func were() (v1, v2, respelled pins.Offer) {
-	terms := channel.Terms{ChainID: 42431, Operator: common.HexToAddress("0xdd"), Token: common.HexToAddress("0x20c0000000000000000000000000000000000000")}
+	terms := channel.Terms{
+		ChainID: 42431, Operator: common.HexToAddress("0xdd"),
+		Token: common.HexToAddress("0x20c0000000000000000000000000000000000000"),
+	}
 	v1 = pins.Offer{Origin: shop, Route: "GET /v1/data", Terms: terms}
-	v1.Terms.Protocol, v1.Terms.Payee, v1.Terms.Unit = voucher.V1, common.HexToAddress("0xbb"), "request"
+	v1.Terms.Protocol, v1.Terms.Payee, v1.Terms.Unit = voucher.V1, common.HexToAddress("0xbb"),
+		"request"
 	v1.Terms.Escrow = common.HexToAddress("0xe1c4d3dce17bc111181ddf716f75bae49e61a336")
 	v2 = pins.Offer{Origin: shop, Route: "GET /stream", Terms: terms}
-	v2.Terms.Protocol, v2.Terms.Payee, v2.Terms.Unit = voucher.V2, common.HexToAddress("0xaa"), "chunk"
+	v2.Terms.Protocol, v2.Terms.Payee, v2.Terms.Unit = voucher.V2, common.HexToAddress("0xaa"),
+		"chunk"
 	v2.Terms.Escrow = common.HexToAddress("0x4d50500000000000000000000000000000000000")
 	respelled = v2
-	respelled.Origin, respelled.Route, respelled.Terms.Payee, respelled.Terms.Unit = books, "POST /book", common.HexToAddress("0xcc"), "page"
+	respelled.Origin, respelled.Route, respelled.Terms.Payee, respelled.Terms.Unit = books,
+		"POST /book", common.HexToAddress("0xcc"), "page"
 	return v1, v2, respelled
 }
 
@@ -85,7 +91,8 @@ func TestRecordsOfVersion1AreHonored(t *testing.T) {
 	for e, err := range s.List(t.Context(), "") {
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, e.Rev)
-		assert.Contains(t, golden, filepath.Base(file(e.Key)), "what is accepted already writes nothing")
+		assert.Contains(t, golden, filepath.Base(file(e.Key)),
+			"what is accepted already writes nothing")
 	}
 }
 
@@ -98,7 +105,8 @@ func file(key string) string {
 	return key
 }
 
-// TestRecordsOfVersion1AreMoved with the next write of their origin, in which they are no longer read.
+// TestRecordsOfVersion1AreMoved with the next write of their origin, in which they are no longer
+// read.
 func TestRecordsOfVersion1AreMoved(t *testing.T) {
 	ctx, s := t.Context(), goldenStore(t)
 	_, v2, respelled := were()
