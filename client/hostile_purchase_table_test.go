@@ -65,14 +65,15 @@ func gone(t *mindTable) {
 
 // budgets: they hold what can be taken, however it is refused.
 func budgets(t *mindTable) {
-	takers := []Lie{GoneAfterCharge, ErrorAfterCharge, CutAfterCharge, BusyForever}
-	t.add(mindChange{warm: true, times: 5, run: 250, price: 1000}, takers...)
-	takers = append(
-		takers, RefuseAfterCharge, GoneAfterVoucher, GoneAgain, FlipErratic, ProblemBalance,
-	)
-	t.add(
-		mindChange{warm: true, times: 5, hour: 450, price: 1000, most: 250},
-		takers...) // 200 is spent
+	takers := []Lie{
+		RefuseAfterCharge, GoneAfterCharge, GoneAfterVoucher, GoneAgain, ErrorAfterCharge,
+		CutAfterCharge, BusyForever, FlipErratic, ProblemBalance,
+	}
+	m := mindChange{warm: true, times: 5, price: 1000}
+	m.run = 250
+	t.add(m, takers...)
+	m.run, m.hour, m.most = 0, 450, 250 // 200 of it is spent
+	t.add(m, takers...)
 }
 
 // waits: headers that the server chooses, and bodies without an end.

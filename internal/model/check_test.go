@@ -49,6 +49,8 @@ func (w *world) check() {
 			w.broken("a signature above what the store holds now", "%s above %s", w.highest[s.ID].Cumulative, authorized)
 		}
 	}
+	w.checkCalls()
+	w.checkBudgets(authorized)
 	// A month authorizes the total. Each of two processes may not have seen what the other did a moment ago.
 	if most, _ := w.lim.Total.Mul(2); most.Less(authorized) {
 		w.broken("more is authorized in all than the total", "%s", authorized)

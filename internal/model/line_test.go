@@ -71,7 +71,11 @@ func (ln line) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	w.note("    %s %s %s: whim %d: %s", req.Method, req.URL, spent{paid}, whim, outcome{resp, err}.String())
 	if whim == 39 && paid != nil && paid.Payload.Action == "voucher" && len(w.under) < 3 {
+		began := time.Now()
 		w.request() // while the answer is on its way
+		if c := w.call(); c != nil {
+			c.nested += time.Since(began)
+		}
 	}
 	return resp, err
 }
@@ -79,6 +83,12 @@ func (ln line) RoundTrip(req *http.Request) (*http.Response, error) {
 // leaves looks at a request that is about to leave, and returns its credential.
 func (w *world) leaves(l *life, req *http.Request) *wire.Credential {
 	home := strings.HasPrefix(req.URL.String(), w.srv.URL+"/")
+	for name, values := range req.Header {
+		own := name == "Authorization" || name == "Payment-Authorization"
+		if !own && strings.Contains(strings.Join(values, " "), "Payment ey") {
+			w.broken("a credential in a header of the server's choice", "%s", name)
+		}
+	}
 	for _, name := range []string{"Authorization", "Payment-Authorization"} {
 		text := req.Header.Get(name)
 		if text == "" {
@@ -91,6 +101,7 @@ func (w *world) leaves(l *life, req *http.Request) *wire.Credential {
 		if err != nil {
 			w.broken("a credential that cannot be read", "%v", err)
 		}
+		w.consented(l, &c, req)
 		w.spends(l, &c, req.Method == http.MethodHead || req.Method == http.MethodPost && req.ContentLength <= 0)
 		return &c
 	}
@@ -132,6 +143,7 @@ func (w *world) spends(l *life, c *wire.Credential, beside bool) {
 	if record.Authorized().Less(p.CumulativeAmount) {
 		w.broken("a voucher above what the store holds", "%s above %s", p.CumulativeAmount, record.Authorized())
 	}
+	w.rises(l, p.ChannelID, p.CumulativeAmount)
 	if p.Action == "open" {
 		if !bytes.Equal(record.Opening.Raw, p.Transaction) && !record.Confirmed {
 			w.broken("an opening that is not on record", "%s", p.ChannelID)

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // patience is how long a call may take, on the clock of the bubble.
@@ -26,7 +27,7 @@ var (
 )
 
 // quickLies are the lies that a history may tell: all but a few that take megabytes, which have a test
-// of their own, and those that flip terms within a request, which come with the purchase core.
+// of their own, and those that come with the purchase core.
 var quickLies = func() (all []lies.Lie) {
 	large := []lies.Lie{
 		lies.HugeHeader, lies.StreamLine, lies.StreamName, lies.NeedHuge, lies.ChallengeHuge,
@@ -34,12 +35,17 @@ var quickLies = func() (all []lies.Lie) {
 		lies.StreamRepeats, lies.RequestHuge,
 	}
 	for _, l := range lies.All() {
-		if !slices.Contains(large, l) && !strings.HasPrefix(string(l), "flip-") {
+		if !slices.Contains(large, l) && !awaited(l) {
 			all = append(all, l)
 		}
 	}
 	return all
 }()
+
+// awaited reports whether the shell cannot stand the lie before it has a purchase core.
+func awaited(l lies.Lie) bool {
+	return strings.HasPrefix(string(l), "flip-") || l == lies.UnitBecomesChunk || l == lies.IntoIdempotencyX
+}
 
 // step does one thing.
 func (w *world) step() {
@@ -156,7 +162,7 @@ func (w *world) get(path string, most int64) {
 	if w.draw(6, "method") == 5 && most == 0 && !strings.Contains(path, "/stream") {
 		method, body = http.MethodPost, strings.NewReader("hello")
 	}
-	c := &call{channels: map[common.Hash]bool{}, stream: strings.Contains(path, "/stream")}
+	c := &call{channels: map[common.Hash]bool{}, risen: map[common.Hash]voucher.Amount{}, run: w.draw(2, "run") == 1, stream: strings.Contains(path, "/stream")}
 	w.calls = append(w.calls, c)
 	w.under = append(w.under, c)
 	under := len(w.under)
@@ -164,7 +170,7 @@ func (w *world) get(path string, most int64) {
 	signatures, began := l.signatures, time.Now()
 	defer func() { w.under = w.under[:under-1] }()
 	w.lived(l, func() {
-		ctx, cancel := context.WithTimeout(l.ctx, patience)
+		ctx, cancel := context.WithTimeout(l.within(c.run), patience)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, method, w.srv.URL+path+"?"+query, body)
 		if err != nil {
@@ -187,7 +193,7 @@ func (w *world) get(path string, most int64) {
 		c.clean = err == nil
 		w.note("  life %d: %s, %d events, %v", w.index(l), resp.Status, c.events, err)
 	})
-	if took := time.Since(began); took > patience+time.Second {
+	if took := time.Since(began) - c.nested; took > patience+time.Second {
 		w.broken("a call that goes on after its context", "%s", took)
 	}
 	if n := l.signatures - signatures; n > maxSends {

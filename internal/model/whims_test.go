@@ -79,6 +79,9 @@ func (w *world) afterwards(whim int, req *http.Request, paid *wire.Credential, r
 		}
 	case whim == 12:
 		resp.Header.Del("Payment-Receipt")
+	case whim == 16 || whim == 17:
+		resp.Header.Set("Location", req.URL.RequestURI())
+		rewrite(resp, []int{302, 303, 307, 308}[w.draw(4, "redirect")])
 	case whim == 13:
 		resp.Header.Set("Location", w.srv.OtherURL+"/data")
 		rewrite(resp, http.StatusTemporaryRedirect)

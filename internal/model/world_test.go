@@ -41,8 +41,11 @@ type world struct {
 	openings map[common.Hash]bool           // channels whose opening left
 	deposits map[common.Hash]voucher.Amount // the most that the chain had of each
 	offered  voucher.Amount                 // the highest price that was ever named, within Limits.Price
-	forged   map[string]wire.Challenge      // by id: what the server really asked
-	fresh    int                            // challenges that were asked for by the test
+	left     map[common.Hash]voucher.Amount // the highest voucher that left
+	samples  []sample
+	trusting bool                      // the policy accepts all terms of the server
+	forged   map[string]wire.Challenge // by id: what the server really asked
+	fresh    int                       // challenges that were asked for by the test
 }
 
 // life is one process: a session, and what is going to go wrong with it.
@@ -63,6 +66,10 @@ type life struct {
 	stored                  bool // a Put that fails has written all the same
 	failsAtSignature        int
 	gets                    int
+
+	accepted []channel.Offer // by the policy
+	run      context.Context // with a budget; nil before its first call
+	spent    voucher.Amount  // of that budget
 }
 
 // call is one thing that the caller asked for, and what the model knows of it.
@@ -74,6 +81,10 @@ type call struct {
 	stream, redirected, paid bool
 	events                   uint64
 	sends                    int
+	approved                 []channel.Offer // by the owner
+	run                      bool            // it is a call of the life's run
+	risen                    map[common.Hash]voucher.Amount
+	nested                   time.Duration // of calls inside this one
 }
 
 // agreed is the most that a caller gave away with the call, on one channel.
@@ -103,6 +114,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		base: base{t: t}, disk: store.NewMem(), made: map[voucher.Voucher]bool{}, highest: map[common.Hash]voucher.Signed{},
 		openings: map[common.Hash]bool{}, deposits: map[common.Hash]voucher.Amount{}, forged: map[string]wire.Challenge{},
+		left: map[common.Hash]voucher.Amount{},
 	}
 	cfg := clienttest.Config{NoSockets: true, Funds: u(1_000_000_000)}
 	odd := w.draw(64, "config")
@@ -120,9 +132,14 @@ func newWorld(t *rapid.T) *world {
 	w.lim = channel.Limits{Price: u(1000), Deposit: u(10_000), Total: u(25_000), Stream: u(200)}
 	w.lim.Ahead = u([]uint64{0, 0, 50, 1000}[w.draw(4, "ahead")])
 	w.lim.Fund = u([]uint64{0, 0, 0, 700}[w.draw(4, "fund")])
+	w.lim.Ask = u([]uint64{0, 0, 50, 150}[w.draw(4, "ask")])
+	if w.draw(4, "hour") == 3 {
+		w.lim.All = channel.Windows{Hour: u(700), Day: u(1500), Month: u(4000)}
+	}
+	w.trusting = w.draw(2, "policy") == 1
 	kind := w.draw(4, "kind")
 	w.hostile, w.sound = kind >= 2, kind == 2
-	w.note("%+v, limits %+v, hostile %t, sound %t", cfg, w.lim, w.hostile, w.sound)
+	w.note("%+v, limits %+v, hostile %t, sound %t, trusting %t", cfg, w.lim, w.hostile, w.sound, w.trusting)
 	for i := range w.lives {
 		w.rebirth(i)
 	}
@@ -155,7 +172,7 @@ func (w *world) rebirth(i int) {
 	}
 	l.session, err = client.New(client.Config{
 		Signer: pen{w.k, l}, Payer: pen{w.k, l}, Chain: l.chain, Base: line{l}, Store: disk{l}, Limits: w.lim,
-		Bootstrap: true, Stall: 20 * time.Second,
+		Bootstrap: true, Stall: 20 * time.Second, Policy: l.policy(), Approve: l.approve,
 	})
 	if err != nil {
 		w.t.Fatal(err)
