@@ -167,7 +167,14 @@ func closeTrials(t *table) {
 func refusalTrials(t *table) {
 	for _, rail := range bothRails {
 		gone := hands(410, client.OutcomeRejected)
-		tr := trial{before: 2, times: 2, from: rail + "/data", last: gone, after: twice, sum: at(500)}
+		tr := trial{
+			before: 2,
+			times:  2,
+			from:   rail + "/data",
+			last:   gone,
+			after:  twice,
+			sum:    at(500),
+		}
 		t.add(tr, GoneAgain, Amnesia)
 		tr.last = rejected
 		t.add(tr, GoneQuietly)

@@ -2,8 +2,8 @@ package client_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,16 +15,15 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// consents are the offers that the policy accepted and those that the owner approved.
+// consents are the proposals that the policy accepted and those that the owner approved.
 type consents struct {
 	srv *clienttest.Server
 
 	mu       sync.Mutex // guards the rest
-	policy   []channel.Offer
-	approved []channel.Offer
+	policy   []client.Proposal
+	approved []client.Proposal
 	asked    bool // the owner is asked about everything
 }
 
@@ -40,7 +39,7 @@ func (c *consents) install(cfg *client.Config, policy string) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.policy = append(c.policy, p.Offer)
+		c.policy = append(c.policy, p)
 		return nil
 	}
 	if policy != "approve" {
@@ -48,10 +47,10 @@ func (c *consents) install(cfg *client.Config, policy string) {
 	}
 	c.asked = true
 	cfg.Limits.Ask = u(1)
-	cfg.Approve = func(_ context.Context, a client.Quote) error {
+	cfg.Approve = func(_ context.Context, q client.Quote) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.approved = append(c.approved, a.Offer)
+		c.approved = append(c.approved, q.Proposal)
 		return nil
 	}
 }
@@ -78,44 +77,24 @@ func (c *consents) cover(t *testing.T, p *victim) {
 	}
 }
 
-// covered reports whether one of the offers is for these terms at that price or more. beside is a
-// credential that goes beside the content, whose challenge may name another price.
-func (c *consents) covered(
-	accepted []channel.Offer,
-	o channel.Offer,
-	action string,
-	beside bool,
-) bool {
-	for _, a := range accepted {
-		same := c.terms(a) == c.terms(o) && (beside || !a.Price.Less(o.Price))
-		if action == "open" || action == "topUp" {
-			same = same && a.FeePayer == o.FeePayer && a.FeeToken == o.FeeToken
-		}
-		if same {
-			return true
-		}
-	}
-	return false
+// covered reports whether one of the proposals is for these terms at that price or more, and for the
+// same fees if the credential funds a channel. beside is a credential that goes beside the content,
+// whose challenge may name another price.
+func (c *consents) covered(to []client.Proposal, o channel.Offer, action string, beside bool) bool {
+	funds := action == "open" || action == "topUp"
+	return slices.ContainsFunc(to, func(p client.Proposal) bool {
+		return c.terms(p.Offer) == c.terms(o) && (beside || !p.Offer.Price.Less(o.Price)) &&
+			(!funds || p.Offer.FeePayer == o.FeePayer && p.Offer.FeeToken == o.FeeToken)
+	})
 }
 
-// terms are what must not change without consent.
-type terms struct {
-	protocol                       voucher.Protocol
-	chain                          uint64
-	escrow, payee, operator, token common.Address
-	unit                           string
-}
-
-func (t terms) String() string {
-	return fmt.Sprintf("%s, payee %s, unit %q", t.protocol, t.payee, t.unit)
-}
-
-func (c *consents) terms(o channel.Offer) terms {
+// terms returns the terms of an offer. What it leaves out is the server's own chain and escrow.
+func (c *consents) terms(o channel.Offer) channel.Terms {
 	if o.ChainID == 0 {
 		o.ChainID = c.srv.ChainID
 	}
 	if o.Escrow == (common.Address{}) {
 		o.Escrow = c.srv.Escrow(o.Protocol)
 	}
-	return terms{o.Protocol, o.ChainID, o.Escrow, o.Payee, o.Operator, o.Token, o.UnitType}
+	return o.Terms()
 }

@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"time"
+
 	. "github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
@@ -28,16 +30,31 @@ func mindChanges() (t mindTable) {
 
 // flips: terms that change back and forth, alone and between redirects.
 func flips(t *mindTable) {
-	t.add(mindChange{warm: true}, FlipProtocolOnce, FlipPayeeOnce, FlipErratic, FlipStrangers)
-	t.add(mindChange{warm: true, path: "/v1/data"}, FlipErratic)
 	for _, warm := range []bool{false, true} {
-		for _, path := range []string{"", "/v1/data"} {
-			t.add(mindChange{warm: warm, openings: 1, path: path}, FlipEscrow)
-		}
+		m := mindChange{warm: warm}
+		t.add(m, FlipProtocol, FlipProtocolOnce, FlipPayee, FlipPayeeOnce, FlipErratic)
+		m.path = "/v1/data"
+		t.add(m, FlipProtocol, FlipPayee, FlipErratic)
+		m.openings = 1
+		t.add(m, FlipEscrow)
+		m.path = ""
+		t.add(m, FlipEscrow)
 		t.add(mindChange{warm: warm, openings: 1, price: 400, most: 3 * 400}, PriceClimbs)
+		// Whoever trusts all payees of an origin opens one channel for each of them.
+		strangers := mindChange{warm: warm, openings: 4}
+		t.add(strangers, FlipStrangers)
+		for _, b := range bounces {
+			t.add(mindChange{warm: warm, lies: []Lie{b}}, FlipProtocol, FlipPayee)
+			strangers.lies = []Lie{b}
+			t.add(strangers, FlipStrangers)
+		}
 	}
-	for _, b := range bounces {
-		t.add(mindChange{warm: true, lies: []Lie{b}}, FlipProtocol, FlipPayee, FlipStrangers)
+	// A policy that accepts the other unit accepts Limits.Stream with it.
+	unit := mindChange{path: "/stream/30/10", times: 1, most: 10, hosts: 200, openings: 1}
+	t.add(unit, UnitBecomesChunk)
+	for _, path := range []string{"", "/v1/data"} {
+		fees := mindChange{path: path, openings: 1, most: 300}
+		t.add(fees, FeeTokenFlips, SponsorAppears, SponsorVanishes)
 	}
 }
 
@@ -67,7 +84,8 @@ func gone(t *mindTable) {
 func budgets(t *mindTable) {
 	takers := []Lie{
 		RefuseAfterCharge, GoneAfterCharge, GoneAfterVoucher, GoneAgain, ErrorAfterCharge,
-		CutAfterCharge, BusyForever, FlipErratic, ProblemBalance,
+		CutAfterCharge, BusyForever, FlipProtocol, FlipPayee, FlipErratic, ProblemBalance,
+		RedirectToll,
 	}
 	m := mindChange{warm: true, times: 5, price: 1000}
 	m.run = 250
@@ -78,5 +96,17 @@ func budgets(t *mindTable) {
 
 // waits: headers that the server chooses, and bodies without an end.
 func waits(t *mindTable) {
-	t.add(mindChange{openings: 1, most: 300}, IntoIdempotency)
+	m := mindChange{openings: 1, most: 300}
+	t.add(m, IntoIdempotency, IntoIdempotencyX)
+	m.times, m.most = 1, 100
+	t.add(m, SlowChallenge)
+	m = mindChange{
+		openings: 1,
+		price:    10,
+		most:     20,
+		times:    1,
+		path:     "/stream/5/10",
+		stall:    400 * time.Millisecond,
+	}
+	t.add(m, StreamPings)
 }

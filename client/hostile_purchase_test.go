@@ -186,7 +186,9 @@ func (m mindChange) honest(t *testing.T, sent []sent, got end, outcome client.Ou
 		}
 	}
 	if left > 0 {
-		harmless := []client.Outcome{client.OutcomeNone, client.OutcomeRefused, client.OutcomeNotSent}
+		harmless := []client.Outcome{
+			client.OutcomeNone, client.OutcomeRefused, client.OutcomeNotSent,
+		}
 		assert.NotContains(
 			t, harmless, outcome, "%d credentials left, and it ended with: %s", left, got,
 		)

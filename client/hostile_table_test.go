@@ -42,8 +42,8 @@ func (t *table) add(tr trial, each ...Lie) {
 func trials() table {
 	var t table
 	for _, part := range []func(*table){
-		hintTrials, receiptTrials, priceTrials, termsTrials, challengeTrials,
-		transportTrials, streamTrials, fundTrials, closeTrials, refusalTrials,
+		hintTrials, receiptTrials, priceTrials, termsTrials, challengeTrials, transportTrials,
+		streamTrials, fundTrials, closeTrials, refusalTrials,
 	} {
 		part(&t)
 	}
@@ -92,7 +92,10 @@ func hintTrials(t *table) {
 	cold := trial{bootstrap: true, from: "/boot"}
 	lost = trial{bootstrap: true, from: "/boot", before: 2, lost: true}
 	for _, tr := range []trial{cold, lost} {
-		t.add(tr, ProofRealm, ProofPaid, ProofChain, ProofOld, ProofAgain, ProofBusy, RedirectProof)
+		t.add(
+			tr, ProofRealm, ProofRealmPath, ProofPaid, ProofChain, ProofOld, ProofAgain, ProofBusy,
+		)
+		t.add(tr, RedirectProof)
 		tr.times, tr.patience, tr.want = 1, brief, overTime
 		t.add(tr, ProofHangs)
 	}
@@ -124,12 +127,24 @@ func receiptTrials(t *table) {
 		ReceiptOnFree,
 	)
 	t.add(
-		trial{before: 2, lies: []Lie{RedirectPaid}, want: hands(200, client.OutcomeUnknown), most: at(300)},
+		trial{
+			before: 2,
+			lies:   []Lie{RedirectPaid},
+			want:   hands(200, client.OutcomeUnknown),
+			most:   at(300),
+		},
 		ReceiptOnStranger,
 	)
 	// The scope goes from one channel to the next, and receipts for the one before come in.
 	t.add(
-		trial{before: 2, times: 2, lies: []Lie{GoneAgain}, last: hands(410, client.OutcomeRejected), sum: at(500), after: twice},
+		trial{
+			before: 2,
+			times:  2,
+			lies:   []Lie{GoneAgain},
+			last:   hands(410, client.OutcomeRejected),
+			sum:    at(500),
+			after:  twice,
+		},
 		ReceiptOfAnother,
 	)
 }

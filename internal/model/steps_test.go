@@ -27,7 +27,7 @@ var (
 )
 
 // quickLies are the lies that a history may tell: all but a few that take megabytes, which have a test
-// of their own, and those that come with the purchase core.
+// of their own.
 var quickLies = func() (all []lies.Lie) {
 	large := []lies.Lie{
 		lies.HugeHeader, lies.StreamLine, lies.StreamName, lies.NeedHuge, lies.ChallengeHuge,
@@ -35,17 +35,12 @@ var quickLies = func() (all []lies.Lie) {
 		lies.StreamRepeats, lies.RequestHuge,
 	}
 	for _, l := range lies.All() {
-		if !slices.Contains(large, l) && !awaited(l) {
+		if !slices.Contains(large, l) {
 			all = append(all, l)
 		}
 	}
 	return all
 }()
-
-// awaited reports whether the shell cannot stand the lie before it has a purchase core.
-func awaited(l lies.Lie) bool {
-	return strings.HasPrefix(string(l), "flip-") || l == lies.UnitBecomesChunk || l == lies.IntoIdempotencyX
-}
 
 // step does one thing.
 func (w *world) step() {
