@@ -86,46 +86,39 @@ func (a *Account) count(c rule.Counts) {
 // fold computes the view. The caller holds mu.
 func (a *Account) fold() { a.view = a.base.Fold(a.added) }
 
-// Update changes the record by a pure function, and returns when it is stored. The function may be called
-// again on what another process wrote, and never after Update has returned. It cannot raise what is signed.
-//
-// After an error of the context it is not known whether the change was stored. The other errors are [ErrStore]
-// and [channel.ErrRecord].
+// step makes next the view: the view after a change of Claimed and Asked, and of nothing else. The caller holds
+// mu.
+func (a *Account) step(next *rule.State) {
+	a.added.Counts = a.added.Plus(rule.Changed(&a.view, next))
+	a.view = *next
+}
+
+// Update changes the record by a pure function, and returns when it is stored. The function may be called again
+// on what another process wrote. It cannot raise what is signed. The errors are [ErrStore], [channel.ErrRecord]
+// and the context's.
 func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State) error {
-	ended := false // guarded by mu
-	defer func() {
-		a.mu.Lock()
-		ended = true
-		a.mu.Unlock()
-	}()
-	return a.inTurn(ctx, func() error {
-		return a.rewrite(ctx, func() (w *write) {
-			if !ended {
-				w = a.stamped(change(a.view))
-			}
-			return w
-		})
-	})
+	return a.rewrite(ctx, func() *write { return a.stamped(change(a.view)) })
 }
 
 // flush stores what is only in memory.
 func (a *Account) flush(ctx context.Context) error {
-	return a.inTurn(ctx, func() error {
-		return a.rewrite(ctx, func() *write {
-			w := a.stamped(a.view)
-			clean := a.added.Counts == (rule.Counts{}) && a.base.Signed == w.state.Signed && a.base.Spent == w.state.Spent &&
-				len(a.base.Writers) == len(w.state.Writers)
-			if clean {
-				return nil
-			}
-			return w
-		})
+	return a.rewrite(ctx, func() *write {
+		w := a.stamped(a.view)
+		if a.added.Counts == (rule.Counts{}) && a.base.Signed == w.state.Signed && a.base.Spent == w.state.Spent &&
+			len(a.base.Writers) == len(w.state.Writers) {
+			return nil
+		}
+		return w
 	})
 }
 
 // rewrite stores what next returns, or nothing if it returns nil. next is called with mu held, and again after
-// another process wrote first. The caller has the turn.
+// another process wrote first.
 func (a *Account) rewrite(ctx context.Context, next func() *write) error {
+	if err := a.take(ctx); err != nil {
+		return err
+	}
+	defer a.give()
 	for range maxConflicts {
 		if err := a.refresh(ctx); err != nil {
 			return err
@@ -149,3 +142,18 @@ const maxConflicts = 64
 func (a *Account) tooMany() error {
 	return fmt.Errorf("%w: channel %s: too many concurrent updates (%d conflicts)", ErrStore, a.id, maxConflicts)
 }
+
+// take waits for the turn.
+func (a *Account) take(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (a *Account) give() { <-a.turn }

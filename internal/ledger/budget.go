@@ -15,13 +15,13 @@ import (
 // of the requests, and the amounts by which they raised what payees can take. A Budget is safe for concurrent
 // use.
 type Budget struct {
+	asset  channel.Asset
 	amount voucher.Amount
 	parent *Budget
 	number uint64 // budgets are locked in this order
 
-	mu    sync.Mutex // guards what follows
-	asset channel.Asset
-	used  taken
+	mu   sync.Mutex // guards used
+	used taken
 }
 
 // taken is a sum of prices and a sum of rises, in base units.
@@ -29,8 +29,8 @@ type taken struct{ prices, rises voucher.Amount }
 
 var budgets atomic.Uint64
 
-// NewBudget returns a budget of amount base units of asset. What it counts, parent counts too if it is not nil.
-// A zero asset means the asset of the first price.
+// NewBudget returns a budget of amount base units of asset. What it counts, parent counts too if it is not nil. It
+// refuses prices in another asset.
 func NewBudget(asset channel.Asset, amount voucher.Amount, parent *Budget) *Budget {
 	return &Budget{asset: asset, amount: amount, parent: parent, number: budgets.Add(1)}
 }
@@ -48,7 +48,7 @@ func (b *Budget) Left() voucher.Amount {
 
 // refuses returns a [*channel.LimitError] if the budget does not leave as much. The caller holds mu.
 func (b *Budget) refuses(asset channel.Asset, more taken) error {
-	if !b.counts(asset) {
+	if b.asset != asset {
 		return fmt.Errorf("the budget is in %s, the price in %s: %w", b.asset, asset,
 			&channel.LimitError{Limit: channel.LimitBudget, Wanted: more.prices.Max(more.rises)})
 	}
@@ -63,11 +63,6 @@ func (b *Budget) refuses(asset channel.Asset, more taken) error {
 		return err
 	}
 	return refuses(b.used.rises, more.rises)
-}
-
-// counts reports whether the budget is in the asset.
-func (b *Budget) counts(asset channel.Asset) bool {
-	return b.asset == asset || b.asset == (channel.Asset{})
 }
 
 // within returns the budgets and all that they are part of, each once, in the order in which they are locked.

@@ -76,7 +76,7 @@ func (c *Charge) take(asset channel.Asset, from, to, rise voucher.Amount) (more 
 	if err := c.refuses(asset, more); err != nil {
 		return taken{}, err
 	}
-	c.count(asset, from, to, more)
+	c.count(from, to, more)
 	return more, nil
 }
 
@@ -91,14 +91,14 @@ func (c *Charge) takeUpTo(asset channel.Asset, from, to voucher.Amount) (voucher
 	if err != nil {
 		spare := voucher.MaxAmount
 		for _, b := range c.budgets {
-			if !b.counts(asset) {
+			if b.asset != asset {
 				return from, err
 			}
 			spare = spare.Min(b.amount.SubFloor(b.used.prices))
 		}
 		to = c.taken.prices.AddCapped(spare).SubFloor(c.prices.SubFloor(from)).Min(to).Max(from)
 	}
-	c.count(asset, from, to, taken{prices: c.growth(from, to)})
+	c.count(from, to, taken{prices: c.growth(from, to)})
 	return to, err
 }
 
@@ -165,11 +165,11 @@ func (c *Charge) refuses(asset channel.Asset, more taken) error {
 	return nil
 }
 
-func (c *Charge) count(asset channel.Asset, from, to voucher.Amount, more taken) {
+func (c *Charge) count(from, to voucher.Amount, more taken) {
 	c.prices = c.prices.SubFloor(from).AddCapped(to)
 	c.taken = c.taken.plus(more)
 	for _, b := range c.budgets {
-		b.asset, b.used = asset, b.used.plus(more)
+		b.used = b.used.plus(more)
 	}
 }
 

@@ -54,7 +54,7 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 	defer a.mu.Unlock()
 	a.countDelivered()
 	s := a.view
-	left := a.serving[:0:0]
+	left := a.serving[:0]
 	for _, d := range a.serving {
 		next, want, err := a.decideOne(s, d)
 		if err != nil {
@@ -82,7 +82,7 @@ func (a *Account) decideOne(s rule.State, d *decision) (next rule.State, due vou
 	if next, d.after, due, err = a.judge(s, d, time.Now().Unix()); err != nil {
 		return s, due, err
 	}
-	d.decided, d.counted = true, rule.Changed(s, next)
+	d.decided, d.counted = true, rule.Changed(&s, &next)
 	d.rise = Rise{}.Plus(s.Authorized(), next.Authorized())
 	a.admit(d, d.after)
 	a.count(d.counted)
@@ -101,11 +101,11 @@ func (a *Account) judge(s rule.State, d *decision, now int64) (next rule.State, 
 	if err != nil {
 		return s, after, due, err
 	}
-	rise := next.Authorized().SubFloor(s.Authorized())
-	if err = w.known(); err != nil && !rise.IsZero() {
+	rise, more := next.Authorized().SubFloor(s.Authorized()), next.MayExist().SubFloor(s.MayExist())
+	if err = w.known(); err != nil && !more.IsZero() {
 		return s, after, due, err
 	}
-	if d.charged, err = d.charge(a.asset(), after, rise); err != nil || rise.IsZero() {
+	if d.charged, err = d.charge(a.asset(), after, more); err != nil || rise.IsZero() {
 		return next, after, due, err
 	}
 	if room, ok := rooms.near(rise); ok {

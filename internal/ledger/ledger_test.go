@@ -218,6 +218,9 @@ func TestRefusedVouchersStayUnsigned(t *testing.T) {
 			_, _, err := a.Reserve(context.Background(), a.Terms(), price(100))
 			assert.ErrorContains(t, err, "the key is locked")
 		})
+		for b.judge.asked.Load() < 2 { // the first one is at the signer, and the others wait
+			yieldTo()
+		}
 	}
 	for a.Waiting() < 39 {
 		yieldTo()

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -38,96 +39,68 @@ type decision struct {
 	retry  bool // it failed because the context of another caller ended
 }
 
-// place asks the gate for a decision and waits for it. Whoever gets the turn has all that wait decided, under its
-// own context.
-func (a *Account) place(ctx context.Context, d *decision) (voucher.Signed, error) {
+// place asks the gate for a decision and waits for it. Whoever gets the turn makes all decisions that wait, under
+// its own context.
+func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, error) {
 	if ctx.Err() != nil {
 		return voucher.Signed{}, context.Cause(ctx)
 	}
-	if a.atOnce(d) {
-		return d.signed, d.err
+	if signed, err, ok := a.atOnce(&ask); ok {
+		return signed, err
 	}
+	d := new(decision)
+	*d = ask
 	a.enter(d)
-	var running <-chan outcome
 	for {
 		select {
 		case a.turn <- struct{}{}:
-			running = a.serveNext(ctx)
-		case end := <-running:
-			a.ran(d, end)
-			running = nil
+			a.work(ctx)
+			a.reportNear()
 		case <-d.served:
-			select {
-			case end := <-running: // after a panic it is there already
-				a.ran(d, end)
-				running = nil
-			default:
-				if running != nil {
-					a.reportNear()
-				}
-			}
-			if !d.retry {
-				return d.signed, d.err
-			}
-			a.enter(d)
 		case <-ctx.Done():
 			if a.leave(d) {
 				return voucher.Signed{}, context.Cause(ctx)
 			}
 		}
+		select {
+		case <-d.served:
+			if !d.retry {
+				return d.signed, d.err
+			}
+			a.enter(d)
+		default: // others went first
+		}
 	}
 }
 
-// serveNext has the next batch decided. The caller has the turn.
-func (a *Account) serveNext(ctx context.Context) <-chan outcome {
-	if !a.takeBatch() || ctx.Err() != nil {
-		<-a.turn
-		return nil
-	}
-	return a.run(func() { a.issue(ctx) }, func() {
-		a.doubt()
-		a.fail(ctx, errPanic)
-	})
-}
-
-// ran ends the wait for a batch that this caller had decided.
-func (a *Account) ran(d *decision, end outcome) {
-	if end.panicked != nil {
-		a.leave(d)
-	}
-	end.rethrow()
-	a.reportNear()
-}
-
-// atOnce makes a decision that needs neither a write nor a signature: the voucher that exists covers it.
-func (a *Account) atOnce(d *decision) bool {
+// atOnce makes a decision that needs neither a write nor a signature: the voucher that exists covers it. ok is
+// false if the gate has to make it.
+func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if d.reservation != nil {
 		d.ends = d.reservation.ends
 	}
-	if d.err = d.ended(); d.err != nil {
-		return true
+	if err := d.ended(); err != nil {
+		return signed, err, true
 	}
 	if a.stale || d.exact || len(a.view.Voucher) == 0 || a.view.Phase() == channel.Closed {
-		return false
+		return signed, nil, false
 	}
 	a.countDelivered()
 	next, after, due, err := d.rule(a.view, d.was(), rule.Of(d.terms.Limits))
 	if err == nil && due != a.view.Signed {
-		return false
+		return signed, nil, false
 	}
 	if err == nil {
 		_, err = d.charge(a.asset(), after, voucher.Amount{})
 	}
 	if err != nil {
-		d.err = err
-		return true
+		return signed, err, true
 	}
 	a.admit(d, after)
-	a.count(rule.Changed(a.view, next))
-	d.signed = voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.view.Voucher}
-	return true
+	a.step(&next)
+	return voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.view.Voucher}, nil, true
 }
 
 // ended returns [ErrEnded] if the reservation has ended, so that it is never put in flight by a decision that was
@@ -213,6 +186,32 @@ func (a *Account) takeBatch() bool {
 	a.serving = a.waiting[:n:n]
 	a.waiting = append([]*decision(nil), a.waiting[n:]...)
 	return n > 0
+}
+
+// work makes the decisions of a batch and gives the turn back, also if a signer or a store panics. Those who wait do
+// not wait for ever then.
+func (a *Account) work(ctx context.Context) {
+	returned := false
+	defer func() {
+		if !returned {
+			a.doubt()
+			a.fail(ctx, errPanic)
+		}
+		a.give()
+	}()
+	if ctx.Err() == nil && a.takeBatch() {
+		a.issue(ctx)
+	}
+	returned = true
+}
+
+var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")
+
+// doubt has the record read before anything is decided: it is not known what it holds.
+func (a *Account) doubt() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stale = true
 }
 
 // serve gives the voucher to all that it was signed for.

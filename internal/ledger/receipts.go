@@ -62,7 +62,7 @@ func (a *Account) reconcile(r *Reservation, w channel.Report) error {
 		if r != nil && r.account == a {
 			a.cleared = a.cleared.Max(r.after) // these had ended when the request was sent
 		}
-		a.base = a.base.Ended(ended(time.Now().Unix()))
+		a.base = a.base.Ended(a.ledger.others(time.Now().Unix()))
 		a.fold()
 	}
 	err := a.report(w)
@@ -102,18 +102,25 @@ func (a *Account) judged(ctx context.Context, r *Reservation, w channel.Report) 
 		return true
 	}
 	a.mu.Unlock()
-	err := a.inTurn(ctx, func() error {
-		a.mu.Lock()
-		a.stale = a.stale || a.view.Authorized().Less(w.Accepted)
-		a.mu.Unlock()
-		return a.refresh(ctx)
-	})
+	err := a.look(ctx, w)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if r != nil && (err != nil || a.view.Authorized().Less(w.Accepted)) {
 		r.misses++
 	}
 	return err == nil
+}
+
+// look reads the record for a report that the view does not explain.
+func (a *Account) look(ctx context.Context, w channel.Report) error {
+	if err := a.take(ctx); err != nil {
+		return err
+	}
+	defer a.give()
+	a.mu.Lock()
+	a.stale = a.stale || a.view.Authorized().Less(w.Accepted)
+	a.mu.Unlock()
+	return a.refresh(ctx)
 }
 
 // inFlight returns the sum of the prices that a report may have missed, here and in the sessions that share the

@@ -58,7 +58,7 @@ func (a *Account) Reserve(ctx context.Context, t Terms, req rule.Request) (*Rese
 // comes back. Its price counts once, and what it raised the ceiling by stays counted. The errors are those of
 // [Account.Reserve], and [ErrEnded] after Keep or Settle.
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
-	return r.account.place(ctx, &decision{reservation: r, terms: r.terms, begins: true,
+	return r.account.place(ctx, decision{reservation: r, terms: r.terms, begins: true,
 		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Renew(was, req, lim)
 		}})
@@ -75,7 +75,7 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 		a.stale = true
 	}
 	a.mu.Unlock()
-	return a.place(ctx, &decision{reservation: r, terms: r.terms,
+	return a.place(ctx, decision{reservation: r, terms: r.terms,
 		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Overdrawn(was, presented, lim)
 		}})
@@ -84,7 +84,7 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 // CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee refused, or zero.
 // The errors are those of [rule.State.CloseDue] and of [Account.Reserve].
 func (a *Account) CloseVoucher(ctx context.Context, refused voucher.Amount) (voucher.Signed, error) {
-	return a.place(ctx, &decision{exact: true,
+	return a.place(ctx, decision{exact: true,
 		rule: func(s rule.State, c rule.Claim, _ rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 			due, err := s.CloseDue(refused)
 			return s, c, due, err

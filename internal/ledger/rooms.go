@@ -97,11 +97,11 @@ func (l *Ledger) Limited(ctx context.Context, t Terms, scope channel.Scope) (rul
 
 // within returns the limits with what is left of all budgets.
 func (t Terms) within(rooms Rooms) rule.Limits {
-	room := rooms.Tightest()
-	if own, ok := t.Charge.room(); ok && own.Left().Less(room.Left()) {
-		room = own
+	lim := rule.Of(t.Limits).Within(rooms.Tightest())
+	if room, ok := t.Charge.room(); ok {
+		return lim.WithinRun(room)
 	}
-	return rule.Of(t.Limits).Within(room)
+	return lim
 }
 
 // reportNear reports which budgets are nearly used up, outside all locks.

@@ -23,7 +23,7 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	a.mu.Lock()
 	a.countUnasked(required)
 	a.mu.Unlock()
-	return a.place(ctx, &decision{reservation: r, terms: r.terms,
+	return a.place(ctx, decision{reservation: r, terms: r.terms,
 		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
 		}})
@@ -66,7 +66,7 @@ func (a *Account) countUnasked(most voucher.Amount) {
 		}
 	}
 	next, ended := a.view.CatchUp(rule.Claim{}, a.arrears, most, rule.Of(a.ledger.limits))
-	a.count(rule.Changed(a.view, next))
+	a.step(&next)
 	a.arrears = a.arrears.SubFloor(ended.Price)
 }
 
@@ -83,7 +83,7 @@ func (a *Account) deliver(r *Reservation, most voucher.Amount) {
 		next, after = a.view.CatchUp(r.claim, paid, most, lim)
 	}
 	r.claim = after
-	a.count(rule.Changed(a.view, next))
+	a.step(&next)
 }
 
 // owe notes what a stream that ends has delivered and not asked for. It raises the ceiling for another request

@@ -36,10 +36,9 @@ type row struct {
 
 // listing is one reading of all records. Its fields are final when done is closed.
 type listing struct {
-	done     chan struct{}
-	err      error
-	gaveUp   bool // the context of the one who started it ended
-	panicked any
+	done   chan struct{}
+	err    error
+	gaveUp bool // the context of the one who reads ended
 }
 
 // maxAge is how long what another process authorized may go unseen by the limits over time.
@@ -50,26 +49,27 @@ const maxAge = time.Second
 // under way, others go on.
 func (w *windows) read(ctx context.Context, s store.Store) error {
 	for {
-		l, mine := w.due(ctx, s)
+		l, mine := w.due()
 		if l == nil {
 			return nil
+		}
+		if mine {
+			w.list(ctx, s, l)
+			return l.err
 		}
 		select {
 		case <-l.done:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if mine {
-			outcome{l.panicked}.rethrow()
-		}
-		if !l.gaveUp || mine {
+		if !l.gaveUp {
 			return l.err
 		}
 	}
 }
 
-// due returns the listing to wait for, or nil if there is none. mine reports that this call has started it.
-func (w *windows) due(ctx context.Context, s store.Store) (l *listing, mine bool) {
+// due returns the listing to wait for, or nil if there is none. mine reports that the caller has to make it.
+func (w *windows) due() (l *listing, mine bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -79,22 +79,20 @@ func (w *windows) due(ctx context.Context, s store.Store) (l *listing, mine bool
 	case w.listing != nil:
 		return w.listing, false
 	}
-	w.listing = &listing{done: make(chan struct{})}
+	w.listing = &listing{done: make(chan struct{}), err: errPanic}
 	w.next = now.Add(max(maxAge, 2*w.took)) // until then the others go on
-	go w.list(ctx, s, w.listing, now)
 	return w.listing, true
 }
 
-// list reads all records and ends the listing.
-func (w *windows) list(ctx context.Context, s store.Store, l *listing, start time.Time) {
-	l.err = errPanic
+// list reads all records and ends the listing, also if the store panics.
+func (w *windows) list(ctx context.Context, s store.Store, l *listing) {
+	start := time.Now()
 	var found []rule.State
 	var unreadable []error
 	defer func() {
-		l.panicked = recover()
-		l.gaveUp = l.err != nil && ctx.Err() != nil
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		l.gaveUp = l.err != nil && ctx.Err() != nil
 		w.end(l, found, unreadable, time.Since(start))
 		close(l.done)
 	}()

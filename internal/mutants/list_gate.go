@@ -120,8 +120,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: another session's voucher is a lie", breaks: "a word is judged by what is on record",
-		file: "internal/ledger/receipts.go", from: `		return a.refresh(ctx)
-`, to: `		return nil
+		file: "internal/ledger/receipts.go", from: `	return a.refresh(ctx)
+`, to: `	return nil
 `, tests: inLedger,
 	},
 	{

@@ -221,7 +221,7 @@ func (s State) spent(c Claim, presented voucher.Amount) error {
 
 // ceiling returns the most that may be authorized now.
 func (s State) ceiling(lim Limits) voucher.Amount {
-	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(s.authorized.AddCapped(lim.rise()))
+	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(lim.most(s))
 }
 
 // short returns why a target is not reachable: a limit, a budget, or the deposit.
@@ -229,7 +229,7 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 	if err := within("Deposit", target, lim.Deposit); err != nil {
 		return err
 	}
-	if err := lim.fits(target.SubFloor(s.authorized)); err != nil {
+	if err := lim.fits(s.to(target)); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit)

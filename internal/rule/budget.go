@@ -36,26 +36,61 @@ func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	return rules("All", l.All), rules("Origin", l.Origin), rules("Payee", l.Payee)
 }
 
-// Within returns the limits with what budgets leave now, for one decision.
+// Within returns the limits with what the limits over time leave now, for one decision. They count by how much the
+// ceiling rises.
 func (l Limits) Within(r channel.Room) Limits {
 	l.room = &r
 	return l
 }
 
-// rise is the most that a ceiling may rise by.
-func (l Limits) rise() voucher.Amount {
-	if l.room == nil {
-		return voucher.MaxAmount
-	}
-	return l.room.Left()
+// WithinRun returns the limits with what the request's own budgets leave now, for one decision. They count by how much
+// the amount rises whose voucher may exist ([State.MayExist]).
+func (l Limits) WithinRun(r channel.Room) Limits {
+	l.run = &r
+	return l
 }
 
-// fits returns a LimitError where the budgets do not leave as much.
-func (l Limits) fits(rise voucher.Amount) error {
-	if !l.rise().Less(rise) {
-		return nil
+// tightest returns the room that leaves the least, or nil if there is none.
+func (l Limits) tightest() *channel.Room {
+	if l.room == nil || l.run != nil && l.run.Left().Less(l.room.Left()) {
+		return l.run
 	}
-	return &channel.LimitError{Limit: l.room.Rule.Name, Wanted: l.room.Used.AddCapped(rise), Allowed: l.room.Rule.Allowed, Left: l.room.Left()}
+	return l.room
+}
+
+// risen is by how much a decision raises the ceiling, and the amount whose voucher may exist.
+type risen struct{ ceiling, exists voucher.Amount }
+
+// to returns what it takes to sign target.
+func (s State) to(target voucher.Amount) risen {
+	return risen{target.SubFloor(s.authorized), target.SubFloor(s.MayExist())}
+}
+
+// most returns the highest amount that the budgets leave for what is signed on s.
+func (l Limits) most(s State) voucher.Amount {
+	most := voucher.MaxAmount
+	if l.room != nil {
+		most = s.authorized.AddCapped(l.room.Left())
+	}
+	if l.run != nil {
+		most = most.Min(s.MayExist().AddCapped(l.run.Left()))
+	}
+	return most
+}
+
+// fits returns a LimitError if the budgets do not leave as much.
+func (l Limits) fits(more risen) error {
+	for _, b := range [...]struct {
+		room *channel.Room
+		more voucher.Amount
+	}{{l.room, more.ceiling}, {l.run, more.exists}} {
+		if b.room != nil && b.room.Left().Less(b.more) {
+			return &channel.LimitError{
+				Limit: b.room.Rule.Name, Wanted: b.room.Used.AddCapped(b.more), Allowed: b.room.Rule.Allowed, Left: b.room.Left(),
+			}
+		}
+	}
+	return nil
 }
 
 // Decide says what the limits make of a price on s as it stands (nil where there is no channel), without doing
@@ -77,10 +112,14 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 		return channel.Decision{Verdict: channel.Deny, Rule: "Price", Wanted: req.Price, Allowed: l.Price, Left: l.Price}
 	case !l.Ask.IsZero() && l.Ask.Less(req.Price):
 		return channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: req.Price, Allowed: l.Ask, Left: l.Ask}
-	case l.room == nil:
+	}
+	room := l.tightest()
+	if room == nil {
 		return channel.Decision{Verdict: channel.Allow, Rule: "Price", Wanted: req.Price, Allowed: l.Price, Left: l.Price}
 	}
-	return channel.Decision{Verdict: channel.Allow, Rule: l.room.Rule.Name, Wanted: l.room.Used.AddCapped(req.Price), Allowed: l.room.Rule.Allowed, Left: l.room.Left()}
+	return channel.Decision{
+		Verdict: channel.Allow, Rule: room.Rule.Name, Wanted: room.Used.AddCapped(req.Price), Allowed: room.Rule.Allowed, Left: room.Left(),
+	}
 }
 
 // Override returns the limits with every field of own that is set in the place of theirs, where it is lower, or where

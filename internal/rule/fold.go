@@ -17,7 +17,7 @@ type Counts struct {
 }
 
 // Changed returns what led from before to after.
-func Changed(before, after State) Counts {
+func Changed(before, after *State) Counts {
 	return Counts{
 		Claimed: after.Claimed.SubFloor(before.Claimed), Released: before.Claimed.SubFloor(after.Claimed),
 		Asked: after.asked.SubFloor(before.asked), Withdrawn: before.asked.SubFloor(after.asked),

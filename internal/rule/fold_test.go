@@ -16,7 +16,7 @@ func TestFold(t *testing.T) {
 	base, _, _ := pay(t, open(t, 10_000), 100, wide)
 	mine, _, _ := pay(t, base, 10, wide)
 	theirs, _, _ := pay(t, base, 20, wide)
-	since := rule.Additions{Counts: rule.Changed(base, mine)}.Learned(mine)
+	since := rule.Additions{Counts: rule.Changed(&base, &mine)}.Learned(mine)
 	assert.Equal(t, mine.Claimed, base.Fold(since).Claimed)
 	assert.Equal(t, mine.Asked(), base.Fold(since).Asked())
 
@@ -65,6 +65,7 @@ func TestCountsAreTakenBack(t *testing.T) {
 		assert.Equal(t, c, c.Plus(d).Minus(d))
 		fold := func(c rule.Counts) rule.State { return s.Fold(rule.Additions{Counts: c}) }
 		assert.Equal(t, s, fold(c.Plus(c.Inverse())))
-		assert.Equal(t, fold(c), s.Fold(rule.Additions{Counts: rule.Changed(s, fold(c))}))
+		after := fold(c)
+		assert.Equal(t, after, s.Fold(rule.Additions{Counts: rule.Changed(&s, &after)}))
 	})
 }

@@ -64,7 +64,7 @@ func pay(t testing.TB, s rule.State, price uint64, lim rule.Limits) (rule.State,
 // refuse takes a decision back, from before to after: its ceiling was stored, and then the signer refused. Others may
 // have been decided since.
 func refuse(s, before, after rule.State) rule.State {
-	back := rule.Changed(before, after).Inverse()
+	back := rule.Changed(&before, &after).Inverse()
 	back.Unsigned = back.Unsigned.AddCapped(after.Authorized().SubFloor(before.Authorized()))
 	return s.Fold(rule.Additions{Counts: back})
 }

@@ -11,7 +11,8 @@ import (
 type Limits struct {
 	channel.Limits
 
-	room *channel.Room // nil if budgets are not considered
+	room *channel.Room // of the limits over time: by how much the ceiling may rise; nil if they are not considered
+	run  *channel.Room // of the request's own budgets: by how much what may exist may rise; nil if there are none
 }
 
 // Of returns limits without a bound by budgets. See [Limits.Within].

@@ -35,7 +35,7 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 		if err := (State{}).affords(req, req.Price, lim); err != nil {
 			return Plan{}, err
 		}
-		return plan(Fund, req.Price, voucher.Amount{}, req.Price, suggested, funded, lim, voucher.Protocol(0).Max())
+		return plan(Fund, req.Price, voucher.Amount{}, risen{req.Price, req.Price}, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
 	size := req.Price
 	if !req.Floor.IsZero() {
@@ -53,7 +53,7 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 	if err := s.affords(req, size, lim); err != nil {
 		return Plan{}, err
 	}
-	return plan(TopUp, need, s.Deposit, need.SubFloor(s.authorized), suggested, funded, lim, s.Protocol.Max())
+	return plan(TopUp, need, s.Deposit, s.to(need), suggested, funded, lim, s.Protocol.Max())
 }
 
 // affords returns an error if size more, which no credit covers, cannot be claimed since the price was raised
@@ -67,8 +67,8 @@ func (s State) affords(req Request, size voucher.Amount, lim Limits) error {
 	return fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
 }
 
-// plan sizes a deposit that has to reach need from have, so that the ceiling can rise by rise.
-func plan(step Step, need, have, rise, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
+// plan sizes a deposit that has to reach need from have, so that as much more can be signed.
+func plan(step Step, need, have voucher.Amount, more risen, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
 	room := lim.Deposit.Min(most).SubFloor(have)
 	short := need.SubFloor(have)
 	if err := within("Deposit", need, lim.Deposit); err != nil {
@@ -77,7 +77,7 @@ func plan(step Step, need, have, rise, suggested, funded voucher.Amount, lim Lim
 	if err := within("Total", funded.AddCapped(short), lim.total()); err != nil {
 		return Plan{}, err
 	}
-	if err := lim.fits(rise); err != nil {
+	if err := lim.fits(more); err != nil {
 		return Plan{}, err // nothing is deposited for what may not be paid
 	}
 	wish := lim.Fund

@@ -1,0 +1,369 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// listed is a store whose listings can be made to hang, to fail, or to be old.
+type listed struct {
+	store.Store
+	lists atomic.Int64
+	hang  chan struct{} // every listing waits for it, or for its context
+	fail  error
+	old   []store.Entry // listed instead
+}
+
+func (l *listed) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		l.lists.Add(1)
+		if l.hang != nil {
+			select {
+			case <-l.hang:
+			case <-ctx.Done():
+				yield(store.Entry{}, context.Cause(ctx))
+				return
+			}
+		}
+		if l.fail != nil {
+			yield(store.Entry{}, l.fail)
+			return
+		}
+		for _, e := range l.old {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if l.old != nil {
+			return
+		}
+		for e, err := range l.Store.List(ctx, prefix) {
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// used returns a store whose month of 300 is used up on one channel, a new session over it, and a channel of that
+// session at another origin.
+func used(t *testing.T) (*bench, *listed, *ledger.Account) {
+	own := lim
+	own.All.Month = u(300)
+	b := newBench(t, own)
+	_, _, err := b.at(t, 1, here, 1).Reserve(t.Context(), b.terms(), price(300))
+	require.NoError(t, err)
+	b.at(t, 2, there, 2)
+	l := &listed{Store: b.store}
+	b.Ledger = ledger.New(l, b.judge, own)
+	for s, err := range b.Each(t.Context()) {
+		require.NoError(t, err)
+		if s.Scope.Origin == there {
+			a, err := b.Account(t.Context(), s.ID)
+			require.NoError(t, err)
+			l.lists.Store(0)
+			return b, l, a
+		}
+	}
+	t.Fatal("no channel")
+	return nil, nil, nil
+}
+
+// TestFirstListingIsAwaited: nobody decides before the records were listed, on whatever channel.
+func TestFirstListingIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		third := b.at(t, 3, "https://third.example:443", 3)
+		l.hang = make(chan struct{})
+		got := make(chan error, 8)
+		for _, account := range []*ledger.Account{a, third} {
+			for range 2 {
+				go func() { _, _, err := account.Reserve(t.Context(), b.terms(), price(1)); got <- err }()
+				synctest.Wait()
+			}
+		}
+		go func() { _, err := b.Rooms(t.Context(), b.terms(), channel.Scope{}); got <- err }()
+		go func() {
+			_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(10))
+			got <- err
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Empty(t, got)
+		assert.EqualValues(t, 1, l.lists.Load(), "one reads for all")
+		close(l.hang)
+		limited := 0
+		for range 6 {
+			if err := <-got; err != nil {
+				require.ErrorIs(t, err, channel.ErrLimit)
+				limited++
+			}
+		}
+		assert.Equal(t, 5, limited, "all but the one who looks at the budgets")
+		assert.True(t, a.State().Authorized().IsZero())
+	})
+}
+
+// TestWhoListsGivesUp: the context of the one who reads the records ends. The others are served all the same, and each
+// waits as long as its own context says.
+func TestWhoListsGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		third := b.at(t, 3, "https://third.example:443", 3)
+		l.hang = make(chan struct{})
+		ask := func(a *ledger.Account, patience time.Duration) <-chan error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			got := make(chan error, 1)
+			go func() {
+				defer cancel()
+				_, _, err := a.Reserve(ctx, b.terms(), price(1))
+				got <- err
+			}()
+			synctest.Wait()
+			return got
+		}
+		start := time.Now()
+		first, second, beside := ask(a, time.Second), ask(third, 2*time.Second), ask(a, time.Hour)
+		require.ErrorIs(t, <-first, context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(start))
+		require.ErrorIs(t, <-second, context.DeadlineExceeded)
+		assert.Equal(t, 2*time.Second, time.Since(start))
+		close(l.hang)
+		require.ErrorIs(t, <-beside, channel.ErrLimit)
+	})
+}
+
+// TestListingThatFails refuses what would raise a ceiling, and nothing else, until one works.
+func TestListingThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		l.fail = errors.New("the index is broken")
+		for range 2 {
+			_, _, err := a.Reserve(t.Context(), b.terms(), price(1))
+			require.ErrorIs(t, err, ledger.ErrStore)
+			require.ErrorIs(t, err, l.fail)
+		}
+		_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(10))
+		require.ErrorIs(t, err, ledger.ErrStore)
+		assert.True(t, a.State().Authorized().IsZero())
+		assert.True(t, a.State().Claimed.IsZero())
+		l.fail = nil
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+		require.ErrorIs(t, err, channel.ErrLimit)
+	})
+}
+
+// TestListedAgain: what another process authorized on other channels is seen a second later, and a listing that takes
+// long is made for a hundredth of the time.
+func TestListedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		own := b.Limits()
+		own.All.Month = u(1000)
+		b.Ledger = ledger.New(l, b.judge, own)
+		a, err := b.Account(t.Context(), a.ID())
+		require.NoError(t, err)
+		other := b.again()
+		busy := other.at(t, 3, "https://third.example:443", 3)
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(1)) // 301 of it, and the records are listed
+		require.NoError(t, err)
+		_, _, err = busy.Reserve(t.Context(), b.terms(), price(600))
+		require.NoError(t, err)
+		time.Sleep(1100 * time.Millisecond)
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(100))
+		assert.Equal(t, channel.LimitError{Limit: "All.Month", Wanted: u(1001), Allowed: u(1000), Left: u(99)}, over(t, err))
+
+		before := l.lists.Load()
+		for range 20 {
+			_, _, _ = a.Reserve(t.Context(), b.terms(), price(100))
+		}
+		assert.Equal(t, before, l.lists.Load(), "at most once a second")
+
+		time.Sleep(2 * time.Second)
+		l.hang = make(chan struct{})
+		go func() { _, _, _ = a.Reserve(t.Context(), b.terms(), price(100)) }() // reads, for three seconds
+		synctest.Wait()
+		_, _, err = other.at(t, 4, here, 4).Reserve(t.Context(), b.terms(), price(1))
+		require.NoError(t, err, "another session does not wait for it")
+		time.Sleep(3 * time.Second)
+		close(l.hang)
+		synctest.Wait()
+		before = l.lists.Load()
+		time.Sleep(299 * time.Second)
+		_, _, _ = a.Reserve(t.Context(), b.terms(), price(100))
+		assert.Equal(t, before, l.lists.Load())
+		time.Sleep(2 * time.Second)
+		_, _, _ = a.Reserve(t.Context(), b.terms(), price(100))
+		assert.Equal(t, before+1, l.lists.Load())
+	})
+}
+
+// TestLaterListingIsNotAwaited, unless it takes longer than listings do.
+func TestLaterListingIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		own := b.Limits()
+		own.All.Month = u(1000)
+		b.Ledger = ledger.New(l, b.judge, own)
+		a, err := b.Account(t.Context(), a.ID())
+		require.NoError(t, err)
+		third := b.at(t, 3, "https://third.example:443", 3)
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		l.hang = make(chan struct{})
+		go func() { _, _, _ = a.Reserve(t.Context(), b.terms(), price(1)) }()
+		synctest.Wait()
+		_, _, err = third.Reserve(t.Context(), b.terms(), price(1))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err = third.Reserve(ctx, b.terms(), price(1))
+		require.ErrorIs(t, err, context.DeadlineExceeded, "for two seconds nobody knows what others do")
+		close(l.hang)
+		synctest.Wait()
+	})
+}
+
+// TestOldListing: a listing that was read before our own rise does not lower what is known of it.
+func TestOldListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, l, a := used(t)
+		own := b.Limits()
+		own.All.Month = u(1000)
+		b.Ledger = ledger.New(l, b.judge, own)
+		a, err := b.Account(t.Context(), a.ID())
+		require.NoError(t, err)
+		var entries []store.Entry
+		for e, err := range b.store.List(t.Context(), "channel/") {
+			require.NoError(t, err)
+			entries = append(entries, e)
+		}
+		third := b.at(t, 3, "https://third.example:443", 3)
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(600))
+		require.NoError(t, err)
+		l.old = slices.Clip(entries)
+		time.Sleep(2 * time.Second)
+		_, _, err = third.Reserve(t.Context(), b.terms(), price(101))
+		assert.Equal(t, channel.LimitError{Limit: "All.Month", Wanted: u(1001), Allowed: u(1000), Left: u(100)}, over(t, err))
+	})
+}
+
+// TestRecordsThatCannotBeRead could have used up any budget, so no ceiling rises until they can be read or are moved
+// away. What is authorized already is paid and closed with.
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	for name, text := range map[string]string{"damaged": "{", "of a newer version": `{"version":2}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				own := lim
+				own.Ahead = u(50)
+				b := newBench(t, own)
+				a := b.open(t, 10_000)
+				_, v, err := a.Reserve(t.Context(), b.terms(), price(50))
+				require.NoError(t, err)
+				key := rule.StateKey(common.Hash{0xff})
+				_, err = b.store.Put(t.Context(), key, []byte(text), 0)
+				require.NoError(t, err)
+				time.Sleep(2 * time.Second)
+				_, same, err := a.Reserve(t.Context(), b.terms(), price(50))
+				require.NoError(t, err)
+				assert.Equal(t, v, same)
+				_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+				require.ErrorIs(t, err, channel.ErrRecord)
+				require.ErrorContains(t, err, key)
+				_, err = b.Rooms(t.Context(), b.terms(), b.scope)
+				require.ErrorIs(t, err, channel.ErrRecord)
+				_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(1))
+				require.ErrorIs(t, err, channel.ErrRecord)
+				_, err = a.CloseVoucher(t.Context(), voucher.Amount{})
+				require.NoError(t, err)
+				assert.Equal(t, u(100), a.State().Authorized())
+
+				fixed := b.state(t, 9, 10)
+				data, err := fixed.Encode()
+				require.NoError(t, err)
+				b.Ledger = ledger.New(&renamed{b.store, key, rule.StateKey(fixed.ID), data}, b.judge, own)
+				a, err = b.Account(t.Context(), a.ID())
+				require.NoError(t, err)
+				_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
+// renamed is a store in which one record has been put right.
+type renamed struct {
+	store.Store
+	broken, key string
+	data        []byte
+}
+
+func (r *renamed) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range r.Store.List(ctx, prefix) {
+			if e.Key == r.broken {
+				e.Key, e.Data = r.key, r.data
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestUnreadableRecordIsReadAgainSoon: a record that could not be read for a moment stops rises for a moment, however long
+// a listing takes.
+func TestUnreadableRecordIsReadAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		f := &flaky{Store: b.store}
+		b.Ledger = ledger.New(f, b.judge, lim)
+		a := b.open(t, 10_000)
+		f.bad.Store(true)
+		_, _, err := a.Reserve(t.Context(), b.terms(), price(1))
+		require.ErrorIs(t, err, channel.ErrRecord)
+		require.ErrorIs(t, err, errDisk)
+		f.bad.Store(false)
+		time.Sleep(10 * time.Second)
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+		require.NoError(t, err)
+	})
+}
+
+// flaky is a store that lists slowly, and one of whose records cannot be read at times.
+type flaky struct {
+	store.Store
+	bad atomic.Bool
+}
+
+func (f *flaky) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		time.Sleep(5 * time.Second)
+		for e, err := range f.Store.List(ctx, prefix) {
+			if f.bad.Load() {
+				e.Data, err = nil, errDisk
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
