@@ -80,7 +80,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	a.challenge = r.found
 	switch snap := r.found.offer.Snapshot; {
 	case !same || snap == nil || snap.ChannelID != a.account.ID():
-	case a.decision.Carrying():
+	case a.decision.Carrying:
 		e.Acknowledged = snap.Report.Accepted == a.signed.Cumulative
 	default:
 		e.Proved = a.absorb(ctx, r.found.offer)

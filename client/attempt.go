@@ -130,7 +130,7 @@ func (a *attempt) started() purchase.Event {
 		a.s.challenges.drop(a.route, c)
 		return unknown
 	}
-	sum := a.decision.Charged().AddCapped(c.offer.Price)
+	sum := a.decision.Charged.AddCapped(c.offer.Price)
 	if lim := a.terms.Limits; rule.Of(lim).CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}
@@ -196,7 +196,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
-			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying() && wantsStream(a.out.req.Header)
+			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying && wantsStream(a.out.req.Header)
 			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream)
 		}
 		if wrote {
@@ -216,7 +216,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 // credential answers the challenge with the voucher, and with the opening transaction if it is carried.
 func (a *attempt) credential() (string, error) {
 	state := a.account.State()
-	if !a.decision.Carrying() {
+	if !a.decision.Carrying {
 		return a.challenge.echo.Payload(wire.Voucher(a.account.ID(), wireDescriptor(state), a.signed.Cumulative, a.signed.Signature))
 	}
 	return a.challenge.echo.Payload(wire.Open(a.account.ID(), wireDescriptor(state), state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))

@@ -33,7 +33,7 @@ func (a *attempt) consent(ctx context.Context) purchase.Event {
 // approve asks the owner if the sum that the request would cost, redirects included, is above
 // Limits.Ask.
 func (a *attempt) approve(ctx context.Context, p Proposal) error {
-	lim, sum := a.terms.Limits, a.decision.Total()
+	lim, sum := a.terms.Limits, a.decision.Total
 	if lim.Ask.IsZero() || !lim.Ask.Less(sum) {
 		return nil
 	}

@@ -112,7 +112,7 @@ func (a *attempt) error(err error) *Error {
 	if a.account != nil {
 		e.ChannelID = a.account.ID()
 	}
-	if a.decision.Carrying() {
+	if a.decision.Carrying {
 		e.Op = "open"
 	}
 	return e

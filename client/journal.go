@@ -68,7 +68,7 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	}
 	reserved := a.reservation()
 	rise := a.unwritten(reserved)
-	carried := a.decision.Carrying()
+	carried := a.decision.Carrying
 	if (reserved == nil || outcome == OutcomeRefused) && !carried && rise.By.IsZero() {
 		return // nothing was authorized
 	}

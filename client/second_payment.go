@@ -28,7 +28,7 @@ func (a *attempt) paidTwice() bool {
 // beginSecond notes that this request is about to be paid a second time. If other requests at the same
 // time were first, the decision is taken back.
 func (a *attempt) beginSecond(do purchase.Action) purchase.Action {
-	if a.second || !a.decision.Twice() {
+	if a.second || !a.decision.Twice {
 		return do
 	}
 	a.second = true
@@ -42,7 +42,7 @@ func (a *attempt) beginSecond(do purchase.Action) purchase.Action {
 
 // served notes that the payee served a request that it was paid once for.
 func (a *attempt) served() {
-	if a.decision.Twice() {
+	if a.decision.Twice {
 		return
 	}
 	for _, name := range a.payees() {

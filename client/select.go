@@ -20,7 +20,7 @@ func (a *attempt) scope() channel.Scope {
 // selectChannel looks up the channel that the offer is paid from: the one that the caller named, or the
 // one that the scope uses. It checks the limits, and signs and funds nothing.
 func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
-	if !a.decision.Carrying() {
+	if !a.decision.Carrying {
 		a.land() // nobody waits behind an opening while the owner is asked
 	}
 	failed := func(err error) purchase.Event { return purchase.Event{Kind: purchase.Failed, Err: err} }
@@ -28,7 +28,7 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 		return failed(a.termsErr)
 	}
 	e := purchase.Event{Kind: purchase.Selected, Recent: a.paidTwice()}
-	if e.Err = rule.Of(a.terms.Limits).CheckPrice(a.decision.Total()); e.Err != nil {
+	if e.Err = rule.Of(a.terms.Limits).CheckPrice(a.decision.Total); e.Err != nil {
 		return e
 	}
 	account, named, err := a.lookup(ctx)
@@ -73,7 +73,7 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 			r.Release()
 		}
 		outcome := OutcomeRefused
-		if a.decision.Sent() {
+		if a.decision.Sent {
 			outcome = OutcomeRejected
 		}
 		a.record(ctx, journal.KindPay, outcome, a.status(), nil)

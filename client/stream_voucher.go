@@ -73,8 +73,8 @@ func (m *meter) book(r *receipt.Receipt) {
 // acknowledged books an opening that this stream carried: its answer has no receipt header, so the
 // first sign that the payee holds the channel is a voucher that it accepts, or a receipt frame.
 func (m *meter) acknowledged() {
-	if m.a.decision.Carrying() {
-		m.a.decision.Acknowledge()
+	if m.a.decision.Carrying {
+		m.a.decision.Carrying = false
 		m.a.acknowledge(m.ctx)
 	}
 }

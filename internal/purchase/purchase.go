@@ -25,6 +25,18 @@ type Tries struct {
 // Purchase is one request of a caller. The zero value is not ready; use [New]. It is not safe for
 // concurrent use: each step belongs to the goroutine of the request.
 type Purchase struct {
+	// What follows is set by Next and read by its caller.
+
+	// Sent reports that a credential left, as far as the events say.
+	Sent bool
+	// Carrying reports that the next paid sending carries the opening transaction.
+	Carrying bool
+	// Charged is what redirects charged before, and Total that and the price of the current offer: the
+	// sum that the request would cost, in base units.
+	Charged, Total voucher.Amount
+	// Twice reports that the request is paid a second time.
+	Twice bool
+
 	retries int
 	tries   Tries
 
@@ -32,7 +44,6 @@ type Purchase struct {
 	agreed    Offer // what consent covers; Price is that of one unit
 	consented bool
 	total     voucher.Amount // what consent covers in all, redirects included
-	highest   voucher.Amount // the highest price that consent covered
 
 	channel  common.Hash // the current channel
 	standing Standing
@@ -41,18 +52,14 @@ type Purchase struct {
 	recent   bool
 
 	raised   map[common.Hash]voucher.Amount // by what it raised each channel's ceiling
-	charged  voucher.Amount                 // what redirects charged before
-	settled  voucher.Amount                 // what was raised for that
-	payments uint64                         // 1, or 2 after a second payment
+	settled  voucher.Amount                 // what was raised for what redirects charged
 	openings map[common.Hash]bool           // those that left, or may have, and are not proved dead
 	reopened bool                           // a dead channel was replaced once
 	gone     bool                           // the payee takes no vouchers of a live channel
 
 	optimistic bool // answers a remembered challenge
-	carrying   bool // the next sending carries the opening
 	anew       bool // the price is reserved anew
 	recovered  bool
-	sent       bool // a credential left
 	answered   bool // every credential that left was answered
 	others     bool // the last answer offers methods that are not ours
 	proceed    func(*Purchase, *Event) Action
@@ -74,77 +81,56 @@ const (
 // credential, beside the waits for other requests.
 func New(retries int) *Purchase {
 	return &Purchase{
-		retries: retries, payments: 1, answered: true,
+		retries: retries, answered: true,
 		raised: map[common.Hash]voucher.Amount{}, openings: map[common.Hash]bool{},
 	}
 }
 
 // Next decides what to do after e: the first row of the table that fits.
 func (p *Purchase) Next(e Event) Action {
-	p.observe(&e)
+	switch { // what an event shows, whatever is decided
+	case e.Kind == Issued, e.Kind == Denied:
+		p.raised[p.channel] = e.Raised
+	case e.Kind == Lost && e.Paid && e.Written:
+		p.Sent, p.answered = true, false
+	case e.Kind == Answered && e.Paid:
+		p.Sent, p.optimistic = true, false
+		if refusal(&e) {
+			p.refusal, p.others, p.answered = e, e.Others, true
+		}
+	}
 	for i := range table {
 		r := &table[i]
-		if r.on == e.Kind && r.when(p, &e) {
-			a := r.then(p, &e)
-			a.Row = r.name
-			p.note(a)
-			return a
+		if r.on != e.Kind || !r.when(p, &e) {
+			continue
 		}
+		a := r.then(p, &e)
+		a.Row = r.name
+		switch a.Do {
+		case SendPaid:
+			p.tries.Sent++
+		case SendUnpaid:
+			p.tries.Unpaid++
+		case Issue, Again:
+			p.gate = a.Do
+		}
+		p.Total = p.Charged.AddCapped(p.offer.Price)
+		return a
 	}
 	a := p.giveUp(e.Err)
 	a.Row = "anything else"
 	return a
 }
 
-// observe notes what an event shows, whatever is decided.
-func (p *Purchase) observe(e *Event) {
-	switch {
-	case e.Kind == Issued, e.Kind == Denied:
-		p.raised[p.channel] = e.Raised
-	case e.Kind == Lost && e.Paid && e.Written:
-		p.sent, p.answered = true, false
-	case e.Kind == Answered && e.Paid:
-		p.sent, p.optimistic = true, false
-		if refusal(e) {
-			p.refusal, p.others, p.answered = *e, e.Others, true
-		}
-	}
-}
-
-// note keeps account of what leaves.
-func (p *Purchase) note(a Action) {
-	switch a.Do {
-	case SendPaid:
-		p.tries.Sent++
-	case SendUnpaid:
-		p.tries.Unpaid++
-	case Issue, Again:
-		p.gate = a.Do
-	}
-}
-
-// Sent reports whether a credential left, as far as the events say.
-func (p *Purchase) Sent() bool { return p.sent }
-
-// Carrying reports whether the next paid sending carries the opening transaction.
-func (p *Purchase) Carrying() bool { return p.carrying }
-
-// Total returns the sum that the current offer would make the request cost, redirects included.
-func (p *Purchase) Total() voucher.Amount { return p.charged.AddCapped(p.offer.Price) }
-
-// Charged returns what redirects charged before.
-func (p *Purchase) Charged() voucher.Amount { return p.charged }
-
 // covered reports whether consent covers the current offer: the same terms, at the agreed sum or less.
 func (p *Purchase) covered() bool {
 	return p.consented && p.offer.Terms == p.agreed.Terms && p.offer.Funding == p.agreed.Funding &&
-		!p.total.Less(p.Total())
+		!p.total.Less(p.Charged.AddCapped(p.offer.Price))
 }
 
 // agree notes that consent covers the current offer.
 func (p *Purchase) agree() {
-	p.agreed, p.consented, p.total = p.offer, true, p.Total()
-	p.highest = p.highest.Max(p.offer.Price)
+	p.agreed, p.consented, p.total = p.offer, true, p.Charged.AddCapped(p.offer.Price)
 }
 
 // elsewhere is the part of the price that was raised already, other than on the channel.
@@ -155,25 +141,15 @@ func (p *Purchase) elsewhere(id common.Hash) voucher.Amount {
 			sum = sum.AddCapped(amount)
 		}
 	}
-	again, err := p.offer.Price.Mul(p.payments - 1)
-	if err != nil {
-		again = voucher.MaxAmount
+	paid := p.Charged
+	if p.Twice {
+		paid = paid.AddCapped(p.offer.Price)
 	}
-	return sum.SubFloor(p.charged.AddCapped(again))
-}
-
-// exhausted reports whether the selected channel can be paid from only by a second payment: the rest
-// of the price and the channel's headroom do not cover the offer.
-func (p *Purchase) exhausted(e *Event) bool {
-	rest := p.offer.Price.SubFloor(p.elsewhere(e.Channel))
-	return rest.AddCapped(e.Headroom).Less(p.offer.Price)
+	return sum.SubFloor(paid)
 }
 
 // mayPayTwice reports whether the second payment rule allows another payment.
-func (p *Purchase) mayPayTwice(recent bool) bool { return p.payments == 1 && !recent }
-
-// Twice reports whether the request was paid a second time.
-func (p *Purchase) Twice() bool { return p.payments > 1 }
+func (p *Purchase) mayPayTwice(recent bool) bool { return !p.Twice && !recent }
 
 func (p *Purchase) giveUp(err error) Action {
 	return Action{Do: GiveUp, Outcome: p.stopped(), Err: err}
@@ -187,7 +163,7 @@ func (p *Purchase) handOver(err error) Action {
 // refuse hands the response over if it offers what others can pay, or if a credential was refused
 // before; otherwise it fails the request.
 func (p *Purchase) refuse(err error) Action {
-	if p.others || p.sent {
+	if p.others || p.Sent {
 		return p.handOver(err)
 	}
 	return p.giveUp(err)
@@ -196,11 +172,11 @@ func (p *Purchase) refuse(err error) Action {
 // stopped is the outcome of a purchase that this side ends.
 func (p *Purchase) stopped() Outcome {
 	switch {
-	case p.sent && p.answered:
+	case p.Sent && p.answered:
 		return Rejected
-	case p.sent:
+	case p.Sent:
 		return Unknown
-	case p.carrying:
+	case p.Carrying:
 		return NotSent
 	default:
 		return Refused
@@ -243,12 +219,13 @@ func (p *Purchase) use() Action {
 	return Action{Do: Search}
 }
 
-// open opens a channel, if this request may open one more.
+// open opens a channel, if this request may open one more: one in all, and a second one if the payee
+// takes no vouchers of the first.
 func (p *Purchase) open() Action {
 	switch {
-	case !p.mayOpen():
+	case len(p.openings) > 1, len(p.openings) == 1 && !p.gone:
 		return p.refuse(ErrOpenings)
-	case p.aside && p.recent && p.payments == 1:
+	case p.aside && p.recent && !p.Twice:
 		return p.refuse(ErrTwice)
 	}
 	return Action{Do: Open}
@@ -257,15 +234,6 @@ func (p *Purchase) open() Action {
 // Forbid takes the second payment back that was just decided, because another request of the payee was
 // paid twice at the same time, and ends the purchase.
 func (p *Purchase) Forbid() Action {
-	p.payments = 1
+	p.Twice = false
 	return p.refuse(ErrTwice)
-}
-
-// Acknowledge notes that the opening was accepted by a stream that goes on.
-func (p *Purchase) Acknowledge() { p.carrying = false }
-
-// mayOpen reports whether the request may open one more channel: one in all, and a second one if the
-// payee takes no vouchers of the first.
-func (p *Purchase) mayOpen() bool {
-	return len(p.openings) == 0 || (p.gone && len(p.openings) == 1)
 }

@@ -279,7 +279,7 @@ func (w *world) paid(failed error) purchase.Event {
 		if w.chance(2) {
 			e.Offer = w.offer()
 		}
-		if e.Offer.Terms == w.current.Terms && e.Offer.Funding == w.current.Funding && w.chance(8) && !w.p.Carrying() {
+		if e.Offer.Terms == w.current.Terms && e.Offer.Funding == w.current.Funding && w.chance(8) && !w.p.Carrying {
 			e.Proved = true
 			w.prove(true)
 		}
@@ -378,7 +378,7 @@ func (w *world) read(failed error) purchase.Event {
 
 // check judges the invariants after an action was decided.
 func (w *world) check(a purchase.Action) error {
-	w.second = w.second || w.p.Twice()
+	w.second = w.second || w.p.Twice
 	sum := voucher.Amount{}
 	for id, amount := range w.raised {
 		sum = sum.AddCapped(amount.SubFloor(w.below[id]).SubFloor(w.dead[id]))

@@ -17,7 +17,7 @@ const (
 	gone            = 410
 )
 
-func always(*Purchase, *Event) bool { return true }
+var always = func(*Purchase, *Event) bool { return true }
 
 // table is the decision. The first row that fits decides, so a row may rely on those above it.
 var table []row
@@ -30,9 +30,11 @@ func init() {
 	table = append(table, aftermath...)
 }
 
-func toSend(*Purchase, *Event) Action      { return Action{Do: SendPaid} }
-func toIssue(p *Purchase, _ *Event) Action { return p.issue() }
-func toAgain(*Purchase, *Event) Action     { return Action{Do: Again} }
+// Actions that several rows share.
+var (
+	toSend  = func(*Purchase, *Event) Action { return Action{Do: SendPaid} }
+	toAgain = func(*Purchase, *Event) Action { return Action{Do: Again} }
+)
 
 // before are the rows up to the first credential: the start, and answers to unpaid sendings.
 var before = []row{
@@ -57,7 +59,7 @@ var before = []row{
 	},
 	{
 		"no answer to an unpaid sending", Lost,
-		func(p *Purchase, e *Event) bool { return !e.Paid && !p.sent },
+		func(p *Purchase, e *Event) bool { return !e.Paid && !p.Sent },
 		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: None, Err: e.Err} },
 	},
 	{
@@ -102,14 +104,14 @@ var prepared = []row{
 	},
 	{
 		"the price is spent and the payee may not be paid twice", Selected,
-		func(p *Purchase, e *Event) bool { return p.exhausted(e) && !p.mayPayTwice(e.Recent) },
+		func(p *Purchase, e *Event) bool { return exhausted(p, e) && !p.mayPayTwice(e.Recent) },
 		func(p *Purchase, _ *Event) Action { return p.refuse(ErrTwice) },
 	},
 	{
 		"the price is spent and the payee is paid a second time", Selected,
-		func(p *Purchase, e *Event) bool { return p.exhausted(e) },
+		exhausted,
 		func(p *Purchase, e *Event) Action {
-			p.payments++
+			p.Twice = true
 			return p.selected(e)
 		},
 	},
@@ -125,7 +127,7 @@ var prepared = []row{
 		func(_ *Purchase, e *Event) bool { return e.Expired },
 		func(p *Purchase, _ *Event) Action {
 			p.agree()
-			p.carrying = false
+			p.Carrying = false
 			return Action{Do: SendUnpaid}
 		},
 	},
@@ -160,7 +162,7 @@ var prepared = []row{
 	{
 		"an opening is recorded and goes with the request", Opened, always,
 		func(p *Purchase, e *Event) Action {
-			p.channel, p.standing, p.carrying = e.Channel, Pending, true
+			p.channel, p.standing, p.Carrying = e.Channel, Pending, true
 			p.openings[e.Channel] = true
 			return p.issue()
 		},
@@ -177,7 +179,7 @@ var prepared = []row{
 	},
 	{
 		"the deposit of an opening that is under way is used up", Denied,
-		func(p *Purchase, e *Event) bool { return e.Denial == DeniedDeposit && p.carrying },
+		func(p *Purchase, e *Event) bool { return e.Denial == DeniedDeposit && p.Carrying },
 		func(p *Purchase, e *Event) Action {
 			return p.stop(fmt.Errorf("%w: another request may have used up its deposit: %w", ErrPending, e.Err))
 		},
@@ -196,7 +198,7 @@ var prepared = []row{
 		"the channel takes no vouchers any more", Denied,
 		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedClosed },
 		func(p *Purchase, _ *Event) Action {
-			p.carrying = false
+			p.Carrying = false
 			return p.look()
 		},
 	},
@@ -204,7 +206,7 @@ var prepared = []row{
 		"the price was raised elsewhere since it was selected", Denied,
 		func(p *Purchase, e *Event) bool { return e.Denial == DeniedRaised && p.mayPayTwice(p.recent) },
 		func(p *Purchase, _ *Event) Action {
-			p.payments++
+			p.Twice = true
 			return p.issue()
 		},
 	},
@@ -261,7 +263,7 @@ var prepared = []row{
 	},
 	{
 		"a top-up that was shown may still be mined", ToppedUp,
-		func(p *Purchase, e *Event) bool { return e.Written && !p.sent },
+		func(p *Purchase, e *Event) bool { return e.Written && !p.Sent },
 		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: Unknown, Err: e.Err} },
 	},
 	{"no top-up", ToppedUp, always, func(p *Purchase, e *Event) Action { return p.stop(e.Err) }},
@@ -274,7 +276,7 @@ var prepared = []row{
 var answers = []row{
 	{
 		"it may have arrived", Lost,
-		func(p *Purchase, _ *Event) bool { return p.sent },
+		func(p *Purchase, _ *Event) bool { return p.Sent },
 		func(p *Purchase, e *Event) Action { return p.giveUp(e.Err) },
 	},
 	{
@@ -284,11 +286,11 @@ var answers = []row{
 	{
 		"opened without content and without a charge: once more, with the same voucher", Answered,
 		func(p *Purchase, e *Event) bool {
-			return e.Status == noContent && p.carrying && !e.Charged && e.Resendable && p.tries.Empty == 0
+			return e.Status == noContent && p.Carrying && !e.Charged && e.Resendable && p.tries.Empty == 0
 		},
 		func(p *Purchase, _ *Event) Action {
 			p.tries.Empty++
-			p.carrying = false
+			p.Carrying = false
 			return Action{Do: SendPaid, Acknowledge: true}
 		},
 	},
@@ -306,7 +308,7 @@ var answers = []row{
 		"redirected and charged", Answered,
 		func(_ *Purchase, e *Event) bool { return redirect(e) && e.Receipt },
 		func(p *Purchase, e *Event) Action {
-			p.charged = p.charged.AddCapped(p.offer.Price)
+			p.Charged = p.Charged.AddCapped(p.offer.Price)
 			p.settled = p.settled.AddCapped(p.raised[p.channel])
 			delete(p.raised, p.channel)
 			return p.end(AcceptedNoContent, e)
@@ -347,7 +349,7 @@ var refusals = []row{
 	{
 		"the payee may not know a young channel yet", Answered,
 		func(p *Purchase, e *Event) bool {
-			return e.Gone && e.Young && !e.Finalized && !p.carrying && p.tries.Early < maxEarly
+			return e.Gone && e.Young && !e.Finalized && !p.Carrying && p.tries.Early < maxEarly
 		},
 		func(p *Purchase, _ *Event) Action {
 			p.tries.Early++
@@ -373,12 +375,12 @@ var refusals = []row{
 	},
 	{
 		"the opening was accepted all the same", Answered,
-		func(p *Purchase, e *Event) bool { return p.carrying && e.Acknowledged },
+		func(p *Purchase, e *Event) bool { return p.Carrying && e.Acknowledged },
 		func(p *Purchase, e *Event) Action { return p.acknowledged(e) },
 	},
 	{
 		"the opening was refused: the chain knows whether it is there", Answered,
-		func(p *Purchase, _ *Event) bool { return p.carrying },
+		func(p *Purchase, _ *Event) bool { return p.Carrying },
 		func(p *Purchase, _ *Event) Action { return p.read(readRefused) },
 	},
 	{
@@ -472,7 +474,7 @@ var aftermath = []row{
 		"a recorded opening is not decided: the same transaction again", Read,
 		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Standing == Pending },
 		func(p *Purchase, _ *Event) Action {
-			p.carrying = true
+			p.Carrying = true
 			p.openings[p.channel] = true
 			return p.issue()
 		},
@@ -502,7 +504,7 @@ var aftermath = []row{
 			p.reopened = true
 			p.raised[p.channel] = p.raised[p.channel].Min(e.Redeemable)
 			delete(p.openings, p.channel)
-			p.carrying = false
+			p.Carrying = false
 			return Action{Do: SendUnpaid}
 		},
 	},
@@ -517,9 +519,9 @@ var aftermath = []row{
 	},
 	{
 		"set aside, and the payee may be paid on another channel", SetAside,
-		func(p *Purchase, e *Event) bool { return p.mayPayTwice(e.Recent) && !p.named && !p.carrying },
+		func(p *Purchase, e *Event) bool { return p.mayPayTwice(e.Recent) && !p.named && !p.Carrying },
 		func(p *Purchase, _ *Event) Action {
-			p.payments++
+			p.Twice = true
 			p.gone = true
 			return Action{Do: SendUnpaid}
 		},
@@ -543,24 +545,31 @@ var aftermath = []row{
 	{"no higher voucher was proved", Recovered, always, func(p *Purchase, e *Event) Action { return p.handOver(e.Err) }},
 }
 
-func success(e *Event) bool  { return e.Status >= 200 && e.Status < 300 }
-func redirect(e *Event) bool { return e.Status >= 300 && e.Status < 400 }
-func refusal(e *Event) bool {
-	return e.Status == paymentRequired || e.Status == gone
-}
+// Classes of answers to a credential, and what a selected channel is short of.
+var (
+	success  = func(e *Event) bool { return e.Status >= 200 && e.Status < 300 }
+	redirect = func(e *Event) bool { return e.Status >= 300 && e.Status < 400 }
+	refusal  = func(e *Event) bool { return e.Status == paymentRequired || e.Status == gone }
+	// exhausted: the channel can be paid from only by a second payment, because the rest of the price
+	// and the channel's headroom do not cover the offer.
+	exhausted = func(p *Purchase, e *Event) bool {
+		rest := p.offer.Price.SubFloor(p.elsewhere(e.Channel))
+		return rest.AddCapped(e.Headroom).Less(p.offer.Price)
+	}
+)
 
 // restart begins a hop: the first sending, or the target of a redirect.
 func (p *Purchase) restart() {
 	p.tries.Sent, p.tries.Unpaid = 0, 0
-	p.channel, p.standing, p.carrying, p.optimistic, p.others = [32]byte{}, Absent, false, false, false
+	p.channel, p.standing, p.Carrying, p.optimistic, p.others = [32]byte{}, Absent, false, false, false
 }
 
 // unpaid hands over an answer that nothing was paid for.
 func (p *Purchase) unpaid() Action {
 	switch {
-	case !p.sent:
+	case !p.Sent:
 		return Action{Do: HandOver, Outcome: None}
-	case !p.charged.IsZero() && p.answered && p.refusal.Kind == Started:
+	case !p.Charged.IsZero() && p.answered && p.refusal.Kind == Started:
 		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
 	}
 	return p.handOver(nil)
@@ -568,8 +577,8 @@ func (p *Purchase) unpaid() Action {
 
 // end hands over an answer to a credential.
 func (p *Purchase) end(o Outcome, e *Event) Action {
-	a := Action{Do: HandOver, Outcome: o, Acknowledge: p.carrying && e.Receipt}
-	p.carrying = p.carrying && !e.Receipt
+	a := Action{Do: HandOver, Outcome: o, Acknowledge: p.Carrying && e.Receipt}
+	p.Carrying = p.Carrying && !e.Receipt
 	return a
 }
 
@@ -596,7 +605,7 @@ func (p *Purchase) reoffered(o Offer) Action {
 	if p.tries.Terms++; p.tries.Terms > maxTerms {
 		return p.handOver(nil)
 	}
-	p.carrying = false // an opening stays recorded, and is not presented for another offer
+	p.Carrying = false // an opening stays recorded, and is not presented for another offer
 	p.offer = o
 	return Action{Do: Select}
 }
@@ -610,7 +619,7 @@ func (p *Purchase) startOver() Action {
 
 // acknowledged goes on after a refusal that shows that the opening was accepted.
 func (p *Purchase) acknowledged(e *Event) Action {
-	p.carrying = false
+	p.Carrying = false
 	a := Action{Do: SendPaid}
 	switch {
 	case e.Offer.Price != p.offer.Price:
