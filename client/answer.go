@@ -20,7 +20,7 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 		return e
 	}
 	readEarly(a.resp)
-	r := a.s.recognize(ctx, a.out.req, a.resp.Header)
+	r := a.s.recognize(ctx, a.out.req, a.origin, a.resp.Header)
 	e.Others, e.Err = r.others, r.err
 	if r.found == nil {
 		return e
@@ -29,7 +29,7 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 		return e
 	}
 	a.challenge = r.found
-	e.Offered, e.Offer = true, r.found.wants()
+	e.Offered, e.Offer = true, r.found.wants
 	a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin, Price: e.Offer.Price})
 	return e
 }
@@ -48,11 +48,12 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 	if e.Receipt = r != nil; e.Receipt {
 		e.Charged = r.Session && !r.Spent.IsZero()
 	}
-	e.Resendable = a.out.body.repeatable() && (safe(a.out.req.Method) || (r != nil && r.Session))
+	if a.decision.Carrying {
+		get := a.out.req.Method == "" || a.out.req.Method == http.MethodGet
+		e.Resendable = (a.out.body == nil || a.out.body.repeatable()) && (get || (r != nil && r.Session))
+	}
 	return e
 }
-
-func safe(method string) bool { return method == "" || method == http.MethodGet }
 
 // young is how long after its opening a channel may be unknown to its payee, who learns of it from
 // another request.
@@ -65,7 +66,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	e.Problem = classOf(problem.Code)
 	e.Gone = e.Status == http.StatusGone || problem.Code.Gone()
 	e.Finalized = problem.Code == wire.ProblemChannelFinalized
-	r := a.s.recognize(ctx, a.out.req, a.resp.Header)
+	r := a.s.recognize(ctx, a.out.req, a.origin, a.resp.Header)
 	e.Others, e.Err = r.others, r.err
 	state := a.account.State()
 	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
@@ -74,7 +75,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	if e.Gone || r.found == nil {
 		return
 	}
-	e.Offered, e.Offer = true, r.found.wants()
+	e.Offered, e.Offer = true, r.found.wants
 	e.Fresh = r.found.wire.ID != a.challenge.wire.ID
 	same := rule.SameTerms(r.found.offer, a.challenge.offer)
 	a.challenge = r.found
@@ -123,8 +124,9 @@ func (a *attempt) readReceipt(ctx context.Context) *receipt.Receipt {
 		a.reportViolation(ctx, err)
 		return nil
 	}
-	a.info.setReceipt(r)
-	a.receipt = &r
+	a.info.mu.Lock()
+	a.info.receipt, a.receipt = &r, &r
+	a.info.mu.Unlock()
 	return &r
 }
 
@@ -139,8 +141,4 @@ func (a *attempt) bound(r receipt.Receipt) error {
 		return fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerReport)
 	}
 	return nil
-}
-
-func reportOf(r receipt.Receipt) channel.Report {
-	return channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}
 }

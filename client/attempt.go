@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -38,16 +39,17 @@ type attempt struct {
 	route  routeKey
 
 	terms    ledger.Terms // what the request is held to
-	termsErr error        // why the limits of its context are not allowed; free requests go on
+	termsErr error        // why its URL or the limits of its context are not allowed; free requests go on
 
-	challenge *challenge       // the one being answered; nil while nothing is to be paid
-	account   *ledger.Account  // the channel that pays
-	signed    voucher.Signed   // the voucher to present
-	presented voucher.Amount   // the voucher that was refused, while the gate decides what else to present
-	price     voucher.Amount   // that was decided last
-	opening   *flight          // held while the request carries an opening
-	resp      *http.Response   // the answer at hand
-	receipt   *receipt.Receipt // of the answer at hand, nil if none counts
+	challenge *challenge          // the one being answered; nil while nothing is to be paid
+	account   *ledger.Account     // the channel that pays
+	reserved  *ledger.Reservation // the request's place on it, nil before the gate was asked
+	signed    voucher.Signed      // the voucher to present
+	presented voucher.Amount      // the voucher that was refused, while the gate decides what else to present
+	price     voucher.Amount      // that was decided last
+	opening   *flight             // held while the request carries an opening
+	resp      *http.Response      // the answer at hand
+	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts
 	info      *Payment
 	start     time.Time // when the caller made the request; for the journal
 
@@ -55,42 +57,60 @@ type attempt struct {
 	violations int  // impossible reports that the payee made
 }
 
-// roundTrip carries one request out, from the first sending to the response that is handed over.
-func (s *Session) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
-	if req.URL == nil || req.URL.Host == "" {
-		closeBody(req)
+// RoundTrip sends the request, pays if the answer is a challenge that the session can and may pay, and
+// returns the paid response. It does not change the caller's request. A 402 that this session cannot
+// pay is returned as it is; [PaymentOf] then has the reason. An error about payment is an [*Error].
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.Session == nil || req.URL == nil || req.URL.Host == "" {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		if t.Session == nil {
+			return nil, errors.New("client: Transport.Session is nil: set it to a session from client.New")
+		}
 		return nil, errors.New("client: the request has no URL")
 	}
-	a := &attempt{s: s, out: fork(req, base, s.cfg.Spool), info: &Payment{Outcome: OutcomeNone}}
-	ctx := a.begin(req)
+	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
+	ctx := a.begin(req, t.Base)
 	defer a.land()
 	e := a.started()
 	for {
-		do := a.beginSecond(a.decision.Next(e))
+		do := a.decision.Next(e)
+		if a.decision.Twice && !a.second {
+			do = a.beginSecond(do)
+		}
 		if do.Acknowledge {
 			a.acknowledge(ctx)
 		}
-		switch do.Do {
-		case purchase.HandOver:
-			if a.resp != nil {
-				return a.handOver(ctx, do), nil
-			}
-			return nil, a.fail(ctx, do)
-		case purchase.GiveUp:
+		switch {
+		case do.Do == purchase.HandOver && a.resp != nil:
+			return a.handOver(ctx, do), nil
+		case do.Do == purchase.HandOver, do.Do == purchase.GiveUp:
 			return nil, a.fail(ctx, do)
 		}
 		e = a.carryOut(ctx, do)
 	}
 }
 
-// begin reads what the request is held to, and returns its context.
-func (a *attempt) begin(req *http.Request) context.Context {
-	ctx := withPayment(req.Context(), a.info)
+// begin takes the request over and reads what it is held to. It returns the context of all that is done
+// for it.
+func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Context {
+	ctx := context.WithValue(req.Context(), paymentKey{}, a.info)
+	if base == nil {
+		base = a.s.cfg.Base
+	}
+	a.out = fork(req, base, a.s.cfg.Spool)
 	a.origin, a.termsErr = originOf(req.URL)
 	a.route = routeOf(a.origin, req)
-	if a.bought = boughtBefore(req); a.bought == nil {
+	if req.Response != nil { // a hop of a request that goes on
+		if before := PaymentOf(req.Response); before != nil {
+			a.bought = before.bought
+		}
+	}
+	if a.bought == nil {
+		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
 		a.bought = &bought{
-			decision: purchase.New(a.s.cfg.Retries), charge: ledger.NewCharge(budgetsOf(ctx)...),
+			decision: purchase.New(a.s.cfg.Retries), charge: ledger.NewCharge(budgets...),
 			reservations: map[common.Hash]*ledger.Reservation{}, written: map[*ledger.Reservation]ledger.Rise{},
 		}
 	}
@@ -100,21 +120,10 @@ func (a *attempt) begin(req *http.Request) context.Context {
 		a.termsErr = err
 	}
 	a.terms = ledger.Terms{Limits: lim, Charge: a.charge, Origin: a.origin}
-	if a.s.keeps() {
+	if a.s.cfg.Journal != nil {
 		a.start = time.Now()
 	}
 	return ctx
-}
-
-// boughtBefore returns what the request has kept since its first hop, nil if this is the first.
-func boughtBefore(req *http.Request) *bought {
-	if req.Response == nil {
-		return nil
-	}
-	if before := PaymentOf(req.Response); before != nil {
-		return before.bought
-	}
-	return nil
 }
 
 // started begins with the challenge that the session remembers for the route, so that the request is
@@ -122,7 +131,10 @@ func boughtBefore(req *http.Request) *bought {
 func (a *attempt) started() purchase.Event {
 	unknown := purchase.Event{Kind: purchase.Started}
 	c := a.s.challenges.get(a.route)
-	if c == nil || a.termsErr != nil || !a.out.body.certain() || a.blocked() != nil || len(wantedChallenges(a.out.req, c.wire)) == 0 {
+	if c == nil || a.termsErr != nil || a.blocked() != nil || (a.out.body != nil && !a.out.body.certain()) {
+		return unknown
+	}
+	if own := a.out.req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, c.wire)) == 0 {
 		return unknown
 	}
 	state := c.account.State()
@@ -134,18 +146,18 @@ func (a *attempt) started() purchase.Event {
 	if lim := a.terms.Limits; rule.Of(lim).CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}
-	a.challenge, a.account = c, c.account
-	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants(), Channel: c.account.ID()}
+	a.challenge, a.account, a.reserved = c, c.account, a.reservations[c.account.ID()]
+	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants, Channel: c.account.ID()}
 }
 
 // blocked returns why this request must not be paid, whatever is offered.
 func (a *attempt) blocked() error {
-	switch {
-	case !secure(a.out.req.URL):
+	switch req := a.out.req; {
+	case req.URL.Scheme != "https" && !origin.Loopback(req.URL):
 		return ErrInsecure
-	case !chosen(a.out.req):
+	case req.Response != nil && !chosen(req):
 		return ErrRedirect
-	case !a.out.body.repeatable():
+	case a.out.body != nil && !a.out.body.repeatable():
 		return errors.Join(ErrBody, errNotRepeatable)
 	}
 	return nil
@@ -215,24 +227,15 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 
 // credential answers the challenge with the voucher, and with the opening transaction if it is carried.
 func (a *attempt) credential() (string, error) {
-	state := a.account.State()
+	state, id := a.account.State(), a.account.ID()
+	d := wireDescriptor(state)
 	if !a.decision.Carrying {
-		return a.challenge.echo.Payload(wire.Voucher(a.account.ID(), wireDescriptor(state), a.signed.Cumulative, a.signed.Signature))
+		return a.challenge.echo.Payload(wire.Voucher(id, d, a.signed.Cumulative, a.signed.Signature))
 	}
-	return a.challenge.echo.Payload(wire.Open(a.account.ID(), wireDescriptor(state), state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
+	return a.challenge.echo.Payload(wire.Open(id, d, state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
 }
 
-// wireDescriptor returns the descriptor as credentials carry it: on v2 only.
-func wireDescriptor(s rule.State) *wire.Descriptor {
-	if s.Protocol != voucher.V2 {
-		return nil
-	}
-	d := wire.Descriptor(s.Descriptor)
-	return &d
-}
-
-// wait lets other requests of the channel go first, a little longer each time: whoever presents the
-// highest voucher while another is signed is overtaken again.
+// wait lets other requests of the channel go first.
 func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
 	if err := pause(ctx, try); err != nil {
 		return purchase.Event{Kind: purchase.Failed, Err: err}
@@ -240,9 +243,11 @@ func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
 	return purchase.Event{Kind: purchase.Waited}
 }
 
+// pause waits a little longer each time: whoever presents the highest voucher while another is signed is
+// overtaken again.
 func pause(ctx context.Context, try int) error {
 	longest := min(time.Millisecond<<try, 128*time.Millisecond)
-	timer := time.NewTimer(rand.N(longest)) //nolint:gosec // spreads waits, no secret
+	timer := time.NewTimer(rand.N(longest))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -260,5 +265,3 @@ func (a *attempt) land() {
 		a.opening = nil
 	}
 }
-
-var zeroHash common.Hash

@@ -7,7 +7,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // syncOptions say how the chain is read and booked. The zero value reads it and books whatever it shows.
@@ -154,4 +156,41 @@ func (s *Session) reportOthers(ctx context.Context, before, now rule.State) {
 		e.Kind = EventReopened
 		s.tell(ctx, e)
 	}
+}
+
+// readChain reads the channel that pays on chain and books what it shows. An opening that is not
+// decided is led by this request from then on: it carries the same transaction again.
+func (a *attempt) readChain(ctx context.Context) purchase.Event {
+	e := purchase.Event{Kind: purchase.Read, Channel: a.account.ID(), Recent: a.paidTwice()}
+	if a.opening == nil && standingOf(a.account.State()) == purchase.Pending {
+		f, err := a.s.flights.begin(ctx, rule.ScopeKey(a.challenge.scope))
+		if err != nil || f == nil {
+			e.Err, e.Busy = err, err == nil
+			e.Standing = standingOf(a.account.State())
+			return e
+		}
+		a.opening = f
+	}
+	read, err := a.s.sync(ctx, a.account, syncOptions{})
+	e.Err, e.Standing = err, standingOf(read.after)
+	if e.Standing == purchase.Pending {
+		a.s.ledger.Leave(read.after.Opening, voucher.Amount{})
+		a.s.noteOpened(e.Channel)
+	}
+	if r := a.reserved; r != nil {
+		lowest := a.signed.Cumulative.SubFloor(r.Raised())
+		e.Redeemable = read.after.Settled.Min(a.signed.Cumulative).SubFloor(lowest)
+	}
+	return e
+}
+
+// putAside stops using a channel whose payee takes no vouchers of it. Its record stays, and it is
+// listed until the chain shows that it is closed.
+func (a *attempt) putAside(ctx context.Context) purchase.Event {
+	a.s.challenges.unhint(a.origin, a.account.ID())
+	if err := a.account.Update(ctx, rule.State.Abandoned); err != nil {
+		return purchase.Event{Kind: purchase.Failed, Err: err}
+	}
+	a.s.tell(ctx, Event{Kind: EventGone, Origin: a.origin, ChannelID: a.account.ID(), Deposit: a.account.State().Deposit})
+	return purchase.Event{Kind: purchase.SetAside, Recent: a.paidTwice()}
 }

@@ -20,28 +20,12 @@ import (
 type challenge struct {
 	wire    wire.Challenge
 	offer   channel.Offer
+	wants   purchase.Offer // the part of the offer that the decision depends on
+	request rule.Request   // one unit of the offer
+	scope   channel.Scope  // in which it is paid
 	echo    *wire.Echo
 	account *ledger.Account // the channel that answered it last; nil until it was paid
 	skew    time.Duration   // by which the clock that dated it is ahead of ours
-}
-
-// wants returns the part of the offer that the decision depends on.
-func (c *challenge) wants() purchase.Offer {
-	o := c.offer
-	return purchase.Offer{
-		Terms: o.Terms(), Price: o.Price,
-		Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
-	}
-}
-
-// live reports whether the challenge can still be answered in so much time.
-func (c *challenge) live(in time.Duration) bool {
-	return rule.Live(c.offer, time.Now().Add(c.skew+in)) == nil
-}
-
-// request is one unit of the offer, as the rule takes it.
-func request(o channel.Offer) rule.Request {
-	return rule.Request{Price: o.Price, MinDelta: o.MinDelta}
 }
 
 // routeKey identifies a remembered challenge. channel is the one that the caller named, zero if none.
@@ -50,15 +34,13 @@ type routeKey struct {
 	channel              common.Hash
 }
 
-// String returns the method and the path.
-func (k routeKey) String() string { return k.method + " " + k.path }
-
+// routeOf returns the route of a request.
 func routeOf(origin string, req *http.Request) routeKey {
 	method := req.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	named, _ := channelFrom(req.Context())
+	named, _ := req.Context().Value(channelKey{}).(common.Hash)
 	return routeKey{origin, method, req.URL.EscapedPath(), named}
 }
 
@@ -83,7 +65,7 @@ func (c *challengeCache) get(k routeKey) *challenge {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := c.routes[k]
-	if found != nil && !found.live(expiryMargin) {
+	if found != nil && rule.Live(found.offer, time.Now().Add(found.skew+expiryMargin)) != nil {
 		delete(c.routes, k)
 		return nil
 	}
@@ -107,7 +89,10 @@ func (c *challengeCache) put(k routeKey, paid *challenge) {
 		}
 	}
 	c.routes[k] = paid
-	c.setHint(k.origin, paid.account.ID())
+	if c.last == nil || len(c.last) >= maxRoutes {
+		c.last = map[string]common.Hash{} // it only saves exchanges
+	}
+	c.last[k.origin] = paid.account.ID()
 }
 
 // drop forgets a challenge, if it is still the one remembered.
@@ -124,7 +109,10 @@ func (c *challengeCache) rebind(origin string, id common.Hash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.routes, func(k routeKey, _ *challenge) bool { return k.origin == origin })
-	c.setHint(origin, id)
+	if c.last == nil {
+		c.last = map[string]common.Hash{}
+	}
+	c.last[origin] = id
 }
 
 // hint returns the channel to name to an origin, empty if this session used none there.
@@ -135,20 +123,6 @@ func (c *challengeCache) hint(origin string) string {
 		return id.Hex()
 	}
 	return ""
-}
-
-// setHint notes the channel of an origin. The caller holds mu.
-func (c *challengeCache) setHint(origin string, id common.Hash) {
-	if c.last == nil {
-		c.last = map[string]common.Hash{}
-	}
-	if _, known := c.last[origin]; !known && len(c.last) >= maxRoutes {
-		for old := range c.last {
-			delete(c.last, old)
-			break
-		}
-	}
-	c.last[origin] = id
 }
 
 // unhint stops naming a channel.

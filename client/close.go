@@ -122,14 +122,14 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 		if status != http.StatusPaymentRequired {
 			continue
 		}
-		r := s.recognize(ctx, req, h)
+		r := s.recognize(ctx, req, a.origin, h)
 		if r.err != nil {
 			return nil, r.err
 		}
 		if r.found == nil {
 			continue
 		}
-		if a.challenge = r.found; !sameScope(a.scope(), state.Scope) {
+		if a.challenge = r.found; !sameScope(a.challenge.scope, state.Scope) {
 			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin, state.ID)
 		}
 		a.absorb(ctx, r.found.offer)

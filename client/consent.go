@@ -3,65 +3,44 @@ package client
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// consent asks the policy, and the owner about a sum above Limits.Ask. The limits and the budgets were
-// checked before: nobody is asked about a price that is refused anyway.
+// consent asks the policy, and the owner about a sum above Limits.Ask, redirects included. The limits and
+// the budgets were checked before: nobody is asked about a price that is refused anyway.
 func (a *attempt) consent(ctx context.Context) purchase.Event {
 	e := purchase.Event{Kind: purchase.Consented}
 	a.mayFund = false
-	funding, err := a.needsFunding()
-	if err == nil {
-		err = a.askPolicy(ctx, funding)
+	funding := a.account == nil
+	if !funding {
+		funding, e.Err = a.needsFunding()
 	}
-	if err != nil {
-		e.Err = err
-		return e
+	if e.Err == nil {
+		e.Err = a.askPolicy(ctx, funding)
 	}
-	if e.Err = a.approve(ctx, a.proposal(funding)); e.Err == nil && ctx.Err() != nil {
+	sum, lim := a.decision.Total, a.terms.Limits
+	if e.Err == nil && !lim.Ask.IsZero() && lim.Ask.Less(sum) {
+		e.Err = a.approve(ctx, funding, sum)
+	}
+	if e.Err == nil && ctx.Err() != nil {
 		e.Err = context.Cause(ctx)
 	}
-	e.Expired = !a.challenge.live(0)
+	e.Expired = rule.Live(a.challenge.offer, time.Now().Add(a.challenge.skew)) != nil
 	return e
 }
 
-// approve asks the owner if the sum that the request would cost, redirects included, is above
-// Limits.Ask.
-func (a *attempt) approve(ctx context.Context, p Proposal) error {
-	lim, sum := a.terms.Limits, a.decision.Total
-	if lim.Ask.IsZero() || !lim.Ask.Less(sum) {
+// askPolicy asks the policy about the offer, and about funding a channel for it. It does not ask again
+// about funding that the policy agreed to.
+func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
+	if a.mayFund {
 		return nil
 	}
-	if a.s.cfg.Approve == nil {
-		return &channel.LimitError{Limit: "Ask", Wanted: sum, Allowed: lim.Ask, Left: lim.Ask}
-	}
-	rooms, err := a.s.ledger.Rooms(ctx, a.terms, a.scope())
-	if err != nil {
-		return err
-	}
-	left := rooms.Tightest().Left()
-	for _, budget := range budgetsOf(ctx) {
-		left = left.Min(budget.Left())
-	}
-	q := Quote{Proposal: p, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
-	if err := a.s.cfg.Approve(ctx, q); err != nil {
-		return fmt.Errorf("%w: not approved: %w", ErrPolicy, err)
-	}
-	return nil
-}
-
-func (a *attempt) proposal(funding bool) Proposal {
-	o := a.challenge.offer
-	return Proposal{Origin: a.origin, Route: a.route.String(), Offer: o, Terms: o.Terms(), Funding: funding}
-}
-
-// askPolicy asks the policy about the offer, and about funding a channel for it.
-func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 	if err := a.s.cfg.Policy(ctx, a.proposal(funding)); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
@@ -69,24 +48,42 @@ func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 	return nil
 }
 
-// allowFunding asks the policy about funding a channel, unless it agreed to that with the offer.
-func (a *attempt) allowFunding(ctx context.Context) error {
-	if a.mayFund {
-		return nil
+func (a *attempt) proposal(funding bool) Proposal {
+	return Proposal{
+		Origin: a.origin, Route: a.route.method + " " + a.route.path,
+		Offer: a.challenge.offer, Terms: a.challenge.wants.Terms, Funding: funding,
 	}
-	return a.askPolicy(ctx, true)
+}
+
+// approve asks the owner about a sum.
+func (a *attempt) approve(ctx context.Context, funding bool, sum voucher.Amount) error {
+	lim := a.terms.Limits
+	if a.s.cfg.Approve == nil {
+		return &channel.LimitError{Limit: "Ask", Wanted: sum, Allowed: lim.Ask, Left: lim.Ask}
+	}
+	rooms, err := a.s.ledger.Rooms(ctx, a.terms, a.challenge.scope)
+	if err != nil {
+		return err
+	}
+	left := rooms.Tightest().Left()
+	budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
+	for _, budget := range budgets {
+		left = left.Min(budget.Left())
+	}
+	q := Quote{Proposal: a.proposal(funding), Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
+	if err := a.s.cfg.Approve(ctx, q); err != nil {
+		return fmt.Errorf("%w: not approved: %w", ErrPolicy, err)
+	}
+	return nil
 }
 
 // needsFunding reports whether the offer can only be paid once a channel is opened or topped up, as far
 // as is known now.
 func (a *attempt) needsFunding() (bool, error) {
-	if a.account == nil {
-		return true, nil
-	}
 	state := a.without()
 	switch standingOf(state) {
 	case purchase.Usable:
-		plan, err := rule.PlanPayment(&state, request(a.challenge.offer), voucher.Amount{}, voucher.Amount{}, rule.Of(a.terms.Limits))
+		plan, err := rule.PlanPayment(&state, a.challenge.request, voucher.Amount{}, voucher.Amount{}, rule.Of(a.terms.Limits))
 		return plan.Step != rule.Pay, err
 	case purchase.Pending:
 		return false, nil

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -18,48 +19,55 @@ const (
 	refusalWait = 400 * time.Millisecond
 )
 
-// earlyBody is the body of a refusal whose beginning was read, so that its problem details can be used
-// and its connection is free. Whoever reads it gets all of it.
+// earlyBody is the body of a refusal whose beginning is still being read. Whoever reads it gets all of it.
 type earlyBody struct {
-	rest io.ReadCloser
-	done chan struct{} // closed when what follows is set
-	head bytes.Reader
-	text []byte
-	err  error
+	io.ReadCloser // the rest
+	done          chan struct{}
+	head          io.Reader // set when done is closed
 }
 
-// readEarly reads the beginning of the response's body, within the bounds above, and leaves a body in
-// its place that still has all bytes. It returns what was read; nil if that takes too long.
+// readEarly reads the beginning of the response's body, within the bounds above, so that its problem
+// details can be used and its connection is free. It leaves a body in its place that still has all
+// bytes, and returns what was read; nil if that takes too long.
 func readEarly(resp *http.Response) []byte {
-	b := &earlyBody{rest: resp.Body, done: make(chan struct{})}
-	resp.Body = b
+	b := &earlyBody{ReadCloser: resp.Body, done: make(chan struct{})}
+	var text []byte
+	var err error
 	go func() {
 		defer close(b.done)
-		b.text, b.err = io.ReadAll(io.LimitReader(b.rest, maxRefusal))
-		b.head.Reset(b.text)
+		text, err = io.ReadAll(io.LimitReader(b.ReadCloser, maxRefusal))
+		b.head = bytes.NewReader(text)
+		if err != nil {
+			b.head = io.MultiReader(b.head, failing{err})
+		}
 	}()
 	timer := time.NewTimer(refusalWait)
 	defer timer.Stop()
 	select {
-	case <-b.done:
-		return b.text
 	case <-timer.C:
+		resp.Body = b
 		return nil
+	case <-b.done:
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(b.head, b.ReadCloser), b.ReadCloser}
+		return text
 	}
 }
 
 func (b *earlyBody) Read(p []byte) (int, error) {
 	<-b.done
-	if b.head.Len() > 0 {
-		return b.head.Read(p)
+	if n, err := b.head.Read(p); n > 0 || !errors.Is(err, io.EOF) {
+		return n, err
 	}
-	if b.err != nil {
-		return 0, b.err
-	}
-	return b.rest.Read(p)
+	return b.ReadCloser.Read(p)
 }
 
-func (b *earlyBody) Close() error { return b.rest.Close() }
+// failing is a reader that fails.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // problemOf returns the problem details of a refusal whose body is text.
 func problemOf(resp *http.Response, text []byte) wire.Problem {
@@ -74,22 +82,10 @@ func problemOf(resp *http.Response, text []byte) wire.Problem {
 // discard reads the rest of a small body, so that its connection can be used again, and closes it. A
 // body that was waited for before is only closed.
 func discard(resp *http.Response) {
-	if b, ok := resp.Body.(*earlyBody); ok && !b.complete() {
-		_ = b.Close()
-		return
+	if _, late := resp.Body.(*earlyBody); !late {
+		stop := time.AfterFunc(refusalWait, func() { _ = resp.Body.Close() })
+		_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
+		stop.Stop()
 	}
-	stop := time.AfterFunc(refusalWait, func() { _ = resp.Body.Close() })
-	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
-	stop.Stop()
 	_ = resp.Body.Close()
-}
-
-// complete reports whether the beginning was read.
-func (b *earlyBody) complete() bool {
-	select {
-	case <-b.done:
-		return true
-	default:
-		return false
-	}
 }

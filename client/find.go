@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -23,11 +24,6 @@ type channelKey struct{}
 // of the request's own origin apply too.
 func WithChannel(ctx context.Context, id common.Hash) context.Context {
 	return context.WithValue(ctx, channelKey{}, id)
-}
-
-func channelFrom(ctx context.Context) (common.Hash, bool) {
-	id, ok := ctx.Value(channelKey{}).(common.Hash)
-	return id, ok
 }
 
 // named returns the channel that the caller named, if it is of the scope.
@@ -55,41 +51,42 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 	return account, err
 }
 
-// find looks for a channel of ours that no scope uses: one that the challenge names, or one that the
-// server gives for a zero-dollar proof. now is the channel that the scope has and that cannot be paid
-// from, nil if it has none. Nothing that a server says replaces a channel that can. A channel that
-// cannot be used is passed over; nil means that a channel has to be opened.
-func (a *attempt) find(ctx context.Context, now *ledger.Account) *ledger.Account {
-	scope, o := a.scope(), a.challenge.offer
+// search looks for a channel of ours that no scope uses: one that the challenge names, or one that the
+// server gives for a zero-dollar proof. The scope has none that can be paid from: nothing that a server
+// says replaces one. A channel that cannot be used is passed over.
+func (a *attempt) search(ctx context.Context) purchase.Event {
+	scope, o := a.challenge.scope, a.challenge.offer
+	var found *ledger.Account
 	if snap := o.Snapshot; snap != nil && fits(*snap, scope) {
-		if found := a.try(ctx, snap.ChannelID, snap.Descriptor, snap, now); found != nil {
-			return found
-		}
+		found = a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
 	}
-	if o.ChannelID != zeroHash && scope.Protocol == voucher.V1 {
+	if found == nil && o.ChannelID != zeroHash && scope.Protocol == voucher.V1 {
 		var snap *channel.Snapshot
 		if o.Hints != nil {
 			snap = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
 		}
-		if found := a.try(ctx, o.ChannelID, channel.Descriptor{}, snap, now); found != nil {
-			return found
-		}
+		found = a.try(ctx, o.ChannelID, channel.Descriptor{}, snap)
 	}
-	if a.s.cfg.Bootstrap {
+	if found == nil && a.s.cfg.Bootstrap {
 		if snap := a.prove(ctx); snap != nil && fits(*snap, scope) {
-			return a.try(ctx, snap.ChannelID, snap.Descriptor, snap, now)
+			found = a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
 		}
 	}
-	return nil
+	if found == nil {
+		return purchase.Event{Kind: purchase.Searched}
+	}
+	a.use(ctx, found)
+	a.absorb(ctx, o)
+	return purchase.Event{Kind: purchase.Searched, Channel: found.ID(), Standing: standingOf(found.State())}
 }
 
 // try takes in a channel that the server named, if it can be used.
-func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot, now *ledger.Account) *ledger.Account {
-	scope := a.scope()
+func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
+	scope := a.challenge.scope
 	if used, err := a.s.ledger.Account(ctx, id); err == nil && !free(used.State(), scope) {
 		return nil // one channel has one name
 	}
-	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.req.URL), now: now})
+	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.req.URL), now: a.account})
 	if err != nil || account == nil {
 		a.s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 		return nil

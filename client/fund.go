@@ -2,9 +2,17 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -26,7 +34,8 @@ type transfer struct {
 const prepareWait = time.Minute
 
 // fund plans, prepares and records a transfer. busy reports that nothing was recorded because another
-// request or process was first. Nothing that was signed leaves before it is recorded.
+// request or process was first. Nothing that was signed leaves before it is recorded. A key that ignores
+// its context is left behind, and what it signs is dropped.
 func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	amount, err := t.plan()
 	if err != nil || amount.IsZero() {
@@ -44,7 +53,16 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	case s.cfg.Payer == nil:
 		return false, ErrNoPayer
 	}
-	if err := s.within(ctx, prepareWait, func(ctx context.Context) error { return t.prepare(ctx, amount) }); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, prepareWait)
+	defer cancel()
+	prepared := make(chan error, 1)
+	go func() { prepared <- t.prepare(bounded, amount) }()
+	select {
+	case err = <-prepared:
+	case <-bounded.Done():
+		err = context.Cause(bounded)
+	}
+	if err != nil {
 		return false, err
 	}
 	f, recorded, err := t.record()
@@ -55,17 +73,125 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	return false, nil
 }
 
-// within runs f, and returns when it does or when the time or the context is over. An f that ignores
-// its context is left behind, and what it returns is dropped.
-func (s *Session) within(ctx context.Context, d time.Duration, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+// open prepares a new channel for the offer. The signed transaction is recorded before anything leaves,
+// and is presented with the request. One request opens for a scope; the others wait for its answer, and
+// select the channel again then.
+func (a *attempt) open(ctx context.Context) purchase.Event {
+	e := purchase.Event{Kind: purchase.Opened}
+	offer, scope := a.challenge.offer, a.challenge.scope
+	if e.Err = a.askPolicy(ctx, true); e.Err == nil && a.opening == nil {
+		a.opening, e.Err = a.s.flights.begin(ctx, rule.ScopeKey(scope))
+		e.Busy = a.opening == nil
+	}
+	if e.Err != nil || e.Busy {
+		return e
+	}
+	before, err := a.s.ledger.Lookup(ctx, scope) // nil, or a channel that cannot be paid from
+	if e.Busy = before != nil && before.State().Payable(); err != nil || e.Busy {
+		a.land()
+		e.Err = err
+		return e
+	}
+	var tx *escrow.Opening
+	var account *ledger.Account
+	e.Busy, e.Err = a.s.fund(ctx, transfer{
+		plan: func() (voucher.Amount, error) {
+			plan, err := a.s.ledger.Plan(ctx, a.terms, scope, nil, a.challenge.request, offer.Suggested)
+			return plan.Amount, err
+		},
+		prepare: func(ctx context.Context, amount voucher.Amount) (err error) {
+			tx, err = a.s.cfg.Chain.PrepareOpen(ctx, escrow.OpenParams{
+				Protocol: offer.Protocol, ChainID: offer.ChainID, Escrow: offer.Escrow, Payer: a.s.cfg.Payer,
+				Payee: offer.Payee, Operator: offer.Operator, Token: offer.Token, FeeToken: offer.FeeToken,
+				AuthorizedSigner: a.s.ledger.Signer(), Deposit: amount, Sponsored: offer.FeePayer,
+			})
+			return err
+		},
+		record: func() (rule.Funding, bool, error) {
+			state, err := rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, scope, rule.Funding{
+				Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
+			})
+			if err != nil {
+				return rule.Funding{}, false, err
+			}
+			state.CreatedAt, state.URL = time.Now().UTC(), placeOf(a.out.req.URL)
+			var added bool
+			account, added, err = a.s.ledger.Add(ctx, state, before)
+			return state.Opening, added, err
+		},
+	})
+	if e.Err != nil || e.Busy {
+		a.land()
+		return e
+	}
+	a.use(ctx, account)
+	a.s.noteOpened(account.ID())
+	e.Channel = account.ID()
+	a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
+	return e
+}
+
+// acknowledge books the payee's acceptance of the opening.
+func (a *attempt) acknowledge(ctx context.Context) {
+	err := a.account.Update(ctx, rule.State.Acknowledged)
+	if err != nil {
+		a.s.log.WarnContext(ctx, "an opened channel could not be recorded as open; the chain will be read next time", "channel", a.account.ID(), "error", err)
+	}
+	state := a.account.State()
+	a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
+	a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
+	a.land()
+}
+
+// flights let one request fund a scope or a channel at a time. The zero value is ready.
+type flights struct {
+	mu  sync.Mutex // guards all
+	all map[string]*flight
+}
+
+// flight is a funding transaction under way. The others wait for its end and then look again.
+type flight struct {
+	of   *flights
+	key  string
+	done chan struct{}
+}
+
+// flightWait bounds how long a request waits for the funding transaction of another.
+const flightWait = time.Minute
+
+// begin begins the flight of a key, or waits for the one under way. It returns nil, nil after such a
+// wait: look again then. The error is [ErrPending] after a minute, or the context's.
+func (f *flights) begin(ctx context.Context, key string) (*flight, error) {
+	f.mu.Lock()
+	other := f.all[key]
+	if other == nil {
+		if f.all == nil {
+			f.all = map[string]*flight{}
+		}
+		mine := &flight{of: f, key: key, done: make(chan struct{})}
+		f.all[key] = mine
+		f.mu.Unlock()
+		return mine, nil
+	}
+	f.mu.Unlock()
+	timer := time.NewTimer(flightWait)
+	defer timer.Stop()
 	select {
-	case err := <-done:
-		return err
+	case <-other.done:
+		return nil, nil
+	case <-timer.C:
+		return nil, fmt.Errorf("%w: another request has funded this channel for %s", ErrPending, flightWait)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 }
+
+// end ends the flight. It may be called once.
+func (f *flight) end() {
+	f.of.mu.Lock()
+	delete(f.of.all, f.key)
+	f.of.mu.Unlock()
+	close(f.done)
+}
+
+var zeroHash common.Hash

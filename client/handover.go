@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/sse"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
@@ -12,39 +14,49 @@ import (
 // handOver books the answer at hand and returns it. A bad receipt never costs the caller a paid
 // response.
 func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Response {
-	a.out.body.release()
+	if a.out.body != nil {
+		a.out.body.release()
+	}
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	resp := a.resp
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
-	if a.reservation() == nil || (!served && do.Outcome != purchase.Unknown) {
+	if a.reserved == nil || (!served && do.Outcome != purchase.Unknown) {
 		a.end(ctx, do)
 		return resp
 	}
 	if served {
-		a.remember()
+		if !a.decision.Twice {
+			a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
+		}
+		if resp.StatusCode < 300 && a.challenge.account != a.account {
+			c := *a.challenge
+			c.account = a.account
+			a.s.challenges.put(a.route, &c)
+		}
 	}
-	streams := isEventStream(resp) && do.Outcome == purchase.Accepted
-	switch r := a.reservation(); {
+	switch streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type")); {
 	case streams:
 		a.meter(ctx, resp)
+		a.reportPaid(ctx, a.receipt, nil)
+		return resp // it has its line in the journal when it ends
 	case do.Redirected:
-		r.Release() // the price goes on where the redirect leads
+		a.reserved.Release() // the price goes on where the redirect leads
 	default:
 		a.settle(ctx, a.receipt)
 	}
+	a.reportPaid(ctx, a.receipt, nil)
+	a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && !do.Redirected {
-		defer delete(a.reservations, a.account.ID()) // charged: the target has a price of its own
-	}
-	a.reportPaid(ctx, resp.StatusCode, a.receipt, nil)
-	if !streams { // a stream has its line when it ends
-		a.record(ctx, journal.KindPay, a.info.Outcome, resp.StatusCode, a.receipt)
+		delete(a.reservations, a.account.ID()) // charged: the target has a price of its own
 	}
 	return resp
 }
 
 // fail ends the request with an error. What was signed for it stays counted if it may have arrived.
 func (a *attempt) fail(ctx context.Context, do purchase.Action) error {
-	a.out.body.abort()
+	if a.out.body != nil {
+		a.out.body.abort()
+	}
 	if a.resp != nil {
 		discard(a.resp)
 	}
@@ -72,31 +84,20 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 	if do.Outcome == purchase.Rejected {
 		a.s.challenges.drop(a.route, a.challenge)
 	}
-	if a.reservation() != nil && do.Outcome != purchase.Refused {
-		a.reportPaid(ctx, a.status(), nil, do.Err)
+	if a.reserved != nil && do.Outcome != purchase.Refused {
+		a.reportPaid(ctx, nil, do.Err)
 	}
-	a.record(ctx, journal.KindPay, a.info.Outcome, a.status(), nil)
-}
-
-// remember keeps the paid challenge for the next request of its route, and notes that the payee
-// served.
-func (a *attempt) remember() {
-	a.served()
-	if success := a.resp.StatusCode < 300; success && a.challenge.account != a.account {
-		c := *a.challenge
-		c.account = a.account
-		a.s.challenges.put(a.route, &c)
-	}
+	a.record(ctx, journal.KindPay, a.info.Outcome, nil)
 }
 
 // settle ends the reservation with what the receipt says was really charged. Without a receipt it
 // stays counted.
 func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 	if r == nil || !r.Session {
-		a.reservation().Keep()
+		a.reserved.Keep()
 		return
 	}
-	if err := a.reservation().Settle(ctx, reportOf(*r)); err != nil {
+	if err := a.reserved.Settle(ctx, channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}); err != nil {
 		a.reportViolation(ctx, err)
 	}
 }
@@ -118,8 +119,11 @@ func (a *attempt) error(err error) *Error {
 	return e
 }
 
-func (a *attempt) reportPaid(ctx context.Context, status int, r *receipt.Receipt, err error) {
-	state := a.account.State()
+func (a *attempt) reportPaid(ctx context.Context, r *receipt.Receipt, err error) {
+	state, status := a.account.State(), 0
+	if a.resp != nil {
+		status = a.resp.StatusCode
+	}
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = state.ID, a.price, a.signed.Cumulative
 	a.s.tell(ctx, Event{
 		Kind: EventPaid, Origin: a.origin, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,

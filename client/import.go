@@ -199,16 +199,23 @@ func (s *Session) manual(ctx context.Context, account *ledger.Account, amount vo
 	if err != nil {
 		return nil, err
 	}
-	charge := ledger.NewCharge(budgetsOf(ctx)...)
+	budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
+	charge := ledger.NewCharge(budgets...)
 	offer := channel.Offer{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payee: state.Descriptor.Payee,
 		Operator: state.Descriptor.Operator, Token: state.Descriptor.Token, Price: amount,
 	}
 	a := &attempt{
-		s: s, account: account, origin: state.Scope.Origin, challenge: &challenge{offer: offer}, info: &Payment{},
+		s: s, account: account, origin: state.Scope.Origin, challenge: manualChallenge(offer, state.Scope), info: &Payment{},
 		bought: &bought{decision: purchase.New(0), charge: charge, reservations: map[common.Hash]*ledger.Reservation{}},
 		terms:  ledger.Terms{Limits: lim, Charge: charge, Origin: state.Scope.Origin},
 	}
-	a.decision.Next(purchase.Event{Kind: purchase.Answered, Status: http.StatusPaymentRequired, Offered: true, Offer: a.challenge.wants()})
+	a.decision.Next(purchase.Event{Kind: purchase.Answered, Status: http.StatusPaymentRequired, Offered: true, Offer: a.challenge.wants})
 	return a, nil
+}
+
+func manualChallenge(o channel.Offer, scope channel.Scope) *challenge {
+	return &challenge{
+		offer: o, scope: scope, request: rule.Request{Price: o.Price}, wants: purchase.Offer{Terms: o.Terms(), Price: o.Price},
+	}
 }

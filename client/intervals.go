@@ -15,12 +15,16 @@ type intervals struct {
 	last map[string]time.Time
 }
 
-// within reports whether the name was begun less than d ago.
-func (i *intervals) within(name string, d time.Duration) bool {
+// within reports whether one of the names was begun less than d ago.
+func (i *intervals) within(d time.Duration, names ...string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	at, ok := i.last[name]
-	return ok && time.Since(at) < d
+	for _, name := range names {
+		if at, ok := i.last[name]; ok && time.Since(at) < d {
+			return true
+		}
+	}
+	return false
 }
 
 // begin notes that something is done for a name now, and reports whether it may be: not if it was done
@@ -49,9 +53,11 @@ func (i *intervals) begin(name string, d time.Duration) bool {
 	return true
 }
 
-// forget allows the next begin of a name.
-func (i *intervals) forget(name string) {
+// forget allows the next begin of the names.
+func (i *intervals) forget(names ...string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.last, name)
+	for _, name := range names {
+		delete(i.last, name)
+	}
 }

@@ -16,12 +16,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// keeps reports whether there is a journal. What a line needs is collected only then.
-func (s *Session) keeps() bool { return s.cfg.Journal != nil }
-
 // write completes a line and hands it to the journal.
 func (s *Session) write(ctx context.Context, e journal.Entry) {
-	if !s.keeps() {
+	if s.cfg.Journal == nil {
 		return
 	}
 	if e.Operation == "" {
@@ -62,11 +59,14 @@ func lineOf(kind journal.Kind, state rule.State, rise ledger.Rise) journal.Entry
 
 // record writes what the request did on the channel that pays: when it has ended, or goes on with
 // another channel. An opening that it carried, and that nobody has acknowledged, has a line of its own.
-func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome, status int, r *receipt.Receipt) {
-	if !a.s.keeps() || a.account == nil {
+func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome, r *receipt.Receipt) {
+	if a.s.cfg.Journal == nil || a.account == nil {
 		return
 	}
-	reserved := a.reservation()
+	reserved, status := a.reserved, 0
+	if a.resp != nil {
+		status = a.resp.StatusCode
+	}
 	rise := a.unwritten(reserved)
 	carried := a.decision.Carrying
 	if (reserved == nil || outcome == OutcomeRefused) && !carried && rise.By.IsZero() {
@@ -111,7 +111,7 @@ func (a *attempt) unwritten(r *ledger.Reservation) ledger.Rise {
 
 // recordFunding writes a line about a transaction that puts money into a channel.
 func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state rule.State, f rule.Funding, outcome Outcome, start time.Time, r *receipt.Receipt) {
-	if !s.keeps() || !f.Pending() {
+	if s.cfg.Journal == nil || !f.Pending() {
 		return
 	}
 	e := lineOf(kind, state, ledger.Rise{})
@@ -127,7 +127,7 @@ func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state ru
 
 // recordSettled writes what the chain has decided between two looks: an opening, a top-up, an end.
 func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
-	if !s.keeps() {
+	if s.cfg.Journal == nil {
 		return
 	}
 	was, is := before.Phase(), after.Phase()
@@ -151,7 +151,7 @@ func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
 
 // recordProof writes that we were shown to have signed more than the store knew.
 func (s *Session) recordProof(ctx context.Context, state rule.State, rise ledger.Rise) {
-	if !s.keeps() || rise.By.IsZero() {
+	if s.cfg.Journal == nil || rise.By.IsZero() {
 		return
 	}
 	e := lineOf(journal.KindProve, state, rise)
@@ -161,7 +161,7 @@ func (s *Session) recordProof(ctx context.Context, state rule.State, rise ledger
 
 // recordFound writes that a channel came into the books that this journal has not seen opened.
 func (s *Session) recordFound(ctx context.Context, state rule.State) {
-	if !s.keeps() {
+	if s.cfg.Journal == nil {
 		return
 	}
 	e := lineOf(journal.KindFound, state, ledger.Rise{}.Plus(voucher.Amount{}, state.Authorized()))

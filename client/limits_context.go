@@ -45,14 +45,8 @@ func WithBudget(ctx context.Context, b *Budget) context.Context {
 	if b == nil {
 		return ctx
 	}
-	outer := budgetsOf(ctx)
+	outer, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
 	return context.WithValue(ctx, budgetKey{}, append(outer[:len(outer):len(outer)], b.spent))
-}
-
-// budgetsOf returns the budgets that the requests of a context spend.
-func budgetsOf(ctx context.Context) []*ledger.Budget {
-	all, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
-	return all
 }
 
 // limits returns what a request to an origin is held to: the limits of the config, overridden by those

@@ -91,7 +91,7 @@ func (a *attempt) manage(ctx context.Context, methods []string, credential func(
 
 // sameBut reports whether two challenges have the same terms, whatever their prices.
 func (c *challenge) sameBut(other *challenge) bool {
-	mine, theirs := c.wants(), other.wants()
+	mine, theirs := c.wants, other.wants
 	return mine.Terms == theirs.Terms && mine.Funding == theirs.Funding
 }
 
@@ -116,7 +116,7 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	out := answer{status: resp.StatusCode, problem: problemOf(resp, readEarly(resp))}
 	discard(resp)
 	if !out.ok() {
-		out.fresh = a.s.recognize(ctx, a.out.req, resp.Header).found
+		out.fresh = a.s.recognize(ctx, a.out.req, a.origin, resp.Header).found
 		return out, nil
 	}
 	if text := resp.Header.Get(wire.HeaderPaymentReceipt); text != "" {

@@ -83,6 +83,3 @@ func chosen(req *http.Request) bool {
 	to, err := origin.Of(req.URL)
 	return err == nil && from == to
 }
-
-// secure reports whether a credential may be sent to u: over TLS, or to this machine.
-func secure(u *url.URL) bool { return u.Scheme == "https" || origin.Loopback(u) }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // outgoing is the caller's request in a form that can be sent several times. The caller's own value is
@@ -19,7 +21,7 @@ import (
 type outgoing struct {
 	req  *http.Request
 	base http.RoundTripper
-	body replay
+	body *replay // nil without a body
 	// key is the Idempotency-Key of every paid sending of this request.
 	key string
 }
@@ -27,7 +29,9 @@ type outgoing struct {
 // fork takes the request over, body included.
 func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
 	o := &outgoing{req: req, base: base}
-	o.body.init(req, spool)
+	if req.Body != nil && req.Body != http.NoBody {
+		o.body = &replay{src: req.Body, fresh: true, getBody: req.GetBody, length: req.ContentLength, most: max(spool, 0)}
+	}
 	return o
 }
 
@@ -53,7 +57,7 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 		// The standard transport would try again by itself; build prevents that, so it is done here,
 		// once. A round tripper that does not trace may have written all of it.
 		wrote = !paid || !traced.Load() || written.Load()
-		if err != nil && !wrote && try == 0 && ctx.Err() == nil && o.body.repeatable() {
+		if err != nil && !wrote && try == 0 && ctx.Err() == nil && (o.body == nil || o.body.repeatable()) {
 			continue
 		}
 		return resp, wrote, err
@@ -82,9 +86,12 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 	if out.Header = o.req.Header.Clone(); out.Header == nil {
 		out.Header = http.Header{}
 	}
-	var err error
-	if out.Body, out.ContentLength, err = o.body.next(); err != nil {
-		return nil, fmt.Errorf("client: the request body for another sending: %w", err)
+	out.Body = nil
+	if o.body != nil {
+		var err error
+		if out.Body, out.ContentLength, err = o.body.next(); err != nil {
+			return nil, fmt.Errorf("client: the request body for another sending: %w", err)
+		}
 	}
 	if out.GetBody = nil; !paid {
 		out.GetBody = o.req.GetBody
@@ -98,43 +105,42 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 		}
 		return out, nil
 	}
-	keepReadable(out.Header)
+	if accept, ok := out.Header["Accept-Encoding"]; ok {
+		out.Header["Accept-Encoding"] = readable(accept)
+	}
 	if v1Stream {
 		out.Header["Accept"] = []string{"*/*"}
 	}
-	o.guard(out)
-	out.Header[http.CanonicalHeaderKey(credential.name)] = []string{credential.value}
-	return out, nil
-}
-
-var acceptSession = []string{"tempo/session"}
-
-// guard keeps net/http from sending a paid request twice by itself. If a reused connection dies, the
-// standard transport repeats GET, HEAD, OPTIONS and TRACE without a body, and any request without a
-// body that has an Idempotency-Key: the price would be charged twice. A body that is not nil and empty,
-// and a key that is not spelled canonically (header names are case-insensitive, RFC 9110, 5.1), are
-// the same on the wire and look unrepeatable to it.
-func (o *outgoing) guard(out *http.Request) {
+	// net/http must not send a paid request twice by itself. If a reused connection dies, it repeats
+	// GET, HEAD, OPTIONS and TRACE without a body, and any request without a body that has an
+	// Idempotency-Key: the price would be charged twice. A body that is not nil and empty, and a key that
+	// is not spelled canonically (header names are case-insensitive, RFC 9110, 5.1), are the same on the
+	// wire and look unrepeatable to it.
 	delete(out.Header, "Idempotency-Key")
 	out.Header["idempotency-key"] = []string{o.operation()}
 	if own, ok := out.Header["X-Idempotency-Key"]; ok {
 		delete(out.Header, "X-Idempotency-Key")
 		out.Header["x-idempotency-key"] = own
 	}
-	if out.Body == nil || out.Body == http.NoBody {
+	if out.Body == nil {
 		switch out.Method {
 		case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-			out.Body = emptyBody{}
+			out.Body = io.NopCloser(strings.NewReader(""))
 		}
 	}
+	out.Header[http.CanonicalHeaderKey(credential.name)] = []string{credential.value}
+	return out, nil
 }
+
+var acceptSession = []string{"tempo/session"}
 
 // operation identifies the caller's request: by the caller's own Idempotency-Key, or by a new one.
 func (o *outgoing) operation() string {
 	if o.key == "" {
-		if o.key = o.req.Header.Get("Idempotency-Key"); o.key == "" {
-			o.key = newOperation()
-		}
+		o.key = o.req.Header.Get("Idempotency-Key")
+	}
+	if o.key == "" {
+		o.key = newOperation()
 	}
 	return o.key
 }
@@ -145,28 +151,26 @@ func newOperation() string {
 	return hex.EncodeToString(b[:])
 }
 
-// emptyBody is a body with nothing in it that net/http does not recognize as such.
-type emptyBody struct{}
-
-func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
-func (emptyBody) Close() error             { return nil }
-
-// keepReadable narrows an Accept-Encoding of the caller's to what payment frames can be read through.
-func keepReadable(h http.Header) {
-	accept, ok := h["Accept-Encoding"]
-	if !ok {
-		return
-	}
-	narrowed := "identity"
+// readable narrows an Accept-Encoding of the caller's to what payment frames can be read through.
+func readable(accept []string) []string {
 	for _, line := range accept {
 		if strings.Contains(strings.ToLower(line), "gzip") {
-			narrowed = "gzip"
+			return []string{"gzip"}
 		}
 	}
-	h["Accept-Encoding"] = []string{narrowed}
+	return []string{"identity"}
 }
 
 // wantsStream reports whether the caller asks for Server-Sent Events.
 func wantsStream(h http.Header) bool {
 	return strings.Contains(strings.ToLower(h.Get("Accept")), "text/event-stream")
+}
+
+// wireDescriptor returns the descriptor as credentials carry it: on v2 only.
+func wireDescriptor(s rule.State) *wire.Descriptor {
+	if s.Protocol != voucher.V2 {
+		return nil
+	}
+	d := wire.Descriptor(s.Descriptor)
+	return &d
 }

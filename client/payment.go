@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"net/http"
 	"sync"
 
@@ -43,17 +42,7 @@ func (p *Payment) Receipt() *receipt.Receipt {
 	return p.receipt
 }
 
-func (p *Payment) setReceipt(r receipt.Receipt) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.receipt = &r
-}
-
 type paymentKey struct{}
-
-func withPayment(ctx context.Context, p *Payment) context.Context {
-	return context.WithValue(ctx, paymentKey{}, p)
-}
 
 // PaymentOf returns what was paid for a response of a [Transport], or nil if the response did not come
 // through one.

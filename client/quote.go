@@ -25,43 +25,47 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	ctx := req.Context()
 	origin, err := originOf(req.URL)
 	if err != nil {
-		closeBody(req)
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
 		return nil, 0, err
 	}
 	out := fork(req, s.cfg.Base, s.cfg.Spool)
-	defer out.body.abort()
+	if out.body != nil {
+		defer out.body.abort()
+	}
 	status, h, err := out.look(ctx, s.challenges.hint(origin))
 	if err != nil || status != http.StatusPaymentRequired {
 		return nil, status, err
 	}
-	r := s.recognize(ctx, req, h)
+	r := s.recognize(ctx, req, origin, h)
 	if r.found == nil {
 		return nil, status, r.err
 	}
-	d, err := s.decide(ctx, origin, r.found.offer)
+	d, err := s.decide(ctx, origin, r.found)
 	if err != nil {
 		return nil, status, err
 	}
-	p := Proposal{Origin: origin, Route: routeOf(origin, req).String(), Offer: r.found.offer, Terms: r.found.offer.Terms()}
+	route := routeOf(origin, req)
+	p := Proposal{Origin: origin, Route: route.method + " " + route.path, Offer: r.found.offer, Terms: r.found.wants.Terms}
 	return &Quote{p, d}, status, nil
 }
 
 // decide returns what the limits decide about an offer, on the channel that would pay for it.
-func (s *Session) decide(ctx context.Context, origin string, o channel.Offer) (channel.Decision, error) {
+func (s *Session) decide(ctx context.Context, origin string, c *challenge) (channel.Decision, error) {
 	lim, err := s.limits(ctx, origin)
 	if err != nil {
 		return channel.Decision{}, err
 	}
-	scope := rule.ScopeOf(o, origin, s.payer, s.ledger.Signer())
-	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim, Origin: origin}, scope)
+	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
 	if err != nil {
 		return channel.Decision{}, err
 	}
 	limits := rule.Of(lim).Within(rooms.Tightest())
-	account, err := s.ledger.Lookup(ctx, scope)
+	account, err := s.ledger.Lookup(ctx, c.scope)
 	if err != nil || account == nil || !account.State().Payable() {
-		return limits.Decide(nil, request(o)), err
+		return limits.Decide(nil, c.request), err
 	}
 	state := account.State()
-	return limits.Decide(&state, request(o)), nil
+	return limits.Decide(&state, c.request), nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
@@ -24,21 +26,26 @@ type recognized struct {
 	others bool       // the answer also offers methods that are not ours
 }
 
-// recognize reads the challenges of an answer. A challenge that is malformed or has expired does not
-// hide the others.
-func (s *Session) recognize(ctx context.Context, req *http.Request, h http.Header) (out recognized) {
+// recognize reads the challenges of an answer to a request to an origin. A challenge that is malformed
+// or has expired does not hide the others.
+func (s *Session) recognize(ctx context.Context, req *http.Request, from string, h http.Header) (out recognized) {
 	challenges, malformed := wire.ParseChallenges(h)
 	if malformed != nil {
-		s.log.Debug("unreadable challenges were skipped", "origin", showOrigin(req.URL), "error", malformed)
+		s.log.Debug("unreadable challenges were skipped", "origin", from, "error", malformed)
 	}
-	out.others = otherSchemes(h)
-	var errs []error
-	ahead := skew(h)
-	wanted := wantedChallenges(req, challenges...)
+	for _, line := range h["Www-Authenticate"] {
+		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		out.others = out.others || !strings.EqualFold(scheme, "Payment")
+	}
 	for _, c := range challenges {
 		out.others = out.others || c.Method != "tempo" || c.Intent != "session"
 	}
-	for _, c := range wanted {
+	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 {
+		challenges = wantedChallenges(own, challenges...)
+	}
+	var errs []error
+	ahead := skew(h)
+	for _, c := range challenges {
 		o, err := rule.ParseOffer(c)
 		if errors.Is(err, channel.ErrNotSession) {
 			continue
@@ -53,8 +60,14 @@ func (s *Session) recognize(ctx context.Context, req *http.Request, h http.Heade
 			errs = append(errs, err)
 			continue
 		}
-		source := wire.FormatSource(o.ChainID, s.payer)
-		out.found = &challenge{wire: c, offer: o, echo: wire.NewEcho(c, source), skew: ahead}
+		out.found = &challenge{
+			wire: c, offer: o, skew: ahead, echo: wire.NewEcho(c, wire.FormatSource(o.ChainID, s.payer)),
+			wants: purchase.Offer{
+				Terms: o.Terms(), Price: o.Price, Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
+			},
+			request: rule.Request{Price: o.Price, MinDelta: o.MinDelta},
+			scope:   rule.ScopeOf(o, from, s.payer, s.ledger.Signer()),
+		}
 		return out
 	}
 	out.err = errors.Join(errs...)
@@ -62,57 +75,31 @@ func (s *Session) recognize(ctx context.Context, req *http.Request, h http.Heade
 }
 
 // wantedChallenges returns those of the challenges that the caller's own Accept-Payment header wants,
-// in its order; all if it has none that can be read.
-func wantedChallenges(req *http.Request, challenges ...wire.Challenge) []wire.Challenge {
-	own := strings.Join(req.Header.Values(wire.HeaderAcceptPayment), ",")
-	prefs, err := wire.ParseAcceptPayment(own)
+// in its order; all if it cannot be read.
+func wantedChallenges(own []string, challenges ...wire.Challenge) []wire.Challenge {
+	prefs, err := wire.ParseAcceptPayment(strings.Join(own, ","))
 	if err != nil {
 		return challenges
 	}
 	return wire.Rank(prefs, challenges)
 }
 
-// otherSchemes reports whether a WWW-Authenticate header begins with another scheme than Payment.
-func otherSchemes(h http.Header) bool {
-	for _, line := range h.Values("WWW-Authenticate") {
-		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if scheme != "" && !strings.EqualFold(scheme, "Payment") {
-			return true
-		}
-	}
-	return false
-}
-
 // complete fills in the chain and the escrow of an offer that names none, and refuses an offer that
 // names others than the trusted ones, or comes over an insecure connection.
 func (s *Session) complete(ctx context.Context, u *url.URL, o *channel.Offer) error {
-	if !secure(u) {
+	if u.Scheme != "https" && !origin.Loopback(u) {
 		return fmt.Errorf("%w: %s", ErrInsecure, showOrigin(u))
 	}
-	if o.ChainID == 0 && s.cfg.Chain == nil {
-		return fmt.Errorf("%w: a v1 challenge without a chain id is on the chain of Config.Chain, which is nil", ErrNoChain)
-	}
-	if o.ChainID != 0 {
-		if err := s.trustEscrow(o); err != nil || s.cfg.Chain == nil {
+	named := o.ChainID != 0
+	if !named {
+		if s.cfg.Chain == nil {
+			return fmt.Errorf("%w: a v1 challenge without a chain id is on the chain of Config.Chain, which is nil", ErrNoChain)
+		}
+		var err error
+		if o.ChainID, err = s.cfg.Chain.ChainID(ctx); err != nil {
 			return err
 		}
 	}
-	id, err := s.cfg.Chain.ChainID(ctx)
-	if err != nil {
-		return err
-	}
-	if o.ChainID == 0 {
-		o.ChainID = id
-		return s.trustEscrow(o)
-	}
-	if o.ChainID != id {
-		return fmt.Errorf("%w: the challenge is on chain %d, Config.Chain on %d", escrow.ErrChainID, o.ChainID, id)
-	}
-	return nil
-}
-
-// trustEscrow fills in the escrow, or refuses one that is not trusted.
-func (s *Session) trustEscrow(o *channel.Offer) error {
 	want := s.cfg.Escrow
 	if want == (common.Address{}) {
 		var ok bool
@@ -126,5 +113,33 @@ func (s *Session) trustEscrow(o *channel.Offer) error {
 	if o.Escrow != want {
 		return fmt.Errorf("%w: it names %s, trusted is %s; if that escrow is right, set Config.Escrow to it", ErrEscrow, o.Escrow, want)
 	}
-	return nil
+	if !named || s.cfg.Chain == nil {
+		return nil
+	}
+	id, err := s.cfg.Chain.ChainID(ctx)
+	if err == nil && o.ChainID != id {
+		err = fmt.Errorf("%w: the challenge is on chain %d, Config.Chain on %d", escrow.ErrChainID, o.ChainID, id)
+	}
+	return err
+}
+
+// Bounds of what is believed of a server's clock. Below the first its Date is too coarse.
+const (
+	minSkew = 2 * time.Second
+	maxSkew = 15 * time.Minute
+)
+
+// skew returns how far the clock of a server is ahead of ours, by the Date of its answer (RFC 9110,
+// 6.6.1). A challenge expires by the clock that dated it. A false Date hurts only the server: what it
+// calls live is answered to it, and what it calls expired is not.
+func skew(h http.Header) time.Duration {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	ahead := time.Until(date)
+	if off := ahead.Abs(); off < minSkew || off > maxSkew {
+		return 0
+	}
+	return ahead
 }

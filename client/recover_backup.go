@@ -26,7 +26,7 @@ func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
 	}
 	rose := read.rose
 	if snap := a.shown(ctx); snap != nil {
-		rose = a.s.absorb(ctx, a.account, a.reservation(), *snap) || rose
+		rose = a.s.absorb(ctx, a.account, a.reserved, *snap) || rose
 	}
 	now := a.account.State()
 	if e.Proved = rose || !now.Payable(); e.Proved {
@@ -43,7 +43,7 @@ func (a *attempt) shown(ctx context.Context) *channel.Snapshot {
 	id := a.account.ID()
 	status, h, err := a.head(ctx, "tempo/session", header{wire.HeaderPaymentSession, id.Hex()})
 	if err == nil && status == http.StatusPaymentRequired {
-		if c := a.s.recognize(ctx, a.out.req, h).found; c != nil && rule.SameTerms(c.offer, a.challenge.offer) && c.offer.Snapshot != nil && c.offer.Snapshot.ChannelID == id {
+		if c := a.s.recognize(ctx, a.out.req, a.origin, h).found; c != nil && rule.SameTerms(c.offer, a.challenge.offer) && c.offer.Snapshot != nil && c.offer.Snapshot.ChannelID == id {
 			return c.offer.Snapshot
 		}
 	}

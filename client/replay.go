@@ -25,19 +25,11 @@ type replay struct {
 	current *sending
 }
 
-func (b *replay) init(req *http.Request, most int64) {
-	b.length = req.ContentLength
-	if req.Body == nil || req.Body == http.NoBody {
-		return
-	}
-	b.src, b.fresh, b.getBody, b.most = req.Body, true, req.GetBody, max(most, 0)
-}
-
 var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool")
 
 // repeatable reports whether the body can be sent again, as far as it was read.
 func (b *replay) repeatable() bool {
-	if b.src == nil || b.getBody != nil {
+	if b.getBody != nil {
 		return true
 	}
 	b.mu.Lock()
@@ -47,14 +39,11 @@ func (b *replay) repeatable() bool {
 
 // certain reports whether the body is known to be repeatable before any of it is read.
 func (b *replay) certain() bool {
-	return b.src == nil || b.getBody != nil || (b.length > 0 && b.length <= b.most)
+	return b.getBody != nil || (b.length > 0 && b.length <= b.most)
 }
 
-// next returns the body of the next sending, nil if there is none, and its length, -1 if unknown.
+// next returns the body of the next sending and its length, -1 if unknown.
 func (b *replay) next() (io.ReadCloser, int64, error) {
-	if b.src == nil {
-		return nil, b.length, nil
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.getBody != nil {
@@ -83,7 +72,7 @@ func (b *replay) next() (io.ReadCloser, int64, error) {
 // release ends the replay: the response was handed over, and only the last sending may go on reading.
 // It does not wait for a Read that is under way.
 func (b *replay) release() {
-	if b.src == nil || b.getBody != nil {
+	if b.getBody != nil {
 		return
 	}
 	end := func() {
@@ -104,11 +93,7 @@ func (b *replay) release() {
 }
 
 // abort closes the caller's body.
-func (b *replay) abort() {
-	if b.src != nil {
-		_ = b.src.Close()
-	}
-}
+func (b *replay) abort() { _ = b.src.Close() }
 
 // sending is the body of one sending.
 type sending struct {

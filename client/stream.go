@@ -58,7 +58,7 @@ type Stream struct {
 // NewStream reads the body of resp, which has to be a text/event-stream. The stream owns the body from
 // then on: close it with [Stream.Close].
 func NewStream(resp *http.Response) (*Stream, error) {
-	if !isEventStream(resp) {
+	if !sse.IsEventStream(resp.Header.Get("Content-Type")) {
 		return nil, fmt.Errorf("client: the response is %q, not text/event-stream", resp.Header.Get("Content-Type"))
 	}
 	s := &Stream{body: resp.Body}

@@ -51,10 +51,6 @@ type meter struct {
 	stalled atomic.Bool
 }
 
-func isEventStream(resp *http.Response) bool {
-	return sse.IsEventStream(resp.Header.Get("Content-Type"))
-}
-
 // meter puts the meter under the response's body.
 func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	body := resp.Body
@@ -71,9 +67,9 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	m.stall = time.AfterFunc(time.Hour, m.hang)
 	m.stall.Stop()
 	if m.once {
-		a.reservation().Stream(voucher.Amount{}, nil)
+		a.reserved.Stream(voucher.Amount{}, nil)
 	} else {
-		a.reservation().Stream(a.price, m.filter.Events)
+		a.reserved.Stream(a.price, m.filter.Events)
 	}
 	resp.Body = m
 	resp.ContentLength = -1
@@ -100,7 +96,7 @@ func (m *meter) read(b []byte) (int, error) {
 		m.owing = false
 	}
 	if err == nil {
-		if err = m.a.reservation().Overspent(); err == nil {
+		if err = m.a.reserved.Overspent(); err == nil {
 			return n, nil
 		}
 	}
@@ -185,15 +181,15 @@ func (m *meter) end(err error) {
 	}
 	state := m.a.account.State()
 	m.a.s.tell(ctx, Event{
-		Kind: EventReceipt, Origin: m.a.origin, ChannelID: state.ID, Price: m.a.reservation().Price(), Cumulative: state.Signed,
+		Kind: EventReceipt, Origin: m.a.origin, ChannelID: state.ID, Price: m.a.reserved.Price(), Cumulative: state.Signed,
 		Deposit: state.Deposit, Outcome: m.a.info.Outcome, Receipt: m.final, Err: err,
 	})
-	m.a.record(ctx, journal.KindStream, m.a.info.Outcome, http.StatusOK, m.final)
+	m.a.record(ctx, journal.KindStream, m.a.info.Outcome, m.final)
 }
 
 func (m *meter) error(err error) error {
 	e := m.a.error(err)
-	e.Op, e.Price, e.Cumulative = "stream", m.a.reservation().Price(), m.a.account.State().Signed
+	e.Op, e.Price, e.Cumulative = "stream", m.a.reserved.Price(), m.a.account.State().Signed
 	e.Problem = m.problem
 	return e
 }

@@ -61,11 +61,13 @@ func (m *meter) receipt(data []byte) {
 
 // book books a receipt that came while the stream goes on.
 func (m *meter) book(r *receipt.Receipt) {
-	m.a.info.setReceipt(*r)
+	m.a.info.mu.Lock()
+	m.a.info.receipt = r
+	m.a.info.mu.Unlock()
 	if !r.Session {
 		return
 	}
-	if err := m.a.account.Reconcile(m.ctx, m.a.reservation(), reportOf(*r)); err != nil {
+	if err := m.a.account.Reconcile(m.ctx, m.a.reserved, channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}); err != nil {
 		m.a.reportViolation(m.ctx, err)
 	}
 }
@@ -92,7 +94,7 @@ func (m *meter) need(n wire.NeedVoucher) error {
 	if err := m.guard(n); err != nil {
 		return err
 	}
-	reserved := m.a.reservation()
+	reserved := m.a.reserved
 	before := reserved.Price()
 	defer func() {
 		if before.Less(reserved.Price()) {
@@ -136,7 +138,7 @@ func (m *meter) guard(n wire.NeedVoucher) error {
 		m.asks = askCounter{events: now}
 	}
 	short := func() bool { return m.a.account.State().Signed.Less(n.Required) }
-	for yields := 1; m.asks.raised > 0 && yields <= maxYields && short() && !m.a.reservation().Alone(); yields++ {
+	for yields := 1; m.asks.raised > 0 && yields <= maxYields && short() && !m.a.reserved.Alone(); yields++ {
 		if err := pause(m.ctx, yields); err != nil {
 			return err
 		}
@@ -160,7 +162,7 @@ const (
 // obtain gets the voucher that exists or a new one from the gate, and raises the deposit if it is too
 // small.
 func (m *meter) obtain(n wire.NeedVoucher) (voucher.Signed, step, error) {
-	reserved := m.a.reservation()
+	reserved := m.a.reserved
 	signed, err := reserved.More(m.ctx, n.Required)
 	var desync *channel.DesyncError
 	switch {
@@ -198,7 +200,7 @@ func (m *meter) deliver(signed voucher.Signed) (step, error) {
 	case got.problem.Code == wire.ProblemAmountExceedsDeposit:
 		_, err := a.s.sync(m.ctx, a.account, syncOptions{})
 		return tryAgain, err
-	case got.equalRefused() && (!a.account.Taken().Less(signed.Cumulative) || !a.reservation().Alone()):
+	case got.equalRefused() && (!a.account.Taken().Less(signed.Cumulative) || !a.reserved.Alone()):
 		return done, nil // the payee has it from another request, and accepts no voucher twice
 	}
 	m.problem = got.problem.Name()
@@ -216,7 +218,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	m.notice(StreamEvent{Kind: StreamVoucher, Cumulative: signed.Cumulative, Receipt: got.receipt})
 	state := a.account.State()
 	a.s.tell(m.ctx, Event{
-		Kind: EventVoucher, Origin: a.origin, ChannelID: state.ID, Price: a.reservation().Price(), Cumulative: signed.Cumulative,
+		Kind: EventVoucher, Origin: a.origin, ChannelID: state.ID, Price: a.reserved.Price(), Cumulative: signed.Cumulative,
 		Deposit: state.Deposit, Outcome: OutcomeAccepted, Status: got.status, Receipt: got.receipt,
 	})
 }

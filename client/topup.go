@@ -23,7 +23,7 @@ func (a *attempt) topUpForRequest(ctx context.Context) purchase.Event {
 		s.Claimed = s.Claimed.Max(a.presented)
 		return s
 	}
-	done, err := a.topUp(ctx, request(a.challenge.offer), view)
+	done, err := a.topUp(ctx, a.challenge.request, view)
 	e := purchase.Event{Kind: purchase.ToppedUp, Err: err}
 	e.Busy = done == topUpImpossible && err == nil
 	e.Written = done == topUpShown
@@ -60,7 +60,7 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 		}
 	}
 	if !state.ToppingUp.Pending() {
-		if err := a.allowFunding(ctx); err != nil {
+		if err := a.askPolicy(ctx, true); err != nil {
 			return topUpDone, err
 		}
 		busy, err := a.recordTopUp(ctx, req, view)
