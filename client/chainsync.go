@@ -124,14 +124,9 @@ func (s *Session) readState(ctx context.Context, st rule.State) (rule.OnChain, e
 // reportSync reports what the chain shows that was not known before.
 func (s *Session) reportSync(ctx context.Context, before, after rule.State) {
 	s.reportOthers(ctx, before, after)
-	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && after.Phase() != channel.Closed && !t.Before.Less(after.Deposit) {
-		s.ledger.Unmined(t)
-	}
+	s.ledger.Correct(before, after)
 	if after.Phase() != channel.Closed || before.Phase() == channel.Closed {
 		return
-	}
-	if before.Phase() == channel.Opening && !after.Confirmed {
-		s.ledger.Unmined(before.Opening)
 	}
 	s.challenges.unhint(after.Scope.Origin, after.ID)
 	s.tell(ctx, Event{Kind: EventClosed, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit, Outcome: OutcomeRefunded})

@@ -16,16 +16,17 @@ import (
 
 // Account is one channel in memory. It is safe for concurrent use.
 //
-// It keeps the record as it was last read or written, and beside it what this session did since. The two are
-// folded into the view, which is what decisions are made on. What is taken back is counted beside what was
-// added, and folded again; so is everything after another process wrote the record first.
+// It keeps the record as it was last read or written, and beside it what this session did since.
+// The two are folded into the view, which is what decisions are made on. What is taken back is
+// counted beside what was added, and folded again; so is everything after another process wrote the
+// record first.
 type Account struct {
 	ledger *Ledger
 	id     common.Hash
 	domain *voucher.Domain
 
-	// turn holds one token while numbers are decided, stored and signed. It is never held while a request
-	// is under way, and waiting for it obeys the context.
+	// turn holds one token while numbers are decided, stored and signed. It is never held while a
+	// request is under way, and waiting for it obeys the context.
 	turn chan struct{}
 
 	mu    sync.Mutex // guards what follows; held shortly, never over I/O
@@ -58,7 +59,8 @@ func (a *Account) State() rule.State {
 	return a.view
 }
 
-// Took notes that the payee took the voucher of v. The payee says so without numbers, and it proves nothing.
+// Took notes that the payee took the voucher of v. The payee says so without numbers, and it proves
+// nothing.
 func (a *Account) Took(v voucher.Amount) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,16 +88,16 @@ func (a *Account) count(c rule.Counts) {
 // fold computes the view. The caller holds mu.
 func (a *Account) fold() { a.view = a.base.Fold(a.added) }
 
-// step makes next the view: the view after a change of Claimed and Asked, and of nothing else. The caller holds
-// mu.
+// step makes next the view: the view after a change of Claimed and Asked, and of nothing else. The
+// caller holds mu.
 func (a *Account) step(next *rule.State) {
 	a.added.Counts = a.added.Plus(rule.Changed(&a.view, next))
 	a.view = *next
 }
 
-// Update changes the record by a pure function, and returns when it is stored. The function may be called again
-// on what another process wrote. It cannot raise what is signed. The errors are [ErrStore], [channel.ErrRecord]
-// and the context's.
+// Update changes the record by a pure function, and returns when it is stored. The function may be
+// called again on what another process wrote. It cannot raise what is signed. The errors are
+// [ErrStore], [channel.ErrRecord] and the context's.
 func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State) error {
 	return a.rewrite(ctx, func() *write { return a.stamped(change(a.view)) })
 }
@@ -104,16 +106,16 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 func (a *Account) flush(ctx context.Context) error {
 	return a.rewrite(ctx, func() *write {
 		w := a.stamped(a.view)
-		if a.added.Counts == (rule.Counts{}) && a.base.Signed == w.state.Signed && a.base.Spent == w.state.Spent &&
-			len(a.base.Writers) == len(w.state.Writers) {
-			return nil
+		if a.added.Counts != (rule.Counts{}) || a.base.Signed != w.state.Signed ||
+			a.base.Spent != w.state.Spent || len(a.base.Writers) != len(w.state.Writers) {
+			return w
 		}
-		return w
+		return nil
 	})
 }
 
-// rewrite stores what next returns, or nothing if it returns nil. next is called with mu held, and again after
-// another process wrote first.
+// rewrite stores what next returns, or nothing if it returns nil. next is called with mu held, and
+// again after another process wrote first.
 func (a *Account) rewrite(ctx context.Context, next func() *write) error {
 	if err := a.take(ctx); err != nil {
 		return err
@@ -140,7 +142,8 @@ func (a *Account) rewrite(ctx context.Context, next func() *write) error {
 const maxConflicts = 64
 
 func (a *Account) tooMany() error {
-	return fmt.Errorf("%w: channel %s: too many concurrent updates (%d conflicts)", ErrStore, a.id, maxConflicts)
+	return fmt.Errorf("%w: channel %s: too many concurrent updates (%d conflicts)",
+		ErrStore, a.id, maxConflicts)
 }
 
 // take waits for the turn.

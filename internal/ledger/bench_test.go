@@ -17,8 +17,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// BenchmarkGate is the whole way of one ask: rule, write, signature. "bare signature" and "bare fsync" are
-// its floor, in the same run.
+// BenchmarkGate is the whole way of one ask: rule, write, signature. "bare signature" and "bare
+// fsync" are its floor, in the same run.
 func BenchmarkGate(b *testing.B) {
 	k, err := voucher.ParseKey(key)
 	require.NoError(b, err)
@@ -81,8 +81,8 @@ func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits,
 	}
 }
 
-// BenchmarkGateLimits is the gate with every limit set and twenty other channels with a month of payments behind them,
-// beside the gate with the least that pays.
+// BenchmarkGateLimits is the gate with every limit set and twenty other channels with a month of
+// payments behind them, beside the gate with the least that pays.
 func BenchmarkGateLimits(b *testing.B) {
 	k, err := voucher.ParseKey(key)
 	require.NoError(b, err)

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Budget is the most that a group of requests may take, in memory. It counts the larger of two sums: the prices
-// of the requests, and the amounts by which they raised what payees can take. A Budget is safe for concurrent
-// use.
+// Budget is the most that a group of requests may take, in memory. It counts the larger of two
+// sums: the prices of the requests, and the amounts by which they raised what payees can take. A
+// Budget is safe for concurrent use.
 type Budget struct {
 	asset  channel.Asset
 	amount voucher.Amount
@@ -29,13 +29,14 @@ type taken struct{ prices, rises voucher.Amount }
 
 var budgets atomic.Uint64
 
-// NewBudget returns a budget of amount base units of asset. What it counts, parent counts too if it is not nil. It
-// refuses prices in another asset.
+// NewBudget returns a budget of amount base units of asset. What it counts, parent counts too if it
+// is not nil. It refuses prices in another asset.
 func NewBudget(asset channel.Asset, amount voucher.Amount, parent *Budget) *Budget {
 	return &Budget{asset: asset, amount: amount, parent: parent, number: budgets.Add(1)}
 }
 
-// Left returns what can still be taken, in base units: from the budget and from all that it is part of.
+// Left returns what can still be taken, in base units: from the budget and from all that it is part
+// of.
 func (b *Budget) Left() voucher.Amount {
 	left := voucher.MaxAmount
 	for ; b != nil; b = b.parent {
@@ -46,7 +47,8 @@ func (b *Budget) Left() voucher.Amount {
 	return left
 }
 
-// refuses returns a [*channel.LimitError] if the budget does not leave as much. The caller holds mu.
+// refuses returns a [*channel.LimitError] if the budget does not leave as much. The caller holds
+// mu.
 func (b *Budget) refuses(asset channel.Asset, more taken) error {
 	if b.asset != asset {
 		return fmt.Errorf("the budget is in %s, the price in %s: %w", b.asset, asset,
@@ -57,7 +59,9 @@ func (b *Budget) refuses(asset channel.Asset, more taken) error {
 		if more.IsZero() || !b.amount.Less(wanted) {
 			return nil
 		}
-		return &channel.LimitError{Limit: channel.LimitBudget, Wanted: wanted, Allowed: b.amount, Left: b.amount.SubFloor(used)}
+		return &channel.LimitError{
+			Limit: channel.LimitBudget, Wanted: wanted, Allowed: b.amount, Left: b.amount.SubFloor(used),
+		}
 	}
 	if err := refuses(b.used.prices, more.prices); err != nil {
 		return err
@@ -65,7 +69,8 @@ func (b *Budget) refuses(asset channel.Asset, more taken) error {
 	return refuses(b.used.rises, more.rises)
 }
 
-// within returns the budgets and all that they are part of, each once, in the order in which they are locked.
+// within returns the budgets and all that they are part of, each once, in the order in which they
+// are locked.
 func within(all []*Budget) (every []*Budget) {
 	for _, b := range all {
 		for ; b != nil; b = b.parent {

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +27,8 @@ func (b *bench) budget(n uint64, parent *ledger.Budget) *ledger.Budget {
 	return ledger.NewBudget(b.asset(), u(n), parent)
 }
 
-// TestBudgetCountsPrices: requests within a budget spend it and those around it, and a refused one spends nothing.
+// TestBudgetCountsPrices: requests within a budget spend it and those around it, and a refused one
+// spends nothing.
 func TestBudgetCountsPrices(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 100_000)
@@ -65,7 +65,8 @@ func TestBudgetCountsPrices(t *testing.T) {
 	assert.Equal(t, u(40), terms.Charge.Taken())
 }
 
-// TestBudgetOfOthersCredit: a request that is covered by a voucher which exists raises nothing, and its price counts.
+// TestBudgetOfOthersCredit: a request that is covered by a voucher which exists raises nothing, and
+// its price counts.
 func TestBudgetOfOthersCredit(t *testing.T) {
 	own := lim
 	own.Ahead = u(500)
@@ -84,34 +85,8 @@ func TestBudgetOfOthersCredit(t *testing.T) {
 	require.ErrorIs(t, err, channel.ErrLimit)
 }
 
-// TestRefusalsUseUpTheBudget: a payee refuses every request after it has seen the voucher. It can redeem them all.
-func TestRefusalsUseUpTheBudget(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	_, before, err := a.Reserve(t.Context(), b.terms(), price(100))
-	require.NoError(t, err)
-	run := b.budget(100, nil)
-	for i := range 20 {
-		terms := b.in(run)
-		r, v, err := a.Reserve(t.Context(), terms, price(100))
-		if i > 0 {
-			require.ErrorIs(t, err, channel.ErrLimit)
-			continue
-		}
-		require.NoError(t, err)
-		terms.Charge.Sent()
-		_, err = r.Again(t.Context(), v.Cumulative)
-		require.ErrorIs(t, err, channel.ErrSpent)
-		r.Release()
-		terms.Charge.Refund()
-	}
-	assert.True(t, run.Left().IsZero())
-	grown := a.State().Signed.SubFloor(before.Cumulative)
-	assert.False(t, u(100).Less(grown), "a run of 100 signed %s", grown)
-}
-
-// TestChargeAcrossChannels: a price that was released on one channel and is asked for on another counts once; what
-// the request raised on both counts twice.
+// TestChargeAcrossChannels: a price that was released on one channel and is asked for on another
+// counts once; what the request raised on both counts twice.
 func TestChargeAcrossChannels(t *testing.T) {
 	b := newBench(t, lim)
 	first, second := b.at(t, 1, here, 1), b.at(t, 2, here, 2)
@@ -173,104 +148,6 @@ func TestRefund(t *testing.T) {
 	assert.NoError(t, none.Affords(b.asset(), u(1)))
 }
 
-// TestBudgetLimitsAhead: what is signed ahead stays within the budget, and the requests that follow are paid from it.
-func TestBudgetLimitsAhead(t *testing.T) {
-	own := lim
-	own.Ahead = u(1000)
-	b := newBench(t, own)
-	a := b.open(t, 100_000)
-	run := b.budget(50, nil)
-	for range 5 {
-		terms := b.in(run)
-		r, v, err := a.Reserve(t.Context(), terms, price(10))
-		require.NoError(t, err)
-		assert.Equal(t, u(50), v.Cumulative)
-		terms.Charge.Sent()
-		r.Keep()
-	}
-	assert.True(t, run.Left().IsZero())
-	_, _, err := a.Reserve(t.Context(), b.in(run), price(10))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(60), Allowed: u(50)}, over(t, err))
-	assert.Equal(t, u(50), a.State().Authorized())
-}
-
-// TestBudgetOfAStream: pieces count as they are asked for, and no more are asked for than the budget pays.
-func TestBudgetOfAStream(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	run := b.budget(30, nil)
-	r, _, err := a.Reserve(t.Context(), b.in(run), price(10))
-	require.NoError(t, err)
-	var pieces uint64
-	r.Stream(u(10), func() uint64 { return pieces })
-	for pieces = 1; pieces < 3; pieces++ {
-		assert.Equal(t, u(30-10*pieces), run.Left())
-		_, err = r.More(t.Context(), u(10*(pieces+1)))
-		require.NoError(t, err)
-	}
-	_, err = r.More(t.Context(), u(40))
-	assert.Equal(t, channel.LimitBudget, over(t, err).Limit)
-	assert.Equal(t, u(30), a.State().Authorized())
-	assert.NoError(t, r.Overspent(), "nothing was delivered beyond it")
-}
-
-// TestOverspentStream: a stream takes pieces out of a voucher that exists, without asking. What its budget does not
-// pay for is reported, and counts for nothing.
-func TestOverspentStream(t *testing.T) {
-	own := lim
-	own.Ahead = u(1000)
-	for name, end := range map[string]func(*ledger.Reservation){
-		"kept":     (*ledger.Reservation).Keep,
-		"released": (*ledger.Reservation).Release,
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t, own)
-			a := b.open(t, 100_000)
-			_, _, err := a.Reserve(t.Context(), b.terms(), price(10)) // a voucher of 1010
-			require.NoError(t, err)
-			run := b.budget(50, nil)
-			r, _, err := a.Reserve(t.Context(), b.in(run), price(10))
-			require.NoError(t, err)
-			var pieces uint64
-			r.Stream(u(10), func() uint64 { return pieces })
-			pieces = 4
-			require.NoError(t, r.Overspent())
-			assert.Equal(t, u(10), run.Left())
-			pieces = 90
-			assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(900), Allowed: u(50), Left: u(10)}, over(t, r.Overspent()))
-			assert.Equal(t, u(50), r.Price())
-			assert.True(t, run.Left().IsZero())
-			assert.Equal(t, u(60), a.State().Claimed)
-			end(r)
-			assert.True(t, run.Left().IsZero())
-			later, v, err := a.Reserve(t.Context(), b.terms(), price(1))
-			require.NoError(t, err)
-			_, err = later.Again(t.Context(), v.Cumulative)
-			require.NoError(t, err)
-			assert.False(t, u(1010+1001).Less(a.State().Authorized()), "nobody makes up for what was not counted")
-		})
-	}
-}
-
-// TestArrearsAreCharged: a stream took pieces out of another request's voucher and ended. They are charged to its own
-// budget, before they raise anything.
-func TestArrearsAreCharged(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	run := b.budget(35, nil)
-	stream, _, err := a.Reserve(t.Context(), b.in(run), price(10))
-	require.NoError(t, err)
-	stream.Stream(u(10), func() uint64 { return 4 })
-	request, v, err := a.Reserve(t.Context(), b.terms(), price(50))
-	require.NoError(t, err)
-	require.Equal(t, u(60), v.Cumulative)
-	stream.Keep()
-	assert.True(t, run.Left().IsZero())
-	v, err = request.Again(t.Context(), v.Cumulative)
-	require.NoError(t, err)
-	assert.Equal(t, u(85), v.Cumulative, "25 that the run paid for, beside the 60")
-}
-
 // TestBudgetAfterTrouble: what the store or the signer refused is not charged.
 func TestBudgetAfterTrouble(t *testing.T) {
 	own := lim
@@ -296,67 +173,8 @@ func TestBudgetAfterTrouble(t *testing.T) {
 	assert.Equal(t, u(80), terms.Charge.Taken())
 }
 
-// TestBudgetOfARefusedCeiling: a signer refused what was authorized for others, Ahead included. A run that uses the
-// stored ceiling is charged what comes to be signed, and no more is signed for it than its budget leaves.
-func TestBudgetOfARefusedCeiling(t *testing.T) {
-	own := lim
-	own.Ahead = u(1000)
-	b := newBench(t, own)
-	a := b.open(t, 100_000)
-	b.judge.fail.Store(true)
-	_, _, err := a.Reserve(t.Context(), b.terms(), price(100))
-	require.ErrorContains(t, err, "the key is locked")
-	b.judge.fail.Store(false)
-	require.Equal(t, u(1100), a.State().Authorized())
-	run := b.budget(50, nil)
-	_, v, err := a.Reserve(t.Context(), b.in(run), price(10))
-	require.NoError(t, err)
-	assert.Equal(t, u(50), v.Cumulative)
-	assert.True(t, run.Left().IsZero())
-	_, _, err = a.Reserve(t.Context(), b.in(run), price(41))
-	require.ErrorIs(t, err, channel.ErrLimit)
-	_, v, err = a.Reserve(t.Context(), b.terms(), price(100))
-	require.NoError(t, err)
-	assert.Equal(t, u(1110), v.Cumulative, "others are not bound by it")
-}
-
-// TestBudgetInAnotherAsset: amounts of two tokens are never added.
-func TestBudgetInAnotherAsset(t *testing.T) {
-	b := newBench(t, lim)
-	a := b.open(t, 100_000)
-	other := b.asset()
-	other.Token = common.Address{77}
-	euros := ledger.NewBudget(other, u(1_000_000), nil)
-	terms := b.in(b.budget(1000, nil), euros)
-	assert.ErrorIs(t, terms.Charge.Affords(b.asset(), u(1)), channel.ErrLimit)
-	_, _, err := a.Reserve(t.Context(), terms, price(1))
-	assert.Equal(t, channel.LimitBudget, over(t, err).Limit)
-	assert.ErrorContains(t, err, other.Token.Hex())
-	assert.ErrorContains(t, err, b.scope.Token.Hex())
-	assert.True(t, a.State().Authorized().IsZero())
-	assert.Equal(t, u(1_000_000), euros.Left())
-
-	_, _, err = a.Reserve(t.Context(), b.in(ledger.NewBudget(channel.Asset{}, u(100), nil)), price(1))
-	assert.ErrorIs(t, err, channel.ErrLimit, "no asset is no money")
-	plenty := ledger.NewCharge(b.budget(99, nil))
-	assert.NoError(t, plenty.Affords(b.asset(), u(99)))
-	assert.ErrorIs(t, plenty.Affords(b.asset(), u(100)), channel.ErrLimit)
-	assert.True(t, plenty.Taken().IsZero())
-}
-
-// TestNothingIsDepositedForWhatABudgetRefuses, and the limits that a quote sees know the budget.
-func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
-	b := newBench(t, lim)
-	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), u(1000))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(51), Allowed: u(50), Left: u(50)}, over(t, err))
-	assert.True(t, b.Funded().IsZero())
-	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope)
-	require.NoError(t, err)
-	assert.Equal(t, channel.LimitBudget, limits.Decide(nil, price(51)).Rule)
-}
-
-// TestBudgetsOnManyChannels: requests that race on several channels cannot pass a budget together, neither by their
-// prices nor by what they raise.
+// TestBudgetsOnManyChannels: requests that race on several channels cannot pass a budget together,
+// neither by their prices nor by what they raise.
 func TestBudgetsOnManyChannels(t *testing.T) {
 	own := lim
 	own.Ahead = u(40)

@@ -7,10 +7,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Charge is what one request of a caller takes from its budgets, on all channels and across redirects: the sum
-// of its prices and, beside it, the sum of the amounts by which it raised what payees can take. A price that was
-// released and then asked for again counts once. A Charge only grows while the request lives. A nil Charge
-// counts nothing. A Charge is safe for concurrent use.
+// Charge is what one request of a caller takes from its budgets, on all channels and across
+// redirects: the sum of its prices and, beside it, the sum of the amounts by which it raised what
+// payees can take. A price that was released and then asked for again counts once. A Charge only
+// grows while the request lives. A nil Charge counts nothing. A Charge is safe for concurrent use.
 type Charge struct {
 	budgets []*Budget
 
@@ -33,8 +33,8 @@ func (c *Charge) Taken() voucher.Amount {
 	return c.taken.prices.Max(c.taken.rises)
 }
 
-// Affords returns a [*channel.LimitError] if the budgets do not leave one more price of the request. It takes
-// nothing.
+// Affords returns a [*channel.LimitError] if the budgets do not leave one more price of the
+// request. It takes nothing.
 func (c *Charge) Affords(asset channel.Asset, price voucher.Amount) error {
 	if c == nil {
 		return nil
@@ -53,7 +53,8 @@ func (c *Charge) Sent() {
 	c.sent = true
 }
 
-// Refund gives everything back if no credential of the request ever left. Otherwise it does nothing.
+// Refund gives everything back if no credential of the request ever left. Otherwise it does
+// nothing.
 func (c *Charge) Refund() {
 	if c == nil {
 		return
@@ -65,8 +66,8 @@ func (c *Charge) Refund() {
 	}
 }
 
-// take counts another price for one reservation, and by how much it raises the ceiling. It returns by how much
-// the budgets count more. After an error nothing was counted.
+// take counts another price for one reservation, and by how much it raises the ceiling. It returns
+// by how much the budgets count more. After an error nothing was counted.
 func (c *Charge) take(asset channel.Asset, from, to, rise voucher.Amount) (more taken, err error) {
 	if c == nil {
 		return more, nil
@@ -80,8 +81,8 @@ func (c *Charge) take(asset channel.Asset, from, to, rise voucher.Amount) (more 
 	return more, nil
 }
 
-// takeUpTo counts a growth of a reservation's price as far as the budgets pay for it. It returns the price that
-// was counted, and the error of [Charge.take] if that is not all.
+// takeUpTo counts a growth of a reservation's price as far as the budgets pay for it. It returns
+// the price that was counted, and the error of [Charge.take] if that is not all.
 func (c *Charge) takeUpTo(asset channel.Asset, from, to voucher.Amount) (voucher.Amount, error) {
 	if c == nil {
 		return to, nil
@@ -102,8 +103,8 @@ func (c *Charge) takeUpTo(asset channel.Asset, from, to voucher.Amount) (voucher
 	return to, err
 }
 
-// moved notes another price of a reservation that is no higher than one before. The budgets go on counting the
-// highest sum.
+// moved notes another price of a reservation that is no higher than one before. The budgets go on
+// counting the highest sum.
 func (c *Charge) moved(from, to voucher.Amount) {
 	if c == nil {
 		return
@@ -113,7 +114,8 @@ func (c *Charge) moved(from, to voucher.Amount) {
 	c.prices = c.prices.SubFloor(from).AddCapped(to)
 }
 
-// undo takes back what take counted for a decision that nothing was signed for. The price went back already.
+// undo takes back what take counted for a decision that nothing was signed for. The price went back
+// already.
 func (c *Charge) undo(more taken) {
 	if c == nil || more == (taken{}) {
 		return
@@ -129,7 +131,8 @@ func (c *Charge) room() (tightest channel.Room, ok bool) {
 	}
 	defer c.lock()()
 	for _, b := range c.budgets {
-		room := channel.Room{Rule: channel.BudgetRule{Name: channel.LimitBudget, Allowed: b.amount}, Used: b.used.rises}
+		all := channel.BudgetRule{Name: channel.LimitBudget, Allowed: b.amount}
+		room := channel.Room{Rule: all, Used: b.used.rises}
 		if !ok || room.Left().Less(tightest.Left()) {
 			tightest, ok = room, true
 		}
@@ -175,7 +178,8 @@ func (c *Charge) count(from, to voucher.Amount, more taken) {
 
 // giveBack makes the charge and its budgets count less, but never less than the prices that remain.
 func (c *Charge) giveBack(less taken) {
-	less.prices, less.rises = less.prices.Min(c.taken.prices.SubFloor(c.prices)), less.rises.Min(c.taken.rises)
+	less.prices = less.prices.Min(c.taken.prices.SubFloor(c.prices))
+	less.rises = less.rises.Min(c.taken.rises)
 	c.taken = c.taken.minus(less)
 	for _, b := range c.budgets {
 		b.used = b.used.minus(less)

@@ -16,11 +16,12 @@ func (l *Ledger) Funded() voucher.Amount {
 	return l.funded
 }
 
-// Plan plans how a request is paid and counts what that puts into a channel, in one step, so that requests that
-// race cannot pass Limits.Total together. What leaves is then counted by Leave; give back the rest with Unplan.
-// The errors are those of [rule.PlanPayment] and [Ledger.Rooms].
+// Plan plans how a request is paid and counts what that puts into a channel, in one step, so that
+// requests that race cannot pass Limits.Total together. What leaves is then counted by Leave; give
+// back the rest with Unplan. The errors are those of [rule.PlanPayment] and [Ledger.Rooms].
 func (l *Ledger) Plan(
-	ctx context.Context, t Terms, scope channel.Scope, s *rule.State, req rule.Request, suggested voucher.Amount,
+	ctx context.Context, t Terms, scope channel.Scope,
+	s *rule.State, req rule.Request, suggested voucher.Amount,
 ) (rule.Plan, error) {
 	lim, err := l.Limited(ctx, t, scope)
 	if err != nil {
@@ -42,8 +43,9 @@ func (l *Ledger) Unplan(amount voucher.Amount) {
 	l.funded = l.funded.SubFloor(amount)
 }
 
-// Leave counts a funding transaction that is about to leave, in place of what was planned for it. One transaction
-// counts once, however often it is presented, and also if another process stored it.
+// Leave counts a funding transaction that is about to leave, in place of what was planned for it.
+// One transaction counts once, however often it is presented, and also if another process stored
+// it.
 func (l *Ledger) Leave(f rule.Funding, planned voucher.Amount) {
 	key := sha256.Sum256(f.Raw)
 	l.mu.Lock()
@@ -66,12 +68,14 @@ func (l *Ledger) Unmined(f rule.Funding) {
 	}
 }
 
-// Correct takes back the funding transactions that the chain has shown to be dead between two states of a channel.
-// An opening that the payee acknowledged may have been mined and closed since, so it goes on counting.
+// Correct takes back the funding transactions that the chain has shown to be dead between two
+// states of a channel. An opening that the payee acknowledged may have been mined and closed since,
+// so it goes on counting.
 func (l *Ledger) Correct(before, after rule.State) {
 	closed := after.Phase() == channel.Closed
-	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() && !closed && !t.Before.Less(after.Deposit) {
-		l.Unmined(t)
+	decided := before.ToppingUp.Pending() && !after.ToppingUp.Pending()
+	if decided && !closed && !before.ToppingUp.Before.Less(after.Deposit) {
+		l.Unmined(before.ToppingUp)
 	}
 	if closed && before.Opening.Pending() && !after.Confirmed {
 		l.Unmined(before.Opening)

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// issue is the gate, the only place that asks the signer for a voucher. It decides what is being served by the
-// rule, stores the ceiling, and then signs once for all of it. The caller has the turn. The stream's half of the
-// gate is stream.go.
+// issue is the gate, the only place that asks the signer for a voucher. It decides what is being
+// served by the rule, stores the ceiling, and then signs once for all of it. The caller has the
+// turn. The stream's half of the gate is stream.go.
 func (a *Account) issue(ctx context.Context) {
 	for range maxConflicts {
 		if err := errors.Join(a.refresh(ctx), a.ledger.windows.read(ctx, a.ledger.store)); err != nil {
@@ -47,8 +47,9 @@ func (a *Account) issue(ctx context.Context) {
 	a.fail(ctx, a.tooMany())
 }
 
-// decide makes every decision that is being served, one after the other. Those that are refused get their error
-// and drop out. due is the voucher that covers the rest, and w the record to be stored if the ceiling rises.
+// decide makes every decision that is being served, one after the other. Those that are refused get
+// their error and drop out. due is the voucher that covers the rest, and w the record to be stored
+// if the ceiling rises.
 func (a *Account) decide() (due voucher.Amount, w *write) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,7 +72,9 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 }
 
 // decideOne makes one decision on s and counts it. The caller holds mu.
-func (a *Account) decideOne(s rule.State, d *decision) (next rule.State, due voucher.Amount, err error) {
+func (a *Account) decideOne(
+	s rule.State, d *decision,
+) (next rule.State, due voucher.Amount, err error) {
 	if err := d.ended(); err != nil {
 		return s, due, err
 	}
@@ -89,9 +92,12 @@ func (a *Account) decideOne(s rule.State, d *decision) (next rule.State, due vou
 	return next, due, nil
 }
 
-// judge runs the rule of a decision with what the budgets leave, and counts the rise against them. Decisions of
-// other channels wait that long, so that two cannot use the same room. The caller holds mu.
-func (a *Account) judge(s rule.State, d *decision, now int64) (next rule.State, after rule.Claim, due voucher.Amount, err error) {
+// judge runs the rule of a decision with what the budgets leave, and counts the rise against them.
+// Decisions of other channels wait that long, so that two cannot use the same room. The caller
+// holds mu.
+func (a *Account) judge(
+	s rule.State, d *decision, now int64,
+) (next rule.State, after rule.Claim, due voucher.Amount, err error) {
 	w := &a.ledger.windows
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,7 +116,8 @@ func (a *Account) judge(s rule.State, d *decision, now int64) (next rule.State, 
 	}
 	if room, ok := rooms.near(rise); ok {
 		a.near = append(a.near, Near{s.Scope, a.id, channel.Decision{
-			Verdict: channel.Allow, Rule: room.Rule.Name, Wanted: room.Used.AddCapped(rise), Allowed: room.Rule.Allowed, Left: room.Left(),
+			Verdict: channel.Allow, Rule: room.Rule.Name,
+			Wanted: room.Used.AddCapped(rise), Allowed: room.Rule.Allowed, Left: room.Left(),
 		}})
 	}
 	next = next.Noted(s, now)
@@ -130,8 +137,8 @@ func (a *Account) wanted() bool {
 	return false
 }
 
-// sign returns the voucher of exactly due: the one that exists, or a new signature under the stored ceiling. No
-// lock is held while the signer works.
+// sign returns the voucher of exactly due: the one that exists, or a new signature under the stored
+// ceiling. No lock is held while the signer works.
 func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed, error) {
 	v := voucher.Voucher{ChannelID: a.id, Cumulative: due}
 	a.mu.Lock()
@@ -141,7 +148,8 @@ func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed,
 		return voucher.Signed{Voucher: v, Signature: view.Voucher}, nil
 	}
 	if ceiling.Less(due) {
-		return voucher.Signed{}, fmt.Errorf("%w: channel %s: %s above the stored %s", channel.ErrOverAuthorized, a.id, due, ceiling)
+		return voucher.Signed{}, fmt.Errorf("%w: channel %s: %s above the stored %s",
+			channel.ErrOverAuthorized, a.id, due, ceiling)
 	}
 	sig, err := a.ledger.signer.SignVoucher(ctx, a.domain, v)
 	if err != nil {

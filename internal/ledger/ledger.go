@@ -1,9 +1,10 @@
-// Package ledger keeps the channels of one session. It is the only holder of the store, the voucher key and the
-// limits together, and so the only place that a voucher can come from.
+// Package ledger keeps the channels of one session. It is the only holder of the store, the voucher
+// key and the limits together, and so the only place that a voucher can come from.
 //
-// The gate is issue.go: decide (by package rule), store, sign, in that order. Its stream half is stream.go. A request
-// holds a [Reservation] on a channel from the decision about its price until it ends. A [Budget] bounds what a group
-// of requests may take, and the limits over time (windows.go) bound what all of them may.
+// The gate is issue.go: decide (by package rule), store, sign, in that order. Its stream half is
+// stream.go. A request holds a [Reservation] on a channel from the decision about its price until
+// it ends. A [Budget] bounds what a group of requests may take, and the limits over time
+// (windows.go) bound what all of them may.
 package ledger
 
 import (
@@ -22,8 +23,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrStore is returned if the store failed. Nothing was signed. It is not known whether the record was written; it is
-// read again before the channel is used again.
+// ErrStore is returned if the store failed. Nothing was signed. It is not known whether the record
+// was written; it is read again before the channel is used again.
 var ErrStore = errors.New("ledger: the store failed; nothing was signed")
 
 // Ledger holds a session's channels. It is safe for concurrent use.
@@ -33,7 +34,8 @@ type Ledger struct {
 	limits  channel.Limits
 	name    string // of this ledger among those that write the same records
 	windows windows
-	// OnNear is called when a limit over time is nearly used up. It must be set before the ledger is used.
+	// OnNear is called when a limit over time is nearly used up. It must be set before the ledger
+	// is used.
 	OnNear func(Near)
 
 	mu       sync.Mutex // guards what follows; held shortly
@@ -95,8 +97,8 @@ func (l *Ledger) hold(s rule.State, rev uint64) *Account {
 	return a
 }
 
-// Each yields every channel on record, in the order of their ids, as it is in memory if that is newer. A record
-// that cannot be read is yielded as an error, and the iteration goes on.
+// Each yields every channel on record, in the order of their ids, as it is in memory if that is
+// newer. A record that cannot be read is yielded as an error, and the iteration goes on.
 func (l *Ledger) Each(ctx context.Context) iter.Seq2[rule.State, error] {
 	return func(yield func(rule.State, error) bool) {
 		for e, err := range l.store.List(ctx, "channel/") {
@@ -119,7 +121,8 @@ func (l *Ledger) Each(ctx context.Context) iter.Seq2[rule.State, error] {
 	}
 }
 
-// Flush stores what is only in memory, so that the next start has exact numbers. It returns all errors.
+// Flush stores what is only in memory, so that the next start has exact numbers. It returns all
+// errors.
 func (l *Ledger) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	all := make([]*Account, 0, len(l.accounts))

@@ -10,12 +10,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// decision is one question to the gate. Decisions that wait together are made together: one durable write and
-// one voucher, which covers them all.
+// ruling is a decision of package rule on a state, and on the claim of a reservation. It returns
+// both as they are after it, and the amount of the voucher that is to be presented.
+type ruling func(
+	rule.State, rule.Claim, rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount, error)
+
+// decision is one question to the gate. Decisions that wait together are made together: one durable
+// write and one voucher, which covers them all.
 type decision struct {
-	// rule decides on a state and on the claim of the reservation, and returns the amount of the voucher that is to
-	// be presented.
-	rule        func(rule.State, rule.Claim, rule.Limits) (rule.State, rule.Claim, voucher.Amount, error)
+	// rule decides on a state and on the claim of the reservation, and returns the amount of the
+	// voucher that is to be presented.
+	rule        ruling
 	reservation *Reservation // nil for the voucher of a close
 	terms       Terms
 	begins      bool // it may put the reservation in flight
@@ -39,8 +45,8 @@ type decision struct {
 	retry  bool // it failed because the context of another caller ended
 }
 
-// place asks the gate for a decision and waits for it. Whoever gets the turn makes all decisions that wait, under
-// its own context.
+// place asks the gate for a decision and waits for it. Whoever gets the turn makes all decisions
+// that wait, under its own context.
 func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, error) {
 	if ctx.Err() != nil {
 		return voucher.Signed{}, context.Cause(ctx)
@@ -73,8 +79,8 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 	}
 }
 
-// atOnce makes a decision that needs neither a write nor a signature: the voucher that exists covers it. ok is
-// false if the gate has to make it.
+// atOnce makes a decision that needs neither a write nor a signature: the voucher that exists
+// covers it. ok is false if the gate has to make it.
 func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,11 +106,13 @@ func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool
 	}
 	a.admit(d, after)
 	a.step(&next)
-	return voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: due}, Signature: a.view.Voucher}, nil, true
+	signed.Voucher = voucher.Voucher{ChannelID: a.id, Cumulative: due}
+	signed.Signature = a.view.Voucher
+	return signed, nil, true
 }
 
-// ended returns [ErrEnded] if the reservation has ended, so that it is never put in flight by a decision that was
-// asked for before. The caller holds the account's mu.
+// ended returns [ErrEnded] if the reservation has ended, so that it is never put in flight by a
+// decision that was asked for before. The caller holds the account's mu.
 func (d *decision) ended() error {
 	switch r := d.reservation; {
 	case r == nil:
@@ -125,15 +133,17 @@ func (d *decision) was() (was rule.Claim) {
 }
 
 // charge counts a decision against the budgets of its request. The caller holds the account's mu.
-func (d *decision) charge(asset channel.Asset, after rule.Claim, rise voucher.Amount) (taken, error) {
+func (d *decision) charge(
+	asset channel.Asset, after rule.Claim, rise voucher.Amount,
+) (taken, error) {
 	if d.reservation == nil {
 		return taken{}, nil
 	}
 	return d.terms.Charge.take(asset, d.reservation.held(), after.Price, rise)
 }
 
-// admit puts the reservation in flight as soon as it is counted: a report that comes in between must see it. The
-// caller holds mu.
+// admit puts the reservation in flight as soon as it is counted: a report that comes in between
+// must see it. The caller holds mu.
 func (a *Account) admit(d *decision, after rule.Claim) {
 	r := d.reservation
 	if r == nil {
@@ -154,7 +164,8 @@ func (a *Account) enter(d *decision) {
 	a.waiting = append(a.waiting, d)
 }
 
-// leave takes a decision back whose caller gives up. It returns false if the decision is final already.
+// leave takes a decision back whose caller gives up. It returns false if the decision is final
+// already.
 func (a *Account) leave(d *decision) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -171,8 +182,8 @@ func (a *Account) leave(d *decision) bool {
 	}
 }
 
-// takeBatch takes the decisions that can be made together: an exact one alone, else all before the next exact
-// one. It returns false if none waits. The caller has the turn.
+// takeBatch takes the decisions that can be made together: an exact one alone, else all before the
+// next exact one. It returns false if none waits. The caller has the turn.
 func (a *Account) takeBatch() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -188,8 +199,8 @@ func (a *Account) takeBatch() bool {
 	return n > 0
 }
 
-// work makes the decisions of a batch and gives the turn back, also if a signer or a store panics. Those who wait do
-// not wait for ever then.
+// work makes the decisions of a batch and gives the turn back, also if a signer or a store panics.
+// Those who wait do not wait for ever then.
 func (a *Account) work(ctx context.Context) {
 	returned := false
 	defer func() {
@@ -237,66 +248,4 @@ func (a *Account) fail(ctx context.Context, err error) {
 		close(d.served)
 	}
 	a.serving = nil
-}
-
-// dropAll takes back what was counted for the decisions that are being served.
-func (a *Account) dropAll() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, d := range a.serving {
-		a.drop(d)
-	}
-}
-
-// drop takes back what was counted for a decision that nothing was signed for. A ceiling that is stored already
-// stays. The caller holds mu.
-func (a *Account) drop(d *decision) {
-	if d.decided && d.reservation != nil {
-		a.unclaim(d)
-		back := d.counted
-		back.Claimed, back.Released, back.Freed = voucher.Amount{}, voucher.Amount{}, voucher.Amount{}
-		a.takeBack(back)
-		if d.stored {
-			a.count(rule.Counts{Unsigned: d.rise.By})
-		}
-		claim := &d.reservation.claim
-		claim.Elsewhere = d.before.Elsewhere
-		claim.Asked = claim.Asked.AddCapped(d.before.Asked).SubFloor(d.after.Asked)
-		claim.Raised = claim.Raised.AddCapped(d.before.Raised).SubFloor(d.after.Raised)
-		d.terms.Charge.undo(d.charged)
-	}
-	d.decided, d.stored = false, false
-}
-
-// abandon takes the price of a decision back whose voucher nobody will present. What it asked for counts if the
-// voucher comes to be all the same, and what its budgets count stays. The caller holds mu.
-func (a *Account) abandon(d *decision) {
-	d.abandoned = true
-	if d.decided && d.reservation != nil {
-		a.unclaim(d)
-	}
-}
-
-// unclaim takes back what a decision counted as claimed, unless that was done. The caller holds mu.
-func (a *Account) unclaim(d *decision) {
-	r := d.reservation
-	a.takeBack(rule.Counts{Claimed: d.counted.Claimed, Released: d.counted.Released})
-	was := r.held()
-	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
-	if d.opened {
-		r.open = false
-		delete(a.open, r)
-		a.kept = a.kept.AddCapped(r.claim.Price) // pieces that came since
-	}
-	d.terms.Charge.moved(was, r.claim.Price)
-	d.counted.Claimed, d.counted.Released = voucher.Amount{}, voucher.Amount{}
-	d.after.Price, d.opened = d.before.Price, false
-}
-
-// takeBack counts the opposite of what was counted. The caller holds mu.
-func (a *Account) takeBack(c rule.Counts) {
-	c = c.Inverse()
-	c.Released = c.Released.Min(a.view.Claimed.AddCapped(c.Claimed))
-	c.Withdrawn = c.Withdrawn.Min(a.view.Asked().AddCapped(c.Asked))
-	a.count(c)
 }

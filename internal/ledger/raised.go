@@ -2,9 +2,9 @@ package ledger
 
 import "github.com/seed-5fe1f529/tallystick/voucher"
 
-// Rise is what decisions did to a channel's stored ceiling, in base units: where it stood before the first and
-// after the last of them, and by how much they raised it themselves. It is for the journal; nothing is decided by
-// it.
+// Rise is what decisions did to a channel's stored ceiling, in base units: where it stood before
+// the first and after the last of them, and by how much they raised it themselves. It is for the
+// journal; nothing is decided by it.
 type Rise struct{ Before, After, By voucher.Amount }
 
 // Plus returns r followed by a rise from before to after.
@@ -29,15 +29,16 @@ func (r Rise) And(other Rise) Rise {
 	return Rise{r.Before.Min(other.Before), r.After.Max(other.After), r.By.AddCapped(other.By)}
 }
 
-// Rise returns what the reservation's decisions have raised the ceiling by so far, also if no voucher came of
-// them.
+// Rise returns what the reservation's decisions have raised the ceiling by so far, also if no
+// voucher came of them.
 func (r *Reservation) Rise() Rise {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	return r.rise
 }
 
-// rose notes by what each decision that is being served has raised the ceiling. It is stored by now.
+// rose notes by what each decision that is being served has raised the ceiling. It is stored by
+// now.
 func (a *Account) rose() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -17,16 +17,16 @@ type write struct {
 	counts rule.Counts
 }
 
-// stamped returns the write of a state that was made from the view: with what this session has in flight. The
-// caller holds mu since it read the view.
+// stamped returns the write of a state that was made from the view: with what this session has in
+// flight. The caller holds mu since it read the view.
 func (a *Account) stamped(s rule.State) *write {
 	now := time.Now().Unix()
 	s.Writer = a.ledger.name
 	return &write{s.Folded(a.ledger.others(now)).InFlight(a.ledger.name, a.own(), now), a.added.Counts}
 }
 
-// save stores a record. The error is [store.ErrConflict] or [ErrStore]; after either the record is read again
-// before anything is decided. The caller has the turn.
+// save stores a record. The error is [store.ErrConflict] or [ErrStore]; after either the record is
+// read again before anything is decided. The caller has the turn.
 func (a *Account) save(ctx context.Context, w *write) error {
 	data, err := w.state.Encode()
 	if err != nil {
@@ -46,8 +46,8 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	return nil
 }
 
-// refresh reads the record again, after a write of ours failed or another process wrote first. The caller has
-// the turn.
+// refresh reads the record again, after a write of ours failed or another process wrote first. The
+// caller has the turn.
 func (a *Account) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	stale := a.stale
@@ -67,12 +67,14 @@ func (a *Account) refresh(ctx context.Context) error {
 	defer a.mu.Unlock()
 	base, counted := a.base, rule.Counts{}
 	if a.tried != nil && rev != a.rev {
-		// The write worked. Or another session wrote since, and nobody can tell: then what this one asked for is
-		// taken to be in the record, because what is counted twice would be signed twice.
+		// The write worked. Or another session wrote since, and nobody can tell: then what this one
+		// asked for is taken to be in the record, because what is counted twice would be signed
+		// twice.
 		base, counted = a.tried.state, a.tried.counts
 	}
 	if stored.Asked() != base.Asked() || stored.Claimed != base.Claimed {
-		// Another session counted something. It may have freed the same money, so the newest report decides anew.
+		// Another session counted something. It may have freed the same money, so the newest report
+		// decides anew.
 		counted.Freed = a.added.Freed
 	}
 	if a.view.Spent.Less(stored.Spent) {
@@ -85,15 +87,16 @@ func (a *Account) refresh(ctx context.Context) error {
 	return nil
 }
 
-// rebase makes a record the base, which has so much of this session's counts in it. The caller holds mu.
+// rebase makes a record the base, which has so much of this session's counts in it. The caller
+// holds mu.
 func (a *Account) rebase(base rule.State, rev uint64, counted rule.Counts) {
 	a.base, a.rev = base, rev
 	a.added.Counts = a.added.Minus(counted)
 	a.fold()
 }
 
-// own returns the sum of this session's prices that a report may have missed: those of open reservations, and of
-// those that ended without a report. The caller holds mu.
+// own returns the sum of this session's prices that a report may have missed: those of open
+// reservations, and of those that ended without a report. The caller holds mu.
 func (a *Account) own() voucher.Amount {
 	sum := a.kept.SubFloor(a.cleared)
 	for r := range a.open {

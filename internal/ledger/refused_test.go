@@ -14,8 +14,63 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestWhatASignerRefusedIsNotAsked: forty requests get no signature, together and one by one. Nothing of them is signed
-// later, however often the payee asks, and not by a close, before a restart or after it.
+// TestRefusedVouchersStayUnsigned: the signer was down for some requests, which share a stored
+// ceiling. It is not signed later for the asking of a payee, a stream or a close, in this session
+// or after it.
+func TestRefusedVouchersStayUnsigned(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	b.judge.stall = make(chan struct{})
+	b.judge.fail.Store(true)
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			_, _, err := a.Reserve(context.Background(), a.Terms(), price(100))
+			assert.ErrorContains(t, err, "the key is locked")
+		})
+		for b.judge.asked.Load() < 2 { // the first one is at the signer, and the others wait
+			yieldTo()
+		}
+	}
+	for a.Waiting() < 39 {
+		yieldTo()
+	}
+	close(b.judge.stall)
+	wg.Wait()
+	b.judge.fail.Store(false)
+	require.Equal(t, u(4000), a.State().Authorized())
+	require.Equal(t, u(100), a.State().MayExist())
+	_, err = a.CloseVoucher(t.Context(), v.Cumulative)
+	require.ErrorIs(t, err, channel.ErrNotPayable)
+
+	r, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	assert.Equal(t, u(200), v.Cumulative)
+	assert.Equal(t, u(100), r.Raised())
+	_, err = r.Again(t.Context(), v.Cumulative)
+	require.ErrorIs(t, err, channel.ErrSpent)
+	_, err = r.More(t.Context(), u(4000))
+	require.ErrorIs(t, err, channel.ErrServerReport)
+	r.Keep()
+
+	require.NoError(t, b.Flush(t.Context()))
+	later := b.again()
+	a, err = later.Account(t.Context(), a.ID())
+	require.NoError(t, err)
+	require.Equal(t, u(4000), a.State().Authorized())
+	r, v, err = a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	assert.Equal(t, u(300), v.Cumulative)
+	_, err = r.Again(t.Context(), v.Cumulative)
+	require.ErrorIs(t, err, channel.ErrSpent)
+	assert.Equal(t, u(300), a.State().Signed)
+}
+
+// TestWhatASignerRefusedIsNotAsked: forty requests get no signature, together and one by one.
+// Nothing of them is signed later, however often the payee asks, and not by a close, before a
+// restart or after it.
 func TestWhatASignerRefusedIsNotAsked(t *testing.T) {
 	for name, together := range map[string]bool{"together": true, "one by one": false} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +119,8 @@ func TestWhatASignerRefusedIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestNothingIsSignedForAClosedChannel: neither for a request that is open, nor for a stream, nor for another close.
+// TestNothingIsSignedForAClosedChannel: neither for a request that is open, nor for a stream, nor
+// for another close.
 func TestNothingIsSignedForAClosedChannel(t *testing.T) {
 	own := lim
 	own.Ahead = u(50)
@@ -97,8 +153,8 @@ func TestNothingIsSignedForAClosedChannel(t *testing.T) {
 	assert.Equal(t, before, b.judge.asked.Load())
 }
 
-// TestRefusedDecisionLeavesTheReservation: a decision that comes to nothing leaves the reservation as it was, with what
-// the stream has delivered meanwhile.
+// TestRefusedDecisionLeavesTheReservation: a decision that comes to nothing leaves the reservation
+// as it was, with what the stream has delivered meanwhile.
 func TestRefusedDecisionLeavesTheReservation(t *testing.T) {
 	own := lim
 	own.Ahead = u(100)

@@ -14,16 +14,16 @@ type Terms struct {
 	Limits channel.Limits
 	// Charge counts what the request takes from its budgets. Nil counts nothing.
 	Charge *Charge
-	// Origin is the origin of the request, which may be another than the channel was opened for. Empty means the
-	// channel's own.
+	// Origin is the origin of the request, which may be another than the channel was opened for.
+	// Empty means the channel's own.
 	Origin string
 }
 
 // ErrEnded is returned for a reservation that has ended. Nothing was signed.
 var ErrEnded = errors.New("ledger: the reservation has ended; nothing was signed")
 
-// Reservation is the place of one request on a channel, from the decision about its price until Keep, Release or
-// Settle. It is safe for concurrent use.
+// Reservation is the place of one request on a channel, from the decision about its price until
+// Keep, Release or Settle. It is safe for concurrent use.
 type Reservation struct {
 	account *Account
 	terms   Terms
@@ -43,30 +43,35 @@ type Reservation struct {
 	rise      Rise
 }
 
-// Reserve decides a request and returns the voucher to present. The reservation stands for the request until it is
-// ended. It is not nil after an error, holds nothing then, and may be decided again.
+// Reserve decides a request and returns the voucher to present. The reservation stands for the
+// request until it is ended. It is not nil after an error, holds nothing then, and may be decided
+// again.
 //
-// The errors are those of [rule.State.Authorize], [ErrStore], the signer's and the context's. No voucher was
-// signed for the request then, or none that anybody was given.
-func (a *Account) Reserve(ctx context.Context, t Terms, req rule.Request) (*Reservation, voucher.Signed, error) {
+// The errors are those of [rule.State.Authorize], [ErrStore], the signer's and the context's. No
+// voucher was signed for the request then, or none that anybody was given.
+func (a *Account) Reserve(
+	ctx context.Context, t Terms, req rule.Request,
+) (*Reservation, voucher.Signed, error) {
 	r := &Reservation{account: a, terms: t}
 	signed, err := r.Decide(ctx, req)
 	return r, signed, err
 }
 
-// Decide decides the reservation again: another price, another deposit, or a request that left this channel and
-// comes back. Its price counts once, and what it raised the ceiling by stays counted. The errors are those of
-// [Account.Reserve], and [ErrEnded] after Keep or Settle.
+// Decide decides the reservation again: another price, another deposit, or a request that left this
+// channel and comes back. Its price counts once, and what it raised the ceiling by stays counted.
+// The errors are those of [Account.Reserve], and [ErrEnded] after Keep or Settle.
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
 	return r.account.place(ctx, decision{reservation: r, terms: r.terms, begins: true,
-		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
+		rule: func(
+			s rule.State, was rule.Claim, lim rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Renew(was, req, lim)
 		}})
 }
 
-// Again decides what to present after the payee refused presented for this reservation. Another session may have
-// presented a higher voucher, so the record is read first if this session knows of none. The errors are those of
-// [rule.State.Overdrawn] and of [Account.Reserve], and [ErrEnded].
+// Again decides what to present after the payee refused presented for this reservation. Another
+// session may have presented a higher voucher, so the record is read first if this session knows of
+// none. The errors are those of [rule.State.Overdrawn] and of [Account.Reserve], and [ErrEnded].
 func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (voucher.Signed, error) {
 	a := r.account
 	a.mu.Lock()
@@ -76,16 +81,22 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 	}
 	a.mu.Unlock()
 	return a.place(ctx, decision{reservation: r, terms: r.terms,
-		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
+		rule: func(
+			s rule.State, was rule.Claim, lim rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Overdrawn(was, presented, lim)
 		}})
 }
 
-// CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee refused, or zero.
-// The errors are those of [rule.State.CloseDue] and of [Account.Reserve].
-func (a *Account) CloseVoucher(ctx context.Context, refused voucher.Amount) (voucher.Signed, error) {
+// CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee
+// refused, or zero. The errors are those of [rule.State.CloseDue] and of [Account.Reserve].
+func (a *Account) CloseVoucher(
+	ctx context.Context, refused voucher.Amount,
+) (voucher.Signed, error) {
 	return a.place(ctx, decision{exact: true,
-		rule: func(s rule.State, c rule.Claim, _ rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
+		rule: func(
+			s rule.State, c rule.Claim, _ rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
 			due, err := s.CloseDue(refused)
 			return s, c, due, err
 		}})
@@ -109,13 +120,14 @@ func (r *Reservation) Raised() voucher.Amount {
 	return r.claim.Raised
 }
 
-// Without returns the channel as it would stand if the reservation were not there: what the same request is
-// planned against when it is decided again.
+// Without returns the channel as it would stand if the reservation were not there: what the same
+// request is planned against when it is decided again.
 func (r *Reservation) Without() rule.State {
 	a := r.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.view.Fold(rule.Additions{Counts: rule.Counts{Released: r.held(), Withdrawn: r.claim.Asked}})
+	back := rule.Counts{Released: r.held(), Withdrawn: r.claim.Asked}
+	return a.view.Fold(rule.Additions{Counts: back})
 }
 
 // held is what the reservation counts in Claimed. The caller holds mu.
@@ -146,8 +158,8 @@ func (r *Reservation) Keep() {
 	}
 }
 
-// Release ends the reservation: it was certainly not charged. Its price is free for the next request. What its
-// budgets count stays.
+// Release ends the reservation: it was certainly not charged. Its price is free for the next
+// request. What its budgets count stays.
 func (r *Reservation) Release() {
 	a := r.account
 	a.mu.Lock()
@@ -157,8 +169,8 @@ func (r *Reservation) Release() {
 	}
 }
 
-// end takes a reservation out of those in flight; false if it was out already. A decision about it that waits
-// or is being served finds it ended. The caller holds mu.
+// end takes a reservation out of those in flight; false if it was out already. A decision about it
+// that waits or is being served finds it ended. The caller holds mu.
 func (a *Account) end(r *Reservation) bool {
 	a.countDelivered()
 	for _, d := range a.serving {

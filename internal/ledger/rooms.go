@@ -18,12 +18,12 @@ type Near struct {
 	Decision  channel.Decision
 }
 
-// Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the month before the day
-// and the hour.
+// Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the
+// month before the day and the hour.
 type Rooms [9]channel.Room
 
-// Tightest returns the room that leaves the least; of several the one that the others follow where they are not
-// set.
+// Tightest returns the room that leaves the least; of several the one that the others follow where
+// they are not set.
 func (r *Rooms) Tightest() channel.Room {
 	tightest := r[0]
 	for _, room := range r[1:] {
@@ -45,7 +45,9 @@ func (r *Rooms) near(rise voucher.Amount) (near channel.Room, ok bool) {
 }
 
 // rooms returns what the budgets leave for requests of an origin to a payee. The caller holds mu.
-func (w *windows) rooms(origin string, payee common.Address, lim channel.Limits, now int64) (rooms Rooms) {
+func (w *windows) rooms(
+	origin string, payee common.Address, lim channel.Limits, now int64,
+) (rooms Rooms) {
 	all, ofOrigin, ofPayee := rule.Of(lim).Budgets()
 	for i := range 3 {
 		rooms[i].Rule, rooms[3+i].Rule, rooms[6+i].Rule = all[i], ofOrigin[i], ofPayee[i]
@@ -88,8 +90,8 @@ func (l *Ledger) Rooms(ctx context.Context, t Terms, scope channel.Scope) (Rooms
 	return w.rooms(t.originOf(scope), scope.Payee, t.Limits, time.Now().Unix()), w.known()
 }
 
-// Limited returns the limits with what the limits over time and the request's own budgets leave for a scope now.
-// The errors are those of [Ledger.Rooms].
+// Limited returns the limits with what the limits over time and the request's own budgets leave for
+// a scope now. The errors are those of [Ledger.Rooms].
 func (l *Ledger) Limited(ctx context.Context, t Terms, scope channel.Scope) (rule.Limits, error) {
 	rooms, err := l.Rooms(ctx, t, scope)
 	return t.within(rooms), err

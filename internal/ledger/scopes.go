@@ -20,8 +20,8 @@ type alias struct {
 	ChannelID common.Hash   `json:"channelId"`
 }
 
-// Lookup returns the channel that a scope uses, or nil if it has none. The errors are the store's, and
-// [channel.ErrRecord].
+// Lookup returns the channel that a scope uses, or nil if it has none. The errors are the store's,
+// and [channel.ErrRecord].
 func (l *Ledger) Lookup(ctx context.Context, scope channel.Scope) (*Account, error) {
 	a, _, err := l.alias(ctx, scope)
 	if err != nil || a.ChannelID == (common.Hash{}) {
@@ -39,21 +39,26 @@ func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev u
 		return alias{}, 0, err
 	}
 	if err := json.Unmarshal(data, &a); err == nil && a.Version > 1 {
-		return alias{}, 0, fmt.Errorf("%w: %s has version %d, this program reads version 1: use the program that wrote it",
+		return alias{}, 0, fmt.Errorf(
+			"%w: %s has version %d, this program reads version 1: use the program that wrote it",
 			channel.ErrRecord, rule.ScopeKey(scope), a.Version)
 	} else if err != nil || a.Version != 1 || a.Scope != scope {
-		return alias{}, 0, fmt.Errorf("%w: %s is not this scope's record", channel.ErrRecord, rule.ScopeKey(scope))
+		return alias{}, 0, fmt.Errorf("%w: %s is not this scope's record",
+			channel.ErrRecord, rule.ScopeKey(scope))
 	}
 	return a, rev, nil
 }
 
-// Add stores a channel that is about to be opened, or was found, and makes it the one that its scope uses. The
-// record is stored before the scope points to it, and both before Add returns, so that a transaction that is sent
-// afterwards is never forgotten. replaces is the channel that the scope used until now, nil if it had none.
+// Add stores a channel that is about to be opened, or was found, and makes it the one that its
+// scope uses. The record is stored before the scope points to it, and both before Add returns, so
+// that a transaction that is sent afterwards is never forgotten. replaces is the channel that the
+// scope used until now, nil if it had none.
 //
-// If another process was quicker, Add returns that process's channel and added is false. The new one was never
-// sent and is written off.
-func (l *Ledger) Add(ctx context.Context, s rule.State, replaces *Account) (a *Account, added bool, err error) {
+// If another process was quicker, Add returns that process's channel and added is false. The new
+// one was never sent and is written off.
+func (l *Ledger) Add(
+	ctx context.Context, s rule.State, replaces *Account,
+) (a *Account, added bool, err error) {
 	a, err = l.record(ctx, s)
 	if err != nil {
 		return nil, false, err

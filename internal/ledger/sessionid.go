@@ -13,9 +13,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// lapse is how long a session counts as alive after its last write, in seconds. After that, or at once if the
-// process is known to be gone, a report counts what it had in flight. If it is alive all the same, too little may
-// be claimed: the payee then refuses the next voucher as too low, and the one after it makes up for it.
+// lapse is how long a session counts as alive after its last write, in seconds. After that, or at
+// once if the process is known to be gone, a report counts what it had in flight. If it is alive
+// all the same, too little may be claimed: the payee then refuses the next voucher as too low, and
+// the one after it makes up for it.
 const lapse int64 = 600
 
 // machine names the computer, and on Linux the process namespace, that process numbers belong to.
@@ -33,13 +34,15 @@ func ended(now int64) func(rule.Writer) bool {
 	return func(w rule.Writer) bool { return max(now-w.At, w.At-now) > lapse || gone(w.Name) }
 }
 
-// others returns whether a session is another one than the ledger's, and has ended as of now, in Unix seconds.
+// others returns whether a session is another one than the ledger's, and has ended as of now, in
+// Unix seconds.
 func (l *Ledger) others(now int64) func(rule.Writer) bool {
 	over := ended(now)
 	return func(w rule.Writer) bool { return w.Name != l.name && over(w) }
 }
 
-// gone reports whether a session's process is known to have ended: it ran here, and its number is free.
+// gone reports whether a session's process is known to have ended: it ran here, and its number is
+// free.
 func gone(name string) bool {
 	rest, here := strings.CutPrefix(name, machine()+" ")
 	number, _, _ := strings.Cut(rest, " ")

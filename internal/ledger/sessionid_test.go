@@ -13,7 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// TestEndedSessions: a session counts until its process is known to have ended, or for ten minutes after it last wrote.
+// TestEndedSessions: a session counts until its process is known to have ended, or for ten minutes
+// after it last wrote.
 func TestEndedSessions(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)

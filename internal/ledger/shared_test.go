@@ -19,8 +19,9 @@ type asked struct {
 	word  channel.Report // of the answer; zero while it was not charged
 }
 
-// TestManySessionsOneRecord: sessions that share a record ask, are charged no more than they asked for, and get their answers in
-// any order. When all of them are closed, what is claimed is what was charged, to the unit.
+// TestManySessionsOneRecord: sessions that share a record ask, are charged no more than they asked
+// for, and get their answers in any order. When all of them are closed, what is claimed is what was
+// charged, to the unit.
 func TestManySessionsOneRecord(t *testing.T) {
 	refused := 0
 	rapid.Check(t, func(r *rapid.T) {

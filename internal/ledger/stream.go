@@ -7,30 +7,33 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Stream turns the reservation into one of a stream of pieces that cost one unit each; the first is paid by its
-// price. delivered returns how many pieces came, and may be called at any time. Zero and nil are for a stream
-// that is charged once: it costs no more than its price.
+// Stream turns the reservation into one of a stream of pieces that cost one unit each; the first is
+// paid by its price. delivered returns how many pieces came, and may be called at any time. Zero
+// and nil are for a stream that is charged once: it costs no more than its price.
 func (r *Reservation) Stream(unit voucher.Amount, delivered func() uint64) {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	r.unit, r.delivered = unit, delivered
 }
 
-// More decides a need-voucher frame of the stream: required is what the payee wants the next voucher to reach.
-// The errors are those of [rule.State.AuthorizeMore] and of [Account.Reserve], and [ErrEnded].
+// More decides a need-voucher frame of the stream: required is what the payee wants the next
+// voucher to reach. The errors are those of [rule.State.AuthorizeMore] and of [Account.Reserve],
+// and [ErrEnded].
 func (r *Reservation) More(ctx context.Context, required voucher.Amount) (voucher.Signed, error) {
 	a := r.account
 	a.mu.Lock()
 	a.countUnasked(required)
 	a.mu.Unlock()
 	return a.place(ctx, decision{reservation: r, terms: r.terms,
-		rule: func(s rule.State, was rule.Claim, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount, error) {
+		rule: func(
+			s rule.State, was rule.Claim, lim rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
 		}})
 }
 
-// Overspent returns a [*channel.LimitError] if the stream delivered pieces without asking for them that its
-// budgets do not pay for. They are not counted, and the stream should be ended.
+// Overspent returns a [*channel.LimitError] if the stream delivered pieces without asking for them
+// that its budgets do not pay for. They are not counted, and the stream should be ended.
 func (r *Reservation) Overspent() error {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
@@ -46,8 +49,9 @@ func (r *Reservation) cost() (total voucher.Amount) {
 	return total
 }
 
-// countDelivered counts what the open streams have delivered, as far as it is signed and up to Limits.Stream:
-// nobody asked for what a payee delivers beyond it, out of Limits.Ahead. The caller holds mu.
+// countDelivered counts what the open streams have delivered, as far as it is signed and up to
+// Limits.Stream: nobody asked for what a payee delivers beyond it, out of Limits.Ahead. The caller
+// holds mu.
 func (a *Account) countDelivered() {
 	for r := range a.open {
 		if r.delivered != nil {
@@ -56,8 +60,8 @@ func (a *Account) countDelivered() {
 	}
 }
 
-// countUnasked counts what streams have delivered without asking, so far that Claimed reaches most: the payee
-// took it out of the vouchers of other requests. The caller holds mu.
+// countUnasked counts what streams have delivered without asking, so far that Claimed reaches most:
+// the payee took it out of the vouchers of other requests. The caller holds mu.
 func (a *Account) countUnasked(most voucher.Amount) {
 	a.countDelivered()
 	for r := range a.open {
@@ -86,8 +90,8 @@ func (a *Account) deliver(r *Reservation, most voucher.Amount) {
 	a.step(&next)
 }
 
-// owe notes what a stream that ends has delivered and not asked for. It raises the ceiling for another request
-// that is refused for it. The caller holds mu.
+// owe notes what a stream that ends has delivered and not asked for. It raises the ceiling for
+// another request that is refused for it. The caller holds mu.
 func (a *Account) owe(r *Reservation) {
 	due := r.cost().Min(r.terms.Limits.Stream)
 	if r.overspent != nil || !r.claim.Price.Less(due) {

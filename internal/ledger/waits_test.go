@@ -62,9 +62,9 @@ func hanging(t *testing.T) (*bench, *tired, *ledger.Account, *ledger.Reservation
 	return b, d, a, r
 }
 
-// TestEveryWaitEndsWithItsContext: while the signer or the store hangs, the caller who waits for it, those whose
-// decisions are in its batch and those who wait for the turn all end when their own contexts do. When it goes on, so
-// does the channel.
+// TestEveryWaitEndsWithItsContext: while the signer or the store hangs, the caller who waits for
+// it, those whose decisions are in its batch and those who wait for the turn all end when their own
+// contexts do. When it goes on, so does the channel.
 func TestEveryWaitEndsWithItsContext(t *testing.T) {
 	for name, hangs := range map[string]func(d *tired) *chan struct{}{
 		"signer": func(d *tired) *chan struct{} { return &d.sign },
@@ -122,8 +122,8 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestWaitsForAnothersSigner: a decision about a reservation that exists is in the batch of a request without a
-// deadline, at a signer that hangs.
+// TestWaitsForAnothersSigner: a decision about a reservation that exists is in the batch of a
+// request without a deadline, at a signer that hangs.
 func TestWaitsForAnothersSigner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, lim)
@@ -155,7 +155,8 @@ func TestWaitsForAnothersSigner(t *testing.T) {
 	})
 }
 
-// TestSignerThatTimesOut: an error of the signer's own deadline is an answer, and is not tried again for ever.
+// TestSignerThatTimesOut: an error of the signer's own deadline is an answer, and is not tried
+// again for ever.
 func TestSignerThatTimesOut(t *testing.T) {
 	b := newBench(t, lim)
 	b.Ledger = b.with(timedOut{b.judge})
@@ -172,8 +173,9 @@ func (timedOut) SignVoucher(context.Context, *voucher.Domain, voucher.Voucher) (
 	return nil, errors.Join(errors.New("no answer from the key service"), context.DeadlineExceeded)
 }
 
-// TestEndedReservationStaysEnded: a reservation ends while a decision about it waits, or is at the signer. It is not put
-// in flight again, and the record has no trace of it once the session has stored its numbers.
+// TestEndedReservationStaysEnded: a reservation ends while a decision about it waits, or is at the
+// signer. It is not put in flight again, and the record has no trace of it once the session has
+// stored its numbers.
 func TestEndedReservationStaysEnded(t *testing.T) {
 	for name, end := range map[string]func(*ledger.Reservation){
 		"kept":     (*ledger.Reservation).Keep,

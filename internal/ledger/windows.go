@@ -14,9 +14,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// windows add up what was authorized on all channels of the store, for the limits over time. The numbers are the
-// channels' own records: a ceiling and its history are written in one piece, so there is nothing to reconcile, and
-// since a ceiling never sinks, the highest that was seen is the newest.
+// windows add up what was authorized on all channels of the store, for the limits over time. The
+// numbers are the channels' own records: a ceiling and its history are written in one piece, so
+// there is nothing to reconcile, and since a ceiling never sinks, the highest that was seen is the
+// newest.
 type windows struct {
 	mu         sync.Mutex // guards what follows; taken after an account's, and before those of charges
 	rows       map[common.Hash]row
@@ -44,9 +45,9 @@ type listing struct {
 // maxAge is how long what another process authorized may go unseen by the limits over time.
 const maxAge = time.Second
 
-// read makes sure that the records were listed, and lists them again for what other processes have authorized: at
-// most once in maxAge and for a hundredth of the time. Everybody waits for the first listing; while a later one is
-// under way, others go on.
+// read makes sure that the records were listed, and lists them again for what other processes have
+// authorized: at most once in maxAge and for a hundredth of the time. Everybody waits for the first
+// listing; while a later one is under way, others go on.
 func (w *windows) read(ctx context.Context, s store.Store) error {
 	for {
 		l, mine := w.due()
@@ -68,7 +69,8 @@ func (w *windows) read(ctx context.Context, s store.Store) error {
 	}
 }
 
-// due returns the listing to wait for, or nil if there is none. mine reports that the caller has to make it.
+// due returns the listing to wait for, or nil if there is none. mine reports that the caller has to
+// make it.
 func (w *windows) due() (l *listing, mine bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +102,9 @@ func (w *windows) list(ctx context.Context, s store.Store, l *listing) {
 }
 
 // records returns all channels of the store, and an error for each record that cannot be read.
-func records(ctx context.Context, s store.Store) (found []rule.State, unreadable []error, err error) {
+func records(
+	ctx context.Context, s store.Store,
+) (found []rule.State, unreadable []error, err error) {
 	for e, err := range s.List(ctx, "channel/") {
 		if err != nil && e.Key == "" {
 			return nil, nil, fmt.Errorf("%w: %w", ErrStore, err)
@@ -142,12 +146,12 @@ func (w *windows) enter(s rule.State) {
 	}
 }
 
-// known returns an error if there are records that cannot be read: what they authorized could have used up any
-// budget. The caller holds mu.
+// known returns an error if there are records that cannot be read: what they authorized could have
+// used up any budget. The caller holds mu.
 func (w *windows) known() error {
 	if len(w.unreadable) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: nothing more is authorized while the budgets do not know what that record used: restore it, or move it out of the store",
-		w.unreadable[0])
+	return fmt.Errorf("%w: what it used of the budgets is not known, so nothing more is authorized: "+
+		"restore it, or move it out of the store", w.unreadable[0])
 }

@@ -53,4 +53,74 @@ var theBudgets = []defect{
 		name: "budget: a context may raise", breaks: "a context raises only what the owner allows",
 		file: "internal/rule/budget.go", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
+	{
+		name: "budget: a lower ceiling replaces a higher one", breaks: "of two readings of a ceiling the higher is the newer",
+		file: "internal/ledger/windows.go", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: the records are listed again after an hour", breaks: "what other processes authorize is seen within a second",
+		file: "internal/ledger/windows.go", from: `w.next = time.Now().Add(max(maxAge, took))`, to: `w.next = time.Now().Add(max(time.Hour, took))`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: the first listing is not awaited", breaks: "nothing is decided before the records were read",
+		file: "internal/ledger/windows.go", from: `case w.listed && now.Before(w.next):`, to: `case now.Before(w.next):`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a listing that hangs is never awaited", breaks: "what others authorize goes unseen for a bounded time",
+		file: "internal/ledger/windows.go", from: `	case w.listing != nil:
+		return w.listing, false
+`, to: `	case w.listing != nil && w.listed:
+		return nil, false
+	case w.listing != nil:
+		return w.listing, false
+`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a record that cannot be read used nothing", breaks: "what cannot be read counts as the worse case",
+		file: "internal/ledger/windows.go", from: `if len(w.unreadable) == 0 {`, to: `if true {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: an acknowledged opening that closed is given back", breaks: "what left counts against Limits.Total unless it can never be mined",
+		file: "internal/ledger/funding.go", from: ` && !after.Confirmed {`, to: ` {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a refusal is refunded", breaks: "a refusal gives nothing back while its voucher can be redeemed",
+		file: "internal/ledger/reservation.go", from: `	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
+`, to: `	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
+	r.terms.Charge.undo(taken{r.claim.Price, r.claim.Raised})
+`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what left is refunded", breaks: "what left is not given back",
+		file: "internal/ledger/charge.go", from: `if !c.sent {`, to: `if true {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a run is not charged what it raised", breaks: "a run is charged the larger of prices and rises",
+		file: "internal/ledger/issue.go", from: `d.charge(a.asset(), after, more)`, to: `d.charge(a.asset(), after, voucher.Amount{})`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",
+		file: "internal/ledger/rooms.go", from: `		return lim.WithinRun(room)
+`, to: `		_ = room
+`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what was refused is free for a run", breaks: "a run is charged all that comes to exist for it",
+		file: "internal/rule/budget.go", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what nothing was signed for stays charged", breaks: "what certainly was not signed is given back",
+		file: "internal/ledger/undo.go", from: `		d.terms.Charge.undo(d.charged)
+`, to: ``, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what a stream takes unasked is free", breaks: "a run pays for what its streams take",
+		file: "internal/ledger/stream.go", from: `		r.overspent = err
+`, to: `		paid = after.Price
+`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: another token is added", breaks: "amounts of different tokens are never added",
+		file: "internal/ledger/budget.go", from: `if b.asset != asset {`, to: `if false {`, tests: []string{"internal/ledger"},
+	},
 }

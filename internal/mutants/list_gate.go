@@ -90,7 +90,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
-		file: "internal/ledger/queue.go", from: `		a.unclaim(d)
+		file: "internal/ledger/undo.go", from: `		a.unclaim(d)
 		back := d.counted
 `, to: `		back := d.counted
 `, tests: inLedger,
@@ -154,5 +154,59 @@ var theGate = []defect{
 	{
 		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
 		file: "internal/ledger/funding.go", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
+	},
+	{
+		name: "gate: a reservation that ended is put in flight", breaks: "a reservation that its caller has ended is in flight no more",
+		file: "internal/ledger/queue.go", from: `case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:`, to: `case false:`, tests: inLedger,
+	},
+	{
+		name: "gate: a decision that is served outlives its reservation", breaks: "a reservation that its caller has ended is in flight no more",
+		file: "internal/ledger/reservation.go", from: `		if d.reservation == r {
+`, to: `		if false {
+`, tests: inLedger,
+	},
+	{
+		name: "gate: what a signer refused was asked for", breaks: "what a signer refused is not signed later for the asking of the payee",
+		file: "internal/ledger/undo.go", from: `		a.takeBack(back)
+`, to: ``, tests: inLedger,
+	},
+	{
+		name: "gate: a caller that gives up fails the others", breaks: "one request that is canceled fails no other",
+		file: "internal/ledger/queue.go", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
+	},
+	{
+		name: "gate: a signer that times out is asked for ever", breaks: "a refusal of the signer is an answer",
+		file: "internal/ledger/queue.go", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
+	},
+	{
+		name: "gate: a wait outlives its context", breaks: "every wait ends with its own context",
+		file: "internal/ledger/queue.go", from: `		a.abandon(d)
+		return true
+`, to: `		return false
+`, tests: inLedger,
+	},
+	{
+		name: "gate: a closed channel is signed for", breaks: "nothing is signed for a channel that the chain shows as closed",
+		file: "internal/ledger/issue.go", from: `if s.Phase() == channel.Closed {`, to: `if false {`, tests: inLedger,
+	},
+	{
+		name: "gate: a forged receipt reads the store each time", breaks: "a flood of forged receipts costs a few reads",
+		file: "internal/ledger/receipts.go", from: ` || r != nil && r.misses >= maxMisses {`, to: ` {`, tests: inLedger,
+	},
+	{
+		name: "gate: a receipt that cannot be judged frees the price", breaks: "what may have been charged is counted",
+		file: "internal/ledger/receipts.go", from: `		r.Keep()
+`, to: `		r.Release()
+`, tests: inLedger,
+	},
+	{
+		name: "gate: a receipt clears what ended after its request left", breaks: "a report counts only what its payee can have seen",
+		file: "internal/ledger/receipts.go", from: `a.cleared = a.cleared.Max(r.after)`, to: `a.cleared = a.kept`, tests: inLedger,
+	},
+	{
+		name: "gate: what came during a refused decision counts twice", breaks: "a piece of a stream costs one price",
+		file: "internal/ledger/undo.go", from: `	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
+`, to: `	r.claim.Price = d.before.Price
+`, tests: inLedger,
 	},
 }

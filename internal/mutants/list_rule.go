@@ -129,7 +129,7 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: what a signer refused may have been signed", breaks: "what a signer refused raises nothing of a later request",
-		file: "internal/ledger/queue.go", from: `a.count(rule.Counts{Unsigned: d.rise.By})`, to: `_ = d.rise`, tests: []string{"internal/ledger"},
+		file: "internal/ledger/undo.go", from: `a.count(rule.Counts{Unsigned: d.rise.By})`, to: `_ = d.rise`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "rule: a stream that is charged once asks for a step", breaks: "a stream by the request costs one price",

@@ -24,6 +24,6 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a mined top-up is given back to the total", breaks: "what left counts against Limits.Total unless it can never be mined",
-		file: "internal/ledger/funding.go", from: ` && !t.Before.Less(after.Deposit) {`, to: ` {`, tests: inClient,
+		file: "internal/ledger/funding.go", from: ` && !before.ToppingUp.Before.Less(after.Deposit) {`, to: ` {`, tests: inLedger,
 	},
 }

@@ -2,8 +2,8 @@ package rule
 
 import "github.com/seed-5fe1f529/tallystick/voucher"
 
-// Counts are changes of Claimed, Asked and what is known to be unsigned. Every amount only grows: what is taken back is counted beside what
-// was added. The zero Counts change nothing.
+// Counts are changes of Claimed, Asked and what is known to be unsigned. Every amount only grows:
+// what is taken back is counted beside what was added. The zero Counts change nothing.
 type Counts struct {
 	// Claimed was added to State.Claimed, Released was taken from it.
 	Claimed, Released voucher.Amount
@@ -11,8 +11,8 @@ type Counts struct {
 	Freed voucher.Amount
 	// Asked was added to State.Asked, Withdrawn was taken from it.
 	Asked, Withdrawn voucher.Amount
-	// Unsigned was added to the part of the ceiling that is known to be unsigned ([State.MayExist]), Used was taken
-	// from it.
+	// Unsigned was added to the part of the ceiling that is known to be unsigned
+	// ([State.MayExist]), Used was taken from it.
 	Unsigned, Used voucher.Amount
 }
 
@@ -54,11 +54,12 @@ func (c Counts) Inverse() Counts {
 // Additions are what one session did to a channel since the record was last read or written.
 type Additions struct {
 	Counts
-	// Signed is the highest amount that this session knows a voucher of, and Voucher its signature, or nil.
+	// Signed is the highest amount that this session knows a voucher of, and Voucher its signature,
+	// or nil.
 	Signed  voucher.Amount
 	Voucher []byte
-	// Accepted, Spent and Units are the highest that the payee reported. Untrusted is set after a report that
-	// contradicts itself or our own numbers.
+	// Accepted, Spent and Units are the highest that the payee reported. Untrusted is set after a
+	// report that contradicts itself or our own numbers.
 	Accepted, Spent voucher.Amount
 	Units           uint64
 	Untrusted       bool
@@ -74,8 +75,8 @@ func (a Additions) Learned(s State) Additions {
 	return a
 }
 
-// Fold returns the record s together with what a session added. Nothing that either of them signed is lowered,
-// so a record that was set back to an older copy is raised to our own signature.
+// Fold returns the record s together with what a session added. Nothing that either of them signed
+// is lowered, so a record that was set back to an older copy is raised to our own signature.
 func (s State) Fold(a Additions) State {
 	s.Claimed = s.Claimed.AddCapped(a.Claimed).SubFloor(a.Released).SubFloor(a.Freed)
 	s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)

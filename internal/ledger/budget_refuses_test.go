@@ -1,0 +1,74 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+)
+
+// TestRefusalsUseUpTheBudget: a payee refuses every request after it has seen the voucher. It can
+// redeem them all.
+func TestRefusalsUseUpTheBudget(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	_, before, err := a.Reserve(t.Context(), b.terms(), price(100))
+	require.NoError(t, err)
+	run := b.budget(100, nil)
+	for i := range 20 {
+		terms := b.in(run)
+		r, v, err := a.Reserve(t.Context(), terms, price(100))
+		if i > 0 {
+			require.ErrorIs(t, err, channel.ErrLimit)
+			continue
+		}
+		require.NoError(t, err)
+		terms.Charge.Sent()
+		_, err = r.Again(t.Context(), v.Cumulative)
+		require.ErrorIs(t, err, channel.ErrSpent)
+		r.Release()
+		terms.Charge.Refund()
+	}
+	assert.True(t, run.Left().IsZero())
+	grown := a.State().Signed.SubFloor(before.Cumulative)
+	assert.False(t, u(100).Less(grown), "a run of 100 signed %s", grown)
+}
+
+// TestBudgetInAnotherAsset: amounts of two tokens are never added.
+func TestBudgetInAnotherAsset(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	other := b.asset()
+	other.Token = common.Address{77}
+	euros := ledger.NewBudget(other, u(1_000_000), nil)
+	terms := b.in(b.budget(1000, nil), euros)
+	assert.ErrorIs(t, terms.Charge.Affords(b.asset(), u(1)), channel.ErrLimit)
+	_, _, err := a.Reserve(t.Context(), terms, price(1))
+	assert.Equal(t, channel.LimitBudget, over(t, err).Limit)
+	assert.ErrorContains(t, err, other.Token.Hex())
+	assert.ErrorContains(t, err, b.scope.Token.Hex())
+	assert.True(t, a.State().Authorized().IsZero())
+	assert.Equal(t, u(1_000_000), euros.Left())
+
+	_, _, err = a.Reserve(t.Context(), b.in(ledger.NewBudget(channel.Asset{}, u(100), nil)), price(1))
+	assert.ErrorIs(t, err, channel.ErrLimit, "no asset is no money")
+	plenty := ledger.NewCharge(b.budget(99, nil))
+	assert.NoError(t, plenty.Affords(b.asset(), u(99)))
+	assert.ErrorIs(t, plenty.Affords(b.asset(), u(100)), channel.ErrLimit)
+	assert.True(t, plenty.Taken().IsZero())
+}
+
+// TestNothingIsDepositedForWhatABudgetRefuses, and the limits that a quote sees know the budget.
+func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
+	b := newBench(t, lim)
+	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), u(1000))
+	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(51), Allowed: u(50), Left: u(50)}, over(t, err))
+	assert.True(t, b.Funded().IsZero())
+	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope)
+	require.NoError(t, err)
+	assert.Equal(t, channel.LimitBudget, limits.Decide(nil, price(51)).Rule)
+}

@@ -1,0 +1,86 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+func TestPlanHoldsTheTotal(t *testing.T) {
+	l := lim
+	l.Deposit, l.Total = u(100), u(150)
+	b := newBench(t, l)
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	require.NoError(t, err)
+	assert.Equal(t, rule.Plan{Step: rule.Fund, Amount: u(100)}, p)
+	p, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	require.NoError(t, err)
+	assert.Equal(t, u(50), p.Amount)
+	_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	assert.ErrorIs(t, err, channel.ErrLimit)
+	b.Unplan(u(50))
+	assert.Equal(t, u(100), b.Funded())
+}
+
+// TestTotalCountsWhatLeft: a funding transaction counts once from when it leaves, and no more when
+// it can never be mined.
+func TestTotalCountsWhatLeft(t *testing.T) {
+	l := lim
+	l.Deposit, l.Total = u(100), u(150)
+	b := newBench(t, l)
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	require.NoError(t, err)
+	tx := rule.Funding{Amount: p.Amount, Raw: []byte{1}}
+	b.Leave(tx, p.Amount)
+	b.Leave(tx, voucher.Amount{})
+	assert.Equal(t, u(100), b.Funded())
+	b.Unmined(rule.Funding{Amount: u(7), Raw: []byte{2}})
+	assert.Equal(t, u(100), b.Funded(), "another one was never counted")
+	b.Unmined(tx)
+	b.Unmined(tx)
+	assert.True(t, b.Funded().IsZero())
+}
+
+// TestDeadFundingIsGivenBack: what the chain shows never to be mined counts no more, and everything
+// else does.
+func TestDeadFundingIsGivenBack(t *testing.T) {
+	b := newBench(t, lim)
+	opening := b.state(t, 1, 100)
+	gone := rule.OnChain{Time: 101} // the opening can no longer be mined
+	there := rule.OnChain{Exists: true, Deposit: u(100), Time: 50}
+	topping := opening.Settle(there).Funded(rule.Funding{Amount: u(40), Raw: []byte{7}, ValidBefore: 100})
+	grown := there
+	grown.Deposit = u(140)
+	late := there
+	late.Time = 101
+	for name, c := range map[string]struct {
+		before, after rule.State
+		counted       uint64
+	}{
+		"an opening that never was":               {opening, opening.Settle(gone), 0},
+		"an opening that was mined":               {opening, opening.Settle(there), 100},
+		"an opening that the payee took":          {opening.Acknowledged(), opening.Acknowledged().Settle(gone), 100},
+		"an opening of a finalized channel":       {opening, opening.Settle(rule.OnChain{Exists: true, Finalized: true}), 100},
+		"an opening that nobody decided":          {opening, opening, 100},
+		"a top-up that never was":                 {topping, topping.Settle(late), 0},
+		"a top-up that was mined":                 {topping, topping.Settle(grown), 40},
+		"a top-up of a channel that closed since": {topping, topping.Settle(rule.OnChain{Time: 101}), 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, lim)
+			if c.before.ToppingUp.Pending() {
+				b.Leave(c.before.ToppingUp, voucher.Amount{})
+			} else {
+				b.Leave(c.before.Opening, voucher.Amount{})
+			}
+			b.Correct(c.before, c.after)
+			b.Correct(c.before, c.after)
+			assert.Equal(t, u(c.counted), b.Funded())
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package ledger_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+)
+
+// TestDecidedAgainCountsOnce: deciding a claim again counts it once and signs nothing that exists.
+func TestDecidedAgainCountsOnce(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 1000)
+	c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	assert.True(t, c.Without().Claimed.IsZero())
+	assert.Equal(t, u(100), a.State().Claimed)
+	same, err := c.Decide(t.Context(), price(100))
+	require.NoError(t, err)
+	assert.Equal(t, v, same)
+	assert.Equal(t, u(100), a.State().Asked())
+	_, err = c.Again(t.Context(), v.Cumulative)
+	require.ErrorIs(t, err, channel.ErrSpent, "its price has raised the ceiling already")
+	dearer, err := c.Decide(t.Context(), price(130))
+	require.NoError(t, err)
+	assert.Equal(t, u(130), dearer.Cumulative)
+	assert.Equal(t, u(130), c.Price())
+
+	b.judge.fail.Store(true)
+	_, err = c.Decide(t.Context(), price(500))
+	require.Error(t, err)
+	assert.Equal(t, u(130), c.Price(), "what was not signed was not asked")
+	assert.Equal(t, u(130), a.State().Claimed)
+}
+
+// TestRequestThatComesBack: a request left the channel and comes back. What it was asked for is not
+// asked for again, and a reservation that has ended is not decided again.
+func TestRequestThatComesBack(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	r, _, err := a.Reserve(t.Context(), a.Terms(), price(1000))
+	require.NoError(t, err)
+	_, err = r.Decide(t.Context(), price(1001))
+	require.Error(t, err, "above the limit")
+	r.Release()
+	assert.True(t, a.State().Claimed.IsZero())
+	v, err := r.Decide(t.Context(), price(300))
+	require.NoError(t, err)
+	assert.Equal(t, u(1000), v.Cumulative, "what exists already")
+	assert.Equal(t, u(1000), a.State().Asked())
+	assert.Equal(t, u(300), a.State().Claimed)
+	assert.Equal(t, u(1000), r.Raised())
+	r.Keep()
+	_, err = r.Decide(t.Context(), price(300))
+	require.ErrorIs(t, err, ledger.ErrEnded)
+	_, err = r.Again(t.Context(), v.Cumulative)
+	require.ErrorIs(t, err, ledger.ErrEnded)
+	_, err = r.More(t.Context(), u(400))
+	require.ErrorIs(t, err, ledger.ErrEnded)
+	assert.Equal(t, u(1000), a.State().Asked())
+	assert.Equal(t, u(300), a.State().Claimed)
+}
+
+// TestTakenIsTheHighest is remembered as the highest voucher.
+func TestTakenIsTheHighest(t *testing.T) {
+	a := newBench(t, lim).open(t, 1000)
+	assert.True(t, a.Taken().IsZero())
+	a.Took(u(30))
+	a.Took(u(20))
+	assert.Equal(t, u(30), a.Taken())
+}
+
+// TestAlone: a claim knows whether a stream is open beside it, which may use what was meant for
+// it.
+func TestAlone(t *testing.T) {
+	a := newBench(t, lim).open(t, 1000)
+	c1, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
+	require.NoError(t, err)
+	c2, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
+	require.NoError(t, err)
+	var pieces atomic.Uint64
+	c2.Stream(u(10), pieces.Load)
+	assert.False(t, c1.Alone())
+	c2.Keep()
+	assert.True(t, c1.Alone())
+}
+
+func TestAgainRaisesOncePerPrice(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 10_000)
+	c, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	_, err = c.Again(t.Context(), v.Cumulative)
+	assert.ErrorIs(t, err, channel.ErrSpent)
+	c.Release()
+	c, v, err = a.Reserve(t.Context(), a.Terms(), price(100))
+	require.NoError(t, err)
+	v2, err := c.Again(t.Context(), v.Cumulative)
+	require.NoError(t, err)
+	assert.Equal(t, u(200), v2.Cumulative)
+	_, err = c.Again(t.Context(), v2.Cumulative)
+	assert.ErrorIs(t, err, channel.ErrSpent)
+}

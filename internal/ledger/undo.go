@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// dropAll takes back what was counted for the decisions that are being served.
+func (a *Account) dropAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.serving {
+		a.drop(d)
+	}
+}
+
+// drop takes back what was counted for a decision that nothing was signed for. A ceiling that is
+// stored already stays. The caller holds mu.
+func (a *Account) drop(d *decision) {
+	if d.decided && d.reservation != nil {
+		a.unclaim(d)
+		back := d.counted
+		back.Claimed, back.Released, back.Freed = voucher.Amount{}, voucher.Amount{}, voucher.Amount{}
+		a.takeBack(back)
+		if d.stored {
+			a.count(rule.Counts{Unsigned: d.rise.By})
+		}
+		claim := &d.reservation.claim
+		claim.Elsewhere = d.before.Elsewhere
+		claim.Asked = claim.Asked.AddCapped(d.before.Asked).SubFloor(d.after.Asked)
+		claim.Raised = claim.Raised.AddCapped(d.before.Raised).SubFloor(d.after.Raised)
+		d.terms.Charge.undo(d.charged)
+	}
+	d.decided, d.stored = false, false
+}
+
+// abandon takes the price of a decision back whose voucher nobody will present. What it asked for
+// counts if the voucher comes to be all the same, and what its budgets count stays. The caller
+// holds mu.
+func (a *Account) abandon(d *decision) {
+	d.abandoned = true
+	if d.decided && d.reservation != nil {
+		a.unclaim(d)
+	}
+}
+
+// unclaim takes back what a decision counted as claimed, unless that was done. The caller holds mu.
+func (a *Account) unclaim(d *decision) {
+	r := d.reservation
+	a.takeBack(rule.Counts{Claimed: d.counted.Claimed, Released: d.counted.Released})
+	was := r.held()
+	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
+	if d.opened {
+		r.open = false
+		delete(a.open, r)
+		a.kept = a.kept.AddCapped(r.claim.Price) // pieces that came since
+	}
+	d.terms.Charge.moved(was, r.claim.Price)
+	d.counted.Claimed, d.counted.Released = voucher.Amount{}, voucher.Amount{}
+	d.after.Price, d.opened = d.before.Price, false
+}
+
+// takeBack counts the opposite of what was counted. The caller holds mu.
+func (a *Account) takeBack(c rule.Counts) {
+	c = c.Inverse()
+	c.Released = c.Released.Min(a.view.Claimed.AddCapped(c.Claimed))
+	c.Withdrawn = c.Withdrawn.Min(a.view.Asked().AddCapped(c.Asked))
+	a.count(c)
+}
