@@ -25,7 +25,9 @@ func openV1Preimage() transaction {
 }
 
 func accessKey(t testing.TB) (*voucher.AccessKey, *voucher.KeySigner) {
-	inner, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	inner, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	)
 	require.NoError(t, err)
 	access, err := voucher.NewAccessKey(testKey(t).Address(), inner)
 	require.NoError(t, err)
@@ -38,14 +40,24 @@ func TestAccessKeyTransaction(t *testing.T) {
 	assert.Equal(t, testKey(t).Address(), access.Address(), "the payer is the root account")
 	tx := openV1Preimage()
 	digest := crypto.Keccak256(tx)
-	require.Equal(t, "0xe454391f4593a8a8b85e6a4614e5ce7a8db811619dae87653abcfa5fcb73352a", hexutil.Encode(digest))
+	require.Equal(
+		t, "0xe454391f4593a8a8b85e6a4614e5ce7a8db811619dae87653abcfa5fcb73352a",
+		hexutil.Encode(digest),
+	)
 
 	sig, err := access.SignTransaction(t.Context(), tx)
 	require.NoError(t, err)
-	assert.Equal(t, "0x04f39fd6e51aad88f6f4ce6ab8827279cfffb92266991da0b3e50f77bbd88f82698341b26a2c8c442e3fe21699037c90921adb33bc7a2db37033bb48a41213a929cb70a519e47433dc6ec38153f17a2029aee66e361c", hexutil.Encode(sig))
+	assert.Equal(
+		t,
+		"0x04f39fd6e51aad88f6f4ce6ab8827279cfffb92266991da0b3e50f77bbd88f82698341b26a2c8c442e3fe21699037c90921adb33bc7a2db37033bb48a41213a929cb70a519e47433dc6ec38153f17a2029aee66e361c",
+		hexutil.Encode(sig),
+	)
 
 	payload := crypto.Keccak256Hash([]byte{4}, digest, access.Address().Bytes())
-	require.Equal(t, common.HexToHash("0xa0dc521f0896ed7d435ef5ed50e4e7f89ba24d4c9952fe9d96ed3476162f06ce"), payload)
+	require.Equal(
+		t, common.HexToHash("0xa0dc521f0896ed7d435ef5ed50e4e7f89ba24d4c9952fe9d96ed3476162f06ce"),
+		payload,
+	)
 	got, err := voucher.RecoverAddress(payload, sig[21:])
 	require.NoError(t, err)
 	assert.Equal(t, inner.Address(), got)
@@ -54,7 +66,12 @@ func TestAccessKeyTransaction(t *testing.T) {
 // A proof names the root and is signed by the bare key.
 func TestAccessKeyProof(t *testing.T) {
 	access, inner := accessKey(t)
-	p := voucher.Proof{ChainID: 42431, Account: access.Address(), ChallengeID: "id", Realm: "api.example.com"}
+	p := voucher.Proof{
+		ChainID:     42431,
+		Account:     access.Address(),
+		ChallengeID: "id",
+		Realm:       "api.example.com",
+	}
 	sig, err := access.SignProof(t.Context(), p)
 	require.NoError(t, err)
 	got, err := voucher.RecoverAddress(p.Digest(), sig)
@@ -101,7 +118,9 @@ func TestAccessKeyP256(t *testing.T) {
 	sig, err := access.SignTransaction(t.Context(), transaction("x"))
 	require.NoError(t, err)
 	require.Len(t, sig, 1+20+130)
-	payload := crypto.Keccak256Hash([]byte{4}, crypto.Keccak256([]byte("x")), access.Address().Bytes())
+	payload := crypto.Keccak256Hash(
+		[]byte{4}, crypto.Keccak256([]byte("x")), access.Address().Bytes(),
+	)
 	got, err := voucher.RecoverAddress(payload, sig[21:])
 	require.NoError(t, err)
 	assert.Equal(t, p256Signer(t).Address(), got)

@@ -18,6 +18,11 @@ func TestDigestAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 0, 39)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { v2Domain.Digest(v) }), "voucher")
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { p.Digest() }), "proof")
-	assert.Zero(t, testing.AllocsPerRun(1000, func() { buf = voucher.MaxAmount.AppendText(buf[:0]) }), "amount")
-	assert.Zero(t, testing.AllocsPerRun(1000, func() { _, _ = voucher.ParseAmount(maxUint128) }), "parse")
+	assert.Zero(
+		t, testing.AllocsPerRun(1000, func() { buf = voucher.MaxAmount.AppendText(buf[:0]) }),
+		"amount",
+	)
+	assert.Zero(
+		t, testing.AllocsPerRun(1000, func() { _, _ = voucher.ParseAmount(maxUint128) }), "parse",
+	)
 }

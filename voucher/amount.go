@@ -11,20 +11,19 @@ import (
 
 // Errors of amounts.
 var (
-	// ErrAmountSyntax: the text is not 1 to 39 decimal digits that fit into 128 bits.
+	// ErrAmountSyntax means that a text is not a decimal number of 1 to 39 digits below 2^128.
 	ErrAmountSyntax = errors.New("voucher: not a decimal amount below 2^128 base units")
-	// ErrAmountRange: the result of a calculation does not fit, or would be below zero.
+	// ErrAmountRange means that a result is negative or does not fit into 128 bits.
 	ErrAmountRange = errors.New("voucher: amount out of range")
 )
 
 // Amount is a number of base units of a token (a TIP-20 token with 6 decimals has 1,000,000 base
 // units in one token). It is an unsigned 128-bit integer: v1 channels count in uint128, v2 channels
 // in uint96 ([Protocol.Max]). The zero value is zero base units. Amounts are values; compare them
-// with == or [Amount.Cmp]. There is no arithmetic that wraps around.
+// with == or [Amount.Cmp]. No arithmetic wraps around.
 type Amount struct{ hi, lo uint64 }
 
-// maxDecimals is what ParseTokens takes: with 39 digits at most, a token of more decimals could not be
-// written whole.
+// maxDecimals is the most decimals that ParseTokens accepts. An amount has at most 39 digits, so one whole token with more decimals could not be written.
 const maxDecimals = 38
 
 // MaxAmount is 2^128-1 base units, the largest value an Amount holds.
@@ -33,8 +32,7 @@ var MaxAmount = Amount{^uint64(0), ^uint64(0)}
 // Units returns n base units.
 func Units(n uint64) Amount { return Amount{lo: n} }
 
-// ParseAmount reads a decimal number of base units as the wire has it: digits only, no sign, no
-// blank, no hexadecimal, at most 39 digits. The error is [ErrAmountSyntax].
+// ParseAmount reads a decimal number of base units as the protocol writes it: at most 39 digits and nothing else. The error is [ErrAmountSyntax].
 func ParseAmount(s string) (Amount, error) {
 	if len(s) == 0 || len(s) > 39 {
 		return Amount{}, fmt.Errorf("%w: %s", ErrAmountSyntax, shown(s))
@@ -45,7 +43,7 @@ func ParseAmount(s string) (Amount, error) {
 		if d > 9 {
 			return Amount{}, fmt.Errorf("%w: %s", ErrAmountSyntax, shown(s))
 		}
-		// a*10 + d, with every carry seen.
+		// a*10 + d, checking every carry.
 		hiOver, hi := bits.Mul64(a.hi, 10)
 		loCarry, lo := bits.Mul64(a.lo, 10)
 		lo, c := bits.Add64(lo, uint64(d), 0)
@@ -58,8 +56,7 @@ func ParseAmount(s string) (Amount, error) {
 	return a, nil
 }
 
-// AmountFromBig returns b as an Amount. The error is [ErrAmountRange] when b is nil, negative or
-// above 2^128-1.
+// AmountFromBig returns b as an Amount. The error is [ErrAmountRange] if b is nil, negative or above 2^128-1.
 func AmountFromBig(b *big.Int) (Amount, error) {
 	if b == nil || b.Sign() < 0 || b.BitLen() > 128 {
 		return Amount{}, fmt.Errorf("%w: %v", ErrAmountRange, b)
@@ -79,8 +76,7 @@ func (a Amount) Add(b Amount) (Amount, error) {
 	return Amount{hi, lo}, nil
 }
 
-// AddCapped returns a+b, or [MaxAmount] where the sum does not fit. It is for bounds, never for
-// what is signed.
+// AddCapped returns a+b, or [MaxAmount] if the sum does not fit. Use it for bounds, never for an amount that is signed.
 func (a Amount) AddCapped(b Amount) Amount {
 	if s, err := a.Add(b); err == nil {
 		return s
@@ -88,7 +84,7 @@ func (a Amount) AddCapped(b Amount) Amount {
 	return MaxAmount
 }
 
-// Sub returns a-b, or [ErrAmountRange] when b is above a.
+// Sub returns a-b, or [ErrAmountRange] if b is above a.
 func (a Amount) Sub(b Amount) (Amount, error) {
 	if a.Less(b) {
 		return Amount{}, fmt.Errorf("%w: %s - %s", ErrAmountRange, a, b)
@@ -96,7 +92,7 @@ func (a Amount) Sub(b Amount) (Amount, error) {
 	return a.SubFloor(b), nil
 }
 
-// SubFloor returns a-b, or zero when b is above a.
+// SubFloor returns a-b, or zero if b is above a.
 func (a Amount) SubFloor(b Amount) Amount {
 	if a.Less(b) {
 		return Amount{}
@@ -117,7 +113,7 @@ func (a Amount) Mul(n uint64) (Amount, error) {
 	return Amount{hi, lo}, nil
 }
 
-// Cmp is -1, 0 or 1 as a is below, equal to or above b.
+// Cmp returns -1 if a is below b, 0 if they are equal, and 1 if a is above b.
 func (a Amount) Cmp(b Amount) int {
 	switch {
 	case a == b:
@@ -166,13 +162,13 @@ func (a Amount) Word() (w [32]byte) {
 	return w
 }
 
-// Uint64 returns a, and false where a is above 2^64-1.
+// Uint64 returns a, and whether it fits into 64 bits.
 func (a Amount) Uint64() (uint64, bool) { return a.lo, a.hi == 0 }
 
-// String is a in decimal base units, as on the wire.
+// String returns a in decimal base units, as the protocol writes it.
 func (a Amount) String() string { return string(a.AppendText(nil)) }
 
-// AppendText appends a in decimal to b. It does not allocate when b has room for 39 more bytes.
+// AppendText appends a in decimal to b. It does not allocate if b has room for 39 more bytes.
 func (a Amount) AppendText(b []byte) []byte {
 	var t [39]byte
 	i := len(t)
@@ -188,10 +184,10 @@ func (a Amount) AppendText(b []byte) []byte {
 	}
 }
 
-// MarshalText is a in decimal, so that an Amount is a decimal string in JSON.
+// MarshalText returns a in decimal, so that an Amount is a decimal string in JSON.
 func (a Amount) MarshalText() ([]byte, error) { return a.AppendText(nil), nil }
 
-// UnmarshalText reads what [ParseAmount] reads.
+// UnmarshalText accepts what [ParseAmount] accepts.
 func (a *Amount) UnmarshalText(t []byte) (err error) {
 	*a, err = ParseAmount(string(t))
 	return err
@@ -199,23 +195,25 @@ func (a *Amount) UnmarshalText(t []byte) (err error) {
 
 // ParseTokens reads an amount as a person writes it: tokens with an optional fraction ("0.25"), or
 // base units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6 for
-// TIP-20 stablecoins). A fraction finer than one base unit is refused. The error is
-// [ErrAmountSyntax]. It is for the edges (a command line, a configuration file); programs count in
-// base units.
+// TIP-20 stablecoins). A fraction below one base unit is an error. The error is [ErrAmountSyntax]. Use it where people write amounts, on a command line or in a configuration file; programs count in base units.
 func ParseTokens(s string, decimals int) (Amount, error) {
 	if base, ok := strings.CutSuffix(s, "u"); ok {
 		return ParseAmount(base)
 	}
 	whole, frac, dot := strings.Cut(s, ".")
 	if whole != "" && (frac != "" || !dot) && len(frac) <= decimals && decimals <= maxDecimals {
-		if a, err := ParseAmount(whole + frac + strings.Repeat("0", decimals-len(frac))); err == nil {
+		zeros := strings.Repeat("0", decimals-len(frac))
+		if a, err := ParseAmount(whole + frac + zeros); err == nil {
 			return a, nil
 		}
 	}
-	return Amount{}, fmt.Errorf("%w: %s: write tokens with at most %d decimals (0.25) or base units with a u (250000u)", ErrAmountSyntax, shown(s), decimals)
+	return Amount{}, fmt.Errorf(
+		"%w: %s: write tokens with at most %d decimals (0.25) or base units with a u (250000u)",
+		ErrAmountSyntax, shown(s), decimals,
+	)
 }
 
-// FormatTokens writes a in tokens with exactly as many decimals as it needs ("0.25", "3").
+// FormatTokens returns a in tokens of that many decimals, without trailing zeros ("0.25", "3").
 func (a Amount) FormatTokens(decimals int) string {
 	s := a.String()
 	if decimals <= 0 {
@@ -231,7 +229,7 @@ func (a Amount) FormatTokens(decimals int) string {
 	return whole + "." + frac
 }
 
-// shown quotes a text from outside for an error, cut to what a person reads.
+// shown quotes a text from outside for an error message and cuts it at 48 bytes.
 func shown(s string) string {
 	if len(s) > 48 {
 		s = s[:48] + "…"

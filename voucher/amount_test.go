@@ -41,7 +41,8 @@ func TestParseAmount(t *testing.T) {
 		assert.Equal(t, c.want, a.String())
 	}
 	for _, in := range []string{
-		"", " ", "-1", "+1", "1 ", " 1", "1.0", "1e3", "0x10", "1_000", "1,000", "a", "\x00", "１", "1\n", "NaN",
+		"", " ", "-1", "+1", "1 ", " 1", "1.0", "1e3", "0x10", "1_000", "1,000", "a", "\x00", "１",
+		"1\n", "NaN",
 		"340282366920938463463374607431768211456", // 2^128
 		"400000000000000000000000000000000000000",
 		"999999999999999999999999999999999999999",
@@ -125,7 +126,10 @@ func TestAmountBounds(t *testing.T) {
 	assert.Equal(t, maxUint96, voucher.V2.Max().String())
 	assert.Equal(t, maxUint128, voucher.V1.Max().String())
 	assert.Equal(t, voucher.MaxAmount, voucher.V1.Max())
-	assert.Equal(t, []string{"v1", "v2", "protocol(0)"}, []string{voucher.V1.String(), voucher.V2.String(), voucher.Protocol(0).String()})
+	assert.Equal(
+		t, []string{"v1", "v2", "protocol(0)"},
+		[]string{voucher.V1.String(), voucher.V2.String(), voucher.Protocol(0).String()},
+	)
 
 	one, top := voucher.Units(1), voucher.MaxAmount
 	_, err := top.Add(one)
@@ -160,8 +164,11 @@ func TestAmountJSON(t *testing.T) {
 
 // genAmount prefers the edges, where carries happen.
 func genAmount(t *rapid.T, name string) voucher.Amount {
-	hi := rapid.OneOf(rapid.SampledFrom([]uint64{0, 1, 1<<32 - 1, 1 << 63, ^uint64(0)}), rapid.Uint64()).Draw(t, name+" high")
-	lo := rapid.OneOf(rapid.SampledFrom([]uint64{0, 1, ^uint64(0)}), rapid.Uint64()).Draw(t, name+" low")
+	hi := rapid.OneOf(rapid.SampledFrom([]uint64{0, 1, 1<<32 - 1, 1 << 63, ^uint64(0)}),
+		rapid.Uint64()).
+		Draw(t, name+" high")
+	lo := rapid.OneOf(rapid.SampledFrom([]uint64{0, 1, ^uint64(0)}), rapid.Uint64()).
+		Draw(t, name+" low")
 	b := new(big.Int).SetUint64(hi)
 	a, err := voucher.AmountFromBig(b.Lsh(b, 64).Or(b, new(big.Int).SetUint64(lo)))
 	require.NoError(t, err)
@@ -259,7 +266,8 @@ func FuzzParseAmount(f *testing.F) {
 }
 
 func FuzzParseTokens(f *testing.F) {
-	for _, s := range []string{"0.25", "250000u", "3", ".5", "5.", "1.2.3", maxUint128, "0.0000001"} {
+	for _, s := range []string{"0.25", "250000u", "3", ".5", "5.", "1.2.3", maxUint128,
+		"0.0000001"} {
 		f.Add(s, 6)
 	}
 	f.Add("1", 39)

@@ -17,7 +17,12 @@ func BenchmarkDigest(b *testing.B) {
 }
 
 func BenchmarkProofDigest(b *testing.B) {
-	p := voucher.Proof{ChainID: 42431, Account: common.Address{1}, ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb", Realm: "api.example.com"}
+	p := voucher.Proof{
+		ChainID:     42431,
+		Account:     common.Address{1},
+		ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb",
+		Realm:       "api.example.com",
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Digest()

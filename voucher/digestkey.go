@@ -8,18 +8,17 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-var errNoKey = errors.New("voucher: this signer holds no key: make it with its New function")
+var errNoKey = errors.New(
+	"voucher: the zero signer has no key: create signers with their New functions",
+)
 
-// digestKey is what the signers of this package share: a key that signs digests, and the rule which
-// digest belongs to which typed data. The key lies in a closure, where printers that walk fields by
-// reflection (test differs, dumpers) do not come.
+// digestKey is the common part of the signers of this package. It maps typed data to the digest that is signed. The key is in a closure, where printers that walk fields by reflection do not find it.
 type digestKey struct {
 	identity
 	sign func(context.Context, common.Hash) ([]byte, error)
 }
 
-// SignVoucher signs v under d. It refuses an amount above [Protocol.Max] with [ErrAmountRange] and a nil
-// or zero d with [ErrDomain].
+// SignVoucher signs v under d. The error is [ErrAmountRange] if the amount is above [Protocol.Max], and [ErrDomain] if d is nil or zero.
 func (k digestKey) SignVoucher(ctx context.Context, d *Domain, v Voucher) ([]byte, error) {
 	if err := d.check(v); err != nil {
 		return nil, err
@@ -27,7 +26,7 @@ func (k digestKey) SignVoucher(ctx context.Context, d *Domain, v Voucher) ([]byt
 	return k.signDigest(ctx, d.Digest(v))
 }
 
-// SignProof signs p. It refuses a proof that names another account with [ErrSignerMismatch].
+// SignProof signs p. The error is [ErrSignerMismatch] if p names another account.
 func (k digestKey) SignProof(ctx context.Context, p Proof) ([]byte, error) {
 	if err := p.check(k.address); err != nil {
 		return nil, err

@@ -50,23 +50,32 @@ func highTwin(sig []byte) []byte {
 func TestDigestSignerForms(t *testing.T) {
 	local := testKey(t)
 	forms := map[string]func(sig []byte) ([]byte, error){
-		"DER":            func(sig []byte) ([]byte, error) { return der(sig, false) },
-		"DER, high s":    func(sig []byte) ([]byte, error) { return der(sig, true) },
-		"64 bytes":       func(sig []byte) ([]byte, error) { return sig[:64], nil },
-		"64, high s":     func(sig []byte) ([]byte, error) { return highTwin(sig)[:64], nil },
-		"v 0 or 1":       func(sig []byte) ([]byte, error) { return sig, nil },
-		"v 27 or 28":     func(sig []byte) ([]byte, error) { return append(sig[:64:64], sig[64]+27), nil },
-		"high s with v":  func(sig []byte) ([]byte, error) { return highTwin(sig), nil },
-		"the wrong v, 0": func(sig []byte) ([]byte, error) { return append(sig[:64:64], sig[64]^1), nil },
+		"DER":         func(sig []byte) ([]byte, error) { return der(sig, false) },
+		"DER, high s": func(sig []byte) ([]byte, error) { return der(sig, true) },
+		"64 bytes":    func(sig []byte) ([]byte, error) { return sig[:64], nil },
+		"64, high s":  func(sig []byte) ([]byte, error) { return highTwin(sig)[:64], nil },
+		"v 0 or 1":    func(sig []byte) ([]byte, error) { return sig, nil },
+		"v 27 or 28": func(sig []byte) ([]byte, error) {
+			return append(sig[:64:64], sig[64]+27),
+				nil
+		},
+		"high s with v": func(sig []byte) ([]byte, error) { return highTwin(sig), nil },
+		"the wrong v, 0": func(sig []byte) ([]byte, error) {
+			return append(sig[:64:64], sig[64]^1),
+				nil
+		},
 	}
 	for name, form := range forms {
-		remote, err := voucher.NewDigestSigner(local.Address(), func(_ context.Context, digest common.Hash) ([]byte, error) {
-			sig, err := crypto.Sign(digest[:], mustECDSA(t))
-			if err != nil {
-				return nil, err
-			}
-			return form(sig)
-		})
+		remote, err := voucher.NewDigestSigner(
+			local.Address(),
+			func(_ context.Context, digest common.Hash) ([]byte, error) {
+				sig, err := crypto.Sign(digest[:], mustECDSA(t))
+				if err != nil {
+					return nil, err
+				}
+				return form(sig)
+			},
+		)
 		require.NoError(t, err)
 		for i := range 20 {
 			v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(uint64(i))}
@@ -107,7 +116,10 @@ func TestDigestSignerShortDER(t *testing.T) {
 		text, err := der(rs, false)
 		require.NoError(t, err)
 		require.Len(t, text, size)
-		signer, err := voucher.NewDigestSigner(address, func(context.Context, common.Hash) ([]byte, error) { return text, nil })
+		signer, err := voucher.NewDigestSigner(
+			address,
+			func(context.Context, common.Hash) ([]byte, error) { return text, nil },
+		)
 		require.NoError(t, err)
 		sig, err := signer.SignTransaction(t.Context(), tx)
 		require.NoError(t, err)
@@ -129,7 +141,9 @@ func TestDigestSignerRefuses(t *testing.T) {
 	again := crypto.Keccak256(digest[:])
 	rehashed, err := crypto.Sign(again, key)
 	require.NoError(t, err)
-	outside, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1)})
+	outside, err := asn1.Marshal(
+		struct{ R, S *big.Int }{new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1)},
+	)
 	require.NoError(t, err)
 	negative, err := asn1.Marshal(struct{ R, S *big.Int }{big.NewInt(-1), big.NewInt(1)})
 	require.NoError(t, err)
@@ -147,10 +161,14 @@ func TestDigestSignerRefuses(t *testing.T) {
 		{"DER beyond 256 bits", outside, voucher.ErrSignatureFormat},
 		{"DER below zero", negative, voucher.ErrSignatureFormat},
 		{"r and s zero", make([]byte, 64), voucher.ErrSignerMismatch},
-		{"s beyond the order", append(good[:32:32], bytes.Repeat([]byte{0xff}, 32)...), voucher.ErrSignerMismatch},
+		{"s beyond the order", append(good[:32:32], bytes.Repeat([]byte{0xff}, 32)...),
+			voucher.ErrSignerMismatch},
 		{"hashed again", rehashed, voucher.ErrSignerMismatch},
 	} {
-		signer, err := voucher.NewDigestSigner(address, func(context.Context, common.Hash) ([]byte, error) { return c.answer, nil })
+		signer, err := voucher.NewDigestSigner(
+			address,
+			func(context.Context, common.Hash) ([]byte, error) { return c.answer, nil },
+		)
 		require.NoError(t, err)
 		sig, err := signer.SignVoucher(t.Context(), v2Domain, v)
 		require.ErrorIs(t, err, c.want, c.name)
@@ -163,17 +181,23 @@ func TestDigestSignerRefuses(t *testing.T) {
 	require.ErrorIs(t, err, voucher.ErrSignerMismatch)
 
 	down := errors.New("the service is down")
-	broken, err := voucher.NewDigestSigner(address, func(context.Context, common.Hash) ([]byte, error) { return nil, down })
+	broken, err := voucher.NewDigestSigner(
+		address,
+		func(context.Context, common.Hash) ([]byte, error) { return nil, down },
+	)
 	require.NoError(t, err)
 	_, err = broken.SignVoucher(t.Context(), v2Domain, v)
 	require.ErrorIs(t, err, down)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	untouched, err := voucher.NewDigestSigner(address, func(context.Context, common.Hash) ([]byte, error) {
-		t.Error("called after its time")
-		return nil, nil
-	})
+	untouched, err := voucher.NewDigestSigner(
+		address,
+		func(context.Context, common.Hash) ([]byte, error) {
+			t.Error("called after its time")
+			return nil, nil
+		},
+	)
 	require.NoError(t, err)
 	_, err = untouched.SignVoucher(ctx, v2Domain, v)
 	require.ErrorIs(t, err, context.Canceled)
@@ -197,11 +221,19 @@ func FuzzDigestSigner(f *testing.F) {
 	f.Add(want)
 	f.Add(want[:64])
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		signer, err := voucher.NewDigestSigner(local.Address(), func(context.Context, common.Hash) ([]byte, error) { return answer, nil })
+		signer, err := voucher.NewDigestSigner(
+			local.Address(),
+			func(context.Context, common.Hash) ([]byte, error) { return answer, nil },
+		)
 		require.NoError(t, err)
 		got, err := signer.SignVoucher(t.Context(), v2Domain, v)
 		if err == nil {
-			require.NoError(t, voucher.Verify(v2Domain, voucher.Signed{Voucher: v, Signature: got}, local.Address()))
+			require.NoError(
+				t,
+				voucher.Verify(
+					v2Domain, voucher.Signed{Voucher: v, Signature: got}, local.Address(),
+				),
+			)
 		} else {
 			require.Nil(t, got)
 		}

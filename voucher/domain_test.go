@@ -25,10 +25,14 @@ func TestSeparators(t *testing.T) {
 		escrow    string
 		separator string
 	}{
-		{voucher.V1, 4217, "0x33b901018174DDabE4841042ab76ba85D4e24f25", "0xc3eb96493d8b195ca1671190861b10909e09ea4f1662c5a577f2bcc7ecf47eb8"},
-		{voucher.V1, 42431, "0xe1c4d3dce17bc111181ddf716f75bae49e61a336", "0x3271aa2ef112b8493e889b17f852ad8e0a0b30565a62f3c066aa9fb0b7444e0c"},
-		{voucher.V2, 4217, "0x4d50500000000000000000000000000000000000", "0x6465ffa0b0c1e7cfc1a894ba54d79615bc06fd7cc9cfec558f3df82189d17367"},
-		{voucher.V2, 42431, "0x4d50500000000000000000000000000000000000", "0xa3aa475070603a80823360e5a4a0d3b4fe2cd4e82a109ee3c21a4640a199688d"},
+		{voucher.V1, 4217, "0x33b901018174DDabE4841042ab76ba85D4e24f25",
+			"0xc3eb96493d8b195ca1671190861b10909e09ea4f1662c5a577f2bcc7ecf47eb8"},
+		{voucher.V1, 42431, "0xe1c4d3dce17bc111181ddf716f75bae49e61a336",
+			"0x3271aa2ef112b8493e889b17f852ad8e0a0b30565a62f3c066aa9fb0b7444e0c"},
+		{voucher.V2, 4217, "0x4d50500000000000000000000000000000000000",
+			"0x6465ffa0b0c1e7cfc1a894ba54d79615bc06fd7cc9cfec558f3df82189d17367"},
+		{voucher.V2, 42431, "0x4d50500000000000000000000000000000000000",
+			"0xa3aa475070603a80823360e5a4a0d3b4fe2cd4e82a109ee3c21a4640a199688d"},
 	} {
 		d := voucher.NewDomain(c.p, c.chain, common.HexToAddress(c.escrow))
 		assert.Equal(t, common.HexToHash(c.separator), d.Separator())
@@ -39,8 +43,12 @@ func TestSeparators(t *testing.T) {
 }
 
 var (
-	v1Domain = voucher.NewDomain(voucher.V1, 42431, common.HexToAddress("0xe1c4d3dce17bc111181ddf716f75bae49e61a336"))
-	v2Domain = voucher.NewDomain(voucher.V2, 42431, common.HexToAddress("0x4d50500000000000000000000000000000000000"))
+	v1Domain = voucher.NewDomain(
+		voucher.V1, 42431, common.HexToAddress("0xe1c4d3dce17bc111181ddf716f75bae49e61a336"),
+	)
+	v2Domain = voucher.NewDomain(
+		voucher.V2, 42431, common.HexToAddress("0x4d50500000000000000000000000000000000000"),
+	)
 )
 
 // One voucher of 250000 base units on each protocol, as mppx 0.11.0 signs it with the test key.
@@ -60,7 +68,10 @@ func TestVoucherGoldens(t *testing.T) {
 			"0x866f853471b7c6d478ea65890b7b70fe884b853514bb7190b7f5114d45ed1aae1bc3df8e78a9bb635ca8450c724a9107676fb418ff57e8dd05ad66e611d875f51c",
 		},
 	} {
-		v := voucher.Voucher{ChannelID: common.HexToHash(c.channel), Cumulative: voucher.Units(250_000)}
+		v := voucher.Voucher{
+			ChannelID:  common.HexToHash(c.channel),
+			Cumulative: voucher.Units(250_000),
+		}
 		sig, err := testKey(t).SignVoucher(t.Context(), c.d, v)
 		require.NoError(t, err)
 		assert.Equal(t, common.HexToHash(c.digest), c.d.Digest(v))
@@ -80,7 +91,10 @@ func genBytes(t *rapid.T, n int, name string) []byte {
 }
 
 func TestVoucherDigestOracle(t *testing.T) {
-	names := map[voucher.Protocol][2]string{voucher.V1: {"Tempo Stream Channel", "uint128"}, voucher.V2: {"TIP20 Channel Reserve", "uint96"}}
+	names := map[voucher.Protocol][2]string{
+		voucher.V1: {"Tempo Stream Channel", "uint128"},
+		voucher.V2: {"TIP20 Channel Reserve", "uint96"},
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom([]voucher.Protocol{voucher.V1, voucher.V2}).Draw(t, "protocol")
 		chain := rapid.Uint64().Draw(t, "chain")
@@ -91,14 +105,27 @@ func TestVoucherDigestOracle(t *testing.T) {
 		}
 		want := oracle(t, apitypes.TypedData{
 			Types: apitypes.Types{
-				"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"}, {Name: "verifyingContract", Type: "address"}},
-				"Voucher":      {{Name: "channelId", Type: "bytes32"}, {Name: "cumulativeAmount", Type: names[p][1]}},
+				"EIP712Domain": {
+					{Name: "name", Type: "string"},
+					{Name: "version", Type: "string"},
+					{Name: "chainId", Type: "uint256"},
+					{Name: "verifyingContract", Type: "address"},
+				},
+				"Voucher": {
+					{Name: "channelId", Type: "bytes32"},
+					{Name: "cumulativeAmount", Type: names[p][1]},
+				},
 			},
 			PrimaryType: "Voucher",
 			Domain: apitypes.TypedDataDomain{
-				Name: names[p][0], Version: "1", ChainId: (*math.HexOrDecimal256)(new(big.Int).SetUint64(chain)), VerifyingContract: escrow.Hex(),
+				Name: names[p][0], Version: "1",
+				ChainId:           (*math.HexOrDecimal256)(new(big.Int).SetUint64(chain)),
+				VerifyingContract: escrow.Hex(),
 			},
-			Message: apitypes.TypedDataMessage{"channelId": v.ChannelID[:], "cumulativeAmount": v.Cumulative.Big()},
+			Message: apitypes.TypedDataMessage{
+				"channelId":        v.ChannelID[:],
+				"cumulativeAmount": v.Cumulative.Big(),
+			},
 		})
 		require.Equal(t, want, voucher.NewDomain(p, chain, escrow).Digest(v))
 	})
@@ -115,12 +142,28 @@ func TestProofDigestOracle(t *testing.T) {
 		}
 		want := oracle(t, apitypes.TypedData{
 			Types: apitypes.Types{
-				"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"}},
-				"Proof":        {{Name: "account", Type: "address"}, {Name: "challengeId", Type: "string"}, {Name: "realm", Type: "string"}},
+				"EIP712Domain": {
+					{Name: "name", Type: "string"},
+					{Name: "version", Type: "string"},
+					{Name: "chainId", Type: "uint256"},
+				},
+				"Proof": {
+					{Name: "account", Type: "address"},
+					{Name: "challengeId", Type: "string"},
+					{Name: "realm", Type: "string"},
+				},
 			},
 			PrimaryType: "Proof",
-			Domain:      apitypes.TypedDataDomain{Name: "MPP", Version: "3", ChainId: (*math.HexOrDecimal256)(new(big.Int).SetUint64(p.ChainID))},
-			Message:     apitypes.TypedDataMessage{"account": p.Account.Hex(), "challengeId": p.ChallengeID, "realm": p.Realm},
+			Domain: apitypes.TypedDataDomain{
+				Name:    "MPP",
+				Version: "3",
+				ChainId: (*math.HexOrDecimal256)(new(big.Int).SetUint64(p.ChainID)),
+			},
+			Message: apitypes.TypedDataMessage{
+				"account":     p.Account.Hex(),
+				"challengeId": p.ChallengeID,
+				"realm":       p.Realm,
+			},
 		})
 		require.Equal(t, want, p.Digest())
 	})
@@ -130,19 +173,26 @@ func TestProofDigestOracle(t *testing.T) {
 func TestProofGoldens(t *testing.T) {
 	for _, c := range []struct{ key, account, digest, signature string }{
 		{
-			"0101010101010101010101010101010101010101010101010101010101010101", "0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1",
+			"0101010101010101010101010101010101010101010101010101010101010101",
+			"0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1",
 			"0x3860a700a55e02ad3c2dc047e92489feceecbdb0a801d948e1d9f0b61ea9bc3f",
 			"0x53f5d64d9f995e841b4212639b2e17e508e96752e10316df3814a16443dcbdb626c082190a4c3ecc3148101eb443d15bd83b579380b1be735a9c99f0df36c9fe1b",
 		},
 		{
-			"0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+			"0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+			"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
 			"0x3b74b00c684ff5bbec4ce778f5277c8cbf87e8fbbc33b0add952ab558a83fe18",
 			"0x993cc3f89c3e0b7f6bf5ec6147bebf28263e4601026d820a7c016dd4773d962b6728d1cedadfa1fdf0511fcf24c2cb31f51630d6219280b01004cf5c715f3d401c",
 		},
 	} {
 		key, err := voucher.ParseKey(c.key)
 		require.NoError(t, err)
-		p := voucher.Proof{ChainID: 42431, Account: common.HexToAddress(c.account), ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb", Realm: "api.example.com"}
+		p := voucher.Proof{
+			ChainID:     42431,
+			Account:     common.HexToAddress(c.account),
+			ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb",
+			Realm:       "api.example.com",
+		}
 		assert.Equal(t, common.HexToHash(c.digest), p.Digest())
 		sig, err := key.SignProof(t.Context(), p)
 		require.NoError(t, err)
@@ -151,7 +201,8 @@ func TestProofGoldens(t *testing.T) {
 		// Every field is bound.
 		for _, other := range []voucher.Proof{
 			{ChainID: 4217, Account: p.Account, ChallengeID: p.ChallengeID, Realm: p.Realm},
-			{ChainID: p.ChainID, Account: common.Address{1}, ChallengeID: p.ChallengeID, Realm: p.Realm},
+			{ChainID: p.ChainID, Account: common.Address{1}, ChallengeID: p.ChallengeID,
+				Realm: p.Realm},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: "x", Realm: p.Realm},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: p.ChallengeID, Realm: "x"},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: p.Realm, Realm: p.ChallengeID},
@@ -163,15 +214,31 @@ func TestProofGoldens(t *testing.T) {
 
 // Proofs of the earlier domain versions are other digests.
 func TestProofVersion(t *testing.T) {
-	p := voucher.Proof{ChainID: 42431, Account: testKey(t).Address(), ChallengeID: "id", Realm: "realm"}
+	p := voucher.Proof{
+		ChainID:     42431,
+		Account:     testKey(t).Address(),
+		ChallengeID: "id",
+		Realm:       "realm",
+	}
 	old := oracle(t, apitypes.TypedData{
 		Types: apitypes.Types{
-			"EIP712Domain": {{Name: "name", Type: "string"}, {Name: "version", Type: "string"}, {Name: "chainId", Type: "uint256"}},
-			"Proof":        {{Name: "challengeId", Type: "string"}, {Name: "realm", Type: "string"}},
+			"EIP712Domain": {
+				{Name: "name", Type: "string"},
+				{Name: "version", Type: "string"},
+				{Name: "chainId", Type: "uint256"},
+			},
+			"Proof": {
+				{Name: "challengeId", Type: "string"},
+				{Name: "realm", Type: "string"},
+			},
 		},
 		PrimaryType: "Proof",
-		Domain:      apitypes.TypedDataDomain{Name: "MPP", Version: "2", ChainId: math.NewHexOrDecimal256(42431)},
-		Message:     apitypes.TypedDataMessage{"challengeId": "id", "realm": "realm"},
+		Domain: apitypes.TypedDataDomain{
+			Name:    "MPP",
+			Version: "2",
+			ChainId: math.NewHexOrDecimal256(42431),
+		},
+		Message: apitypes.TypedDataMessage{"challengeId": "id", "realm": "realm"},
 	})
 	assert.NotEqual(t, old, p.Digest())
 }
@@ -196,7 +263,10 @@ func TestNoDomain(t *testing.T) {
 		sig, err := crypto.Sign(zero[:], mustECDSA(t))
 		require.NoError(t, err)
 		sig[64] += 27
-		assert.ErrorIs(t, voucher.Verify(d, voucher.Signed{Voucher: v, Signature: sig}, key.Address()), voucher.ErrDomain, name)
+		assert.ErrorIs(
+			t, voucher.Verify(d, voucher.Signed{Voucher: v, Signature: sig}, key.Address()),
+			voucher.ErrDomain, name,
+		)
 	}
 }
 

@@ -42,7 +42,9 @@ func ExampleDomain_Digest() {
 	escrow := common.HexToAddress("0x4d50500000000000000000000000000000000000")
 	d := voucher.NewDomain(voucher.V2, 42431, escrow)
 	v := voucher.Voucher{
-		ChannelID:  common.HexToHash("0xdf9ea7cf21fe2a02604b06593a394b79ce974c4a98a31cbce31099ed4daf8dde"),
+		ChannelID: common.HexToHash(
+			"0xdf9ea7cf21fe2a02604b06593a394b79ce974c4a98a31cbce31099ed4daf8dde",
+		),
 		Cumulative: voucher.Units(250_000),
 	}
 	fmt.Println(d.Digest(v))
@@ -51,11 +53,15 @@ func ExampleDomain_Digest() {
 
 // A voucher is signed by the channel's authorized signer and checked against its address.
 func ExampleVerify() {
-	key, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d") // a public test key
+	key, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	) // a public test key
 	if err != nil {
 		panic(err)
 	}
-	d := voucher.NewDomain(voucher.V2, 42431, common.HexToAddress("0x4d50500000000000000000000000000000000000"))
+	d := voucher.NewDomain(
+		voucher.V2, 42431, common.HexToAddress("0x4d50500000000000000000000000000000000000"),
+	)
 	v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(250_000)}
 	sig, err := key.SignVoucher(context.Background(), d, v)
 	if err != nil {
@@ -74,17 +80,26 @@ func ExampleVerify() {
 
 // Printing a signer shows its address and never its key.
 func ExampleKeySigner() {
-	key, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	key, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	)
 	fmt.Printf("%v %#v %v\n", key, key, err)
 	// Output: 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 <nil>
 }
 
 func ExampleProof() {
-	key, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	key, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	)
 	if err != nil {
 		panic(err)
 	}
-	p := voucher.Proof{ChainID: 42431, Account: key.Address(), ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb", Realm: "api.example.com"}
+	p := voucher.Proof{
+		ChainID:     42431,
+		Account:     key.Address(),
+		ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb",
+		Realm:       "api.example.com",
+	}
 	sig, err := key.SignProof(context.Background(), p)
 	if err != nil {
 		panic(err)
@@ -116,11 +131,15 @@ func ExampleNewDigestSigner() {
 
 // An access key funds for its root account; vouchers are signed by the key itself.
 func ExampleNewAccessKey() {
-	key, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	key, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	)
 	if err != nil {
 		panic(err)
 	}
-	payer, err := voucher.NewAccessKey(common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), key)
+	payer, err := voucher.NewAccessKey(
+		common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), key,
+	)
 	fmt.Println("payer ", payer, err)
 	fmt.Println("signer", key)
 	// Output:

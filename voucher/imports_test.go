@@ -15,7 +15,8 @@ func TestNoKeystoreHere(t *testing.T) {
 	require.NoError(t, err)
 	deps := strings.Fields(string(out))
 	require.Contains(t, deps, "github.com/ethereum/go-ethereum/crypto")
-	for _, heavy := range []string{"accounts/keystore", "accounts", "rpc", "core/types", "signer/core/apitypes"} {
+	for _, heavy := range []string{"accounts/keystore", "accounts", "rpc", "core/types",
+		"signer/core/apitypes"} {
 		assert.NotContains(t, deps, "github.com/ethereum/go-ethereum/"+heavy)
 	}
 	assert.NotContains(t, deps, "net/http")

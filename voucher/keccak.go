@@ -7,8 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// hasher is a keccak256 state with room for its input and output, so that hashing typed data
-// allocates nothing: whatever is handed to the state (an interface) would otherwise move to the heap.
+// hasher is a keccak256 state with buffers for its input and output. Without them each buffer would escape to the heap, because the state is an interface.
 type hasher struct {
 	state crypto.KeccakState
 	in    [256]byte
@@ -17,15 +16,15 @@ type hasher struct {
 
 var hashers = sync.Pool{New: func() any { return &hasher{state: crypto.NewKeccakState()} }}
 
-// sum is the keccak256 of the first n bytes of h.in.
+// sum returns the keccak256 of the first n bytes of h.in.
 func (h *hasher) sum(n int) common.Hash {
 	h.state.Reset()
-	_, _ = h.state.Write(h.in[:n]) // a keccak state takes everything and gives everything
+	_, _ = h.state.Write(h.in[:n]) // never fails
 	_, _ = h.state.Read(h.out[:])
 	return h.out
 }
 
-// sumString is the keccak256 of s, which passes through h.in piece by piece.
+// sumString returns the keccak256 of s. It copies s through h.in piece by piece.
 func (h *hasher) sumString(s string) common.Hash {
 	h.state.Reset()
 	for len(s) > 0 {
@@ -37,7 +36,7 @@ func (h *hasher) sumString(s string) common.Hash {
 	return h.out
 }
 
-// typed is the digest that EIP-712 signs: keccak256(0x19 || 0x01 || separator || struct hash).
+// typed returns the EIP-712 digest: keccak256(0x19 || 0x01 || separator || struct hash).
 func (h *hasher) typed(separator, structHash common.Hash) common.Hash {
 	h.in[0], h.in[1] = 0x19, 0x01
 	copy(h.in[2:], separator[:])

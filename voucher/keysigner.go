@@ -12,17 +12,13 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrKey means that a key cannot be used: it is missing, out of range, of another curve, or not readable.
-// The error never holds a part of the key.
+// ErrKey means that a key is missing, out of range, of another curve, or unreadable. The error never contains a part of the key.
 var ErrKey = errors.New("voucher: not a usable key")
 
 // KeySigner signs with a secp256k1 key in memory. It is a [Signer], a [ProofSigner] and a
 // [TransactionSigner], and safe for concurrent use. Signatures are deterministic (RFC 6979), 65 bytes
-// r || s || v with v 27 or 28 and low s. Printed, logged or marshaled it is its address. Make one with
-// [NewKeySigner] or [ParseKey]; the zero value signs nothing.
-//
-// Built with cgo the signing is constant in time (libsecp256k1); without, it is not. Prefer cgo where
-// strangers share the machine.
+// r || s || v with v 27 or 28 and low s. Printing, logging or marshaling it shows its address. Create one with [NewKeySigner] or [ParseKey]; the zero value signs nothing.
+// With cgo, signing takes constant time (libsecp256k1). Without cgo it does not; use cgo if others can run programs on the same machine.
 type KeySigner struct{ digestKey }
 
 var (
@@ -31,16 +27,12 @@ var (
 	_ TransactionSigner = (*KeySigner)(nil)
 )
 
-// NewKeySigner returns a signer that holds a copy of the key. The error is [ErrKey] when the key is nil
-// or not a secp256k1 key.
+// NewKeySigner returns a signer with a copy of the key. The error is [ErrKey] if the key is nil or not a secp256k1 key.
 func NewKeySigner(key *ecdsa.PrivateKey) (*KeySigner, error) {
 	return newKeySigner(rawKey(key, crypto.S256()))
 }
 
-// ParseKey reads a secp256k1 private key as 64 hexadecimal digits, with or without 0x before them. The
-// error is [ErrKey] and shows nothing of the text. It is for tests and for environments that hand over
-// keys as text; a key that lasts belongs in a keystore file (package voucher/keyfile) or a KMS
-// ([DigestSigner]).
+// ParseKey reads a secp256k1 private key of 64 hexadecimal digits, with or without 0x. The error is [ErrKey] and shows nothing of the text. Use it in tests, and in environments that pass keys as text. Keep a long-lived key in a keystore file (package voucher/keyfile) or a KMS ([DigestSigner]).
 func ParseKey(text string) (*KeySigner, error) {
 	raw, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
 	if err != nil {
@@ -67,7 +59,7 @@ func newKeySigner(raw []byte) (*KeySigner, error) {
 	}}, nil
 }
 
-// rawKey is the number of a key of the curve as 32 bytes, or nil where it is none.
+// rawKey returns the private number of a key of the curve as 32 bytes, or nil if it is not such a key.
 func rawKey(key *ecdsa.PrivateKey, curve elliptic.Curve) []byte {
 	if key == nil || key.Curve == nil || key.Params().N.Cmp(curve.Params().N) != 0 {
 		return nil

@@ -40,7 +40,9 @@ func TestParseKey(t *testing.T) {
 	for _, in := range []string{testKeyHex, "0x" + testKeyHex, "0x" + strings.ToUpper(testKeyHex)} {
 		key, err := voucher.ParseKey(in)
 		require.NoError(t, err)
-		assert.Equal(t, common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), key.Address())
+		assert.Equal(
+			t, common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), key.Address(),
+		)
 	}
 	for name, in := range map[string]string{
 		"empty":          "",
@@ -60,7 +62,9 @@ func TestParseKey(t *testing.T) {
 		key, err := voucher.ParseKey(in)
 		require.ErrorIs(t, err, voucher.ErrKey, name)
 		assert.Nil(t, key, name)
-		assert.Equal(t, voucher.ErrKey.Error(), err.Error(), "%s: the error shows nothing of the text", name)
+		assert.Equal(
+			t, voucher.ErrKey.Error(), err.Error(), "%s: the error shows nothing of the text", name,
+		)
 	}
 }
 
@@ -77,8 +81,10 @@ func TestNewKeySigner(t *testing.T) {
 		"no number":   {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}},
 		"zero number": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: new(big.Int)},
 		"negative":    {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: big.NewInt(-5)},
-		"too long":    {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: new(big.Int).Lsh(big.NewInt(1), 256)},
-		"beyond":      {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: crypto.S256().Params().N},
+		"too long": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
+			D: new(big.Int).Lsh(big.NewInt(1), 256)},
+		"beyond": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
+			D: crypto.S256().Params().N},
 	} {
 		_, err := voucher.NewKeySigner(key)
 		assert.ErrorIs(t, err, voucher.ErrKey, name)
@@ -136,7 +142,10 @@ func signings(k fullSigner, v voucher.Voucher) []func(context.Context) ([]byte, 
 		func(ctx context.Context) ([]byte, error) {
 			return k.SignProof(ctx, voucher.Proof{Account: k.Address()})
 		},
-		func(ctx context.Context) ([]byte, error) { return k.SignTransaction(ctx, transaction("x")) },
+		func(ctx context.Context) ([]byte, error) {
+			return k.SignTransaction(ctx,
+				transaction("x"))
+		},
 	}
 }
 
@@ -147,9 +156,18 @@ func TestSignTransaction(t *testing.T) {
 	tx := transaction(hexutil.MustDecode(openPreimage))
 	sig, err := testKey(t).SignTransaction(t.Context(), tx)
 	require.NoError(t, err)
-	assert.Equal(t, hexutil.MustDecode("0x537ac66b89c4f1ebf97eb1818234b5351b919a7b72f2d6820939c06cb75844255bc690e2347149a0ea589270f940d4e29427a1317c27a0e47f64415ef4da769b1b"), sig)
+	assert.Equal(
+		t,
+		hexutil.MustDecode(
+			"0x537ac66b89c4f1ebf97eb1818234b5351b919a7b72f2d6820939c06cb75844255bc690e2347149a0ea589270f940d4e29427a1317c27a0e47f64415ef4da769b1b",
+		),
+		sig,
+	)
 	digest := crypto.Keccak256Hash(tx)
-	assert.Equal(t, common.HexToHash("0xdb2379174ec34ebb020c06a9a29349e34be7260ef795ea2d133167597bf669c7"), digest)
+	assert.Equal(
+		t, common.HexToHash("0xdb2379174ec34ebb020c06a9a29349e34be7260ef795ea2d133167597bf669c7"),
+		digest,
+	)
 	got, err := voucher.RecoverAddress(digest, sig)
 	require.NoError(t, err)
 	assert.Equal(t, testKey(t).Address(), got)
@@ -158,8 +176,13 @@ func TestSignTransaction(t *testing.T) {
 // However a signer is printed, logged, dumped or marshaled, its key does not appear.
 func TestSignersKeepTheirKeys(t *testing.T) {
 	raw := common.FromHex(testKeyHex)
-	secrets := []string{testKeyHex, strings.ToUpper(testKeyHex), new(big.Int).SetBytes(raw).String()}
-	for _, part := range []string{fmt.Sprintf("%d", raw), fmt.Sprintf("%#v", raw), fmt.Sprint(new(big.Int).SetBytes(raw).Bits())} {
+	secrets := []string{
+		testKeyHex,
+		strings.ToUpper(testKeyHex),
+		new(big.Int).SetBytes(raw).String(),
+	}
+	for _, part := range []string{fmt.Sprintf("%d", raw), fmt.Sprintf("%#v", raw),
+		fmt.Sprint(new(big.Int).SetBytes(raw).Bits())} {
 		secrets = append(secrets, strings.Trim(part, "[]byte{}"))
 	}
 	p256, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
@@ -191,8 +214,10 @@ func TestSignersKeepTheirKeys(t *testing.T) {
 			value = *s
 		}
 		var out strings.Builder
-		for _, x := range []any{signer, value, config{signer, signer}, &config{value, value}, []any{signer, value}} {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%10.3v", "% x"} {
+		for _, x := range []any{signer, value, config{signer, signer}, &config{value, value},
+			[]any{signer, value}} {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t",
+				"%T", "%10.3v", "% x"} {
 				fmt.Fprintf(&out, verb+"\n", x)
 			}
 			js, err := json.Marshal(x)
@@ -203,7 +228,9 @@ func TestSignersKeepTheirKeys(t *testing.T) {
 			slog.New(slog.NewJSONHandler(&logs, nil)).Info("x", "signer", x)
 			out.Write(logs.Bytes())
 		}
-		assert.Equal(&recorder{out: &out}, value, config{hidden: value}) // testify's dumper walks unexported fields
+		assert.Equal(
+			&recorder{out: &out}, value, config{hidden: value},
+		) // testify's dumper walks unexported fields
 		text := out.String()
 		for _, secret := range secrets {
 			assert.NotContains(t, text, secret, "%T", signer)

@@ -13,11 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// P256Signer signs with a P256 (secp256r1) key in memory, as Tempo accounts may. It is a [Signer] for v2
-// vouchers (v1 knows secp256k1 only and is refused with [ErrSignatureFormat]), a [ProofSigner] and a
-// [TransactionSigner], and safe for concurrent use. Signatures are deterministic (RFC 6979), in the
-// 130-byte envelope of TIP-1020 with low s and without prehash. Printed, logged or marshaled it is its
-// address.
+// P256Signer signs with a P256 (secp256r1) key in memory, which Tempo accounts may use. It is a [Signer] for v2 vouchers, a [ProofSigner] and a [TransactionSigner], and safe for concurrent use. For v1 vouchers, which are signed with secp256k1 only, it returns [ErrSignatureFormat]. Signatures are deterministic (RFC 6979), in the 130-byte envelope of TIP-1020 with low s and without prehash. Printing, logging or marshaling it shows its address.
 type P256Signer struct{ digestKey }
 
 var (
@@ -26,8 +22,7 @@ var (
 	_ TransactionSigner = (*P256Signer)(nil)
 )
 
-// NewP256Signer returns a signer that holds a copy of the key. The error is [ErrKey] when the key is nil,
-// of another curve or out of range.
+// NewP256Signer returns a signer with a copy of the key. The error is [ErrKey] if the key is nil, of another curve or out of range.
 func NewP256Signer(key *ecdsa.PrivateKey) (*P256Signer, error) {
 	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), rawKey(key, elliptic.P256()))
 	if err != nil {
@@ -54,12 +49,15 @@ func NewP256Signer(key *ecdsa.PrivateKey) (*P256Signer, error) {
 // [ErrAmountRange] and [ErrDomain].
 func (k *P256Signer) SignVoucher(ctx context.Context, d *Domain, v Voucher) ([]byte, error) {
 	if d.known() && d.protocol != V2 {
-		return nil, fmt.Errorf("%w: %s vouchers are signed with secp256k1 only: use a KeySigner", ErrSignatureFormat, d.protocol)
+		return nil, fmt.Errorf(
+			"%w: %s vouchers are signed with secp256k1 only: use a KeySigner", ErrSignatureFormat,
+			d.protocol,
+		)
 	}
 	return k.digestKey.SignVoucher(ctx, d, v)
 }
 
-// p256Envelope writes a DER signature as type || r || s || x || y || prehash.
+// p256Envelope converts a DER signature to type || r || s || x || y || prehash.
 func p256Envelope(der, xy []byte) ([]byte, error) {
 	var sig struct{ R, S *big.Int }
 	if _, err := asn1.Unmarshal(der, &sig); err != nil {

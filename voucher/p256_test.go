@@ -31,18 +31,33 @@ func p256Signer(t testing.TB) *voucher.P256Signer {
 }
 
 var goldenV2 = voucher.Voucher{
-	ChannelID:  common.HexToHash("0xdf9ea7cf21fe2a02604b06593a394b79ce974c4a98a31cbce31099ed4daf8dde"),
+	ChannelID: common.HexToHash(
+		"0xdf9ea7cf21fe2a02604b06593a394b79ce974c4a98a31cbce31099ed4daf8dde",
+	),
 	Cumulative: voucher.Units(250_000),
 }
 
 // The envelope that ox 0.14.33 makes of the golden v2 voucher.
 func TestP256Golden(t *testing.T) {
 	signer := p256Signer(t)
-	assert.Equal(t, common.HexToAddress("0x9d585357d239ba7607aa785ab775e78dd26b90eb"), signer.Address())
+	assert.Equal(
+		t, common.HexToAddress("0x9d585357d239ba7607aa785ab775e78dd26b90eb"), signer.Address(),
+	)
 	sig, err := signer.SignVoucher(t.Context(), v2Domain, goldenV2)
 	require.NoError(t, err)
-	assert.Equal(t, hexutil.MustDecode("0x01604e23ecacec65e85db4f52e586d6fe260d3dc74b51d999d52784fbea752355d3af588464e3f039af1f10e93bd0dcd26ed7352f91a0355e6c36c7f77ec5b71241e18532fd4754c02f3041d9c75ceb33b83ffd81ac7ce4fe882ccb1c98bc5896ea46c311c4e2ff40dd96a3653e6e45445d32dfe486eced75c7a90c6a18881c0a300"), sig)
-	require.NoError(t, voucher.Verify(v2Domain, voucher.Signed{Voucher: goldenV2, Signature: sig}, signer.Address()))
+	assert.Equal(
+		t,
+		hexutil.MustDecode(
+			"0x01604e23ecacec65e85db4f52e586d6fe260d3dc74b51d999d52784fbea752355d3af588464e3f039af1f10e93bd0dcd26ed7352f91a0355e6c36c7f77ec5b71241e18532fd4754c02f3041d9c75ceb33b83ffd81ac7ce4fe882ccb1c98bc5896ea46c311c4e2ff40dd96a3653e6e45445d32dfe486eced75c7a90c6a18881c0a300",
+		),
+		sig,
+	)
+	require.NoError(
+		t,
+		voucher.Verify(
+			v2Domain, voucher.Signed{Voucher: goldenV2, Signature: sig}, signer.Address(),
+		),
+	)
 }
 
 func TestP256Signer(t *testing.T) {
@@ -51,7 +66,10 @@ func TestP256Signer(t *testing.T) {
 		v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(uint64(i))}
 		sig, err := signer.SignVoucher(t.Context(), v2Domain, v)
 		require.NoError(t, err)
-		require.NoError(t, voucher.Verify(v2Domain, voucher.Signed{Voucher: v, Signature: sig}, signer.Address()))
+		require.NoError(
+			t,
+			voucher.Verify(v2Domain, voucher.Signed{Voucher: v, Signature: sig}, signer.Address()),
+		)
 	}
 	for _, sign := range signings(signer, goldenV2) {
 		_, err := sign(t.Context())
@@ -83,8 +101,10 @@ func TestNewP256Signer(t *testing.T) {
 		"no number":   {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}},
 		"zero number": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: new(big.Int)},
 		"negative":    {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: big.NewInt(-5)},
-		"too long":    {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: new(big.Int).Lsh(big.NewInt(1), 256)},
-		"beyond":      {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: elliptic.P256().Params().N},
+		"too long": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
+			D: new(big.Int).Lsh(big.NewInt(1), 256)},
+		"beyond": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
+			D: elliptic.P256().Params().N},
 	} {
 		_, err := voucher.NewP256Signer(key)
 		assert.ErrorIs(t, err, voucher.ErrKey, name)
@@ -92,7 +112,13 @@ func TestNewP256Signer(t *testing.T) {
 }
 
 // p256Envelope signs with a chosen half of s and a chosen prehash byte.
-func p256Envelope(t testing.TB, key *ecdsa.PrivateKey, digest common.Hash, prehash byte, high bool) []byte {
+func p256Envelope(
+	t testing.TB,
+	key *ecdsa.PrivateKey,
+	digest common.Hash,
+	prehash byte,
+	high bool,
+) []byte {
 	if prehash == 1 {
 		digest = sha256.Sum256(digest[:])
 	}
@@ -122,16 +148,29 @@ func TestVerifyP256(t *testing.T) {
 		return sig
 	}
 	require.NoError(t, verify(v2Domain, good))
-	require.NoError(t, verify(v2Domain, p256Envelope(t, key, digest, 1, false)), "hashed once more, as WebCrypto does")
+	require.NoError(
+		t, verify(v2Domain, p256Envelope(t, key, digest, 1, false)),
+		"hashed once more, as WebCrypto does",
+	)
 
 	assert.ErrorIs(t, verify(v2Domain, p256Envelope(t, key, digest, 0, true)), voucher.ErrHighS)
-	assert.ErrorIs(t, verify(v2Domain, changed(129, 1)), voucher.ErrSignerMismatch, "not what was hashed")
+	assert.ErrorIs(
+		t, verify(v2Domain, changed(129, 1)), voucher.ErrSignerMismatch, "not what was hashed",
+	)
 	assert.ErrorIs(t, verify(v2Domain, changed(129, 2)), voucher.ErrSignatureFormat, "prehash 2")
 	assert.ErrorIs(t, verify(v2Domain, changed(1, 1)), voucher.ErrSignerMismatch, "another r")
-	assert.ErrorIs(t, verify(v2Domain, changed(128, 1)), voucher.ErrSignatureFormat, "not on the curve")
-	assert.ErrorIs(t, verify(v2Domain, append(bytes.Clone(good), 0)), voucher.ErrSignatureFormat, "a byte more")
+	assert.ErrorIs(
+		t, verify(v2Domain, changed(128, 1)), voucher.ErrSignatureFormat, "not on the curve",
+	)
+	assert.ErrorIs(
+		t, verify(v2Domain, append(bytes.Clone(good), 0)), voucher.ErrSignatureFormat,
+		"a byte more",
+	)
 	assert.ErrorIs(t, verify(v2Domain, good[:129]), voucher.ErrSignatureFormat, "a byte less")
-	assert.ErrorIs(t, verify(v1Domain, p256Envelope(t, key, v1Domain.Digest(goldenV2), 0, false)), voucher.ErrSignatureFormat, "v1")
+	assert.ErrorIs(
+		t, verify(v1Domain, p256Envelope(t, key, v1Domain.Digest(goldenV2), 0, false)),
+		voucher.ErrSignatureFormat, "v1",
+	)
 
 	zeroR := bytes.Clone(good)
 	clear(zeroR[1:33])
@@ -142,5 +181,7 @@ func TestVerifyP256(t *testing.T) {
 
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	assert.ErrorIs(t, verify(v2Domain, p256Envelope(t, other, digest, 0, false)), voucher.ErrSignerMismatch)
+	assert.ErrorIs(
+		t, verify(v2Domain, p256Envelope(t, other, digest, 0, false)), voucher.ErrSignerMismatch,
+	)
 }

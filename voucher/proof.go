@@ -7,8 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// The fixed parts of the proof's typed data. Its domain names no contract, and its version is 3: the
-// one that all current implementations verify.
+// The constant parts of the proof's typed data. Its domain names no contract. Its version is 3, which all current implementations verify.
 var (
 	proofDomainType    = hashOf("EIP712Domain(string name,string version,uint256 chainId)")
 	proofDomainName    = hashOf("MPP")
@@ -16,19 +15,17 @@ var (
 	proofStruct        = hashOf("Proof(address account,string challengeId,string realm)")
 )
 
-// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this challenge".
-// It moves no money. A server that checked it may hand out what it remembers about the account's
-// channels, so sign one only for an amount of exactly zero and a realm that was asked.
+// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this challenge". It moves no money. A server that verified it may disclose what it knows about the account's channels, so sign one only for an amount of exactly zero and for the realm that was asked.
 type Proof struct {
 	// ChainID is the chain of the challenge.
 	ChainID uint64
-	// Account is the payer. With an access key it is still the root account.
+	// Account is the payer: the root account, also if an access key signs.
 	Account common.Address
-	// ChallengeID and Realm are those of the challenge, byte for byte.
+	// ChallengeID and Realm are copied from the challenge byte for byte.
 	ChallengeID, Realm string
 }
 
-// Digest is the hash that signs p (EIP-712). It does not allocate.
+// Digest returns the EIP-712 hash of p, which a signer signs. It does not allocate.
 func (p Proof) Digest() common.Hash {
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
@@ -49,10 +46,13 @@ func (p Proof) Digest() common.Hash {
 	return h.typed(separator, h.sum(128))
 }
 
-// check refuses a proof of somebody else's account.
+// check returns an error if the proof names another account.
 func (p Proof) check(account common.Address) error {
 	if p.Account != account {
-		return fmt.Errorf("%w: the proof names account %s, this signer is %s", ErrSignerMismatch, p.Account, account)
+		return fmt.Errorf(
+			"%w: the proof names account %s, the signer is %s", ErrSignerMismatch, p.Account,
+			account,
+		)
 	}
 	return nil
 }

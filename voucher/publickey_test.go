@@ -16,9 +16,15 @@ import (
 
 // What OpenSSL 3.0 writes for the test key: its public key, twice, and a signature over the golden v2 voucher.
 var (
-	opensslKey        = hexutil.MustDecode("0x3056301006072a8648ce3d020106052b8104000a034200048318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed753547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5")
-	opensslCompressed = hexutil.MustDecode("0x3036301006072a8648ce3d020106052b8104000a032200038318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed75")
-	opensslSignature  = hexutil.MustDecode("0x30450221009c2d3ed1e8cdb7435f2c325ccda1293fa4b1bb43b8c26382d1c5d91603e0056302201546fa0fa3ff440f443b365db40f363aadd5e4d812c9edcdaa3cbefe11f860f0")
+	opensslKey = hexutil.MustDecode(
+		"0x3056301006072a8648ce3d020106052b8104000a034200048318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed753547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5",
+	)
+	opensslCompressed = hexutil.MustDecode(
+		"0x3036301006072a8648ce3d020106052b8104000a032200038318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed75",
+	)
+	opensslSignature = hexutil.MustDecode(
+		"0x30450221009c2d3ed1e8cdb7435f2c325ccda1293fa4b1bb43b8c26382d1c5d91603e0056302201546fa0fa3ff440f443b365db40f363aadd5e4d812c9edcdaa3cbefe11f860f0",
+	)
 )
 
 func TestParsePublicKey(t *testing.T) {
@@ -57,14 +63,19 @@ func TestParsePublicKey(t *testing.T) {
 func TestDigestSignerOpenSSL(t *testing.T) {
 	address, err := voucher.ParsePublicKey(opensslKey)
 	require.NoError(t, err)
-	signer, err := voucher.NewDigestSigner(address, func(_ context.Context, digest common.Hash) ([]byte, error) {
-		require.Equal(t, v2Domain.Digest(goldenV2), digest)
-		return opensslSignature, nil
-	})
+	signer, err := voucher.NewDigestSigner(
+		address,
+		func(_ context.Context, digest common.Hash) ([]byte, error) {
+			require.Equal(t, v2Domain.Digest(goldenV2), digest)
+			return opensslSignature, nil
+		},
+	)
 	require.NoError(t, err)
 	sig, err := signer.SignVoucher(t.Context(), v2Domain, goldenV2)
 	require.NoError(t, err)
-	assert.NoError(t, voucher.Verify(v2Domain, voucher.Signed{Voucher: goldenV2, Signature: sig}, address))
+	assert.NoError(
+		t, voucher.Verify(v2Domain, voucher.Signed{Voucher: goldenV2, Signature: sig}, address),
+	)
 }
 
 func FuzzParsePublicKey(f *testing.F) {

@@ -46,7 +46,10 @@ type proofVector struct {
 	Signature                          hexutil.Bytes
 }
 
-var protocols = map[voucher.Protocol]vectors.File{voucher.V1: vectors.VoucherV1, voucher.V2: vectors.VoucherV2}
+var protocols = map[voucher.Protocol]vectors.File{
+	voucher.V1: vectors.VoucherV1,
+	voucher.V2: vectors.VoucherV2,
+}
 
 func TestVoucherVectors(t *testing.T) {
 	for p, file := range protocols {
@@ -62,7 +65,9 @@ func TestVoucherVectors(t *testing.T) {
 				assert.Equal(t, c.DomainSeparator, d.Separator())
 				assert.Equal(t, c.Digest, d.Digest(v))
 				assert.Equal(t, []byte(c.Signature), sig)
-				assert.NoError(t, voucher.Verify(d, voucher.Signed{Voucher: v, Signature: sig}, c.Signer))
+				assert.NoError(
+					t, voucher.Verify(d, voucher.Signed{Voucher: v, Signature: sig}, c.Signer),
+				)
 			})
 		}
 	}
@@ -92,9 +97,14 @@ func TestVerifyVectors(t *testing.T) {
 			t.Run(c.ID+" "+c.Mutation, func(t *testing.T) {
 				expected, known := want[c.Mutation]
 				require.True(t, known, "a mutation without a rule")
-				require.Equal(t, c.MppxValid && c.SpecValid, expected == nil, "we accept what both accept")
+				require.Equal(
+					t, c.MppxValid && c.SpecValid, expected == nil, "we accept what both accept",
+				)
 				err := voucher.Verify(voucher.NewDomain(p, c.ChainID, c.Escrow), voucher.Signed{
-					Voucher:   voucher.Voucher{ChannelID: c.ChannelID, Cumulative: c.CumulativeAmount},
+					Voucher: voucher.Voucher{
+						ChannelID:  c.ChannelID,
+						Cumulative: c.CumulativeAmount,
+					},
 					Signature: c.Signature,
 				}, c.ExpectedSigner)
 				assert.ErrorIs(t, err, expected)
@@ -113,10 +123,18 @@ func TestInvalidVectors(t *testing.T) {
 					assert.ErrorIs(t, err, voucher.ErrAmountSyntax)
 					return
 				}
-				d, v := voucher.NewDomain(p, 1, common.Address{1}), voucher.Voucher{ChannelID: c.ChannelID, Cumulative: amount}
+				d, v := voucher.NewDomain(
+					p, 1, common.Address{1},
+				), voucher.Voucher{
+					ChannelID:  c.ChannelID,
+					Cumulative: amount,
+				}
 				_, err = testKey(t).SignVoucher(t.Context(), d, v)
 				require.ErrorIs(t, err, voucher.ErrAmountRange)
-				assert.ErrorIs(t, voucher.Verify(d, voucher.Signed{Voucher: v}, testKey(t).Address()), voucher.ErrAmountRange)
+				assert.ErrorIs(
+					t, voucher.Verify(d, voucher.Signed{Voucher: v}, testKey(t).Address()),
+					voucher.ErrAmountRange,
+				)
 			})
 		}
 	}
@@ -127,7 +145,12 @@ func TestProofVectors(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			key, err := voucher.ParseKey(c.PrivateKey)
 			require.NoError(t, err)
-			p := voucher.Proof{ChainID: c.ChainID, Account: c.Account, ChallengeID: c.ChallengeID, Realm: c.Realm}
+			p := voucher.Proof{
+				ChainID:     c.ChainID,
+				Account:     c.Account,
+				ChallengeID: c.ChallengeID,
+				Realm:       c.Realm,
+			}
 			sig, err := key.SignProof(t.Context(), p)
 			require.NoError(t, err)
 			assert.Equal(t, c.Digest, p.Digest())
@@ -141,7 +164,9 @@ func TestProofVectors(t *testing.T) {
 
 // testKey is a throw-away key that every Ethereum test suite knows.
 func testKey(t testing.TB) *voucher.KeySigner {
-	key, err := voucher.ParseKey("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+	key, err := voucher.ParseKey(
+		"0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+	)
 	require.NoError(t, err)
 	return key
 }

@@ -6,23 +6,23 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Verify says whether the escrow of d would accept s as a voucher of signer (the channel's authorized
-// signer, or its payer where that is zero). nil is yes. The signature must be in its one canonical
-// form: on v1 65 bytes of secp256k1, on v2 a TIP-1020 primitive (see [RecoverAddress]).
-//
-// The errors are [ErrSignatureFormat], [ErrHighS], [ErrSignerMismatch] (the signature is sound, but over
-// something else or by somebody else; also where signer is the zero address), [ErrAmountRange] and
-// [ErrDomain]. Verify looks at the signature alone: that the channel and the amount are ours to care
-// about is for the caller to know.
+// Verify returns nil if the escrow of d would accept s as a voucher of signer. Signer is the channel's authorized signer, or its payer if the channel names none. The signature must have the canonical form: on v1 65 bytes of secp256k1, on v2 a TIP-1020 primitive (see [RecoverAddress]).
+// The errors are [ErrSignatureFormat], [ErrHighS], [ErrSignerMismatch] (the signature is by another key or over other data, or signer is the zero address), [ErrAmountRange] and [ErrDomain]. Verify checks the signature only. The caller must check that the channel and the amount are the expected ones.
 func Verify(d *Domain, s Signed, signer common.Address) error {
 	if err := d.check(s.Voucher); err != nil {
 		return err
 	}
 	if signer == (common.Address{}) {
-		return fmt.Errorf("%w: the zero address signs nothing: resolve it to the payer first", ErrSignerMismatch)
+		return fmt.Errorf(
+			"%w: the zero address cannot sign: use the payer if the channel names no signer",
+			ErrSignerMismatch,
+		)
 	}
 	if d.protocol == V1 && len(s.Signature) != secp256k1Len {
-		return fmt.Errorf("%w: a v1 voucher has %d bytes of secp256k1: %s", ErrSignatureFormat, secp256k1Len, describe(s.Signature))
+		return fmt.Errorf(
+			"%w: a v1 signature has %d bytes (secp256k1): %s", ErrSignatureFormat, secp256k1Len,
+			describe(s.Signature),
+		)
 	}
 	got, err := RecoverAddress(d.Digest(s.Voucher), s.Signature)
 	if err != nil {

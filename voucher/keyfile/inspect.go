@@ -12,8 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Bounds of a file that is worth opening. What it asks of the key derivation is spent before the
-// password is checked, so a file may not ask for everything.
+// Bounds of a key file. The work of the key derivation is done before the password is checked, so a file must not demand too much of it.
 const (
 	maxFile   = 64 << 10
 	maxMemory = 1 << 30 // bytes of scrypt: 128 * n * r
@@ -36,8 +35,7 @@ func read(path string) ([]byte, error) {
 	return raw, nil
 }
 
-// inspect checks the fields that the library takes for granted (it panics without them) and the work that
-// the file asks for. It returns the address that the file names, if any.
+// inspect checks the fields without which the library panics, and the work that the file demands. It returns the address that the file names, or nil.
 func inspect(raw []byte) (*common.Address, error) {
 	var file struct {
 		Address string
@@ -45,10 +43,10 @@ func inspect(raw []byte) (*common.Address, error) {
 		Crypto  keystore.CryptoJSON
 	}
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, fmt.Errorf("%w: its JSON is broken", ErrFormat)
+		return nil, fmt.Errorf("%w: its JSON is malformed", ErrFormat)
 	}
 	if file.Version != 3 {
-		return nil, fmt.Errorf("%w: it says version %d", ErrFormat, file.Version)
+		return nil, fmt.Errorf("%w: it has version %d", ErrFormat, file.Version)
 	}
 	if iv, err := hex.DecodeString(file.Crypto.CipherParams.IV); err != nil || len(iv) != 16 {
 		return nil, fmt.Errorf("%w: cipherparams.iv is not 16 bytes", ErrFormat)
@@ -60,7 +58,7 @@ func inspect(raw []byte) (*common.Address, error) {
 		return nil, nil
 	}
 	if !common.IsHexAddress(file.Address) {
-		return nil, fmt.Errorf("%w: its address is broken", ErrFormat)
+		return nil, fmt.Errorf("%w: its address is malformed", ErrFormat)
 	}
 	address := common.HexToAddress(file.Address)
 	return &address, nil
@@ -72,16 +70,23 @@ func inspectKDF(kdf string, params map[string]any) error {
 		return ok && n >= low && n <= high && n == float64(int64(n))
 	}
 	if _, ok := params["salt"].(string); !ok || !number("dklen", 32, 32) {
-		return fmt.Errorf("%w: kdfparams want a salt and a dklen of 32", ErrFormat)
+		return fmt.Errorf("%w: kdfparams must have a salt and a dklen of 32", ErrFormat)
 	}
 	switch kdf {
 	case "scrypt":
-		if !number("r", 1, maxScrypt) || !number("p", 1, maxScrypt) || !number("n", 2, maxMemory/128/params["r"].(float64)) {
-			return fmt.Errorf("%w: the scrypt parameters are missing or ask for more than %d MB", ErrFormat, maxMemory>>20)
+		if !number("r", 1, maxScrypt) || !number("p", 1, maxScrypt) ||
+			!number("n", 2, maxMemory/128/params["r"].(float64)) {
+			return fmt.Errorf(
+				"%w: the scrypt parameters are missing or demand more than %d MB", ErrFormat,
+				maxMemory>>20,
+			)
 		}
 	case "pbkdf2":
 		if _, ok := params["prf"].(string); !ok || !number("c", 1, maxRounds) {
-			return fmt.Errorf("%w: the pbkdf2 parameters are missing or ask for more than %d rounds", ErrFormat, maxRounds)
+			return fmt.Errorf(
+				"%w: the pbkdf2 parameters are missing or demand more than %d rounds", ErrFormat,
+				maxRounds,
+			)
 		}
 	default:
 		return fmt.Errorf("%w: its kdf is neither scrypt nor pbkdf2", ErrFormat)

@@ -76,7 +76,10 @@ func TestSaveRefuses(t *testing.T) {
 	require.ErrorIs(t, Save(path, key, ""), ErrPassword)
 	require.ErrorIs(t, Save(path, nil, "pw"), voucher.ErrKey)
 	require.ErrorIs(t, Save(path, p256, "pw"), voucher.ErrKey)
-	require.ErrorIs(t, Save(path, &ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}}, "pw"), voucher.ErrKey)
+	require.ErrorIs(
+		t, Save(path, &ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}}, "pw"),
+		voucher.ErrKey,
+	)
 	require.Error(t, save(path, key, "pw", 3, cheapP), "scrypt's n is a power of two")
 	assert.NoFileExists(t, path)
 }
@@ -97,9 +100,14 @@ func TestSaveAsGeth(t *testing.T) {
 
 // good is a file that Load takes, as a tree to break.
 func good(t testing.TB) []byte {
-	key, err := crypto.HexToECDSA("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+	key, err := crypto.HexToECDSA(
+		"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+	)
 	require.NoError(t, err)
-	raw, err := keystore.EncryptKey(&keystore.Key{Address: crypto.PubkeyToAddress(key.PublicKey), PrivateKey: key}, "pw", cheapN, cheapP)
+	raw, err := keystore.EncryptKey(
+		&keystore.Key{Address: crypto.PubkeyToAddress(key.PublicKey), PrivateKey: key}, "pw",
+		cheapN, cheapP,
+	)
 	require.NoError(t, err)
 	return raw
 }
@@ -134,7 +142,9 @@ func TestLoadRefuses(t *testing.T) {
 	require.NoError(t, err)
 	signer, err := loadRaw(t, change(t, "address", nil))
 	require.NoError(t, err, "the address is a courtesy")
-	assert.Equal(t, common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), signer.Address())
+	assert.Equal(
+		t, common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"), signer.Address(),
+	)
 
 	const other = "70997970c51812dc3a010c7d01b50e0d17dc79c8"
 	for name, raw := range map[string][]byte{
@@ -194,7 +204,12 @@ func pbkdf2(t testing.TB, c, prf any) []byte {
 	raw := change(t, "crypto.kdf", "pbkdf2")
 	var tree map[string]any
 	require.NoError(t, json.Unmarshal(raw, &tree))
-	tree["crypto"].(map[string]any)["kdfparams"] = map[string]any{"salt": "00", "dklen": 32, "c": c, "prf": prf}
+	tree["crypto"].(map[string]any)["kdfparams"] = map[string]any{
+		"salt":  "00",
+		"dklen": 32,
+		"c":     c,
+		"prf":   prf,
+	}
 	raw, err := json.Marshal(tree)
 	require.NoError(t, err)
 	return raw
