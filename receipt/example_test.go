@@ -12,7 +12,7 @@ func ExampleParse() {
 	header := "eyJtZXRob2QiOiJ0ZW1wbyIsImludGVudCI6InNlc3Npb24iLCJzdGF0dXMiOiJzdWNjZXNzIiwidGltZXN0YW1wIjoiMjAyNi0xMS0yMVQwMzo0Mzo1OS4xMjBaIiwicmVmZXJlbmNlIjoiMHhmODYxOTE3M2M4Mjg2ZDc2NjE2NDBmNmE3ODM1M2FkMmQyZmVlMzBiNDYzYWI5OWNhYTkyZmNhYTViZWVmYTcyIiwiY2hhbGxlbmdlSWQiOiJhRFpaY2hZbE96cXpLUWZHb2ZvblpkcE12M09HMVdJNHloQjQwQTZVMDFnIiwiY2hhbm5lbElkIjoiMHhmODYxOTE3M2M4Mjg2ZDc2NjE2NDBmNmE3ODM1M2FkMmQyZmVlMzBiNDYzYWI5OWNhYTkyZmNhYTViZWVmYTcyIiwiYWNjZXB0ZWRDdW11bGF0aXZlIjoiMTAwIiwic3BlbnQiOiIxMDAiLCJ1bml0cyI6MSwidHhIYXNoIjoiMHhlNDRiOTllYTAxYmRjZGNkNWU0ZTNiMDMwMjRlOTg2YWNjOTQ1ZDkwNzg3OWU2YTY3ZDk0ODU3NGFjN2YyMWI1In0"
 	r, err := receipt.Parse(header)
 	if err != nil {
-		fmt.Println("the content is paid for all the same:", err)
+		fmt.Println("the receipt is unreadable, the content is paid for all the same:", err)
 		return
 	}
 	fmt.Println("channel", r.ChannelID)
@@ -25,28 +25,37 @@ func ExampleParse() {
 }
 
 func ExampleParseFrame() {
-	// The data of a payment-receipt frame at the end of a stream. Half an account is not read as zero.
+	// The data of a payment-receipt frame at the end of a stream. Missing amounts are not read as
+	// zero.
 	_, err := receipt.ParseFrame([]byte(`{"method":"tempo","intent":"session","status":"success",
 		"timestamp":"2026-01-06T12:08:30Z","reference":"r1","spent":"237500"}`))
 	fmt.Println(errors.Is(err, receipt.ErrMalformed))
 	fmt.Println(err)
 	// Output:
 	// true
-	// receipt: malformed: wire: malformed: challengeId: is missing
+	// receipt: malformed: challengeId is missing
 }
 
 func ExampleReceipt_String() {
-	r, err := receipt.ParseFrame([]byte(`{"method":"tempo","status":"success","timestamp":"2026-01-06T12:08:30Z","reference":"r1"}`))
+	r, err := receipt.ParseFrame(
+		[]byte(
+			`{"method":"tempo","status":"success","timestamp":"2026-01-06T12:08:30Z","reference":"r1"}`,
+		),
+	)
 	fmt.Println(r, err)
-	fmt.Println("has an account:", r.Session)
+	fmt.Println("has amounts:", r.Session)
 	// Output:
-	// receipt without account, reference "r1" <nil>
-	// has an account: false
+	// receipt without amounts, reference "r1" <nil>
+	// has amounts: false
 }
 
 func ExampleReceipt_Header() {
 	// Servers write what Parse reads.
-	made, err := receipt.ParseFrame([]byte(`{"method":"tempo","status":"success","timestamp":"2026-01-06T12:08:30Z","reference":"r1"}`))
+	made, err := receipt.ParseFrame(
+		[]byte(
+			`{"method":"tempo","status":"success","timestamp":"2026-01-06T12:08:30Z","reference":"r1"}`,
+		),
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

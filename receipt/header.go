@@ -11,7 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// spelled is a receipt as it is written.
+// spelled is the JSON form of a receipt.
 type spelled struct {
 	Method     string          `json:"method"`
 	Intent     string          `json:"intent,omitempty"`
@@ -27,11 +27,12 @@ type spelled struct {
 	TxHash     *common.Hash    `json:"txHash,omitempty"`
 }
 
-// Frame writes the receipt as the JSON object of a stream frame, from its fields; Raw is not looked at.
-// The error is [ErrMalformed] where [ParseFrame] would not read it back. It is for servers.
+// Frame returns the receipt as the JSON object of a stream frame. It ignores Raw. The error is
+// [ErrMalformed] if [ParseFrame] could not read the result. Only servers need it.
 func (r Receipt) Frame() ([]byte, error) {
 	s := spelled{
-		Method: r.Method, Intent: r.Intent, Status: r.Status, Timestamp: r.Timestamp.UTC().Format(time.RFC3339Nano),
+		Method: r.Method, Intent: r.Intent, Status: r.Status,
+		Timestamp: r.Timestamp.UTC().Format(time.RFC3339Nano),
 		Reference: r.Reference, ExternalID: r.ExternalID,
 	}
 	if r.Session {
@@ -50,8 +51,8 @@ func (r Receipt) Frame() ([]byte, error) {
 	return text, nil
 }
 
-// Header writes the receipt as the value of a Payment-Receipt header. The error is that of
-// [Receipt.Frame]. It is for servers.
+// Header returns the receipt as the value of a Payment-Receipt header. The error is that of
+// [Receipt.Frame]. Only servers need it.
 func (r Receipt) Header() (string, error) {
 	text, err := r.Frame()
 	return base64.RawURLEncoding.EncodeToString(text), err

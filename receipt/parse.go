@@ -8,8 +8,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
-// Parse reads the value of a Payment-Receipt header: base64url of a JSON object, padded or not. The
-// error is [ErrMalformed].
+// Parse reads the value of a Payment-Receipt header: a JSON object in base64url, with or without
+// padding. The error is [ErrMalformed].
 func Parse(header string) (Receipt, error) {
 	text, err := wire.DecodeText(header, wire.MaxDocument)
 	if err != nil {
@@ -18,11 +18,13 @@ func Parse(header string) (Receipt, error) {
 	return ParseFrame(text)
 }
 
-// ParseFrame reads the data of a payment-receipt frame, which is the same JSON object as in the header.
+// ParseFrame reads the data of a payment-receipt frame: the JSON object that is also in the header.
 // It keeps a copy of data. The error is [ErrMalformed].
 func ParseFrame(data []byte) (Receipt, error) {
 	if len(data) > wire.MaxDocument {
-		return Receipt{}, fmt.Errorf("%w: %d bytes, at most %d are read", ErrMalformed, len(data), wire.MaxDocument)
+		return Receipt{}, fmt.Errorf(
+			"%w: %d bytes, the maximum is %d", ErrMalformed, len(data), wire.MaxDocument,
+		)
 	}
 	o, err := wire.ParseObject(data)
 	if err != nil {
@@ -53,8 +55,8 @@ func ParseFrame(data []byte) (Receipt, error) {
 	return r, nil
 }
 
-// hasSession reports whether the receipt has any of a session's fields; it must have all of them then.
-// The intent alone makes no account.
+// hasSession reports whether the receipt has any field of a session, apart from the intent. It must
+// have all of them then.
 func hasSession(o *wire.Object) bool {
 	for _, name := range []string{"challengeId", "channelId", "acceptedCumulative", "spent", "units"} {
 		if o.Has(name) {
@@ -64,12 +66,12 @@ func hasSession(o *wire.Object) bool {
 	return false
 }
 
-// only reads a text that has to be want.
+// only returns a reader of strings that accepts nothing but want.
 func only(want string) func(wire.Value) (string, error) {
 	return func(v wire.Value) (string, error) {
 		s, err := v.Text()
 		if err == nil && s != want {
-			err = fmt.Errorf("is %.40q, not %q", s, want)
+			err = fmt.Errorf("%.40q instead of %q", s, want)
 		}
 		return s, err
 	}
@@ -83,7 +85,7 @@ func notEmpty(v wire.Value) (string, error) {
 	return s, err
 }
 
-// timestamp reads RFC 3339, as a year that can be written back.
+// timestamp reads an RFC 3339 time with a year from 1 to 9999, so that it can be written again.
 func timestamp(v wire.Value) (t time.Time, err error) {
 	s, err := v.Text()
 	if err != nil {
@@ -100,6 +102,6 @@ func timestamp(v wire.Value) (t time.Time, err error) {
 }
 
 var (
-	errEmpty = errors.New("is empty")
-	errTime  = errors.New("is not a time of RFC 3339")
+	errEmpty = errors.New("empty string")
+	errTime  = errors.New("not an RFC 3339 time")
 )

@@ -1,26 +1,22 @@
-// Package receipt reads Payment-Receipt headers and payment-receipt stream frames: the server's word on
-// what it was paid.
+// Package receipt reads and writes Payment-Receipt headers and payment-receipt stream frames, in
+// which a server reports what it was paid.
 //
-// # What a receipt is worth
+// # Trust
+// A receipt is not signed. It reports what the server accepted and charged, and it commits neither
+// side to anything. Use a receipt only from the response to a request that carried the payer's own
+// credential, and only if [Receipt.ChallengeID] and [Receipt.ChannelID] are those of that request.
+// Never sign more because of its amounts; they may only lower what is signed next.
 //
-// A receipt is unsigned. It says what the server accepted and what it charged, and it binds the server to
-// nothing and the payer to nothing. Whoever books it has to know that it came on the answer to a request that
-// carried the payer's own credential, compare [Receipt.ChallengeID] and [Receipt.ChannelID] with that
-// request, and take its amounts as an upper bound of nothing: package channel lets them lower what is signed
-// next, never raise it.
+// # Session receipts and base receipts
+// A session receipt contains the amounts of the channel: accepted, spent and units
+// ([Receipt.Session] is true). Some servers send a base receipt instead, which only reports
+// success. Its amounts are zero and have no meaning.
 //
-// # Two kinds
-//
-// A session receipt has the account: accepted, spent, units ([Receipt.Session] is true). Some servers
-// answer sessions with a base receipt, which only says that the payment was taken; its amounts are zero and mean
-// nothing.
-//
-// # Strictness
-//
-// Amounts are decimal strings of base units, hashes 32 bytes, the method tempo, the status success. A
-// receipt with some of a session's fields but not all is refused, as is anything above 64 KiB. Unknown
-// fields are ignored, but kept in [Receipt.Raw]. A bad receipt is no reason to throw a paid response
-// away: a caller reports [ErrMalformed] and keeps the content.
+// # Validation
+// Amounts must be decimal strings of base units, hashes must have 32 bytes, the method must be
+// tempo and the status success. A receipt with some but not all fields of a session is malformed,
+// and so is one above 64 KiB. Unknown fields are ignored but kept in [Receipt.Raw]. Do not discard
+// a paid response because of a malformed receipt; report [ErrMalformed] and keep the content.
 package receipt
 
 import (
@@ -34,48 +30,53 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrMalformed is a receipt that cannot be read, wrapped with the name of the field that does not fit and
-// at most a short piece of its value.
+// ErrMalformed means that a receipt cannot be read. The message names the field and shows at most a
+// short part of its value.
 var ErrMalformed = errors.New("receipt: malformed")
 
-// Receipt is one receipt. It is a value; Raw is not to be changed.
+// Receipt is one receipt. It may be copied and shared; Raw must not be changed.
 type Receipt struct {
-	// Method is "tempo" and Status "success"; nothing else is read. Intent is "session" in a session
-	// receipt; a base receipt may leave it out.
+	// Method is always "tempo" and Status "success". Intent is "session", or empty in a base
+	// receipt.
 	Method, Intent, Status string
-	// Timestamp is when the server says it was written.
+	// Timestamp is the server's time of the receipt.
 	Timestamp time.Time
-	// Reference names the payment at the server: the channel id in a session receipt. ExternalID is the
-	// server's own reference, empty where there is none.
+	// Reference is the server's name of the payment: in a session receipt, the channel id.
+	// ExternalID is another reference of the server, or empty.
 	Reference, ExternalID string
 
-	// Session says that the fields below, down to Units, are filled in.
+	// Session reports whether the fields from ChallengeID to Units are set.
 	Session bool
-	// ChallengeID is the challenge that was answered, ChannelID the channel that paid.
+	// ChallengeID is the challenge that was answered, and ChannelID the channel that paid.
 	ChallengeID string
 	ChannelID   common.Hash
-	// Accepted is the highest voucher that the server holds, Spent what it charged in all, in base units.
+	// Accepted is the highest voucher that the server has, and Spent the sum of its charges, in
+	// base units.
 	Accepted, Spent voucher.Amount
-	// Units is how many units were charged, of the channel on some servers and of the request on others;
-	// zero where the server does not say.
+	// Units is the number of charged units: of the channel on some servers, of the request on
+	// others. Zero means that the server did not report it.
 	Units uint64
 
-	// TxHash is the transaction that opened, topped up, settled or closed the channel; zero where there was
-	// none.
+	// TxHash is the transaction that opened, topped up, settled or closed the channel, or zero.
 	TxHash common.Hash
-	// Raw is the JSON text that was read, unknown fields included; nil in a receipt that was made. Keep it
-	// out of logs.
+	// Raw is the JSON text that was parsed, with unknown fields. It is nil in a receipt that was
+	// not parsed. Do not log it.
 	Raw json.RawMessage `json:"-"`
 }
 
-// String says the receipt in one line, for people and logs.
+// String returns one line for people and logs.
 func (r Receipt) String() string {
 	switch {
 	case r.Session && r.TxHash != (common.Hash{}):
-		return fmt.Sprintf("receipt for channel %s: accepted %s, spent %s, transaction %s", r.ChannelID, r.Accepted, r.Spent, r.TxHash)
+		return fmt.Sprintf(
+			"receipt for channel %s: accepted %s, spent %s, transaction %s", r.ChannelID,
+			r.Accepted, r.Spent, r.TxHash,
+		)
 	case r.Session:
-		return fmt.Sprintf("receipt for channel %s: accepted %s, spent %s", r.ChannelID, r.Accepted, r.Spent)
+		return fmt.Sprintf(
+			"receipt for channel %s: accepted %s, spent %s", r.ChannelID, r.Accepted, r.Spent,
+		)
 	default:
-		return fmt.Sprintf("receipt without account, reference %.80q", r.Reference)
+		return fmt.Sprintf("receipt without amounts, reference %.80q", r.Reference)
 	}
 }

@@ -34,14 +34,20 @@ func TestParse(t *testing.T) {
 	got, err := receipt.Parse(encode(account))
 	require.NoError(t, err)
 	assert.Equal(t, receipt.Receipt{
-		Method: "tempo", Intent: "session", Status: "success", Timestamp: when, Reference: channel, Session: true,
-		ChallengeID: "c1", ChannelID: common.HexToHash(channel), Accepted: voucher.Units(250000), Spent: voucher.Units(237500), Units: 9,
-		TxHash: common.HexToHash("0x95dc441df59bb0a95ce64250ed7ad8b9640026f82c4182c31c2f1ce319c1cada"), Raw: json.RawMessage(account),
+		Method: "tempo", Intent: "session", Status: "success", Timestamp: when, Reference: channel,
+		Session:     true,
+		ChallengeID: "c1", ChannelID: common.HexToHash(channel), Accepted: voucher.Units(250000),
+		Spent: voucher.Units(237500), Units: 9,
+		TxHash: common.HexToHash(
+			"0x95dc441df59bb0a95ce64250ed7ad8b9640026f82c4182c31c2f1ce319c1cada",
+		),
+		Raw: json.RawMessage(account),
 	}, got)
 	got, err = receipt.Parse(encode(base))
 	require.NoError(t, err)
 	assert.Equal(t, receipt.Receipt{
-		Method: "tempo", Status: "success", Timestamp: when, Reference: "r1", ExternalID: "order-1", Raw: json.RawMessage(base),
+		Method: "tempo", Status: "success", Timestamp: when, Reference: "r1", ExternalID: "order-1",
+		Raw: json.RawMessage(base),
 	}, got)
 }
 
@@ -209,8 +215,9 @@ func TestParseIsStrict(t *testing.T) {
 		assert.Zero(t, got)
 	}
 	for name, text := range map[string]string{
-		"empty": "", "array": "[]", "cut off": account[:50], "spent twice": strings.Replace(account, `"units"`, `"spent":"1","units"`, 1),
-		"long": account + strings.Repeat(" ", 64<<10),
+		"empty": "", "array": "[]", "cut off": account[:50],
+		"spent twice": strings.Replace(account, `"units"`, `"spent":"1","units"`, 1),
+		"long":        account + strings.Repeat(" ", 64<<10),
 	} {
 		_, err := receipt.ParseFrame([]byte(text))
 		assert.ErrorIs(t, err, receipt.ErrMalformed, name)
@@ -257,9 +264,19 @@ func TestRawStaysOutOfLogs(t *testing.T) {
 		assert.NotContains(t, s, "s3cret")
 		assert.NotContains(t, s, encode("s3cret"))
 	}
-	assert.Equal(t, "receipt for channel "+channel+": accepted 250000, spent 237500, transaction 0x95dc441df59bb0a95ce64250ed7ad8b9640026f82c4182c31c2f1ce319c1cada", got.String())
-	assert.Equal(t, `receipt without account, reference "r1"`, receipt.Receipt{Reference: "r1"}.String())
-	assert.Equal(t, "receipt for channel 0x0000000000000000000000000000000000000000000000000000000000000000: accepted 0, spent 0", receipt.Receipt{Session: true}.String())
+	assert.Equal(
+		t,
+		"receipt for channel "+channel+": accepted 250000, spent 237500, transaction 0x95dc441df59bb0a95ce64250ed7ad8b9640026f82c4182c31c2f1ce319c1cada",
+		got.String(),
+	)
+	assert.Equal(
+		t, `receipt without amounts, reference "r1"`, receipt.Receipt{Reference: "r1"}.String(),
+	)
+	assert.Equal(
+		t,
+		"receipt for channel 0x0000000000000000000000000000000000000000000000000000000000000000: accepted 0, spent 0",
+		receipt.Receipt{Session: true}.String(),
+	)
 }
 
 // FuzzParseFrame: no panic, no half account, and what was read is written and read back the same.
@@ -274,7 +291,12 @@ func FuzzParseFrame(f *testing.F) {
 			require.Zero(t, r)
 			return
 		}
-		require.True(t, r.Session || r.ChannelID == common.Hash{} && r.Accepted.IsZero() && r.Spent.IsZero() && r.Units == 0)
+		require.True(
+			t,
+			r.Session ||
+				r.ChannelID == common.Hash{} && r.Accepted.IsZero() && r.Spent.IsZero() &&
+					r.Units == 0,
+		)
 		header, err := r.Header()
 		require.NoError(t, err)
 		again, err := receipt.Parse(header)

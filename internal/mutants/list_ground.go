@@ -77,7 +77,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: a credential in any header", breaks: "a server does not choose what a credential says to others",
-		file: "internal/wire/challenge.go", from: `if c.Header != "" && !maySay(c.Header) {`, to: `if false {`, tests: inWire,
+		file: "internal/wire/challenge.go", from: `if c.Header != "" && !mayCarry(c.Header) {`, to: `if false {`, tests: inWire,
 	},
 	{
 		name: "ground: two escrows in one challenge", breaks: "a challenge that contradicts itself is refused",

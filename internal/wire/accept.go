@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Preference is one entry of an Accept-Payment header: a method and an intent, each a lower-case name
-// or *, and how much they are wanted, in thousandths (1000 is the most, 0 is not at all).
+// Preference is one entry of an Accept-Payment header. Method and Intent are lower-case names or *.
+// Quality is the weight in thousandths, from 0 (never) to 1000.
 type Preference struct {
 	Method, Intent string
 	Quality        int
@@ -16,12 +16,13 @@ type Preference struct {
 // maxPreferences bounds the entries of one header.
 const maxPreferences = 64
 
-// ParseAcceptPayment reads an Accept-Payment value: method/intent, each with an optional q of at most
-// three decimals. An empty header or one bad entry makes it [ErrMalformed].
+// ParseAcceptPayment reads an Accept-Payment value: a list of method/intent, each with an optional
+// q of at most three decimals. The error is [ErrMalformed] if the list is empty or an entry is
+// malformed.
 func ParseAcceptPayment(s string) ([]Preference, error) {
 	entries := strings.SplitN(s, ",", maxPreferences+1)
 	if len(entries) > maxPreferences {
-		return nil, fmt.Errorf("%w: more than %d payment preferences", ErrMalformed, maxPreferences)
+		return nil, malformed("more than %d payment preferences", maxPreferences)
 	}
 	prefs := make([]Preference, 0, len(entries))
 	for _, entry := range entries {
@@ -33,23 +34,23 @@ func ParseAcceptPayment(s string) ([]Preference, error) {
 			p.Quality, ok = parseQuality(strings.Trim(parameter, " \t"))
 		}
 		if !ok {
-			return nil, fmt.Errorf("%w: payment preference %s", ErrMalformed, shown(entry))
+			return nil, malformed("payment preference %s", shown(entry))
 		}
 		prefs = append(prefs, p)
 	}
 	return prefs, nil
 }
 
-// FormatAcceptPayment writes an Accept-Payment value. No preference, a bad name and a quality outside 0
-// to 1000 are [ErrMalformed].
+// FormatAcceptPayment writes an Accept-Payment value. The error is [ErrMalformed] if there is no
+// preference, a name is invalid, or a quality is not between 0 and 1000.
 func FormatAcceptPayment(prefs ...Preference) (string, error) {
 	if len(prefs) == 0 {
-		return "", fmt.Errorf("%w: no payment preference", ErrMalformed)
+		return "", malformed("no payment preference")
 	}
 	var dst []byte
 	for i, p := range prefs {
 		if !isPreferred(p.Method) || !isPreferred(p.Intent) || p.Quality < 0 || p.Quality > 1000 {
-			return "", fmt.Errorf("%w: payment preference %+v", ErrMalformed, p)
+			return "", malformed("payment preference %+v", p)
 		}
 		if i > 0 {
 			dst = append(dst, ", "...)
@@ -63,9 +64,9 @@ func FormatAcceptPayment(prefs ...Preference) (string, error) {
 	return string(dst), nil
 }
 
-// Rank returns the challenges that are wanted, the most wanted first and otherwise in their order. The
-// most specific entry that matches decides for a challenge, among equal ones that of the higher quality; a
-// challenge that none matches, or whose entry has quality 0, is left out.
+// Rank returns the challenges that match a preference, those with the highest quality first and
+// otherwise in their order. If several entries match a challenge, the most specific one counts, and
+// among these the one with the highest quality. Challenges with quality 0 are omitted.
 func Rank(prefs []Preference, challenges []Challenge) []Challenge {
 	quality := func(c Challenge) int {
 		best, specific := 0, -1
@@ -86,7 +87,7 @@ func Rank(prefs []Preference, challenges []Challenge) []Challenge {
 	return wanted
 }
 
-// match is how specifically the entry matches: 2 for both names, -1 for not at all.
+// match returns how many names match without a *, or -1 if the entry does not match.
 func (p Preference) match(c Challenge) int {
 	n := 0
 	for _, side := range [2][2]string{{p.Method, c.Method}, {p.Intent, c.Intent}} {
@@ -115,7 +116,8 @@ func isPreferred(s string) bool {
 func parseQuality(s string) (int, bool) {
 	name, number, _ := strings.Cut(s, "=")
 	whole, decimals, _ := strings.Cut(strings.Trim(number, " \t"), ".")
-	if !strings.EqualFold(strings.Trim(name, " \t"), "q") || len(decimals) > 3 || whole != "0" && whole != "1" {
+	if !strings.EqualFold(strings.Trim(name, " \t"), "q") || len(decimals) > 3 ||
+		whole != "0" && whole != "1" {
 		return 0, false
 	}
 	q := int(whole[0] - '0')

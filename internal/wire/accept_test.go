@@ -25,9 +25,12 @@ func TestParseAcceptPayment(t *testing.T) {
 		assert.Equal(t, got, again)
 	}
 	for _, s := range []string{
-		"", " ", ",", "tempo/session,", "tempo", "tempo/", "/session", "Tempo/session", "tempo/session/x", "tempo /session", "te*/session", "**/session",
-		"tempo/session;", "tempo/session;q", "tempo/session;q=", "tempo/session;q=1.1", "tempo/session;q=2", "tempo/session;q=-1", "tempo/session;q=0.1234",
-		"tempo/session;q=.5", "tempo/session;q=NaN", "tempo/session;q=0.5;x=1", "tempo/session;v=1", "tempo/session;q=0.5x", "tempo/session;q=00.5",
+		"", " ", ",", "tempo/session,", "tempo", "tempo/", "/session", "Tempo/session",
+		"tempo/session/x", "tempo /session", "te*/session", "**/session",
+		"tempo/session;", "tempo/session;q", "tempo/session;q=", "tempo/session;q=1.1",
+		"tempo/session;q=2", "tempo/session;q=-1", "tempo/session;q=0.1234",
+		"tempo/session;q=.5", "tempo/session;q=NaN", "tempo/session;q=0.5;x=1", "tempo/session;v=1",
+		"tempo/session;q=0.5x", "tempo/session;q=00.5",
 		"tempo/session tempo/charge", "*", strings.Repeat("a/b,", maxPreferences) + "a/b",
 	} {
 		_, err := ParseAcceptPayment(s)
@@ -36,7 +39,10 @@ func TestParseAcceptPayment(t *testing.T) {
 }
 
 func TestFormatAcceptPayment(t *testing.T) {
-	got, err := FormatAcceptPayment(Preference{"tempo", "charge", 1000}, Preference{"tempo", "session", 500}, Preference{"*", "*", 5}, Preference{"stripe", "*", 0})
+	got, err := FormatAcceptPayment(
+		Preference{"tempo", "charge", 1000}, Preference{"tempo", "session", 500},
+		Preference{"*", "*", 5}, Preference{"stripe", "*", 0},
+	)
 	require.NoError(t, err)
 	assert.Equal(t, "tempo/charge, tempo/session;q=0.5, */*;q=0.005, stripe/*;q=0", got)
 	for _, bad := range [][]Preference{nil, {{"", "a", 1}}, {{"a", "B", 1}}, {{"a", "b", 1001}}, {{"a", "b", -1}}, {{"a", "b c", 1}}} {
@@ -50,7 +56,12 @@ func TestRank(t *testing.T) {
 		method, intent, _ := strings.Cut(name, "/")
 		return Challenge{ID: id, Method: method, Intent: intent}
 	}
-	offers := []Challenge{offer("1", "stripe/charge"), offer("2", "tempo/charge"), offer("3", "tempo/session"), offer("4", "tempo/session")}
+	offers := []Challenge{
+		offer("1", "stripe/charge"),
+		offer("2", "tempo/charge"),
+		offer("3", "tempo/session"),
+		offer("4", "tempo/session"),
+	}
 	for header, want := range map[string][]string{
 		"*/*":                          {"1", "2", "3", "4"},
 		"tempo/session":                {"3", "4"},

@@ -17,8 +17,8 @@ func taken(do func()) uint64 {
 	return allocated() - before
 }
 
-// TestHostileInputsTakeLittle: whatever is given to a parser, of whatever shape and length, it takes a few times the longest
-// document that is read, and nothing that grows with the rest.
+// TestHostileInputsTakeLittle: whatever is given to a parser, of whatever shape and length, it
+// takes a few times the longest document that is read, and nothing that grows with the rest.
 func TestHostileInputsTakeLittle(t *testing.T) {
 	const long = 4 << 20
 	shapes := map[string]string{
@@ -49,7 +49,10 @@ func TestHostileInputsTakeLittle(t *testing.T) {
 			"session":      func(s string) { _, _ = request(s[:min(len(s), MaxDocument)]).SessionRequest() },
 		} {
 			for _, one := range []string{text, base64.RawURLEncoding.EncodeToString([]byte(text[:min(len(text), MaxDocument)]))} {
-				assert.LessOrEqual(t, taken(func() { parse(one) }), uint64(len(one)+24*MaxDocument), "%s as a %s", name, parser)
+				assert.LessOrEqual(
+					t, taken(func() { parse(one) }), uint64(len(one)+24*MaxDocument), "%s as a %s",
+					name, parser,
+				)
 			}
 		}
 	}

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// ParseChallenges reads the Payment challenges of all WWW-Authenticate values, in order. Challenges of
-// other schemes are passed over. A challenge that is malformed does not hide the others: the good ones are
-// returned together with an error that joins what was wrong with the rest. Nil and nil mean that there is
-// none.
-//
-// The grammar is RFC 9110 11.6.1: schemes and parameters are separated by commas outside quoted strings. Bytes
-// are Latin-1. Beyond the grammar, an unquoted value may hold any characters up to the comma, and what follows the
-// closing quote of a description is passed over, since servers forget to escape quotes in it.
+// ParseChallenges reads the Payment challenges of all WWW-Authenticate values, in order. It skips
+// challenges of other schemes. If some challenges are malformed, it returns the others together
+// with an error that joins the errors of the malformed ones. It returns nil and nil if there is no
+// Payment challenge. The grammar is that of RFC 9110 section 11.6.1: schemes and parameters are
+// separated by commas outside quoted strings. Bytes are Latin-1. Two things are accepted beyond the
+// grammar: an unquoted value may contain any characters up to the comma, and text after the closing
+// quote of a description is ignored, because servers forget to escape quotes in it.
 func ParseChallenges(h http.Header) ([]Challenge, error) {
 	p := parser{}
 	left := MaxChallengeBytes
 	for _, line := range h.Values(HeaderWWWAuthenticate) {
 		if left -= len(line); left < 0 {
-			p.errs = append(p.errs, fmt.Errorf("%w: more than %d bytes of challenges", ErrMalformed, MaxChallengeBytes))
+			p.errs = append(
+				p.errs, malformed("more than %d bytes of challenges", MaxChallengeBytes),
+			)
 			break
 		}
 		p.line(line)
@@ -28,20 +29,19 @@ func ParseChallenges(h http.Header) ([]Challenge, error) {
 	return p.good, errors.Join(p.errs...)
 }
 
-// parser reads header values; it holds the challenge that is being read.
+// parser holds the state of ParseChallenges: the results and the current challenge.
 type parser struct {
 	good []Challenge
 	errs []error
 
-	in     bool // a Payment challenge is being read
+	in     bool // cur is a Payment challenge
 	cur    Challenge
-	err    error    // the first thing wrong with cur
-	seen   uint16   // the known parameters that cur has, by their place in params
-	others []string // the unknown ones
+	err    error    // the first error of cur
+	seen   uint16   // the known parameters of cur, by their index in params
+	others []string // the unknown parameters of cur
 }
 
-// line reads one header value: elements between commas, each of which begins a challenge or goes on with
-// one.
+// line reads one header value. Each element between commas begins a challenge or continues one.
 func (p *parser) line(s string) {
 	for i := 0; i < len(s) && len(p.good)+len(p.errs) <= MaxChallenges; {
 		if i = skipBlank(s, i); i < len(s) && s[i] == ',' {
@@ -63,7 +63,7 @@ func (p *parser) line(s string) {
 	p.finish()
 }
 
-// scheme begins a challenge; next is where its first parameter would be.
+// scheme begins a challenge. The index of its first parameter, if any, is next.
 func (p *parser) scheme(s, name string, next int) int {
 	p.finish()
 	if !strings.EqualFold(name, "Payment") {
@@ -88,7 +88,7 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 	if i = skipBlank(s, i); i < len(s) && s[i] == '"' {
 		var ok bool
 		if value, i, ok = unquote(s, i); !ok {
-			p.fail("a quoted string without end", key)
+			p.fail("unterminated quoted string", key)
 			return i
 		}
 		if i = skipBlank(s, i); i < len(s) && s[i] != ',' && key != "description" {
@@ -99,7 +99,7 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 		end := skipElement(s, i)
 		value = latin1(strings.TrimRight(s[i:end], " \t"))
 		if strings.Contains(value, `"`) {
-			p.fail("a quote in the value", key)
+			p.fail("quote in the value", key)
 		}
 		i = end
 	}
@@ -109,10 +109,11 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 	return i
 }
 
-// realmSeen is the bit of realm in seen, by its place in params.
+// realmSeen is the bit of realm in seen.
 const realmSeen = 1 << 1
 
-// set books a parameter. One that comes twice spoils the challenge: readers differ in which they take.
+// set stores a parameter. A duplicate parameter is an error, because implementations differ in
+// which one they use.
 func (p *parser) set(key, value string) {
 	for i, param := range p.cur.params() {
 		if param.name != key {
@@ -120,43 +121,43 @@ func (p *parser) set(key, value string) {
 		}
 		bit := uint16(1) << i
 		if p.seen&bit != 0 {
-			p.fail("a parameter that comes twice", key)
+			p.fail("duplicate parameter", key)
 			return
 		}
 		p.seen |= bit
 		*param.value = value
 		if value == "" && key != "realm" && key != "description" && key != "opaque" {
-			p.fail("an empty parameter", key)
+			p.fail("empty parameter", key)
 		}
 		return
 	}
 	for _, other := range p.others {
 		if other == key {
-			p.fail("a parameter that comes twice", key)
+			p.fail("duplicate parameter", key)
 			return
 		}
 	}
 	if len(p.others) == MaxParams {
-		p.fail("too many parameters, the last", key)
+		p.fail("too many parameters at", key)
 		return
 	}
 	p.others = append(p.others, key)
 }
 
-// fail books what is wrong with the challenge, and where.
+// fail stores the first error of the challenge.
 func (p *parser) fail(what, where string) {
 	if p.in && p.err == nil {
-		p.err = fmt.Errorf("%w: %s: %s", ErrMalformed, what, shown(where))
+		p.err = malformed("%s: %s", what, shown(where))
 	}
 }
 
-// finish books the challenge that was being read.
+// finish stores the current challenge or its error.
 func (p *parser) finish() {
 	if !p.in {
 		return
 	}
 	if p.seen&realmSeen == 0 {
-		p.fail("a parameter is missing", "realm")
+		p.fail("missing parameter", "realm")
 	}
 	err := p.err
 	if err == nil {
@@ -168,11 +169,11 @@ func (p *parser) finish() {
 	switch n := len(p.good) + len(p.errs); {
 	case n > MaxChallenges:
 	case n == MaxChallenges:
-		p.errs = append(p.errs, fmt.Errorf("%w: more than %d challenges", ErrMalformed, MaxChallenges))
+		p.errs = append(p.errs, malformed("more than %d challenges", MaxChallenges))
 	case err != nil:
 		p.errs = append(p.errs, fmt.Errorf("challenge %s: %w", shown(p.cur.ID), err))
 	default:
-		// The parameters are parts of the header line; a challenge that is kept must not keep all of it.
+		// The parameters are substrings of the header line. Copies let the line be freed.
 		for _, param := range p.cur.params() {
 			*param.value = strings.Clone(*param.value)
 		}

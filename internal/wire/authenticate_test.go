@@ -98,7 +98,11 @@ func TestParseChallenges(t *testing.T) {
 }
 
 func TestParseChallengesKeepsParameters(t *testing.T) {
-	got, err := ParseChallenges(lines(one + `, description="a "b" c", expires="2026-01-01T00:00:00Z", opaque=a+/=` + "\xfcx, header=Pay"))
+	got, err := ParseChallenges(
+		lines(
+			one + `, description="a "b" c", expires="2026-01-01T00:00:00Z", opaque=a+/=` + "\xfcx, header=Pay",
+		),
+	)
 	require.NoError(t, err)
 	assert.Equal(t, []Challenge{{
 		ID: "1", Realm: "r", Method: "tempo", Intent: "session", Request: "e30", Description: "a ",

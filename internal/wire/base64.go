@@ -2,21 +2,20 @@ package wire
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// DecodeText decodes base64 of UTF-8 text that is at most limit bytes long when encoded. Both
-// alphabets are read, with or without padding: the drafts say base64url without, implementations write
-// snapshots in standard base64 with. Anything else is [ErrMalformed].
+// DecodeText decodes UTF-8 text from base64 of at most limit bytes. It accepts both alphabets, with
+// or without padding: the drafts require base64url without padding, but implementations write
+// snapshots in standard base64 with padding. The error is [ErrMalformed].
 func DecodeText(s string, limit int) ([]byte, error) {
 	if len(s) > limit {
-		return nil, fmt.Errorf("%w: %d bytes of base64, at most %d are read", ErrMalformed, len(s), limit)
+		return nil, malformed("base64 of %d bytes is longer than %d", len(s), limit)
 	}
 	// The standard decoder skips line breaks.
 	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
-		return nil, fmt.Errorf("%w: a line break in base64", ErrMalformed)
+		return nil, malformed("line break in base64")
 	}
 	if len(s)%4 == 0 {
 		s = strings.TrimSuffix(strings.TrimSuffix(s, "="), "=")
@@ -27,10 +26,10 @@ func DecodeText(s string, limit int) ([]byte, error) {
 	}
 	text, err := encoding.Strict().DecodeString(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not base64url: %w", ErrMalformed, err)
+		return nil, malformed("not base64url: %w", err)
 	}
 	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("%w: not UTF-8", ErrMalformed)
+		return nil, malformed("not UTF-8")
 	}
 	return text, nil
 }

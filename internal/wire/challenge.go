@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Challenge is one Payment challenge of a WWW-Authenticate header, as text: every parameter after
-// unquoting, and empty where it is absent. The first five are always there in a challenge that was parsed;
-// of them only the realm may be empty.
+// Challenge holds the parameters of one Payment challenge of a WWW-Authenticate header, unquoted.
+// Absent parameters are empty. In a parsed challenge the first five are present, and only the realm
+// may be empty.
 type Challenge struct {
 	ID, Realm, Method, Intent string
-	// Request is the base64url text, kept as it came, since the id covers it.
+	// Request is the base64url text as it was received, because the id covers it.
 	Request string
 
-	// Description is for people. Digest binds a request body, Expires is RFC 3339, Header names the
-	// header that wants the credential, Opaque is the server's own.
+	// Description is for people. Digest binds the challenge to a request body. Expires is an RFC
+	// 3339 time. Header names the request header for the credential. Opaque is echoed.
 	Description, Digest, Expires, Header, Opaque string
 }
 
@@ -46,27 +46,27 @@ func (c *Challenge) params() [10]struct {
 	}
 }
 
-// required is how many of params have to be there.
+// required is the number of parameters that must be present.
 const required = 5
 
-// validate checks what can be checked without knowing the method.
+// validate checks the parameters that are the same for all methods.
 func (c *Challenge) validate() error {
 	for i, p := range c.params() {
 		switch {
 		case i < required && *p.value == "" && p.value != &c.Realm:
-			return fmt.Errorf("%w: no %s", ErrMalformed, p.name)
+			return malformed("missing %s", p.name)
 		case len(*p.value) > MaxParam:
-			return fmt.Errorf("%w: %s is %d bytes long, at most %d are read", ErrMalformed, p.name, len(*p.value), MaxParam)
+			return malformed("%s has %d bytes, more than %d", p.name, len(*p.value), MaxParam)
 		}
 	}
 	if !isMethod(c.Method) {
-		return fmt.Errorf("%w: method %s is not a lower-case name", ErrMalformed, shown(c.Method))
+		return malformed("method %s is not a lower-case name", shown(c.Method))
 	}
 	if c.Digest != "" && !strings.HasPrefix(c.Digest, "sha-256=") {
-		return fmt.Errorf("%w: digest %s is not sha-256", ErrMalformed, shown(c.Digest))
+		return malformed("digest %s is not sha-256", shown(c.Digest))
 	}
-	if c.Header != "" && !maySay(c.Header) {
-		return fmt.Errorf("%w: a credential cannot go into the header %s", ErrMalformed, shown(c.Header))
+	if c.Header != "" && !mayCarry(c.Header) {
+		return malformed("header %s must not carry a credential", shown(c.Header))
 	}
 	return nil
 }
@@ -82,21 +82,21 @@ func isMethod(s string) bool {
 	return s != ""
 }
 
-// ExpiresAt is when the challenge expires; ok is false where it does not. An expiry that cannot be read is
-// an error, and the caller takes the challenge for expired.
+// ExpiresAt returns when the challenge expires. ok is false if it does not expire. If the expiry
+// cannot be read, the error is [ErrMalformed] and the caller must treat the challenge as expired.
 func (c Challenge) ExpiresAt() (t time.Time, ok bool, err error) {
 	if c.Expires == "" {
 		return t, false, nil
 	}
 	if err := t.UnmarshalText([]byte(c.Expires)); err != nil {
-		return time.Time{}, false, fmt.Errorf("%w: expires %s is not RFC 3339", ErrMalformed, shown(c.Expires))
+		return time.Time{}, false, malformed("expires %s is not RFC 3339", shown(c.Expires))
 	}
 	return t, true, nil
 }
 
-// CredentialHeader is the name of the request header that wants the credential, as net/http spells it:
-// Authorization, unless the challenge names another. A challenge that names a header with another meaning
-// does not get through [ParseChallenges].
+// CredentialHeader returns the canonical name of the request header for the credential:
+// Authorization, or the one that the challenge names. [ParseChallenges] refuses challenges that
+// name a header with another meaning.
 func (c Challenge) CredentialHeader() string {
 	if c.Header == "" {
 		return HeaderAuthorization
@@ -104,29 +104,34 @@ func (c Challenge) CredentialHeader() string {
 	return textproto.CanonicalMIMEHeaderKey(c.Header)
 }
 
-// maySay reports whether a credential may go into the header: it must be a token (RFC 9110 5.6.2) and not
-// a header that frames the message, belongs to the connection, or says something else to a server.
-func maySay(header string) bool {
+// mayCarry reports whether the header may carry a credential. The name must be a token (RFC 9110
+// section 5.6.2), and not that of a header that frames the message, belongs to the connection, or
+// has another meaning.
+func mayCarry(header string) bool {
 	for i := range len(header) {
 		if !isTokenByte(header[i]) {
 			return false
 		}
 	}
 	name := strings.ToLower(header)
-	if strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-") || strings.HasPrefix(name, "access-control-") {
+	if strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-") ||
+		strings.HasPrefix(name, "access-control-") {
 		return false
 	}
 	switch name {
-	case "", "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "content-length",
-		"content-type", "content-encoding", "content-range", "cookie", "origin", "referer", "range", "accept", "accept-encoding",
-		"accept-payment", "idempotency-key", "x-idempotency-key", "payment-session", "payment-session-snapshot", "payment-receipt":
+	case "", "host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+		"expect", "content-length", "content-type", "content-encoding", "content-range", "cookie",
+		"origin", "referer", "range", "accept", "accept-encoding", "accept-payment",
+		"idempotency-key", "x-idempotency-key", "payment-session", "payment-session-snapshot",
+		"payment-receipt":
 		return false
 	}
 	return true
 }
 
-// Format writes the challenge as a header value. Characters above Latin-1 become \uXXXX; a control
-// character is refused with [ErrMalformed], as is a challenge that [ParseChallenges] would refuse.
+// Format writes the challenge as a header value. Characters above Latin-1 become \uXXXX. The error
+// is [ErrMalformed] if a parameter contains a control character, or if [ParseChallenges] would
+// refuse the challenge.
 func (c Challenge) Format() (string, error) {
 	if err := c.validate(); err != nil {
 		return "", err
@@ -142,16 +147,17 @@ func (c Challenge) Format() (string, error) {
 		dst = append(append(dst, p.name...), '=')
 		var err error
 		if dst, err = appendQuoted(dst, *p.value); err != nil {
-			return "", fmt.Errorf("%w in %s", err, p.name)
+			return "", fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return string(dst), nil
 }
 
-var errWeakKey = errors.New("wire: a challenge key needs at least 32 bytes")
+var errWeakKey = errors.New("the key of challenge ids is shorter than 32 bytes")
 
-// ChallengeID is the id that a server with this key gives the challenge: an HMAC over its other
-// parameters, the description left out. A key below 32 bytes is refused. It is for servers.
+// ChallengeID returns the id that a server with this key gives the challenge: an HMAC over all
+// other parameters but the description. A key shorter than 32 bytes is an error. Only servers need
+// it.
 func ChallengeID(key []byte, c Challenge) (string, error) {
 	if len(key) < 32 {
 		return "", errWeakKey

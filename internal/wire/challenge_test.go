@@ -89,7 +89,17 @@ func TestOfficialChallengeID(t *testing.T) {
 
 func TestChallengeIDBinds(t *testing.T) {
 	key := []byte(strings.Repeat("k", 32))
-	c := Challenge{ID: "x", Realm: "r", Method: "m", Intent: "i", Request: "q", Expires: "e", Digest: "d", Opaque: "o", Description: "t"}
+	c := Challenge{
+		ID:          "x",
+		Realm:       "r",
+		Method:      "m",
+		Intent:      "i",
+		Request:     "q",
+		Expires:     "e",
+		Digest:      "d",
+		Opaque:      "o",
+		Description: "t",
+	}
 	id, err := ChallengeID(key, c)
 	require.NoError(t, err)
 	for _, p := range c.params() {
@@ -135,7 +145,8 @@ func TestCredentialHeader(t *testing.T) {
 		assert.NoError(t, err, header)
 	}
 	for _, header := range []string{
-		"Host", "content-length", "Transfer-Encoding", "CONNECTION", "Cookie", "Proxy-Authorization", "Sec-Fetch-Mode", "Upgrade",
+		"Host", "content-length", "Transfer-Encoding", "CONNECTION", "Cookie",
+		"Proxy-Authorization", "Sec-Fetch-Mode", "Upgrade",
 		"Idempotency-Key", "Payment-Session", "X Pay", "X-Pay:", "X-Päy", "X\r\nY", ":authority",
 	} {
 		c := sample
@@ -153,7 +164,11 @@ func TestFormat(t *testing.T) {
 	c.Description = "5 € — \"a\\u0041\" é\t🚀"
 	s, err := c.Format()
 	require.NoError(t, err)
-	assert.Equal(t, `Payment id="i", realm="r", method="tempo", intent="session", request="e30", description="5 \u20ac \u2014 \"a\\u0041\" `+"\xe9\t"+`\ud83d\ude80"`, s)
+	assert.Equal(
+		t,
+		`Payment id="i", realm="r", method="tempo", intent="session", request="e30", description="5 \u20ac \u2014 \"a\\u0041\" `+"\xe9\t"+`\ud83d\ude80"`,
+		s,
+	)
 	back, err := ParseChallenges(lines(s))
 	require.NoError(t, err)
 	assert.Equal(t, []Challenge{c}, back)

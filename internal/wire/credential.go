@@ -2,32 +2,30 @@ package wire
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 )
 
-// Credential answers a challenge. Source says who pays ([FormatSource]); empty where nobody is named.
+// Credential answers a challenge. Source names the payer (see [FormatSource]) and may be empty.
 type Credential struct {
 	Challenge Challenge
 	Payload   Payload
 	Source    string
 }
 
-// Header is the credential as a header value. The error is that of [Echo.Payload].
+// Header returns the credential as a header value. The error is that of [Echo.Payload].
 func (c Credential) Header() (string, error) {
 	return NewEcho(c.Challenge, c.Source).Payload(c.Payload)
 }
 
-// Echo is the part of a credential that is the same for every answer to one challenge, rendered once.
-// It may be used by several goroutines at a time.
+// Echo is the rendered part of a credential that is the same for all answers to one challenge. It
+// is safe for concurrent use.
 type Echo struct {
-	// prefix is the base64url of all JSON before the payload, whose length is a multiple of three, so that
-	// the rest can be encoded by itself.
+	// prefix is the base64url of all JSON before the payload. The length of that JSON is a multiple
+	// of three, so that the rest can be encoded separately.
 	prefix string
 }
 
-// NewEcho renders the echo of a challenge: the parameters that it had, as they were. An empty source is
-// left out.
+// NewEcho renders the echo of a challenge: its parameters, unchanged. An empty source is omitted.
 func NewEcho(c Challenge, source string) *Echo {
 	dst := []byte(`{"challenge":{`)
 	for i, p := range c.params() {
@@ -51,23 +49,24 @@ func NewEcho(c Challenge, source string) *Echo {
 	return &Echo{base64.RawURLEncoding.EncodeToString(dst)}
 }
 
-// Payload writes the credential with this payload, as a header value. A payload that lacks what its
-// action needs is [ErrMalformed].
+// Payload returns the credential with this payload as a header value. The error is [ErrMalformed]
+// if the payload lacks a field that its action requires.
 func (e *Echo) Payload(p Payload) (string, error) {
 	if err := p.check(); err != nil {
 		return "", err
 	}
-	var room, digits [1400]byte // for all but transactions
+	var room, digits [1400]byte // enough for all payloads without a transaction
 	text := append(p.append(room[:0]), '}')
 	return "Payment " + e.prefix + string(base64.RawURLEncoding.AppendEncode(digits[:0], text)), nil
 }
 
-// ParseCredential reads a credential header value: the first Payment credential among the schemes in
-// it. Unknown fields are ignored. What does not fit is [ErrMalformed]; the error never shows the value. It is
-// for servers.
+// ParseCredential returns the first Payment credential of a credential header value. It ignores
+// unknown fields. The error is [ErrMalformed] and never shows the value. Only servers need it.
 func ParseCredential(s string) (Credential, error) {
 	if len(s) > MaxCredential {
-		return Credential{}, fmt.Errorf("%w: a credential of %d bytes, at most %d are read", ErrMalformed, len(s), MaxCredential)
+		return Credential{}, malformed(
+			"credential of %d bytes is longer than %d", len(s), MaxCredential,
+		)
 	}
 	for one := range strings.SplitSeq(s, ",") {
 		scheme, token, _ := strings.Cut(strings.Trim(one, " \t"), " ")
@@ -80,7 +79,7 @@ func ParseCredential(s string) (Credential, error) {
 		}
 		return parseCredential(text)
 	}
-	return Credential{}, fmt.Errorf("%w: no Payment credential", ErrMalformed)
+	return Credential{}, malformed("no Payment credential")
 }
 
 func parseCredential(text []byte) (Credential, error) {

@@ -25,8 +25,8 @@ func decoded(t testing.TB, header string) []byte {
 	return text
 }
 
-// lowerHex is JSON in canonical form with its addresses in lower case, which is how this package writes
-// them.
+// lowerHex is JSON in canonical form with its addresses in lower case, which is how this package
+// writes them.
 func lowerHex(t testing.TB, text []byte) string {
 	t.Helper()
 	var v any
@@ -50,8 +50,8 @@ func lowerHex(t testing.TB, text []byte) string {
 	return canonical(t, out)
 }
 
-// TestMppxCredentials answers the challenges of the vectors with the same payloads, and compares with what
-// mppx sent.
+// TestMppxCredentials answers the challenges of the vectors with the same payloads, and compares
+// with what mppx sent.
 func TestMppxCredentials(t *testing.T) {
 	cases := vectors.Load[credentialFile](t, vectors.Credential).Cases
 	kinds := map[string]bool{}
@@ -71,7 +71,10 @@ func TestMppxCredentials(t *testing.T) {
 			p := want.Payload
 			switch p.Action {
 			case "open":
-				p = Open(p.ChannelID, p.Descriptor, p.Transaction, p.CumulativeAmount, p.Signature, p.AuthorizedSigner)
+				p = Open(
+					p.ChannelID, p.Descriptor, p.Transaction, p.CumulativeAmount, p.Signature,
+					p.AuthorizedSigner,
+				)
 			case "topUp":
 				p = TopUp(p.ChannelID, p.Descriptor, p.Transaction, p.AdditionalDeposit)
 			case "voucher":
@@ -120,9 +123,13 @@ func TestMppxProofs(t *testing.T) {
 		assert.True(t, r.Amount.IsZero())
 		signature, err := Value(`"` + c.Signature + `"`).Bytes()
 		require.NoError(t, err)
-		got, err := NewEcho(challenges[0], FormatSource(c.ChainID, common.HexToAddress(c.Account))).Payload(Proof(signature))
+		got, err := NewEcho(
+			challenges[0], FormatSource(c.ChainID, common.HexToAddress(c.Account)),
+		).Payload(Proof(signature))
 		require.NoError(t, err)
-		assert.Equal(t, lowerHex(t, decoded(t, c.Authorization)), lowerHex(t, decoded(t, got)), c.ID)
+		assert.Equal(
+			t, lowerHex(t, decoded(t, c.Authorization)), lowerHex(t, decoded(t, got)), c.ID,
+		)
 	}
 }
 
@@ -143,7 +150,8 @@ func TestMppxAuthorizationResults(t *testing.T) {
 	}
 }
 
-// A charge paid by transaction hash is not a payload of sessions: it is read, but its hash is not kept.
+// A charge paid by transaction hash is not a payload of sessions: it is read, but its hash is not
+// kept.
 var notSessions = map[string]bool{"credential_with_source": true}
 
 func TestOfficialAuthorization(t *testing.T) {
@@ -226,8 +234,10 @@ func TestEchoIsExact(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(decoded(t, header), &got))
 	assert.Equal(t, map[string]string{
-		"id": "i", "realm": "r", "method": "tempo", "intent": "session", "request": c.Request, "opaque": "not json €",
-		"description": "<a> & \"b\"\n", "header": "payment-authorization", "expires": "2026-01-01T00:00:00+00:00",
+		"id": "i", "realm": "r", "method": "tempo", "intent": "session", "request": c.Request,
+		"opaque":      "not json €",
+		"description": "<a> & \"b\"\n", "header": "payment-authorization",
+		"expires": "2026-01-01T00:00:00+00:00",
 	}, got.Challenge, "only what was there")
 	assert.Equal(t, map[string]string{"type": "proof", "signature": "0x0102"}, got.Payload)
 	assert.Equal(t, header, textproto.TrimString(header))

@@ -1,27 +1,20 @@
-// Package wire is the spelling of the protocol: header values, base64url JSON, credentials, problems and
-// stream frames, read and written strictly. It knows what is well-formed, not what is true or wise.
+// Package wire reads and writes the messages of the protocol: header values, base64url JSON,
+// credentials, problem documents and stream frames. It checks their syntax and nothing else.
 //
 // # Reading
-//
-// Everything read here came from a server and is bounded before it is decoded. JSON is read with exact,
-// case-sensitive names; an object with the same name twice is refused, unknown names are ignored. Amounts
-// are decimal strings, never JSON numbers. Whatever does not fit is [ErrMalformed].
+// All input comes from a server, so its size is checked before it is decoded. JSON names are
+// case-sensitive. An object with a duplicate name is an error, and unknown names are ignored.
+// Amounts are decimal strings, never JSON numbers. All errors match [ErrMalformed].
 //
 // # Writing
+// Addresses and hashes are written in lower case. The request and opaque strings of a challenge are
+// echoed byte for byte. An [Echo] renders the constant part of the credentials for one challenge
+// once, so that writing a voucher takes about a microsecond.
 //
-// Addresses and hashes are written in lower case. The request and opaque strings of a challenge are echoed
-// byte for byte as they came. An [Echo] renders the part of a credential that stays the same for one
-// challenge once, so that a voucher costs about a microsecond.
-//
-// All values may be shared between goroutines once they are made; nothing here keeps state.
+// The package keeps no state. Its values may be shared between goroutines.
 package wire
 
-import "errors"
-
-// ErrMalformed is what every parser returns, wrapped with the place that does not fit.
-var ErrMalformed = errors.New("wire: malformed")
-
-// Header names, spelled as net/http keeps them, so that they are keys of an [net/http.Header] too.
+// Header names in the canonical form of net/http, so that they are keys of a [net/http.Header].
 const (
 	HeaderAcceptPayment          = "Accept-Payment"
 	HeaderAuthorization          = "Authorization"
@@ -33,22 +26,22 @@ const (
 	HeaderWWWAuthenticate        = "Www-Authenticate"
 )
 
-// Bounds of what is read, in bytes unless they say otherwise.
+// Bounds of the input. They are in bytes unless the comment says otherwise.
 const (
-	// MaxChallengeBytes bounds all WWW-Authenticate values of one response together.
+	// MaxChallengeBytes bounds the sum of all WWW-Authenticate values of one response.
 	MaxChallengeBytes = 128 << 10
-	// MaxChallenges bounds the Payment challenges of one response.
+	// MaxChallenges bounds the number of Payment challenges of one response.
 	MaxChallenges = 32
-	// MaxParams bounds the parameters of one challenge.
+	// MaxParams bounds the number of parameters of one challenge.
 	MaxParams = 64
-	// MaxParam bounds the value of one parameter; for request it is the bound of the Payment auth scheme
-	// draft, checked before decoding.
+	// MaxParam bounds the value of one parameter. For request it is the bound of the Payment auth
+	// scheme draft and is checked before decoding.
 	MaxParam = 16 << 10
 	// MaxCredential bounds a credential header value.
 	MaxCredential = 256 << 10
-	// MaxDocument bounds every other JSON document: snapshots, receipts, frames and problems.
+	// MaxDocument bounds all other JSON documents: snapshots, receipts, frames and problems.
 	MaxDocument = 64 << 10
-	// MaxMembers bounds the names in one JSON object, and MaxDepth how deep values nest.
+	// MaxMembers bounds the number of names in one JSON object, and MaxDepth the nesting.
 	MaxMembers = 256
 	MaxDepth   = 32
 )

@@ -1,25 +1,25 @@
 package wire
 
 import (
-	"fmt"
-
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// NeedVoucher is the data of a payment-need-voucher frame: the server's word that a stream stops until
-// it has a voucher for Required. Amounts are in base units.
+// NeedVoucher is the data of a payment-need-voucher frame: the server pauses the stream until it
+// gets a voucher for Required. Amounts are in base units.
 type NeedVoucher struct {
 	ChannelID                   common.Hash
 	Required, Accepted, Deposit voucher.Amount
 }
 
-// ParseNeedVoucher reads the data of a frame. All four fields have to be there; what does not fit is
+// ParseNeedVoucher reads the data of a frame. All four fields are required. The error is
 // [ErrMalformed].
 func ParseNeedVoucher(data []byte) (NeedVoucher, error) {
 	if len(data) > MaxDocument {
-		return NeedVoucher{}, fmt.Errorf("%w: a frame of %d bytes, at most %d are read", ErrMalformed, len(data), MaxDocument)
+		return NeedVoucher{}, malformed(
+			"frame of %d bytes is longer than %d", len(data), MaxDocument,
+		)
 	}
 	o, err := ParseObject(data)
 	if err != nil {

@@ -2,17 +2,15 @@ package wire
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// Object is a JSON object that is being read. [Required], [Optional] and [Pointer] take its members; the
-// first that does not fit is kept for [Object.Err], so that a whole document is read before its one error is
-// looked at.
-//
-// encoding/json is not used for this: it takes "Amount" for "amount" and the last of two amounts, and a
-// server that means to deceive must not get two readings of one document.
+// Object is a parsed JSON object. [Required], [Optional] and [Pointer] read its members. The object
+// keeps the first error for [Object.Err], so that a document can be read without checking every
+// member. encoding/json is not used because it accepts "Amount" for "amount" and the last of two
+// amounts. A malicious server must not be able to write a document that two programs read
+// differently.
 type Object struct {
 	members []member
 	err     error
@@ -23,20 +21,20 @@ type member struct {
 	value Value
 }
 
-// ParseObject reads one JSON object. Text that is not UTF-8, not JSON or not an object, a name that comes
-// twice, and more than [MaxMembers] names or [MaxDepth] levels are [ErrMalformed]. The caller bounds the
-// length of text.
+// ParseObject reads one JSON object. The error is [ErrMalformed] if text is not UTF-8, not JSON or
+// not an object, if a name is duplicate, or if there are more than [MaxMembers] names or [MaxDepth]
+// levels. The caller must bound the length of text.
 func ParseObject(text []byte) (*Object, error) {
 	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
+		return nil, malformed("not JSON")
 	}
 	return readObject(strings.Trim(string(text), " \t\r\n"))
 }
 
-// readObject reads the members of s, which is valid JSON without space around it.
+// readObject reads the members of s, which is valid JSON without surrounding space.
 func readObject(s string) (*Object, error) {
 	if s[0] != '{' {
-		return nil, fmt.Errorf("%w: not a JSON object", ErrMalformed)
+		return nil, malformed("not a JSON object")
 	}
 	o := &Object{members: make([]member, 0, 12)}
 	for i := skipSpace(s, 1); s[i] != '}'; i = skipSpace(s, i) {
@@ -50,13 +48,13 @@ func readObject(s string) (*Object, error) {
 		}
 		i = skipSpace(s, skipSpace(s, end)+1) // the colon
 		if end = skipValue(s, i); end < 0 {
-			return nil, fmt.Errorf("%w: JSON nested deeper than %d", ErrMalformed, MaxDepth)
+			return nil, malformed("JSON is nested deeper than %d levels", MaxDepth)
 		}
 		if _, twice := o.get(name); twice {
-			return nil, fmt.Errorf("%w: %s comes twice", ErrMalformed, shown(name))
+			return nil, malformed("duplicate name %s", shown(name))
 		}
 		if len(o.members) == MaxMembers {
-			return nil, fmt.Errorf("%w: more than %d names in an object", ErrMalformed, MaxMembers)
+			return nil, malformed("object with more than %d names", MaxMembers)
 		}
 		o.members = append(o.members, member{name, Value(s[i:end])})
 		i = end
@@ -81,7 +79,7 @@ func skipString(s string, i int) int {
 	return i + 1
 }
 
-// skipValue returns the index after the value that begins at i, -1 where it is nested too deep.
+// skipValue returns the index after the value that begins at i, or -1 if it is nested too deeply.
 func skipValue(s string, i int) int {
 	for depth := 0; ; {
 		switch s[i] {
@@ -125,16 +123,17 @@ func (o *Object) Has(name string) bool {
 	return ok && v != "null"
 }
 
-// Err is the first member that did not fit, as [ErrMalformed] with its name; nil where all fit.
+// Err returns the first error of a member that was read, or nil. It is [ErrMalformed] and names the
+// member.
 func (o *Object) Err() error { return o.err }
 
 func (o *Object) fail(name string, err error) {
 	if o.err == nil && err != nil {
-		o.err = fmt.Errorf("%w: %s: %w", ErrMalformed, name, err)
+		o.err = inField(name, err)
 	}
 }
 
-// Required reads a member that has to be there.
+// Required reads a member that must be present.
 func Required[T any](o *Object, name string, read func(Value) (T, error)) T {
 	v, _ := o.get(name)
 	t, err := read(v)
@@ -145,7 +144,7 @@ func Required[T any](o *Object, name string, read func(Value) (T, error)) T {
 	return t
 }
 
-// Optional reads a member; it is the zero value where it is missing or null.
+// Optional reads a member. It returns the zero value if the member is missing or null.
 func Optional[T any](o *Object, name string, read func(Value) (T, error)) (t T) {
 	if o.Has(name) {
 		t = Required(o, name, read)
@@ -153,7 +152,7 @@ func Optional[T any](o *Object, name string, read func(Value) (T, error)) (t T) 
 	return t
 }
 
-// Pointer reads a member; it is nil where it is missing or null.
+// Pointer reads a member. It returns nil if the member is missing or null.
 func Pointer[T any](o *Object, name string, read func(Value) (T, error)) *T {
 	if !o.Has(name) {
 		return nil

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -14,7 +15,11 @@ import (
 )
 
 func TestParseObject(t *testing.T) {
-	o, err := ParseObject([]byte(" {\"a\" : \"x\\\"y\\u00e9\" ,\n\"b\":[1,{\"b\":\"]}\"}], \"\\u0063\":null,\"d\":{\"e\":12},\"f\":true }\t"))
+	o, err := ParseObject(
+		[]byte(
+			" {\"a\" : \"x\\\"y\\u00e9\" ,\n\"b\":[1,{\"b\":\"]}\"}], \"\\u0063\":null,\"d\":{\"e\":12},\"f\":true }\t",
+		),
+	)
 	require.NoError(t, err)
 	assert.Equal(t, `x"yé`, Required(o, "a", Value.Text))
 	assert.True(t, o.Has("b"))
@@ -30,7 +35,7 @@ func TestParseObject(t *testing.T) {
 	Required(o, "g", Value.Text)
 	Required(o, "a", Value.Uint64)
 	assert.ErrorIs(t, o.Err(), ErrMalformed)
-	assert.ErrorContains(t, o.Err(), "g: is missing", "the first error is kept")
+	assert.ErrorContains(t, o.Err(), "g is missing", "the first error is kept")
 }
 
 func TestParseObjectRefuses(t *testing.T) {
@@ -40,7 +45,8 @@ func TestParseObjectRefuses(t *testing.T) {
 		wide = append(wide, fmt.Sprintf(`"%d":0`, i))
 	}
 	for name, text := range map[string]string{
-		"empty": "", "blank": " ", "array": "[]", "string": `"{}"`, "null": "null", "cut off": `{"a":1`, "two": "{}{}",
+		"empty": "", "blank": " ", "array": "[]", "string": `"{}"`, "null": "null",
+		"cut off": `{"a":1`, "two": "{}{}",
 		"comma":          `{"a":1,}`,
 		"not UTF-8":      "{\"a\":\"\xff\"}",
 		"name twice":     `{"amount":"1","amount":"1"}`,
@@ -121,8 +127,8 @@ func erase[T any](read func(Value) (T, error)) func(Value) (any, error) {
 	return func(v Value) (any, error) { return read(v) }
 }
 
-// FuzzParseObject compares with encoding/json: what is read is what a map has, and what is refused is
-// refused for one of the reasons that are written down.
+// FuzzParseObject compares with encoding/json: what is read is what a map has, and what is refused
+// is refused for one of the reasons that are written down.
 func FuzzParseObject(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":{"b":["c",1.5e3,{}]},"d":"\"\\"}`, ` { "a" : null , "b" : true } `, `{"a":1,"a":2}`} {
 		f.Add([]byte(s))
@@ -141,4 +147,29 @@ func FuzzParseObject(f *testing.F) {
 			require.Equal(t, string(want[m.name]), string(m.value))
 		}
 	})
+}
+
+// TestErrorsNameTheMember: a message names the path of the member, without a prefix, and matches
+// both ErrMalformed and the cause.
+func TestErrorsNameTheMember(t *testing.T) {
+	read := func(details string) error {
+		text := base64.RawURLEncoding.EncodeToString(
+			[]byte(`{"amount":"1","currency":"0x` + strings.Repeat("1", 40) +
+				`","recipient":"0x` + strings.Repeat("2", 40) + `","methodDetails":` + details + `}`),
+		)
+		_, err := Challenge{Request: text}.SessionRequest()
+		return err
+	}
+	err := read(`{"chainId":"1"}`)
+	require.ErrorIs(t, err, ErrMalformed)
+	assert.EqualError(t, err, "request: methodDetails.chainId is not a whole number")
+	err = read(`{"spent":"x"}`)
+	require.ErrorIs(t, err, ErrMalformed)
+	require.ErrorIs(t, err, voucher.ErrAmountSyntax)
+	assert.EqualError(
+		t, err, `request: methodDetails.spent: `+voucher.ErrAmountSyntax.Error()+`: "x"`,
+	)
+	err = read(`{"sessionSnapshot":{"a":1,"a":2}}`)
+	require.ErrorIs(t, err, ErrMalformed)
+	assert.EqualError(t, err, `request: methodDetails.sessionSnapshot: duplicate name "a"`)
 }

@@ -1,55 +1,82 @@
 package wire
 
 import (
-	"fmt"
-
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Payload is what a credential does about its challenge. [Open], [TopUp], [Voucher], [Close] and
-// [Proof] make payloads; empty fields are left out, and the amount that the action has is always written.
+// Payload is the action of a credential. [Open], [TopUp], [Voucher], [Close] and [Proof] return
+// payloads. Empty fields are omitted, except the amount that the action requires.
 type Payload struct {
-	// Action is open, topUp, voucher or close; empty in a proof. Type is transaction for the first two and
-	// proof in a proof.
+	// Action is open, topUp, voucher or close, and empty in a proof. Type is transaction for open
+	// and topUp, and proof in a proof.
 	Action, Type string
 	ChannelID    common.Hash
-	// Transaction is the signed transaction, 0x76 or 0x78 first. Signature is the voucher's or the proof's.
+	// Transaction is the signed transaction; its first byte is 0x76 or 0x78. Signature is that of
+	// the voucher or the proof.
 	Transaction, Signature []byte
-	// Descriptor goes along on v2 and is nil on v1.
+	// Descriptor is required on v2 and nil on v1.
 	Descriptor *Descriptor
-	// CumulativeAmount and AdditionalDeposit are in base units; the first belongs to open, voucher and
-	// close, the second to topUp.
+	// CumulativeAmount (open, voucher, close) and AdditionalDeposit (topUp) are in base units.
 	CumulativeAmount, AdditionalDeposit voucher.Amount
-	// AuthorizedSigner goes along on open, unless it is zero.
+	// AuthorizedSigner is written in an open if it is not zero.
 	AuthorizedSigner common.Address
 }
 
-// Open opens a channel with a signed transaction and pays with the first voucher. d is nil on v1.
-func Open(id common.Hash, d *Descriptor, transaction []byte, cumulative voucher.Amount, signature []byte, authorizedSigner common.Address) Payload {
+// Open returns a payload that opens a channel with a signed transaction and pays with the first
+// voucher. d is nil on v1.
+func Open(
+	id common.Hash,
+	d *Descriptor,
+	transaction []byte,
+	cumulative voucher.Amount,
+	signature []byte,
+	authorizedSigner common.Address,
+) Payload {
 	return Payload{
 		Action: "open", Type: "transaction", ChannelID: id, Descriptor: d, Transaction: transaction,
 		CumulativeAmount: cumulative, Signature: signature, AuthorizedSigner: authorizedSigner,
 	}
 }
 
-// TopUp adds to a channel's deposit with a signed transaction. d is nil on v1.
+// TopUp returns a payload that adds to the deposit of a channel with a signed transaction. d is nil
+// on v1.
 func TopUp(id common.Hash, d *Descriptor, transaction []byte, additional voucher.Amount) Payload {
-	return Payload{Action: "topUp", Type: "transaction", ChannelID: id, Descriptor: d, Transaction: transaction, AdditionalDeposit: additional}
+	return Payload{
+		Action:            "topUp",
+		Type:              "transaction",
+		ChannelID:         id,
+		Descriptor:        d,
+		Transaction:       transaction,
+		AdditionalDeposit: additional,
+	}
 }
 
-// Voucher pays with a voucher. d is nil on v1.
+// Voucher returns a payload that pays with a voucher. d is nil on v1.
 func Voucher(id common.Hash, d *Descriptor, cumulative voucher.Amount, signature []byte) Payload {
-	return Payload{Action: "voucher", ChannelID: id, Descriptor: d, CumulativeAmount: cumulative, Signature: signature}
+	return Payload{
+		Action:           "voucher",
+		ChannelID:        id,
+		Descriptor:       d,
+		CumulativeAmount: cumulative,
+		Signature:        signature,
+	}
 }
 
-// Close asks the payee to close the channel at a last voucher. d is nil on v1.
+// Close returns a payload that asks the payee to close the channel with a last voucher. d is nil on
+// v1.
 func Close(id common.Hash, d *Descriptor, cumulative voucher.Amount, signature []byte) Payload {
-	return Payload{Action: "close", ChannelID: id, Descriptor: d, CumulativeAmount: cumulative, Signature: signature}
+	return Payload{
+		Action:           "close",
+		ChannelID:        id,
+		Descriptor:       d,
+		CumulativeAmount: cumulative,
+		Signature:        signature,
+	}
 }
 
-// Proof shows for zero dollars who the payer is.
+// Proof returns the payload of a zero-dollar proof.
 func Proof(signature []byte) Payload { return Payload{Type: "proof", Signature: signature} }
 
 // cumulative reports whether the action has a cumulative amount.
@@ -60,15 +87,15 @@ func (p *Payload) cumulative() bool {
 // funds reports whether the action carries a transaction.
 func (p *Payload) funds() bool { return p.Action == "open" || p.Action == "topUp" }
 
-// check refuses a payload that lacks what its action needs.
+// check returns an error if the payload lacks a field that its action requires.
 func (p *Payload) check() error {
 	switch {
 	case (p.cumulative() || p.Type == "proof") && len(p.Signature) == 0:
-		return fmt.Errorf("%w: a payload without signature", ErrMalformed)
+		return malformed("payload without signature")
 	case p.funds() && (len(p.Transaction) == 0 || p.Type != "transaction"):
-		return fmt.Errorf("%w: a payload without transaction", ErrMalformed)
+		return malformed("payload without transaction")
 	case (p.cumulative() || p.funds()) && p.ChannelID == common.Hash{}:
-		return fmt.Errorf("%w: a payload without channel", ErrMalformed)
+		return malformed("payload without channel id")
 	}
 	return nil
 }
@@ -104,12 +131,12 @@ func (p *Payload) append(dst []byte) []byte {
 		dst = appendHex(append(dst, `,"signature":`...), p.Signature)
 	}
 	if len(dst) > start {
-		dst = append(dst[:start], dst[start+1:]...) // the first comma
+		dst = append(dst[:start], dst[start+1:]...) // remove the first comma
 	}
 	return append(dst, '}')
 }
 
-// payload reads what [Payload.append] writes; other fields are ignored.
+// payload reads the fields that [Payload.append] writes and ignores others.
 func payload(v Value) (Payload, error) {
 	o, err := v.Object()
 	if err != nil {

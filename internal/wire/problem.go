@@ -10,14 +10,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ProblemBase is what the types of this protocol's problems begin with.
+// ProblemBase is the prefix of the problem types of this protocol.
 const ProblemBase = "https://paymentauth.org/problems/"
 
 // ProblemCode is a problem type of the protocol.
 type ProblemCode uint8
 
-// The problem types. ProblemNone is no problem document, or one without a type; ProblemOther is a type that
-// is not in the list.
+// The problem types. ProblemNone stands for a missing problem document or type, ProblemOther for a
+// type that is not listed.
 const (
 	ProblemNone ProblemCode = iota
 	ProblemOther
@@ -66,33 +66,36 @@ var problemNames = map[string]ProblemCode{
 	"session/transaction-reverted":   ProblemTransactionReverted,
 }
 
-// TooLow reports whether the server wants a larger voucher of the same channel.
+// TooLow reports whether the server asks for a higher voucher of the same channel.
 func (c ProblemCode) TooLow() bool {
-	return c == ProblemInsufficientBalance || c == ProblemDeltaTooSmall || c == ProblemPaymentInsufficient
+	return c == ProblemInsufficientBalance || c == ProblemDeltaTooSmall ||
+		c == ProblemPaymentInsufficient
 }
 
-// Stale reports whether the same payment may be presented against a fresh challenge.
+// Stale reports whether the same payment may be sent again with a fresh challenge.
 func (c ProblemCode) Stale() bool {
-	return c == ProblemInvalidChallenge || c == ProblemPaymentExpired || c == ProblemChallengeNotFound || c == ProblemPaymentRequired
+	return c == ProblemInvalidChallenge || c == ProblemPaymentExpired ||
+		c == ProblemChallengeNotFound ||
+		c == ProblemPaymentRequired
 }
 
-// Gone reports whether the channel can never be used again with this server.
+// Gone reports whether the server says that the channel can no longer be used.
 func (c ProblemCode) Gone() bool { return c == ProblemChannelNotFound || c == ProblemChannelFinalized }
 
-// Problem is a problem document (RFC 9457) of a refused payment. Its texts are cut to what a person
-// reads, control characters taken out; all of it is the server's word.
+// Problem is a problem document (RFC 9457) of a refused payment. Its texts are shortened, and
+// control characters are replaced by spaces. Nothing in it is verified.
 type Problem struct {
 	Code                ProblemCode
 	Type, Title, Detail string
-	// Status is zero where the document does not repeat it.
+	// Status is zero if the document does not contain it.
 	Status int
-	// ChannelID is the channel that it is about, RequiredTopUp what is missing from the deposit in base
-	// units; nil where the server does not say.
+	// ChannelID is the channel concerned, and RequiredTopUp the missing deposit in base units. Both
+	// are nil if absent.
 	ChannelID     *common.Hash
 	RequiredTopUp *voucher.Amount
 }
 
-// Name is the type without its base, as in session/delta-too-small; empty where there is none.
+// Name returns the type without [ProblemBase], for example session/delta-too-small, or "".
 func (p Problem) Name() string { return strings.TrimPrefix(p.Type, ProblemBase) }
 
 const (
@@ -100,12 +103,13 @@ const (
 	maxDetail      = 1000 // bytes of a detail that are kept
 )
 
-// ParseProblem reads a problem document. It reports false where the content type is not
-// application/problem+json or the body, up to [MaxDocument], is no JSON object. A field of the wrong type is
-// taken for absent, as RFC 9457 3 asks.
+// ParseProblem reads a problem document. It returns false if the content type is not
+// application/problem+json, or if the body is not a JSON object of at most [MaxDocument] bytes. A
+// field of the wrong type counts as absent, as RFC 9457 section 3 requires.
 func ParseProblem(contentType string, body []byte) (Problem, bool) {
 	media, _, _ := strings.Cut(contentType, ";")
-	if !strings.EqualFold(strings.Trim(media, " \t"), "application/problem+json") || len(body) > MaxDocument {
+	if !strings.EqualFold(strings.Trim(media, " \t"), "application/problem+json") ||
+		len(body) > MaxDocument {
 		return Problem{}, false
 	}
 	o, err := ParseObject(body)
@@ -129,7 +133,7 @@ func problemCode(kind string) ProblemCode {
 		return ProblemNone
 	}
 	name, ok := strings.CutPrefix(kind, ProblemBase)
-	// The name of sessions in early deployments.
+	// Early deployments call sessions streams.
 	if old, found := strings.CutPrefix(name, "stream/"); found {
 		name = "session/" + old
 	}
@@ -139,7 +143,7 @@ func problemCode(kind string) ProblemCode {
 	return ProblemOther
 }
 
-// readable is [Pointer] that takes what does not fit for absent.
+// readable is like [Pointer], but a member of the wrong type counts as absent.
 func readable[T any](o *Object, name string, read func(Value) (T, error)) *T {
 	v, _ := o.get(name)
 	if t, err := read(v); err == nil {
@@ -156,7 +160,7 @@ func statusCode(v Value) (uint16, error) {
 	return uint16(n), err
 }
 
-// clean takes control characters out of s and cuts it to limit bytes.
+// clean replaces control characters in s by spaces and cuts s at limit bytes.
 func clean(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

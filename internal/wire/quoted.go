@@ -19,7 +19,7 @@ func skipBlank(s string, i int) int {
 	return i
 }
 
-// isTokenByte is tchar of RFC 9110 5.6.2.
+// isTokenByte reports whether c is a tchar of RFC 9110 section 5.6.2.
 func isTokenByte(c byte) bool {
 	return isLower(c) || 'A' <= c && c <= 'Z' || isDigit(c) ||
 		c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
@@ -47,8 +47,9 @@ func skipElement(s string, i int) int {
 	return len(s)
 }
 
-// unquote reads the quoted string at i and returns the index after it; ok is false where it does not
-// end. \x is x, and \uXXXX a UTF-16 code unit, which is how servers write what is above Latin-1.
+// unquote reads the quoted string at i and returns the index after it. ok is false if the string is
+// unterminated. \x stands for x, and \uXXXX for a UTF-16 code unit: servers write characters above
+// Latin-1 in this way.
 func unquote(s string, i int) (value string, end int, ok bool) {
 	i++
 	start, plain := i, true
@@ -69,10 +70,10 @@ func unquote(s string, i int) (value string, end int, ok bool) {
 	return unescape(s[start:i]), i + 1, true
 }
 
-// unescape reads the inside of a quoted string that ends outside an escape. A surrogate without its
-// other half becomes U+FFFD.
+// unescape decodes the inside of a quoted string that does not end within an escape. An unpaired
+// surrogate becomes U+FFFD.
 func unescape(s string) string {
-	var units []uint16 // what \uXXXX wrote and is not yet in b
+	var units []uint16 // from \uXXXX, not yet in b
 	b := make([]byte, 0, len(s))
 	flush := func() {
 		for _, r := range utf16.Decode(units) {
@@ -98,7 +99,7 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// latin1 is s, whose bytes are Latin-1, as UTF-8.
+// latin1 converts s from Latin-1 to UTF-8.
 func latin1(s string) string {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
@@ -112,7 +113,7 @@ func latin1(s string) string {
 	return s
 }
 
-// appendQuoted appends s as a quoted string that [unquote] reads back.
+// appendQuoted appends s as a quoted string that [unquote] can read.
 func appendQuoted(dst []byte, s string) ([]byte, error) {
 	dst = append(dst, '"')
 	for _, r := range s {
@@ -120,7 +121,7 @@ func appendQuoted(dst []byte, s string) ([]byte, error) {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
 		case r < ' ' && r != '\t', r == 0x7f:
-			return nil, fmt.Errorf("%w: control character %#x", ErrMalformed, r)
+			return nil, malformed("control character %#x", r)
 		case r <= 0xff:
 			dst = append(dst, byte(r))
 		default:

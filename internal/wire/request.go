@@ -8,42 +8,43 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// SessionRequest is what a challenge asks for: the decoded request of a session, or of a zero-dollar
-// charge, which has the same fields. It is the server's word.
+// SessionRequest is the decoded request of a session challenge, or of a zero-dollar charge, which
+// has the same fields. Nothing in it is verified.
 type SessionRequest struct {
 	// Amount is the price of one unit, in base units.
 	Amount voucher.Amount
 	// Currency is the token, Recipient the payee.
 	Currency, Recipient common.Address
-	// UnitType says what a unit is; empty where the server does not say.
+	// UnitType is the kind of unit, for example "request"; it may be empty.
 	UnitType string
-	// SuggestedDeposit is nil where the server suggests none.
+	// SuggestedDeposit is nil if the server suggests none.
 	SuggestedDeposit *voucher.Amount
 	MethodDetails    MethodDetails
 }
 
-// MethodDetails is the part of a request that is the tempo method's own. Nil and zero mean absent.
+// MethodDetails holds the fields of a request that are specific to the tempo method. Nil and zero
+// mean absent.
 type MethodDetails struct {
 	ChainID *uint64
-	// EscrowContract is the escrow; its older name escrow is read too.
+	// EscrowContract is the escrow. Its old name "escrow" is accepted too.
 	EscrowContract *common.Address
-	// SessionProtocol is "v1", "v2", or another text, or empty, which means v1.
+	// SessionProtocol is "v1", "v2" or any other text. Empty means v1.
 	SessionProtocol string
-	// MinVoucherDelta is the least growth between two vouchers, in base units.
+	// MinVoucherDelta is the minimum increase between two vouchers, in base units.
 	MinVoucherDelta *voucher.Amount
-	// FeePayer says that the server pays the fees of opens and top-ups.
+	// FeePayer means that the server pays the fees of opens and top-ups.
 	FeePayer bool
 	FeeToken *common.Address
 	Operator *common.Address
 
-	// ChannelID is a channel that the server suggests, SessionSnapshot what it knows of one.
+	// ChannelID is a channel that the server suggests. SessionSnapshot is its record of a channel.
 	ChannelID       *common.Hash
 	SessionSnapshot *Snapshot
-	// The flat hints: what the server says of ChannelID, in base units. They prove nothing.
+	// The flat hints are the server's amounts for ChannelID, in base units. They prove nothing.
 	AcceptedCumulative, RequiredCumulative, Spent, Deposit *voucher.Amount
 }
 
-// requestObject decodes the request as far as it is the same for all methods.
+// requestObject decodes the request without reading its members.
 func (c *Challenge) requestObject() (*Object, error) {
 	text, err := DecodeText(c.Request, MaxParam)
 	if err != nil {
@@ -56,8 +57,8 @@ func (c *Challenge) requestObject() (*Object, error) {
 	return o, nil
 }
 
-// SessionRequest decodes the request. Unknown fields are ignored; a known one that does not fit makes
-// the whole request [ErrMalformed], hints included: a server whose numbers cannot be read is not paid.
+// SessionRequest decodes the request. It ignores unknown fields. The error is [ErrMalformed] if any
+// known field, hints included, cannot be read: a server whose numbers are unreadable is not paid.
 func (c Challenge) SessionRequest() (SessionRequest, error) {
 	o, err := c.requestObject()
 	if err != nil {
@@ -102,7 +103,7 @@ func methodDetails(v Value) (MethodDetails, error) {
 	case d.EscrowContract == nil:
 		d.EscrowContract = alias
 	case *d.EscrowContract != *alias:
-		return d, fmt.Errorf("%w: escrowContract and escrow differ", ErrMalformed)
+		return d, malformed("escrowContract and escrow differ")
 	}
 	return d, o.Err()
 }

@@ -23,7 +23,8 @@ func request(text string) Challenge {
 func ptr[T any](v T) *T { return &v }
 
 const fullRequest = `{"amount":"25000","currency":"0x20C0000000000000000000000000000000000000","description":"ignored",
- "recipient":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8","suggestedDeposit":"10000000","unitType":"token",
+"recipient":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "suggestedDeposit":"10000000",
+"unitType":"token",
  "methodDetails":{"chainId":42431,"escrowContract":"0x4d50500000000000000000000000000000000000","sessionProtocol":"v2",
   "minVoucherDelta":"25000","feePayer":true,"feeToken":"0x20c0000000000000000000000000000000000001",
   "operator":"0x00000000000000000000000000000000000000Aa",
@@ -40,14 +41,22 @@ func TestSessionRequest(t *testing.T) {
 		UnitType:         "token",
 		SuggestedDeposit: ptr(voucher.Units(10000000)),
 		MethodDetails: MethodDetails{
-			ChainID:            ptr(uint64(42431)),
-			EscrowContract:     ptr(common.HexToAddress("0x4d50500000000000000000000000000000000000")),
-			SessionProtocol:    "v2",
-			MinVoucherDelta:    ptr(voucher.Units(25000)),
-			FeePayer:           true,
-			FeeToken:           ptr(common.HexToAddress("0x20c0000000000000000000000000000000000001")),
-			Operator:           ptr(common.HexToAddress("0xaa")),
-			ChannelID:          ptr(common.HexToHash("0xf2255998ec48ed7bea25ca272ddec1d33412b3d2fc9e40f4e979e58c5d2b83aa")),
+			ChainID: ptr(uint64(42431)),
+			EscrowContract: ptr(
+				common.HexToAddress("0x4d50500000000000000000000000000000000000"),
+			),
+			SessionProtocol: "v2",
+			MinVoucherDelta: ptr(voucher.Units(25000)),
+			FeePayer:        true,
+			FeeToken: ptr(
+				common.HexToAddress("0x20c0000000000000000000000000000000000001"),
+			),
+			Operator: ptr(common.HexToAddress("0xaa")),
+			ChannelID: ptr(
+				common.HexToHash(
+					"0xf2255998ec48ed7bea25ca272ddec1d33412b3d2fc9e40f4e979e58c5d2b83aa",
+				),
+			),
 			AcceptedCumulative: ptr(voucher.Units(250000)),
 			RequiredCumulative: ptr(voucher.Units(262500)),
 			Spent:              ptr(voucher.Units(237500)),
@@ -57,17 +66,21 @@ func TestSessionRequest(t *testing.T) {
 }
 
 func TestSessionRequestOfACharge(t *testing.T) {
-	got, err := request(`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","methodDetails":{"chainId":4217},"recipient":"0x20c0000000000000000000000000000000000001"}`).SessionRequest()
+	got, err := request(
+		`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","methodDetails":{"chainId":4217},"recipient":"0x20c0000000000000000000000000000000000001"}`,
+	).SessionRequest()
 	require.NoError(t, err)
 	assert.True(t, got.Amount.IsZero())
 	assert.Equal(t, MethodDetails{ChainID: ptr(uint64(4217))}, got.MethodDetails)
-	got, err = request(`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001"}`).SessionRequest()
+	got, err = request(
+		`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001"}`,
+	).SessionRequest()
 	require.NoError(t, err)
 	assert.Nil(t, got.MethodDetails.ChainID)
 }
 
-// with is fullRequest with one field set to other JSON, or without it where that is empty. A path with a dot is in
-// methodDetails.
+// with is fullRequest with one field set to other JSON, or without it where that is empty. A path
+// with a dot is in methodDetails.
 func with(t testing.TB, inDetails bool, name, value string) Challenge {
 	t.Helper()
 	var outer, inner map[string]json.RawMessage
@@ -160,9 +173,14 @@ func TestEscrowAlias(t *testing.T) {
 	got, err := c.SessionRequest()
 	require.NoError(t, err)
 	assert.Nil(t, got.MethodDetails.EscrowContract)
-	got, err = request(`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001","methodDetails":{"escrow":"0x4d50500000000000000000000000000000000000"}}`).SessionRequest()
+	got, err = request(
+		`{"amount":"0","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001","methodDetails":{"escrow":"0x4d50500000000000000000000000000000000000"}}`,
+	).SessionRequest()
 	require.NoError(t, err)
-	assert.Equal(t, common.HexToAddress("0x4d50500000000000000000000000000000000000"), *got.MethodDetails.EscrowContract)
+	assert.Equal(
+		t, common.HexToAddress("0x4d50500000000000000000000000000000000000"),
+		*got.MethodDetails.EscrowContract,
+	)
 }
 
 // TestMppxRequests reads the requests that mppx made, snapshots included.
@@ -172,7 +190,9 @@ func TestMppxRequests(t *testing.T) {
 		if !c.Decode.OK {
 			continue
 		}
-		text := `{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001","methodDetails":{"sessionSnapshot":` + string(c.Decode.Value) + `}}`
+		text := `{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000001","methodDetails":{"sessionSnapshot":` + string(
+			c.Decode.Value,
+		) + `}}`
 		got, err := request(text).SessionRequest()
 		require.NoError(t, err)
 		want, err := ParseSnapshotHeader(c.Header)
@@ -209,7 +229,8 @@ func TestMppxRequests(t *testing.T) {
 	require.Positive(t, n)
 }
 
-// FuzzSessionRequest: no panic, and an amount is never what encoding/json would not read as that string.
+// FuzzSessionRequest: no panic, and an amount is never what encoding/json would not read as that
+// string.
 func FuzzSessionRequest(f *testing.F) {
 	seeds := 0
 	for _, c := range vectors.Load[credentialFile](f, vectors.Credential).Cases {

@@ -16,8 +16,9 @@ import (
 
 func TestHeaderNamesAreCanonical(t *testing.T) {
 	for _, name := range []string{
-		HeaderAcceptPayment, HeaderAuthorization, HeaderIdempotencyKey, HeaderPaymentAuthorization, HeaderPaymentReceipt,
-		HeaderPaymentSession, HeaderPaymentSessionSnapshot, HeaderWWWAuthenticate,
+		HeaderAcceptPayment, HeaderAuthorization, HeaderIdempotencyKey, HeaderPaymentAuthorization,
+		HeaderPaymentReceipt, HeaderPaymentSession, HeaderPaymentSessionSnapshot,
+		HeaderWWWAuthenticate,
 	} {
 		assert.Equal(t, textproto.CanonicalMIMEHeaderKey(name), name)
 	}
@@ -25,7 +26,10 @@ func TestHeaderNamesAreCanonical(t *testing.T) {
 
 func TestSource(t *testing.T) {
 	const address = "0xAAA3d851D151b17885561150411E5c03629270f4"
-	assert.Equal(t, "did:pkh:eip155:42431:0xaaa3d851d151b17885561150411e5c03629270f4", FormatSource(42431, common.HexToAddress(address)))
+	assert.Equal(
+		t, "did:pkh:eip155:42431:0xaaa3d851d151b17885561150411e5c03629270f4",
+		FormatSource(42431, common.HexToAddress(address)),
+	)
 	sources := vectors.Load[proofFile](t, vectors.Proof).Sources
 	for _, c := range sources {
 		chainID, payer, err := ParseSource(c.Source)
@@ -38,10 +42,14 @@ func TestSource(t *testing.T) {
 		assert.Equal(t, common.HexToAddress(c.Mppx.Address), payer)
 	}
 	for _, s := range []string{
-		"", address, "did:pkh:eip155:042431:" + address, "did:pkh:eip155::" + address, "did:pkh:eip155:1", "did:pkh:eip155:1:",
-		"did:pkh:eip155:1:" + address + ":", "did:pkh:eip155:1::" + address, "did:pkh:eip155:-1:" + address, "did:pkh:eip155:+1:" + address,
-		"did:pkh:eip155:9007199254740992:" + address, "did:pkh:eip155:1.0:" + address, "did:pkh:solana:1:" + address, "DID:pkh:eip155:1:" + address,
-		"did:pkh:eip155:1:" + address[2:], "did:pkh:eip155:1:" + address + "00", "did:pkh:eip155:1: " + address,
+		"", address, "did:pkh:eip155:042431:" + address, "did:pkh:eip155::" + address,
+		"did:pkh:eip155:1", "did:pkh:eip155:1:",
+		"did:pkh:eip155:1:" + address + ":", "did:pkh:eip155:1::" + address,
+		"did:pkh:eip155:-1:" + address, "did:pkh:eip155:+1:" + address,
+		"did:pkh:eip155:9007199254740992:" + address, "did:pkh:eip155:1.0:" + address,
+		"did:pkh:solana:1:" + address, "DID:pkh:eip155:1:" + address,
+		"did:pkh:eip155:1:" + address[2:], "did:pkh:eip155:1:" + address + "00",
+		"did:pkh:eip155:1: " + address,
 	} {
 		_, payer, err := ParseSource(s)
 		assert.ErrorIs(t, err, ErrMalformed, s)
@@ -87,8 +95,11 @@ func TestParseNeedVoucher(t *testing.T) {
 		got, err := ParseNeedVoucher(data)
 		require.NoError(t, err)
 		assert.Equal(t, NeedVoucher{
-			ChannelID: common.HexToHash("0xde2945156ec26c71b60b3510701259cf44bc39446cd2d437a97015b1d3fb2b20"),
-			Required:  voucher.Units(250025), Accepted: voucher.Units(250000), Deposit: voucher.Units(500000),
+			ChannelID: common.HexToHash(
+				"0xde2945156ec26c71b60b3510701259cf44bc39446cd2d437a97015b1d3fb2b20",
+			),
+			Required: voucher.Units(250025), Accepted: voucher.Units(250000),
+			Deposit: voucher.Units(500000),
 		}, got)
 	}
 	for _, data := range frames(t, "malformed") {
@@ -98,7 +109,11 @@ func TestParseNeedVoucher(t *testing.T) {
 		assert.ErrorIs(t, err, ErrMalformed)
 	}
 	const id = `"channelId":"0xDE2945156ec26c71b60b3510701259cf44bc39446cd2d437a97015b1d3fb2b20"`
-	_, err := ParseNeedVoucher([]byte(`{` + id + `,"requiredCumulative":"1","acceptedCumulative":"1","deposit":"1","more":1}`))
+	_, err := ParseNeedVoucher(
+		[]byte(
+			`{` + id + `,"requiredCumulative":"1","acceptedCumulative":"1","deposit":"1","more":1}`,
+		),
+	)
 	require.NoError(t, err)
 	for _, text := range []string{
 		``, `[]`, `"x"`, `null`,

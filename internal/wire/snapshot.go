@@ -9,8 +9,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Descriptor is a v2 channel's descriptor (TIP-1034). It has the fields of channel.Descriptor in the
-// same order, so that one converts to the other.
+// Descriptor is the descriptor of a v2 channel (TIP-1034). Its fields are those of
+// channel.Descriptor in the same order, so that one can be converted to the other.
 type Descriptor struct {
 	Payer, Payee, Operator, Token common.Address
 	Salt                          common.Hash
@@ -46,8 +46,8 @@ func (d *Descriptor) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Snapshot is what a server says of a channel that can be used again, in a challenge or in a
-// Payment-Session-Snapshot header. Amounts are in base units.
+// Snapshot is a server's record of a reusable channel, in a challenge or in a
+// Payment-Session-Snapshot header. Amounts are in base units. Nothing in it is verified.
 type Snapshot struct {
 	ChainID    uint64
 	ChannelID  common.Hash
@@ -55,23 +55,23 @@ type Snapshot struct {
 	Escrow     common.Address
 
 	AcceptedCumulative, RequiredCumulative, Spent, Deposit, Settled voucher.Amount
-	// Units is how many units were charged; zero where the server does not say.
+	// Units is the number of charged units. Zero means absent.
 	Units uint64
-	// CloseRequestedAt is Unix time; zero means that no close was requested.
+	// CloseRequestedAt is Unix time. Zero means that no close was requested.
 	CloseRequestedAt uint64
-	// HighestVoucher is the voucher for AcceptedCumulative; nil where the server shows none.
+	// HighestVoucher is the voucher for AcceptedCumulative. Nil means absent.
 	HighestVoucher *SignedVoucher
 }
 
-// SignedVoucher is a voucher as a server hands it back. The signature is not verified here.
+// SignedVoucher is a voucher in a snapshot. Its signature is not verified.
 type SignedVoucher struct {
 	ChannelID        common.Hash
 	CumulativeAmount voucher.Amount
 	Signature        []byte
 }
 
-// ParseSnapshotHeader reads a Payment-Session-Snapshot value, in either base64 alphabet, padded or
-// not. What does not fit is [ErrMalformed]; a caller goes on without a snapshot.
+// ParseSnapshotHeader reads a Payment-Session-Snapshot value in either base64 alphabet, padded or
+// not. The error is [ErrMalformed]; a caller can continue without a snapshot.
 func ParseSnapshotHeader(s string) (Snapshot, error) {
 	text, err := DecodeText(s, MaxDocument)
 	if err != nil {
@@ -126,14 +126,16 @@ func signedVoucher(v Value) (SignedVoucher, error) {
 	return s, o.Err()
 }
 
-// Header is the snapshot as a header value, in the standard base64 with padding that implementations
-// write. It is for servers.
+// Header returns the snapshot as a header value in standard base64 with padding, as implementations
+// write it. Only servers need it.
 func (s Snapshot) Header() string {
 	dst := appendAmount(append([]byte(nil), `{"acceptedCumulative":`...), s.AcceptedCumulative)
 	dst = strconv.AppendUint(append(dst, `,"chainId":`...), s.ChainID, 10)
 	dst = appendHex(append(dst, `,"channelId":`...), s.ChannelID[:])
 	if s.CloseRequestedAt != 0 {
-		dst = appendAmount(append(dst, `,"closeRequestedAt":`...), voucher.Units(s.CloseRequestedAt))
+		dst = appendAmount(
+			append(dst, `,"closeRequestedAt":`...), voucher.Units(s.CloseRequestedAt),
+		)
 	}
 	dst = appendAmount(append(dst, `,"deposit":`...), s.Deposit)
 	dst = s.Descriptor.append(append(dst, `,"descriptor":`...))

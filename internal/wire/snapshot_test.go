@@ -38,9 +38,13 @@ func TestMppxSnapshots(t *testing.T) {
 			text, err := base64.StdEncoding.DecodeString(got.Header())
 			require.NoError(t, err)
 			// Addresses are written in lower case, and zero units are not written.
-			want := strings.Replace(strings.ToLower(canonical(t, c.Decode.Value)), `,"units":0`, "", 1)
+			want := strings.Replace(
+				strings.ToLower(canonical(t, c.Decode.Value)), `,"units":0`, "", 1,
+			)
 			assert.Equal(t, want, strings.ToLower(canonical(t, text)))
-			assert.NotRegexp(t, "0x[0-9a-f]*[A-F]", string(text), "hexadecimal digits are lower-case")
+			assert.NotRegexp(
+				t, "0x[0-9a-f]*[A-F]", string(text), "hexadecimal digits are lower-case",
+			)
 			again, err := ParseSnapshotHeader(got.Header())
 			require.NoError(t, err)
 			assert.Equal(t, got, again)

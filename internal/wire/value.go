@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,20 +12,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Value is one well-formed JSON value, as it is written. Its methods read it as one thing and nothing
-// else; they are what [Required], [Optional] and [Pointer] are given.
+// Value is the text of one well-formed JSON value. Each method reads it as one type and returns an
+// error for any other; pass them to [Required], [Optional] and [Pointer].
 type Value string
 
-var (
-	errMissing = errors.New("is missing")
-	errString  = errors.New("is not a string")
-	errInteger = errors.New("is not a whole number")
-	errBool    = errors.New("is not true or false")
-	errObject  = errors.New("is not an object")
-	errHex     = errors.New("is not 0x and hexadecimal digits of the right length")
-)
-
-// Text is a string.
+// Text reads a string.
 func (v Value) Text() (string, error) {
 	if len(v) < 2 || v[0] != '"' {
 		return "", errString
@@ -39,8 +29,8 @@ func (v Value) Text() (string, error) {
 	return s, err
 }
 
-// Amount is a decimal string of base units. A JSON number is refused: amounts do not fit into what
-// many JSON readers make of numbers.
+// Amount reads a decimal string of base units. A JSON number is an error, because many JSON readers
+// cannot represent amounts as numbers.
 func (v Value) Amount() (voucher.Amount, error) {
 	s, err := v.Text()
 	if err != nil {
@@ -49,7 +39,7 @@ func (v Value) Amount() (voucher.Amount, error) {
 	return voucher.ParseAmount(s)
 }
 
-// Uint64 is a JSON number without fraction and exponent.
+// Uint64 reads a JSON number without fraction and exponent.
 func (v Value) Uint64() (uint64, error) {
 	n, err := strconv.ParseUint(string(v), 10, 64)
 	if err != nil {
@@ -58,7 +48,7 @@ func (v Value) Uint64() (uint64, error) {
 	return n, nil
 }
 
-// Seconds is a point in Unix time: a decimal string, as mppx writes it, or a whole number.
+// Seconds reads a Unix time: a decimal string, as mppx writes it, or a whole number.
 func (v Value) Seconds() (uint64, error) {
 	if s, err := v.Text(); err == nil {
 		v = Value(s)
@@ -66,7 +56,7 @@ func (v Value) Seconds() (uint64, error) {
 	return v.Uint64()
 }
 
-// Bool is true or false.
+// Bool reads true or false.
 func (v Value) Bool() (bool, error) {
 	if v != "true" && v != "false" {
 		return false, errBool
@@ -74,7 +64,7 @@ func (v Value) Bool() (bool, error) {
 	return v == "true", nil
 }
 
-// Bytes is a string of 0x and hexadecimal digits in any case.
+// Bytes reads a string of 0x and hexadecimal digits in any case.
 func (v Value) Bytes() ([]byte, error) {
 	s, err := v.Text()
 	if err != nil {
@@ -91,13 +81,13 @@ func (v Value) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// Address is 20 bytes in hexadecimal; a checksum in the case of its letters is not looked at.
+// Address reads 20 bytes in hexadecimal. It does not check the checksum in the case of the letters.
 func (v Value) Address() (a common.Address, err error) {
 	err = v.fixed(a[:])
 	return a, err
 }
 
-// Hash is 32 bytes in hexadecimal.
+// Hash reads 32 bytes in hexadecimal.
 func (v Value) Hash() (h common.Hash, err error) {
 	err = v.fixed(h[:])
 	return h, err
@@ -122,7 +112,7 @@ func fixedHex(dst []byte, s string) error {
 	return nil
 }
 
-// Object is a nested object.
+// Object reads a nested object.
 func (v Value) Object() (*Object, error) {
 	if v == "" || v[0] != '{' {
 		return nil, errObject
@@ -130,7 +120,7 @@ func (v Value) Object() (*Object, error) {
 	return readObject(string(v))
 }
 
-// shown quotes a text from outside for an error, cut to what a person reads.
+// shown quotes a text from outside for an error message and cuts it at 48 bytes.
 func shown(s string) string {
 	if len(s) > 48 {
 		s = s[:48] + "…"

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onWire is a header value of a vector as bytes: one for each code point, which is what Latin-1 means.
+// onWire is a header value of a vector as bytes: one for each code point, which is what Latin-1
+// means.
 func onWire(t testing.TB, s string) string {
 	t.Helper()
 	b := make([]byte, 0, len(s))
@@ -49,7 +50,11 @@ type official struct {
 }
 
 // wants reports whether a scenario is for the operation, and whether it has to succeed.
-func wants(t testing.TB, tests map[string]json.RawMessage, operation string) (tested, succeed bool) {
+func wants(
+	t testing.TB,
+	tests map[string]json.RawMessage,
+	operation string,
+) (tested, succeed bool) {
 	t.Helper()
 	raw, ok := tests[operation]
 	if !ok {
@@ -79,7 +84,9 @@ type jsonChallenge struct {
 func (j jsonChallenge) challenge(t testing.TB) Challenge {
 	t.Helper()
 	return Challenge{
-		ID: j.ID, Realm: j.Realm, Method: j.Method, Intent: j.Intent, Request: encodeText(canonical(t, j.Request)),
-		Description: j.Description, Digest: j.Digest, Expires: j.Expires, Header: j.Header, Opaque: j.Opaque,
+		ID: j.ID, Realm: j.Realm, Method: j.Method, Intent: j.Intent,
+		Request:     encodeText(canonical(t, j.Request)),
+		Description: j.Description, Digest: j.Digest, Expires: j.Expires, Header: j.Header,
+		Opaque: j.Opaque,
 	}
 }
