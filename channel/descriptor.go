@@ -64,3 +64,13 @@ func (d Descriptor) ID(p voucher.Protocol, escrow common.Address, chainID uint64
 	}
 	return crypto.Keccak256Hash(buf)
 }
+
+// Identity identifies a channel. All fields are required, except the descriptor of a v1 channel.
+type Identity struct {
+	Protocol voucher.Protocol
+	ChainID  uint64
+	Escrow   common.Address
+	ID       common.Hash
+	// Descriptor hashes to ID, with Protocol, ChainID and Escrow.
+	Descriptor Descriptor
+}

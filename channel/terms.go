@@ -2,6 +2,7 @@ package channel
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -44,4 +45,22 @@ func (o Offer) Terms() Terms {
 		Protocol: o.Protocol, ChainID: o.ChainID, Escrow: o.Escrow, Payee: o.Payee, Operator: o.Operator,
 		Token: o.Token, Unit: o.UnitType,
 	}
+}
+
+// Pin is one set of terms that an origin may name: its first one, or one that was accepted since.
+// An origin can have several, for example two payees.
+type Pin struct {
+	// Origin is spelled as client.ParseOrigin returns it.
+	Origin string
+	// Terms are the accepted ones. Their Unit is empty: units are remembered by route.
+	Terms Terms
+	// Since is when they were accepted.
+	Since time.Time
+}
+
+// String returns the accepted terms in one line, without the origin.
+func (p Pin) String() string {
+	t := p.Terms
+	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d (%s)",
+		t.Payee, t.Operator, t.Token, t.Escrow, t.ChainID, t.Protocol)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
@@ -24,7 +24,7 @@ func TestAdoptAnnounces(t *testing.T) {
 	k.store = p.store
 	p.cfg.Signer, p.cfg.Store = k, p.store
 	p.restart()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL, channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	p.get("/hinted")
 	require.Len(t, p.channels(), 1)
 	assert.Equal(t, u(300), p.channels()[0].Signed)

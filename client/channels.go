@@ -2,15 +2,11 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/ledger"
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
-	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // Channels manages the channels of a session: it lists, closes, imports and sweeps them.
@@ -40,25 +36,4 @@ func (c *Channels) Sync(ctx context.Context, id common.Hash) (channel.Info, erro
 	}
 	read, err := c.s.sync(ctx, account, syncOptions{})
 	return read.after.Info(), err
-}
-
-// ReadChannels yields every channel that a store holds, closed ones included. It needs no key and no
-// node. A record that cannot be read is yielded as an error, and the iteration goes on. To read the
-// channels of a running session use [Channels.All].
-func ReadChannels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
-	return func(yield func(channel.Info, error) bool) {
-		for e, err := range s.List(ctx, "channel/") {
-			var info channel.Info
-			if err != nil {
-				err = fmt.Errorf("%w: %w", ledger.ErrStore, err)
-			} else if state, decodeErr := rule.Decode(e.Data); decodeErr != nil {
-				err = fmt.Errorf("%s: %w", e.Key, decodeErr)
-			} else {
-				info = state.Info()
-			}
-			if !yield(info, err) {
-				return
-			}
-		}
-	}
 }

@@ -80,7 +80,7 @@ func TestCloseOfNothingIsRefused(t *testing.T) {
 	k.store = p.store
 	p.cfg.Signer, p.cfg.Store = k, p.store
 	p.restart()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL+"/data", channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	require.True(t, p.only().Claimed.IsZero())
 	l := p.liedToTheEnd()
 	l.answer = func(_ int, s sent) (*http.Response, error) {

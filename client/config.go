@@ -72,7 +72,7 @@ type Config struct {
 	Stall time.Duration
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.
-	Journal Journal
+	Journal journal.Appender
 	// Log receives events at debug level, and violations at warning level. Nil logs nothing.
 	// Credentials, receipts and URL queries are never logged.
 	Log *slog.Logger
@@ -94,16 +94,6 @@ type Chain interface {
 	PrepareTopUp(ctx context.Context, p escrow.TopUpParams) (*escrow.TopUp, error)
 	RequestClose(ctx context.Context, p escrow.CloseParams) (escrow.Receipt, error)
 	Withdraw(ctx context.Context, p escrow.CloseParams) (escrow.Receipt, error)
-}
-
-// Journal records what was paid: one line at the end of every operation that could cost money.
-// [journal.File] is one.
-type Journal interface {
-	// Append is called synchronously on the goroutine of the operation, outside all locks. It must be
-	// safe for concurrent use; a slow Append delays the operation. The context is not canceled with the
-	// operation. An error does not fail the operation: it is reported as [EventJournal]. Entries
-	// contain receipts; protect them accordingly.
-	Append(ctx context.Context, e journal.Entry) error
 }
 
 const (

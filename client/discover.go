@@ -15,33 +15,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Found says what became of a channel that [Channels.Find] came across.
-type Found string
-
-// What can become of it.
-const (
-	FoundNothing    Found = ""           // no channel: this is how far the search is
-	FoundAdded      Found = "added"      // it was not on record and holds money: now it is, unbound
-	FoundKnown      Found = "known"      // it is on record
-	FoundForeign    Found = "foreign"    // it holds money and its vouchers are another key's: on record, never paid from
-	FoundClosed     Found = "closed"     // it holds nothing any more, and was not on record
-	FoundUnreadable Found = "unreadable" // its record cannot be read; Err says why, and the record is left as it is
-)
-
-// Finding is one channel of the payer's in the chain's logs, or how far the search is.
-type Finding struct {
-	Found Found
-	// Channel is the channel as it stands now; only its identity if it is closed or unreadable, and zero
-	// if Found is [FoundNothing].
-	Channel channel.Info
-	// Err is set with [FoundUnreadable].
-	Err error
-	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of
-	// these blocks were skipped because they are of no channel. They are set with FoundNothing.
-	Next, Newest uint64
-	Strange      int
-}
-
 // Find looks for all channels that the payer ever opened in the logs of the chain, from its first block
 // to the newest one: for a store that was lost, damaged or restored from a backup. Every channel that it
 // finds is checked: it is the payer's, it hashes to its id, and the chain shows what it holds.
@@ -54,15 +27,15 @@ type Finding struct {
 //
 // The search records how far it came and goes on from there the next time, a little before it, so that
 // it can be interrupted. If again is true it begins at the first block. There is no way to detect a node
-// that omits logs; search again with another node. For each stretch of blocks one Finding without a
+// that omits logs; search again with another node. For each stretch of blocks one [channel.Finding] without a
 // channel is yielded. An error is the end: [ErrNoChain], those of [escrow.Client.Search], and the
 // store's.
-func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[Finding, error] {
+func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Finding, error] {
 	s := c.s
-	return func(yield func(Finding, error) bool) {
+	return func(yield func(channel.Finding, error) bool) {
 		search, marked, err := s.searchFrom(ctx, again)
 		if err != nil {
-			yield(Finding{}, err)
+			yield(channel.Finding{}, err)
 			return
 		}
 		for over := true; over; search.From = 0 {
@@ -80,8 +53,8 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[Finding, erro
 }
 
 // found checks the channels of a stretch of blocks, and reports whether the search goes on.
-func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Stretch, err error, yield func(Finding, error) bool) bool {
-	at := Finding{Next: stretch.Next, Newest: stretch.Newest, Strange: stretch.Strange}
+func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Stretch, err error, yield func(channel.Finding, error) bool) bool {
+	at := channel.Finding{Next: stretch.Next, Newest: stretch.Newest, Strange: stretch.Strange}
 	if err != nil {
 		yield(at, err)
 		return false
@@ -129,7 +102,7 @@ const maxStates = 64
 
 // take checks channels that were found and records those that hold money. The findings before an error
 // count.
-func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Finding, err error) {
+func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []channel.Finding, err error) {
 	for len(opened) > 0 {
 		some := opened[:min(len(opened), maxStates)]
 		opened = opened[len(some):]
@@ -153,31 +126,31 @@ func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []Findi
 	return out, nil
 }
 
-func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain) (Finding, error) {
+func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain) (channel.Finding, error) {
 	orphan := rule.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, c)
 	account, err := s.ledger.Account(ctx, o.ChannelID)
 	switch {
 	case errors.Is(err, channel.ErrRecord), errors.Is(err, store.ErrCorrupt):
-		return Finding{Found: FoundUnreadable, Channel: orphan.Info(), Err: err}, nil
+		return channel.Finding{Found: channel.FoundUnreadable, Channel: orphan.Info(), Err: err}, nil
 	case err == nil:
 		read, err := s.sync(ctx, account, syncOptions{read: &c, describe: &o.Descriptor, news: true})
-		return Finding{Found: FoundKnown, Channel: read.after.Info()}, err
+		return channel.Finding{Found: channel.FoundKnown, Channel: read.after.Info()}, err
 	case !errors.Is(err, store.ErrNotFound):
-		return Finding{}, err
+		return channel.Finding{}, err
 	case !orphan.HoldsMoney():
-		return Finding{Found: FoundClosed, Channel: orphan.Info()}, nil
+		return channel.Finding{Found: channel.FoundClosed, Channel: orphan.Info()}, nil
 	}
 	orphan.CreatedAt = time.Now().UTC()
 	_, added, err := s.ledger.Note(ctx, orphan)
 	if err != nil {
-		return Finding{}, err
+		return channel.Finding{}, err
 	}
 	if added {
 		s.recordFound(ctx, orphan)
 	}
 	s.tell(ctx, Event{Kind: EventFound, ChannelID: orphan.ID, Deposit: orphan.Deposit})
 	if orphan.Scope.Signer != s.ledger.Signer() {
-		return Finding{Found: FoundForeign, Channel: orphan.Info()}, nil
+		return channel.Finding{Found: channel.FoundForeign, Channel: orphan.Info()}, nil
 	}
-	return Finding{Found: FoundAdded, Channel: orphan.Info()}, nil
+	return channel.Finding{Found: channel.FoundAdded, Channel: orphan.Info()}, nil
 }

@@ -91,10 +91,10 @@ func ExampleNewStream() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		switch event.Kind {
-		case client.StreamMessage:
+		switch {
+		case event.Type != "":
 			fmt.Println("message", event.Data)
-		case client.StreamReceipt:
+		case event.Cumulative.IsZero(): // a receipt alone, at the end
 			fmt.Println("receipt: spent", event.Receipt.Spent)
 		}
 	}

@@ -20,29 +20,17 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Import says which channel [Channels.Import] takes in.
-type Import struct {
-	// URL is where the channel is paid. It is used for the origin of this URL from then on.
-	URL string
-	// Protocol, ChainID, Escrow and ID identify the channel. All are required.
-	Protocol voucher.Protocol
-	ChainID  uint64
-	Escrow   common.Address
-	ID       common.Hash
-	// Descriptor must hash to ID. A v1 channel needs none.
-	Descriptor channel.Descriptor
-}
-
 // Import takes a channel into the store that another program, another machine or a lost store opened,
-// and uses it for its origin from now on, in place of the one in use. The channel must belong to this
+// and uses it for the origin of rawurl from now on, in place of the one in use. It is closed at rawurl.
+// The descriptor must hash to the id; a v1 channel needs none. The channel must belong to this
 // session's payer and voucher key, and be open on chain; otherwise the error is [channel.ErrNotOurs].
 // What is signed starts at what the chain has settled. A server that holds a higher voucher of ours
 // shows it in a snapshot; see [Channels.RecoverFromPayee].
-func (c *Channels) Import(ctx context.Context, in Import) error {
+func (c *Channels) Import(ctx context.Context, rawurl string, in channel.Identity) error {
 	s := c.s
-	u, err := url.Parse(in.URL)
+	u, err := url.Parse(rawurl)
 	if err != nil {
-		return fmt.Errorf("client: Import.URL: %w", unwrapURL(err))
+		return fmt.Errorf("client: the URL of the channel: %w", unwrapURL(err))
 	}
 	origin, err := originOf(u)
 	if err != nil {

@@ -188,7 +188,7 @@ func TestJournalOfFoundChannels(t *testing.T) {
 		"by snapshot": func(*testing.T, *payer, channel.Info) {},
 		"adopted": func(t *testing.T, p *payer, s channel.Info) {
 			for range 2 { // twice is once
-				require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+				require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL, channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 			}
 		},
 	} {

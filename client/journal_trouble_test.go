@@ -129,7 +129,7 @@ func TestJournalOfTrouble(t *testing.T) {
 // TestJournalFails: an answer that was paid arrives all the same, and the owner hears of it.
 func TestJournalFails(t *testing.T) {
 	broken := errors.New("no space left")
-	for name, j := range map[string]client.Journal{"an error": &diary{err: broken}, "a panic": panicking{}} {
+	for name, j := range map[string]journal.Appender{"an error": &diary{err: broken}, "a panic": panicking{}} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) {

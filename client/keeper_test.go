@@ -70,11 +70,16 @@ func (p *payer) keeping() {
 }
 
 // tend is one pass.
-func (p *payer) tend() client.SweepResult {
+func (p *payer) tend() (swept struct {
+	Pending int
+	Wait    time.Duration
+},
+) {
 	p.t.Helper()
-	c, err := p.session.Channels().Sweep(p.t.Context())
+	var err error
+	swept.Pending, swept.Wait, err = p.session.Channels().Sweep(p.t.Context())
 	require.NoError(p.t, err)
-	return c
+	return swept
 }
 
 // TestKeepWithdraws when the grace period is over, through restarts, and not before.
@@ -398,14 +403,14 @@ func TestTendNeeds(t *testing.T) {
 	require.NoError(t, p.session.Channels().RequestClose(t.Context(), s.ID))
 	_, err := p.store.Put(t.Context(), rule.StateKey(common.Hash{1}), []byte(`{"version":99}`), 0)
 	require.NoError(t, err)
-	c, err := p.session.Channels().Sweep(t.Context())
+	pending, _, err := p.session.Channels().Sweep(t.Context())
 	require.ErrorIs(t, err, channel.ErrRecord)
-	assert.Equal(t, 1, c.Pending)
+	assert.Equal(t, 1, pending)
 
 	chain, payer := p.cfg.Chain, p.cfg.Payer
 	p.cfg.Chain = nil
 	p.restart()
-	_, err = p.session.Channels().Sweep(t.Context())
+	_, _, err = p.session.Channels().Sweep(t.Context())
 	require.ErrorIs(t, err, client.ErrNoChain)
 	p.cfg.Chain, p.cfg.Payer = chain, nil
 	p.restart()
@@ -414,8 +419,8 @@ func TestTendNeeds(t *testing.T) {
 	other := newPayer(t, srv)
 	p.cfg.Payer = other.cfg.Payer
 	p.restart()
-	c, _ = p.session.Channels().Sweep(t.Context())
-	assert.Zero(t, c.Pending)
+	pending, _, _ = p.session.Channels().Sweep(t.Context())
+	assert.Zero(t, pending)
 	p.cfg.Payer = payer
 	p.restart()
 	srv.Chain.Advance(escrow.GracePeriod)

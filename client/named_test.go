@@ -26,7 +26,7 @@ func TestWithChannel(t *testing.T) {
 		p.get(rail + "/data")
 		second := p.only()
 		d := first.Descriptor
-		require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: "http://elsewhere.example", Protocol: first.Protocol, ChainID: first.ChainID, Escrow: first.Escrow, ID: first.ID, Descriptor: d}))
+		require.NoError(t, p.session.Channels().Import(t.Context(), "http://elsewhere.example", channel.Identity{Protocol: first.Protocol, ChainID: first.ChainID, Escrow: first.Escrow, ID: first.ID, Descriptor: d}))
 		named := func(id common.Hash) (*http.Response, error) {
 			return p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, rail+"/data", nil))
 		}
@@ -103,7 +103,7 @@ func TestAdopt(t *testing.T) {
 			if rail == "/v1" {
 				d = channel.Descriptor{} // its id is enough
 			}
-			require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + rail + "/data?x=1", Protocol: old.Protocol, ChainID: old.ChainID, Escrow: old.Escrow, ID: old.ID, Descriptor: d}))
+			require.NoError(t, p.session.Channels().Import(t.Context(), srv.URL+rail+"/data?x=1", channel.Identity{Protocol: old.Protocol, ChainID: old.ChainID, Escrow: old.Escrow, ID: old.ID, Descriptor: d}))
 			settled := srv.Chain.Channel(old.ID).Settled
 			resp, err := p.do(http.MethodGet, rail+"/data", nil)
 			p.ok(resp, err)
@@ -144,15 +144,15 @@ func TestAdoptRefuses(t *testing.T) {
 		"another escrow":  {srv.URL, channel.Info{ID: mine.ID, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: common.HexToAddress("0xaa")}, mine.Descriptor},
 		"the other rails": {srv.URL, channel.Info{ID: mine.ID, Protocol: voucher.V1, ChainID: mine.ChainID, Escrow: mine.Escrow}, mine.Descriptor},
 	} {
-		require.Error(t, p.session.Channels().Import(t.Context(), client.Import{URL: c.url, Protocol: c.s.Protocol, ChainID: c.s.ChainID, Escrow: c.s.Escrow, ID: c.s.ID, Descriptor: c.d}), name)
+		require.Error(t, p.session.Channels().Import(t.Context(), c.url, channel.Identity{Protocol: c.s.Protocol, ChainID: c.s.ChainID, Escrow: c.s.Escrow, ID: c.s.ID, Descriptor: c.d}), name)
 		assert.Empty(t, p.channels(), name)
 	}
 	p.cfg.Signer = hot
 	p.restart()
-	require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), channel.ErrNotOurs, "another voucher key")
+	require.ErrorIs(t, p.session.Channels().Import(t.Context(), srv.URL, channel.Identity{Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), channel.ErrNotOurs, "another voucher key")
 	p.cfg.Chain = nil
 	p.restart()
-	require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL, Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), client.ErrNoChain)
+	require.ErrorIs(t, p.session.Channels().Import(t.Context(), srv.URL, channel.Identity{Protocol: mine.Protocol, ChainID: mine.ChainID, Escrow: mine.Escrow, ID: mine.ID, Descriptor: mine.Descriptor}), client.ErrNoChain)
 }
 
 // TestScopes: payers, keys and origins that share a store do not share channels.

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 )
 
 // anyHost makes a payer reach one paid TLS server under every host name. /free there costs nothing.
@@ -96,7 +97,7 @@ func TestOneHostHasOneChannel(t *testing.T) {
 		"https://XN--bcher-kva.example/", nil)).Left)
 	assert.Len(t, p.channels(), 1)
 	n := 0
-	for pin, err := range client.Pins(t.Context(), p.store) {
+	for pin, err := range records.Pins(t.Context(), p.store) {
 		require.NoError(t, err)
 		assert.Equal(t, "https://xn--bcher-kva.example:443", pin.Origin)
 		n++

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
-	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
@@ -15,26 +13,15 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Pin is one set of terms that an origin may name: its first one, or one that was accepted since.
-// An origin can have several, for example two payees.
-type Pin struct {
-	// Origin is spelled as [ParseOrigin] returns it.
-	Origin string
-	// Terms are the accepted ones. Their Unit is empty: units are remembered by route.
-	Terms channel.Terms
-	// Since is when they were accepted.
-	Since time.Time
-}
-
 // TermsError is the error of [PinFirstUse] for an offer whose terms were not accepted. It shows the
-// offered terms and the accepted ones. [Accept] accepts the offered ones.
+// offered terms and the accepted ones. [TermsError.Accept] accepts the offered ones.
 type TermsError struct {
 	// Origin and Route ("GET /data") are where the offer was made.
 	Origin, Route string
 	// Offered are the terms of the offer.
 	Offered channel.Terms
 	// Pinned are the accepted terms of the origin, the oldest first.
-	Pinned []Pin
+	Pinned []channel.Pin
 	// Units are the accepted unit types of the route. None means that the route is new, and has any
 	// unit.
 	Units []string
@@ -46,7 +33,7 @@ type TermsError struct {
 const shownPins = 4
 
 func (e *TermsError) Error() string {
-	const how = "if that is right, accept it: client.Accept, or tally trust accept"
+	const how = "if that is right, accept it: TermsError.Accept, or tally trust accept"
 	if e.known {
 		return fmt.Sprintf("client: %s of %s is charged by the %q; accepted there: %q; %s",
 			e.Route, e.Origin, e.Offered.Unit, e.Units, how)
@@ -62,16 +49,9 @@ func (e *TermsError) Error() string {
 		strings.Join(accepted, "; "), how)
 }
 
-// String returns the accepted terms in one line, without the origin.
-func (p Pin) String() string {
-	t := p.Terms
-	return fmt.Sprintf("payee %s, operator %s, token %s, escrow %s on chain %d (%s)",
-		t.Payee, t.Operator, t.Token, t.Escrow, t.ChainID, t.Protocol)
-}
-
 // PinFirstUse returns a policy that pins the terms of an origin: it accepts the first payee,
 // operator, token, chain, escrow and protocol that an origin names, stores them before anything is
-// signed, and refuses others with a [*TermsError] until they are accepted with [Accept]. The unit
+// signed, and refuses others with a [*TermsError] until they are accepted with [TermsError.Accept]. The unit
 // type of a route is pinned too, when the route is first used. A nil Config.Policy is PinFirstUse
 // over Config.Store. With [AllOf] it goes together with lists; put it last, so that an origin which
 // a list refuses is not pinned.
@@ -107,39 +87,24 @@ func PinFirstUse(s store.Store) Policy {
 			known: c.Known,
 		}
 		for _, pin := range c.Accepted {
-			e.Pinned = append(e.Pinned, Pin(pin))
+			e.Pinned = append(e.Pinned, channel.Pin(pin))
 		}
 		return e
 	}
 }
 
-// Accept adds the terms that a [TermsError] shows to those that are accepted of its origin, and its
-// unit to those of its route. What was accepted before stays accepted. It is safe for concurrent
-// use, also with requests.
+// Accept adds the terms that the error shows to those that s accepts of its origin, and its unit to
+// those of its route. What was accepted before stays accepted. It is safe for concurrent use, also with
+// requests.
 //
 // The errors are the store's, [channel.ErrRecord] for a pin that cannot be read, and one for an
 // origin that has more than a hundred accepted terms.
-func Accept(ctx context.Context, s store.Store, e *TermsError) error {
+func (e *TermsError) Accept(ctx context.Context, s store.Store) error {
 	o, err := origin.Parse(e.Origin)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	return pinError(pins.New(s).Accept(ctx, pins.Offer{
-		Origin: o, Route: e.Route,
-		Terms: e.Offered,
-	}))
-}
-
-// Pins yields the accepted terms of all origins, in no particular order. A record that cannot be
-// read is yielded as an error, and the iteration goes on.
-func Pins(ctx context.Context, s store.Store) iter.Seq2[Pin, error] {
-	return func(yield func(Pin, error) bool) {
-		for p, err := range pins.New(s).All(ctx) {
-			if !yield(Pin(p), err) {
-				return
-			}
-		}
-	}
+	return pinError(pins.New(s).Accept(ctx, pins.Offer{Origin: o, Route: e.Route, Terms: e.Offered}))
 }
 
 // pinError marks an error of the store as one.

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -62,14 +63,14 @@ func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 			}
 			assert.Equal(t, before.Signed, p.only().Signed)
 
-			require.NoError(t, client.Accept(t.Context(), p.store, terms))
+			require.NoError(t, terms.Accept(t.Context(), p.store))
 			_, err := p.do(http.MethodGet, "/data", nil)
 			assert.NotErrorIs(t, err, client.ErrPolicy,
 				"whatever the server makes of it, the owner has accepted")
 			offered := terms.Offered
 			offered.Unit = ""
 			var accepted []channel.Terms
-			for pin, err := range client.Pins(t.Context(), p.store) {
+			for pin, err := range records.Pins(t.Context(), p.store) {
 				require.NoError(t, err)
 				accepted = append(accepted, pin.Terms)
 			}
@@ -92,7 +93,7 @@ func TestTwoPayeesOfOneOrigin(t *testing.T) {
 	}
 	require.NoError(t, offer(1))
 	shown := termsError(t, offer(2))
-	require.NoError(t, client.Accept(t.Context(), s, shown))
+	require.NoError(t, shown.Accept(t.Context(), s))
 	for range 2 {
 		require.NoError(t, offer(1))
 		require.NoError(t, offer(2))
@@ -104,7 +105,7 @@ func TestTwoPayeesOfOneOrigin(t *testing.T) {
 	}
 	assert.NotContains(t, third.Error(), "first")
 	for payee := byte(3); payee < 9; payee++ {
-		require.NoError(t, client.Accept(t.Context(), s, termsError(t, offer(payee))))
+		require.NoError(t, termsError(t, offer(payee)).Accept(t.Context(), s))
 	}
 	many := termsError(t, offer(9))
 	assert.ErrorContains(t, many, "; and 4 more; if that is right")
@@ -171,11 +172,11 @@ func TestPinOfAnotherSpelling(t *testing.T) {
 	e := termsError(t, offer("https://pay.example:0443", 2))
 	assert.Equal(t, "https://pay.example:443", e.Origin)
 	e.Origin = "https://pay.example."
-	require.NoError(t, client.Accept(t.Context(), s, e))
+	require.NoError(t, e.Accept(t.Context(), s))
 	require.NoError(t, offer("https://pay.example", 2))
 	require.Error(t, offer("pay.example", 1))
 	e.Origin = "pay.example"
-	require.Error(t, client.Accept(t.Context(), s, e))
+	require.Error(t, e.Accept(t.Context(), s))
 }
 
 // TestPinThatCannotBeRead stops the origin, and no other.
@@ -191,7 +192,7 @@ func TestPinThatCannotBeRead(t *testing.T) {
 	p.restart()
 	e := p.refused(p.do(http.MethodGet, "/data", nil))
 	require.ErrorIs(t, e, channel.ErrRecord)
-	for _, err := range client.Pins(t.Context(), p.store) {
+	for _, err := range records.Pins(t.Context(), p.store) {
 		require.ErrorIs(t, err, channel.ErrRecord)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, other.URL+"/free", nil)

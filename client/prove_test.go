@@ -23,7 +23,7 @@ func TestProve(t *testing.T) {
 	s := p.only()
 	var d diary
 	p.cold(d.kept)
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/hinted", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL+"/hinted", channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	l := p.liedToTheEnd()
 	l.after = func(_ int, _ sent, resp *http.Response) {
 		if resp.StatusCode == http.StatusPaymentRequired {
@@ -57,7 +57,7 @@ func TestAgree(t *testing.T) {
 	s := p.only()
 	var d diary
 	p.cold(d.kept)
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL+"/data", channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	_, err := p.session.Channels().AuthorizeManually(t.Context(), s.ID, u(1001))
 	require.ErrorIs(t, err, channel.ErrLimit)
 	var e *client.Error

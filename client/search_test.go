@@ -23,12 +23,12 @@ import (
 )
 
 // search finds what there is, by what became of it.
-func (p *payer) search(again bool) map[client.Found][]common.Hash {
+func (p *payer) search(again bool) map[channel.Found][]common.Hash {
 	p.t.Helper()
-	out := map[client.Found][]common.Hash{}
+	out := map[channel.Found][]common.Hash{}
 	for f, err := range p.session.Channels().Find(p.t.Context(), again) {
 		require.NoError(p.t, err)
-		if f.Found != client.FoundNothing {
+		if f.Found != channel.FoundNothing {
 			out[f.Found] = append(out[f.Found], f.Channel.ID)
 		}
 	}
@@ -77,9 +77,9 @@ func TestFindChannels(t *testing.T) {
 	p.cold(pens.counted)
 	n.lie(onlyBlocks(3))
 	got := p.search(false)
-	assert.ElementsMatch(t, open, got[client.FoundAdded])
-	assert.ElementsMatch(t, foreign, got[client.FoundForeign])
-	assert.Equal(t, []common.Hash{closed}, got[client.FoundClosed])
+	assert.ElementsMatch(t, open, got[channel.FoundAdded])
+	assert.ElementsMatch(t, foreign, got[channel.FoundForeign])
+	assert.Equal(t, []common.Hash{closed}, got[channel.FoundClosed])
 	assert.Len(t, got, 3)
 	assert.Len(t, p.channels(), 4, "a channel that holds nothing is not written down")
 	assert.Len(t, p.events.of(client.EventFound), 4)
@@ -108,7 +108,7 @@ func TestFindChannels(t *testing.T) {
 	assert.True(t, before.Less(back))
 	assert.Zero(t, pens.vouchers.Load(), "no voucher was signed")
 	got = p.search(false)
-	assert.Len(t, got[client.FoundKnown], 4, "the newest blocks are searched again")
+	assert.Len(t, got[channel.FoundKnown], 4, "the newest blocks are searched again")
 	assert.Len(t, p.channels(), 4)
 }
 
@@ -128,7 +128,7 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 		"the caller adopts": {path: "/data", used: true, before: func(p *payer, s channel.Info) {
 			_, err := p.srv.Settle(s.ID) // so that the chain shows what was signed
 			require.NoError(p.t, err)
-			require.NoError(p.t, p.session.Channels().Import(p.t.Context(), client.Import{URL: p.srv.URL + "/data", Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+			require.NoError(p.t, p.session.Channels().Import(p.t.Context(), p.srv.URL+"/data", channel.Identity{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestFoundChannelsAreNotPaidFrom(t *testing.T) {
 				c.config = func(*client.Config) {}
 			}
 			p.cold(c.config)
-			require.Equal(t, []common.Hash{old.ID}, p.search(false)[client.FoundAdded])
+			require.Equal(t, []common.Hash{old.ID}, p.search(false)[channel.FoundAdded])
 			assert.True(t, p.only().Scope.Origin == "")
 			p.restart()
 			if c.before != nil {
@@ -190,11 +190,11 @@ func TestForeignChannelsAreNeverPaidFrom(t *testing.T) {
 		own.store = p.store
 		p.cfg.Signer, p.cfg.Store = own, p.store
 		p.restart()
-		require.Equal(t, []common.Hash{foreign.ID}, p.search(false)[client.FoundForeign])
+		require.Equal(t, []common.Hash{foreign.ID}, p.search(false)[channel.FoundForeign])
 		p.get(rail + "/hinted?payer=" + p.key.Address.Hex())
 		req := p.request(client.WithChannel(t.Context(), foreign.ID), http.MethodGet, rail+"/hinted", nil)
 		require.ErrorIs(t, p.refused(p.send(req)), channel.ErrNotOurs)
-		require.ErrorIs(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + rail + "/data", Protocol: foreign.Protocol, ChainID: foreign.ChainID, Escrow: foreign.Escrow, ID: foreign.ID, Descriptor: foreign.Descriptor}), channel.ErrNotOurs)
+		require.ErrorIs(t, p.session.Channels().Import(t.Context(), srv.URL+rail+"/data", channel.Identity{Protocol: foreign.Protocol, ChainID: foreign.ChainID, Escrow: foreign.Escrow, ID: foreign.ID, Descriptor: foreign.Descriptor}), channel.ErrNotOurs)
 		kept, mine := p.by(foreign.ID)
 		assert.True(t, kept.Authorized.IsZero())
 		assert.Equal(t, u(100), mine.Authorized)
@@ -254,14 +254,14 @@ func TestSearchGoesOn(t *testing.T) {
 	assert.Greater(t, from, stopped-21, "not from the first block")
 	assert.Len(t, p.channels(), 1)
 	p.restart()
-	assert.Len(t, p.search(false)[client.FoundAdded], 1)
+	assert.Len(t, p.search(false)[channel.FoundAdded], 1)
 	assert.Len(t, p.channels(), 2)
 	n.since()
 	p.search(false)
 	from, _ = n.called("eth_getLogs")[0].span()
 	assert.Greater(t, from, uint64(140), "the newest blocks again")
 	n.since()
-	assert.Equal(t, first, p.search(true)[client.FoundKnown][0])
+	assert.Equal(t, first, p.search(true)[channel.FoundKnown][0])
 	from, _ = n.called("eth_getLogs")[0].span()
 	assert.Zero(t, from, "from the first block, as it was asked")
 }
@@ -283,7 +283,7 @@ func TestNodesThatLie(t *testing.T) {
 	nothing := hexutil.Bytes(make([]byte, 96))
 	for name, c := range map[string]struct {
 		lie  func(id common.Hash) func(rpcCall, json.RawMessage) any
-		want client.Found
+		want channel.Found
 		none bool
 		err  error
 	}{
@@ -303,7 +303,7 @@ func TestNodesThatLie(t *testing.T) {
 				return r
 			}
 		}},
-		"is far ahead": {want: client.FoundAdded, lie: func(common.Hash) func(rpcCall, json.RawMessage) any {
+		"is far ahead": {want: channel.FoundAdded, lie: func(common.Hash) func(rpcCall, json.RawMessage) any {
 			return func(c rpcCall, r json.RawMessage) any {
 				if c.Method == "eth_blockNumber" {
 					return "0x9999"
@@ -322,7 +322,7 @@ func TestNodesThatLie(t *testing.T) {
 				return r
 			}
 		}},
-		"says it is closed": {want: client.FoundClosed, lie: func(id common.Hash) func(rpcCall, json.RawMessage) any {
+		"says it is closed": {want: channel.FoundClosed, lie: func(id common.Hash) func(rpcCall, json.RawMessage) any {
 			return func(c rpcCall, r json.RawMessage) any {
 				if c.stateOf(id) {
 					return nothing
@@ -361,10 +361,10 @@ func TestNodesThatLie(t *testing.T) {
 			var pens pen
 			p.cold(pens.counted)
 			n.lie(c.lie(id))
-			got := map[client.Found][]common.Hash{}
+			got := map[channel.Found][]common.Hash{}
 			var end error
 			for f, err := range p.session.Channels().Find(t.Context(), false) {
-				if end = err; err == nil && f.Found != client.FoundNothing {
+				if end = err; err == nil && f.Found != channel.FoundNothing {
 					got[f.Found] = append(got[f.Found], f.Channel.ID)
 				}
 			}
@@ -394,7 +394,7 @@ func TestSearchOfAFullStore(t *testing.T) {
 	_, err := srv.Settle(v1.ID)
 	require.NoError(t, err)
 	p.cold()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + "/v1/data", Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), srv.URL+"/v1/data", channel.Identity{Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
 	assert.Equal(t, common.Hash{}, p.only().Descriptor.Salt)
 	p.get("/data")
 	_, v2 := p.by(v1.ID)
@@ -404,10 +404,10 @@ func TestSearchOfAFullStore(t *testing.T) {
 	_, err = p.store.Put(t.Context(), key, []byte(`{"version":99}`), rev)
 	require.NoError(t, err)
 	p.restart()
-	var unreadable client.Finding
+	var unreadable channel.Finding
 	for f, err := range p.session.Channels().Find(t.Context(), false) {
 		require.NoError(t, err)
-		if f.Found == client.FoundUnreadable {
+		if f.Found == channel.FoundUnreadable {
 			unreadable = f
 		}
 	}
@@ -433,7 +433,7 @@ func TestV1WithoutItsSalt(t *testing.T) {
 	_, err := srv.Settle(v1.ID)
 	require.NoError(t, err)
 	p.cold()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: srv.URL + "/v1/data", Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), srv.URL+"/v1/data", channel.Identity{Protocol: v1.Protocol, ChainID: v1.ChainID, Escrow: v1.Escrow, ID: v1.ID, Descriptor: channel.Descriptor{}}))
 	p.get("/v1/data?deposit=100") // tops up
 	assert.Equal(t, u(200), p.agree().Deposit)
 	require.NoError(t, p.session.Channels().RequestClose(t.Context(), v1.ID))

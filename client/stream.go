@@ -14,25 +14,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// StreamKind names what a [StreamEvent] is.
-type StreamKind string
-
-// The kinds of stream events.
-const (
-	StreamMessage StreamKind = "message" // an event of the application
-	StreamVoucher StreamKind = "voucher" // a voucher that the stream asked for was taken
-	StreamReceipt StreamKind = "receipt" // a receipt frame
-)
-
-// StreamEvent is one event of a paid stream.
+// StreamEvent is one event of a paid stream: of the application, or of the payment.
 type StreamEvent struct {
-	Kind StreamKind
-	// Type, ID and Data are the application's, for a StreamMessage. Type is "message" where the stream names
-	// none; Data has its lines joined by a newline.
+	// Type, ID and Data are those of an event of the application. Type is "message" if the stream names
+	// none; it is empty for an event of the payment. Data has its lines joined by a newline.
 	Type, ID, Data string
-	// Cumulative is the voucher that was taken, in base units, for a StreamVoucher.
+	// Cumulative is the voucher that the payee accepted, in base units, zero if none was.
 	Cumulative voucher.Amount
-	// Receipt is the receipt of a StreamReceipt, and of a StreamVoucher where the payee sent one.
+	// Receipt is the receipt that the payee sent, with a voucher or alone; nil if none came.
 	Receipt *receipt.Receipt
 }
 
@@ -105,7 +94,7 @@ func (s *Stream) read() {
 	case err != nil:
 		s.err = err
 	default:
-		s.held = &StreamEvent{Kind: StreamMessage, Type: e.Type, ID: e.ID, Data: e.Data}
+		s.held = &StreamEvent{Type: e.Type, ID: e.ID, Data: e.Data}
 	}
 	s.release()
 }

@@ -56,7 +56,7 @@ func (m *meter) receipt(data []byte) {
 	m.acknowledged()
 	m.final = &r
 	m.book(&r)
-	m.notice(StreamEvent{Kind: StreamReceipt, Receipt: &r})
+	m.notice(StreamEvent{Receipt: &r})
 }
 
 // book books a receipt that came while the stream goes on.
@@ -215,7 +215,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	if got.receipt != nil && got.receipt.Session {
 		m.book(got.receipt)
 	}
-	m.notice(StreamEvent{Kind: StreamVoucher, Cumulative: signed.Cumulative, Receipt: got.receipt})
+	m.notice(StreamEvent{Cumulative: signed.Cumulative, Receipt: got.receipt})
 	state := a.account.State()
 	a.s.tell(m.ctx, Event{
 		Kind: EventVoucher, Origin: a.origin, ChannelID: state.ID, Price: a.reserved.Price(), Cumulative: signed.Cumulative,

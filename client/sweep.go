@@ -12,15 +12,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// SweepResult reports the work that remains after one sweep.
-type SweepResult struct {
-	// Pending is how many channels have something begun that is not finished. Open channels with
-	// nothing under way do not count.
-	Pending int
-	// Wait is how long to wait before the next sweep, at most one minute.
-	Wait time.Duration
-}
-
 // Sweep finishes what was begun, in this process or in one that ended: it looks up openings, top-ups
 // and closes that are not decided, withdraws what a requested close has left once [escrow.GracePeriod]
 // is over, and reports what others did: a payee that settled or closed, a close request that a top-up
@@ -28,15 +19,17 @@ type SweepResult struct {
 // after a GracePeriod of sweeps with [Channels.SweepForever] or [Channels.SweepUntilDone]. A sweep never
 // signs a voucher and never opens or tops up a channel. Several sessions may sweep the same store.
 //
-// Sweep makes one pass. The error joins what failed; what failed counts as pending. It is [ErrNoChain]
-// or [ErrNoPayer] without Config.Chain or Config.Payer.
-func (c *Channels) Sweep(ctx context.Context) (SweepResult, error) {
+// Sweep makes one pass. pending is how many channels have something begun that is not finished; open
+// channels with nothing under way do not count. wait is how long to wait before the next sweep, at most
+// one minute. The error joins what failed; what failed counts as pending. It is [ErrNoChain] or
+// [ErrNoPayer] without Config.Chain or Config.Payer.
+func (c *Channels) Sweep(ctx context.Context) (pending int, wait time.Duration, err error) {
 	w, err := c.s.sweeper()
 	if err != nil {
-		return SweepResult{}, err
+		return 0, 0, err
 	}
 	failed := w.pass(ctx)
-	return w.result, errors.Join(failed, errors.Join(w.unreadable...))
+	return w.left, w.wait, errors.Join(failed, errors.Join(w.unreadable...))
 }
 
 // SweepForever repeats [Channels.Sweep] until the context ends, and returns its error: call it on a
@@ -71,7 +64,7 @@ func (s *Session) sweep(ctx context.Context, untilDone bool) error {
 			s.tell(ctx, Event{Kind: EventDelayed, Err: err})
 		default:
 			failures = 0
-			if wait = w.result.Wait; untilDone && w.result.Pending == 0 {
+			if wait = w.wait; untilDone && w.left == 0 {
 				return errors.Join(w.unreadable...)
 			}
 		}
@@ -93,7 +86,8 @@ type sweeper struct {
 	// one costs a fee, and a node that lies could cause many.
 	rest map[common.Hash]time.Time
 
-	result     SweepResult
+	left       int           // channels with something pending
+	wait       time.Duration // before the next pass
 	unreadable []error
 }
 
@@ -110,7 +104,7 @@ func (s *Session) sweeper() (*sweeper, error) {
 // pass reads every channel that holds money once. The error joins those of the channels; one does not
 // stop the others.
 func (w *sweeper) pass(ctx context.Context) (err error) {
-	w.result = SweepResult{Wait: sweepIdle}
+	w.left, w.wait = 0, sweepIdle
 	if w.chainID, err = w.s.cfg.Chain.ChainID(ctx); err != nil {
 		return err
 	}
@@ -158,10 +152,10 @@ func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 
 // pending counts a channel with something under way, which is due in a number of seconds of chain time.
 func (w *sweeper) pending(due uint64) {
-	w.result.Pending++
+	w.left++
 	wait := sweepPoll
 	if due < uint64(sweepPoll/time.Second) {
 		wait = max(time.Duration(due)*time.Second, sweepLeast)
 	}
-	w.result.Wait = min(w.result.Wait, wait)
+	w.wait = min(w.wait, wait)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/policyfile"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -159,7 +160,7 @@ func TestSessionObeysTheFile(t *testing.T) {
 func TestTermsArePinnedAfterTheLists(t *testing.T) {
 	o := newOwner(t)
 	pins := func() (n int) {
-		for _, err := range client.Pins(t.Context(), o.store) {
+		for _, err := range records.Pins(t.Context(), o.store) {
 			require.NoError(t, err)
 			n++
 		}

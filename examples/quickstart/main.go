@@ -173,10 +173,10 @@ func (s *story) stream(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		switch e.Kind {
-		case client.StreamMessage:
+		switch {
+		case e.Type != "":
 			messages++
-		case client.StreamVoucher:
+		case !e.Cumulative.IsZero():
 			vouchers++
 		}
 	}

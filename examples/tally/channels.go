@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -51,7 +51,7 @@ func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel
 	}
 	defer p.files.Close()
 	var bad error
-	for s, err := range client.ReadChannels(ctx, p.files) {
+	for s, err := range records.Channels(ctx, p.files) {
 		switch {
 		case err != nil:
 			bad = errors.Join(bad, err)

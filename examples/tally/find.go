@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
 // finding is `tally find`.
@@ -63,13 +63,13 @@ func (f *finding) run(ctx context.Context) (err error) {
 			return errors.Join(err, bad)
 		}
 		switch one.Found {
-		case client.FoundNothing:
+		case channel.FoundNothing:
 			if last := one.Next > one.Newest; last || time.Since(told) > time.Second {
 				told = time.Now()
 				fmt.Fprintf(f.stderr, "tally: searched up to block %d of %d\n", one.Next-min(one.Next, 1), one.Newest)
 			}
 			continue
-		case client.FoundUnreadable:
+		case channel.FoundUnreadable:
 			bad = errors.Join(bad, fmt.Errorf("channel %s: %w", short(one.Channel.ID), one.Err))
 		}
 		if _, err := fmt.Fprintln(f.stdout, line(one)); err != nil {
@@ -83,17 +83,17 @@ func (f *finding) run(ctx context.Context) (err error) {
 }
 
 // line says what became of a channel that was found.
-func line(f client.Finding) string {
+func line(f channel.Finding) string {
 	s := f.Channel
 	id := short(s.ID)
 	switch f.Found {
-	case client.FoundAdded:
+	case channel.FoundAdded:
 		return fmt.Sprintf("%s found: holds %s (payee %s)", id, tokens(s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
-	case client.FoundForeign:
+	case channel.FoundForeign:
 		return fmt.Sprintf("%s found, with the vouchers of another key (%s): holds %s (payee %s); it can only be closed", id, s.Scope.Signer, tokens(s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
-	case client.FoundClosed:
+	case channel.FoundClosed:
 		return fmt.Sprintf("%s closed", id)
-	case client.FoundUnreadable:
+	case channel.FoundUnreadable:
 		return fmt.Sprintf("%s on record, but the record cannot be read", id)
 	default:
 		return fmt.Sprintf("%s known, %s", id, phase(s))

@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
-	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/store/channelsdb"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -112,7 +111,7 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 			return "", fmt.Errorf("%s is used there; close that first", short(s.ID))
 		}
 	}
-	if err := i.wallet.session.Channels().Import(ctx, client.Import{URL: place, Protocol: row.Protocol, ChainID: row.ChainID, Escrow: row.Escrow, ID: row.ID, Descriptor: d}); err != nil {
+	if err := i.wallet.session.Channels().Import(ctx, place, channel.Identity{Protocol: row.Protocol, ChainID: row.ChainID, Escrow: row.Escrow, ID: row.ID, Descriptor: d}); err != nil {
 		return "", err
 	}
 	s, asked := i.wallet.session.Channels().RecoverFromPayee(ctx, row.ID)

@@ -58,9 +58,9 @@ func (k *keeping) run(ctx context.Context) (err error) {
 	if !k.once {
 		return k.wallet.session.Channels().SweepUntilDone(ctx)
 	}
-	left, err := k.wallet.session.Channels().Sweep(ctx)
-	if err == nil && left.Pending > 0 {
-		_, err = fmt.Fprintf(k.stdout, "%d left; look again in %s\n", left.Pending, left.Wait.Round(time.Second))
+	left, wait, err := k.wallet.session.Channels().Sweep(ctx)
+	if err == nil && left > 0 {
+		_, err = fmt.Fprintf(k.stdout, "%d left; look again in %s\n", left, wait.Round(time.Second))
 		if err != nil {
 			return fail(exitWrite, err)
 		}

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 )
 
 func trustCommand(w *world) *cobra.Command {
@@ -44,7 +46,7 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 	var bad error
 	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ORIGIN\tPROTOCOL\tCHAIN\tPAYEE\tTOKEN\tESCROW\tSINCE")
-	for pin, err := range client.Pins(ctx, p.files) {
+	for pin, err := range records.Pins(ctx, p.files) {
 		if err != nil {
 			bad = errors.Join(bad, err)
 			continue
@@ -132,7 +134,7 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 	if err := a.sure(ctx); err != nil {
 		return err
 	}
-	return a.done(got, client.Accept(ctx, a.wallet.files, changed))
+	return a.done(got, changed.Accept(ctx, a.wallet.files))
 }
 
 // show prints the accepted terms and the new ones.
@@ -148,8 +150,8 @@ func (a *accepting) show(e *client.TermsError) {
 }
 
 // accepted returns the accepted terms of an origin.
-func (a *accepting) accepted(ctx context.Context, origin string) (all []client.Pin, err error) {
-	for pin, err := range client.Pins(ctx, a.wallet.files) {
+func (a *accepting) accepted(ctx context.Context, origin string) (all []channel.Pin, err error) {
+	for pin, err := range records.Pins(ctx, a.wallet.files) {
 		if err != nil {
 			return nil, fail(exitRead, err)
 		}

@@ -46,6 +46,7 @@ var house = map[string][]string{
 	"internal/ledger":     {"voucher", "store", "channel", "internal/rule"},
 	"internal/purchase":   {"voucher", "channel"},
 	"store/journal":       {"voucher"},
+	"store/records":       {"store", "channel", "internal/pins", "internal/rule"},
 	"internal/devchain":   {"voucher"},
 	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/pins", "internal/rule", "internal/ledger", "internal/purchase"},
 	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "client"},

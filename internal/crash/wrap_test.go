@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -79,13 +78,13 @@ func (s tellingStore) hang(ctx context.Context) error {
 
 // tellingJournal tells of each line.
 type tellingJournal struct {
-	client.Journal
+	journal.Appender
 	p *pipe
 }
 
 func (j tellingJournal) Append(ctx context.Context, e journal.Entry) error {
 	j.p.point("journal " + string(e.Kind) + ": begin")
-	err := j.Journal.Append(ctx, e)
+	err := j.Appender.Append(ctx, e)
 	j.p.point("journal " + string(e.Kind) + ": done")
 	return err
 }

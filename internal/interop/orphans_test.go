@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -24,23 +23,23 @@ func orphans(t *testing.T, rail voucher.Protocol) {
 	lost := p.only()
 	p.cfg.Store = store.NewMem()
 	p.restart()
-	found := map[client.Found][]common.Hash{}
+	found := map[channel.Found][]common.Hash{}
 	for f, err := range p.session.Channels().Find(t.Context(), false) {
 		require.NoError(t, err)
 		assert.Zero(t, f.Strange)
-		if f.Found != client.FoundNothing {
+		if f.Found != channel.FoundNothing {
 			found[f.Found] = append(found[f.Found], f.Channel.ID)
 		}
 	}
-	require.Equal(t, map[client.Found][]common.Hash{client.FoundAdded: {lost.ID}}, found)
+	require.Equal(t, map[channel.Found][]common.Hash{channel.FoundAdded: {lost.ID}}, found)
 	assert.Equal(t, lost.Descriptor, p.only().Descriptor)
 	assert.Equal(t, lost.Deposit, p.only().Deposit)
 
 	before := w.chain.balance(t, p.address)
 	require.NoError(t, p.session.Channels().RequestClose(t.Context(), lost.ID))
-	c, err := p.session.Channels().Sweep(t.Context())
+	pending, _, err := p.session.Channels().Sweep(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 1, c.Pending)
+	assert.Equal(t, 1, pending)
 	p.restart()
 	w.advance(t, 15*time.Minute+time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -30,7 +30,7 @@ func flowSnapshot(t *testing.T, w *world) {
 
 	p.cfg.Store = store.NewMem()
 	p.restart()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: w.url, Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), w.url, channel.Identity{Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	assert.Zero(t, p.only().Signed.Big().Sign(), "the chain proves nothing yet")
 	if w.rail == voucher.V2 {
 		p.get("/hinted?deposit=250")
@@ -47,7 +47,7 @@ func flowSnapshot(t *testing.T, w *world) {
 	p.cfg.Store = store.NewMem()
 	p.cfg.Chain.Forget(s.ID)
 	p.restart()
-	require.NoError(t, p.session.Channels().Import(t.Context(), client.Import{URL: w.url, Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
+	require.NoError(t, p.session.Channels().Import(t.Context(), w.url, channel.Identity{Protocol: w.rail, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor}))
 	p.get("/hinted?deposit=250")
 	p.agree(s.ID, books{accepted: 400, spent: 400, deposit: 500, settled: 300, units: 4})
 }

@@ -26,6 +26,7 @@
 package journal
 
 import (
+	"context"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -93,4 +94,14 @@ func (e Entry) Accepted() bool {
 // moves reports whether the operation moved money on chain.
 func (k Kind) moves() bool {
 	return k != KindPay && k != KindStream && k != KindFound && k != KindProve
+}
+
+// Appender receives what was paid: one entry at the end of every operation that could cost money. A
+// [File] is one.
+type Appender interface {
+	// Append is called synchronously on the goroutine of the operation, outside all locks. It must be
+	// safe for concurrent use; a slow Append delays the operation. The context is not canceled with the
+	// operation. An error does not fail the operation: it is reported as an event. Entries
+	// contain receipts; protect them accordingly.
+	Append(ctx context.Context, e Entry) error
 }
