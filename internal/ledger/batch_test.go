@@ -4,8 +4,10 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -175,4 +177,57 @@ func TestOneOfABatchIsCanceled(t *testing.T) {
 		}
 		assert.False(t, u(300).Less(a.State().Authorized()))
 	}
+}
+
+// waiter is a signer that tells who asks it, and hangs until the context of that caller ends.
+type waiter struct {
+	*judge
+	who chan any // nil does not hang
+}
+
+type callerKey struct{}
+
+func (w *waiter) SignVoucher(
+	ctx context.Context, d *voucher.Domain, v voucher.Voucher,
+) ([]byte, error) {
+	if w.who != nil && ctx.Value(callerKey{}) != nil {
+		w.who <- ctx.Value(callerKey{})
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return w.judge.SignVoucher(ctx, d, v)
+}
+
+// TestTheOneAtTheSignerIsCanceled: of a batch the caller whose context the signer works under gives up.
+// The others are served under their own.
+func TestTheOneAtTheSignerIsCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		w := &waiter{judge: b.judge}
+		b.Ledger = b.with(w)
+		a := b.open(t, 1000)
+		b.judge.stall = make(chan struct{})
+		go func() { _, _, _ = a.Reserve(context.Background(), a.Terms(), price(100)) }()
+		synctest.Wait() // it has the turn
+		w.who = make(chan any)
+		got := [2]chan error{make(chan error, 1), make(chan error, 1)}
+		var cancel [2]context.CancelFunc
+		for i := range got {
+			ctx, stop := context.WithCancel(context.WithValue(t.Context(), callerKey{}, i))
+			defer stop()
+			cancel[i] = stop
+			go func() { _, _, err := a.Reserve(ctx, a.Terms(), price(100)); got[i] <- err }()
+			synctest.Wait()
+		}
+		close(b.judge.stall)
+		first := (<-w.who).(int)
+		cancel[first]()
+		require.ErrorIs(t, <-got[first], context.Canceled)
+		assert.Equal(t, 1-first, (<-w.who).(int), "the other one has the turn")
+		w.who = nil
+		cancel[1-first]()
+		require.ErrorIs(t, <-got[1-first], context.Canceled)
+		assert.Equal(t, u(100), a.State().Claimed)
+		assert.Equal(t, u(100), a.State().Asked())
+	})
 }

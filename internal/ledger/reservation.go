@@ -61,12 +61,14 @@ func (a *Account) Reserve(
 // channel and comes back. Its price counts once, and what it raised the ceiling by stays counted.
 // The errors are those of [Account.Reserve], and [ErrEnded] after Keep or Settle.
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
-	return r.account.place(ctx, decision{reservation: r, terms: r.terms, begins: true,
+	return r.account.place(ctx, decision{
+		reservation: r, terms: r.terms, begins: true,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Renew(was, req, lim)
-		}})
+		},
+	})
 }
 
 // Again decides what to present after the payee refused presented for this reservation. Another
@@ -80,12 +82,14 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 		a.stale = true
 	}
 	a.mu.Unlock()
-	return a.place(ctx, decision{reservation: r, terms: r.terms,
+	return a.place(ctx, decision{
+		reservation: r, terms: r.terms,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.Overdrawn(was, presented, lim)
-		}})
+		},
+	})
 }
 
 // CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee
@@ -93,13 +97,15 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 func (a *Account) CloseVoucher(
 	ctx context.Context, refused voucher.Amount,
 ) (voucher.Signed, error) {
-	return a.place(ctx, decision{exact: true,
+	return a.place(ctx, decision{
+		exact: true,
 		rule: func(
 			s rule.State, c rule.Claim, _ rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			due, err := s.CloseDue(refused)
 			return s, c, due, err
-		}})
+		},
+	})
 }
 
 // Account returns the channel that the reservation is on.

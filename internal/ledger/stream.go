@@ -24,12 +24,14 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	a.mu.Lock()
 	a.countUnasked(required)
 	a.mu.Unlock()
-	return a.place(ctx, decision{reservation: r, terms: r.terms,
+	return a.place(ctx, decision{
+		reservation: r, terms: r.terms,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
-		}})
+		},
+	})
 }
 
 // Overspent returns a [*channel.LimitError] if the stream delivered pieces without asking for them
