@@ -198,8 +198,8 @@ func (w *waiter) SignVoucher(
 	return w.judge.SignVoucher(ctx, d, v)
 }
 
-// TestTheOneAtTheSignerIsCanceled: of a batch the caller whose context the signer works under gives up.
-// The others are served under their own.
+// TestTheOneAtTheSignerIsCanceled: of a batch the caller whose context the signer works under gives
+// up. The others are served under their own.
 func TestTheOneAtTheSignerIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, lim)

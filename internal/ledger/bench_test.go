@@ -61,7 +61,9 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-func gate(b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits, others ...rule.State) {
+func gate(
+	b *testing.B, s store.Store, k *voucher.KeySigner, lim channel.Limits, others ...rule.State,
+) {
 	b.Helper()
 	n := &bench{Ledger: ledger.New(s, k, lim), scope: newBench(b, lim).scope}
 	a, _, err := n.Add(b.Context(), n.state(b, 1, 1<<60), nil)
@@ -87,7 +89,10 @@ func BenchmarkGateLimits(b *testing.B) {
 	k, err := voucher.ParseKey(key)
 	require.NoError(b, err)
 	least := channel.Limits{Price: u(100), Deposit: u(1 << 60)}
-	every := channel.Limits{Price: u(100), Deposit: u(1 << 60), Total: u(1 << 61), Fund: u(1 << 50), Stream: u(1 << 50), Step: u(1 << 40), Ask: u(1 << 50)}
+	every := channel.Limits{
+		Price: u(100), Deposit: u(1 << 60), Total: u(1 << 61), Fund: u(1 << 50),
+		Stream: u(1 << 50), Step: u(1 << 40), Ask: u(1 << 50),
+	}
 	for _, w := range []*channel.Windows{&every.All, &every.Origin, &every.Payee} {
 		*w = channel.Windows{Hour: u(1 << 60), Day: u(1<<60 + 1), Month: u(1<<60 + 2)}
 	}

@@ -66,7 +66,7 @@ func TestBudgetInAnotherAsset(t *testing.T) {
 func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 	b := newBench(t, lim)
 	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), u(1000))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(51), Allowed: u(50), Left: u(50)}, over(t, err))
+	assert.Equal(t, refusal(channel.LimitBudget, 51, 50, 50), over(t, err))
 	assert.True(t, b.Funded().IsZero())
 	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope)
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func TestBudgetLimitsAhead(t *testing.T) {
 	}
 	assert.True(t, run.Left().IsZero())
 	_, _, err := a.Reserve(t.Context(), b.in(run), price(10))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(60), Allowed: u(50)}, over(t, err))
+	assert.Equal(t, refusal(channel.LimitBudget, 60, 50, 0), over(t, err))
 	assert.Equal(t, u(50), a.State().Authorized())
 }
 
@@ -76,7 +76,7 @@ func TestOverspentStream(t *testing.T) {
 			require.NoError(t, r.Overspent())
 			assert.Equal(t, u(10), run.Left())
 			pieces = 90
-			assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(900), Allowed: u(50), Left: u(10)}, over(t, r.Overspent()))
+			assert.Equal(t, refusal(channel.LimitBudget, 900, 50, 10), over(t, r.Overspent()))
 			assert.Equal(t, u(50), r.Price())
 			assert.True(t, run.Left().IsZero())
 			assert.Equal(t, u(60), a.State().Claimed)
@@ -86,7 +86,7 @@ func TestOverspentStream(t *testing.T) {
 			require.NoError(t, err)
 			_, err = later.Again(t.Context(), v.Cumulative)
 			require.NoError(t, err)
-			assert.False(t, u(1010+1001).Less(a.State().Authorized()), "nobody makes up for what was not counted")
+			assert.False(t, u(1010+1001).Less(a.State().Authorized()), "nobody makes up for it")
 		})
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -40,9 +39,9 @@ func TestBudgetCountsPrices(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = a.Reserve(t.Context(), b.in(inner, outer), price(100))
 	require.NoError(t, err)
-	assert.Equal(t, [2]voucher.Amount{u(50), u(100)}, left(), "a budget that is named twice counts once")
+	assert.Equal(t, [2]voucher.Amount{u(50), u(100)}, left(), "one that is named twice counts once")
 	_, _, err = a.Reserve(t.Context(), b.in(inner), price(51))
-	assert.Equal(t, channel.LimitError{Limit: channel.LimitBudget, Wanted: u(251), Allowed: u(250), Left: u(50)}, over(t, err))
+	assert.Equal(t, refusal(channel.LimitBudget, 251, 250, 50), over(t, err))
 	assert.ErrorContains(t, err, "start the run with a larger budget")
 	_, _, err = a.Reserve(t.Context(), b.in(outer), price(60))
 	require.NoError(t, err)
@@ -190,7 +189,7 @@ func TestBudgetsOnManyChannels(t *testing.T) {
 		wg.Go(func() {
 			for n := range 10 {
 				budget := []*ledger.Budget{inner, outer}[n%2]
-				r, _, err := accounts[i%4].Reserve(context.Background(), b.in(budget), rule.Request{Price: u(10)})
+				r, _, err := accounts[i%4].Reserve(context.Background(), b.in(budget), price(10))
 				if err != nil {
 					assert.ErrorIs(t, err, channel.ErrLimit)
 					continue

@@ -76,7 +76,8 @@ func TestReceiptsOfAnotherSessionsVouchers(t *testing.T) {
 	for range 30 {
 		o, v, err := other.Reserve(t.Context(), other.Terms(), price(10))
 		require.NoError(t, err)
-		require.NoError(t, a.Reconcile(t.Context(), r, channel.Report{Accepted: v.Cumulative, Spent: u(10)}))
+		w := channel.Report{Accepted: v.Cumulative, Spent: u(10)}
+		require.NoError(t, a.Reconcile(t.Context(), r, w))
 		o.Keep()
 	}
 	assert.False(t, a.State().Untrusted)
@@ -101,5 +102,5 @@ func TestReceiptThatCannotBeJudged(t *testing.T) {
 	assert.Equal(t, u(20), a.State().Claimed, "nobody knows whether these ten are the first request's")
 	later := issue(t, a, 1)[0]
 	require.NoError(t, later.Settle(t.Context(), says(30, 20)))
-	assert.Equal(t, u(20), a.State().Claimed, "a request that was sent after it shows what was charged")
+	assert.Equal(t, u(20), a.State().Claimed, "a later request shows what was charged")
 }

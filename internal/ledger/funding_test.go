@@ -53,7 +53,10 @@ func TestDeadFundingIsGivenBack(t *testing.T) {
 	opening := b.state(t, 1, 100)
 	gone := rule.OnChain{Time: 101} // the opening can no longer be mined
 	there := rule.OnChain{Exists: true, Deposit: u(100), Time: 50}
-	topping := opening.Settle(there).Funded(rule.Funding{Amount: u(40), Raw: []byte{7}, ValidBefore: 100})
+	more := rule.Funding{Amount: u(40), Raw: []byte{7}, ValidBefore: 100}
+	topping := opening.Settle(there).Funded(more)
+	taken := opening.Acknowledged()
+	final := rule.OnChain{Exists: true, Finalized: true}
 	grown := there
 	grown.Deposit = u(140)
 	late := there
@@ -64,8 +67,8 @@ func TestDeadFundingIsGivenBack(t *testing.T) {
 	}{
 		"an opening that never was":               {opening, opening.Settle(gone), 0},
 		"an opening that was mined":               {opening, opening.Settle(there), 100},
-		"an opening that the payee took":          {opening.Acknowledged(), opening.Acknowledged().Settle(gone), 100},
-		"an opening of a finalized channel":       {opening, opening.Settle(rule.OnChain{Exists: true, Finalized: true}), 100},
+		"an opening that the payee took":          {taken, taken.Settle(gone), 100},
+		"an opening of a finalized channel":       {opening, opening.Settle(final), 100},
 		"an opening that nobody decided":          {opening, opening, 100},
 		"a top-up that never was":                 {topping, topping.Settle(late), 0},
 		"a top-up that was mined":                 {topping, topping.Settle(grown), 40},

@@ -183,7 +183,7 @@ func TestListedAgain(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(1100 * time.Millisecond)
 		_, _, err = a.Reserve(t.Context(), b.terms(), price(100))
-		assert.Equal(t, channel.LimitError{Limit: "All.Month", Wanted: u(1001), Allowed: u(1000), Left: u(99)}, over(t, err))
+		assert.Equal(t, refusal("All.Month", 1001, 1000, 99), over(t, err))
 
 		before := l.lists.Load()
 		for range 20 {
@@ -193,7 +193,8 @@ func TestListedAgain(t *testing.T) {
 
 		time.Sleep(2 * time.Second)
 		l.hang = make(chan struct{})
-		go func() { _, _, _ = a.Reserve(t.Context(), b.terms(), price(100)) }() // reads, for three seconds
+		// It reads, for three seconds.
+		go func() { _, _, _ = a.Reserve(t.Context(), b.terms(), price(100)) }()
 		synctest.Wait()
 		_, _, err = other.at(t, 4, here, 4).Reserve(t.Context(), b.terms(), price(1))
 		require.NoError(t, err, "another session does not wait for it")

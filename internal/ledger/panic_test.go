@@ -34,7 +34,9 @@ type panics struct {
 	now atomic.Bool
 }
 
-func (p *panics) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (p *panics) SignVoucher(
+	ctx context.Context, d *voucher.Domain, v voucher.Voucher,
+) ([]byte, error) {
 	if p.now.Load() {
 		panic("the signer's own fault")
 	}

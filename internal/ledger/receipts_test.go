@@ -29,7 +29,9 @@ func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Reservation) {
 // all. Whatever the order of the answers, what is claimed afterwards is what was charged.
 func TestAnswersOvertakeEachOther(t *testing.T) {
 	words := []channel.Report{says(40, 10), says(40, 20), says(40, 22), says(40, 25)}
-	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {3, 0, 1, 2}, {1, 3, 0, 2}, {2, 0, 3, 1}} {
+	for _, order := range [][]int{
+		{0, 1, 2, 3}, {3, 2, 1, 0}, {3, 0, 1, 2}, {1, 3, 0, 2}, {2, 0, 3, 1},
+	} {
 		a := newBench(t, lim).open(t, 1000)
 		claims := issue(t, a, 4)
 		for _, i := range order {
@@ -80,7 +82,7 @@ func TestReceiptsFreeWhatWasNotSpent(t *testing.T) {
 	assert.Equal(t, v2, v3, "the credit is used before anything new is signed")
 
 	var bad *channel.ViolationError
-	require.ErrorAs(t, a.Reconcile(t.Context(), nil, channel.Report{Accepted: u(5000), Spent: u(5000)}), &bad)
+	require.ErrorAs(t, a.Reconcile(t.Context(), nil, says(5000, 5000)), &bad)
 	assert.Equal(t, u(200), a.State().Authorized())
 }
 
@@ -93,7 +95,8 @@ func TestReportClearsOnlyWhatEndedBefore(t *testing.T) {
 	sentAfter := issue(t, a, 1)[0]
 	all[1].Keep() // given up when sentAfter was under way
 	require.NoError(t, sentAfter.Settle(t.Context(), says(30, 12)))
-	assert.Equal(t, u(22), a.State().Claimed, "the first is in the twelve or was not charged; the second may have been missed")
+	assert.Equal(t, u(22), a.State().Claimed,
+		"the first is in the twelve or was not charged; the second may have been missed")
 	last := issue(t, a, 1)[0]
 	require.NoError(t, last.Settle(t.Context(), says(32, 20)))
 	assert.Equal(t, u(20), a.State().Claimed)

@@ -112,7 +112,7 @@ func TestWhatASignerRefusedIsNotAsked(t *testing.T) {
 					refused = v.Cumulative
 				}
 				s := a.State()
-				assert.False(t, s.Asked().Less(s.Signed), "signed %s, callers asked for %s in all and Ahead is zero", s.Signed, s.Asked())
+				assert.False(t, s.Asked().Less(s.Signed), "signed %s of %s", s.Signed, s.Asked())
 				require.NoError(t, session.Flush(t.Context()))
 			}
 		})
@@ -195,7 +195,9 @@ type during struct {
 	do func()
 }
 
-func (d *during) SignVoucher(ctx context.Context, domain *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (d *during) SignVoucher(
+	ctx context.Context, domain *voucher.Domain, v voucher.Voucher,
+) ([]byte, error) {
 	if d.do != nil {
 		d.do()
 		return nil, errors.New("not now")

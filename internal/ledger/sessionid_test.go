@@ -21,7 +21,8 @@ func TestEndedSessions(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
 	require.NoError(t, cmd.Run())
 	mine := sessionID()
-	dead := strings.Replace(mine, fmt.Sprint(" ", os.Getpid(), " "), fmt.Sprint(" ", cmd.Process.Pid, " "), 1)
+	number := func(pid int) string { return fmt.Sprint(" ", pid, " ") }
+	dead := strings.Replace(mine, number(os.Getpid()), number(cmd.Process.Pid), 1)
 	require.NotEqual(t, mine, sessionID())
 	require.NotEqual(t, mine, dead)
 	elsewhere := strings.Replace(dead, machine(), "another machine", 1)

@@ -46,7 +46,7 @@ func TestArrearsOfAnEndedStream(t *testing.T) {
 		want  uint64
 	}{
 		"kept":    {(*ledger.Reservation).Keep, 10_000, 90},
-		"settled": {func(c *ledger.Reservation) { _ = c.Settle(t.Context(), channel.Report{Accepted: u(60), Spent: u(40)}) }, 10_000, 90},
+		"settled": {func(c *ledger.Reservation) { _ = c.Settle(t.Context(), says(60, 40)) }, 10_000, 90},
 		"limited": {(*ledger.Reservation).Keep, 20, 70},
 	} {
 		t.Run(name, func(t *testing.T) {

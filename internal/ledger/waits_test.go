@@ -44,7 +44,9 @@ func (d *tired) Put(ctx context.Context, key string, data []byte, rev uint64) (u
 	return d.Store.Put(ctx, key, data, rev)
 }
 
-func (d *tired) SignVoucher(ctx context.Context, domain *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (d *tired) SignVoucher(
+	ctx context.Context, domain *voucher.Domain, v voucher.Voucher,
+) ([]byte, error) {
 	if err := until(ctx, d.sign); err != nil {
 		return nil, err
 	}
@@ -78,36 +80,53 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 				hang := make(chan struct{})
 				*hangs(d) = hang
 				start := time.Now()
-				ended := map[string]chan time.Duration{}
-				try := func(name string, after time.Duration, do func(context.Context) error) {
-					done := make(chan time.Duration, 1)
-					ended[name] = done
-					ctx, cancel := context.WithTimeout(t.Context(), after)
+				waits := []struct {
+					name string
+					ends time.Duration
+					do   func(context.Context) error
+				}{
+					{"the one at work", 9 * time.Second, func(ctx context.Context) error {
+						_, _, err := a.Reserve(ctx, a.Terms(), price(100))
+						return err
+					}},
+					{"another request", 1 * time.Second, func(ctx context.Context) error {
+						_, _, err := a.Reserve(ctx, a.Terms(), price(100))
+						return err
+					}},
+					{"another price", 2 * time.Second, func(ctx context.Context) error {
+						_, err := r.Decide(ctx, price(200))
+						return err
+					}},
+					{"a refusal", 4 * time.Second, func(ctx context.Context) error {
+						_, err := other.Again(ctx, u(1000))
+						return err
+					}},
+					{"a stream", 5 * time.Second, func(ctx context.Context) error {
+						_, err := other.More(ctx, u(120))
+						return err
+					}},
+					{"a close", 6 * time.Second, func(ctx context.Context) error {
+						_, err := a.CloseVoucher(ctx, u(0))
+						return err
+					}},
+					{"an update", 7 * time.Second, func(ctx context.Context) error {
+						return a.Update(ctx, rule.State.Acknowledged)
+					}},
+					{"a flush", 8 * time.Second, b.Flush},
+				}
+				took := make([]chan time.Duration, len(waits))
+				for i, w := range waits {
+					took[i] = make(chan time.Duration, 1)
+					ctx, cancel := context.WithTimeout(t.Context(), w.ends)
+					defer cancel()
 					go func() {
-						defer cancel()
-						assert.ErrorIs(t, do(ctx), context.DeadlineExceeded, name)
-						done <- time.Since(start)
+						assert.ErrorIs(t, w.do(ctx), context.DeadlineExceeded, w.name)
+						took[i] <- time.Since(start)
 					}()
 					synctest.Wait()
 				}
-				try("the one at work", 9*time.Second, func(ctx context.Context) error {
-					_, _, err := a.Reserve(ctx, a.Terms(), price(100))
-					return err
-				})
-				try("another request", time.Second, func(ctx context.Context) error {
-					_, _, err := a.Reserve(ctx, a.Terms(), price(100))
-					return err
-				})
-				try("another price", 2*time.Second, func(ctx context.Context) error { _, err := r.Decide(ctx, price(200)); return err })
-				try("a refusal", 4*time.Second, func(ctx context.Context) error { _, err := other.Again(ctx, u(1000)); return err })
-				try("a stream", 5*time.Second, func(ctx context.Context) error { _, err := other.More(ctx, u(120)); return err })
-				try("a close", 6*time.Second, func(ctx context.Context) error { _, err := a.CloseVoucher(ctx, u(0)); return err })
-				try("an update", 7*time.Second, func(ctx context.Context) error { return a.Update(ctx, rule.State.Acknowledged) })
-				try("a flush", 8*time.Second, b.Flush)
-				for name, after := range map[string]time.Duration{
-					"the one at work": 9, "another request": 1, "another price": 2, "a refusal": 4, "a stream": 5, "a close": 6, "an update": 7, "a flush": 8,
-				} {
-					assert.Equal(t, after*time.Second, <-ended[name], name)
+				for i, w := range waits {
+					assert.Equal(t, w.ends, <-took[i], w.name)
 				}
 				*hangs(d) = nil
 				close(hang)
@@ -148,7 +167,7 @@ func TestWaitsForAnothersSigner(t *testing.T) {
 		close(b.judge.stall)
 		synctest.Wait()
 		assert.Equal(t, u(300), a.State().Claimed)
-		assert.Equal(t, u(400), a.State().Signed, "what was asked for was signed, and is free for the next request")
+		assert.Equal(t, u(400), a.State().Signed, "it was asked for, and is free for the next request")
 		_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		assert.Equal(t, u(400), v.Cumulative)
@@ -215,7 +234,8 @@ func TestEndedReservationStaysEnded(t *testing.T) {
 						last, _, err := a.Reserve(t.Context(), a.Terms(), price(1))
 						require.NoError(t, err)
 						claimed := a.State().Claimed
-						require.NoError(t, last.Settle(t.Context(), channel.Report{Accepted: a.State().Signed, Spent: claimed}))
+						all := channel.Report{Accepted: a.State().Signed, Spent: claimed}
+						require.NoError(t, last.Settle(t.Context(), all))
 						require.NoError(t, b.Flush(t.Context()))
 						data, _, err := b.store.Get(t.Context(), rule.StateKey(a.ID()))
 						require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 func TestWindowsHoldWhateverHappens(t *testing.T) {
 	own := lim
 	own.All.Hour, own.All.Day, own.Origin.Hour = u(500), u(900), u(300)
+	waits := []time.Duration{0, 2 * time.Second, 20 * time.Minute, 5 * time.Hour}
 	type step struct {
 		wait       time.Duration
 		channel    int
@@ -27,7 +28,7 @@ func TestWindowsHoldWhateverHappens(t *testing.T) {
 		own.Ahead = u(uint64(rapid.SampledFrom([]int{0, 50}).Draw(rt, "ahead")))
 		steps := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) step {
 			return step{
-				rapid.SampledFrom([]time.Duration{0, 2 * time.Second, 20 * time.Minute, 5 * time.Hour}).Draw(rt, "wait"),
+				rapid.SampledFrom(waits).Draw(rt, "wait"),
 				rapid.IntRange(0, 1).Draw(rt, "channel"), uint64(rapid.IntRange(1, 200).Draw(rt, "price")),
 				rapid.IntRange(0, 3).Draw(rt, "end"), rapid.IntRange(0, 9).Draw(rt, "crash"),
 			}
@@ -66,7 +67,8 @@ func TestWindowsHoldWhateverHappens(t *testing.T) {
 				}
 				after, _ := a.State().Authorized().Uint64()
 				all = append(all, rise{time.Now(), s.channel, after - before})
-				if within(time.Hour, -1) > 500 || within(24*time.Hour, -1) > 900 || within(time.Hour, s.channel) > 300 {
+				if within(time.Hour, -1) > 500 || within(24*time.Hour, -1) > 900 ||
+					within(time.Hour, s.channel) > 300 {
 					broken = fmt.Sprintf("after step %d: %v", n, all)
 					return
 				}

@@ -47,18 +47,22 @@ const (
 // TestWindows: every rule counts what it is about, on all channels, and frees it when its time has
 // passed.
 func TestWindows(t *testing.T) {
+	type opens func(b *bench, t testing.TB) *ledger.Account
+	at := func(salt byte, origin string, payee byte) opens {
+		return func(b *bench, t testing.TB) *ledger.Account { return b.at(t, salt, origin, payee) }
+	}
 	for name, c := range map[string]struct {
 		set    string
 		length time.Duration
-		same   func(b *bench, t testing.TB) *ledger.Account // counts with the first
-		other  func(b *bench, t testing.TB) *ledger.Account // does not; nil where all count
+		same   opens // counts with the first
+		other  opens // does not; nil if all count
 	}{
-		"hour":             {"All.Hour", time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
-		"day":              {"All.Day", 24 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
-		"month":            {"All.Month", 720 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 9) }, nil},
-		"hour of a payee":  {"Payee.Hour", time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 1) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, here, 9) }},
-		"month of a payee": {"Payee.Month", 720 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, there, 1) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, here, 9) }},
-		"day of an origin": {"Origin.Day", 24 * time.Hour, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 2, here, 9) }, func(b *bench, t testing.TB) *ledger.Account { return b.at(t, 3, there, 1) }},
+		"hour":             {"All.Hour", time.Hour, at(2, there, 9), nil},
+		"day":              {"All.Day", 24 * time.Hour, at(2, there, 9), nil},
+		"month":            {"All.Month", 720 * time.Hour, at(2, there, 9), nil},
+		"hour of a payee":  {"Payee.Hour", time.Hour, at(2, there, 1), at(3, here, 9)},
+		"month of a payee": {"Payee.Month", 720 * time.Hour, at(2, there, 1), at(3, here, 9)},
+		"day of an origin": {"Origin.Day", 24 * time.Hour, at(2, here, 9), at(3, there, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -70,7 +74,7 @@ func TestWindows(t *testing.T) {
 				require.NoError(t, err)
 				claim.Keep()
 				_, _, err = c.same(b, t).Reserve(t.Context(), b.terms(), price(401))
-				assert.Equal(t, channel.LimitError{Limit: c.set, Wanted: u(1001), Allowed: u(1000), Left: u(400)}, over(t, err))
+				assert.Equal(t, refusal(c.set, 1001, 1000, 400), over(t, err))
 				if c.other != nil {
 					_, _, err = c.other(b, t).Reserve(t.Context(), b.terms(), price(401))
 					require.NoError(t, err)
@@ -135,7 +139,7 @@ func TestAheadShrinksToTheRoom(t *testing.T) {
 		c.Keep()
 	}
 	_, _, err := a.Reserve(t.Context(), a.Terms(), price(51))
-	assert.Equal(t, channel.LimitError{Limit: "Origin.Day", Wanted: u(251), Allowed: u(250)}, over(t, err), "50 of it are authorized already")
+	assert.Equal(t, refusal("Origin.Day", 251, 250, 0), over(t, err), "50 are authorized already")
 }
 
 // TestWindowsRace: many goroutines on many channels cannot pass a limit together.
@@ -151,7 +155,8 @@ func TestWindowsRace(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			for range 10 {
-				if c, _, err := accounts[i%4].Reserve(context.Background(), accounts[i%4].Terms(), price(10)); err == nil {
+				a := accounts[i%4]
+				if c, _, err := a.Reserve(context.Background(), a.Terms(), price(10)); err == nil {
 					c.Keep()
 				} else if !errors.Is(err, channel.ErrLimit) {
 					t.Error(err)
@@ -186,7 +191,8 @@ func TestWindowsOfTwoProcesses(t *testing.T) {
 		require.ErrorIs(t, err, channel.ErrLimit)
 		_, _, err = mine.Reserve(t.Context(), mine.Terms(), price(30))
 		require.NoError(t, err)
-		_, _, err = shared.Reserve(t.Context(), shared.Terms(), price(21)) // its record is behind: the write conflicts, and is decided again
+		// Its record is behind: the write conflicts, and the request is decided again.
+		_, _, err = shared.Reserve(t.Context(), shared.Terms(), price(21))
 		require.ErrorIs(t, err, channel.ErrLimit)
 	})
 }
@@ -209,7 +215,9 @@ func TestNearIsReported(t *testing.T) {
 		c.Keep()
 	}
 	require.Len(t, told, 1)
-	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(800), Allowed: u(1000), Left: u(300)}, told[0].Decision)
+	assert.Equal(t, channel.Decision{
+		Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(800), Allowed: u(1000), Left: u(300),
+	}, told[0].Decision)
 	assert.Equal(t, a.ID(), told[0].ChannelID)
 }
 
@@ -233,6 +241,6 @@ func TestOldListing(t *testing.T) {
 		l.old = slices.Clip(entries)
 		time.Sleep(2 * time.Second)
 		_, _, err = third.Reserve(t.Context(), b.terms(), price(101))
-		assert.Equal(t, channel.LimitError{Limit: "All.Month", Wanted: u(1001), Allowed: u(1000), Left: u(100)}, over(t, err))
+		assert.Equal(t, refusal("All.Month", 1001, 1000, 100), over(t, err))
 	})
 }

@@ -30,7 +30,9 @@ type judge struct {
 	stall chan struct{} // when not nil, every signature waits for it
 }
 
-func (j *judge) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (j *judge) SignVoucher(
+	ctx context.Context, d *voucher.Domain, v voucher.Voucher,
+) ([]byte, error) {
 	j.asked.Add(1)
 	data, _, err := j.store.Get(context.Background(), rule.StateKey(v.ChannelID))
 	if !assert.NoError(j.t, err) {
@@ -38,7 +40,8 @@ func (j *judge) SignVoucher(ctx context.Context, d *voucher.Domain, v voucher.Vo
 	}
 	s, err := rule.Decode(data)
 	if assert.NoError(j.t, err) {
-		assert.False(j.t, s.MayExist().Less(v.Cumulative), "asked to sign %s, the store holds %s", v.Cumulative, s.MayExist())
+		assert.False(j.t, s.MayExist().Less(v.Cumulative),
+			"asked to sign %s, the store holds %s", v.Cumulative, s.MayExist())
 	}
 	if j.stall != nil {
 		select {
@@ -81,7 +84,8 @@ type bench struct {
 	scope channel.Scope
 }
 
-const key = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d" // a public test key
+// key is a public test key.
+const key = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
 func newBench(t testing.TB, lim channel.Limits) *bench {
 	t.Helper()
@@ -90,7 +94,7 @@ func newBench(t testing.TB, lim channel.Limits) *bench {
 	f := &faulty{Store: store.NewMem()}
 	j := &judge{KeySigner: k, t: t, store: f}
 	return &bench{Ledger: ledger.New(f, j, lim), store: f, judge: j, scope: channel.Scope{
-		Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: 42431, Escrow: common.Address{0x4d},
+		Origin: here, Protocol: voucher.V2, ChainID: 42431, Escrow: common.Address{0x4d},
 		Payee: common.Address{1}, Token: common.Address{2}, Payer: k.Address(), Signer: k.Address(),
 	}}
 }
@@ -110,8 +114,12 @@ func (b *bench) with(s voucher.Signer) *ledger.Ledger { return ledger.New(b.stor
 
 func (b *bench) state(t testing.TB, salt byte, deposit uint64) rule.State {
 	t.Helper()
-	d := channel.Descriptor{Payer: b.scope.Payer, Payee: b.scope.Payee, Token: b.scope.Token, Salt: common.Hash{salt}, AuthorizedSigner: b.scope.Signer}
-	s, err := rule.New(voucher.V2, b.scope.ChainID, b.scope.Escrow, d, b.scope, rule.Funding{Amount: u(deposit), Raw: []byte{0x76}, ValidBefore: 100})
+	d := channel.Descriptor{
+		Payer: b.scope.Payer, Payee: b.scope.Payee, Token: b.scope.Token,
+		Salt: common.Hash{salt}, AuthorizedSigner: b.scope.Signer,
+	}
+	opening := rule.Funding{Amount: u(deposit), Raw: []byte{0x76}, ValidBefore: 100}
+	s, err := rule.New(voucher.V2, b.scope.ChainID, b.scope.Escrow, d, b.scope, opening)
 	require.NoError(t, err)
 	return s
 }
@@ -126,6 +134,11 @@ func (b *bench) open(t testing.TB, deposit uint64) *ledger.Account {
 }
 
 var lim = channel.Limits{Price: u(1000), Deposit: u(10_000_000), Stream: u(10_000)}
+
+// refusal is the error of a limit.
+func refusal(limit string, wanted, allowed, left uint64) channel.LimitError {
+	return channel.LimitError{Limit: limit, Wanted: u(wanted), Allowed: u(allowed), Left: u(left)}
+}
 
 func price(n uint64) rule.Request { return rule.Request{Price: u(n)} }
 
