@@ -279,15 +279,30 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, http.StatusPaymentRequired, status)
 	assert.Equal(t, u(100), q.Offer.Price)
 	assert.Equal(t, "GET /data", q.Route)
+	assert.Equal(t, q.Offer.Terms(), q.Terms)
+	assert.True(t, q.Funding, "a channel would be opened")
 	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "All.Day", Wanted: u(100), Allowed: u(150), Left: u(150)}, q.Decision)
 	assert.Empty(t, p.channels())
 	p.get("/data")
 	q, _ = quote("/data")
 	assert.Equal(t, channel.Decision{Verdict: channel.Deny, Rule: "All.Day", Wanted: u(200), Allowed: u(150), Left: u(50)}, q.Decision)
+	assert.False(t, q.Funding, "the deposit covers it")
 	q, status = quote("/free")
 	assert.Nil(t, q)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, u(100), p.agree().Signed)
+}
+
+// TestQuoteOfATopUp tells the policy that the channel would be funded, as a request would.
+func TestQuoteOfATopUp(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data?deposit=150")
+	q, _, err := p.session.Quote(p.request(t.Context(), http.MethodGet, "/data?deposit=150", nil))
+	require.NoError(t, err)
+	assert.True(t, q.Funding)
+	q, _, err = p.session.Quote(p.request(t.Context(), http.MethodGet, "/data?price=50&deposit=150", nil))
+	require.NoError(t, err)
+	assert.False(t, q.Funding)
 }
 
 // TestSlowApproval: other requests go on while the owner thinks.

@@ -179,7 +179,7 @@ func TestPinOfAnotherSpelling(t *testing.T) {
 	require.Error(t, e.Accept(t.Context(), s))
 }
 
-// TestPinThatCannotBeRead stops the origin, and no other.
+// TestPinThatCannotBeRead stops its origin and no other one.
 func TestPinThatCannotBeRead(t *testing.T) {
 	srv, other := clienttest.New(t, clienttest.Config{}), clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
@@ -200,8 +200,7 @@ func TestPinThatCannotBeRead(t *testing.T) {
 	p.ok(p.session.Client().Do(req))
 }
 
-// TestDenyLists deal with everybody else.
-func TestDenyLists(t *testing.T) {
+func TestDenyListsDealWithEverybodyElse(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	stranger := common.HexToAddress("0xaa")
 	for name, c := range map[string]struct {

@@ -7,6 +7,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // Quote is what a request would cost, and what the limits decide about it. Config.Approve is called
@@ -42,30 +43,35 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	if r.found == nil {
 		return nil, status, r.err
 	}
-	d, err := s.decide(ctx, origin, r.found)
+	d, funding, err := s.decide(ctx, origin, r.found)
 	if err != nil {
 		return nil, status, err
 	}
 	route := routeOf(origin, req)
-	p := Proposal{Origin: origin, Route: route.method + " " + route.path, Offer: r.found.offer, Terms: r.found.wants.Terms}
+	p := Proposal{
+		Origin: origin, Route: route.method + " " + route.path, Offer: r.found.offer,
+		Terms: r.found.wants.Terms, Funding: funding,
+	}
 	return &Quote{p, d}, status, nil
 }
 
-// decide returns what the limits decide about an offer, on the channel that would pay for it.
-func (s *Session) decide(ctx context.Context, origin string, c *challenge) (channel.Decision, error) {
+// decide returns what the limits decide about an offer, on the channel that would pay for it, and whether
+// a channel would be opened or topped up for it.
+func (s *Session) decide(ctx context.Context, origin string, c *challenge) (d channel.Decision, funding bool, err error) {
 	lim, err := s.limits(ctx, origin)
 	if err != nil {
-		return channel.Decision{}, err
+		return d, false, err
 	}
 	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
 	if err != nil {
-		return channel.Decision{}, err
+		return d, false, err
 	}
 	limits := rule.Of(lim).Within(rooms.Tightest())
 	account, err := s.ledger.Lookup(ctx, c.scope)
 	if err != nil || account == nil || !account.State().Payable() {
-		return limits.Decide(nil, c.request), err
+		return limits.Decide(nil, c.request), true, err
 	}
 	state := account.State()
-	return limits.Decide(&state, c.request), nil
+	plan, refused := rule.PlanPayment(&state, c.request, voucher.Amount{}, voucher.Amount{}, rule.Of(lim))
+	return limits.Decide(&state, c.request), refused == nil && plan.Step != rule.Pay, nil
 }
