@@ -22,11 +22,13 @@ import (
 // bought is what a request of a caller keeps over all of its redirects: the decision, and its place on
 // each channel that it touched.
 type bought struct {
-	decision     *purchase.Purchase
-	reservations map[common.Hash]*ledger.Reservation
-	written      map[*ledger.Reservation]ledger.Rise // of each, what the journal has
-	charge       *ledger.Charge
-	second       bool // the second payment was noted
+	decision *purchase.Purchase
+	charge   *ledger.Charge // nil without a budget
+	// left are the reservations on the channels that the request left, or on which a redirect found it;
+	// written is what the journal has of a reservation.
+	left    map[common.Hash]*ledger.Reservation
+	written map[*ledger.Reservation]ledger.Rise
+	second  bool // the second payment was noted
 }
 
 // attempt carries out one request of a caller, or one hop of it. It is used by one goroutine until the
@@ -109,9 +111,9 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	}
 	if a.bought == nil {
 		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
-		a.bought = &bought{
-			decision: purchase.New(a.s.cfg.Retries), charge: ledger.NewCharge(budgets...),
-			reservations: map[common.Hash]*ledger.Reservation{}, written: map[*ledger.Reservation]ledger.Rise{},
+		a.bought = &bought{decision: purchase.New(a.s.cfg.Retries)}
+		if len(budgets) > 0 {
+			a.charge = ledger.NewCharge(budgets...)
 		}
 	}
 	a.info.bought = a.bought
@@ -146,7 +148,7 @@ func (a *attempt) started() purchase.Event {
 	if lim := a.terms.Limits; rule.Of(lim).CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}
-	a.challenge, a.account, a.reserved = c, c.account, a.reservations[c.account.ID()]
+	a.challenge, a.account, a.reserved = c, c.account, a.left[c.account.ID()]
 	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants, Channel: c.account.ID()}
 }
 

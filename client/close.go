@@ -108,7 +108,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 	}
 	a := &attempt{
 		s: s, out: fork(req, s.cfg.Base, 0), account: account, info: &Payment{},
-		bought: &bought{decision: purchase.New(0), reservations: map[common.Hash]*ledger.Reservation{}},
+		bought: &bought{decision: purchase.New(0)},
 	}
 	if a.origin, err = originOf(req.URL); err != nil {
 		return nil, err

@@ -41,13 +41,14 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		return resp // it has its line in the journal when it ends
 	case do.Redirected:
 		a.reserved.Release() // the price goes on where the redirect leads
+		a.leave()
 	default:
 		a.settle(ctx, a.receipt)
 	}
 	a.reportPaid(ctx, a.receipt, nil)
 	a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && !do.Redirected {
-		delete(a.reservations, a.account.ID()) // charged: the target has a price of its own
+		delete(a.left, a.account.ID()) // charged: the target has a price of its own
 	}
 	return resp
 }
@@ -70,7 +71,10 @@ func (a *attempt) fail(ctx context.Context, do purchase.Action) error {
 
 // end ends the reservations of a request that was not served.
 func (a *attempt) end(ctx context.Context, do purchase.Action) {
-	for _, r := range a.reservations {
+	if a.reserved != nil {
+		a.leave()
+	}
+	for _, r := range a.left {
 		if do.Outcome == purchase.Unknown {
 			r.Keep()
 		} else {

@@ -195,7 +195,7 @@ func (s *Session) manual(ctx context.Context, account *ledger.Account, amount vo
 	}
 	a := &attempt{
 		s: s, account: account, origin: state.Scope.Origin, challenge: manualChallenge(offer, state.Scope), info: &Payment{},
-		bought: &bought{decision: purchase.New(0), charge: charge, reservations: map[common.Hash]*ledger.Reservation{}},
+		bought: &bought{decision: purchase.New(0), charge: charge},
 		terms:  ledger.Terms{Limits: lim, Charge: charge, Origin: state.Scope.Origin},
 	}
 	a.decision.Next(purchase.Event{Kind: purchase.Answered, Status: http.StatusPaymentRequired, Offered: true, Offer: a.challenge.wants})

@@ -83,7 +83,6 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	if reserved == nil {
 		return
 	}
-	a.written[reserved] = reserved.Rise()
 	e := lineOf(kind, state, rise)
 	if e.Price = a.price; kind == journal.KindStream {
 		e.Price = reserved.Price()

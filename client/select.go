@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -62,17 +64,32 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 	if a.account != nil {
 		if a.reserved != nil {
 			a.reserved.Release()
+			a.leave()
 		}
 		outcome := OutcomeRefused
 		if a.decision.Sent {
 			outcome = OutcomeRejected
 		}
 		a.record(ctx, journal.KindPay, outcome, nil)
+		if a.reserved != nil {
+			if a.written == nil {
+				a.written = map[*ledger.Reservation]ledger.Rise{}
+			}
+			a.written[a.reserved] = a.reserved.Rise()
+		}
 	}
 	a.account, a.reserved = account, nil
 	if account != nil {
-		a.reserved = a.reservations[account.ID()]
+		a.reserved = a.left[account.ID()]
 	}
+}
+
+// leave keeps the reservation for when the request comes back to its channel.
+func (a *attempt) leave() {
+	if a.left == nil {
+		a.left = map[common.Hash]*ledger.Reservation{}
+	}
+	a.left[a.account.ID()] = a.reserved
 }
 
 // without returns the channel as it would be without what this request has reserved.
@@ -142,7 +159,6 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	var err error
 	if a.reserved == nil {
 		a.reserved, a.signed, err = a.account.Reserve(ctx, a.terms, req)
-		a.reservations[a.account.ID()] = a.reserved
 	} else {
 		a.signed, err = a.reserved.Decide(ctx, req)
 	}

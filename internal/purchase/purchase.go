@@ -51,7 +51,8 @@ type Purchase struct {
 	aside    bool // the scope's channel was set aside and is not closed
 	recent   bool
 
-	raised   map[common.Hash]voucher.Amount // by what it raised each channel's ceiling
+	here     voucher.Amount                 // by what it raised the ceiling of the current channel
+	raised   map[common.Hash]voucher.Amount // and those of the channels that it left
 	settled  voucher.Amount                 // what was raised for what redirects charged
 	openings map[common.Hash]bool           // those that left, or may have, and are not proved dead
 	reopened bool                           // a dead channel was replaced once
@@ -64,8 +65,9 @@ type Purchase struct {
 	others     bool // the last answer offers methods that are not ours
 	proceed    func(*Purchase, *Event) Action
 	reading    reading
-	gate       Do    // the last request to the gate
-	refusal    Event // the last refusal of a credential
+	gate       Do     // the last request to the gate
+	event      Event  // the last one
+	refusal    *Event // the last refusal of a credential
 }
 
 // reading is why the chain is read.
@@ -80,31 +82,31 @@ const (
 // New returns the purchase of one request, which is sent again at most retries times after its first
 // credential, beside the waits for other requests.
 func New(retries int) *Purchase {
-	return &Purchase{
-		retries: retries, answered: true,
-		raised: map[common.Hash]voucher.Amount{}, openings: map[common.Hash]bool{},
-	}
+	return &Purchase{retries: retries, answered: true}
 }
 
 // Next decides what to do after e: the first row of the table that fits.
-func (p *Purchase) Next(e Event) Action {
+func (p *Purchase) Next(event Event) Action {
+	p.event = event // its own memory: what the rows are given does not escape
+	e := &p.event
 	switch { // what an event shows, whatever is decided
 	case e.Kind == Issued, e.Kind == Denied:
-		p.raised[p.channel] = e.Raised
+		p.here = e.Raised
 	case e.Kind == Lost && e.Paid && e.Written:
 		p.Sent, p.answered = true, false
 	case e.Kind == Answered && e.Paid:
 		p.Sent, p.optimistic = true, false
-		if refusal(&e) {
-			p.refusal, p.others, p.answered = e, e.Others, true
+		if refusal(e) {
+			last := *e
+			p.refusal, p.others, p.answered = &last, e.Others, true
 		}
 	}
 	for i := range table {
 		r := &table[i]
-		if r.on != e.Kind || !r.when(p, &e) {
+		if r.on != e.Kind || !r.when(p, e) {
 			continue
 		}
-		a := r.then(p, &e)
+		a := r.then(p, e)
 		a.Row = r.name
 		switch a.Do {
 		case SendPaid:
@@ -136,6 +138,9 @@ func (p *Purchase) agree() {
 // elsewhere is the part of the price that was raised already, other than on the channel.
 func (p *Purchase) elsewhere(id common.Hash) voucher.Amount {
 	sum := p.settled
+	if id != p.channel {
+		sum = sum.AddCapped(p.here)
+	}
 	for other, amount := range p.raised {
 		if other != id {
 			sum = sum.AddCapped(amount)
@@ -236,4 +241,28 @@ func (p *Purchase) open() Action {
 func (p *Purchase) Forbid() Action {
 	p.Twice = false
 	return p.refuse(ErrTwice)
+}
+
+// at makes id the current channel. What was raised on the one before is kept, for when the request
+// comes back to it.
+func (p *Purchase) at(id common.Hash) {
+	if id == p.channel {
+		return
+	}
+	if !p.here.IsZero() {
+		if p.raised == nil {
+			p.raised = map[common.Hash]voucher.Amount{}
+		}
+		p.raised[p.channel] = p.here
+	}
+	p.channel, p.here = id, p.raised[id]
+	delete(p.raised, id)
+}
+
+// opened notes that the opening of the current channel left, or is about to.
+func (p *Purchase) opened() {
+	if p.openings == nil {
+		p.openings = map[common.Hash]bool{}
+	}
+	p.openings[p.channel] = true
 }

@@ -1,6 +1,10 @@
 package purchase
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
 
 // row is one line of the table: after an event of a kind, when a condition holds, then an action.
 type row struct {
@@ -43,7 +47,8 @@ var before = []row{
 		func(_ *Purchase, e *Event) bool { return e.Remembered },
 		func(p *Purchase, e *Event) Action {
 			p.restart()
-			p.offer, p.channel, p.optimistic = e.Offer, e.Channel, true
+			p.at(e.Channel)
+			p.offer, p.optimistic = e.Offer, true
 			if !p.covered() {
 				p.agree()
 			}
@@ -143,7 +148,8 @@ var prepared = []row{
 		"a channel was found", Searched,
 		func(_ *Purchase, e *Event) bool { return e.Standing == Usable },
 		func(p *Purchase, e *Event) Action {
-			p.channel, p.standing = e.Channel, e.Standing
+			p.at(e.Channel)
+			p.standing = e.Standing
 			return p.issue()
 		},
 	},
@@ -162,8 +168,9 @@ var prepared = []row{
 	{
 		"an opening is recorded and goes with the request", Opened, always,
 		func(p *Purchase, e *Event) Action {
-			p.channel, p.standing, p.Carrying = e.Channel, Pending, true
-			p.openings[e.Channel] = true
+			p.at(e.Channel)
+			p.standing, p.Carrying = Pending, true
+			p.opened()
 			return p.issue()
 		},
 	},
@@ -228,7 +235,7 @@ var prepared = []row{
 	{
 		"everything is presented, and others use the same credit", Denied,
 		func(p *Purchase, e *Event) bool {
-			return e.Denial == DeniedSpent && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxOvertaken &&
+			return e.Denial == DeniedSpent && p.refusal != nil && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxOvertaken &&
 				(!e.Alone || e.Shared)
 		},
 		func(p *Purchase, _ *Event) Action {
@@ -309,8 +316,7 @@ var answers = []row{
 		func(_ *Purchase, e *Event) bool { return redirect(e) && e.Receipt },
 		func(p *Purchase, e *Event) Action {
 			p.Charged = p.Charged.AddCapped(p.offer.Price)
-			p.settled = p.settled.AddCapped(p.raised[p.channel])
-			delete(p.raised, p.channel)
+			p.settled, p.here = p.settled.AddCapped(p.here), voucher.Amount{}
 			return p.end(AcceptedNoContent, e)
 		},
 	},
@@ -475,7 +481,7 @@ var aftermath = []row{
 		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Standing == Pending },
 		func(p *Purchase, _ *Event) Action {
 			p.Carrying = true
-			p.openings[p.channel] = true
+			p.opened()
 			return p.issue()
 		},
 	},
@@ -494,7 +500,7 @@ var aftermath = []row{
 		func(p *Purchase, _ *Event) bool { return p.reading == readRefused },
 		func(p *Purchase, e *Event) Action {
 			p.standing = e.Standing
-			return p.openingRefused(&p.refusal)
+			return p.openingRefused(p.refusal)
 		},
 	},
 	{
@@ -502,7 +508,7 @@ var aftermath = []row{
 		func(p *Purchase, e *Event) bool { return e.Standing == Dead && !p.reopened },
 		func(p *Purchase, e *Event) Action {
 			p.reopened = true
-			p.raised[p.channel] = p.raised[p.channel].Min(e.Redeemable)
+			p.here = p.here.Min(e.Redeemable)
 			delete(p.openings, p.channel)
 			p.Carrying = false
 			return Action{Do: SendUnpaid}
@@ -535,7 +541,7 @@ var aftermath = []row{
 	{
 		"no higher voucher was proved, and others use the same credit", Recovered,
 		func(p *Purchase, _ *Event) bool {
-			return p.refusal.Problem == Insufficient && p.refusal.Shared && p.tries.Overtaken < maxOvertaken
+			return p.refusal != nil && p.refusal.Problem == Insufficient && p.refusal.Shared && p.tries.Overtaken < maxOvertaken
 		},
 		func(p *Purchase, _ *Event) Action {
 			p.tries.Overtaken++
@@ -561,7 +567,7 @@ var (
 // restart begins a hop: the first sending, or the target of a redirect.
 func (p *Purchase) restart() {
 	p.tries.Sent, p.tries.Unpaid = 0, 0
-	p.channel, p.standing, p.Carrying, p.optimistic, p.others = [32]byte{}, Absent, false, false, false
+	p.standing, p.Carrying, p.optimistic, p.others = Absent, false, false, false
 }
 
 // unpaid hands over an answer that nothing was paid for.
@@ -569,7 +575,7 @@ func (p *Purchase) unpaid() Action {
 	switch {
 	case !p.Sent:
 		return Action{Do: HandOver, Outcome: None}
-	case !p.Charged.IsZero() && p.answered && p.refusal.Kind == Started:
+	case !p.Charged.IsZero() && p.answered && p.refusal == nil:
 		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
 	}
 	return p.handOver(nil)
@@ -592,7 +598,8 @@ func (p *Purchase) stop(err error) Action {
 
 // selected notes the selected channel and goes on, with consent.
 func (p *Purchase) selected(e *Event) Action {
-	p.channel, p.standing, p.named, p.recent = e.Channel, e.Standing, e.Named, e.Recent
+	p.at(e.Channel)
+	p.standing, p.named, p.recent = e.Standing, e.Named, e.Recent
 	p.aside = e.Standing == Aside
 	if !p.covered() {
 		return Action{Do: Consent}
@@ -612,8 +619,7 @@ func (p *Purchase) reoffered(o Offer) Action {
 
 // startOver reserves the price anew: what was raised for it is below an older signature of ours.
 func (p *Purchase) startOver() Action {
-	delete(p.raised, p.channel)
-	p.anew = true
+	p.here, p.anew = voucher.Amount{}, true
 	return Action{Do: Select}
 }
 
