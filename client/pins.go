@@ -51,18 +51,18 @@ func (e *TermsError) Error() string {
 
 // PinFirstUse returns a policy that pins the terms of an origin: it accepts the first payee,
 // operator, token, chain, escrow and protocol that an origin names, stores them before anything is
-// signed, and refuses others with a [*TermsError] until they are accepted with [TermsError.Accept]. The unit
-// type of a route is pinned too, when the route is first used. A nil Config.Policy is PinFirstUse
-// over Config.Store. With [AllOf] it goes together with lists; put it last, so that an origin which
-// a list refuses is not pinned.
+// signed, and refuses others with a [*TermsError] until they are accepted with [TermsError.Accept].
+// The unit type of a route is pinned too, when the route is first used. A nil Config.Policy is
+// PinFirstUse over Config.Store. With [AllOf] it goes together with lists; put it last, so that an
+// origin which a list refuses is not pinned.
 //
 // An origin that serves both protocol versions is accepted over the other one if payee, operator,
 // token and chain are accepted ones. The escrow it names there first is pinned then; the session
 // checks that it is the canonical one, or Config.Escrow.
 //
-// A store holds the units of some million routes of an origin. Later routes are not remembered one
-// by one: they may have the unit that the first of them had, and any other one is refused until it
-// is accepted.
+// A store holds the units of about a million routes of an origin. Later routes are not remembered
+// one by one: they may have the unit that the first of them had, and any other one is refused until
+// it is accepted.
 //
 // If s is nil, pins are kept in memory. The policy is safe for concurrent use, also over a store
 // that several processes share. Its other errors are the store's, and [channel.ErrRecord] for a pin
@@ -94,8 +94,8 @@ func PinFirstUse(s store.Store) Policy {
 }
 
 // Accept adds the terms that the error shows to those that s accepts of its origin, and its unit to
-// those of its route. What was accepted before stays accepted. It is safe for concurrent use, also with
-// requests.
+// those of its route. What was accepted before stays accepted. It is safe for concurrent use, also
+// with requests.
 //
 // The errors are the store's, [channel.ErrRecord] for a pin that cannot be read, and one for an
 // origin that has more than a hundred accepted terms.

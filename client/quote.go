@@ -11,17 +11,17 @@ import (
 )
 
 // Quote is what a request would cost, and what the limits decide about it. Config.Approve is called
-// with one whose Decision says why the owner is asked: the limit, the sum that is wanted, and in Left
-// what the tightest budget leaves.
+// with one whose Decision says why the owner is asked: the limit, the sum that is wanted, and in
+// Left what the tightest budget leaves.
 type Quote struct {
 	Proposal
 	Decision channel.Decision
 }
 
 // Quote sends req unpaid, body included, and returns what it would cost and what the limits decide
-// about that. It does not ask the policy and signs nothing. It returns a nil *Quote if the response did
-// not ask for a payment that this session can make. The response body is discarded; the int result is
-// its HTTP status.
+// about that. It does not ask the policy and signs nothing. It returns a nil *Quote if the response
+// did not ask for a payment that this session can make. The response body is discarded; the int
+// result is its HTTP status.
 func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	ctx := req.Context()
 	origin, err := originOf(req.URL)
@@ -55,9 +55,11 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	return &Quote{p, d}, status, nil
 }
 
-// decide returns what the limits decide about an offer, on the channel that would pay for it, and whether
-// a channel would be opened or topped up for it.
-func (s *Session) decide(ctx context.Context, origin string, c *challenge) (d channel.Decision, funding bool, err error) {
+// decide returns what the limits decide about an offer, on the channel that would pay for it, and
+// whether a channel would be opened or topped up for it.
+func (s *Session) decide(
+	ctx context.Context, origin string, c *challenge,
+) (d channel.Decision, funding bool, err error) {
 	lim, err := s.limits(ctx, origin)
 	if err != nil {
 		return d, false, err
@@ -72,6 +74,7 @@ func (s *Session) decide(ctx context.Context, origin string, c *challenge) (d ch
 		return limits.Decide(nil, c.request), true, err
 	}
 	state := account.State()
-	plan, refused := rule.PlanPayment(&state, c.request, voucher.Amount{}, voucher.Amount{}, rule.Of(lim))
+	none := voucher.Amount{}
+	plan, refused := rule.PlanPayment(&state, c.request, none, none, rule.Of(lim))
 	return limits.Decide(&state, c.request), refused == nil && plan.Step != rule.Pay, nil
 }
