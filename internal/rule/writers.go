@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -34,6 +35,28 @@ func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
 	if !pending.IsZero() {
 		s.Writers = append(s.Writers, Writer{name, pending, now})
 	}
+	return s.bounded()
+}
+
+// maxWriters bounds how many sessions a record names.
+const maxWriters = 64
+
+// bounded returns the state with at most maxWriters entries, and one without a name for the sessions that wrote longest
+// ago. That one is as new as the newest of them, so that what they have in flight counts for as long as it
+// would have. The last entry stays.
+func (s State) bounded() State {
+	over := len(s.Writers) - maxWriters
+	if over <= 0 {
+		return s
+	}
+	last := s.Writers[len(s.Writers)-1]
+	others := slices.Clone(s.Writers[:len(s.Writers)-1])
+	slices.SortStableFunc(others, func(a, b Writer) int { return cmp.Compare(a.At, b.At) })
+	var rest Writer
+	for _, w := range others[:over+1] {
+		rest.Pending, rest.At = rest.Pending.AddCapped(w.Pending), max(rest.At, w.At)
+	}
+	s.Writers = append(append([]Writer{rest}, others[over+1:]...), last)
 	return s
 }
 
