@@ -99,10 +99,10 @@ func BenchmarkGateLimits(b *testing.B) {
 	var others []rule.State
 	for i := range byte(20) {
 		s := newBench(b, least).state(b, 100+i, 1<<60).Acknowledged()
-		for at := time.Now().Unix() - rule.Month; at < time.Now().Unix(); at += 600 {
+		for at := time.Now().Add(-30 * 24 * time.Hour).Unix(); at < time.Now().Unix(); at += 600 {
 			next, _, _, err := s.Authorize(rule.Request{Price: u(100)}, rule.Of(least))
 			require.NoError(b, err)
-			s = next.Noted(s, at)
+			s = next.Noted(s, s.Scope.Origin, at)
 		}
 		others = append(others, s)
 	}

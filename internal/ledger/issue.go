@@ -120,7 +120,7 @@ func (a *Account) judge(
 			Wanted: room.Used.AddCapped(rise), Allowed: room.Rule.Allowed, Left: room.Left(),
 		}})
 	}
-	next = next.Noted(s, now)
+	next = next.Noted(s, d.terms.originOf(s.Scope), now)
 	w.enter(next)
 	return next, after, due, nil
 }

@@ -53,15 +53,13 @@ func (w *windows) rooms(
 		rooms[i].Rule, rooms[3+i].Rule, rooms[6+i].Rule = all[i], ofOrigin[i], ofPayee[i]
 	}
 	for _, r := range w.rows {
-		if n := len(r.history); n == 0 || r.history[n-1].At <= now-rule.Month {
-			continue // nothing in a month
+		if r.rises.Quiet(now) {
+			continue
 		}
 		for i := range 3 {
-			risen := r.history.Risen(now-int64(all[i].Length/time.Second), r.total)
+			risen := r.rises.Within(now, all[i].Length)
 			rooms[i].Used = rooms[i].Used.AddCapped(risen)
-			if r.origin == origin {
-				rooms[3+i].Used = rooms[3+i].Used.AddCapped(risen)
-			}
+			rooms[3+i].Used = rooms[3+i].Used.AddCapped(r.rises.For(origin, now, all[i].Length))
 			if r.payee == payee {
 				rooms[6+i].Used = rooms[6+i].Used.AddCapped(risen)
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // windows add up what was authorized on all channels of the store, for the limits over time. The
@@ -29,10 +28,8 @@ type windows struct {
 }
 
 type row struct {
-	origin  string
-	payee   common.Address
-	total   voucher.Amount
-	history rule.History
+	payee common.Address
+	rises rule.Rises
 }
 
 // listing is one reading of all records. Its fields are final when done is closed.
@@ -117,9 +114,22 @@ func records(
 			unreadable = append(unreadable, fmt.Errorf("%w: %s: %w", channel.ErrRecord, e.Key, err))
 			continue
 		}
-		found = append(found, one)
+		found = append(found, redated(ctx, s, e, one))
 	}
 	return found, unreadable, nil
+}
+
+// redated notes in a record that the clock went back behind what it showed when the record was written. If that cannot
+// be stored, the next listing tries again.
+func redated(ctx context.Context, s store.Store, e store.Entry, one rule.State) rule.State {
+	next, changed := one.Redated(time.Now().Unix())
+	if !changed {
+		return one
+	}
+	if data, err := next.Encode(); err == nil {
+		_, _ = s.Put(ctx, e.Key, data, e.Rev)
+	}
+	return next
 }
 
 // end books what a listing has found. The caller holds mu.
@@ -141,8 +151,8 @@ func (w *windows) end(l *listing, found []rule.State, unreadable []error, took t
 
 // enter books a channel's ceiling, unless a higher one is known. The caller holds mu.
 func (w *windows) enter(s rule.State) {
-	if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.total) {
-		w.rows[s.ID] = row{s.Scope.Origin, s.Scope.Payee, s.Authorized(), s.History()}
+	if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {
+		w.rows[s.ID] = row{s.Scope.Payee, s.Rises()}
 	}
 }
 

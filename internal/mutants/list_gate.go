@@ -32,6 +32,10 @@ var theRecord = []defect{
 		file: "internal/rule/keys.go", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
 	},
 	{
+		name: "record: sessions without a name are forgotten", breaks: "what many sessions have in flight counts, also if they are not named",
+		file: "internal/rule/writers.go", from: `rest.Pending, rest.At = rest.Pending.AddCapped(w.Pending), max(rest.At, w.At)`, to: `rest.Pending, rest.At = rest.Pending.Max(w.Pending), max(rest.At, w.At)`, tests: inRule,
+	},
+	{
 		name: "record: a closing channel is not listed", breaks: "a channel that holds money stays listed until the chain says that it is closed",
 		file: "internal/rule/state.go", from: `return s.Phase() != channel.Closed && s.Phase() != channel.Unopened`, to: `return s.Phase() == channel.Open || s.Phase() == channel.Opening`, tests: inRule,
 	},

@@ -23,9 +23,9 @@ func fill(w channel.Windows, month voucher.Amount) channel.Windows {
 
 func rules(scope string, w channel.Windows) [3]channel.BudgetRule {
 	return [3]channel.BudgetRule{
-		{Name: scope + ".Month", Length: Month * time.Second, Allowed: w.Month},
-		{Name: scope + ".Day", Length: Day * time.Second, Allowed: w.Day},
-		{Name: scope + ".Hour", Length: Hour * time.Second, Allowed: w.Hour},
+		{Name: scope + ".Month", Length: month * time.Second, Allowed: w.Month},
+		{Name: scope + ".Day", Length: day * time.Second, Allowed: w.Day},
+		{Name: scope + ".Hour", Length: hour * time.Second, Allowed: w.Hour},
 	}
 }
 

@@ -22,7 +22,8 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(f, err)
 		signed, err := paid.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: make([]byte, 65)})
 		require.NoError(f, err)
-		for _, one := range []rule.State{s, signed, signed.Release(claim), signed.Noted(s, 1_800_000_000), signed.Acknowledged().Funded(opening), signed.Settle(onChain), signed.Abandoned()} {
+		back := signed.Noted(s, here, 1_900_000_000).Noted(s, there, 1_800_000_000)
+		for _, one := range []rule.State{s, signed, signed.Release(claim), signed.Noted(s, here, 1_800_000_000), signed.Noted(s, there, 1_800_000_000), back, signed.Acknowledged().Funded(opening), signed.Settle(onChain), signed.Abandoned()} {
 			data, err := one.Encode()
 			require.NoError(f, err)
 			f.Add(data)

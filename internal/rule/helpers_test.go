@@ -32,9 +32,14 @@ var (
 
 const chainID = 42431
 
+const (
+	here  = "https://api.example.com:443" // the origin of scope
+	there = "https://other.example.com:443"
+)
+
 func scope(t testing.TB) channel.Scope {
 	me := signer(t).Address()
-	return channel.Scope{Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: chainID, Escrow: escrow, Payee: payee, Token: token, Payer: me, Signer: me}
+	return channel.Scope{Origin: here, Protocol: voucher.V2, ChainID: chainID, Escrow: escrow, Payee: payee, Token: token, Payer: me, Signer: me}
 }
 
 func descriptor(t testing.TB) channel.Descriptor {

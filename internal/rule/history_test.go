@@ -1,7 +1,9 @@
 package rule_test
 
 import (
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,6 +13,26 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
+
+const (
+	hour  = int64(60 * 60)
+	day   = 24 * hour
+	month = 30 * day
+)
+
+// within is what rose in the window that ends now, in seconds.
+func within(s rule.State, now, length int64) voucher.Amount {
+	return s.Rises().Within(now, time.Duration(length)*time.Second)
+}
+
+var mark = regexp.MustCompile(`\[\d+,"\d+"\]`)
+
+// marks counts the marks in a record.
+func marks(t require.TestingT, s rule.State) int {
+	data, err := s.Encode()
+	require.NoError(t, err)
+	return len(mark.FindAll(data, -1))
+}
 
 // TestHistoryNeverCountsTooLittle: against a list of every rise, a window counts all of what rose within it, and
 // at most what rose in the stretch before it that thinning merges.
@@ -30,8 +52,8 @@ func TestHistoryNeverCountsTooLittle(t *testing.T) {
 			all = append(all, r)
 			next, _, _, err := s.Authorize(rule.Request{Price: u(r.amount)}, lim)
 			require.NoError(t, err)
-			s = next.Noted(s, now)
-			for _, w := range []struct{ length, slack int64 }{{rule.Hour, 60}, {rule.Day, rule.Hour}, {rule.Month, 2 * rule.Day}} {
+			s = next.Noted(s, s.Scope.Origin, now)
+			for _, w := range []struct{ length, slack int64 }{{hour, 60}, {day, hour}, {month, 2 * day}} {
 				var least, most uint64
 				for _, r := range all {
 					if now-w.length < r.at {
@@ -41,11 +63,11 @@ func TestHistoryNeverCountsTooLittle(t *testing.T) {
 						most += r.amount
 					}
 				}
-				got := s.History().Risen(now-w.length, s.Authorized())
+				got := within(s, now, w.length)
 				assert.False(t, got.Less(u(least)), "%d s: %s, rose %d", w.length, got, least)
 				assert.False(t, u(most).Less(got), "%d s: %s, rose at most %d", w.length, got, most)
 			}
-			assert.LessOrEqual(t, len(s.History()), 160)
+			assert.LessOrEqual(t, marks(t, s), 160)
 		}
 	})
 }
@@ -55,26 +77,12 @@ func TestHistoryOfABusyMonth(t *testing.T) {
 	lim := rule.Of(channel.Limits{Price: u(1), Deposit: voucher.MaxAmount})
 	s := rule.State{Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1}
 	start := int64(1_800_000_000)
-	for now := start; now < start+40*rule.Day; now += 47 {
+	for now := start; now < start+40*day; now += 47 {
 		next, _, _, err := s.Authorize(rule.Request{Price: u(1)}, lim)
 		require.NoError(t, err)
-		s = next.Noted(s, now)
+		s = next.Noted(s, s.Scope.Origin, now)
 	}
-	assert.Less(t, len(s.History()), 160)
-}
-
-// TestHistoryOfAClockThatGoesBack counts what rose then as risen at the latest time that was seen.
-func TestHistoryOfAClockThatGoesBack(t *testing.T) {
-	lim := rule.Of(channel.Limits{Price: u(100), Deposit: u(1000)})
-	s, now := open(t, 1000), int64(1_800_000_000)
-	for range 3 {
-		next, _, _, err := s.Authorize(rule.Request{Price: u(100)}, lim)
-		require.NoError(t, err)
-		s = next.Noted(s, now)
-		now -= rule.Day
-	}
-	assert.Equal(t, u(300), s.History().Risen(1_800_000_000-rule.Hour, s.Authorized()))
-	assert.Equal(t, u(0), s.History().Risen(1_800_000_000+rule.Hour, s.Authorized()))
+	assert.Less(t, marks(t, s), 160)
 }
 
 // TestHistoryOfWhatWasSignedBefore: our own signature that is shown to us is no spending of today.
@@ -84,15 +92,15 @@ func TestHistoryOfWhatWasSignedBefore(t *testing.T) {
 	s := open(t, 10_000)
 	next, _, _, err := s.Authorize(rule.Request{Price: u(100)}, lim)
 	require.NoError(t, err)
-	s = next.Noted(s, now)
+	s = next.Noted(s, here, now)
 	s = s.Settle(rule.OnChain{Exists: true, Deposit: u(10_000), Settled: u(5000)})
 	require.Equal(t, u(5000), s.Authorized())
-	assert.Equal(t, u(100), s.History().Risen(now-rule.Hour, s.Authorized()))
+	assert.Equal(t, u(100), within(s, now, hour))
 	next, _, _, err = s.Authorize(rule.Request{Price: u(70)}, lim)
 	require.NoError(t, err)
-	s = next.Noted(s, now+7200)
-	assert.Equal(t, u(70), s.History().Risen(now+7200-rule.Hour, s.Authorized()))
-	assert.Equal(t, u(170), s.History().Risen(now+7200-rule.Day, s.Authorized()))
+	s = next.Noted(s, here, now+7200)
+	assert.Equal(t, u(70), within(s, now+7200, hour))
+	assert.Equal(t, u(170), within(s, now+7200, day))
 }
 
 // TestRecordWithoutHistory: nobody knows when its ceiling rose, so only what rises from now on counts.
@@ -103,11 +111,11 @@ func TestRecordWithoutHistory(t *testing.T) {
 	require.NotContains(t, string(data), "history")
 	s, err := rule.Decode(data)
 	require.NoError(t, err)
-	assert.Equal(t, u(0), s.History().Risen(0, s.Authorized()))
+	assert.Equal(t, u(0), within(s, month, month))
 	next, _, _, err := s.Authorize(rule.Request{Price: u(50)}, wide)
 	require.NoError(t, err)
-	s = next.Noted(s, 1_800_000_000)
-	assert.Equal(t, u(50), s.History().Risen(1_800_000_000-rule.Hour, s.Authorized()))
+	s = next.Noted(s, here, 1_800_000_000)
+	assert.Equal(t, u(50), within(s, 1_800_000_000, hour))
 
 	data, err = s.Encode()
 	require.NoError(t, err)

@@ -2,10 +2,8 @@ package rule
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -34,12 +32,15 @@ type record struct {
 
 	Authorized voucher.Amount `json:"authorized"`
 	Unsigned   voucher.Amount `json:"unsigned,omitzero"`
-	History    History        `json:"history,omitempty"`
+	History    History        `json:"history,omitzero"`
 	Asked      voucher.Amount `json:"asked"`
 	Signed     voucher.Amount `json:"signed"`
 	Voucher    hexutil.Bytes  `json:"voucher,omitempty"`
 	Claimed    voucher.Amount `json:"claimed"`
 	Writers    []Writer       `json:"writers,omitempty"`
+
+	Origins      map[string]History `json:"origins,omitempty"`
+	OtherOrigins History            `json:"otherOrigins,omitzero"`
 
 	Deposit     voucher.Amount `json:"deposit"`
 	Opening     *fundingRecord `json:"opening,omitempty"`
@@ -98,6 +99,7 @@ func (s State) Encode() ([]byte, error) {
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
 		Authorized: s.authorized, Unsigned: s.unsigned, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
+		Origins: s.foreign.origins, OtherOrigins: s.foreign.others,
 		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
@@ -129,6 +131,7 @@ func Decode(data []byte) (State, error) {
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
 		Descriptor: channel.Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
 		authorized: r.Authorized, unsigned: r.Unsigned, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
+		foreign: foreign{r.Origins, r.OtherOrigins},
 		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
@@ -137,9 +140,6 @@ func Decode(data []byte) (State, error) {
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {
 		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s, of which %s are unsigned", channel.ErrRecord, s.ID, s.Signed, s.authorized, s.unsigned)
-	}
-	if !slices.IsSortedFunc(s.history, func(a, b Mark) int { return cmp.Compare(a.At, b.At) }) {
-		return State{}, fmt.Errorf("%w: channel %s has a history that goes back in time", channel.ErrRecord, s.ID)
 	}
 	if err := s.checkID(); err != nil {
 		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)

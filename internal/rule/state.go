@@ -34,8 +34,9 @@ type State struct {
 	authorized voucher.Amount
 	// unsigned is the part of authorized, from the top, that is known to be unsigned: the signer refused it.
 	unsigned voucher.Amount
-	// history is how authorized rose; see history.go.
+	// history is how authorized rose, and foreign for which other origins than the scope's; see rises.go.
 	history History
+	foreign foreign
 	// asked is the sum of all prices that callers ever asked for; authorized is at most this plus Ahead.
 	asked voucher.Amount
 	// Signed is the highest cumulative amount whose voucher is known to exist.

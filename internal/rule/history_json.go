@@ -1,0 +1,80 @@
+package rule
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
+
+// jsonHistory is how a history is stored whose clock went back. Any other is stored as its marks alone.
+type jsonHistory struct {
+	Marks []Mark   `json:"marks"`
+	After *History `json:"after"`
+}
+
+// MarshalJSON writes every mark as [seconds, "amount"].
+func (h History) MarshalJSON() ([]byte, error) {
+	if h.after != nil {
+		return json.Marshal(jsonHistory{h.marks, h.after})
+	}
+	b := append(make([]byte, 0, 2+32*len(h.marks)), '[')
+	for i, m := range h.marks {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = m.append(b)
+	}
+	return append(b, ']'), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. The error is [channel.ErrRecord].
+func (h *History) UnmarshalJSON(text []byte) error {
+	*h = History{}
+	var err error
+	if bytes.HasPrefix(text, []byte("{")) {
+		var j jsonHistory
+		strict := json.NewDecoder(bytes.NewReader(text))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(&j)
+		h.marks, h.after = j.Marks, j.After
+	} else {
+		err = json.Unmarshal(text, &h.marks)
+	}
+	sorted := slices.IsSortedFunc(h.marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: the history: %w", channel.ErrRecord, err)
+	case !sorted:
+		return fmt.Errorf("%w: the history goes back in time", channel.ErrRecord)
+	case h.after != nil && (h.IsZero() || h.after.IsZero()):
+		return fmt.Errorf("%w: the history has no marks", channel.ErrRecord)
+	}
+	return nil
+}
+
+// MarshalJSON writes the mark as [seconds, "amount"].
+func (m Mark) MarshalJSON() ([]byte, error) { return m.append(nil), nil }
+
+func (m Mark) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, '['), m.At, 10)
+	b = m.Authorized.AppendText(append(b, `,"`...))
+	return append(b, `"]`...)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (m *Mark) UnmarshalJSON(text []byte) error {
+	var pair []json.RawMessage
+	if err := json.Unmarshal(text, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("a mark has a time and an amount, not %d values", len(pair))
+	}
+	return errors.Join(json.Unmarshal(pair[0], &m.At), json.Unmarshal(pair[1], &m.Authorized))
+}

@@ -1,0 +1,114 @@
+package rule
+
+import (
+	"maps"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Rises is how the ceiling of a channel rose over time, and for which origins: what the limits over time need of a
+// record. It is a value and is never changed.
+type Rises struct {
+	origin  string
+	total   voucher.Amount
+	history History
+	foreign foreign
+}
+
+// foreign is how a ceiling rose for origins that the channel was not opened for, each in its own history, which marks the
+// sum of the rises for it. The zero value has none.
+type foreign struct {
+	origins map[string]History
+	others  History // of all origins that origins has no room for
+}
+
+// maxOrigins bounds how many such origins have a history of their own. The rises for further ones count for every
+// origin that the channel was not opened for.
+const maxOrigins = 8
+
+// Rises returns how the ceiling rose.
+func (s State) Rises() Rises { return Rises{s.Scope.Origin, s.authorized, s.history, s.foreign} }
+
+// Total returns the ceiling, in base units.
+func (r Rises) Total() voucher.Amount { return r.total }
+
+// Quiet reports whether nothing rose within the longest window that limits have.
+func (r Rises) Quiet(now int64) bool { return r.history.last().At <= now-month }
+
+// Within returns by how much the ceiling rose in the window that ends now, in base units. now is in Unix seconds. A
+// record without a history counts nothing: nobody knows when it rose.
+func (r Rises) Within(now int64, window time.Duration) voucher.Amount {
+	return r.history.risen(now, seconds(window), r.total)
+}
+
+// For is Within for what rose for requests of one origin. All that rose counts for the origin that the channel was
+// opened for.
+func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amount {
+	if origin == r.origin {
+		return r.Within(now, window)
+	}
+	rose := func(h History) voucher.Amount { return h.risen(now, seconds(window), h.highest()) }
+	return rose(r.foreign.origins[origin]).AddCapped(rose(r.foreign.others))
+}
+
+// noted returns f with a rise for an origin.
+func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
+	note := func(h History) History { return h.note(now, h.highest().AddCapped(rise), coarse) }
+	h, known := f.origins[origin]
+	if !known && len(f.origins) >= maxOrigins {
+		f.others = note(f.others)
+		return f
+	}
+	origins := make(map[string]History, len(f.origins)+1)
+	maps.Copy(origins, f.origins)
+	origins[origin] = note(h)
+	f.origins = origins
+	return f
+}
+
+// Noted returns the state with the rise of its ceiling since before marked as of now, in Unix seconds, for a request
+// of an origin. The gate calls it for every rise.
+func (s State) Noted(before State, origin string, now int64) State {
+	if s.history.IsZero() && !before.authorized.IsZero() {
+		s.history = s.history.shifted(before.authorized)
+	}
+	s.history = s.history.note(now, s.authorized, fine)
+	if origin != s.Scope.Origin {
+		s.foreign = s.foreign.noted(origin, s.authorized.SubFloor(before.authorized), now)
+	}
+	return s
+}
+
+// Redated returns the state with a note that the clock, at now, went back behind what it showed when the ceiling rose
+// last; changed is false if that is not so, or is noted already. Until it is noted, what rose then counts for the limits
+// over time until the clock shows that time again. The ledger stores it for every channel that it finds so.
+func (s State) Redated(now int64) (_ State, changed bool) {
+	if s.history.unnoted(now, s.authorized) {
+		s.history, changed = s.history.note(now, s.authorized, fine), true
+	}
+	if f, renoted := s.foreign.renoted(now); renoted {
+		s.foreign, changed = f, true
+	}
+	return s, changed
+}
+
+func (f foreign) renoted(now int64) (_ foreign, changed bool) {
+	renoted := func(h History) (History, bool) {
+		reached := h.highest()
+		if !h.unnoted(now, reached) {
+			return h, false
+		}
+		return h.note(now, reached, coarse), true
+	}
+	f.others, changed = renoted(f.others)
+	origins := maps.Clone(f.origins)
+	for origin, h := range f.origins {
+		h, renoted := renoted(h)
+		if origins[origin] = h; renoted {
+			changed = true
+		}
+	}
+	f.origins = origins
+	return f, changed
+}
