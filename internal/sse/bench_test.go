@@ -15,11 +15,18 @@ func chatStream(events int, eol string) []byte {
 	var b bytes.Buffer
 	for i := range events {
 		if i%50 == 49 {
-			fmt.Fprintf(&b, "event: payment-need-voucher%sdata: {\"channelId\":\"0x%064x\",\"requiredCumulative\":\"%d\"}%s%s", eol, i, i, eol, eol)
+			fmt.Fprintf(
+				&b,
+				"event: payment-need-voucher%sdata: {\"channelId\":\"0x%064x\",\"requiredCumulative\":\"%d\"}%s%s",
+				eol, i, i, eol, eol,
+			)
 			continue
 		}
-		fmt.Fprintf(&b, "data: {\"id\":\"chatcmpl-%08d\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}%s%s",
-			i, strings.Repeat("x", 66), eol, eol)
+		fmt.Fprintf(
+			&b,
+			"data: {\"id\":\"chatcmpl-%08d\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"}}]}%s%s",
+			i, strings.Repeat("x", 66), eol, eol,
+		)
 	}
 	return b.Bytes()
 }

@@ -83,8 +83,12 @@ func TestBlocks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			require.Equal(t, c.want, reference(c.stream, 64))
 			for size := 1; size <= len(c.stream)+1; size++ {
-				require.Equal(t, c.want, filtered(t, c.stream, 64, []int{size}, 512), "reads of %d", size)
-				require.Equal(t, c.want, filtered(t, c.stream, 64, nil, size), "reads into %d", size)
+				require.Equal(
+					t, c.want, filtered(t, c.stream, 64, []int{size}, 512), "reads of %d", size,
+				)
+				require.Equal(
+					t, c.want, filtered(t, c.stream, 64, nil, size), "reads into %d", size,
+				)
 			}
 		})
 	}

@@ -8,17 +8,17 @@ import (
 const (
 	bufferSize = 16 << 10 // the first buffer of a stream
 	minRead    = 4 << 10  // room for one read of the source
-	mostBytes  = 1 << 30  // no maximum is above this
-	emptyReads = 100      // reads of the source in a row that bring nothing
+	mostBytes  = 1 << 30  // upper bound of every maximum
+	emptyReads = 100      // consecutive empty reads of the source before io.ErrNoProgress
 )
 
 var byteOrderMark = []byte("\xEF\xBB\xBF")
 
-// finder finds one byte in a buffer that grows. It looks at no byte twice, so that the time for a
-// block is linear in its size however small the reads are.
+// finder finds one byte in a growing buffer. It searches no byte twice, so the time for a block is
+// linear in its size, even with small reads.
 type finder struct {
 	c     byte
-	at    int  // no c between the start of the line and here
+	at    int  // there is no c from the start of the line to here
 	found bool // the byte at at is c
 }
 
@@ -39,26 +39,26 @@ func (f *finder) next(b []byte, from int, work *int) int {
 	return f.at
 }
 
-// buffer reads a source and finds its lines. The bytes before hold are done with.
+// buffer reads a source and finds its lines. The bytes before hold are no longer needed.
 type buffer struct {
 	src    io.Reader
-	srcErr error // what ended the source
-	max    int   // the owner never holds more than this when it calls fill
+	srcErr error // the error that ended the source
+	max    int   // bound of what the owner holds when it calls fill
 	b      []byte
-	hold   int  // start of what is kept
-	line   int  // start of the line that is looked at, >= hold
-	begun  bool // the byte order mark has been looked for
-	halfCR bool // the last line ended with the last byte of b, a CR: an LF may follow
+	hold   int  // start of the bytes that are still needed
+	line   int  // start of the current line, >= hold
+	begun  bool // the start was checked for a byte order mark
+	halfCR bool // the last line ended with a CR, the last byte of b; an LF may follow
 	lf, cr finder
-	work   int // bytes searched or moved, for the test that it stays linear
+	work   int // number of bytes searched or moved, for the test of linear time
 }
 
 func newBuffer(src io.Reader, most int) buffer {
 	return buffer{src: src, max: min(most, mostBytes), lf: finder{c: '\n'}, cr: finder{c: '\r'}}
 }
 
-// bom returns the length of the byte order mark at the start of the stream, once. It is not ok
-// as long as more bytes are needed to tell.
+// bom returns the length of the byte order mark at the start of the stream. ok is false while more
+// bytes are needed to decide. It is called once with ok.
 func (b *buffer) bom() (n int, ok bool) {
 	if bytes.HasPrefix(b.b, byteOrderMark) {
 		n = len(byteOrderMark)
@@ -69,7 +69,8 @@ func (b *buffer) bom() (n int, ok bool) {
 	return n, true
 }
 
-// secondHalf reports, once, whether the byte at line is the LF of a CRLF that two reads split.
+// secondHalf reports, once, whether the byte at line is the LF of a CRLF that was split by two
+// reads.
 func (b *buffer) secondHalf() bool {
 	if !b.halfCR || b.line == len(b.b) {
 		return false
@@ -78,8 +79,8 @@ func (b *buffer) secondHalf() bool {
 	return b.b[b.line] == '\n'
 }
 
-// eol finds the end of the line at b.line and the start of the line after it. It is not ok when
-// the line has no end yet.
+// eol finds the end of the line at b.line and the start of the next line. ok is false if the line
+// has no end yet.
 func (b *buffer) eol() (end, next int, ok bool) {
 	end = min(b.lf.next(b.b, b.line, &b.work), b.cr.next(b.b, b.line, &b.work))
 	if end == len(b.b) {
@@ -96,9 +97,9 @@ func (b *buffer) eol() (end, next int, ok bool) {
 	return end, next, true
 }
 
-// fill reads the source once, after making room. An error of the source goes to b.srcErr. The
-// bytes that are moved to make room were all read since the last move: what is held at a move is
-// one unfinished block, and a later block is held only after that one ended.
+// fill makes room and reads the source once. It stores an error of the source in b.srcErr. Every
+// byte is moved at most once: a move keeps one unfinished block, and a later block is held only
+// after that one ended.
 func (b *buffer) fill() {
 	if b.hold == len(b.b) {
 		b.shift()
@@ -121,7 +122,7 @@ func (b *buffer) fill() {
 	b.srcErr = io.ErrNoProgress
 }
 
-// shift moves what is held to the start of the buffer.
+// shift moves the held bytes to the start of the buffer.
 func (b *buffer) shift() {
 	b.work += copy(b.b, b.b[b.hold:])
 	b.b = b.b[:len(b.b)-b.hold]

@@ -1,34 +1,30 @@
-// Package sse takes the payment events out of a metered event stream and leaves the rest alone.
+// Package sse removes the payment events from a metered event stream and leaves the rest unchanged.
 //
-// # The body an application reads
-//
-// A metered stream carries two kinds of event: the application's, and the server's payment events
-// ([NeedVoucher], [Receipt]; draft-tempo-session-00). A [Filter] stands in front of the response
-// body. It hands the application's bytes on unchanged: comments, ids, retry times, line endings,
-// byte order mark, characters that are split between two reads. Every whole block that is a payment
-// event is cut out and given to a callback.
+// # The filtered body
+// A metered stream contains the events of the application and the payment events of the server
+// ([NeedVoucher], [Receipt]; draft-tempo-session-00). A [Filter] wraps the response body. It passes
+// the bytes of the application on unchanged: comments, ids, retry times, line endings, the byte
+// order mark, and characters that are split between two reads. It removes each complete payment
+// event and passes it to a callback.
 //
 // The rules are those of the HTML standard, section 9.2 "Server-sent events":
 //
 //   - A line ends with LF, CRLF or CR. A CR at the end of a read may be half of a CRLF.
-//   - A blank line ends a block. The last event field of a block names it, so nothing is known
-//     before that blank line, and a block is held until then. Blank lines and comments in front of
-//     a block belong to no event and go through at once.
-//   - A block without a data line is no event.
-//   - The unfinished block at the end of a stream is no event. The application gets its bytes, as
-//     it would without a filter; those of a payment event are dropped.
+//   - A blank line ends a block. The last event field of a block is its name, so the filter holds a block until its blank line. Blank lines and comments before a block belong to no event and are passed on at once.
+//   - A block without a data line is not an event.
+//   - An unfinished block at the end of a stream is not an event. The application gets its bytes, as it would without a filter, unless they belong to a payment event.
 //
-// The two names are matched exactly. Other names that begin with "payment-" are application events.
+// Only the two exact names are payment events. Other names that begin with "payment-" belong to the
+// application.
 //
-// # What the filter cannot do
-//
-// It sees events in plain text only: ask for identity encoding, or let the transport decode. What
-// says something about the length or digest of the whole body (Content-Length, Content-Digest,
-// ETag) no longer holds. The filter works while the application reads, and only then.
+// # Limits of the filter
+// It needs plain text: request the identity encoding, or let the transport decode. Headers about
+// the whole body (Content-Length, Content-Digest, ETag) are no longer valid. The filter works only
+// while the application reads.
 //
 // # The iterator
 //
-// [Events] reads application events from a filtered body. It is built on go-sse.
+// [Events] returns the application events of a filtered body. It uses go-sse.
 package sse
 
 import (
@@ -40,30 +36,30 @@ import (
 const (
 	// NeedVoucher asks for a voucher before more is sent.
 	NeedVoucher = "payment-need-voucher"
-	// Receipt says what was accepted and spent, usually at the end of the stream.
+	// Receipt reports what was accepted and spent, usually at the end of the stream.
 	Receipt = "payment-receipt"
 )
 
 // Default bounds, in bytes, for a maximum of zero or less.
 const (
-	// MaxFrame is how much of a block a [Filter] holds. Payment events are below 4 KiB.
+	// MaxFrame bounds the part of a block that a [Filter] holds. Payment events are below 4 KiB.
 	MaxFrame = 64 << 10
-	// MaxEvent is how large an application event of [Events] may be.
+	// MaxEvent bounds an application event of [Events].
 	MaxEvent = 16 << 20
 )
 
 // Errors of streams.
 var (
-	// ErrFrameTooLarge: a payment event is larger than the filter's maximum. The server is broken
-	// or hostile; end the stream and start a new one if the server is still trusted.
+	// ErrFrameTooLarge means that a payment event exceeds the maximum of the filter. The server is
+	// faulty or hostile. End the stream; start a new one only if the server is still trusted.
 	ErrFrameTooLarge = errors.New("sse: payment event is too large")
-	// ErrEventTooLarge: an application event is larger than the maximum given to [Events]. Raise
-	// the maximum, or read the body itself.
+	// ErrEventTooLarge means that an application event exceeds the maximum of [Events]. Raise the
+	// maximum, or read the body directly.
 	ErrEventTooLarge = errors.New("sse: event is too large")
 )
 
-// IsEventStream reports whether a Content-Type value names an event stream: the media type
-// text/event-stream in any case, with or without parameters (RFC 9110, section 8.3.1).
+// IsEventStream reports whether a Content-Type value is text/event-stream, in any case and with or
+// without parameters (RFC 9110, section 8.3.1).
 func IsEventStream(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	return strings.EqualFold(strings.Trim(mediaType, " \t"), "text/event-stream")

@@ -11,21 +11,20 @@ import (
 
 // Event is an event of the application.
 type Event struct {
-	// Type is the event's name, "message" if it has none.
+	// Type is the name of the event, or "message" if it has none.
 	Type string
-	// Data is the data lines, joined by LF.
+	// Data is the content of the data lines, joined by LF.
 	Data string
-	// ID is the last event id that the stream has set, here or in an earlier block.
+	// ID is the last event id, set in this block or an earlier one.
 	ID string
 }
 
-// Events returns the events of r, in order, as the HTML standard dispatches them: blocks without
-// data and an unfinished last block are none. Each event comes as soon as its blank line is in. r
-// is commonly a [Filter], which takes the payment events out first.
-//
-// The sequence ends at the end of r. An error is the last thing it yields, with a zero Event: one
-// of r, or [ErrEventTooLarge] for an event of more than maximum bytes (zero or less is [MaxEvent]).
-// It can be ranged over once, does not close r, and is not safe for concurrent use.
+// Events returns the events of r in order, as the HTML standard dispatches them: blocks without
+// data and an unfinished last block are not events. Each event is yielded as soon as its blank line
+// was read. r is usually a [Filter], which removes the payment events. The sequence ends at the end
+// of r or after its first error, which it yields with a zero Event. The error is one of r, or
+// [ErrEventTooLarge] for an event of more than maximum bytes; zero or less means [MaxEvent]. The
+// sequence can be used once, is not safe for concurrent use, and does not close r.
 func Events(r io.Reader, maximum int) iter.Seq2[Event, error] {
 	if maximum <= 0 {
 		maximum = MaxEvent
@@ -47,20 +46,18 @@ func Events(r io.Reader, maximum int) iter.Seq2[Event, error] {
 	}
 }
 
-// blocks rewrites a stream so that sse.Read reads it well: it gives whole blocks that are events,
-// one at a time, and of their lines only those that matter.
-//
-// Read alone holds keep-alives until the next event and gives up at its maximum, looks through an
-// event again for every piece that arrives, yields blocks without data, and takes the unfinished
-// block at the end of a stream for an event.
+// blocks rewrites a stream for sse.Read: it returns complete events, one at a time, with their
+// relevant lines only. Without it, sse.Read buffers keep-alives until the next event and fails at
+// its maximum, searches an event again for every piece that arrives, yields blocks without data,
+// and yields the unfinished block at the end of a stream.
 type blocks struct {
 	buffer
-	block    []byte // lines of this block that matter, LF at the end of each
+	block    []byte // the relevant lines of this block, each with an LF
 	id       int    // length of the id line at block[idAt:], 0 if there is none
 	idAt     int
 	hasData  bool
-	ignoring bool   // the start of this line, a comment, was dropped
-	out      []byte // of a complete block, to be read
+	ignoring bool   // the current line is a comment whose start was dropped
+	out      []byte // the unread rest of a complete block
 	err      error
 }
 
@@ -78,7 +75,7 @@ func (b *blocks) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// step takes one line, or reads the source.
+// step processes one line, or reads the source.
 func (b *blocks) step() {
 	if !b.begun {
 		n, ok := b.bom()
@@ -115,7 +112,8 @@ func (b *blocks) step() {
 	b.advance(next)
 }
 
-// more reads the source, and ends when it has ended: with what is there no block is complete.
+// more reads the source. If the source has ended, so has the stream, because no complete block is
+// left.
 func (b *blocks) more() {
 	if b.err = b.srcErr; b.err == nil {
 		b.fill()
@@ -124,11 +122,11 @@ func (b *blocks) more() {
 
 func (b *blocks) advance(to int) { b.hold, b.line = to, to }
 
-// take keeps a line if it says something about an event.
+// take keeps a line if it is relevant for an event.
 func (b *blocks) take(line []byte) {
 	if id, ok := field(line, "id"); ok {
 		if bytes.IndexByte(id, 0) >= 0 {
-			return // The standard has such an id ignored.
+			return // the standard ignores such an id
 		}
 		b.idAt, b.id = len(b.block), len(line)+1
 	} else if _, ok := field(line, "data"); ok {
@@ -139,7 +137,8 @@ func (b *blocks) take(line []byte) {
 	b.block = append(append(b.block, line...), '\n')
 }
 
-// endBlock ends the block. One without data is no event, but its id counts for the next event.
+// endBlock ends the block. A block without data is not an event, but its id applies to the next
+// event.
 func (b *blocks) endBlock() {
 	if b.hasData {
 		b.block = append(b.block, '\n')

@@ -6,7 +6,7 @@ import "bytes"
 const longestName = len("event: " + NeedVoucher)
 
 // field returns the value of a line if it is the named field. A line without a colon is a field
-// with an empty value, and one space after the colon is not part of the value.
+// with an empty value. One space after the colon is not part of the value.
 func field(line []byte, name string) (value []byte, ok bool) {
 	if len(line) < len(name) || string(line[:len(name)]) != name {
 		return nil, false
@@ -24,8 +24,8 @@ func field(line []byte, name string) (value []byte, ok bool) {
 	return rest[1:], true
 }
 
-// eventName returns the name that a line gives to its block, if it is an event field: the name of
-// a payment event, or "" for every other name.
+// eventName returns the name that an event field gives to its block: the name of a payment event,
+// or "" for every other name. ok reports whether the line is an event field.
 func eventName(line []byte) (name string, ok bool) {
 	value, ok := field(line, "event")
 	switch string(value) {
@@ -37,9 +37,9 @@ func eventName(line []byte) (name string, ok bool) {
 	return "", ok
 }
 
-// appendData appends the data of a complete block to dst: its data lines joined by LF. It is done
-// here and not with go-sse because an sse.Message does not give its data back, and sse.Read
-// allocates a scanner for each frame.
+// appendData appends the data of a complete block to dst: its data lines, joined by LF. It does not
+// use go-sse, because an sse.Message does not return its data, and sse.Read allocates a scanner for
+// each frame.
 func appendData(dst, block []byte) []byte {
 	joined := false
 	for len(block) > 0 {
@@ -47,7 +47,7 @@ func appendData(dst, block []byte) []byte {
 		if end := bytes.IndexAny(block, "\r\n"); end >= 0 {
 			line, rest = block[:end], block[end+1:]
 		}
-		block = rest // A CRLF leaves an empty line, which is no field.
+		block = rest // after a CRLF, an empty line remains, which is not a field
 		value, ok := field(line, "data")
 		if !ok {
 			continue

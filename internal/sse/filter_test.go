@@ -16,7 +16,11 @@ import (
 
 func TestEventsCountsWhatIsDelivered(t *testing.T) {
 	const stream = "data: a\n\ndata\n\n: no\n\nid: 1\n\n" + receiptBlock + "data: b\nid: 2\n\ndata: c\n"
-	want := map[string]uint64{"data: a\n\n": 1, "data: a\n\ndata\n\n": 2, "data: a\n\ndata\n\n: no\n\nid: 1\n\ndata: b\nid: 2\n\n": 3}
+	want := map[string]uint64{
+		"data: a\n\n":         1,
+		"data: a\n\ndata\n\n": 2,
+		"data: a\n\ndata\n\n: no\n\nid: 1\n\ndata: b\nid: 2\n\n": 3,
+	}
 	for _, size := range []int{1, 2, 5} {
 		f := NewFilter(&pieces{b: []byte(stream)}, 0, func(string, []byte) error { return nil })
 		got, count := "", uint64(0)
@@ -43,8 +47,11 @@ func TestOnFrameError(t *testing.T) {
 	limit := errors.New("limit")
 	for size := 1; size < 60; size++ {
 		calls := 0
-		f := NewFilter(&pieces{b: []byte("data: x\n\n" + voucherBlock + "data: y\n\n" + receiptBlock)}, 0,
-			func(string, []byte) error { calls++; return limit })
+		f := NewFilter(
+			&pieces{b: []byte("data: x\n\n" + voucherBlock + "data: y\n\n" + receiptBlock)},
+			0,
+			func(string, []byte) error { calls++; return limit },
+		)
 		var got []byte
 		p := make([]byte, size)
 		var err error
@@ -63,9 +70,14 @@ func TestOnFrameError(t *testing.T) {
 }
 
 func TestTooLargeSaysWhat(t *testing.T) {
-	f := NewFilter(&pieces{b: []byte("event: payment-receipt\ndata: " + strings.Repeat("x", 100) + "\n\n")}, 64, nil)
+	f := NewFilter(
+		&pieces{b: []byte("event: payment-receipt\ndata: " + strings.Repeat("x", 100) + "\n\n")},
+		64, nil,
+	)
 	_, err := f.Read(make([]byte, 10))
-	assert.EqualError(t, err, "sse: payment event is too large: payment-receipt has more than 64 bytes")
+	assert.EqualError(
+		t, err, "sse: payment event is too large: payment-receipt has more than 64 bytes",
+	)
 }
 
 func TestReadErrors(t *testing.T) {
@@ -100,7 +112,11 @@ func TestReadErrors(t *testing.T) {
 // TestReader: the rules of an io.Reader hold.
 func TestReader(t *testing.T) {
 	stream := strings.Repeat("data: x\n\n"+voucherBlock+": ping\n", 100)
-	f := NewFilter(&pieces{b: []byte(stream), last: true}, 0, func(string, []byte) error { return nil })
+	f := NewFilter(
+		&pieces{b: []byte(stream), last: true},
+		0,
+		func(string, []byte) error { return nil },
+	)
 	assert.NoError(t, iotest.TestReader(f, []byte(strings.Repeat("data: x\n\n: ping\n", 100))))
 }
 
@@ -123,8 +139,15 @@ type badClose struct {
 func (b *badClose) Close() error { b.closed++; return b.err }
 
 func TestClose(t *testing.T) {
-	body := &badClose{pieces: pieces{b: []byte("data: x\n\n" + voucherBlock)}, err: errors.New("late")}
-	f := NewFilter(body, 0, func(string, []byte) error { return errors.New("no frame after Close") })
+	body := &badClose{
+		pieces: pieces{b: []byte("data: x\n\n" + voucherBlock)},
+		err:    errors.New("late"),
+	}
+	f := NewFilter(
+		body,
+		0,
+		func(string, []byte) error { return errors.New("no frame after Close") },
+	)
 	_, err := f.Read(make([]byte, 1))
 	require.NoError(t, err)
 	for range 3 {

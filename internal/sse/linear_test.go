@@ -32,11 +32,20 @@ func TestLinear(t *testing.T) {
 			for _, maximum := range []int{100, MaxFrame, 8 << 20} {
 				for _, in := range []int{100, 1400, 1 << 20} {
 					for _, out := range []int{64, 32 << 10} {
-						f := NewFilter(io.NopCloser(segments{strings.NewReader(text), in}), maximum, func(string, []byte) error { return nil })
-						n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, f, make([]byte, out))
+						f := NewFilter(
+							io.NopCloser(segments{strings.NewReader(text), in}),
+							maximum,
+							func(string, []byte) error { return nil },
+						)
+						n, err := io.CopyBuffer(
+							struct{ io.Writer }{io.Discard}, f, make([]byte, out),
+						)
 						require.NoError(t, err)
 						require.LessOrEqual(t, n, int64(len(text)))
-						assert.LessOrEqual(t, f.work, 6*len(text), "maximum %d, reads of %d into %d", maximum, in, out)
+						assert.LessOrEqual(
+							t, f.work, 6*len(text), "maximum %d, reads of %d into %d", maximum, in,
+							out,
+						)
 					}
 				}
 			}
@@ -55,7 +64,11 @@ func TestNoAllocations(t *testing.T) {
 		allocs := func(events int) float64 {
 			stream := chatStream(events, eol)
 			return testing.AllocsPerRun(10, func() {
-				f := NewFilter(io.NopCloser(bytes.NewReader(stream)), 0, func(string, []byte) error { return nil })
+				f := NewFilter(
+					io.NopCloser(bytes.NewReader(stream)),
+					0,
+					func(string, []byte) error { return nil },
+				)
 				for {
 					if _, err := f.Read(p); err != nil {
 						return

@@ -59,8 +59,16 @@ func TestPromptly(t *testing.T) {
 func TestFrameBeforeDelivery(t *testing.T) {
 	var f *Filter
 	frames, events := 0, uint64(0)
-	f = NewFilter(&script{t, []string{"data: x\n\ndata: y\n\n" + voucherBlock + "data: z\n\n" + voucherBlock + voucherBlock}}, 0,
-		func(string, []byte) error { frames++; events = f.Events(); return nil })
+	f = NewFilter(
+		&script{
+			t,
+			[]string{
+				"data: x\n\ndata: y\n\n" + voucherBlock + "data: z\n\n" + voucherBlock + voucherBlock,
+			},
+		},
+		0,
+		func(string, []byte) error { frames++; events = f.Events(); return nil },
+	)
 	p := make([]byte, 512)
 	n, err := f.Read(p)
 	require.NoError(t, err)
@@ -100,7 +108,8 @@ func (e *endless) Close() error { return nil }
 // TestEndless: what has no end flows in bounded memory.
 func TestEndless(t *testing.T) {
 	for _, text := range []string{
-		"\n", "\r", "\r\n", ":\n", ": ping\n", ": ping\n\n", ": ping", ":", "x", "data: x", "data: x\n", "e", "event: x\n",
+		"\n", "\r", "\r\n", ":\n", ": ping\n", ": ping\n\n", ": ping", ":", "x", "data: x",
+		"data: x\n", "e", "event: x\n",
 		"event\r\n", receiptBlock, "event: payment-receipt\n\n", "data: x\n\n" + receiptBlock,
 	} {
 		body := &endless{text: text, n: 1 << 19}

@@ -36,7 +36,11 @@ func genBlock(t *rapid.T) blockGen {
 		lines = append(lines, spaced("data", value))
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "other") {
-		lines = append(lines, rapid.SampledFrom([]string{"id: 7", "retry: 1500", "x", "event: payment-other", "data2: y"}).Draw(t, "line"))
+		lines = append(
+			lines,
+			rapid.SampledFrom([]string{"id: 7", "retry: 1500", "x", "event: payment-other", "data2: y"}).
+				Draw(t, "line"),
+		)
 	}
 	b := blockGen{event: data != nil}
 	lines = rapid.Permutation(lines).Draw(t, "lines")
@@ -67,7 +71,8 @@ func genBlock(t *rapid.T) blockGen {
 	if len(lines) == 0 {
 		lines = []string{": keep-alive"}
 	}
-	// A block begins with a line of its own and not with an LF, so that the CR before it stays whole.
+	// A block begins with a line of its own and not with an LF, so that the CR before it stays
+	// whole.
 	for _, l := range lines {
 		b.raw += l + eol()
 	}
@@ -117,7 +122,9 @@ func TestLineEndings(t *testing.T) {
 		require.EqualValues(t, 12, want.events)
 		events := referenceEvents(stream)
 		for size := 1; size < 700; size++ {
-			require.Equal(t, want, filtered(t, stream, 0, []int{size}, 256), "%q reads of %d", eol, size)
+			require.Equal(
+				t, want, filtered(t, stream, 0, []int{size}, 256), "%q reads of %d", eol, size,
+			)
 			require.Equal(t, want, filtered(t, stream, 0, nil, size), "%q reads into %d", eol, size)
 			got, err := collect(stream, 0, []int{size})
 			require.NoError(t, err)
@@ -152,7 +159,10 @@ func fuzzSeeds(f *testing.F, add func(stream []byte)) {
 // FuzzFilter: what comes out is the stream with whole payment events removed, however it was cut
 // into reads.
 func FuzzFilter(f *testing.F) {
-	fuzzSeeds(f, func(stream []byte) { f.Add(stream, 64, 7, 3, 40); f.Add(stream, 4000, 1, 500, 1) })
+	fuzzSeeds(
+		f,
+		func(stream []byte) { f.Add(stream, 64, 7, 3, 40); f.Add(stream, 4000, 1, 500, 1) },
+	)
 	f.Add([]byte("event:payment-receipt\n"+strings.Repeat("0", 43)+"\n"), 64, 96, -6, 40)
 	f.Fuzz(func(t *testing.T, stream []byte, maximum, in1, in2, out int) {
 		maximum = 1 + abs(maximum)%5000
@@ -165,7 +175,9 @@ func FuzzFilter(f *testing.F) {
 // FuzzEvents compares the iterator with the HTML standard's algorithm.
 func FuzzEvents(f *testing.F) {
 	fuzzSeeds(f, func(stream []byte) { f.Add(stream, 1, 7); f.Add(stream, 500, 3) })
-	f.Add([]byte("id: 1\n\nid: 2\x00\n\nevent: x\n\nid\n\ndata:\n\nid: 3\ndata: a\nid: 4\n\n"), 1, 1)
+	f.Add(
+		[]byte("id: 1\n\nid: 2\x00\n\nevent: x\n\nid\n\ndata:\n\nid: 3\ndata: a\nid: 4\n\n"), 1, 1,
+	)
 	f.Fuzz(func(t *testing.T, stream []byte, in1, in2 int) {
 		got, err := collect(string(stream), 0, []int{1 + abs(in1)%100, 1 + abs(in2)%1000})
 		require.NoError(t, err)
@@ -191,7 +203,9 @@ func ExampleFilter() {
 }
 
 func ExampleEvents() {
-	body := strings.NewReader("id: 7\ndata: one\ndata: more\n\n: ping\n\nevent: end\ndata: two\n\ndata: cut o")
+	body := strings.NewReader(
+		"id: 7\ndata: one\ndata: more\n\n: ping\n\nevent: end\ndata: two\n\ndata: cut o",
+	)
 	for e, err := range Events(body, 0) {
 		if err != nil {
 			fmt.Println(err)
@@ -205,6 +219,8 @@ func ExampleEvents() {
 }
 
 func ExampleIsEventStream() {
-	fmt.Println(IsEventStream("Text/Event-Stream; charset=utf-8"), IsEventStream("application/json"))
+	fmt.Println(
+		IsEventStream("Text/Event-Stream; charset=utf-8"), IsEventStream("application/json"),
+	)
 	// Output: true false
 }

@@ -187,10 +187,14 @@ func (p *pieces) Close() error { p.closed++; return nil }
 // out bytes.
 func filtered(t require.TestingT, stream string, maximum int, in []int, out int) result {
 	var r result
-	f := NewFilter(&pieces{b: []byte(stream), sizes: in}, maximum, func(name string, data []byte) error {
-		r.frames = append(r.frames, frame{name, string(data)})
-		return nil
-	})
+	f := NewFilter(
+		&pieces{b: []byte(stream), sizes: in},
+		maximum,
+		func(name string, data []byte) error {
+			r.frames = append(r.frames, frame{name, string(data)})
+			return nil
+		},
+	)
 	var b bytes.Buffer
 	p := make([]byte, out)
 	for {
@@ -224,7 +228,10 @@ func collect(stream string, maximum int, in []int) (events []Event, err error) {
 }
 
 func TestReference(t *testing.T) {
-	got := reference("\uFEFF: a\n\nevent: payment-receipt\rdata: {\rdata:}\r\r\ndata: x\r\n\r\nevent: payment-receipt\ndata: {", 100)
+	got := reference(
+		"\uFEFF: a\n\nevent: payment-receipt\rdata: {\rdata:}\r\r\ndata: x\r\n\r\nevent: payment-receipt\ndata: {",
+		100,
+	)
 	require.Equal(t, result{
 		out: "\uFEFF: a\n\ndata: x\r\n\r\n", frames: []frame{{Receipt, "{\n}"}}, events: 1,
 	}, got)

@@ -2,8 +2,8 @@ package sse
 
 import "fmt"
 
-// scan looks at lines until there are want bytes for the application, or a block was cut out
-// behind bytes that the application must have first, or no whole line is left.
+// scan processes lines until there are want bytes for the application, or a block was removed after
+// bytes that the application must get first, or no complete line is left.
 func (f *Filter) scan(want int) {
 	if f.out == f.rel {
 		f.out, f.rel = f.hold, f.hold
@@ -29,8 +29,8 @@ func (f *Filter) scan(want int) {
 	}
 }
 
-// whole looks at the line b[line:end]. The maximum is looked at before the line, and without its
-// line ending, so that the answer does not depend on how the stream was cut into reads.
+// whole processes the line b[line:end]. It checks the maximum before the line and without the line
+// ending, so that the result does not depend on how the stream was split into reads.
 func (f *Filter) whole(end, next int) {
 	if f.flow {
 		f.flow = false
@@ -47,7 +47,7 @@ func (f *Filter) whole(end, next int) {
 	}
 	switch line[0] {
 	case ':':
-		if f.line == f.hold { // Nothing of a block is held: the comment is nobody's.
+		if f.line == f.hold { // no block has begun: the comment belongs to no event
 			f.release(next)
 			return
 		}
@@ -71,8 +71,8 @@ func (f *Filter) whole(end, next int) {
 	f.line = next
 }
 
-// unfinished looks at the start of a line that has no end yet. What cannot be part of a payment
-// event goes on.
+// unfinished processes the start of a line that has no end yet. It releases bytes that cannot be
+// part of a payment event.
 func (f *Filter) unfinished() {
 	line := f.b[f.line:]
 	if len(line) > 0 && line[0] == ':' && f.line == f.hold {
@@ -92,8 +92,8 @@ func (f *Filter) unfinished() {
 	}
 }
 
-// endBlock ends the block at its blank line. An application block goes on, a payment event is cut
-// out and reported.
+// endBlock ends the block at its blank line. It releases a block of the application, and removes
+// and reports a payment event.
 func (f *Filter) endBlock(next int) {
 	name, hasData := f.name, f.hasData
 	f.name, f.hasData, f.over = "", false, false
@@ -110,7 +110,7 @@ func (f *Filter) endBlock(next int) {
 	if !hasData || f.closed.Load() {
 		return
 	}
-	// The bytes before the frame are returned by this very Read, as they are fewer than it wants.
+	// This Read returns the bytes before the frame, because they are fewer than it wants.
 	f.events.Add(uint64(f.pending))
 	f.pending = 0
 	f.data = appendData(f.data[:0], block)
@@ -119,7 +119,7 @@ func (f *Filter) endBlock(next int) {
 	}
 }
 
-// endCRLF gives the LF of a CRLF that two reads split to what the CR belongs to.
+// endCRLF assigns the LF of a CRLF that was split by two reads to the same side as its CR.
 func (f *Filter) endCRLF() {
 	switch {
 	case f.hold < f.line:
@@ -131,8 +131,8 @@ func (f *Filter) endCRLF() {
 	}
 }
 
-// overflow lets the lines go that are held of a block that has grown too large. It is false if
-// they are a payment event's.
+// overflow releases the held lines of a block that has become too large. It returns false if they
+// belong to a payment event.
 func (f *Filter) overflow() bool {
 	if f.name != "" {
 		f.tooLarge()
@@ -147,8 +147,8 @@ func (f *Filter) tooLarge() {
 	f.err = fmt.Errorf("%w: %s has more than %d bytes", ErrFrameTooLarge, f.name, f.max)
 }
 
-// finish ends the stream with the source's error. The unfinished block is the application's unless
-// a line of it, be it the unfinished one, names a payment event.
+// finish ends the stream with the error of the source. It releases the unfinished block, unless one
+// of its lines, complete or not, names a payment event.
 func (f *Filter) finish() {
 	f.err = f.srcErr
 	name, _ := eventName(f.b[f.line:])
@@ -157,13 +157,13 @@ func (f *Filter) finish() {
 	}
 }
 
-// release gives the bytes up to end to the application.
+// release passes the bytes up to end to the application.
 func (f *Filter) release(end int) {
 	f.rel, f.hold, f.line = end, end, end
 	f.cut = false
 }
 
-// drop takes the bytes up to end out of the stream.
+// drop removes the bytes up to end from the stream.
 func (f *Filter) drop(end int) {
 	f.hold, f.line = end, end
 	f.cut = true
