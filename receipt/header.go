@@ -36,7 +36,8 @@ func (r Receipt) Frame() ([]byte, error) {
 		Reference: r.Reference, ExternalID: r.ExternalID,
 	}
 	if r.Session {
-		s.Challenge, s.Channel, s.Accepted, s.Spent, s.Units = r.ChallengeID, &r.ChannelID, &r.Accepted, &r.Spent, r.Units
+		s.Challenge, s.Channel, s.Units = r.ChallengeID, &r.ChannelID, r.Units
+		s.Accepted, s.Spent = &r.Accepted, &r.Spent
 	}
 	if r.TxHash != (common.Hash{}) {
 		s.TxHash = &r.TxHash

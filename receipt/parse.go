@@ -58,7 +58,9 @@ func ParseFrame(data []byte) (Receipt, error) {
 // hasSession reports whether the receipt has any field of a session, apart from the intent. It must
 // have all of them then.
 func hasSession(o *wire.Object) bool {
-	for _, name := range []string{"challengeId", "channelId", "acceptedCumulative", "spent", "units"} {
+	for _, name := range []string{
+		"challengeId", "channelId", "acceptedCumulative", "spent", "units",
+	} {
 		if o.Has(name) {
 			return true
 		}

@@ -2,17 +2,20 @@
 // which a server reports what it was paid.
 //
 // # Trust
+//
 // A receipt is not signed. It reports what the server accepted and charged, and it commits neither
 // side to anything. Use a receipt only from the response to a request that carried the payer's own
 // credential, and only if [Receipt.ChallengeID] and [Receipt.ChannelID] are those of that request.
 // Never sign more because of its amounts; they may only lower what is signed next.
 //
 // # Session receipts and base receipts
+//
 // A session receipt contains the amounts of the channel: accepted, spent and units
 // ([Receipt.Session] is true). Some servers send a base receipt instead, which only reports
 // success. Its amounts are zero and have no meaning.
 //
 // # Validation
+//
 // Amounts must be decimal strings of base units, hashes must have 32 bytes, the method must be
 // tempo and the status success. A receipt with some but not all fields of a session is malformed,
 // and so is one above 64 KiB. Unknown fields are ignored but kept in [Receipt.Raw]. Do not discard

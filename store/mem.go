@@ -10,15 +10,15 @@ import (
 	"sync"
 )
 
-// Mem is a [Store] in the memory of this process. It is as durable as the process: when it ends,
-// what was not closed has to be recovered from the chain. Make one with [NewMem].
+// Mem is a [Store] in the memory of this process. Its records are lost when the process ends;
+// channels that were not closed must then be recovered from the chain. Create one with [NewMem].
 type Mem struct {
 	mu      sync.RWMutex // guards records
 	records map[string]record
 }
 
 type record struct {
-	data []byte // never changed once it is here
+	data []byte // immutable
 	rev  uint64
 }
 
@@ -39,7 +39,7 @@ func (m *Mem) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	return slices.Clone(r.data), r.rev, nil
 }
 
-// Put implements [Store]. Its errors all mean that nothing was written.
+// Put implements [Store]. If it returns an error, nothing was written.
 func (m *Mem) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	if err := check(ctx, key, data); err != nil {
 		return 0, err

@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// Seen remembers the highest revision of every key that one process has seen in a place that other hands can set
-// back: a database that failed over to a copy that lagged behind, or was restored from a backup. What was signed
-// since stands nowhere then, so it must not pass unnoticed. The zero value is ready, and safe for concurrent use; a
-// driver has one for each place.
+// Seen remembers the highest revision that this process has seen of every key. With it, a driver
+// detects that a database was rolled back, by a failover to a lagging copy or by a restored backup.
+// Vouchers that were signed after that copy are then missing, so a rollback must be detected. The
+// zero value is ready to use. A Seen is safe for concurrent use; a driver has one for each
+// database.
 type Seen struct{ revs sync.Map } // key -> uint64
 
-// Rev is the highest revision that was noted for a key, 0 where there is none. A reader asks for it before it
-// reads, so that a writer beside it is no fault.
+// Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a
+// concurrent write is not mistaken for a rollback.
 func (s *Seen) Rev(key string) uint64 {
 	if v, ok := s.revs.Load(key); ok {
 		return v.(uint64)
@@ -21,11 +22,13 @@ func (s *Seen) Rev(key string) uint64 {
 	return 0
 }
 
-// Note notes a revision that was read or written. before is what Rev returned before the read, or 0 for a write. The
-// error is ErrCorrupt, wrapped, where rev is lower: the record went back, or away (rev 0).
+// Note notes a revision that was read or written. before is the result of Rev before the read, or 0
+// for a write. The error is [ErrCorrupt] if rev is lower than before: the record was rolled back,
+// or is gone (rev 0).
 func (s *Seen) Note(key string, before, rev uint64) error {
 	if rev < before {
-		return fmt.Errorf("%w: %s was at revision %d here and is at %d now (0 is gone); the server lost what it had acknowledged, by a failover or an old copy", ErrCorrupt, key, before, rev)
+		return fmt.Errorf("%w: %s was at revision %d and is at %d now (0 means gone): the server "+
+			"lost acknowledged writes, by a failover or a restored backup", ErrCorrupt, key, before, rev)
 	}
 	if rev == 0 {
 		return nil
@@ -38,7 +41,7 @@ func (s *Seen) Note(key string, before, rev uint64) error {
 	}
 }
 
-// NextRev is a revision to follow rev: higher by 1 to 2^20, at random. A place that was set back then comes to other
-// revisions than those that were lost, so a writer that still holds a lost one gets ErrConflict where it would have
-// replaced what it never saw.
+// NextRev returns a revision to follow rev: higher by 1 to 2^20, at random. The random step makes
+// the revisions after a rollback differ from the lost ones, so a stale writer gets [ErrConflict]
+// instead of overwriting a record that it never read.
 func NextRev(rev uint64) uint64 { return rev + 1 + rand.Uint64N(1<<20) }

@@ -46,6 +46,15 @@ func TestNextRev(t *testing.T) {
 }
 
 func TestUnsafeError(t *testing.T) {
-	err := &store.UnsafeError{Store: "redisstore", Setting: "appendfsync", Is: "everysec", Must: "always", Loses: "the last second is lost"}
-	assert.EqualError(t, err, `redisstore: the server is refused: appendfsync is "everysec" and must be "always", because the last second is lost`)
+	err := &store.UnsafeError{
+		Store:   "redisstore",
+		Setting: "appendfsync",
+		Is:      "everysec",
+		Must:    "always",
+		Loses:   "the last second is lost",
+	}
+	assert.EqualError(
+		t, err,
+		`redisstore: the server is refused: appendfsync is "everysec" and must be "always", because the last second is lost`,
+	)
 }

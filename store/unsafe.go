@@ -2,18 +2,21 @@ package store
 
 import "fmt"
 
-// UnsafeError says why a database server is refused: it may lose what it has acknowledged. Nothing was written
-// through the connection that it stands for. Change the setting where the server keeps its configuration, so that it is
-// there after a restart too, and open the store again.
+// UnsafeError means that a database server is refused because a setting lets it lose acknowledged
+// writes. Nothing was written through that connection. Change the setting in the configuration of
+// the server, so that it also holds after a restart, and open the store again.
 type UnsafeError struct {
 	Store   string // the package that refuses, for example "redisstore"
-	Setting string // as the server names it
-	Is      string // its value; empty where the server does not say
-	Must    string // the value that is safe
-	Loses   string // what the value that it has can lose, in words
+	Setting string // the server's name of the setting
+	Is      string // its value, empty if unknown
+	Must    string // the safe value
+	Loses   string // what can be lost, as a clause
 }
 
-// Error names the setting, both values and what is at stake.
+// Error names the setting, both values and the possible loss.
 func (e *UnsafeError) Error() string {
-	return fmt.Sprintf("%s: the server is refused: %s is %q and must be %q, because %s", e.Store, e.Setting, e.Is, e.Must, e.Loses)
+	return fmt.Sprintf(
+		"%s: the server is refused: %s is %q and must be %q, because %s", e.Store, e.Setting, e.Is,
+		e.Must, e.Loses,
+	)
 }

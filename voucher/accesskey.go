@@ -15,8 +15,13 @@ type Key interface {
 	signDigest(context.Context, common.Hash) ([]byte, error)
 }
 
-// AccessKey signs for a root account with a key that the account has authorized on the chain (a Tempo account keychain). It is a [TransactionSigner] and a [ProofSigner] whose Address is the root account. It is safe for concurrent use. Printing, logging or marshaling it shows the address of the root account.
-// It is not a [Signer], because an escrow accepts no keychain envelopes on vouchers. The inner key signs the vouchers itself, and its address is the authorized signer of the channel.
+// AccessKey signs for a root account with a key that the account has authorized on the chain (a
+// Tempo account keychain). It is a [TransactionSigner] and a [ProofSigner] whose Address is the
+// root account. It is safe for concurrent use. Printing, logging or marshaling it shows the address
+// of the root account.
+//
+// It is not a [Signer], because an escrow accepts no keychain envelopes on vouchers. The inner key
+// signs the vouchers itself, and its address is the authorized signer of the channel.
 type AccessKey struct {
 	identity
 	key Key
@@ -27,7 +32,9 @@ var (
 	_ TransactionSigner = (*AccessKey)(nil)
 )
 
-// NewAccessKey returns a signer for the root account. It cannot check whether the account has authorized the key, and for how much; only the chain can. The error is [ErrKey], also if key is the key of the root account itself.
+// NewAccessKey returns a signer for the root account. It cannot check whether the account has
+// authorized the key, and for how much; only the chain can. The error is [ErrKey], also if key is
+// the key of the root account itself.
 func NewAccessKey(root common.Address, key Key) (*AccessKey, error) {
 	if root == (common.Address{}) || key == nil || key.Address() == root {
 		return nil, fmt.Errorf("%w: an access key needs the address of its root account "+
@@ -36,7 +43,9 @@ func NewAccessKey(root common.Address, key Key) (*AccessKey, error) {
 	return &AccessKey{identity{root}, key}, nil
 }
 
-// SignTransaction signs tx as the root account. The result is 0x04 || root || inner signature. The inner key signs keccak256(0x04 || transaction digest || root), so the signature is valid for this root account only.
+// SignTransaction signs tx as the root account. The result is 0x04 || root || inner signature. The
+// inner key signs keccak256(0x04 || transaction digest || root), so the signature is valid for this
+// root account only.
 func (a *AccessKey) SignTransaction(ctx context.Context, tx Transaction) ([]byte, error) {
 	inner, err := a.inner()
 	if err != nil {
@@ -52,7 +61,9 @@ func (a *AccessKey) SignTransaction(ctx context.Context, tx Transaction) ([]byte
 	return append(append([]byte{keychainV2}, a.address[:]...), sig...), nil
 }
 
-// SignProof signs p with the inner key, without an envelope: the digest contains the root account already, and every server accepts this form. The error is [ErrSignerMismatch] if p names another account than the root.
+// SignProof signs p with the inner key, without an envelope: the digest contains the root account
+// already, and every server accepts this form. The error is [ErrSignerMismatch] if p names another
+// account than the root.
 func (a *AccessKey) SignProof(ctx context.Context, p Proof) ([]byte, error) {
 	inner, err := a.inner()
 	if err != nil {

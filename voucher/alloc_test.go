@@ -11,7 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Hashing costs no garbage. (The race detector empties pools on purpose, so this is not asked there.)
+// Hashing costs no garbage. (The race detector empties pools on purpose, so this is not asked
+// there.)
 func TestDigestAllocatesNothing(t *testing.T) {
 	v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(1)}
 	p := voucher.Proof{ChainID: 1, ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb", Realm: "api.example.com"}

@@ -23,7 +23,8 @@ var (
 // with == or [Amount.Cmp]. No arithmetic wraps around.
 type Amount struct{ hi, lo uint64 }
 
-// maxDecimals is the most decimals that ParseTokens accepts. An amount has at most 39 digits, so one whole token with more decimals could not be written.
+// maxDecimals is the most decimals that ParseTokens accepts. An amount has at most 39 digits, so
+// one whole token with more decimals could not be written.
 const maxDecimals = 38
 
 // MaxAmount is 2^128-1 base units, the largest value an Amount holds.
@@ -32,7 +33,8 @@ var MaxAmount = Amount{^uint64(0), ^uint64(0)}
 // Units returns n base units.
 func Units(n uint64) Amount { return Amount{lo: n} }
 
-// ParseAmount reads a decimal number of base units as the protocol writes it: at most 39 digits and nothing else. The error is [ErrAmountSyntax].
+// ParseAmount reads a decimal number of base units as the protocol writes it: at most 39 digits and
+// nothing else. The error is [ErrAmountSyntax].
 func ParseAmount(s string) (Amount, error) {
 	if len(s) == 0 || len(s) > 39 {
 		return Amount{}, fmt.Errorf("%w: %s", ErrAmountSyntax, shown(s))
@@ -56,7 +58,8 @@ func ParseAmount(s string) (Amount, error) {
 	return a, nil
 }
 
-// AmountFromBig returns b as an Amount. The error is [ErrAmountRange] if b is nil, negative or above 2^128-1.
+// AmountFromBig returns b as an Amount. The error is [ErrAmountRange] if b is nil, negative or
+// above 2^128-1.
 func AmountFromBig(b *big.Int) (Amount, error) {
 	if b == nil || b.Sign() < 0 || b.BitLen() > 128 {
 		return Amount{}, fmt.Errorf("%w: %v", ErrAmountRange, b)
@@ -76,7 +79,8 @@ func (a Amount) Add(b Amount) (Amount, error) {
 	return Amount{hi, lo}, nil
 }
 
-// AddCapped returns a+b, or [MaxAmount] if the sum does not fit. Use it for bounds, never for an amount that is signed.
+// AddCapped returns a+b, or [MaxAmount] if the sum does not fit. Use it for bounds, never for an
+// amount that is signed.
 func (a Amount) AddCapped(b Amount) Amount {
 	if s, err := a.Add(b); err == nil {
 		return s
@@ -194,8 +198,10 @@ func (a *Amount) UnmarshalText(t []byte) (err error) {
 }
 
 // ParseTokens reads an amount as a person writes it: tokens with an optional fraction ("0.25"), or
-// base units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6 for
-// TIP-20 stablecoins). A fraction below one base unit is an error. The error is [ErrAmountSyntax]. Use it where people write amounts, on a command line or in a configuration file; programs count in base units.
+// base units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6
+// for TIP-20 stablecoins). A fraction below one base unit is an error. The error is
+// [ErrAmountSyntax]. Use it where people write amounts, on a command line or in a configuration
+// file; programs count in base units.
 func ParseTokens(s string, decimals int) (Amount, error) {
 	if base, ok := strings.CutSuffix(s, "u"); ok {
 		return ParseAmount(base)

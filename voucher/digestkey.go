@@ -12,13 +12,16 @@ var errNoKey = errors.New(
 	"voucher: the zero signer has no key: create signers with their New functions",
 )
 
-// digestKey is the common part of the signers of this package. It maps typed data to the digest that is signed. The key is in a closure, where printers that walk fields by reflection do not find it.
+// digestKey is the common part of the signers of this package. It maps typed data to the digest
+// that is signed. The key is in a closure, where printers that walk fields by reflection do not
+// find it.
 type digestKey struct {
 	identity
 	sign func(context.Context, common.Hash) ([]byte, error)
 }
 
-// SignVoucher signs v under d. The error is [ErrAmountRange] if the amount is above [Protocol.Max], and [ErrDomain] if d is nil or zero.
+// SignVoucher signs v under d. The error is [ErrAmountRange] if the amount is above [Protocol.Max],
+// and [ErrDomain] if d is nil or zero.
 func (k digestKey) SignVoucher(ctx context.Context, d *Domain, v Voucher) ([]byte, error) {
 	if err := d.check(v); err != nil {
 		return nil, err

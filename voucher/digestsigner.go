@@ -11,8 +11,14 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// DigestSigner signs with a secp256k1 key outside this process, for example in a KMS or an HSM. It is a [Signer], a [ProofSigner] and a [TransactionSigner]. It hashes the typed data, calls a function that signs the digest, converts the result to the canonical form and verifies it, so it never returns a signature that the escrow would refuse. It is safe for concurrent use if the function is. Printing, logging or marshaling it shows its address.
-// Every signature calls the function once. With a slow or costly KMS, use the DigestSigner as the funding key only, and a local [KeySigner] as the authorized signer of vouchers.
+// DigestSigner signs with a secp256k1 key outside this process, for example in a KMS or an HSM. It
+// is a [Signer], a [ProofSigner] and a [TransactionSigner]. It hashes the typed data, calls a
+// function that signs the digest, converts the result to the canonical form and verifies it, so it
+// never returns a signature that the escrow would refuse. It is safe for concurrent use if the
+// function is. Printing, logging or marshaling it shows its address.
+//
+// Every signature calls the function once. With a slow or costly KMS, use the DigestSigner as the
+// funding key only, and a local [KeySigner] as the authorized signer of vouchers.
 type DigestSigner struct{ digestKey }
 
 var (
@@ -21,9 +27,14 @@ var (
 	_ TransactionSigner = (*DigestSigner)(nil)
 )
 
-// NewDigestSigner returns a signer for the address. The function sign gets a 32-byte digest, which it must not hash again. It returns an ECDSA signature over secp256k1 as ASN.1 DER, as 64 bytes r || s, or as 65 bytes r || s || v with v 0, 1, 27 or 28; s may be high. It must obey the context.
+// NewDigestSigner returns a signer for the address. The function sign gets a 32-byte digest, which
+// it must not hash again. It returns an ECDSA signature over secp256k1 as ASN.1 DER, as 64 bytes r
+// || s, or as 65 bytes r || s || v with v 0, 1, 27 or 28; s may be high. It must obey the context.
 //
-// The error of NewDigestSigner is [ErrKey] if the address is zero or sign is nil. The methods of the signer wrap the errors of sign. They return [ErrSignatureFormat] for a result in another form, and [ErrSignerMismatch] for one by another key. [ParsePublicKey] returns the address of the public key of a KMS.
+// The error of NewDigestSigner is [ErrKey] if the address is zero or sign is nil. The methods of
+// the signer wrap the errors of sign. They return [ErrSignatureFormat] for a result in another
+// form, and [ErrSignerMismatch] for one by another key. [ParsePublicKey] returns the address of the
+// public key of a KMS.
 func NewDigestSigner(
 	address common.Address,
 	sign func(ctx context.Context, digest common.Hash) ([]byte, error),
@@ -43,7 +54,8 @@ func NewDigestSigner(
 	}}, nil
 }
 
-// canonical converts a signature of a key service to 65 bytes with low s and the v that recovers the address.
+// canonical converts a signature of a key service to 65 bytes with low s and the v that recovers
+// the address.
 func canonical(digest common.Hash, raw []byte, address common.Address) ([]byte, error) {
 	forms := rawForms(raw)
 	if len(forms) == 0 {
@@ -67,7 +79,8 @@ func canonical(digest common.Hash, raw []byte, address common.Address) ([]byte, 
 		"(did it hash the digest again?)", ErrSignerMismatch, address)
 }
 
-// rawForms returns each r || s that raw can stand for. A DER signature can be 64 or 65 bytes long by chance, so there may be two. The address decides between them.
+// rawForms returns each r || s that raw can stand for. A DER signature can be 64 or 65 bytes long
+// by chance, so there may be two. The address decides between them.
 func rawForms(raw []byte) (forms [][]byte) {
 	if len(raw) == 64 || (len(raw) == 65 && (raw[64] <= 1 || raw[64] == 27 || raw[64] == 28)) {
 		forms = append(forms, bytes.Clone(raw[:64]))

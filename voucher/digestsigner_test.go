@@ -92,8 +92,9 @@ func TestDigestSignerForms(t *testing.T) {
 	}
 }
 
-// A DER signature with a short r and s has 64 or 65 bytes, as r || s and r || s || v have. Such numbers do
-// not come up by themselves; here they are chosen first and the key that they belong to is computed.
+// A DER signature with a short r and s has 64 or 65 bytes, as r || s and r || s || v have. Such
+// numbers do not come up by themselves; here they are chosen first and the key that they belong to
+// is computed.
 func TestDigestSignerShortDER(t *testing.T) {
 	tx := transaction("x")
 	digest := crypto.Keccak256Hash(tx)

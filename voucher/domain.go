@@ -9,7 +9,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// ErrDomain means that a [Domain] is nil, zero, or made for a protocol other than [V1] and [V2]. Nothing is signed or accepted under it.
+// ErrDomain means that a [Domain] is nil, zero, or made for a protocol other than [V1] and [V2].
+// Nothing is signed or accepted under it.
 var ErrDomain = errors.New("voucher: not a usable domain: create it with NewDomain and V1 or V2")
 
 // The parts of the typed data that never change (EIP-712; the names and types are those of
@@ -31,7 +32,9 @@ var (
 
 func hashOf(s string) common.Hash { return crypto.Keccak256Hash([]byte(s)) }
 
-// Domain is the EIP-712 domain of one escrow on one chain. A voucher that is signed under it is invalid at any other escrow or chain. A Domain is immutable and safe for concurrent use. Create it once with [NewDomain] and keep it. Nothing can be signed under the zero value.
+// Domain is the EIP-712 domain of one escrow on one chain. A voucher that is signed under it is
+// invalid at any other escrow or chain. A Domain is immutable and safe for concurrent use. Create
+// it once with [NewDomain] and keep it. Nothing can be signed under the zero value.
 type Domain struct {
 	protocol  Protocol
 	chainID   uint64
@@ -40,7 +43,8 @@ type Domain struct {
 }
 
 // NewDomain returns the domain of the escrow (v1: the escrow contract, v2: the channel reserve
-// precompile) on the chain. If p is neither [V1] nor [V2], the signers and [Verify] return [ErrDomain] for the result.
+// precompile) on the chain. If p is neither [V1] nor [V2], the signers and [Verify] return
+// [ErrDomain] for the result.
 func NewDomain(p Protocol, chainID uint64, escrow common.Address) *Domain {
 	d := &Domain{protocol: p, chainID: chainID, escrow: escrow}
 	if d.known() {
@@ -67,7 +71,9 @@ func (d *Domain) Escrow() common.Address { return d.escrow }
 // Separator returns the EIP-712 domain separator.
 func (d *Domain) Separator() common.Hash { return d.separator }
 
-// Digest returns the EIP-712 hash of v under d, which a signer signs. It returns the zero hash if d is not usable. It does not check the amount; every signer must refuse one above [Protocol.Max], as those of this package do. It does not allocate.
+// Digest returns the EIP-712 hash of v under d, which a signer signs. It returns the zero hash if d
+// is not usable. It does not check the amount; every signer must refuse one above [Protocol.Max],
+// as those of this package do. It does not allocate.
 func (d *Domain) Digest(v Voucher) common.Hash {
 	if !d.known() {
 		return common.Hash{}

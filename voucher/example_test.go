@@ -109,7 +109,8 @@ func ExampleProof() {
 	// Output: true <nil>
 }
 
-// A key in a KMS: its public key gives the address, its signatures come back canonical and verified.
+// A key in a KMS: its public key gives the address, its signatures come back canonical and
+// verified.
 func ExampleNewDigestSigner() {
 	publicKey := opensslKey // DER, as the KMS returns it
 	sign := func(_ context.Context, digest common.Hash) ([]byte, error) {

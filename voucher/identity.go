@@ -8,7 +8,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// identity is the public part of a signer: its address. Printing, logging and marshaling a signer of this package use these methods and show nothing else. They have value receivers, so that a signer that is printed by value is covered too.
+// identity is the public part of a signer: its address. Printing, logging and marshaling a signer
+// of this package use these methods and show nothing else. They have value receivers, so that a
+// signer that is printed by value is covered too.
 type identity struct{ address common.Address }
 
 // Address returns the address that this signer signs as. It never changes.

@@ -7,7 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// hasher is a keccak256 state with buffers for its input and output. Without them each buffer would escape to the heap, because the state is an interface.
+// hasher is a keccak256 state with buffers for its input and output. Without them each buffer would
+// escape to the heap, because the state is an interface.
 type hasher struct {
 	state crypto.KeccakState
 	in    [256]byte

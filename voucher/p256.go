@@ -13,7 +13,11 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// P256Signer signs with a P256 (secp256r1) key in memory, which Tempo accounts may use. It is a [Signer] for v2 vouchers, a [ProofSigner] and a [TransactionSigner], and safe for concurrent use. For v1 vouchers, which are signed with secp256k1 only, it returns [ErrSignatureFormat]. Signatures are deterministic (RFC 6979), in the 130-byte envelope of TIP-1020 with low s and without prehash. Printing, logging or marshaling it shows its address.
+// P256Signer signs with a P256 (secp256r1) key in memory, which Tempo accounts may use. It is a
+// [Signer] for v2 vouchers, a [ProofSigner] and a [TransactionSigner], and safe for concurrent use.
+// For v1 vouchers, which are signed with secp256k1 only, it returns [ErrSignatureFormat].
+// Signatures are deterministic (RFC 6979), in the 130-byte envelope of TIP-1020 with low s and
+// without prehash. Printing, logging or marshaling it shows its address.
 type P256Signer struct{ digestKey }
 
 var (
@@ -22,7 +26,8 @@ var (
 	_ TransactionSigner = (*P256Signer)(nil)
 )
 
-// NewP256Signer returns a signer with a copy of the key. The error is [ErrKey] if the key is nil, of another curve or out of range.
+// NewP256Signer returns a signer with a copy of the key. The error is [ErrKey] if the key is nil,
+// of another curve or out of range.
 func NewP256Signer(key *ecdsa.PrivateKey) (*P256Signer, error) {
 	own, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), rawKey(key, elliptic.P256()))
 	if err != nil {
@@ -45,8 +50,8 @@ func NewP256Signer(key *ecdsa.PrivateKey) (*P256Signer, error) {
 	}}, nil
 }
 
-// SignVoucher signs v under d, which must be a v2 domain. The errors are [ErrSignatureFormat] for v1,
-// [ErrAmountRange] and [ErrDomain].
+// SignVoucher signs v under d, which must be a v2 domain. The errors are [ErrSignatureFormat] for
+// v1, [ErrAmountRange] and [ErrDomain].
 func (k *P256Signer) SignVoucher(ctx context.Context, d *Domain, v Voucher) ([]byte, error) {
 	if d.known() && d.protocol != V2 {
 		return nil, fmt.Errorf(

@@ -7,7 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// The constant parts of the proof's typed data. Its domain names no contract. Its version is 3, which all current implementations verify.
+// The constant parts of the proof's typed data. Its domain names no contract. Its version is 3,
+// which all current implementations verify.
 var (
 	proofDomainType    = hashOf("EIP712Domain(string name,string version,uint256 chainId)")
 	proofDomainName    = hashOf("MPP")
@@ -15,7 +16,10 @@ var (
 	proofStruct        = hashOf("Proof(address account,string challengeId,string realm)")
 )
 
-// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this challenge". It moves no money. A server that verified it may disclose what it knows about the account's channels, so sign one only for an amount of exactly zero and for the realm that was asked.
+// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this
+// challenge". It moves no money. A server that verified it may disclose what it knows about the
+// account's channels, so sign one only for an amount of exactly zero and for the realm that was
+// asked.
 type Proof struct {
 	// ChainID is the chain of the challenge.
 	ChainID uint64

@@ -19,7 +19,9 @@ var (
 	oidSecp256k1   = asn1.ObjectIdentifier{1, 3, 132, 0, 10}
 )
 
-// ParsePublicKey returns the address of a secp256k1 public key in DER (SubjectPublicKeyInfo), the form that key services and openssl return. crypto/x509 does not support this curve. Decode PEM with encoding/pem first. The error is [ErrKey].
+// ParsePublicKey returns the address of a secp256k1 public key in DER (SubjectPublicKeyInfo), the
+// form that key services and openssl return. crypto/x509 does not support this curve. Decode PEM
+// with encoding/pem first. The error is [ErrKey].
 func ParsePublicKey(der []byte) (common.Address, error) {
 	var info subjectPublicKeyInfo
 	rest, err := asn1.Unmarshal(der, &info)

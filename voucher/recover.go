@@ -24,7 +24,8 @@ const (
 	multisigType = 0x05
 )
 
-// Half of each curve's order. If (r, s) is a signature, so is (r, order-s). Only the one with the lower s is accepted, so that no second signature can be derived from a first.
+// Half of each curve's order. If (r, s) is a signature, so is (r, order-s). Only the one with the
+// lower s is accepted, so that no second signature can be derived from a first.
 var (
 	secp256k1Half = hexutil.MustDecode(
 		"0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0",
@@ -34,8 +35,14 @@ var (
 	)
 )
 
-// RecoverAddress returns the address of the key that signed the digest. It accepts two TIP-1020 primitives: secp256k1 (65 bytes r || s || v, v 27 or 28) and P256 (130 bytes with type 0x01, prehash 0 or 1), both with low s. For anything else the error is [ErrSignatureFormat] or [ErrHighS]: the 64-byte form of EIP-2098, v 0 or 1, WebAuthn, keychain and multisig envelopes, and trailing bytes.
-// The result proves nothing until it is compared with the expected address, because almost any 65 bytes recover to some address. For vouchers use [Verify].
+// RecoverAddress returns the address of the key that signed the digest. It accepts two TIP-1020
+// primitives: secp256k1 (65 bytes r || s || v, v 27 or 28) and P256 (130 bytes with type 0x01,
+// prehash 0 or 1), both with low s. For anything else the error is [ErrSignatureFormat] or
+// [ErrHighS]: the 64-byte form of EIP-2098, v 0 or 1, WebAuthn, keychain and multisig envelopes,
+// and trailing bytes.
+//
+// The result proves nothing until it is compared with the expected address, because almost any 65
+// bytes recover to some address. For vouchers use [Verify].
 func RecoverAddress(digest common.Hash, sig []byte) (common.Address, error) {
 	switch {
 	case len(sig) == secp256k1Len:
@@ -96,7 +103,8 @@ func recoverP256(digest common.Hash, sig []byte) (common.Address, error) {
 	return addressOf(uncompressed), nil
 }
 
-// addressOf returns the address of an uncompressed public key on either curve: the last 20 bytes of keccak256(x || y).
+// addressOf returns the address of an uncompressed public key on either curve: the last 20 bytes of
+// keccak256(x || y).
 func addressOf(uncompressed []byte) common.Address {
 	return common.BytesToAddress(crypto.Keccak256(uncompressed[1:])[12:])
 }
@@ -113,7 +121,7 @@ func describe(sig []byte) string {
 	case len(sig) > secp256k1Len && sig[0] == webAuthnType:
 		return "WebAuthn envelopes are not supported"
 	case len(sig) > secp256k1Len && (sig[0] == keychainV1 || sig[0] == keychainV2):
-		return "keychain envelopes are for transactions only: use the access key's signature without an envelope"
+		return "keychain envelopes are for transactions only: use the access key's bare signature"
 	case len(sig) > secp256k1Len && sig[0] == multisigType:
 		return "multisig envelopes are not accepted"
 	default:

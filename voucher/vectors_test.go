@@ -73,9 +73,9 @@ func TestVoucherVectors(t *testing.T) {
 	}
 }
 
-// Where the implementation mppx and draft-tempo-session-00 disagree, the stricter one is followed: a
-// high s is refused (the draft says MUST, mppx takes it), and so are the 64 bytes of EIP-2098 (mppx
-// refuses them, the draft allows them and no client sends them).
+// Where the implementation mppx and draft-tempo-session-00 disagree, the stricter one is followed:
+// a high s is refused (the draft says MUST, mppx takes it), and so are the 64 bytes of EIP-2098
+// (mppx refuses them, the draft allows them and no client sends them).
 func TestVerifyVectors(t *testing.T) {
 	want := map[string]error{
 		"valid":           nil,

@@ -96,7 +96,8 @@ func TestVerifyProtocol(t *testing.T) {
 	)
 }
 
-// Whatever is thrown at it, a signature is accepted only in the form that the signer itself produces.
+// Whatever is thrown at it, a signature is accepted only in the form that the signer itself
+// produces.
 func FuzzVerify(f *testing.F) {
 	seeds := 0
 	for _, file := range protocols {

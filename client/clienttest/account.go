@@ -18,7 +18,8 @@ type Account struct {
 	Units uint64
 	// Signed: the server holds the signature of Accepted.
 	Signed bool
-	// Deposit and Settled are the chain's, as the server last saw them. After a close Deposit is zero.
+	// Deposit and Settled are the chain's, as the server last saw them. After a close Deposit is
+	// zero.
 	Deposit, Settled voucher.Amount
 	// Closing: the server saw a close request of the payer. Finalized: the channel was closed here.
 	Closing, Finalized bool

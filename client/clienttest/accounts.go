@@ -112,8 +112,8 @@ func (b *book) drop(id common.Hash) {
 	a.touch()
 }
 
-// other returns an account that is not a: an older one of the same payer, or else another payer's; nil
-// if there is none. The caller holds b.mu.
+// other returns an account that is not a: an older one of the same payer, or else another payer's;
+// nil if there is none. The caller holds b.mu.
 func (b *book) other(a *account) (found *account) {
 	for _, id := range b.order {
 		one := b.byID[id]
@@ -128,8 +128,8 @@ func (b *book) other(a *account) (found *account) {
 	return found
 }
 
-// newest returns the account of the two that was opened last and can be used, or nil. The caller holds
-// b.mu.
+// newest returns the account of the two that was opened last and can be used, or nil. The caller
+// holds b.mu.
 func (b *book) newest(p voucher.Protocol, payee, payer common.Address) *account {
 	for i := len(b.order) - 1; i >= 0; i-- {
 		if a := b.byID[b.order[i]]; a.p == p && a.d.Payee == payee && a.d.Payer == payer && !a.finalized {

@@ -14,7 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Chain is the money behind a [Server]: a Tempo-like chain in memory. It is safe for concurrent use.
+// Chain is the money behind a [Server]: a Tempo-like chain in memory. It is safe for concurrent
+// use.
 type Chain struct {
 	dev                         *devchain.Chain
 	token                       common.Address
@@ -64,8 +65,8 @@ func (c *Chain) Now() time.Time { return c.dev.Now() }
 // Fund gives the account new base units of the token.
 func (c *Chain) Fund(to common.Address, amount voucher.Amount) { c.dev.Mint(c.token, to, amount) }
 
-// Balance is what the account holds of the token, in base units. The payee's changes by exactly what
-// vouchers paid: the fee payer gives it back the fees of its transactions.
+// Balance is what the account holds of the token, in base units. The payee's changes by exactly
+// what vouchers paid: the fee payer gives it back the fees of its transactions.
 func (c *Chain) Balance(of common.Address) voucher.Amount { return c.dev.Balance(c.token, of) }
 
 // BalanceIn is what the account holds of another token, in its base units.
@@ -132,8 +133,8 @@ func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt,
 	return receipt, nil
 }
 
-// cash settles or closes the channel for the payee, with a transaction that the payee signs. The fee
-// payer gives the fee back.
+// cash settles or closes the channel for the payee, with a transaction that the payee signs. The
+// fee payer gives the fee back.
 func (c *Chain) cash(a *account, send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)) (common.Hash, error) {
 	key := c.payee
 	if a.d.Payee == crypto.PubkeyToAddress(c.otherPayee.PublicKey) {

@@ -27,8 +27,8 @@ type sessionRequest struct {
 	} `json:"methodDetails"`
 }
 
-// newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back with the
-// credential; empty: there is none.
+// newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back
+// with the credential; empty: there is none.
 func (v *incoming) newChallenge(intent string, request message.Document, opaque string, ttl time.Duration) *message.Challenge {
 	s := v.s
 	v.lieInRequest(request)

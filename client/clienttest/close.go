@@ -7,8 +7,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// close closes a channel with the payer's last voucher. v2 captures what was spent, or settled where
-// that is more; v1 can only capture the whole voucher.
+// close closes a channel with the payer's last voucher. v2 captures what was spent, or settled
+// where that is more; v1 can only capture the whole voucher.
 func (s *Server) close(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	a, err := s.known(p, t)
 	if err != nil {

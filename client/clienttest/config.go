@@ -14,14 +14,15 @@ type Config struct {
 	Funds voucher.Amount
 	// TTL is how long a challenge can be answered. Zero means five minutes.
 	TTL time.Duration
-	// Now is the clock by which challenges expire and answers and receipts are dated. Nil means time.Now. A client
-	// with a clock of its own must be given the same one, or judge by the Date of the answers.
+	// Now is the clock by which challenges expire and answers and receipts are dated. Nil means
+	// time.Now. A client with a clock of its own must be given the same one, or judge by the Date
+	// of the answers.
 	Now func() time.Time
-	// WallClock lets the chain's time pass as Now's does. Without it the chain's time stands still until
-	// [Chain.Advance], so no transaction expires while a test is being debugged.
+	// WallClock lets the chain's time pass as Now's does. Without it the chain's time stands still
+	// until [Chain.Advance], so no transaction expires while a test is being debugged.
 	WallClock bool
-	// Header is the request header that credentials are expected in. Empty means Authorization; another
-	// one is announced in the challenge.
+	// Header is the request header that credentials are expected in. Empty means Authorization;
+	// another one is announced in the challenge.
 	Header string
 	// EqualVouchers says what becomes of a voucher equal to the highest one.
 	EqualVouchers EqualRule
@@ -29,20 +30,22 @@ type Config struct {
 	LowerVouchers LowerRule
 	// Receipts says what receipts look like.
 	Receipts ReceiptStyle
-	// BareGone sends 410 without a challenge, as the draft has it. Otherwise a fresh challenge comes with
-	// it, as with every refusal.
+	// BareGone sends 410 without a challenge, as the draft has it. Otherwise a fresh challenge
+	// comes with it, as with every refusal.
 	BareGone bool
-	// ShortOpens answers an open with 204 and no content, whatever was asked for, as mpp-rs does. Nothing
-	// is charged for it. Otherwise an open on a content request is served and charged at once.
+	// ShortOpens answers an open with 204 and no content, whatever was asked for, as mpp-rs does.
+	// Nothing is charged for it. Otherwise an open on a content request is served and charged at
+	// once.
 	ShortOpens bool
 	// PlainV1 serves v1 streams without the traps of mppx 0.8.14: there a voucher that asks for
 	// text/event-stream is taken for management, and still charged.
 	PlainV1 bool
-	// NoSockets listens nowhere: only [Server.Transport] leads to the server. It is for testing/synctest, where a
-	// goroutine that waits for the network keeps the clock from moving, and for tests that start a server often.
+	// NoSockets listens nowhere: only [Server.Transport] leads to the server. It is for
+	// testing/synctest, where a goroutine that waits for the network keeps the clock from moving,
+	// and for tests that start a server often.
 	NoSockets bool
-	// VoucherWait is how long a stream waits for the voucher that it asked for before it ends. Zero means
-	// a minute, as the draft suggests.
+	// VoucherWait is how long a stream waits for the voucher that it asked for before it ends. Zero
+	// means a minute, as the draft suggests.
 	VoucherWait time.Duration
 }
 

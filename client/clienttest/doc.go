@@ -13,8 +13,8 @@
 //
 // # Routes
 //
-// All amounts are base units of the token. Each route exists on the v2 rail as written here and on the
-// v1 rail with /v1 before it.
+// All amounts are base units of the token. Each route exists on the v2 rail as written here and on
+// the v1 rail with /v1 before it.
 //
 //	/data              100 a request; a POST is echoed
 //	/stream/N/PRICE    an event stream of N chunks at PRICE each
@@ -27,32 +27,35 @@
 //	/min-delta         as /data; a voucher grows by 500 at least
 //	/free              costs nothing
 //
-// Query parameters change what a paid route asks for: price=, deposit= (suggestedDeposit, 0 suggests
-// none), ttl= (seconds that the challenge lives) and unit= (unitType). A stream also takes n=.
+// Query parameters change what a paid route asks for: price=, deposit= (suggestedDeposit, 0
+// suggests none), ttl= (seconds that the challenge lives) and unit= (unitType). A stream also takes
+// n=.
 //
 // Own routes are made with [Server.Handle], [Server.Paid] and [Server.Metered].
 //
 // # Looking inside
 //
-// [Server.Accounts] is what the server believes about each channel, [Server.Requests] is what was asked
-// of it, [Server.Served] counts the content it gave away, and [Chain] is the money.
+// [Server.Accounts] is what the server believes about each channel, [Server.Requests] is what was
+// asked of it, [Server.Served] counts the content it gave away, and [Chain] is the money.
 //
 // # Trouble
 //
-// [Server.OnRequest] makes single requests go wrong: lost answers, late ones, cut streams. See [Fault].
+// [Server.OnRequest] makes single requests go wrong: lost answers, late ones, cut streams. See
+// [Fault].
 //
 // # Lies
 //
-// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the price,
-// sends credentials elsewhere, never ends, takes money without mining it, and two hundred things more.
-// Package [github.com/seed-5fe1f529/tallystick/client/clienttest/lies] lists them:
+// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the
+// price, sends credentials elsewhere, never ends, takes money without mining it, and two hundred
+// things more. Package [github.com/seed-5fe1f529/tallystick/client/clienttest/lies] lists them:
 //
 //	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother)
 //	srv.Lie() // honest again
 //
-// [Server.Lied] counts how often a lie made a difference. A client is good if each of its requests ends,
-// with the content or with an error that says why, and if what it signed in [Server.Requests] and
-// deposited on [Chain] is what its caller agreed to. The server's books stay honest: [Server.Accounts].
+// [Server.Lied] counts how often a lie made a difference. A client is good if each of its requests
+// ends, with the content or with an error that says why, and if what it signed in [Server.Requests]
+// and deposited on [Chain] is what its caller agreed to. The server's books stay honest:
+// [Server.Accounts].
 //
 // # Behavior
 //

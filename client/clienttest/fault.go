@@ -2,8 +2,8 @@ package clienttest
 
 import "time"
 
-// Fault is something that goes wrong with one request. The zero value is nothing. A server that lies,
-// as opposed to one that breaks, is the matter of package lies.
+// Fault is something that goes wrong with one request. The zero value is nothing. A server that
+// lies, as opposed to one that breaks, is the matter of package lies.
 type Fault struct {
 	// Delay is waited before anything is done.
 	Delay time.Duration
@@ -11,8 +11,8 @@ type Fault struct {
 	Hang bool
 	// Refuse answers with this status and does nothing. Zero refuses nothing.
 	Refuse int
-	// LoseAnswer does all the work and then cuts the connection instead of answering. A stream is cut
-	// when its first byte would leave.
+	// LoseAnswer does all the work and then cuts the connection instead of answering. A stream is
+	// cut when its first byte would leave.
 	LoseAnswer bool
 	// FailAfter answers with this status after the payment was accepted and charged, instead of the
 	// content. Zero does not.
@@ -23,8 +23,8 @@ type Fault struct {
 	SwallowNeedVoucher bool
 }
 
-// OnRequest asks decide about each request before it is handled; nil stops asking. decide is told all
-// but the answer, and is called from several goroutines at once.
+// OnRequest asks decide about each request before it is handled; nil stops asking. decide is told
+// all but the answer, and is called from several goroutines at once.
 func (s *Server) OnRequest(decide func(Request) Fault) {
 	if decide == nil {
 		s.decide.Store(nil)

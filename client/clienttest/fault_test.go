@@ -156,8 +156,8 @@ func TestSwallowedNeedVoucher(t *testing.T) {
 	l.end()
 }
 
-// TestOneVoucherAtOnce: credit for one request buys one, however often the voucher comes at the same
-// time.
+// TestOneVoucherAtOnce: credit for one request buys one, however often the voucher comes at the
+// same time.
 func TestOneVoucherAtOnce(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// lower writes an address in lower case; elsewhere checksums are written, since clients must compare
-// without regard to case.
+// lower writes an address in lower case; elsewhere checksums are written, since clients must
+// compare without regard to case.
 func lower(a common.Address) string { return strings.ToLower(a.Hex()) }
 
 // hinted is the account that the request may be told about, or nil. The caller holds s.book.mu.

@@ -62,7 +62,8 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// TestOtherPayeeIsPaid: a route may be paid to the server's second account, whose channels are its own.
+// TestOtherPayeeIsPaid: a route may be paid to the server's second account, whose channels are its
+// own.
 func TestOtherPayeeIsPaid(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for rail, path := range map[voucher.Protocol]string{voucher.V2: "/theirs", voucher.V1: "/v1/theirs"} {
@@ -176,8 +177,8 @@ func TestSettledVoucher(t *testing.T) {
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 301)).status)
 }
 
-// TestReopening: on v2 the chain takes a transaction once, so an open that was mined fails when it is
-// presented again, and the channel is none the worse for it.
+// TestReopening: on v2 the chain takes a transaction once, so an open that was mined fails when it
+// is presented again, and the channel is none the worse for it.
 func TestReopening(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)

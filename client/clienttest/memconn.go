@@ -10,7 +10,8 @@ import (
 // maxPipe is how much of a body may wait to be read, in bytes.
 const maxPipe = 64 << 10
 
-// pipe is the body of an answer without a socket. Like a socket it takes a little before a reader comes.
+// pipe is the body of an answer without a socket. Like a socket it takes a little before a reader
+// comes.
 type pipe struct {
 	cancel func() // tells the handler that nobody reads any more
 

@@ -31,10 +31,10 @@ type Meter struct {
 }
 
 // Charge reserves units at the price of the terms and waits until vouchers cover them; meanwhile it
-// asks the client with one need-voucher frame, and with another where other requests on the channel use
-// up what came. What is reserved is charged with the next Send or Raw,
-// or when the stream ends well. The unit that a GET has paid in advance is used first. The errors are
-// [ErrUnpaid], one of a channel that was closed or forgotten, and the context's.
+// asks the client with one need-voucher frame, and with another where other requests on the channel
+// use up what came. What is reserved is charged with the next Send or Raw, or when the stream ends
+// well. The unit that a GET has paid in advance is used first. The errors are [ErrUnpaid], one of a
+// channel that was closed or forgotten, and the context's.
 func (m *Meter) Charge(units uint64) error {
 	if m.flat {
 		if m.paid || units == 0 {
@@ -144,7 +144,8 @@ func (m *Meter) commit(charge bool) error {
 	return nil
 }
 
-// Send sends one message event. Each line of data is a data line, so that data cannot forge an event.
+// Send sends one message event. Each line of data is a data line, so that data cannot forge an
+// event.
 func (m *Meter) Send(data string) error { return m.Raw(message.Event("message", data)) }
 
 // Raw sends bytes as they are. They count as one message.
@@ -188,8 +189,8 @@ func (x *paidRequest) stream(run func(m *Meter, r *http.Request) error) {
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-transform")
 	defer func() { _ = m.commit(false) }() // also when the connection is cut
-	// Once the header has left, net/http lets nobody read the body; and it sees a client go away only after the
-	// body was read.
+	// Once the header has left, net/http lets nobody read the body; and it sees a client go away
+	// only after the body was read.
 	body, err := io.ReadAll(io.LimitReader(x.r.Body, maxEcho))
 	if err != nil {
 		panic(http.ErrAbortHandler)

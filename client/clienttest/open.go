@@ -11,8 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// openV2 checks an open, puts it on the chain and begins the account (TIP-1034). Everything that can
-// be wrong is found before the transaction is sent.
+// openV2 checks an open, puts it on the chain and begins the account (TIP-1034). Everything that
+// can be wrong is found before the transaction is sent.
 func (s *Server) openV2(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	if err := s.checkDescriptor(p, t); err != nil {
 		return nil, common.Hash{}, err
@@ -48,7 +48,8 @@ func (s *Server) openV2(p *message.Payload, t Terms) (*account, common.Hash, err
 	return a, receipt.TxHash, err
 }
 
-// openV1 does the same for the stream channel contract. An open that was mined before is taken again.
+// openV1 does the same for the stream channel contract. An open that was mined before is taken
+// again.
 func (s *Server) openV1(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	tx, o, err := s.readManaged(p.Transaction, t, false)
 	if err != nil {
@@ -81,8 +82,8 @@ func (s *Server) openV1(p *message.Payload, t Terms) (*account, common.Hash, err
 	return a, hash, err
 }
 
-// readManaged reads the transaction of an open or a top-up of the route's rail: its last call. It must
-// be sponsored exactly where the route is. The payer is who signed.
+// readManaged reads the transaction of an open or a top-up of the route's rail: its last call. It
+// must be sponsored exactly where the route is. The payer is who signed.
 func (s *Server) readManaged(raw []byte, t Terms, topUp bool) (*devchain.Transaction, devchain.Opening, error) {
 	var o devchain.Opening
 	if len(raw) == 0 || raw[0] != 0x76 && raw[0] != 0x78 {
@@ -111,8 +112,8 @@ func (s *Server) readManaged(raw []byte, t Terms, topUp bool) (*devchain.Transac
 	return tx, o, s.checkOtherCalls(tx.Calls[:last], t, o.Amount)
 }
 
-// checkOtherCalls looks at the calls before the escrow's. v2 needs none. On v1 a sponsor pays for an
-// exact approval and nothing else; what a payer pays for is the payer's business.
+// checkOtherCalls looks at the calls before the escrow's. v2 needs none. On v1 a sponsor pays for
+// an exact approval and nothing else; what a payer pays for is the payer's business.
 func (s *Server) checkOtherCalls(calls []devchain.Call, t Terms, amount voucher.Amount) error {
 	switch {
 	case len(calls) == 0:
@@ -182,7 +183,8 @@ func words(values ...[]byte) []byte {
 	return out
 }
 
-// begin reads the channel back and starts its account, or raises the voucher of the one that exists.
+// begin reads the channel back and starts its account, or raises the voucher of the one that
+// exists.
 func (s *Server) begin(p *message.Payload, o devchain.Opening, t Terms) (*account, error) {
 	state := s.Chain.Channel(p.ChannelID)
 	if err := usable(p.ChannelID, state); err != nil {

@@ -22,8 +22,8 @@ type paidRequest struct {
 	prepaid bool    // one unit of a stream is charged already
 }
 
-// pay goes the way of one request: the credential is taken, a unit of content charged, and serve gives
-// the content.
+// pay goes the way of one request: the credential is taken, a unit of content charged, and serve
+// gives the content.
 func (x *paidRequest) pay(serve func(*paidRequest)) {
 	if x.t.Bootstrap && x.r.Method == http.MethodHead && x.bootstrap() {
 		return
@@ -125,8 +125,8 @@ func (x *paidRequest) settleUp(content bool) error {
 	return x.chargeFor(x.account, content)
 }
 
-// chargeFor charges for the content, if any, and takes the figures of the receipt. The caller holds the
-// book's mutex.
+// chargeFor charges for the content, if any, and takes the figures of the receipt. The caller holds
+// the book's mutex.
 func (x *paidRequest) chargeFor(a *account, content bool) (err error) {
 	if content {
 		err = x.chargeUnit(a)
@@ -135,8 +135,8 @@ func (x *paidRequest) chargeFor(a *account, content bool) (err error) {
 	return err
 }
 
-// isContent reports whether the request is for content. HEAD never is, and neither is a POST without
-// body and query: they only carry a credential.
+// isContent reports whether the request is for content. HEAD never is, and neither is a POST
+// without body and query: they only carry a credential.
 func (x *paidRequest) isContent() bool {
 	switch x.r.Method {
 	case http.MethodHead:

@@ -13,12 +13,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// bootstrap answers a HEAD on a bootstrap route: it asks for a zero-dollar proof, and tells the payer
-// who gave one what is known of its channel. A HEAD with a session credential is none of its business:
-// it returns false.
+// bootstrap answers a HEAD on a bootstrap route: it asks for a zero-dollar proof, and tells the
+// payer who gave one what is known of its channel. A HEAD with a session credential is none of its
+// business: it returns false.
 func (x *paidRequest) bootstrap() bool {
 	s := x.s
-	// A number makes each challenge another one, also within one tick of the clock: a proof counts once.
+	// A number makes each challenge another one, also within one tick of the clock: a proof counts
+	// once.
 	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
 	fresh := x.newChallenge("charge", message.Document{
 		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},

@@ -23,8 +23,8 @@ type Request struct {
 	Strayed bool
 	// Status is the answer's. Zero: there is none yet, or the connection was cut.
 	Status int
-	// Action is the credential's: open, topUp, voucher, close or proof. Empty: there was no credential, or
-	// it could not be read.
+	// Action is the credential's: open, topUp, voucher, close or proof. Empty: there was no
+	// credential, or it could not be read.
 	Action string
 	// ChannelID, Cumulative and Additional are the credential's, where it has them.
 	ChannelID              common.Hash
@@ -40,8 +40,8 @@ func (s *Server) Requests() []Request {
 	return append([]Request(nil), s.log.entries...)
 }
 
-// Served counts how often the route gave content, also for streams that were cut. The route is a path
-// without query.
+// Served counts how often the route gave content, also for streams that were cut. The route is a
+// path without query.
 func (s *Server) Served(path string) int {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()

@@ -11,20 +11,22 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Handle adds a route, with the patterns of [http.ServeMux]. It panics where the pattern collides with
-// another. What h does is free of charge unless it is made by [Server.Paid] or [Server.Metered].
+// Handle adds a route, with the patterns of [http.ServeMux]. It panics where the pattern collides
+// with another. What h does is free of charge unless it is made by [Server.Paid] or
+// [Server.Metered].
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
-// Paid makes h cost the terms' price for each request. h runs after the price is charged; the receipt
-// is in the header before that. The result is for [Server.Handle], and for other servers that the
-// test runs (with TLS, say). It panics where the price is zero.
+// Paid makes h cost the terms' price for each request. h runs after the price is charged; the
+// receipt is in the header before that. The result is for [Server.Handle], and for other servers
+// that the test runs (with TLS, say). It panics where the price is zero.
 func (s *Server) Paid(t Terms, h http.Handler) http.Handler {
 	return s.paid(fixed(t, "request"), h)
 }
 
-// Metered serves an event stream that run fills and charges for, unit by unit; the request's context
-// ends when the client goes away. The stream ends with a receipt when run returns nil or [ErrUnpaid],
-// and with a cut connection when it returns another error. It panics where the price is zero.
+// Metered serves an event stream that run fills and charges for, unit by unit; the request's
+// context ends when the client goes away. The stream ends with a receipt when run returns nil or
+// [ErrUnpaid], and with a cut connection when it returns another error. It panics where the price
+// is zero.
 func (s *Server) Metered(t Terms, run func(m *Meter, r *http.Request) error) http.Handler {
 	return s.metered(fixed(t, "chunk"), run)
 }

@@ -23,15 +23,16 @@ import (
 type Server struct {
 	// URL is where it listens, without a slash at the end.
 	URL string
-	// OtherURL is another origin of the same hand, which has the same routes and keeps the same books. Only lies lead there.
+	// OtherURL is another origin of the same hand, which has the same routes and keeps the same
+	// books. Only lies lead there.
 	OtherURL string
 	// RPCURL is the chain's JSON-RPC.
 	RPCURL string
 	// Chain is the money.
 	Chain *Chain
-	// ChainID, Token and Payee are what the challenges say. OtherPayee is a second account that the server
-	// can take money for; see [Terms.Payee]. FeePayer pays for sponsored routes and for the payees' own
-	// transactions. OtherToken is a second token that the chain takes fees in.
+	// ChainID, Token and Payee are what the challenges say. OtherPayee is a second account that the
+	// server can take money for; see [Terms.Payee]. FeePayer pays for sponsored routes and for the
+	// payees' own transactions. OtherToken is a second token that the chain takes fees in.
 	ChainID                     uint64
 	Token, OtherToken           common.Address
 	Payee, OtherPayee, FeePayer common.Address
@@ -62,8 +63,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts a server that is closed with the test. It fails the test when it cannot, and at the end
-// when the chain's books do not add up.
+// New starts a server that is closed with the test. It fails the test when it cannot, and at the
+// end when the chain's books do not add up.
 func New(t TB, cfg Config) *Server {
 	t.Helper()
 	s, err := Start(cfg)
@@ -107,8 +108,8 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen serves on three free loopback ports. All are known before the first is served: whoever has had a port before
-// may still be asked there.
+// listen serves on three free loopback ports. All are known before the first is served: whoever has
+// had a port before may still be asked there.
 func (s *Server) listen() error {
 	handlers := []http.Handler{s.Handler(), s.Handler(), s.Chain.dev.Handler()}
 	var listeners []net.Listener

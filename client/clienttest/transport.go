@@ -17,13 +17,14 @@ const (
 	inURL, inOtherURL, inRPCURL = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
 )
 
-// Transport returns a round tripper that hands requests for URL, OtherURL and RPCURL to their handlers in this
-// process, without a socket. It works with [Config.NoSockets] and without, also in a testing/synctest bubble in which
-// the server was started. Other hosts are errors.
+// Transport returns a round tripper that hands requests for URL, OtherURL and RPCURL to their
+// handlers in this process, without a socket. It works with [Config.NoSockets] and without, also in
+// a testing/synctest bubble in which the server was started. Other hosts are errors.
 //
-// It does what a client of net/http sees of a net/http server, with these differences: a handler cannot take the
-// connection over, which looks like a connection that was cut; interim answers (1xx) are dropped; and a handler that
-// panics with anything but http.ErrAbortHandler ends the process.
+// It does what a client of net/http sees of a net/http server, with these differences: a handler
+// cannot take the connection over, which looks like a connection that was cut; interim answers
+// (1xx) are dropped; and a handler that panics with anything but http.ErrAbortHandler ends the
+// process.
 func (s *Server) Transport() http.RoundTripper { return inside{s} }
 
 type inside struct{ s *Server }
@@ -44,8 +45,8 @@ const maxHeader = 10 << 20
 
 var errHeader = errors.New("clienttest: the header of the answer is too long")
 
-// RoundTrip runs the handler on a goroutine of its own, which ends with it; the request's context ends when the
-// body of the response is closed.
+// RoundTrip runs the handler on a goroutine of its own, which ends with it; the request's context
+// ends when the body of the response is closed.
 func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := req.Body
 	if body == nil {

@@ -19,8 +19,8 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-// TestVoucherVerdicts compares what hand-made voucher credentials get with what mppx 0.11.0 answers to
-// the same ones, in the same order on one channel.
+// TestVoucherVerdicts compares what hand-made voucher credentials get with what mppx 0.11.0 answers
+// to the same ones, in the same order on one channel.
 func TestVoucherVerdicts(t *testing.T) {
 	at := &clock{time.Unix(1_800_000_000, 0)}
 	srv := clienttest.New(t, clienttest.Config{Now: at.now})

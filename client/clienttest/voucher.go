@@ -11,8 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// voucher takes a voucher for a channel that the server knows. unit charges for what is asked with it,
-// before anybody else can use the credit up.
+// voucher takes a voucher for a channel that the server knows. unit charges for what is asked with
+// it, before anybody else can use the credit up.
 func (s *Server) voucher(p *message.Payload, source string, t Terms, unit func(*account) error) (*account, error) {
 	a, err := s.known(p, t)
 	if err != nil {

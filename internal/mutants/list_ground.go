@@ -123,7 +123,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: checksum ignored", breaks: "a changed byte is found out",
-		file: "store/filestore/record.go", from: ` || !bytes.Equal(raw, encode(key, rev, data)) {`, to: ` {`, tests: inFilestore,
+		file: "store/filestore/record.go", from: `!bytes.Equal(raw, encode(key, rev, data)) {`, to: `false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: records open to others", breaks: "records are for the user alone",

@@ -1,6 +1,7 @@
 // Package sse removes the payment events from a metered event stream and leaves the rest unchanged.
 //
 // # The filtered body
+//
 // A metered stream contains the events of the application and the payment events of the server
 // ([NeedVoucher], [Receipt]; draft-tempo-session-00). A [Filter] wraps the response body. It passes
 // the bytes of the application on unchanged: comments, ids, retry times, line endings, the byte
@@ -10,14 +11,18 @@
 // The rules are those of the HTML standard, section 9.2 "Server-sent events":
 //
 //   - A line ends with LF, CRLF or CR. A CR at the end of a read may be half of a CRLF.
-//   - A blank line ends a block. The last event field of a block is its name, so the filter holds a block until its blank line. Blank lines and comments before a block belong to no event and are passed on at once.
+//   - A blank line ends a block. The last event field of a block is its name, so the filter holds a
+//     block until its blank line. Blank lines and comments before a block belong to no event and
+//     are passed on at once.
 //   - A block without a data line is not an event.
-//   - An unfinished block at the end of a stream is not an event. The application gets its bytes, as it would without a filter, unless they belong to a payment event.
+//   - An unfinished block at the end of a stream is not an event. The application gets its bytes,
+//     as it would without a filter, unless they belong to a payment event.
 //
 // Only the two exact names are payment events. Other names that begin with "payment-" belong to the
 // application.
 //
 // # Limits of the filter
+//
 // It needs plain text: request the identity encoding, or let the transport decode. Headers about
 // the whole body (Content-Length, Content-Digest, ETag) are no longer valid. The filter works only
 // while the application reads.

@@ -21,10 +21,12 @@ type Event struct {
 
 // Events returns the events of r in order, as the HTML standard dispatches them: blocks without
 // data and an unfinished last block are not events. Each event is yielded as soon as its blank line
-// was read. r is usually a [Filter], which removes the payment events. The sequence ends at the end
-// of r or after its first error, which it yields with a zero Event. The error is one of r, or
-// [ErrEventTooLarge] for an event of more than maximum bytes; zero or less means [MaxEvent]. The
-// sequence can be used once, is not safe for concurrent use, and does not close r.
+// was read. r is usually a [Filter], which removes the payment events.
+//
+// The sequence ends at the end of r or after its first error, which it yields with a zero Event.
+// The error is one of r, or [ErrEventTooLarge] for an event of more than maximum bytes; zero or
+// less means [MaxEvent]. The sequence can be used once, is not safe for concurrent use, and does
+// not close r.
 func Events(r io.Reader, maximum int) iter.Seq2[Event, error] {
 	if maximum <= 0 {
 		maximum = MaxEvent
@@ -47,9 +49,11 @@ func Events(r io.Reader, maximum int) iter.Seq2[Event, error] {
 }
 
 // blocks rewrites a stream for sse.Read: it returns complete events, one at a time, with their
-// relevant lines only. Without it, sse.Read buffers keep-alives until the next event and fails at
-// its maximum, searches an event again for every piece that arrives, yields blocks without data,
-// and yields the unfinished block at the end of a stream.
+// relevant lines only.
+//
+// Without it, sse.Read buffers keep-alives until the next event and fails at its maximum, searches
+// an event again for every piece that arrives, yields blocks without data, and yields the
+// unfinished block at the end of a stream.
 type blocks struct {
 	buffer
 	block    []byte // the relevant lines of this block, each with an LF

@@ -9,9 +9,11 @@ import (
 
 // Filter is the body of a metered event stream without its payment events. It is an
 // [io.ReadCloser]. Read must not be called concurrently; Close and Events may be called at any
-// time. It starts no goroutine. It holds at most one unfinished block, and no more than its maximum
-// of it. A larger block is passed on as it arrives, unless it has the name of a payment event:
-// then, also if the name comes later, the stream ends with [ErrFrameTooLarge].
+// time. It starts no goroutine.
+//
+// It holds at most one unfinished block, and no more than its maximum of it. A larger block is
+// passed on as it arrives, unless it has the name of a payment event: then, also if the name comes
+// later, the stream ends with [ErrFrameTooLarge].
 type Filter struct {
 	buffer // b[hold:] is the held block, followed by unprocessed bytes
 
@@ -36,13 +38,14 @@ type Filter struct {
 }
 
 // NewFilter returns a filter over body. Closing the filter closes body. It holds up to maximum
-// bytes of a block; zero or less means [MaxFrame]. For each payment event, Read calls onFrame with
-// the name ([NeedVoucher] or [Receipt]) and the data lines, joined by LF. It calls it in stream
-// order, as soon as the blank line of the event was read. The bytes before the event are returned
-// by the same Read or an earlier one. The data is valid until onFrame returns. Read waits for
-// onFrame, so slow work belongs in a goroutine. An error of onFrame ends the stream: Read returns
-// it, wrapped, after the bytes before the event. onFrame must not be nil. It is not called after
-// Close.
+// bytes of a block; zero or less means [MaxFrame].
+//
+// For each payment event, Read calls onFrame with the name ([NeedVoucher] or [Receipt]) and the
+// data lines, joined by LF. It calls it in stream order, as soon as the blank line of the event was
+// read. The bytes before the event are returned by the same Read or an earlier one. The data is
+// valid until onFrame returns. Read waits for onFrame, so slow work belongs in a goroutine. An
+// error of onFrame ends the stream: Read returns it, wrapped, after the bytes before the event.
+// onFrame must not be nil. It is not called after Close.
 func NewFilter(
 	body io.ReadCloser,
 	maximum int,

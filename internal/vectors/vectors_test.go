@@ -14,8 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// TestEveryFileIsNamedAndDescribed: each file of the folder has a constant, an entry in README.md, a
-// description of its own, and lists that are not empty.
+// TestEveryFileIsNamedAndDescribed: each file of the folder has a constant, an entry in README.md,
+// a description of its own, and lists that are not empty.
 func TestEveryFileIsNamedAndDescribed(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -74,6 +74,10 @@ func TestWithoutCasesATestFails(t *testing.T) {
 	assert.Equal(t, "vectors: traces.json has no cases", failed(func(f *failure) {
 		vectors.Cases[anything](f, vectors.Traces)
 	}))
-	assert.Contains(t, failed(func(f *failure) { vectors.Cases[anything](f, "none.json") }), "none.json")
-	assert.Contains(t, failed(func(f *failure) { vectors.Cases[int](f, vectors.Proof) }), "proof.json")
+	assert.Contains(
+		t, failed(func(f *failure) { vectors.Cases[anything](f, "none.json") }), "none.json",
+	)
+	assert.Contains(
+		t, failed(func(f *failure) { vectors.Cases[int](f, vectors.Proof) }), "proof.json",
+	)
 }

@@ -10,10 +10,12 @@ import (
 // ParseChallenges reads the Payment challenges of all WWW-Authenticate values, in order. It skips
 // challenges of other schemes. If some challenges are malformed, it returns the others together
 // with an error that joins the errors of the malformed ones. It returns nil and nil if there is no
-// Payment challenge. The grammar is that of RFC 9110 section 11.6.1: schemes and parameters are
-// separated by commas outside quoted strings. Bytes are Latin-1. Two things are accepted beyond the
-// grammar: an unquoted value may contain any characters up to the comma, and text after the closing
-// quote of a description is ignored, because servers forget to escape quotes in it.
+// Payment challenge.
+//
+// The grammar is that of RFC 9110 section 11.6.1: schemes and parameters are separated by commas
+// outside quoted strings. Bytes are Latin-1. Two things are accepted beyond the grammar: an
+// unquoted value may contain any characters up to the comma, and text after the closing quote of a
+// description is ignored, because servers forget to escape quotes in it.
 func ParseChallenges(h http.Header) ([]Challenge, error) {
 	p := parser{}
 	left := MaxChallengeBytes

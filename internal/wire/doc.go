@@ -2,11 +2,13 @@
 // credentials, problem documents and stream frames. It checks their syntax and nothing else.
 //
 // # Reading
+//
 // All input comes from a server, so its size is checked before it is decoded. JSON names are
 // case-sensitive. An object with a duplicate name is an error, and unknown names are ignored.
 // Amounts are decimal strings, never JSON numbers. All errors match [ErrMalformed].
 //
 // # Writing
+//
 // Addresses and hashes are written in lower case. The request and opaque strings of a challenge are
 // echoed byte for byte. An [Echo] renders the constant part of the credentials for one challenge
 // once, so that writing a voucher takes about a microsecond.

@@ -8,9 +8,10 @@ import (
 
 // Object is a parsed JSON object. [Required], [Optional] and [Pointer] read its members. The object
 // keeps the first error for [Object.Err], so that a document can be read without checking every
-// member. encoding/json is not used because it accepts "Amount" for "amount" and the last of two
-// amounts. A malicious server must not be able to write a document that two programs read
-// differently.
+// member.
+//
+// encoding/json is not used because it accepts "Amount" for "amount" and the last of two amounts. A
+// malicious server must not be able to write a document that two programs read differently.
 type Object struct {
 	members []member
 	err     error

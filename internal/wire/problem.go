@@ -80,7 +80,9 @@ func (c ProblemCode) Stale() bool {
 }
 
 // Gone reports whether the server says that the channel can no longer be used.
-func (c ProblemCode) Gone() bool { return c == ProblemChannelNotFound || c == ProblemChannelFinalized }
+func (c ProblemCode) Gone() bool {
+	return c == ProblemChannelNotFound || c == ProblemChannelFinalized
+}
 
 // Problem is a problem document (RFC 9457) of a refused payment. Its texts are shortened, and
 // control characters are replaced by spaces. Nothing in it is verified.

@@ -1,16 +1,17 @@
-// Package channelsdb reads the channels.db that other clients of the protocol keep their channels in: mppx, mpp-rs and the
-// wallet that comes with it, by default at ~/.tempo/wallet/channels.db. It is for moving channels from there to here.
+// Package channelsdb reads channels.db, the database of other clients of the protocol: mppx, mpp-rs
+// and its wallet. Its default path is ~/.tempo/wallet/channels.db. Use it to import the channels of
+// these clients.
 //
-// # Their file stays as it is
+// # The file is not changed
 //
-// SQLite writes beside a database that it only reads. So the file is copied to a temporary directory, with its
-// write-ahead log where there is one, and the copy is read. A copy that was made while somebody wrote is thrown away and
-// made again.
+// SQLite creates files beside a database even to read it. Therefore the file and its write-ahead
+// log are copied to a temporary directory, and the copy is read. If the file changes during the
+// copy, it is copied again.
 //
-// # What a row is worth
+// # Trust
 //
-// A row is what another program wrote down. Its identity can be checked: it hashes to the channel's id. Its amounts
-// cannot: how much was signed is proved by our own signature or by the chain, and by nothing in here.
+// Another program wrote the rows. The descriptor can be verified, because it hashes to the channel
+// id. The amounts cannot: only our own signature or the chain proves how much was signed.
 package channelsdb
 
 import (
@@ -25,7 +26,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	_ "github.com/ncruces/go-sqlite3/driver" // registers "sqlite3"
-	_ "github.com/ncruces/go-sqlite3/embed"  // is SQLite itself
+	_ "github.com/ncruces/go-sqlite3/embed"  // SQLite itself
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -36,24 +37,25 @@ type Channel struct {
 	Protocol voucher.Protocol
 	ChainID  uint64
 	Escrow   common.Address
-	// The descriptor. Operator and ExpiringNonceHash are zero for v1.
+	// The fields of the descriptor. Operator and ExpiringNonceHash are zero for v1.
 	Payer, Payee, Operator, Token, AuthorizedSigner common.Address
 	Salt, ExpiringNonceHash                         common.Hash
-	// Origin is where it is paid, as the other program spelled it; URL is the last place, empty where it names none. Both
-	// are to be checked before use.
+	// Origin is the payee's origin as the other program wrote it. URL is the last request, or
+	// empty. Check both before use.
 	Origin, URL string
-	// Deposit and Cumulative are what the other program believes it put in and signed, in base units.
+	// Deposit and Cumulative are the deposit and the highest voucher in base units, according to
+	// the other program.
 	Deposit, Cumulative voucher.Amount
-	// State is "active" for a channel that it uses; another word for one that is closing or closed.
+	// State is "active" for a channel in use, and another value for one that is closing or closed.
 	State string
 }
 
-// ErrNotADatabase: the file is no channels.db: not SQLite, damaged, or without the table.
+// ErrNotADatabase means that the file is not SQLite, is damaged, or lacks the table.
 var ErrNotADatabase = errors.New("channelsdb: not a channels.db")
 
-// RowError says which row cannot be read. Others are.
+// RowError means that a row cannot be read. Other rows are not affected.
 type RowError struct {
-	ID  string // as it stands there, cut short
+	ID  string // the channel_id column, shortened
 	Err error
 }
 
@@ -62,13 +64,15 @@ func (e *RowError) Error() string { return fmt.Sprintf("channelsdb: channel %q: 
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// columns are those that are read, in the order of row.
-const query = `SELECT channel_id, version, origin, request_url, chain_id, escrow_contract, token, payee, payer,
-	authorized_signer, salt, deposit, cumulative_amount, state, session_protocol, COALESCE(descriptor_json, '')
+// query selects the columns in the order of the fields of row.
+const query = `SELECT channel_id, version, origin, request_url, chain_id, escrow_contract, token,
+	payee, payer, authorized_signer, salt, deposit, cumulative_amount, state, session_protocol,
+	COALESCE(descriptor_json, '')
 	FROM channels ORDER BY last_used_at DESC, channel_id`
 
-// Read yields the channels of the database at path, the last used first. A row that cannot be read is yielded as a
-// [*RowError], and the iteration goes on; any other error is the end: [ErrNotADatabase], or those of the file system.
+// Read returns the channels of the database at path, the last used first. It yields a [*RowError]
+// for each row that cannot be read, and continues. Any other error ends the sequence:
+// [ErrNotADatabase], or one of the file system.
 func Read(ctx context.Context, path string) iter.Seq2[Channel, error] {
 	return func(yield func(Channel, error) bool) {
 		if err := read(ctx, path, yield); err != nil {
@@ -102,8 +106,11 @@ func read(ctx context.Context, path string, yield func(Channel, error) bool) err
 	defer rows.Close()
 	for rows.Next() {
 		var r row
-		if err := rows.Scan(&r.id, &r.version, &r.origin, &r.url, &r.chainID, &r.escrow, &r.token, &r.payee, &r.payer, &r.signer,
-			&r.salt, &r.deposit, &r.cumulative, &r.state, &r.protocol, &r.descriptor); err != nil {
+		err := rows.Scan(
+			&r.id, &r.version, &r.origin, &r.url, &r.chainID, &r.escrow, &r.token, &r.payee,
+			&r.payer, &r.signer, &r.salt, &r.deposit, &r.cumulative, &r.state, &r.protocol, &r.descriptor,
+		)
+		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrNotADatabase, path, err)
 		}
 		c, err := r.channel()

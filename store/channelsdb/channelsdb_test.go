@@ -16,7 +16,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// database makes a channels.db with the schema of mppx 0.11.0, and leaves it open: its rows are in the write-ahead log.
+// database makes a channels.db with the schema of mppx 0.11.0, and leaves it open: its rows are in
+// the write-ahead log.
 func database(t *testing.T) (path string, exec func(statement string, args ...any)) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "channels.db")
@@ -48,7 +49,10 @@ const insert = `INSERT INTO channels (channel_id, version, scope_key, origin, re
 func values() []any {
 	return []any{
 		hash, 2, nil, 4217, address, address, address, address, address, hash, "v2",
-		fmt.Sprintf(`{"payer":%q,"payee":%q,"operator":%q,"token":%q,"salt":%q,"authorizedSigner":%q,"expiringNonceHash":%q}`, address, address, address, address, hash, address, hash),
+		fmt.Sprintf(
+			`{"payer":%q,"payee":%q,"operator":%q,"token":%q,"salt":%q,"authorizedSigner":%q,"expiringNonceHash":%q}`,
+			address, address, address, address, hash, address, hash,
+		),
 		"10000", "700", 5,
 	}
 }
@@ -83,7 +87,8 @@ func seen(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-// TestRead: what is in the log counts, and their directory stays as it was, whether they have it open or not.
+// TestRead: what is in the log counts, and their directory stays as it was, whether they have it
+// open or not.
 func TestRead(t *testing.T) {
 	path, exec := database(t)
 	exec(insert, values()...)
@@ -93,8 +98,10 @@ func TestRead(t *testing.T) {
 	assert.Empty(t, bad)
 	a, h := common.HexToAddress(address), common.HexToHash(hash)
 	assert.Equal(t, []Channel{{
-		ID: h, Protocol: voucher.V2, ChainID: 4217, Escrow: a, Payer: a, Payee: a, Operator: a, Token: a, AuthorizedSigner: a, Salt: h, ExpiringNonceHash: h,
-		Origin: "https://api.example.com", URL: "https://api.example.com/data", Deposit: voucher.Units(10_000), Cumulative: voucher.Units(700), State: "active",
+		ID: h, Protocol: voucher.V2, ChainID: 4217, Escrow: a, Payer: a, Payee: a, Operator: a,
+		Token: a, AuthorizedSigner: a, Salt: h, ExpiringNonceHash: h,
+		Origin: "https://api.example.com", URL: "https://api.example.com/data",
+		Deposit: voucher.Units(10_000), Cumulative: voucher.Units(700), State: "active",
 	}}, rows)
 	assert.Equal(t, before, seen(t, filepath.Dir(path)))
 
@@ -109,12 +116,16 @@ func TestRead(t *testing.T) {
 	assert.Equal(t, before, seen(t, filepath.Dir(alone)), "no -wal and no -shm beside it")
 }
 
-// TestMadeBySQLite reads a file that the sqlite3 command made, with a v1 row as the wallet writes it.
+// TestMadeBySQLite reads a file that the sqlite3 command made, with a v1 row as the wallet writes
+// it.
 func TestMadeBySQLite(t *testing.T) {
 	rows, bad := all(t, "testdata/channels.db")
 	assert.Empty(t, bad)
 	require.Len(t, rows, 2)
-	assert.Equal(t, []voucher.Protocol{voucher.V2, voucher.V1}, []voucher.Protocol{rows[0].Protocol, rows[1].Protocol})
+	assert.Equal(
+		t, []voucher.Protocol{voucher.V2, voucher.V1},
+		[]voucher.Protocol{rows[0].Protocol, rows[1].Protocol},
+	)
 	assert.Equal(t, "closing", rows[1].State)
 	files, err := filepath.Glob("testdata/channels.db*")
 	require.NoError(t, err)
@@ -132,21 +143,21 @@ func TestBadRows(t *testing.T) {
 		says   string
 	}{
 		{1, 3, "version 3 is newer than 2"},
-		{1, "two", "version is"},
-		{3, -1, "chain_id is"},
-		{4, "0x12", "escrow_contract is"},
-		{7, strings.Repeat("cd", 20), "payer is"},
-		{9, "", "salt is"},
+		{1, "two", "invalid version:"},
+		{3, -1, "invalid chain_id:"},
+		{4, "0x12", "invalid escrow_contract:"},
+		{7, strings.Repeat("cd", 20), "invalid payer:"},
+		{9, "", "invalid salt:"},
 		{10, "v3", "session_protocol"},
-		{11, nil, "descriptor_json is"},
-		{11, "{", "descriptor_json is"},
-		{11, strings.Replace(good, `"payee":"0xcd`, `"payee":"0xce`, 1), "another channel's"},
-		{11, strings.Replace(good, `"operator":"0x`, `"operator":"`, 1), "operator is"},
-		{12, "-1", "deposit is"},
-		{12, 1.5, "deposit is"},
-		{13, "79228162514264337593543950336", "does not fit the protocol"},
-		{13, strings.Repeat("9", 80), "cumulative_amount is"},
-		{13, []byte{0xff, 0}, "cumulative_amount is"},
+		{11, nil, "invalid descriptor_json:"},
+		{11, "{", "invalid descriptor_json:"},
+		{11, strings.Replace(good, `"payee":"0xcd`, `"payee":"0xce`, 1), "differs from the columns"},
+		{11, strings.Replace(good, `"operator":"0x`, `"operator":"`, 1), "invalid operator:"},
+		{12, "-1", "invalid deposit:"},
+		{12, 1.5, "invalid deposit:"},
+		{13, "79228162514264337593543950336", "exceeds the maximum of the protocol"},
+		{13, strings.Repeat("9", 80), "invalid cumulative_amount:"},
+		{13, []byte{0xff, 0}, "invalid cumulative_amount:"},
 	} {
 		v := values()
 		v[0], v[len(v)-1] = fmt.Sprintf("0x%064x", n), 10-n
@@ -163,7 +174,7 @@ func TestBadRows(t *testing.T) {
 	v[0], v[len(v)-1] = "no id", 100
 	exec(insert, v...)
 	_, bad := all(t, path)
-	assert.ErrorContains(t, bad[0], "channel_id is")
+	assert.ErrorContains(t, bad[0], "invalid channel_id:")
 }
 
 func TestNotADatabase(t *testing.T) {

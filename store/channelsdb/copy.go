@@ -11,17 +11,18 @@ import (
 )
 
 const (
-	// maxSize bounds a file that is copied, in bytes.
+	// maxSize bounds each copied file, in bytes.
 	maxSize = 256 << 20
-	// tries is how often a copy is made again because somebody wrote in between.
+	// tries is the number of attempts to copy a database that is being written.
 	tries = 5
 )
 
-// companions are the files beside a database that belong to its content: the write-ahead log, and the journal of a
-// transaction that was killed.
+// companions are the suffixes of the files of a database: itself, the write-ahead log, and the
+// journal of an interrupted transaction.
 var companions = []string{"", "-wal", "-journal"}
 
-// copyAll copies a database with its companions. They change together, so it is done again where one of them did.
+// copyAll copies a database with its companions. It starts over if one of them changed meanwhile,
+// because they belong together.
 func copyAll(ctx context.Context, from, to string) error {
 	for range tries {
 		before, err := states(from)
@@ -32,7 +33,8 @@ func copyAll(ctx context.Context, from, to string) error {
 			if err := os.Remove(to + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("channelsdb: %w", err)
 			}
-			if err := copyFile(from+suffix, to+suffix); err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
+			if err := copyFile(from+suffix, to+suffix); err != nil &&
+				(suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
 				return err
 			}
 		}
@@ -49,10 +51,13 @@ func copyAll(ctx context.Context, from, to string) error {
 			return fmt.Errorf("channelsdb: %w", context.Cause(ctx))
 		}
 	}
-	return fmt.Errorf("channelsdb: %s is written all the time: end the programs that use it", from)
+	return fmt.Errorf(
+		"channelsdb: %s changed during every attempt to copy it: end the programs that use it",
+		from,
+	)
 }
 
-// state is what changes when somebody writes.
+// state identifies the version of a file.
 type state struct {
 	size int64
 	at   time.Time
@@ -67,9 +72,11 @@ func states(path string) (all [3]state, err error) {
 		case err != nil:
 			return all, fmt.Errorf("channelsdb: %w", err)
 		case !info.Mode().IsRegular():
-			return all, fmt.Errorf("%w: %s is not a file", ErrNotADatabase, path+suffix)
+			return all, fmt.Errorf("%w: %s is not a regular file", ErrNotADatabase, path+suffix)
 		case info.Size() > maxSize:
-			return all, fmt.Errorf("%w: %s is larger than %d MiB", ErrNotADatabase, path+suffix, maxSize>>20)
+			return all, fmt.Errorf(
+				"%w: %s is larger than %d MiB", ErrNotADatabase, path+suffix, maxSize>>20,
+			)
 		}
 		all[i] = state{info.Size(), info.ModTime()}
 	}

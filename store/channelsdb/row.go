@@ -13,17 +13,17 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// newest is the highest version of a row that is known.
+// newest is the highest supported version of a row.
 const newest = 2
 
-// row is a row as it stands there. All but descriptor is never NULL in the schema; a value of another type is read as its
-// text and refused there.
+// row holds the columns of a row as text. Only descriptor may be NULL in the schema. Values of an
+// unexpected type are read as text and refused by the parser.
 type row struct {
 	id, version, origin, url, chainID, escrow, token, payee, payer, signer, salt string
 	deposit, cumulative, state, protocol, descriptor                             string
 }
 
-// descriptor is the JSON of a v2 channel's descriptor.
+// descriptor is the JSON form of the descriptor of a v2 channel.
 type descriptor struct {
 	Payer             string `json:"payer"`
 	Payee             string `json:"payee"`
@@ -34,18 +34,23 @@ type descriptor struct {
 	ExpiringNonceHash string `json:"expiringNonceHash"`
 }
 
-// channel reads a row strictly. The error names the column.
+// channel parses a row. The error names the column.
 func (r row) channel() (Channel, error) {
 	p := parser{}
 	if v := p.number("version", r.version); p.err == nil && v > newest {
-		return Channel{}, fmt.Errorf("version %d is newer than %d, which this program reads", v, newest)
+		return Channel{}, fmt.Errorf(
+			"version %d is newer than %d, the highest that this program supports", v, newest,
+		)
 	}
 	c := Channel{
-		ID: p.hash("channel_id", r.id), ChainID: p.number("chain_id", r.chainID), Escrow: p.address("escrow_contract", r.escrow),
-		Payer: p.address("payer", r.payer), Payee: p.address("payee", r.payee), Token: p.address("token", r.token),
+		ID: p.hash("channel_id", r.id), ChainID: p.number("chain_id", r.chainID),
+		Escrow: p.address("escrow_contract", r.escrow),
+		Payer:  p.address("payer", r.payer), Payee: p.address("payee", r.payee),
+		Token:            p.address("token", r.token),
 		AuthorizedSigner: p.address("authorized_signer", r.signer), Salt: p.hash("salt", r.salt),
 		Origin: r.origin, URL: r.url, State: r.state,
-		Deposit: p.amount("deposit", r.deposit), Cumulative: p.amount("cumulative_amount", r.cumulative),
+		Deposit:    p.amount("deposit", r.deposit),
+		Cumulative: p.amount("cumulative_amount", r.cumulative),
 	}
 	switch r.protocol {
 	case "v1":
@@ -54,23 +59,23 @@ func (r row) channel() (Channel, error) {
 		c.Protocol = voucher.V2
 		p.describe(&c, r.descriptor)
 	default:
-		return Channel{}, fmt.Errorf("session_protocol %.20q is not known", r.protocol)
+		return Channel{}, fmt.Errorf("session_protocol %.20q is unknown", r.protocol)
 	}
 	if p.err != nil {
 		return Channel{}, p.err
 	}
 	if most := c.Protocol.Max(); most.Less(c.Deposit) || most.Less(c.Cumulative) {
-		return Channel{}, errors.New("an amount does not fit the protocol")
+		return Channel{}, errors.New("an amount exceeds the maximum of the protocol")
 	}
 	return c, nil
 }
 
-// parser reads columns and keeps the first error.
+// parser parses columns and keeps the first error.
 type parser struct{ err error }
 
 func (p *parser) fail(column, text string) {
 	if p.err == nil {
-		p.err = fmt.Errorf("%s is %.80q", column, text)
+		p.err = fmt.Errorf("invalid %s: %.80q", column, text)
 	}
 }
 
@@ -108,17 +113,24 @@ func (p *parser) amount(column, text string) voucher.Amount {
 	return a
 }
 
-// describe completes a v2 channel, whose columns repeat a part of the descriptor.
+// describe adds the fields of the descriptor to a v2 channel. The columns that repeat a part of the
+// descriptor must be equal to it.
 func (p *parser) describe(c *Channel, text string) {
 	var d descriptor
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		p.fail("descriptor_json", text)
 		return
 	}
-	c.Operator, c.ExpiringNonceHash = p.address("operator", d.Operator), p.hash("expiringNonceHash", d.ExpiringNonceHash)
-	if p.address("descriptor's payer", d.Payer) != c.Payer || p.address("descriptor's payee", d.Payee) != c.Payee ||
-		p.address("descriptor's token", d.Token) != c.Token || p.hash("descriptor's salt", d.Salt) != c.Salt ||
+	c.Operator, c.ExpiringNonceHash = p.address(
+		"operator", d.Operator,
+	), p.hash(
+		"expiringNonceHash", d.ExpiringNonceHash,
+	)
+	if p.address("descriptor's payer", d.Payer) != c.Payer ||
+		p.address("descriptor's payee", d.Payee) != c.Payee ||
+		p.address("descriptor's token", d.Token) != c.Token ||
+		p.hash("descriptor's salt", d.Salt) != c.Salt ||
 		p.address("descriptor's authorizedSigner", d.AuthorizedSigner) != c.AuthorizedSigner {
-		p.fail("descriptor_json", "another channel's than the columns")
+		p.fail("descriptor_json", "differs from the columns")
 	}
 }

@@ -50,7 +50,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkGetOfAnother reads a revision that this process did not write, so it syncs the directory.
+// BenchmarkGetOfAnother reads a revision that this process did not write, so it syncs the
+// directory.
 func BenchmarkGetOfAnother(b *testing.B) {
 	s := openAt(b, b.TempDir())
 	if _, err := s.Put(b.Context(), "channel/0x01", sample, 0); err != nil {

@@ -16,19 +16,19 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// marker is the file that makes a directory a store.
+// marker is the name of the file that marks a directory as a store.
 const marker = "tallystick.store"
 
 const markerText = `
 These files are records of payment channels that hold money. Do not edit or delete them.
-An old copy is dangerous: it does not know what was signed since it was made.
+An old copy is dangerous: it lacks the vouchers that were signed after it was made.
 `
 
-// prepare makes dir a store unless it is one, and returns its real path. A store that is in order is
-// only read, so one on a read-only file system opens.
+// prepare makes dir a store if it is not one, and returns its real path. It does not write to a
+// store that is in order, so a store on a read-only file system can be opened.
 func prepare(dir string) (string, error) {
 	if dir == "" {
-		return "", errors.New("filestore: no directory named")
+		return "", errors.New("filestore: no directory given")
 	}
 	dir, err := filepath.Abs(dir) // the working directory may change later
 	if err != nil {
@@ -61,12 +61,12 @@ func prepare(dir string) (string, error) {
 	return dir, writeMarker(dir)
 }
 
-// mkdir makes a directory and its parents for the user alone, and makes each new name durable in the
-// directory above. One that exists is left as it is.
+// mkdir creates a directory and its parents with mode 0700, and syncs the parent of each new one.
+// It does not change an existing directory.
 func mkdir(dir string) error {
 	if info, err := os.Stat(dir); err == nil {
 		if !info.IsDir() {
-			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("it is not a directory")}
+			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
 		}
 		return nil
 	}
@@ -83,8 +83,8 @@ func mkdir(dir string) error {
 	return syncDir(parent)
 }
 
-// refuseForeign returns an error when a directory without a marker holds anything that a beginning
-// store would not. It keeps `--store .` from taking a home directory away from its other users.
+// refuseForeign returns an error if a directory without a marker contains anything that a new store
+// does not. It prevents `--store .` from making a home directory private.
 func refuseForeign(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -92,14 +92,17 @@ func refuseForeign(dir string) error {
 	}
 	for _, f := range files {
 		if name := f.Name(); name != lockDir && name != marker && name != tmpPrefix+marker {
-			return fmt.Errorf("filestore: %s holds other files (%s) and no %s; name a directory of its own", dir, name, marker)
+			return fmt.Errorf(
+				"filestore: %s contains other files (%s) and no %s: choose another directory", dir,
+				name, marker,
+			)
 		}
 	}
 	return nil
 }
 
-// makePrivate takes the directory away from everybody but its owner. Windows has other rights, which
-// a new directory inherits from the user's profile.
+// makePrivate removes the access of other users to the directory. On Windows a new directory
+// inherits its access rights from the user's profile.
 func makePrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -109,12 +112,15 @@ func makePrivate(dir string) error {
 		return nil
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
-		return fmt.Errorf("filestore: other users may enter %s (mode %v) and that cannot be changed: %w", dir, info.Mode().Perm(), err)
+		return fmt.Errorf(
+			"filestore: other users can access %s (mode %v), and the mode cannot be changed: %w",
+			dir, info.Mode().Perm(), err,
+		)
 	}
 	return nil
 }
 
-// readMarker says whether dir is a store. The error is ErrVersion for one of a newer format.
+// readMarker reports whether dir is a store. The error is ErrVersion if its format is newer.
 func readMarker(dir string) (bool, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, marker))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,14 +134,17 @@ func readMarker(dir string) (bool, error) {
 	v, err := strconv.ParseUint(text, 10, 32)
 	switch {
 	case !ok || err != nil || v == 0:
-		return false, &CorruptError{Path: filepath.Join(dir, marker), Reason: "it does not name the format of the store"}
+		return false, &CorruptError{
+			Path:   filepath.Join(dir, marker),
+			Reason: "it does not contain the format of the store",
+		}
 	case v > format:
 		return false, fmt.Errorf("%w: %s has format %d", ErrVersion, dir, v)
 	}
 	return true, nil
 }
 
-// writeMarker makes dir a store. Several processes may come here at once.
+// writeMarker makes dir a store. Several processes may do so at once.
 func writeMarker(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -155,11 +164,11 @@ func writeMarker(dir string) error {
 	return nil
 }
 
-// present returns an error when the directory is no store any more, because it was removed or its
-// volume unmounted. A missing record means something only while it is.
+// present returns an error if the directory is no longer a store, because it was removed or its
+// volume was unmounted. Only while it is present, a missing file means a missing record.
 func (s *Store) present() error {
 	if _, err := os.Stat(filepath.Join(s.dir, marker)); err != nil {
-		return fmt.Errorf("filestore: the store is gone: %w", err)
+		return fmt.Errorf("filestore: the store directory is gone: %w", err)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func TestOpenLeavesForeignDirectoriesAlone(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "letter.txt"), nil, 0o644))
 	_, err := Open(dir)
 	require.ErrorContains(t, err, "letter.txt")
-	require.ErrorContains(t, err, "name a directory of its own")
+	require.ErrorContains(t, err, "choose another directory")
 	assert.Equal(t, os.FileMode(0o755), mode(t, dir))
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestOpenLeavesForeignDirectoriesAlone(t *testing.T) {
 	_, err = Open(filepath.Join(dir, "letter.txt", "below"))
 	require.ErrorContains(t, err, "not a directory")
 	_, err = Open("")
-	require.ErrorContains(t, err, "no directory named")
+	require.ErrorContains(t, err, "no directory given")
 }
 
 func TestOpenRefusesOtherFormats(t *testing.T) {
@@ -80,10 +80,17 @@ func TestOpenRefusesOtherFormats(t *testing.T) {
 	}
 }
 
-// A link is followed once. When it points elsewhere later, an open store stays where its records are.
+// A link is followed once. When it points elsewhere later, an open store stays where its records
+// are.
 func TestOpenFollowsALinkOnce(t *testing.T) {
 	base := t.TempDir()
-	link, first, second := filepath.Join(base, "link"), filepath.Join(base, "first"), filepath.Join(base, "second")
+	link, first, second := filepath.Join(
+		base, "link",
+	), filepath.Join(
+		base, "first",
+	), filepath.Join(
+		base, "second",
+	)
 	require.NoError(t, os.Mkdir(first, 0o755))
 	require.NoError(t, os.Symlink(first, link))
 	s := openAt(t, link)
@@ -114,7 +121,8 @@ func TestARecordThatIsALinkIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrCorrupt)
 }
 
-// An unmounted volume looks like an empty directory. It must not look like a wallet without channels.
+// An unmounted volume looks like an empty directory. It must not look like a wallet without
+// channels.
 func TestAStoreThatIsGoneIsNotEmpty(t *testing.T) {
 	for name, vanish := range map[string]func(dir string) error{
 		"removed": os.RemoveAll,

@@ -28,7 +28,9 @@ func ExampleOpen() {
 		return
 	}
 
-	again, err := filestore.Open(filepath.Join(base, "wallet")) // after a restart, or another program
+	again, err := filestore.Open(
+		filepath.Join(base, "wallet"),
+	) // after a restart, or another program
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -16,7 +16,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Before the rename nothing has happened: the old record stands, and a full disk gets its room back.
+// Before the rename nothing has happened: the old record stands, and a full disk gets its room
+// back.
 func TestFailedBeforeTheRename(t *testing.T) {
 	for name, breakIt := range map[string]func(*Store){
 		"disk full":     func(s *Store) { s.sync = func(*os.File) error { return syscall.ENOSPC } },
@@ -104,7 +105,9 @@ func TestListSyncsOnce(t *testing.T) {
 func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	rev := mustPut(t, s, "k", "one", 0)
-	require.NoError(t, os.WriteFile(filepath.Join(s.dir, ".tmp+k.rec"), []byte("half a rec"), 0o644))
+	require.NoError(
+		t, os.WriteFile(filepath.Join(s.dir, ".tmp+k.rec"), []byte("half a rec"), 0o644),
+	)
 	mustPut(t, s, "k", "two", rev)
 	assert.Equal(t, []string{"k.rec", "lock", "tallystick.store"}, names(t, s))
 }
@@ -130,16 +133,16 @@ func TestWaitForAnotherWriter(t *testing.T) {
 
 	s.wait = 20 * time.Millisecond
 	_, err = s.Put(t.Context(), "k", []byte("two"), rev)
-	require.ErrorContains(t, err, "another writer holds k for more than 20ms")
+	require.ErrorContains(t, err, "k has been locked for more than 20ms")
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "it was not the caller's deadline")
 	var busy *BusyError
 	require.ErrorAs(t, err, &busy)
-	assert.Equal(t, os.Getpid(), busy.PID, "the last one that said so")
+	assert.Equal(t, os.Getpid(), busy.PID, "the last holder that wrote its name")
 
 	slot := s.slot("k") // the same for a goroutine of our own
 	slot.turn <- struct{}{}
 	_, err = s.Put(t.Context(), "k", []byte("two"), rev)
-	require.ErrorContains(t, err, "another writer holds k")
+	require.ErrorContains(t, err, "k has been locked")
 	<-slot.turn
 
 	require.NoError(t, other.Close())

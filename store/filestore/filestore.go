@@ -1,33 +1,34 @@
-// Package filestore keeps payment records as plain files in one directory of one machine. It is the
-// durable default: several programs may use one directory at once, and nothing has to be installed.
+// Package filestore stores payment records as files in one directory of one machine. It is the
+// durable default: nothing has to be installed, and several programs may use one directory at the
+// same time.
 //
-// # What is in the directory
+// # The directory
 //
 //	tallystick.store              marks the directory as a store and names its format
 //	channel=0x12ab….rec           one record; "/" of the key is "=" in the name
-//	lock/channel=0x12ab….lock     taken by writers of that record; says who has it
-//	.tmp+channel=0x12ab….rec      a write in progress, or what a killed one left; never read
+//	lock/channel=0x12ab….lock     locked by writers of that record; names the holder
+//	.tmp+channel=0x12ab….rec      a write in progress or the rest of a killed one; never read
 //
-// A record is one line with the format, the key, the revision and a checksum, then the bytes of the
-// record as they are. It can be read with any tool, and a changed byte is found out. Copy the
-// directory to back it up while no program uses it. An old copy is dangerous: it does not know what
-// was signed since.
+// A record file is one line with the format, the key, the revision and a checksum, followed by the
+// bytes of the record. Any tool can read it, and a changed byte is detected. To back up the
+// directory, copy it while no program uses it. An old copy is dangerous: it lacks the vouchers that
+// were signed after it was made.
 //
-// # What it promises
+// # Guarantees
 //
-//   - A finished Put survives the death of the process and of the machine: the file is written under
-//     another name, synced, renamed, and then the directory is synced.
-//   - A reader sees the old record or the new one, never a part, and never waits for a writer.
-//   - What Get and List return is durable too. A record that another process renamed into place and
-//     did not live to sync is synced by the reader first.
-//   - A damaged record, or one of a newer format, is reported and never overwritten. So is one that
-//     went back to an older revision, or away, while a process that knew better was running.
+//   - A finished Put survives a crash of the process and of the machine: the file is written under
+//     another name, synced and renamed, and then the directory is synced.
+//   - A reader sees the old record or the new one, never a mixture, and never waits for a writer.
+//   - The results of Get and List are durable. If the writer of a record crashed before its last
+//     sync, the reader syncs first.
+//   - A damaged record, or one of a newer format, is reported and never overwritten. The same holds
+//     for a record that was rolled back or removed, if this process knows a newer revision.
 //
-// # What it needs
+// # Requirements
 //
-// A local file system with working flock and fsync. On network file systems neither is sure, so
-// do not put a store there; use a database. On Windows a directory cannot be synced, so after a
-// power cut the last writes may be missing there.
+// It needs a local file system with working flock and fsync. Network file systems guarantee
+// neither; use a database there. On Windows a directory cannot be synced, so the last writes may be
+// missing after a power failure.
 package filestore
 
 import (
@@ -46,35 +47,35 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Store is a [store.Store] on files. Make one with [Open]. It is safe for concurrent use; so are
-// several Stores, in one process or many, on the same directory.
+// Store is a [store.Store] in a directory. Create one with [Open]. It is safe for concurrent use.
+// Several Stores, in one process or many, may use the same directory.
 type Store struct {
 	dir    string
 	slots  sync.Map // key -> *slot
 	closed atomic.Bool
 
 	// wait bounds the wait for another writer of the same record. A write takes about a
-	// millisecond, so who waits this long waits for a process that was stopped.
+	// millisecond, so a longer wait means that the other process is blocked.
 	wait time.Duration
 
-	// The steps of a write that can fail on a real disk. Tests make them fail.
+	// The steps of a write that can fail. Tests replace them.
 	sync    func(*os.File) error
 	rename  func(from, to string) error
 	syncDir func(dir string) error
 }
 
-// slot is what this process knows about one key.
+// slot holds the state of this process for one key.
 type slot struct {
-	turn    chan struct{} // holds one token while a goroutine of this Store writes the key
+	turn    chan struct{} // contains a token while a goroutine of this Store writes the key
 	durable atomic.Uint64 // revisions up to here are known to be durable
 }
 
-// Open returns the store in dir. A directory that does not exist is made, with its parents, for the
-// user alone. An existing one must be empty or a store already; where others may enter it, that is
-// taken away from them (mode 0700). A symbolic link is followed once, now.
+// Open returns the store in dir. It creates dir and its parents if they do not exist, with mode
+// 0700. An existing directory must be empty or a store; Open removes the access of other users to
+// it. It resolves symbolic links once.
 //
-// Errors: the directory holds other files, cannot be made private, or is of a newer format
-// ([ErrVersion]). Nothing is changed then.
+// It returns an error and changes nothing if the directory contains other files, cannot be made
+// private, or has a newer format ([ErrVersion]).
 func Open(dir string) (*Store, error) {
 	dir, err := prepare(dir)
 	if err != nil {
@@ -89,16 +90,16 @@ func Open(dir string) (*Store, error) {
 	}, nil
 }
 
-// Close ends the use of this Store: calls that begin after it fail with [os.ErrClosed], running ones
-// finish. It holds nothing open between calls, so a program that just ends loses nothing. The error
-// is always nil.
+// Close ends the use of this Store. Later calls fail with [os.ErrClosed]; running calls finish. A
+// Store holds nothing open between calls, so a program that ends without Close loses nothing. The
+// error is always nil.
 func (s *Store) Close() error {
 	s.closed.Store(true)
 	return nil
 }
 
-// Get implements [store.Store]. Besides the errors named there: [CorruptError] (which is
-// [store.ErrCorrupt]), [ErrVersion], and those of the file system.
+// Get implements [store.Store]. Further errors are [CorruptError], which matches
+// [store.ErrCorrupt], [ErrVersion], and those of the file system.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := s.check(ctx, key, nil); err != nil {
 		return nil, 0, err
@@ -113,7 +114,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	return data, rev, nil
 }
 
-// List implements [store.Store]. It reads all records that match before it yields the first.
+// List implements [store.Store]. It reads all matching records before it yields the first.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		entries, errs, err := s.readAll(ctx, prefix)
@@ -133,9 +134,12 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 	}
 }
 
-// readAll returns the records under prefix in order of their keys, and for each the error that kept
-// it from being read.
-func (s *Store) readAll(ctx context.Context, prefix string) (entries []store.Entry, errs []error, err error) {
+// readAll returns the records under prefix in the order of their keys, and an error for each that
+// could not be read.
+func (s *Store) readAll(
+	ctx context.Context,
+	prefix string,
+) (entries []store.Entry, errs []error, err error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -152,7 +156,7 @@ func (s *Store) readAll(ctx context.Context, prefix string) (entries []store.Ent
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys) // the order of names is another one: "=" is not "/"
+	slices.Sort(keys) // file names have another order, because "=" is not "/"
 	for _, key := range keys {
 		if err := s.usable(ctx); err != nil {
 			return nil, nil, err
@@ -167,13 +171,13 @@ func (s *Store) readAll(ctx context.Context, prefix string) (entries []store.Ent
 	return entries, errs, nil
 }
 
-// settle makes sure that records which were just read are durable. A revision that this process
-// did not write may be in the directory and not yet on the disk, if its writer still syncs or died
-// before; somebody who signs by it must not see it vanish. One sync covers all of them.
+// settle ensures that records that were just read are durable. A revision of another process may
+// not be on disk yet, if its writer is still syncing or has crashed. A caller must not act on a
+// record that can still vanish. One sync covers all records.
 func (s *Store) settle(read []store.Entry) error {
 	synced := false
 	for _, e := range read {
-		if e.Rev == 0 { // could not be read
+		if e.Rev == 0 { // unreadable
 			continue
 		}
 		slot := s.slot(e.Key)
@@ -182,7 +186,7 @@ func (s *Store) settle(read []store.Entry) error {
 		}
 		if !synced {
 			if err := s.syncDir(s.dir); err != nil {
-				return fmt.Errorf("filestore: cannot make sure that %s is durable: %w", e.Key, err)
+				return fmt.Errorf("filestore: cannot ensure that %s is durable: %w", e.Key, err)
 			}
 			synced = true
 		}
@@ -191,21 +195,26 @@ func (s *Store) settle(read []store.Entry) error {
 	return nil
 }
 
-// read returns the record in the file of key as it is now. A record that is older than one which this
-// process knows to be durable, or gone, was put back by hand; what was signed since stands nowhere.
+// read returns the current record of key. A record that is missing, or older than a revision that
+// this process knows to be durable, was rolled back. Vouchers that were signed since are missing in
+// it.
 func (s *Store) read(key string) ([]byte, uint64, error) {
 	path, known := s.path(key), uint64(0)
 	if v, ok := s.slots.Load(key); ok {
-		known = v.(*slot).durable.Load() // before the file is read, so that a writer beside us is no fault
+		// Before the file is read, so that a concurrent write is not mistaken for a rollback.
+		known = v.(*slot).durable.Load()
 	}
 	raw, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Gone with the whole directory (a volume that was unmounted) is not the same as never written.
+		// If the whole directory is gone, for example unmounted, the record may still exist.
 		if err := s.present(); err != nil {
 			return nil, 0, err
 		}
 		if known > 0 {
-			return nil, 0, &CorruptError{Path: path, Reason: fmt.Sprintf("revision %d was here and is gone", known)}
+			return nil, 0, &CorruptError{
+				Path:   path,
+				Reason: fmt.Sprintf("it had revision %d and is gone", known),
+			}
 		}
 		return nil, 0, fmt.Errorf("filestore: %w: %s", store.ErrNotFound, key)
 	}
@@ -214,7 +223,12 @@ func (s *Store) read(key string) ([]byte, uint64, error) {
 	}
 	data, rev, err := decode(path, key, raw)
 	if err == nil && rev < known {
-		return nil, 0, &CorruptError{Path: path, Reason: fmt.Sprintf("revision %d was here and now it is %d, an old copy", known, rev)}
+		return nil, 0, &CorruptError{
+			Path: path,
+			Reason: fmt.Sprintf(
+				"it had revision %d and now has %d: it was replaced by an old copy", known, rev,
+			),
+		}
 	}
 	return data, rev, err
 }
@@ -244,8 +258,12 @@ func (s *Store) slot(key string) *slot {
 	return v.(*slot)
 }
 
-// raise notes that revisions up to rev are durable.
+// raise records that revisions up to rev are durable.
 func (s *slot) raise(rev uint64) {
-	for have := s.durable.Load(); rev > have && !s.durable.CompareAndSwap(have, rev); have = s.durable.Load() {
+	for {
+		have := s.durable.Load()
+		if rev <= have || s.durable.CompareAndSwap(have, rev) {
+			return
+		}
 	}
 }

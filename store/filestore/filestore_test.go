@@ -54,7 +54,10 @@ func TestFilesArePrivateAndReadable(t *testing.T) {
 	assert.Equal(t, []string{"channel=0x01.rec", "lock", "tallystick.store"}, names(t, s))
 	text, err := os.ReadFile(filepath.Join(s.dir, "channel=0x01.rec"))
 	require.NoError(t, err)
-	assert.Regexp(t, `^tallystick record 1 channel/0x01 rev=2 sha256=[0-9a-f]{64}\n\{"authorized":"200"\}\n$`, string(text))
+	assert.Regexp(
+		t, `^tallystick record 1 channel/0x01 rev=2 sha256=[0-9a-f]{64}\n\{"authorized":"200"\}\n$`,
+		string(text),
+	)
 
 	require.NoError(t, filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
 		require.NoError(t, err)

@@ -153,8 +153,8 @@ func readRev(t *testing.T, lines *bufio.Reader) uint64 {
 	return rev
 }
 
-// TestBusyHolderIsNamed: a process was stopped in the middle of a write. Readers go on, and a writer that has waited for
-// long enough is told which process it is.
+// TestBusyHolderIsNamed: a process was stopped in the middle of a write. Readers go on, and a
+// writer that has waited for long enough is told which process it is.
 func TestBusyHolderIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir)
@@ -178,7 +178,9 @@ func TestBusyHolderIsNamed(t *testing.T) {
 	require.ErrorAs(t, err, &busy)
 	host, err := os.Hostname()
 	require.NoError(t, err)
-	assert.Equal(t, &BusyError{Key: "count", Host: host, PID: cmd.Process.Pid, Waited: s.wait}, busy)
+	assert.Equal(
+		t, &BusyError{Key: "count", Host: host, PID: cmd.Process.Pid, Waited: s.wait}, busy,
+	)
 	assert.ErrorContains(t, busy, fmt.Sprintf("process %d on %s", cmd.Process.Pid, host))
 
 	require.NoError(t, in.Close()) // it goes on

@@ -23,7 +23,10 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 
 	refused := func(raw []byte, what string, at int) {
 		data, rev, err := decode("p", "channel/0x01", raw)
-		assert.True(t, errors.Is(err, store.ErrCorrupt) || errors.Is(err, ErrVersion), "%s at %d: %v", what, at, err)
+		assert.True(
+			t, errors.Is(err, store.ErrCorrupt) || errors.Is(err, ErrVersion), "%s at %d: %v", what,
+			at, err,
+		)
 		assert.Nil(t, data)
 		assert.Zero(t, rev)
 	}
@@ -111,8 +114,8 @@ func TestAnOldCopyIsNoticed(t *testing.T) {
 	require.NoError(t, err)
 
 	for reason, putBack := range map[string]func() error{
-		"an old copy":                func() error { return os.WriteFile(path, old, 0o600) },
-		"revision 2 was here and is": func() error { return os.Remove(path) },
+		"an old copy":                   func() error { return os.WriteFile(path, old, 0o600) },
+		"it had revision 2 and is gone": func() error { return os.Remove(path) },
 	} {
 		require.NoError(t, putBack())
 		_, _, err = s.Get(t.Context(), "k")

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// syncDir makes the names in dir durable. A few file systems cannot do that and say so with EINVAL;
-// nothing better can be done there.
+// syncDir syncs the entries of dir. It ignores EINVAL, which file systems return that do not
+// support this.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	err = d.Sync() // F_FULLFSYNC on macOS, by package os
+	err = d.Sync() // F_FULLFSYNC on macOS
 	if errors.Is(err, syscall.EINVAL) {
 		err = nil
 	}

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// syncDir does nothing: Windows does not let a program flush a directory. NTFS writes the rename to
-// its journal, which reaches the disk a little later, so a power cut may bring the old record back.
+// syncDir does nothing, because Windows cannot flush a directory. NTFS writes the rename to its
+// journal, which reaches the disk later, so a power failure may restore the old record.
 func syncDir(string) error { return nil }
 
-// rename replaces to. It tries again while a reader has the old file open: unlike elsewhere, an open
-// file is in the way here, but never for long.
+// rename replaces to. It tries again while a reader has the old file open, which prevents the
+// rename on Windows.
 func rename(from, to string) error {
 	return again(func() error { return os.Rename(from, to) })
 }
 
-// open tries again while a writer renames.
+// open opens a file. It tries again while a writer renames.
 func open(path string) (f *os.File, err error) {
 	err = again(func() error { f, err = os.Open(path); return err })
 	return f, err

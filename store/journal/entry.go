@@ -1,28 +1,31 @@
-// Package journal keeps an account of what was paid: one line for every operation that could cost money, never
-// changed and never deleted. It decides nothing. What may be signed stands in the store; the journal says how it
-// came to that, and which of it no line explains.
+// Package journal records payments: one line for every operation that could cost money. Lines are
+// never changed or deleted. The journal takes no part in decisions; those are based on the store.
+// It shows how the authorized amounts in the store came about, and which part of them no line
+// explains.
 //
 // # Lines
 //
-// An [Entry] is written when its operation has ended: a request, a stream, an opening, a top-up, a close. It names
-// the caller's operation, the channel, the price, what the operation raised the authorized amount by, the outcome,
-// and the receipt as the server wrote it. There is no credential, no signature, no key, no path and no query in it.
-// An operation that was killed has no line; the gap that it leaves shows in [Totals].
+// An [Entry] is written when its operation has ended: a request, a stream, an opening, a top-up, a
+// close. It contains the caller's operation, the channel, the price, the increase of the authorized
+// amount, the outcome and the receipt. It contains no credential, signature, key, path or query. An
+// operation that was killed has no line; [Totals.Gaps] shows the gap that it leaves.
 //
 // # Files
 //
-// [File] writes JSON lines into numbered files of one directory, so any tool can read them:
+// [File] writes JSON lines to numbered files in one directory:
 //
-//	000001.jsonl   full; nobody writes it any more
-//	000002.jsonl   the one that lines are added to
+//	000001.jsonl   full and no longer written
+//	000002.jsonl   the current file
 //
-// Several processes may write at once: a line is one write to a file that is open for appending. A file that has
-// grown to its size is followed by the next number, and stays. Nothing here renames, rewrites or deletes a file, so
-// no line is lost to a rotation. To thin a journal out, move whole files away, but not the last one.
+// Several processes may write at the same time: each line is one write to a file that is open for
+// appending. When a file has reached its size, the next number is begun. No file is ever renamed,
+// rewritten or deleted, so rotation cannot lose a line. To remove old lines, move whole files away,
+// except the last one.
 //
-// A line whose writer died half way is a fragment: [Read] reports it and goes on, with what was written behind it.
-// A line about money that moves on chain is synced to the disk before Append returns; the lines of requests are
-// as durable as the machine, and synced by Close.
+// If a writer dies in the middle of a line, the rest of the line is a fragment: [Read] reports it
+// and continues with the next line. Append syncs lines about on-chain transactions to disk before
+// it returns. Lines about requests are synced by Close; before that, a crash of the machine can
+// lose them.
 package journal
 
 import (
@@ -34,59 +37,62 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Kind is what an operation was.
+// Kind is the kind of an operation.
 type Kind string
 
 // The kinds of operations.
 const (
-	KindPay          Kind = "pay"           // a request and its answer
-	KindStream       Kind = "stream"        // a streamed answer, from its request to its end
+	KindPay          Kind = "pay"           // a request and its response
+	KindStream       Kind = "stream"        // a streamed response, from its request to its end
 	KindOpen         Kind = "open"          // a channel was funded
 	KindTopUp        Kind = "top_up"        // its deposit was raised
-	KindFound        Kind = "found"         // a channel was found, or adopted, that this journal did not see opened
-	KindProve        Kind = "prove"         // our own signature, or the chain, showed that we had signed more than the store knew
+	KindFound        Kind = "found"         // a channel of another program or store was found
+	KindProve        Kind = "prove"         // more was signed than the store knew
 	KindClose        Kind = "close"         // closed with the payee's help
-	KindRequestClose Kind = "request_close" // the close was requested on chain
-	KindWithdraw     Kind = "withdraw"      // a requested close was finished
+	KindRequestClose Kind = "request_close" // a close was requested on chain
+	KindWithdraw     Kind = "withdraw"      // a requested close was completed
 )
 
-// Entry is one operation that has ended. Amounts are base units of the channel's token.
+// Entry is one operation that has ended. Amounts are in base units of the channel's token.
 type Entry struct {
-	// Operation is the caller's operation: the Idempotency-Key of its request, the same for all lines and retries of
-	// one request, and a random one for what no request caused.
+	// Operation identifies the operation of the caller: the Idempotency-Key of its request, which
+	// all lines and retries of one request share. It is random if no request caused the operation.
 	Operation string `json:"operation"`
 	Kind      Kind   `json:"kind"`
 	// Origin is scheme://host:port of the payee.
 	Origin    string      `json:"origin"`
 	ChannelID common.Hash `json:"channelId"`
-	// Price is what was agreed to: of the request, or of the whole stream.
+	// Price is the agreed price of the request or of the whole stream.
 	Price voucher.Amount `json:"price"`
-	// Before and After are the channel's authorized amount before the first and after the last decision of this
-	// operation. Raised is by how much the operation itself raised it; others may have done so in between.
+	// Before and After are the channel's authorized amount before the first and after the last
+	// decision of this operation. Raised is the increase by this operation alone; concurrent
+	// operations may have raised it too.
 	Before voucher.Amount `json:"authorizedBefore"`
 	After  voucher.Amount `json:"authorizedAfter"`
 	Raised voucher.Amount `json:"raised"`
-	// Cumulative is the voucher that was presented last, zero where none was.
+	// Cumulative is the amount of the voucher that was sent last, or zero.
 	Cumulative voucher.Amount `json:"cumulative,omitzero"`
-	// Amount is what moves on chain: what an open or a top-up puts into the channel, and what a close pays the payee. Of a
-	// channel that was found it is what it holds.
+	// Amount is what moves on chain: the deposit of an open or a top-up, or the payment to the
+	// payee at a close. For a found channel it is the deposit.
 	Amount voucher.Amount `json:"amount,omitzero"`
-	// Transaction names the transaction of Amount: its hash, or the keccak256 of a sponsored one's hand-off. It may have
-	// several lines, of those who found out what became of it; [Totals] counts it once.
+	// Transaction is the hash of the transaction of Amount; for a sponsored transaction it is the
+	// keccak256 of its hand-off form. It may appear in several lines, if others found out later
+	// whether it was mined. [Totals] counts it once.
 	Transaction common.Hash `json:"transaction,omitzero"`
-	// Outcome is the [client.Outcome]. Status is the HTTP status of the last answer, zero where there is none; Problem the type of
-	// the server's problem details without its base.
+	// Outcome is the [client.Outcome]. Status is the HTTP status of the last response, or zero.
+	// Problem is the problem type without its base URI, or empty.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
 	Problem string `json:"problem,omitempty"`
-	// Receipt is the JSON text of the receipt as the server wrote it, empty where none counted.
+	// Receipt is the JSON text of the receipt that was used, or empty.
 	Receipt string `json:"receipt,omitempty"`
-	// Start and End are when the operation began and ended, by this machine's clock.
+	// Start and End are the times by the clock of this machine.
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 }
 
-// Accepted reports whether the payee or the chain took it, as far as the outcome says.
+// Accepted reports whether the outcome is one of success: accepted, accepted_no_content or
+// refunded.
 func (e Entry) Accepted() bool {
 	return e.Outcome == "accepted" || e.Outcome == "accepted_no_content" || e.Outcome == "refunded"
 }

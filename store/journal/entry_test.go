@@ -20,10 +20,14 @@ import (
 var u = voucher.Units
 
 var whole = Entry{
-	Operation: "0123", Kind: KindStream, Origin: "https://api.example.com:443", ChannelID: common.Hash{0xab},
-	Price: u(500), Before: u(100), After: u(700), Raised: u(500), Cumulative: u(700), Amount: u(10_000), Transaction: common.Hash{0xcd},
-	Outcome: "accepted", Status: 200, Problem: "session/delta-too-small", Receipt: "{ \"method\": \"tempo\",\n\"note\":\"{\\\"v\\\":1\" }",
-	Start: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), End: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
+	Operation: "0123", Kind: KindStream, Origin: "https://api.example.com:443",
+	ChannelID: common.Hash{0xab},
+	Price:     u(500), Before: u(100), After: u(700), Raised: u(500), Cumulative: u(700),
+	Amount: u(10_000), Transaction: common.Hash{0xcd},
+	Outcome: "accepted", Status: 200, Problem: "session/delta-too-small",
+	Receipt: "{ \"method\": \"tempo\",\n\"note\":\"{\\\"v\\\":1\" }",
+	Start:   time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+	End:     time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 }
 
 // TestLineOfVersion1: lines that were written by version 1 are read as they were meant, for ever.
@@ -63,7 +67,8 @@ func TestNewerLines(t *testing.T) {
 
 func TestWhatIsNoLine(t *testing.T) {
 	for _, text := range []string{
-		"", "{", "[]", "null", "{}", `{"v":1}`, `{"v":0,"kind":"pay"}`, `{"v":"1","kind":"pay"}`, `{"v":1,"kind":"pay","price":"-1"}`,
+		"", "{", "[]", "null", "{}", `{"v":1}`, `{"v":0,"kind":"pay"}`, `{"v":"1","kind":"pay"}`,
+		`{"v":1,"kind":"pay","price":"-1"}`,
 		`{"v":1,"kind":"pay","price":1}`, `{"v":1,"kind":"pay"} x`, strings.Repeat("x", maxLine+10),
 	} {
 		_, _, err := decode([]byte(text))
@@ -71,7 +76,9 @@ func TestWhatIsNoLine(t *testing.T) {
 		assert.Less(t, len(err.Error()), 200)
 	}
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(name(dir, 1), []byte(strings.Repeat("x", 3*maxLine)+"\n\n"), 0o600))
+	require.NoError(
+		t, os.WriteFile(name(dir, 1), []byte(strings.Repeat("x", 3*maxLine)+"\n\n"), 0o600),
+	)
 	require.NoError(t, open(t, dir, 1<<30).Append(t.Context(), numbered("a")))
 	operations, bad := read(t, dir)
 	assert.Equal(t, []string{"a"}, operations)

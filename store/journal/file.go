@@ -13,34 +13,36 @@ import (
 	"sync"
 )
 
-// DefaultSize is how large a file grows before the next one is begun, in bytes.
+// DefaultSize is the default size, in bytes, at which the next file is begun.
 const DefaultSize = 64 << 20
 
 const ext = ".jsonl"
 
-// File is a journal in a directory. Make one with [Open] and end it with Close. It is safe for concurrent use, and so are
-// several, in one process or many, on the same directory of a local file system.
+// File is a journal in a directory. Create one with [Open] and call Close at the end. It is safe
+// for concurrent use. Several Files, in one process or many, may use the same directory of a local
+// file system.
 type File struct {
 	dir  string
 	size int64
 
-	mu     sync.Mutex // guards what follows; held over one write
-	file   *os.File   // nil until the first line, and after Close
+	mu     sync.Mutex // guards the fields below; held during a write
+	file   *os.File   // nil before the first line and after Close
 	number int
-	broken bool // a write failed half way: the next line begins on a line of its own
+	broken bool // the last write failed in the middle: begin the next entry on a new line
 	closed bool
-	buffer []byte // for a line
+	buffer []byte // reused for each line
 
-	// The steps that can fail on a real disk. Tests make them fail.
+	// The steps that can fail. Tests replace them.
 	write func(*os.File, []byte) (int, error)
 	sync  func(*os.File) error
 }
 
-// Open opens the journal in dir. A directory that does not exist is made, with its parents, for the user alone. size is
-// how large a file may grow, in bytes; zero means [DefaultSize]. Nothing is written before the first line.
+// Open opens the journal in dir. It creates dir and its parents if they do not exist, with mode
+// 0700. size is the size, in bytes, at which the next file is begun; zero means [DefaultSize]. Open
+// writes no file.
 func Open(dir string, size int64) (*File, error) {
 	if dir == "" {
-		return nil, errors.New("journal: no directory named")
+		return nil, errors.New("journal: no directory given")
 	}
 	if size <= 0 {
 		size = DefaultSize
@@ -55,8 +57,9 @@ func Open(dir string, size int64) (*File, error) {
 	return &File{dir: dir, size: size, write: (*os.File).Write, sync: (*os.File).Sync}, nil
 }
 
-// Append writes one line. What moves money on chain is on the disk when it returns. The errors are those of the file
-// system, and [os.ErrClosed]; it is unknown then whether the line was written.
+// Append writes one line. It syncs a line about an on-chain transaction to disk. The errors are
+// those of the file system and [os.ErrClosed]. After an error it is unknown whether the line was
+// written.
 func (f *File) Append(_ context.Context, e Entry) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +70,8 @@ func (f *File) Append(_ context.Context, e Entry) error {
 	return nil
 }
 
-// line writes one line, which has a newline before it too. The caller holds mu.
+// line writes one line. text begins with an extra newline, for use after a fragment. The caller
+// holds mu.
 func (f *File) line(text []byte, durable bool) error {
 	if f.closed {
 		return os.ErrClosed
@@ -88,8 +92,8 @@ func (f *File) line(text []byte, durable bool) error {
 	return f.sync(f.file)
 }
 
-// turn sees to it that the file of the next line is open: the last one there is, or one more where that is full. Whoever
-// comes first makes it, and the others find it.
+// turn opens the file for the next line: the last one that exists, or the next number if that is
+// full. The first process to need it creates it.
 func (f *File) turn() error {
 	if f.file == nil {
 		numbers, err := segments(f.dir)
@@ -115,7 +119,7 @@ func (f *File) turn() error {
 	}
 }
 
-// begin goes on with the file of a number. What it holds is looked at once: it may end in a fragment.
+// begin opens the file of a number for appending. It checks whether the file ends in a fragment.
 func (f *File) begin(number int) error {
 	file, err := os.OpenFile(name(f.dir, number), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -127,7 +131,7 @@ func (f *File) begin(number int) error {
 		_, err = file.ReadAt(last[:], info.Size()-1)
 		broken = err == nil && last[0] != '\n'
 	} else if err == nil {
-		syncDir(f.dir) // the name is new
+		syncDir(f.dir) // it is new
 	}
 	if f.file != nil {
 		err = errors.Join(f.sync(f.file), f.file.Close())
@@ -136,7 +140,7 @@ func (f *File) begin(number int) error {
 	return err
 }
 
-// Close syncs what was written and ends the use of this File.
+// Close syncs the written lines and closes the file. Later calls of Append fail.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,7 +160,7 @@ func name(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("%06d%s", number, ext))
 }
 
-// segments are the numbers of the files of a journal, in order. Other files are passed over.
+// segments returns the numbers of the files of a journal in order. It ignores other files.
 func segments(dir string) ([]int, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -165,7 +169,8 @@ func segments(dir string) ([]int, error) {
 	var numbers []int
 	for _, f := range files {
 		digits, ok := strings.CutSuffix(f.Name(), ext)
-		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 && name(dir, n) == filepath.Join(dir, f.Name()) {
+		if n, err := strconv.Atoi(digits); ok && err == nil && n > 0 &&
+			name(dir, n) == filepath.Join(dir, f.Name()) {
 			numbers = append(numbers, n)
 		}
 	}
@@ -173,7 +178,8 @@ func segments(dir string) ([]int, error) {
 	return numbers, nil
 }
 
-// syncDir makes a new name durable where the system can. Where it cannot, the next sync of the file does.
+// syncDir syncs the entries of dir. It ignores errors, because the next sync of the file has the
+// same effect on systems that cannot sync a directory.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

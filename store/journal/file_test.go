@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writer is a process that writes lines until it is killed. It says which of them were acknowledged.
+// writer is a process that writes lines until it is killed. It says which of them were
+// acknowledged.
 func writer(dir, name string) {
 	f, err := Open(dir, 4<<10)
 	if err != nil {
@@ -49,8 +50,10 @@ func writer(dir, name string) {
 
 func numbered(operation string) Entry {
 	return Entry{
-		Operation: operation, Kind: KindPay, Origin: "https://api.example.com:443", Price: voucher.Units(100),
-		Outcome: "accepted", Receipt: `{"method":"tempo"}`, Start: time.Unix(1, 0).UTC(), End: time.Unix(2, 0).UTC(),
+		Operation: operation, Kind: KindPay, Origin: "https://api.example.com:443",
+		Price:   voucher.Units(100),
+		Outcome: "accepted", Receipt: `{"method":"tempo"}`, Start: time.Unix(1, 0).UTC(),
+		End: time.Unix(2, 0).UTC(),
 	}
 }
 
@@ -110,7 +113,8 @@ func TestOpen(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestTogether: several Files on one directory, many goroutines each, files that turn often. Every line is there once.
+// TestTogether: several Files on one directory, many goroutines each, files that turn often. Every
+// line is there once.
 func TestTogether(t *testing.T) {
 	dir := t.TempDir()
 	const writers, routines, lines = 4, 4, 50
@@ -141,8 +145,8 @@ func TestTogether(t *testing.T) {
 	assert.Greater(t, len(files(t, dir)), 50)
 }
 
-// TestKilledProcesses: processes that write one journal are killed. What was acknowledged is there, and what is not
-// whole is a fragment and nothing else.
+// TestKilledProcesses: processes that write one journal are killed. What was acknowledged is there,
+// and what is not whole is a fragment and nothing else.
 func TestKilledProcesses(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -153,7 +157,9 @@ func TestKilledProcesses(t *testing.T) {
 	for n := range 6 {
 		wg.Go(func() {
 			cmd := exec.Command(self)
-			cmd.Env = append(os.Environ(), "JOURNAL_TEST_WRITER="+dir, "JOURNAL_TEST_NAME="+strconv.Itoa(n))
+			cmd.Env = append(
+				os.Environ(), "JOURNAL_TEST_WRITER="+dir, "JOURNAL_TEST_NAME="+strconv.Itoa(n),
+			)
 			out, err := cmd.StdoutPipe()
 			if !assert.NoError(t, err) || !assert.NoError(t, cmd.Start()) {
 				return
@@ -196,15 +202,16 @@ func TestKilledProcesses(t *testing.T) {
 	assert.Empty(t, acknowledged, "a line that was acknowledged is gone")
 }
 
-// TestSyncs: a line about money that moves on chain is on the disk before Append returns, and all lines are after Close
-// and before the next file is begun.
+// TestSyncs: a line about money that moves on chain is on the disk before Append returns, and all
+// lines are after Close and before the next file is begun.
 func TestSyncs(t *testing.T) {
 	f := open(t, t.TempDir(), 1<<10)
 	syncs, refuse := 0, error(nil)
 	f.sync = func(*os.File) error { syncs++; return refuse }
 	for kind, durable := range map[Kind]bool{
 		KindPay: false, KindStream: false, KindFound: false, KindProve: false,
-		KindOpen: true, KindTopUp: true, KindClose: true, KindRequestClose: true, KindWithdraw: true,
+		KindOpen: true, KindTopUp: true, KindClose: true, KindRequestClose: true,
+		KindWithdraw: true,
 	} {
 		syncs = 0
 		e := numbered("a")
@@ -222,7 +229,8 @@ func TestSyncs(t *testing.T) {
 	require.ErrorIs(t, f.Close(), refuse)
 }
 
-// TestSizes: a file is followed by the next one when it has reached its size, and the next process goes on there.
+// TestSizes: a file is followed by the next one when it has reached its size, and the next process
+// goes on there.
 func TestSizes(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 20 {
@@ -239,7 +247,9 @@ func TestSizes(t *testing.T) {
 		assert.Less(t, info.Size(), int64(2000))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.jsonl"), []byte("mine"), 0o600))
-	require.NoError(t, os.Rename(list[0], filepath.Join(t.TempDir(), "moved")), "a full file may be moved away")
+	require.NoError(
+		t, os.Rename(list[0], filepath.Join(t.TempDir(), "moved")), "a full file may be moved away",
+	)
 	operations, bad := read(t, dir)
 	assert.Empty(t, bad)
 	assert.Equal(t, "19", operations[len(operations)-1])

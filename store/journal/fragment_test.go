@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFragments cuts the last line at every byte. What came before is read, and so is what is written afterwards: by
-// one who opens the file then, and by one who had it open.
+// TestFragments cuts the last line at every byte. What came before is read, and so is what is
+// written afterwards: by one who opens the file then, and by one who had it open.
 func TestFragments(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, 0)

@@ -14,11 +14,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// version is written into every line. A newer one is reported, not guessed at.
+// version is written into every line. A newer version is an error.
 const version = 1
 
-// head is what every line begins with. It cannot stand inside a line, where quotes are escaped, so a line that was
-// written behind a fragment is found by it.
+// head is the beginning of every line. It cannot occur inside a line, where quotes are escaped, so
+// it marks the start of a line after a fragment.
 var head = []byte(`{"v":`)
 
 type line struct {
@@ -26,15 +26,16 @@ type line struct {
 	Entry
 }
 
-// Errors of lines. They are wrapped by a [LineError].
+// Errors of lines. A [LineError] wraps them.
 var (
-	// ErrVersion: a newer version of this package wrote the line.
-	ErrVersion = errors.New("journal: written by a newer version, use that one to read it")
-	// ErrFragment: the line is not whole: its writer died, or the disk was full. Nothing else is missing.
-	ErrFragment = errors.New("journal: a fragment of a line")
+	// ErrVersion means that a newer version of this package wrote the line.
+	ErrVersion = errors.New("journal: written by a newer version, use that version to read it")
+	// ErrFragment means that a line is incomplete, because its writer died or the disk was full.
+	// Other lines are not affected.
+	ErrFragment = errors.New("journal: incomplete line")
 )
 
-// decode reads one line without its newline. behind says that it was found behind a fragment.
+// decode reads one line without its newline. behind reports that a fragment precedes the entry.
 func decode(text []byte) (e Entry, behind bool, err error) {
 	if e, err = parse(text); err == nil || errors.Is(err, ErrVersion) {
 		return e, false, err
@@ -55,7 +56,9 @@ func parse(text []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	if v.Version > version {
-		return Entry{}, fmt.Errorf("%w: version %d, this is %d", ErrVersion, v.Version, version)
+		return Entry{}, fmt.Errorf(
+			"%w: the line has version %d, this program reads %d", ErrVersion, v.Version, version,
+		)
 	}
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
@@ -67,8 +70,8 @@ func parse(text []byte) (Entry, error) {
 	return l.Entry, nil
 }
 
-// encode appends an entry as one line, with its newline. It is what [json.Marshal] makes of a line, in a quarter of the
-// time: every request waits for it.
+// encode appends an entry as one line with a newline. The result is the same as that of
+// [json.Marshal], in a quarter of the time.
 func encode(b []byte, e Entry) []byte {
 	b = strconv.AppendInt(append(b, head...), version, 10)
 	b = appendString(append(b, `,"operation":`...), e.Operation)
@@ -111,14 +114,14 @@ func appendHash(b []byte, h common.Hash) []byte {
 	return append(hex.AppendEncode(append(b, `"0x`...), h[:]), '"')
 }
 
-// appendString quotes a string. What is not plain ASCII is left to package json.
+// appendString appends a JSON string. It uses package json for anything but plain ASCII.
 func appendString(b []byte, s string) []byte {
 	start := len(b)
 	b = append(b, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ', c > '~', c == '<', c == '>', c == '&':
-			quoted, _ := json.Marshal(s) // a string has no error
+			quoted, _ := json.Marshal(s) // never fails for a string
 			return append(b[:start], quoted...)
 		case c == '"', c == '\\':
 			b = append(b, '\\', c)

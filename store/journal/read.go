@@ -11,14 +11,14 @@ import (
 	"os"
 )
 
-// maxLine bounds one line that is read, in bytes. A receipt has at most 64 KiB, and six times that where all of it is
-// escaped.
+// maxLine bounds one line, in bytes. A receipt has at most 64 KiB, or six times as much if every
+// character is escaped.
 const maxLine = 1 << 20
 
-// LineError says which line cannot be read. It wraps [ErrFragment] or [ErrVersion].
+// LineError means that a line cannot be read. It wraps [ErrFragment] or [ErrVersion].
 type LineError struct {
 	Path string // of the file
-	Line int    // from 1 on
+	Line int    // the first line is 1
 	Err  error
 }
 
@@ -27,9 +27,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.Path, e.L
 // Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// Read yields the entries of the journal in dir, in the order in which their operations ended on each machine. A line that
-// cannot be read is yielded as a [*LineError], and the iteration goes on; any other error is the end. Reading never
-// waits for a writer, and a directory that does not exist has no lines.
+// Read returns the entries of the journal in dir in the order in which they were written. It yields
+// a [*LineError] for each line that cannot be read, and continues. Any other error ends the
+// sequence. It never waits for a writer. A directory that does not exist has no entries.
 func Read(ctx context.Context, dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		numbers, err := segments(dir)
@@ -47,7 +47,7 @@ func Read(ctx context.Context, dir string) iter.Seq2[Entry, error] {
 	}
 }
 
-// readFile yields the entries of one file; false is the end of the iteration.
+// readFile yields the entries of one file. It returns false to end the iteration.
 func readFile(ctx context.Context, path string, yield func(Entry, error) bool) bool {
 	file, err := os.Open(path)
 	if err != nil {
@@ -84,8 +84,8 @@ func readFile(ctx context.Context, path string, yield func(Entry, error) bool) b
 	}
 }
 
-// readLine reads one line without its newline. The error is io.EOF where there is none; a last line may lack its
-// newline. One that is too long is cut, and is no entry then.
+// readLine reads one line without its newline. The last line may lack one. The error is io.EOF if
+// there is no line. A line that is too long is truncated, so that it is not a valid entry.
 func readLine(r *bufio.Reader) (text []byte, err error) {
 	for {
 		part, err := r.ReadSlice('\n')

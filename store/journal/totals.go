@@ -9,25 +9,26 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Totals are what the lines of one channel add up to: what a record and the chain are compared with. The zero
-// value is an empty account. It is not safe for concurrent use.
+// Totals are the sums over the lines of one channel, for comparison with its record and with the
+// chain. The zero value is ready to use. It is not safe for concurrent use.
 type Totals struct {
-	// Origin is that of the last line.
+	// Origin is the origin of the last line.
 	Origin string
-	// Lines counts them. First and Last are when the first operation began and the last one ended.
+	// Lines is the number of lines. First is the start of the first operation, and Last the end of
+	// the last one.
 	Lines       int
 	First, Last time.Time
-	// Raised is the sum of all raises of the authorized amount, in base units. The record's authorized amount is the
-	// same where no line is missing.
+	// Raised is the sum of all increases of the authorized amount, in base units. If no line is
+	// missing, it equals the authorized amount of the record.
 	Raised voucher.Amount
-	// Presented is the highest voucher that was presented.
+	// Presented is the amount of the highest voucher that was sent.
 	Presented voucher.Amount
-	// Funded is what accepted opens and top-ups put in, each transaction once, and what a channel held that was
-	// found.
+	// Funded is the sum of the accepted opens and top-ups, each transaction once, and of the
+	// deposit of a found channel.
 	Funded voucher.Amount
-	// Pending is the same of those whose outcome no line knows.
+	// Pending is the same sum for opens and top-ups whose outcome is unknown.
 	Pending voucher.Amount
-	// Closed is what the payee got in an accepted close; nil where there was none.
+	// Closed is the payment to the payee of an accepted close, or nil.
 	Closed *voucher.Amount
 
 	spans   []span
@@ -35,13 +36,13 @@ type Totals struct {
 	found   voucher.Amount
 }
 
-// span is a piece of the authorized amount that one operation raised it over.
+// span is the part of the authorized amount between two values of one operation.
 type span struct {
 	from, to voucher.Amount
 	at       time.Time
 }
 
-// Add counts one line.
+// Add adds one line.
 func (t *Totals) Add(e Entry) {
 	if t.Lines++; t.Lines == 1 || e.Start.Before(t.First) {
 		t.First = e.Start
@@ -63,7 +64,7 @@ func (t *Totals) Add(e Entry) {
 			t.funding = map[common.Hash]Entry{}
 		}
 		if was, ok := t.funding[e.Transaction]; !ok || !was.Accepted() {
-			t.funding[e.Transaction] = e // the last word, or the first that says yes
+			t.funding[e.Transaction] = e // the last line, or the first with success
 		}
 	case e.Kind == KindClose && e.Accepted():
 		t.Closed = &e.Amount
@@ -79,16 +80,18 @@ func (t *Totals) Add(e Entry) {
 	}
 }
 
-// Gap is a piece of the authorized amount that no line raised it over: an operation that was killed, or canceled at
-// the gate, before its line was written.
+// Gap is a part of the authorized amount that no line explains: an operation was killed or canceled
+// before its line was written.
 type Gap struct {
 	From, To voucher.Amount
-	// After is when the operation below it ended, Before when the one above it did; zero where there is none.
+	// After is the end of the operation below the gap, and Before that of the operation above. They
+	// are zero if there is none.
 	After, Before time.Time
 }
 
-// Gaps are the pieces up to authorized that no line covers, in order. A line whose operation was interleaved with
-// others covers theirs too, so there can be fewer gaps than authorized less Raised says.
+// Gaps returns the parts up to authorized that no line covers, in order. A line whose operation ran
+// concurrently with others covers their increases too, so the gaps can be smaller than authorized
+// minus Raised.
 func (t *Totals) Gaps(authorized voucher.Amount) (gaps []Gap) {
 	spans := slices.Clone(t.spans)
 	slices.SortFunc(spans, func(a, b span) int { return a.from.Cmp(b.from) })

@@ -11,11 +11,27 @@ import (
 func at(n int64) time.Time { return time.Unix(n, 0).UTC() }
 
 func rise(kind Kind, from, to, by uint64, end int64) Entry {
-	return Entry{Kind: kind, Before: u(from), After: u(to), Raised: u(by), Cumulative: u(to), Outcome: "accepted", Start: at(end - 1), End: at(end)}
+	return Entry{
+		Kind:       kind,
+		Before:     u(from),
+		After:      u(to),
+		Raised:     u(by),
+		Cumulative: u(to),
+		Outcome:    "accepted",
+		Start:      at(end - 1),
+		End:        at(end),
+	}
 }
 
 func fund(kind Kind, amount uint64, tx byte, outcome string) Entry {
-	return Entry{Kind: kind, Amount: u(amount), Transaction: common.Hash{tx}, Outcome: outcome, Start: at(1), End: at(1)}
+	return Entry{
+		Kind:        kind,
+		Amount:      u(amount),
+		Transaction: common.Hash{tx},
+		Outcome:     outcome,
+		Start:       at(1),
+		End:         at(1),
+	}
 }
 
 func total(all ...Entry) *Totals {

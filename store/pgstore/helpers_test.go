@@ -29,6 +29,8 @@ func count(t testing.TB, server *fleet.Server) (n int) {
 	conn, err := pgx.Connect(t.Context(), server.ConnString())
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM tallystick_records`).Scan(&n))
+	require.NoError(
+		t, conn.QueryRow(t.Context(), `SELECT count(*) FROM tallystick_records`).Scan(&n),
+	)
 	return n
 }

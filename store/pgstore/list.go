@@ -10,16 +10,16 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// pageSize is how many records a round trip of a listing brings.
+// pageSize is the number of records per round trip of a listing.
 const pageSize = 100
 
-// nextPage is in byte order whatever the database's collation is.
+// nextPage selects records in byte order, independent of the collation of the database.
 const nextPage = `SELECT key, data, rev FROM tallystick_records
 WHERE key COLLATE "C" >= $1 AND key COLLATE "C" > $2 AND key COLLATE "C" < $3
 ORDER BY key COLLATE "C" LIMIT $4`
 
-// List implements [store.Store], in one round trip for every hundred records. It holds no connection while the caller
-// works.
+// List implements [store.Store] with one round trip for every hundred records. It holds no
+// connection while the caller processes an entry.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -27,7 +27,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 			return
 		}
 		if prefix != "" && store.Check(prefix, nil) != nil {
-			return // no key begins like this
+			return // no key has this prefix
 		}
 		for last := ""; ; {
 			page, err := s.page(ctx, prefix, last)
@@ -53,7 +53,9 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 }
 
 func (s *Store) page(ctx context.Context, prefix, last string) ([]store.Entry, error) {
-	rows, err := s.db.Query(ctx, nextPage, prefix, last, prefix+"\x7f", pageSize) // \x7f is above every character of a key
+	rows, err := s.db.Query(
+		ctx, nextPage, prefix, last, prefix+"\x7f", pageSize,
+	) // \x7f is above all characters of keys
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +67,9 @@ func (s *Store) page(ctx context.Context, prefix, last string) ([]store.Entry, e
 	})
 }
 
-// known compares an entry with what this process knows. One that is older is read by itself: another writer may have been
-// between, and the error is Get's if it was not.
+// known checks an entry against the revisions that this process has seen. It reads an older one
+// again with Get, which detects a rollback: another writer may have changed the record during the
+// listing.
 func (s *Store) known(ctx context.Context, e store.Entry) (store.Entry, error) {
 	if e.Rev >= s.seen.Rev(e.Key) {
 		return e, s.seen.Note(e.Key, 0, e.Rev)

@@ -1,42 +1,48 @@
-// Package pgstore keeps payment records in one table of a PostgreSQL database, so that many machines share their
-// channels. PostgreSQL 12 or newer.
+// Package pgstore stores payment records in one table of a PostgreSQL database, so that many
+// machines can share their channels. It needs PostgreSQL 12 or newer.
 //
-// # What it needs
+// # Requirements
 //
-// The table of [Schema]; [Migrate] makes it. A user of the store needs SELECT, INSERT and UPDATE on it, and nothing
-// else. The table is found by the search_path, so another fleet takes another schema.
+// [Migrate] creates the table of [Schema]. The user of the store needs the rights SELECT, INSERT
+// and UPDATE on it. The table is found in the search_path, so different applications can use
+// different schemas. The server must have these settings:
 //
 //	fsync on                 the default
 //	synchronous_commit       anything but off; the default is on
 //	a primary, not a standby
 //	a table that is not UNLOGGED
 //
-// A server that is set up in another way may forget what it has acknowledged: [Open] refuses it with a
-// [store.UnsafeError] that names the setting, and so does every later connection, which is looked at before it is used, at
-// least once an hour. full_page_writes should be on unless the storage writes pages whole; that is not looked at,
-// because only the storage knows.
+// With other settings the server could lose acknowledged writes. [Open] refuses it with a
+// [store.UnsafeError] that names the setting. Every later connection is checked before its first
+// use, and connections are replaced at least once an hour. full_page_writes should be on unless the
+// storage writes pages atomically; it is not checked, because the server does not know the storage.
 //
-// # What it promises
+// # Guarantees
 //
-//   - A write is one statement and one round trip. When it returns, the write-ahead log is on disk.
-//   - A reader sees committed records only, and these are on disk; it waits for no writer.
-//   - A write whose answer was lost is an error that is not [store.ErrConflict]. Nothing is sent twice.
-//   - A record that went back to an older revision, or away, while this process knew better, is [store.ErrCorrupt].
+//   - A write is one statement in one round trip. When it returns, the write-ahead log is on disk.
+//   - A reader sees only committed records, which are on disk, and does not wait for writers.
+//   - If the response to a write is lost, the error is not [store.ErrConflict]. Nothing is sent
+//     twice.
+//   - If a record is older than a revision that this process has seen, or gone, the error is
+//     [store.ErrCorrupt].
 //
-// # What it survives
+// # Failures
 //
-//   - The death of the server, of its machine, and of any client: nothing acknowledged is lost.
-//   - A full disk: writes fail, nothing is lost.
-//   - A failover to a synchronous standby: name it in synchronous_standby_names, and leave synchronous_commit on. Commits then
-//     wait for the standby. Open does not ask for one, since one server with a good disk is safe as well.
-//   - Not a failover to an asynchronous standby, nor a restore from a backup: what was acknowledged and had not arrived there is
-//     gone. A running process notices that a record it knows went back. One that starts later cannot. The money is still safe
-//     (see docs/trust-model.md); channels of since then have to be found again.
+//   - Crash of the server, its machine or a client: no acknowledged write is lost.
+//   - Full disk: writes fail, and nothing is lost.
+//   - Failover to a synchronous standby: nothing is lost, if the standby is in
+//     synchronous_standby_names and synchronous_commit is on. Commits then wait for the standby.
+//     Open does not require a standby, because one server with a reliable disk is safe as well.
+//   - Failover to an asynchronous standby, or a restored backup: later writes are lost. A running
+//     process detects it for the records that it knows; a process that starts later cannot. The
+//     money is still safe (see docs/trust-model.md), but channels that were opened since must be
+//     found again.
 //
 // # Poolers
 //
-// PgBouncer and its kind work, also in transaction mode where default_query_exec_mode=exec is in the connection
-// string. The look at a new connection then shows the server that the pooler led it to at that moment.
+// Poolers such as PgBouncer work, in transaction mode with default_query_exec_mode=exec in the
+// connection string. The check of a new connection then applies to the server that the pooler chose
+// for it.
 package pgstore
 
 import (
@@ -53,18 +59,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Store is a [store.Store] on a PostgreSQL database. Make one with [Open] and end it with [Store.Close]. It is safe
-// for concurrent use, and so are any number of Stores on one table.
+// Store is a [store.Store] in a PostgreSQL database. Create one with [Open] and call [Store.Close]
+// at the end. It is safe for concurrent use. Any number of Stores may use one table.
 type Store struct {
 	db   *pgxpool.Pool
 	seen store.Seen
 }
 
-// Open connects and makes sure that the server keeps what it acknowledges. The config is the driver's:
-// [pgxpool.ParseConfig] reads it from a connection string, and TLS, credentials and the number of connections are its. It is
-// copied; AfterConnect, if set, runs before our own look.
+// Open connects and checks the settings of the server. [pgxpool.ParseConfig] returns a config for a
+// connection string; it contains TLS, credentials and the number of connections. Open copies it.
+// AfterConnect, if set, runs before the check of the settings.
 //
-// Errors: [*store.UnsafeError], [ErrNoTable], and those of the connection.
+// The errors are [*store.UnsafeError], [ErrNoTable], and those of the connection.
 func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	c := config.Copy()
 	before := c.AfterConnect
@@ -74,7 +80,7 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 				return err
 			}
 		}
-		return look(ctx, conn)
+		return checkSettings(ctx, conn)
 	}
 	db, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
@@ -82,7 +88,7 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	}
 	if err := db.Ping(ctx); err != nil {
 		db.Close()
-		if strings.HasPrefix(err.Error(), "pgstore: ") { // from our own look
+		if strings.HasPrefix(err.Error(), "pgstore: ") { // from checkSettings
 			return nil, err
 		}
 		return nil, fmt.Errorf("pgstore: %w", err)
@@ -90,13 +96,14 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
-// Close waits for running calls and closes the connections. Calls that begin after it fail. The error is always nil.
+// Close waits for running calls and closes the connections. Later calls fail. The error is always
+// nil.
 func (s *Store) Close() error {
 	s.db.Close()
 	return nil
 }
 
-// Get implements [store.Store], in one round trip.
+// Get implements [store.Store] with one round trip.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err
@@ -104,7 +111,8 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	before := s.seen.Rev(key)
 	var data []byte
 	var rev int64
-	err := s.db.QueryRow(ctx, `SELECT rev, data FROM tallystick_records WHERE key = $1`, key).Scan(&rev, &data)
+	err := s.db.QueryRow(ctx, `SELECT rev, data FROM tallystick_records WHERE key = $1`, key).
+		Scan(&rev, &data)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, fmt.Errorf("pgstore: read of %s: %w", key, because(ctx, err))
 	}
@@ -117,24 +125,32 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	return data, uint64(rev), nil
 }
 
-// Put implements [store.Store], in one round trip. The first one on a connection prepares the statement in another.
+// The statements of Put.
+const (
+	insert = `INSERT INTO tallystick_records (key, rev, data) VALUES ($1, $2, $3)
+ON CONFLICT (key) DO NOTHING`
+	update = `UPDATE tallystick_records SET rev = $2, data = $3 WHERE key = $1 AND rev = $4`
+)
+
+// Put implements [store.Store] with one round trip. The first Put of a connection needs another one
+// to prepare the statement.
 func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	if err := check(ctx, key, data); err != nil {
 		return 0, err
 	}
 	if data == nil {
-		data = []byte{} // nil is NULL
+		data = []byte{} // nil would be NULL
 	}
 	next := store.NextRev(rev)
 	if rev > math.MaxInt64 || next > math.MaxInt64 {
-		return 0, conflict(key, rev) // the column holds none like it
+		return 0, conflict(key, rev) // the column cannot contain it
 	}
 	var tag pgconn.CommandTag
 	var err error
 	if rev == 0 {
-		tag, err = s.db.Exec(ctx, `INSERT INTO tallystick_records (key, rev, data) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`, key, int64(next), data)
+		tag, err = s.db.Exec(ctx, insert, key, int64(next), data)
 	} else {
-		tag, err = s.db.Exec(ctx, `UPDATE tallystick_records SET rev = $2, data = $3 WHERE key = $1 AND rev = $4`, key, int64(next), data, int64(rev))
+		tag, err = s.db.Exec(ctx, update, key, int64(next), data, int64(rev))
 	}
 	switch {
 	case serialization(err):
@@ -151,8 +167,9 @@ func conflict(key string, rev uint64) error {
 	return fmt.Errorf("pgstore: %w: %s is not at revision %d", store.ErrConflict, key, rev)
 }
 
-// serialization reports whether the server refused a write for one beside it, as it does where transactions are
-// repeatable reads or serializable by default. Nothing was written then.
+// serialization reports whether the server refused a write because of a concurrent one, which
+// happens if the default isolation level is repeatable read or serializable. Nothing was written
+// then.
 func serialization(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == "40001"
@@ -165,7 +182,7 @@ func check(ctx context.Context, key string, data []byte) error {
 	return store.Check(key, data)
 }
 
-// because adds the error of a context that ended to what it made of a call, where the driver left it out.
+// because adds the error of a context that ended to err, unless err wraps it already.
 func because(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)

@@ -82,10 +82,13 @@ func places(server *fleet.Server) func(t testing.TB) *pgxpool.Config {
 	}
 }
 
-// otherDefaults is the same where transactions are serializable unless said otherwise, and the database sorts as people
-// do.
+// otherDefaults is the same where transactions are serializable unless said otherwise, and the
+// database sorts as people do.
 func otherDefaults(t *testing.T, server *fleet.Server) {
-	exec(t, server, `CREATE DATABASE people TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`)
+	exec(
+		t, server,
+		`CREATE DATABASE people TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`,
+	)
 	exec(t, server, `ALTER DATABASE people SET default_transaction_isolation = serializable`)
 	var n atomic.Int64
 	storetest.Run(t, func(t testing.TB) store.Store {
@@ -103,7 +106,8 @@ func otherDefaults(t *testing.T, server *fleet.Server) {
 	})
 }
 
-// longList: a listing is more than one page long, in order, and each record is there once while others write.
+// longList: a listing is more than one page long, in order, and each record is there once while
+// others write.
 func longList(t *testing.T, c *pgxpool.Config) {
 	s := openAt(t, c)
 	const records = 350
@@ -121,8 +125,8 @@ func longList(t *testing.T, c *pgxpool.Config) {
 	assert.Equal(t, records, n)
 }
 
-// oldCopy: a server that is set back to an older copy, as a failover would, is noticed, and what was written since is not
-// replaced by one that still holds a lost revision.
+// oldCopy: a server that is set back to an older copy, as a failover would, is noticed, and what
+// was written since is not replaced by one that still holds a lost revision.
 func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	ctx := t.Context()
 	s, table := openAt(t, c), c.ConnConfig.RuntimeParams["search_path"]+".tallystick_records"
@@ -133,7 +137,10 @@ func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	_, err = s.Put(ctx, "gone", nil, 0)
 	require.NoError(t, err)
 
-	exec(t, server, fmt.Sprintf(`UPDATE %s SET rev = %d, data = 'first' WHERE key = 'k'`, table, first))
+	exec(
+		t, server,
+		fmt.Sprintf(`UPDATE %s SET rev = %d, data = 'first' WHERE key = 'k'`, table, first),
+	)
 	exec(t, server, `DELETE FROM `+table+` WHERE key = 'gone'`)
 	for _, key := range []string{"k", "gone"} {
 		_, _, err = s.Get(ctx, key)
@@ -154,7 +161,8 @@ func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	assert.Equal(t, "another's", string(data))
 }
 
-// lockedRow: a row that somebody holds locked keeps no reader waiting, and no writer longer than its context.
+// lockedRow: a row that somebody holds locked keeps no reader waiting, and no writer longer than
+// its context.
 func lockedRow(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	s := openAt(t, c)
 	rev, err := s.Put(t.Context(), "k", []byte("before"), 0)
@@ -164,7 +172,10 @@ func lockedRow(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	defer holder.Close(context.Background())
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT FROM `+c.ConnConfig.RuntimeParams["search_path"]+`.tallystick_records FOR UPDATE`)
+	_, err = tx.Exec(
+		t.Context(),
+		`SELECT FROM `+c.ConnConfig.RuntimeParams["search_path"]+`.tallystick_records FOR UPDATE`,
+	)
 	require.NoError(t, err)
 
 	data, _, err := s.Get(t.Context(), "k")
@@ -193,7 +204,10 @@ func closed(t *testing.T, c *pgxpool.Config) {
 	require.NoError(t, s.Close())
 	_, _, err = s.Get(t.Context(), "k")
 	require.Error(t, err)
-	goleak.VerifyNone(t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"), goleak.IgnoreAnyFunction("testing.(*T).Run"))
+	goleak.VerifyNone(
+		t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
+		goleak.IgnoreAnyFunction("testing.(*T).Run"),
+	)
 }
 
 func Example() {

@@ -12,10 +12,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// pageSize is how many records a round trip of a listing brings.
+// pageSize is the number of records per round trip of a listing.
 const pageSize = 100
 
-// page answers with the next records in the order of their keys: key, rev, data, key, rev, data, ….
+// page returns the next records in the order of their keys: key, rev, data, key, rev, data, ….
 var page = redis.NewScript(`
 local out = {}
 for _, key in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])) do
@@ -27,8 +27,8 @@ end
 return out
 `)
 
-// List implements [store.Store], in one round trip for every hundred records. A record that cannot be read is one
-// error, and the listing goes on.
+// List implements [store.Store] with one round trip for every hundred records. It yields an error
+// for each record that cannot be read, and continues.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -36,12 +36,13 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 			return
 		}
 		if prefix != "" && store.Check(prefix, nil) != nil {
-			return // no key begins like this
+			return // no key has this prefix
 		}
-		from, to := "["+prefix, "["+prefix+"\x7f" // above every character of a key
+		from, to := "["+prefix, "["+prefix+"\x7f" // \x7f is above all characters of keys
 		for {
 			rows, err := await(ctx, func() ([]any, error) {
-				return page.Run(ctx, s.db, []string{indexKey}, from, to, pageSize, recordPrefix).Slice()
+				return page.Run(ctx, s.db, []string{indexKey}, from, to, pageSize, recordPrefix).
+					Slice()
 			})
 			if err != nil {
 				yield(store.Entry{}, fmt.Errorf("redisstore: listing: %w", err))
@@ -65,15 +66,20 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 	}
 }
 
-// entry is one record of a listing. One that is not in order, or older than what this process knows, is read by
-// itself: another writer may have been between, and the error is Get's if it was not.
-func (s *Store) entry(ctx context.Context, key string, revField, dataField any) (store.Entry, error) {
+// entry returns one record of a listing. It reads a record again with Get if it is damaged, or
+// older than a revision that this process has seen: another writer may have changed it during the
+// listing.
+func (s *Store) entry(
+	ctx context.Context,
+	key string,
+	revField, dataField any,
+) (store.Entry, error) {
 	data, rev, err := record(key, revField, dataField)
 	if err == nil && rev >= s.seen.Rev(key) {
 		return store.Entry{Key: key, Data: data, Rev: rev}, s.seen.Note(key, 0, rev)
 	}
 	data, rev, err = s.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) { // it is in the index, so it was here
+	if errors.Is(err, store.ErrNotFound) { // the index contains it, so it existed
 		err = fmt.Errorf("redisstore: %w: %s%s is gone", store.ErrCorrupt, recordPrefix, key)
 	}
 	return store.Entry{Key: key, Data: data, Rev: rev}, err

@@ -11,8 +11,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// swap is the compare and swap: nothing else writes. It answers with an empty string, or with the revision that is
-// there instead. Revisions are compared as text, since Lua's numbers end at 2^53.
+// swap compares and swaps; no other command writes. It returns an empty string, or the stored
+// revision at a conflict. It compares revisions as text, because numbers in Lua are exact only up
+// to 2^53.
 var swap = redis.NewScript(`
 local have = redis.call('HGET', KEYS[1], 'rev') or '0'
 if have ~= ARGV[1] then
@@ -25,22 +26,26 @@ end
 return ''
 `)
 
-// Put implements [store.Store], in one round trip; the first one of a server that does not know the script takes two.
+// Put implements [store.Store] with one round trip, or two if the server does not know the script
+// yet.
 func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	if err := check(ctx, key, data); err != nil {
 		return 0, err
 	}
 	next := store.NextRev(rev)
-	// The caller may change data as soon as its context has ended, and the driver may still read it.
+	// After the context has ended, the caller may change data while the driver still reads it.
 	data = slices.Clone(data)
+	keys, args := []string{recordPrefix + key, indexKey}, []any{text(rev), text(next), data, key}
 	have, err := await(ctx, func() (string, error) {
-		return swap.Run(ctx, s.db, []string{recordPrefix + key, indexKey}, text(rev), text(next), data, key).Text()
+		return swap.Run(ctx, s.db, keys, args...).Text()
 	})
 	if err != nil {
 		return 0, damaged(key, err)
 	}
 	if have != "" {
-		return 0, fmt.Errorf("redisstore: %w: %s is at revision %s, not %d", store.ErrConflict, key, have, rev)
+		return 0, fmt.Errorf(
+			"redisstore: %w: %s is at revision %s, not %d", store.ErrConflict, key, have, rev,
+		)
 	}
 	return next, s.seen.Note(key, 0, next)
 }

@@ -1,49 +1,55 @@
-// Package redisstore keeps payment records in one Redis (or Valkey) server, so that many machines share their
-// channels. Redis 6.2 or newer.
+// Package redisstore stores payment records in one Redis or Valkey server, so that many machines
+// can share their channels. It needs Redis 6.2 or newer.
 //
-// # What it needs
+// # Requirements
 //
 //	appendonly yes
 //	appendfsync always
 //	no-appendfsync-on-rewrite no
 //	maxmemory-policy noeviction
 //
-// and no replicas, no Sentinel and no cluster. A server that is set up in another way may forget what it has
-// acknowledged: [Open] refuses it with a [store.UnsafeError] that names the setting, and so does every later
-// connection, which is looked at before it is used, at least once an hour. Write the settings into the server's
-// configuration file: what is only set with CONFIG SET is gone at its next start.
+// The server must have these settings, and no replicas, Sentinel or cluster. Otherwise it could
+// lose acknowledged writes. [Open] refuses such a server with a [store.UnsafeError] that names the
+// setting. Every later connection is checked before its first use, and connections are replaced at
+// least once an hour. Write the settings into the configuration file of the server; those of CONFIG
+// SET are lost at a restart.
 //
-// The server's own word on this comes from INFO and CONFIG GET. Where an ACL forbids them, Open says so; allow them:
+// The settings are read with INFO and CONFIG GET. The ACL must allow them:
 //
-//	ACL SETUSER tallystick on >… ~tallystick:* +@read +@write +@scripting +@connection +info +config|get
+//	ACL SETUSER tallystick on >… ~tallystick:* +@read +@write +@scripting +@connection +info
+//	  +config|get
 //
-// A managed service that has no CONFIG at all does not let appendfsync be seen, and is refused: use PostgreSQL
-// (package pgstore) there.
+// A managed service without CONFIG is refused, because appendfsync cannot be checked. Use
+// PostgreSQL (package pgstore) instead.
 //
-// # What it promises
+// # Guarantees
 //
-//   - A write is one round trip, one Lua script: compare, replace, index. Under appendfsync always the answer leaves
-//     the server after the append-only file was synced, and so does the answer to a read beside it. It is on disk.
-//   - A write whose answer was lost is an error that is not [store.ErrConflict]. The driver sends nothing twice.
-//   - A record that went back to an older revision, or away, while this process knew better, is [store.ErrCorrupt].
+//   - A write is one Lua script in one round trip: it compares, replaces and indexes. With
+//     appendfsync always, the server responds to a write, and to a concurrent read of it, only
+//     after the append-only file was synced to disk.
+//   - If the response to a write is lost, the error is not [store.ErrConflict]. Nothing is sent
+//     twice.
+//   - If a record is older than a revision that this process has seen, or gone, the error is
+//     [store.ErrCorrupt].
 //
-// # What it survives
+// # Failures
 //
-//   - The death of the server, of its machine, and of any client: nothing acknowledged is lost.
-//   - A full disk: the server ends itself, and goes on from its file when there is room. A full memory: writes are refused.
-//   - Not the loss of the disk. There is no second copy that is in step: Redis replicates after it has answered, so a
-//     failover forgets the newest writes. That is why replicas are refused, even those that WAIT could wait for, which
-//     have a write in memory only. Where the server itself must be replaced without a pause, use PostgreSQL with a
-//     synchronous standby.
-//   - Not an old copy put in its place while nobody ran: revisions cannot show that. The money is still safe (see
-//     docs/trust-model.md); channels of since then have to be found again.
+//   - Crash of the server, its machine or a client: no acknowledged write is lost.
+//   - Full disk: the server stops, and continues from its file when there is space again. Full
+//     memory: writes are refused.
+//   - Loss of the disk: the records are lost. Redis replicates after it has responded, so a
+//     failover loses the newest writes. For this reason replicas are refused, even with WAIT, which
+//     only ensures that a replica has a write in memory. If you need failover, use PostgreSQL with
+//     a synchronous standby.
+//   - Old copy restored while no process was running: it cannot be detected. The money is still
+//     safe (see docs/trust-model.md), but channels that were opened since must be found again.
 //
-// # What is in the server
+// # Keys
 //
 //	tallystick:record:channel/0x12ab…   hash: rev, data
 //	tallystick:keys                     sorted set: all keys, for listings
 //
-// Another fleet on the same server takes another database number ([redis.Options.DB]).
+// Different applications can use one server with different database numbers ([redis.Options.DB]).
 package redisstore
 
 import (
@@ -65,27 +71,27 @@ const (
 	indexKey     = "tallystick:keys"
 )
 
-// Store is a [store.Store] on a Redis server. Make one with [Open] and end it with [Store.Close]. It is safe for
-// concurrent use, and so are any number of Stores on one server.
+// Store is a [store.Store] in a Redis server. Create one with [Open] and call [Store.Close] at the
+// end. It is safe for concurrent use. Any number of Stores may use one server.
 type Store struct {
 	db   *redis.Client
 	seen store.Seen
 }
 
-// Open connects and makes sure that the server keeps what it acknowledges. Options are those of the driver:
-// [redis.ParseURL] reads them from a URL, and TLS and credentials are theirs. They are copied; OnConnect, if set, runs
-// before our own look. Three are not obeyed: nothing is sent again (MaxRetries), nothing is cached (ClientSideCache),
-// and the server announces no move to another one (MaintNotificationsConfig).
+// Open connects and checks the settings of the server. [redis.ParseURL] returns options for a URL;
+// they contain TLS and credentials. Open copies them. OnConnect, if set, runs before the check of
+// the settings. Open disables three options: retries (MaxRetries), client-side caching
+// (ClientSideCache) and maintenance notifications (MaintNotificationsConfig).
 //
-// Errors: [*store.UnsafeError], [ErrForbidden], and those of the connection.
+// The errors are [*store.UnsafeError], [ErrForbidden], and those of the connection.
 func Open(ctx context.Context, options *redis.Options) (*Store, error) {
 	o := *options
-	// A write that is sent again after its answer was lost would meet itself and call it a conflict.
+	// A write that is sent again after its response was lost would conflict with itself.
 	o.MaxRetries = -1
 	o.ClientSideCache, o.ClientSideCacheConfig = nil, nil
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if o.ConnMaxLifetime <= 0 {
-		o.ConnMaxLifetime = time.Hour // look at the settings again
+		o.ConnMaxLifetime = time.Hour // check the settings again
 	}
 	before := o.OnConnect
 	o.OnConnect = func(ctx context.Context, cn *redis.Conn) error {
@@ -94,12 +100,12 @@ func Open(ctx context.Context, options *redis.Options) (*Store, error) {
 				return err
 			}
 		}
-		return look(ctx, cn)
+		return checkSettings(ctx, cn)
 	}
 	s := &Store{db: redis.NewClient(&o)}
 	if _, err := await(ctx, func() (string, error) { return s.db.Ping(ctx).Result() }); err != nil {
 		_ = s.db.Close()
-		if strings.HasPrefix(err.Error(), "redisstore: ") { // from our own look
+		if strings.HasPrefix(err.Error(), "redisstore: ") { // from checkSettings
 			return nil, err
 		}
 		return nil, fmt.Errorf("redisstore: %w", err)
@@ -107,17 +113,19 @@ func Open(ctx context.Context, options *redis.Options) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. Calls that begin after it fail. It waits for nothing and loses nothing: what Put
-// acknowledged is on disk.
+// Close closes the connections without waiting. Later calls fail. No acknowledged write is lost.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Get implements [store.Store], in one round trip.
+// Get implements [store.Store] with one round trip.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err
 	}
 	before := s.seen.Rev(key)
-	fields, err := await(ctx, func() ([]any, error) { return s.db.HMGet(ctx, recordPrefix+key, "rev", "data").Result() })
+	fields, err := await(
+		ctx,
+		func() ([]any, error) { return s.db.HMGet(ctx, recordPrefix+key, "rev", "data").Result() },
+	)
 	if err != nil {
 		return nil, 0, damaged(key, err)
 	}
@@ -131,7 +139,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	return data, rev, err
 }
 
-// record reads the two fields of a record.
+// record parses the two fields of a record.
 func record(key string, revField, dataField any) ([]byte, uint64, error) {
 	if revField == nil && dataField == nil {
 		return nil, 0, fmt.Errorf("redisstore: %w: %s", store.ErrNotFound, key)
@@ -140,7 +148,10 @@ func record(key string, revField, dataField any) ([]byte, uint64, error) {
 	data, also := dataField.(string)
 	rev, err := strconv.ParseUint(text, 10, 64)
 	if !ok || !also || err != nil || rev == 0 {
-		return nil, 0, fmt.Errorf("redisstore: %w: %s%s is not what this store writes", store.ErrCorrupt, recordPrefix, key)
+		return nil, 0, fmt.Errorf(
+			"redisstore: %w: %s%s was not written by this store", store.ErrCorrupt, recordPrefix,
+			key,
+		)
 	}
 	return []byte(data), rev, nil
 }
@@ -152,16 +163,19 @@ func check(ctx context.Context, key string, data []byte) error {
 	return store.Check(key, data)
 }
 
-// damaged turns the server's word that a key holds something else than a hash into ErrCorrupt.
+// damaged wraps an error of the server. It adds ErrCorrupt if the key is not a hash.
 func damaged(key string, err error) error {
-	if strings.Contains(err.Error(), "WRONGTYPE") { // not always at its beginning, when a script meets it
+	if strings.Contains(
+		err.Error(), "WRONGTYPE",
+	) { // not always at the beginning, in errors of scripts
 		return fmt.Errorf("redisstore: %w: %s%s: %w", store.ErrCorrupt, recordPrefix, key, err)
 	}
 	return fmt.Errorf("redisstore: %s: %w", key, err)
 }
 
-// await returns what f returns, or the error of a context that ends before it does. The driver looks at a context
-// before it sends and not while it waits for an answer; f then ends later, by the driver's own timeouts.
+// await returns the result of f, or the error of the context if it ends first. The driver checks a
+// context only before it sends, not while it waits for a response; f then continues until the
+// timeouts of the driver end it.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value T

@@ -113,8 +113,8 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrCorrupt, "the one that wrote it knows better")
 }
 
-// A server that is set back to an older copy, as a failover would, is noticed, and what was written since is not
-// replaced by one that still holds a lost revision.
+// A server that is set back to an older copy, as a failover would, is noticed, and what was written
+// since is not replaced by one that still holds a lost revision.
 func TestAnOldCopyIsNoticed(t *testing.T) {
 	ctx := t.Context()
 	o := &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr}
@@ -147,7 +147,10 @@ func TestAnOldCopyIsNoticed(t *testing.T) {
 
 // A server that does not answer holds nobody longer than the context.
 func TestContextEndsWhileTheServerIsSilent(t *testing.T) {
-	o := &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr, ReadTimeout: -1} // the driver waits for ever
+	o := &redis.Options{
+		Addr:        fleet.Redis(t, fleet.SafeRedis...).Addr,
+		ReadTimeout: -1,
+	} // the driver waits for ever
 	s := openAt(t, o)
 	admin := redis.NewClient(o)
 	defer admin.Close()
@@ -178,12 +181,17 @@ func TestContextEndsWhileTheServerIsSilent(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	s, err := redisstore.Open(t.Context(), &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr})
+	s, err := redisstore.Open(
+		t.Context(), &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr},
+	)
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	_, _, err = s.Get(t.Context(), "k")
 	require.ErrorIs(t, err, redis.ErrClosed)
-	goleak.VerifyNone(t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"), goleak.IgnoreAnyFunction("testing.(*T).Run"))
+	goleak.VerifyNone(
+		t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"),
+		goleak.IgnoreAnyFunction("testing.(*T).Run"),
+	)
 }
 
 func Example() {

@@ -9,27 +9,27 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// ErrFault is what a broken Put of a [Faulty] returns. To a caller it is an unknown outcome, whether
-// the record was stored or not.
-var ErrFault = errors.New("storetest: broken on purpose")
+// ErrFault is the error of a Put that a [Faulty] breaks. The caller cannot know whether the record
+// was stored.
+var ErrFault = errors.New("storetest: injected fault")
 
-// Fault is a way in which a Put breaks.
+// Fault is a way in which a Put fails.
 type Fault int
 
 const (
-	// Failed: nothing was written.
+	// Failed means that nothing was written.
 	Failed Fault = iota + 1
-	// FailedButStored: the record was written, and the answer was lost.
+	// FailedButStored means that the record was written, although Put returned an error.
 	FailedButStored
 )
 
-// Faulty is a store whose Put breaks where a test says so, and which counts. To break every write of
-// a story in turn, and each both ways:
+// Faulty is a store that counts calls and whose Put fails on request. To break each write of a
+// scenario in turn:
 //
 //	for n := 1; ; n++ {
 //		s := storetest.NewFaulty(store.NewMem())
 //		s.FailPut(n, storetest.FailedButStored)
-//		… the story …
+//		… the scenario …
 //		if !s.Fired() {
 //			break // it has fewer than n writes
 //		}
@@ -39,46 +39,46 @@ const (
 type Faulty struct {
 	store.Store
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	gets  int
 	puts  int
 	at    map[int]Fault
 	fired bool
 }
 
-// NewFaulty returns a store that does what s does until it is told to break.
+// NewFaulty returns a store that behaves like s until FailPut is called.
 func NewFaulty(s store.Store) *Faulty { return &Faulty{Store: s, at: map[int]Fault{}} }
 
-// FailPut breaks the n-th Put from now in the way of how; 1 is the next one. It may be called several
-// times, for several Puts.
+// FailPut breaks the n-th Put from now; 1 is the next one. It may be called several times for
+// several Puts.
 func (f *Faulty) FailPut(n int, how Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.at[f.puts+n] = how
 }
 
-// Fired says whether a Put was broken so far.
+// Fired reports whether a Put was broken so far.
 func (f *Faulty) Fired() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.fired
 }
 
-// Gets is the number of calls of Get so far.
+// Gets returns the number of calls of Get so far.
 func (f *Faulty) Gets() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.gets
 }
 
-// Puts is the number of calls of Put so far, the broken and the refused included.
+// Puts returns the number of calls of Put so far, including those that failed.
 func (f *Faulty) Puts() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.puts
 }
 
-// Get counts, and gets from the store below.
+// Get counts the call and calls Get of the underlying store.
 func (f *Faulty) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	f.mu.Lock()
 	f.gets++
@@ -86,8 +86,8 @@ func (f *Faulty) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	return f.Store.Get(ctx, key)
 }
 
-// Put counts, and puts to the store below unless this is a Put to break. A Put that the store below
-// refuses is refused here too.
+// Put counts the call and calls Put of the underlying store, unless FailPut says otherwise. It
+// returns the errors of the underlying store.
 func (f *Faulty) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	f.mu.Lock()
 	f.puts++

@@ -1,7 +1,7 @@
-// Package storetest checks that a [store.Store] keeps its promises, and breaks one on purpose for
-// the tests of its users.
+// Package storetest tests implementations of [store.Store], and injects faults for the tests of
+// their users.
 //
-// A driver's test is two calls:
+// The test of a driver consists of two calls:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t testing.TB) store.Store { return openEmpty(t) })
@@ -25,8 +25,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Run checks everything that [store.Store] says about one open store. open returns an empty one each
-// time, and cleans up by itself with t.Cleanup.
+// Run tests what [store.Store] requires of one open store. open returns a new empty store at each
+// call and registers its own cleanup.
 func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	for name, check := range map[string]func(*testing.T, store.Store){
 		"put and get":        putAndGet,
@@ -48,9 +48,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	}
 }
 
-// Durable checks what must hold between two users of one place. open makes an empty place and
-// returns a function that opens it; each call of that stands for another process, or for the same
-// one after a restart.
+// Durable tests what [store.Store] requires of several users of one place. open creates an empty
+// place and returns a function that opens it. Each call of that function stands for another
+// process, or for the same process after a restart.
 func Durable(t *testing.T, open func(t testing.TB) func() store.Store) {
 	t.Run("reopen", func(t *testing.T) {
 		again := open(t)
@@ -60,7 +60,10 @@ func Durable(t *testing.T, open func(t testing.TB) func() store.Store) {
 		next := put(t, s, "channel/a", "after", rev)
 		assert.Greater(t, next, rev)
 		want(t, again(), "channel/a", "after", next)
-		assert.Equal(t, []store.Entry{{Key: "channel/a", Data: []byte("after"), Rev: next}}, list(t, again(), ""))
+		assert.Equal(
+			t, []store.Entry{{Key: "channel/a", Data: []byte("after"), Rev: next}},
+			list(t, again(), ""),
+		)
 	})
 	t.Run("two handles", func(t *testing.T) {
 		again := open(t)
@@ -107,7 +110,7 @@ func list(t testing.TB, s store.Store, prefix string) (all []store.Entry) {
 	return all
 }
 
-// race lets all stores, or sixteen goroutines of one, read the same revision, and only then write.
+// race lets sixteen goroutines read the same revision before any of them writes.
 func race(t *testing.T, stores ...store.Store) {
 	const writers = 16
 	rev := put(t, stores[0], "raced", "0", 0)
@@ -120,7 +123,7 @@ func race(t *testing.T, stores ...store.Store) {
 			_, have, err := s.Get(t.Context(), "raced")
 			assert.NoError(t, err)
 			read.Done()
-			read.Wait() // nobody writes before everybody has read
+			read.Wait() // all have read before the first write
 			revs[i], errs[i] = s.Put(t.Context(), "raced", fmt.Append(nil, i), have)
 		})
 	}
@@ -128,18 +131,18 @@ func race(t *testing.T, stores ...store.Store) {
 	winner := -1
 	for i, err := range errs {
 		if err != nil {
-			assert.ErrorIs(t, err, store.ErrConflict, "a loser is told that it lost")
+			assert.ErrorIs(t, err, store.ErrConflict, "the others get a conflict")
 			continue
 		}
 		assert.Equal(t, -1, winner, "two writers replaced the same revision")
 		winner = i
 	}
-	require.NotEqual(t, -1, winner, "nobody won")
+	require.NotEqual(t, -1, winner, "no writer succeeded")
 	assert.Greater(t, revs[winner], rev)
 	want(t, stores[0], "raced", fmt.Sprint(winner), revs[winner])
 }
 
-// count adds one many times from many goroutines, each by get, put and again at a conflict.
+// count increments a number from many goroutines with Increment.
 func count(t *testing.T, stores ...store.Store) {
 	const workers, each = 16, 8
 	var done sync.WaitGroup
@@ -159,8 +162,8 @@ func count(t *testing.T, stores ...store.Store) {
 	assert.Equal(t, fmt.Sprint(workers*each), string(data))
 }
 
-// Increment adds one to the decimal number in the record under key, which may not exist yet, however
-// many others do the same. It is the smallest right use of compare and swap.
+// Increment adds one to the decimal number in the record under key, which need not exist. It is
+// safe for concurrent use by any number of processes. It shows the correct use of compare and swap.
 func Increment(ctx context.Context, s store.Store, key string) error {
 	for {
 		n := 0

@@ -12,7 +12,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Bounds of a key file. The work of the key derivation is done before the password is checked, so a file must not demand too much of it.
+// Bounds of a key file. The work of the key derivation is done before the password is checked, so a
+// file must not demand too much of it.
 const (
 	maxFile   = 64 << 10
 	maxMemory = 1 << 30 // bytes of scrypt: 128 * n * r
@@ -35,7 +36,8 @@ func read(path string) ([]byte, error) {
 	return raw, nil
 }
 
-// inspect checks the fields without which the library panics, and the work that the file demands. It returns the address that the file names, or nil.
+// inspect checks the fields without which the library panics, and the work that the file demands.
+// It returns the address that the file names, or nil.
 func inspect(raw []byte) (*common.Address, error) {
 	var file struct {
 		Address string

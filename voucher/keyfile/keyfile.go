@@ -1,5 +1,9 @@
-// Package keyfile reads and writes private keys as encrypted files in Web3 Secret Storage version 3, the format of geth and most wallets. It is a separate package so that programs with other keys do not link it.
-// [Load] takes most of a second and 256 MB for a file made by [Save] or geth, because scrypt is slow on purpose. Call it once at the start of a program.
+// Package keyfile reads and writes private keys as encrypted files in Web3 Secret Storage version
+// 3, the format of geth and most wallets. It is a separate package so that programs with other keys
+// do not link it.
+//
+// [Load] takes most of a second and 256 MB for a file made by [Save] or geth, because scrypt is
+// slow on purpose. Call it once at the start of a program.
 package keyfile
 
 import (
@@ -23,7 +27,9 @@ var (
 	ErrFormat = errors.New("keyfile: not a version 3 keystore file")
 )
 
-// Load reads the key file at path and returns a signer for its key. The errors are [ErrPassword], [ErrFormat] and those of reading a file, such as fs.ErrNotExist. None of them shows the key or the password.
+// Load reads the key file at path and returns a signer for its key. The errors are [ErrPassword],
+// [ErrFormat] and those of reading a file, such as fs.ErrNotExist. None of them shows the key or
+// the password.
 func Load(path, password string) (*voucher.KeySigner, error) {
 	raw, err := read(path)
 	if err != nil {
@@ -62,8 +68,9 @@ func open(raw []byte, password string) (*voucher.KeySigner, error) {
 	return signer, nil
 }
 
-// Save writes the key to a new file at path that only its owner may read (mode 0600), encrypted with the
-// password. It never overwrites a file: if path exists, the error wraps fs.ErrExist. If it returns nil, the file has been synced to disk. An empty password is [ErrPassword].
+// Save writes the key to a new file at path that only its owner may read (mode 0600), encrypted
+// with the password. It never overwrites a file: if path exists, the error wraps fs.ErrExist. If it
+// returns nil, the file has been synced to disk. An empty password is [ErrPassword].
 func Save(path string, key *ecdsa.PrivateKey, password string) error {
 	return save(path, key, password, keystore.StandardScryptN, keystore.StandardScryptP)
 }

@@ -29,7 +29,10 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	c := config(t, server, "")
 	_, err := pgstore.Open(t.Context(), c)
 	require.ErrorIs(t, err, pgstore.ErrNoTable)
-	exec(t, server, `CREATE UNLOGGED TABLE tallystick_records (key text PRIMARY KEY, rev bigint, data bytea)`)
+	exec(
+		t, server,
+		`CREATE UNLOGGED TABLE tallystick_records (key text PRIMARY KEY, rev bigint, data bytea)`,
+	)
 	assert.Equal(t, "relpersistence of tallystick_records", refused(t, c).Setting)
 	exec(t, server, `DROP TABLE tallystick_records`)
 	require.NoError(t, pgstore.Migrate(t.Context(), c))
@@ -43,7 +46,9 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	assert.Equal(t, "synchronous_commit", refused(t, c).Setting)
 
 	exec(t, server, `ALTER ROLE tally RESET synchronous_commit`)
-	exec(t, server, `CHECKPOINT`) // the reset was an asynchronous commit itself, and the kill below would undo it
+	exec(
+		t, server, `CHECKPOINT`,
+	) // the reset was an asynchronous commit itself, and the kill below would undo it
 
 	server.Kill(t)
 	server.Set("fsync=off")
@@ -55,8 +60,8 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	openAt(t, c)
 }
 
-// failover: a standby is refused. When the primary dies and the standby takes its place, what had not arrived there is missing,
-// and a running process notices.
+// failover: a standby is refused. When the primary dies and the standby takes its place, what had
+// not arrived there is missing, and a running process notices.
 func failover(t *testing.T, primary *fleet.Server) {
 	ctx := t.Context()
 	require.NoError(t, pgstore.Migrate(ctx, config(t, primary, "")))
@@ -64,7 +69,9 @@ func failover(t *testing.T, primary *fleet.Server) {
 	assert.Equal(t, "pg_is_in_recovery", refused(t, config(t, standby, "")).Setting)
 
 	// One store that finds the primary wherever it is, as an application would.
-	c, err := pgxpool.ParseConfig("postgres://tally@" + primary.Addr + "," + standby.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write")
+	c, err := pgxpool.ParseConfig(
+		"postgres://tally@" + primary.Addr + "," + standby.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write",
+	)
 	require.NoError(t, err)
 	s := openAt(t, c)
 	first, err := s.Put(ctx, "k", []byte("first"), 0)
@@ -91,7 +98,9 @@ func failover(t *testing.T, primary *fleet.Server) {
 	standby.Set("synchronous_standby_names=*")
 	standby.Start(t)
 	twin := fleet.Standby(t, standby)
-	c, err = pgxpool.ParseConfig("postgres://tally@" + standby.Addr + "," + twin.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write")
+	c, err = pgxpool.ParseConfig(
+		"postgres://tally@" + standby.Addr + "," + twin.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write",
+	)
 	require.NoError(t, err)
 	s = openAt(t, c)
 	rev, err := s.Put(ctx, "synchronous", []byte("here"), 0)

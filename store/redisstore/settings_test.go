@@ -26,7 +26,8 @@ func refused(t *testing.T, o *redis.Options) *store.UnsafeError {
 	return unsafe
 }
 
-// Each setting that lets a server forget, set on a running server, is refused; without it, it is taken again.
+// Each setting that lets a server forget, set on a running server, is refused; without it, it is
+// taken again.
 func TestUnsafeServers(t *testing.T) {
 	server := fleet.Redis(t, fleet.SafeRedis...)
 	o := &redis.Options{Addr: server.Addr}
@@ -85,17 +86,23 @@ func TestReplicasAndClustersAreRefused(t *testing.T) {
 	}, "a new connection is looked at")
 	assert.Equal(t, "connected_slaves", unsafe.Setting)
 
-	cluster := fleet.Redis(t, append(fleet.SafeRedis, "--cluster-enabled", "yes", "--databases", "1")...)
+	cluster := fleet.Redis(
+		t,
+		append(fleet.SafeRedis, "--cluster-enabled", "yes", "--databases", "1")...)
 	assert.Equal(t, "redis_mode", refused(t, &redis.Options{Addr: cluster.Addr}).Setting)
 }
 
-// A user who may not see the settings is told what to allow, and that is enough for a store to work with.
+// A user who may not see the settings is told what to allow, and that is enough for a store to work
+// with.
 func TestForbiddenSettings(t *testing.T) {
 	server := fleet.Redis(t, fleet.SafeRedis...)
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr})
 	defer admin.Close()
 	allow := func(rules ...any) {
-		require.NoError(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "tallystick"}, rules...)...).Err())
+		require.NoError(
+			t,
+			admin.Do(t.Context(), append([]any{"ACL", "SETUSER", "tallystick"}, rules...)...).Err(),
+		)
 	}
 	o := &redis.Options{Addr: server.Addr, Username: "tallystick", Password: "secret"}
 	// As in the package comment, less what shows the settings.
