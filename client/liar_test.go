@@ -213,7 +213,11 @@ func (p *payer) unpaid(path string) *http.Response {
 	if l, ok := base.(*liar); ok {
 		base = l.base
 	}
-	path = fmt.Sprintf("%s?ttl=%d", path, 300+challenges.Add(1))
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	path = fmt.Sprintf("%s%sttl=%d", path, sep, 300+challenges.Add(1)) // the first ttl counts
 	resp, err := base.RoundTrip(p.request(context.Background(), http.MethodGet, path, nil))
 	require.NoError(p.t, err)
 	_ = resp.Body.Close()
