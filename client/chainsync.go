@@ -172,9 +172,8 @@ func (a *attempt) readChain(ctx context.Context) purchase.Event {
 		a.s.ledger.Leave(read.after.Opening, voucher.Amount{})
 		a.s.noteOpened(e.Channel)
 	}
-	if r := a.reserved; r != nil {
-		lowest := a.signed.Cumulative.SubFloor(r.Raised())
-		e.Redeemable = read.after.Settled.Min(a.signed.Cumulative).SubFloor(lowest)
+	if r := a.reserved; r != nil && read.after.Confirmed {
+		e.Redeemable = r.Raised() // an escrow does not remember what a closed channel paid out
 	}
 	return e
 }

@@ -29,7 +29,8 @@ func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
 		rose = a.s.absorb(ctx, a.account, a.reserved, *snap) || rose
 	}
 	now := a.account.State()
-	if e.Proved = rose || !now.Payable(); e.Proved {
+	e.Standing, e.Proved = standingOf(now), rose
+	if rose || !now.Payable() {
 		return e
 	}
 	e.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, now.ID, a.signed.Cumulative)

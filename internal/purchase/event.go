@@ -136,7 +136,7 @@ type Event struct {
 	Written bool
 
 	// Channel is the channel that was selected, found or opened; Standing what it is good for.
-	// Selected, Searched, Opened, Read.
+	// Selected, Searched, Opened, Read; Recovered has the standing too.
 	Channel  common.Hash
 	Standing Standing
 	// Named reports that the caller named the channel. Selected.
@@ -159,6 +159,6 @@ type Event struct {
 	// and Highest that no higher voucher than the refused one exists. Denied.
 	Denial         Denial
 	Alone, Highest bool
-	// Redeemable is the part of what the request raised that can still be redeemed. Read.
+	// Redeemable is the part of what the request raised that can be redeemed, or may have been. Read.
 	Redeemable voucher.Amount
 }

@@ -208,8 +208,14 @@ func (w *world) answer(a purchase.Action) purchase.Event {
 	case purchase.ReadChain:
 		return w.read(failed)
 	case purchase.Recover:
-		e := purchase.Event{Kind: purchase.Recovered, Proved: w.chance(2), Err: failed}
+		e := purchase.Event{Kind: purchase.Recovered, Proved: w.chance(2), Err: failed, Standing: purchase.Usable}
 		w.prove(e.Proved)
+		if w.chance(4) {
+			w.standing[w.channel] = []purchase.Standing{purchase.Dead, purchase.Aside}[w.r.IntN(2)]
+			if e.Standing = w.standing[w.channel]; e.Standing == purchase.Dead {
+				delete(w.openings, w.channel)
+			}
+		}
 		return e
 	case purchase.PutAside:
 		if w.chance(6) {
@@ -360,8 +366,8 @@ func (w *world) read(failed error) purchase.Event {
 		return purchase.Event{Kind: purchase.Read, Busy: true, Standing: w.standing[w.channel]}
 	}
 	st := []purchase.Standing{purchase.Usable, purchase.Pending, purchase.Dead}[w.r.IntN(3)]
-	if w.standing[w.channel] == purchase.Usable && st == purchase.Pending {
-		st = purchase.Usable
+	if was := w.standing[w.channel]; was != purchase.Pending && st == purchase.Pending || was == purchase.Dead {
+		st = was
 	}
 	w.standing[w.channel] = st
 	e := purchase.Event{Kind: purchase.Read, Channel: w.channel, Standing: st, Recent: w.recent}
@@ -369,9 +375,9 @@ func (w *world) read(failed error) purchase.Event {
 		delete(w.openings, w.channel)
 		live := w.raised[w.channel].SubFloor(w.below[w.channel])
 		if w.chance(2) {
-			e.Redeemable = live
+			w.dead[w.channel] = live
 		}
-		w.dead[w.channel] = live.SubFloor(e.Redeemable)
+		e.Redeemable = live.SubFloor(w.dead[w.channel])
 	}
 	return e
 }

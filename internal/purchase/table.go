@@ -3,6 +3,8 @@ package purchase
 import (
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -488,7 +490,12 @@ var aftermath = []row{
 	{
 		"a recorded opening is decided", Read,
 		func(p *Purchase, _ *Event) bool { return p.reading == readOpening },
-		func(p *Purchase, _ *Event) Action { return p.look() },
+		func(p *Purchase, e *Event) Action {
+			if e.Standing == Dead {
+				p.bury(e)
+			}
+			return p.look()
+		},
 	},
 	{
 		"whether a refused opening is there cannot be read", Read,
@@ -504,13 +511,11 @@ var aftermath = []row{
 		},
 	},
 	{
-		"the channel is closed: what was raised above its settlement is dead", Read,
+		"the channel is closed: what can never have been redeemed is dead", Read,
 		func(p *Purchase, e *Event) bool { return e.Standing == Dead && !p.reopened },
 		func(p *Purchase, e *Event) Action {
 			p.reopened = true
-			p.here = p.here.Min(e.Redeemable)
-			delete(p.openings, p.channel)
-			p.Carrying = false
+			p.bury(e)
 			return Action{Do: SendUnpaid}
 		},
 	},
@@ -534,7 +539,12 @@ var aftermath = []row{
 	},
 	{"set aside", SetAside, always, func(p *Purchase, _ *Event) Action { return p.handOver(ErrTwice) }},
 	{
-		"higher vouchers of ours were proved, or the channel is closed", Recovered,
+		"the channel is found to be closed, or others have set it aside", Recovered,
+		func(_ *Purchase, e *Event) bool { return e.Standing == Dead || e.Standing == Aside },
+		func(p *Purchase, _ *Event) Action { return p.read(readGone) },
+	},
+	{
+		"higher vouchers of ours were proved", Recovered,
 		func(_ *Purchase, e *Event) bool { return e.Proved },
 		func(p *Purchase, _ *Event) Action { return p.startOver() },
 	},
@@ -559,7 +569,11 @@ var (
 	// exhausted: the channel can be paid from only by a second payment, because the rest of the price
 	// and the channel's headroom do not cover the offer.
 	exhausted = func(p *Purchase, e *Event) bool {
-		rest := p.offer.Price.SubFloor(p.elsewhere(e.Channel))
+		id := e.Channel
+		if e.Standing == Dead || e.Standing == Aside {
+			id = common.Hash{} // another channel will pay
+		}
+		rest := p.offer.Price.SubFloor(p.elsewhere(id))
 		return rest.AddCapped(e.Headroom).Less(p.offer.Price)
 	}
 )
@@ -605,6 +619,15 @@ func (p *Purchase) selected(e *Event) Action {
 		return Action{Do: Consent}
 	}
 	return p.use()
+}
+
+// bury notes that the channel is closed. What can never have been redeemed of it counts no more.
+func (p *Purchase) bury(e *Event) {
+	if e.Err == nil {
+		p.here = p.here.Min(e.Redeemable)
+	}
+	delete(p.openings, p.channel)
+	p.Carrying = false
 }
 
 // reoffered answers an offer with other terms or another price.
