@@ -79,6 +79,16 @@ func (g *game) opened(price uint64) {
 	g.leads(issued(price), purchase.SendPaid)
 }
 
+// TestRefusedOpeningAtAHigherPrice: others read the chain about it meanwhile, and the higher price needs
+// consent all the same.
+func TestRefusedOpeningAtAHigherPrice(t *testing.T) {
+	g := newGame(t)
+	g.opened(100)
+	g.leads(refusedFor(purchase.Stale, 150), purchase.ReadChain)
+	g.leads(purchase.Event{Kind: purchase.Read, Busy: true, Standing: purchase.Pending}, purchase.Select)
+	g.leads(selected(chA, purchase.Pending), purchase.Consent)
+}
+
 // TestOpeningThatIsProvedDead: another one may be opened for the request.
 func TestOpeningThatIsProvedDead(t *testing.T) {
 	g := newGame(t)

@@ -471,7 +471,12 @@ var aftermath = []row{
 	{
 		"another request reads the chain about the channel", Read,
 		func(_ *Purchase, e *Event) bool { return e.Busy },
-		func(p *Purchase, _ *Event) Action { return p.look() },
+		func(p *Purchase, _ *Event) Action {
+			if p.reading == readRefused { // the shell answers the offer of the refusal from here on
+				p.offer, p.Carrying = p.refusal.Offer, false
+			}
+			return p.look()
+		},
 	},
 	{
 		"whether a recorded opening can become a channel cannot be read", Read,
