@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -26,9 +27,28 @@ type bought struct {
 	charge   *ledger.Charge // nil without a budget
 	// left are the reservations on the channels that the request left, or on which a redirect found it;
 	// written is what the journal has of a reservation.
-	left    map[common.Hash]*ledger.Reservation
-	written map[*ledger.Reservation]ledger.Rise
-	second  bool // the second payment was noted
+	left       map[common.Hash]*ledger.Reservation
+	written    map[*ledger.Reservation]ledger.Rise
+	second     bool        // the second payment was noted
+	redirected atomic.Bool // the last hop ended with a redirect that nobody has followed yet
+}
+
+// boughtKey is the key, in the context of what a session sends, of what the request keeps. Sessions can
+// be stacked, and each has its own.
+type boughtKey struct{ s *Session }
+
+// boughtBefore returns what a request that follows a redirect has kept in this session so far. It
+// returns nil if that was not sent by this session, or was followed already: one follows it, and whoever
+// sends the same once more makes a new request.
+func (s *Session) boughtBefore(redirect *http.Response) *bought {
+	if redirect.Request == nil {
+		return nil
+	}
+	b, _ := redirect.Request.Context().Value(boughtKey{s}).(*bought)
+	if b == nil || !b.redirected.CompareAndSwap(true, false) {
+		return nil
+	}
+	return b
 }
 
 // attempt carries out one request of a caller, or one hop of it. It is used by one goroutine until the
@@ -86,7 +106,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		switch {
 		case do.Do == purchase.HandOver && a.resp != nil:
-			return a.handOver(ctx, do), nil
+			resp := a.handOver(ctx, do)
+			a.redirected.Store(resp.StatusCode >= 300 && resp.StatusCode < 400)
+			return resp, nil
 		case do.Do == purchase.HandOver, do.Do == purchase.GiveUp:
 			return nil, a.fail(ctx, do)
 		}
@@ -104,10 +126,8 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	a.out = fork(req, base, a.s.cfg.Spool)
 	a.origin, a.termsErr = originOf(req.URL)
 	a.route = routeOf(a.origin, req)
-	if req.Response != nil { // a hop of a request that goes on
-		if before := PaymentOf(req.Response); before != nil {
-			a.bought = before.bought
-		}
+	if req.Response != nil {
+		a.bought = a.s.boughtBefore(req.Response)
 	}
 	if a.bought == nil {
 		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
@@ -116,7 +136,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 			a.charge = ledger.NewCharge(budgets...)
 		}
 	}
-	a.info.bought = a.bought
+	ctx = context.WithValue(ctx, boughtKey{a.s}, a.bought)
 	lim, err := a.s.limits(ctx, a.origin)
 	if a.termsErr == nil {
 		a.termsErr = err
@@ -219,6 +239,9 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	}
 	if err != nil {
 		return purchase.Event{Kind: purchase.Lost, Paid: paid, Written: paid && wrote, Err: unwrapURL(err)}
+	}
+	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
+		resp.Request = a.out.req.WithContext(ctx) // for PaymentOf, and for those who follow a redirect
 	}
 	a.resp = resp
 	if paid {

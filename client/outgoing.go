@@ -50,9 +50,6 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 			return nil, false, err
 		}
 		resp, err = o.base.RoundTrip(out)
-		if resp != nil && resp.Request == nil {
-			resp.Request = out // for PaymentOf, and for those who follow a redirect
-		}
 		// A kept-alive connection that turned out dead before a header was written is nobody's answer.
 		// The standard transport would try again by itself; build prevents that, so it is done here,
 		// once. A round tripper that does not trace may have written all of it.

@@ -28,8 +28,6 @@ type Payment struct {
 	// offer was not paid, a limit, or [ErrBehind]. Nil otherwise.
 	Err error
 
-	bought *bought // for the request that a redirect leads to
-
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt
 }
