@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -75,8 +74,9 @@ type attempt struct {
 	info      *Payment
 	start     time.Time // when the caller made the request; for the journal
 
-	mayFund    bool // the policy agreed to fund a channel, too
-	violations int  // impossible reports that the payee made
+	asked      Proposal // what the policy was asked last
+	mayFund    bool     // it agreed to fund a channel, too
+	violations int      // impossible reports that the payee made
 }
 
 // RoundTrip sends the request, pays if the answer is a challenge that the session can and may pay, and
@@ -94,7 +94,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
 	ctx := a.begin(req, t.Base)
-	defer a.land()
+	defer func() {
+		if a.opening != nil {
+			a.land()
+		}
+	}()
 	e := a.started()
 	for {
 		do := a.decision.Next(e)
@@ -124,7 +128,9 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		base = a.s.cfg.Base
 	}
 	a.out = fork(req, base, a.s.cfg.Spool)
-	a.origin, a.termsErr = originOf(req.URL)
+	if a.origin, a.termsErr = origin.Of(req.URL); a.termsErr != nil {
+		a.termsErr = noOrigin(a.termsErr)
+	}
 	a.route = routeOf(a.origin, req)
 	if req.Response != nil {
 		a.bought = a.s.boughtBefore(req.Response)
@@ -137,11 +143,10 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		}
 	}
 	ctx = context.WithValue(ctx, boughtKey{a.s}, a.bought)
-	lim, err := a.s.limits(ctx, a.origin)
-	if a.termsErr == nil {
-		a.termsErr = err
+	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin}
+	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
+		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin)
 	}
-	a.terms = ledger.Terms{Limits: lim, Charge: a.charge, Origin: a.origin}
 	if a.s.cfg.Journal != nil {
 		a.start = time.Now()
 	}
@@ -153,10 +158,11 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 func (a *attempt) started() purchase.Event {
 	unknown := purchase.Event{Kind: purchase.Started}
 	c := a.s.challenges.get(a.route)
-	if c == nil || a.termsErr != nil || a.blocked() != nil || (a.out.body != nil && !a.out.body.certain()) {
+	req := a.out.req
+	if c == nil || a.termsErr != nil || (req.Response != nil && !chosen(req)) || (a.out.body != nil && !a.out.body.certain()) {
 		return unknown
 	}
-	if own := a.out.req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, c.wire)) == 0 {
+	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, c.wire)) == 0 {
 		return unknown
 	}
 	state := c.account.State()
@@ -225,7 +231,9 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	var wrote bool
 	var err error
 	if !paid {
-		a.land()
+		if a.opening != nil {
+			a.land()
+		}
 		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin), false)
 	} else {
 		var value string
@@ -248,38 +256,6 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		return a.answeredPaid(ctx)
 	}
 	return a.answered(ctx)
-}
-
-// credential answers the challenge with the voucher, and with the opening transaction if it is carried.
-func (a *attempt) credential() (string, error) {
-	state, id := a.account.State(), a.account.ID()
-	d := wireDescriptor(state)
-	if !a.decision.Carrying {
-		return a.challenge.echo.Payload(wire.Voucher(id, d, a.signed.Cumulative, a.signed.Signature))
-	}
-	return a.challenge.echo.Payload(wire.Open(id, d, state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
-}
-
-// wait lets other requests of the channel go first.
-func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
-	if err := pause(ctx, try); err != nil {
-		return purchase.Event{Kind: purchase.Failed, Err: err}
-	}
-	return purchase.Event{Kind: purchase.Waited}
-}
-
-// pause waits a little longer each time: whoever presents the highest voucher while another is signed is
-// overtaken again.
-func pause(ctx context.Context, try int) error {
-	longest := min(time.Millisecond<<try, 128*time.Millisecond)
-	timer := time.NewTimer(rand.N(longest))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // land ends the flight that an opening request holds, so that the requests that wait for the channel

@@ -26,7 +26,7 @@ func (a *attempt) consent(ctx context.Context) purchase.Event {
 	}
 	sum, lim := a.decision.Total, a.terms.Limits
 	if e.Err == nil && !lim.Ask.IsZero() && lim.Ask.Less(sum) {
-		e.Err = a.approve(ctx, funding, sum)
+		e.Err = a.approve(ctx, sum)
 	}
 	if e.Err == nil && ctx.Err() != nil {
 		e.Err = context.Cause(ctx)
@@ -41,22 +41,19 @@ func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 	if a.mayFund {
 		return nil
 	}
-	if err := a.s.cfg.Policy(ctx, a.proposal(funding)); err != nil {
+	a.asked = Proposal{
+		Origin: a.origin, Route: a.route.method + " " + a.route.path,
+		Offer: a.challenge.offer, Terms: a.challenge.wants.Terms, Funding: funding,
+	}
+	if err := a.s.cfg.Policy(ctx, a.asked); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
 	a.mayFund = funding
 	return nil
 }
 
-func (a *attempt) proposal(funding bool) Proposal {
-	return Proposal{
-		Origin: a.origin, Route: a.route.method + " " + a.route.path,
-		Offer: a.challenge.offer, Terms: a.challenge.wants.Terms, Funding: funding,
-	}
-}
-
 // approve asks the owner about a sum.
-func (a *attempt) approve(ctx context.Context, funding bool, sum voucher.Amount) error {
+func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 	lim := a.terms.Limits
 	if a.s.cfg.Approve == nil {
 		return &channel.LimitError{Limit: "Ask", Wanted: sum, Allowed: lim.Ask, Left: lim.Ask}
@@ -70,7 +67,7 @@ func (a *attempt) approve(ctx context.Context, funding bool, sum voucher.Amount)
 	for _, budget := range budgets {
 		left = left.Min(budget.Left())
 	}
-	q := Quote{Proposal: a.proposal(funding), Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
+	q := Quote{Proposal: a.asked, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
 	if err := a.s.cfg.Approve(ctx, q); err != nil {
 		return fmt.Errorf("%w: not approved: %w", ErrPolicy, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -108,9 +107,4 @@ func free(have rule.State, scope channel.Scope) bool {
 // can be used. The rest is checked against the chain.
 func fits(snap channel.Snapshot, scope channel.Scope) bool {
 	return snap.Escrow == scope.Escrow && snap.ChainID == scope.ChainID && snap.CloseRequestedAt == 0 && !snap.Deposit.Less(snap.Settled)
-}
-
-// placeOf returns a URL without what may be secret: no user, query or fragment.
-func placeOf(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }

@@ -26,7 +26,9 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	if served {
 		if !a.decision.Twice {
-			a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
+			if a.s.twice.any.Load() {
+				a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
+			}
 		}
 		if resp.StatusCode < 300 && a.challenge.account != a.account {
 			c := *a.challenge
@@ -46,7 +48,9 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.settle(ctx, a.receipt)
 	}
 	a.reportPaid(ctx, a.receipt, nil)
-	a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
+	if a.s.cfg.Journal != nil {
+		a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
+	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && !do.Redirected {
 		delete(a.left, a.account.ID()) // charged: the target has a price of its own
 	}

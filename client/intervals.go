@@ -2,6 +2,7 @@ package client
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,8 @@ const maxIntervals = 1024
 // intervals remembers when something was done for a name, so that it is done once in a while. The zero
 // value is ready.
 type intervals struct {
-	mu   sync.Mutex // guards last
+	any  atomic.Bool // something was begun
+	mu   sync.Mutex  // guards last
 	last map[string]time.Time
 }
 
@@ -50,6 +52,7 @@ func (i *intervals) begin(name string, d time.Duration) bool {
 		i.last = map[string]time.Time{}
 	}
 	i.last[name] = time.Now()
+	i.any.Store(true)
 	return true
 }
 

@@ -27,7 +27,7 @@ func (s *Session) write(ctx context.Context, e journal.Entry) {
 		}
 	}
 	if e.Operation == "" {
-		e.Operation = newOperation()
+		e.Operation = newOperation("")
 	}
 	e.End = time.Now().UTC()
 	if e.Start = e.Start.UTC(); e.Start.IsZero() {
@@ -87,7 +87,7 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	if e.Price = a.price; kind == journal.KindStream {
 		e.Price = reserved.Price()
 	}
-	e.Operation, e.Origin, e.Cumulative = a.out.operation(), a.origin, a.signed.Cumulative
+	e.Operation, e.Origin, e.Cumulative = a.out.key, a.origin, a.signed.Cumulative
 	e.Outcome, e.Status, e.Problem, e.Start = string(outcome), status, a.info.Problem, a.start
 	if r != nil {
 		e.Receipt = string(r.Raw)

@@ -24,12 +24,15 @@ func ParseOrigin(text string) (string, error) {
 	return o, nil
 }
 
+// noOrigin returns the error for a URL without an origin.
+func noOrigin(err error) error { return fmt.Errorf("%w: the URL has no origin: %w", ErrPolicy, err) }
+
 // originOf returns the origin of a request's URL. The error is an ErrPolicy: what has no origin is
 // on no list and under no limit, and is not paid.
 func originOf(u *url.URL) (string, error) {
 	o, err := origin.Of(u)
 	if err != nil {
-		return "", fmt.Errorf("%w: the URL has no origin: %w", ErrPolicy, err)
+		return "", noOrigin(err)
 	}
 	return o, nil
 }

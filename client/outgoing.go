@@ -22,7 +22,8 @@ type outgoing struct {
 	req  *http.Request
 	base http.RoundTripper
 	body *replay // nil without a body
-	// key is the Idempotency-Key of every paid sending of this request.
+	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal. It
+	// is set when the gate is asked first.
 	key string
 }
 
@@ -114,7 +115,7 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 	// is not spelled canonically (header names are case-insensitive, RFC 9110, 5.1), are the same on the
 	// wire and look unrepeatable to it.
 	delete(out.Header, "Idempotency-Key")
-	out.Header["idempotency-key"] = []string{o.operation()}
+	out.Header["idempotency-key"] = []string{o.key}
 	if own, ok := out.Header["X-Idempotency-Key"]; ok {
 		delete(out.Header, "X-Idempotency-Key")
 		out.Header["x-idempotency-key"] = own
@@ -131,18 +132,11 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 
 var acceptSession = []string{"tempo/session"}
 
-// operation identifies the caller's request: by the caller's own Idempotency-Key, or by a new one.
-func (o *outgoing) operation() string {
-	if o.key == "" {
-		o.key = o.req.Header.Get("Idempotency-Key")
+// newOperation returns a name for a request: the caller's own Idempotency-Key, or a new one.
+func newOperation(own string) string {
+	if own != "" {
+		return own
 	}
-	if o.key == "" {
-		o.key = newOperation()
-	}
-	return o.key
-}
-
-func newOperation() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
@@ -170,4 +164,14 @@ func wireDescriptor(s rule.State) *wire.Descriptor {
 	}
 	d := wire.Descriptor(s.Descriptor)
 	return &d
+}
+
+// credential answers the challenge with the voucher, and with the opening transaction if it is carried.
+func (a *attempt) credential() (string, error) {
+	state, id := a.account.State(), a.account.ID()
+	d := wireDescriptor(state)
+	if !a.decision.Carrying {
+		return a.challenge.echo.Payload(wire.Voucher(id, d, a.signed.Cumulative, a.signed.Signature))
+	}
+	return a.challenge.echo.Payload(wire.Open(id, d, state.Opening.Raw, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
 }

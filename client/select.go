@@ -17,13 +17,18 @@ import (
 // selectChannel looks up the channel that the offer is paid from: the one that the caller named, or the
 // one that the scope uses. It checks the limits, and signs and funds nothing.
 func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
-	if !a.decision.Carrying {
+	if a.opening != nil && !a.decision.Carrying {
 		a.land() // nobody waits behind an opening while the owner is asked
 	}
 	if a.termsErr != nil {
 		return purchase.Event{Kind: purchase.Failed, Err: a.termsErr}
 	}
-	e := purchase.Event{Kind: purchase.Selected, Named: a.route.channel != zeroHash, Recent: a.paidTwice()}
+	e := purchase.Event{Kind: purchase.Selected, Named: a.route.channel != zeroHash}
+	if a.s.twice.any.Load() {
+		e.Recent = a.paidTwice()
+	}
+	o := a.challenge.offer
+	e.Nameable = o.Snapshot != nil || o.ChannelID != zeroHash || a.s.cfg.Bootstrap
 	if e.Err = rule.Of(a.terms.Limits).CheckPrice(a.decision.Total); e.Err != nil {
 		return e
 	}
@@ -44,7 +49,7 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 		e.Err = a.affords(ctx, nil)
 		return e
 	}
-	a.absorb(ctx, a.challenge.offer)
+	a.absorb(ctx, o)
 	state := a.without()
 	e.Channel, e.Standing = account.ID(), standingOf(state)
 	switch e.Standing {
@@ -70,8 +75,10 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 		if a.decision.Sent {
 			outcome = OutcomeRejected
 		}
-		a.record(ctx, journal.KindPay, outcome, nil)
-		if a.reserved != nil {
+		if a.s.cfg.Journal != nil {
+			a.record(ctx, journal.KindPay, outcome, nil)
+		}
+		if a.reserved != nil && a.s.cfg.Journal != nil {
 			if a.written == nil {
 				a.written = map[*ledger.Reservation]ledger.Rise{}
 			}
@@ -150,7 +157,10 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	req := a.challenge.request
 	req.Elsewhere = do.Elsewhere
 	a.price, a.presented = req.Price, voucher.Amount{}
-	a.info.Operation = a.out.operation()
+	if a.out.key == "" {
+		a.out.key = newOperation(a.out.req.Header.Get("Idempotency-Key"))
+	}
+	a.info.Operation = a.out.key
 	if a.reserved != nil && do.Anew {
 		a.reserved.Release()
 		a.record(ctx, journal.KindPay, OutcomeRejected, nil)
@@ -162,28 +172,27 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	} else {
 		a.signed, err = a.reserved.Decide(ctx, req)
 	}
-	return a.decided(err)
+	if err == nil {
+		return purchase.Event{Kind: purchase.Issued, Raised: a.reserved.Raised()}
+	}
+	return a.denied(err)
 }
 
 // again lets the gate decide what else may be presented for the same price.
 func (a *attempt) again(ctx context.Context) purchase.Event {
 	a.presented = a.signed.Cumulative
 	signed, err := a.reserved.Again(ctx, a.presented)
-	if err == nil {
-		a.signed = signed
+	if err != nil {
+		return a.denied(err)
 	}
-	return a.decided(err)
+	a.signed = signed
+	return purchase.Event{Kind: purchase.Issued, Raised: a.reserved.Raised()}
 }
 
-// decided returns the gate's answer.
-func (a *attempt) decided(err error) purchase.Event {
+// denied returns the gate's refusal.
+func (a *attempt) denied(err error) purchase.Event {
 	r := a.reserved
-	e := purchase.Event{Kind: purchase.Issued, Raised: r.Raised()}
-	if err == nil {
-		return e
-	}
-	e.Kind, e.Err = purchase.Denied, err
-	e.Alone, e.Shared = r.Alone(), a.account.Shared()
+	e := purchase.Event{Kind: purchase.Denied, Err: err, Raised: r.Raised(), Alone: r.Alone(), Shared: a.account.Shared()}
 	e.Highest = !a.signed.Cumulative.Less(a.account.State().Signed)
 	switch {
 	case errors.Is(err, channel.ErrLimit):

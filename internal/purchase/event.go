@@ -141,6 +141,9 @@ type Event struct {
 	Standing Standing
 	// Named reports that the caller named the channel. Selected.
 	Named bool
+	// Nameable reports that the payee may name a channel of ours, in the challenge or for a proof.
+	// Selected.
+	Nameable bool
 	// Headroom is the part of the price that the channel covers without a higher ceiling. Selected.
 	Headroom voucher.Amount
 	// Recent reports that this payee or origin was paid twice for one request in the last hour, and

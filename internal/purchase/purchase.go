@@ -48,6 +48,7 @@ type Purchase struct {
 	channel  common.Hash // the current channel
 	standing Standing
 	named    bool
+	nameable bool
 	aside    bool // the scope's channel was set aside and is not closed
 	recent   bool
 
@@ -189,8 +190,10 @@ func (p *Purchase) stopped() Outcome {
 }
 
 func (p *Purchase) issue() Action {
-	a := Action{Do: Issue, Elsewhere: p.elsewhere(p.channel), Anew: p.anew}
-	p.anew = false
+	a := Action{Do: Issue, Anew: p.anew}
+	if p.anew = false; len(p.raised) > 0 || !p.settled.IsZero() {
+		a.Elsewhere = p.elsewhere(p.channel)
+	}
 	return a
 }
 
@@ -221,7 +224,10 @@ func (p *Purchase) use() Action {
 	case Pending:
 		return p.read(readOpening)
 	}
-	return Action{Do: Search}
+	if p.nameable {
+		return Action{Do: Search}
+	}
+	return p.open()
 }
 
 // open opens a channel, if this request may open one more: one in all, and a second one if the payee
@@ -257,12 +263,4 @@ func (p *Purchase) at(id common.Hash) {
 	}
 	p.channel, p.here = id, p.raised[id]
 	delete(p.raised, id)
-}
-
-// opened notes that the opening of the current channel left, or is about to.
-func (p *Purchase) opened() {
-	if p.openings == nil {
-		p.openings = map[common.Hash]bool{}
-	}
-	p.openings[p.channel] = true
 }

@@ -307,7 +307,7 @@ func (w *world) selected(failed error) purchase.Event {
 	}
 	id := w.id(w.current)
 	w.channel = id
-	e := purchase.Event{Kind: purchase.Selected, Standing: w.standing[id], Recent: w.recent, Err: w.maybe(failed, 12), Named: w.chance(30)}
+	e := purchase.Event{Kind: purchase.Selected, Standing: w.standing[id], Recent: w.recent, Err: w.maybe(failed, 12), Named: w.chance(30), Nameable: w.chance(2)}
 	if e.Standing == purchase.Absent || e.Standing == purchase.Dead || e.Standing == purchase.Aside {
 		return e
 	}

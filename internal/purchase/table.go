@@ -38,7 +38,16 @@ func init() {
 
 // Actions that several rows share.
 var (
-	toSend  = func(*Purchase, *Event) Action { return Action{Do: SendPaid} }
+	toSend = func(*Purchase, *Event) Action { return Action{Do: SendPaid} }
+	// selected notes the selected channel and goes on, with consent.
+	selected = func(p *Purchase, e *Event) Action {
+		p.at(e.Channel)
+		p.standing, p.named, p.nameable, p.recent = e.Standing, e.Named, e.Nameable, e.Recent
+		if p.aside = e.Standing == Aside; !p.covered() {
+			return Action{Do: Consent}
+		}
+		return p.use()
+	}
 	toAgain = func(*Purchase, *Event) Action { return Action{Do: Again} }
 )
 
@@ -48,19 +57,18 @@ var before = []row{
 		"a remembered challenge is answered at once", Started,
 		func(_ *Purchase, e *Event) bool { return e.Remembered },
 		func(p *Purchase, e *Event) Action {
-			p.restart()
+			p.tries.Sent, p.tries.Unpaid, p.Carrying, p.others = 0, 0, false, false
 			p.at(e.Channel)
-			p.offer, p.optimistic = e.Offer, true
-			if !p.covered() {
-				p.agree()
-			}
+			p.offer, p.standing, p.optimistic = e.Offer, Usable, true
+			p.agree()
 			return p.issue()
 		},
 	},
 	{
 		"otherwise the request is sent without a credential", Started, always,
 		func(p *Purchase, _ *Event) Action {
-			p.restart()
+			p.tries.Sent, p.tries.Unpaid, p.Carrying, p.others = 0, 0, false, false
+			p.standing, p.optimistic = Absent, false
 			return Action{Do: SendUnpaid}
 		},
 	},
@@ -119,10 +127,10 @@ var prepared = []row{
 		exhausted,
 		func(p *Purchase, e *Event) Action {
 			p.Twice = true
-			return p.selected(e)
+			return selected(p, e)
 		},
 	},
-	{"a channel was selected", Selected, always, func(p *Purchase, e *Event) Action { return p.selected(e) }},
+	{"a channel was selected", Selected, always, selected},
 
 	{
 		"no consent", Consented,
@@ -172,7 +180,10 @@ var prepared = []row{
 		func(p *Purchase, e *Event) Action {
 			p.at(e.Channel)
 			p.standing, p.Carrying = Pending, true
-			p.opened()
+			if p.openings == nil {
+				p.openings = map[common.Hash]bool{}
+			}
+			p.openings[p.channel] = true
 			return p.issue()
 		},
 	},
@@ -488,7 +499,10 @@ var aftermath = []row{
 		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Standing == Pending },
 		func(p *Purchase, _ *Event) Action {
 			p.Carrying = true
-			p.opened()
+			if p.openings == nil {
+				p.openings = map[common.Hash]bool{}
+			}
+			p.openings[p.channel] = true
 			return p.issue()
 		},
 	},
@@ -574,6 +588,9 @@ var (
 	// exhausted: the channel can be paid from only by a second payment, because the rest of the price
 	// and the channel's headroom do not cover the offer.
 	exhausted = func(p *Purchase, e *Event) bool {
+		if p.here.IsZero() && len(p.raised) == 0 && p.settled.IsZero() {
+			return false // nothing was raised yet
+		}
 		id := e.Channel
 		if e.Standing == Dead || e.Standing == Aside {
 			id = common.Hash{} // another channel will pay
@@ -582,12 +599,6 @@ var (
 		return rest.AddCapped(e.Headroom).Less(p.offer.Price)
 	}
 )
-
-// restart begins a hop: the first sending, or the target of a redirect.
-func (p *Purchase) restart() {
-	p.tries.Sent, p.tries.Unpaid = 0, 0
-	p.standing, p.Carrying, p.optimistic, p.others = Absent, false, false, false
-}
 
 // unpaid hands over an answer that nothing was paid for.
 func (p *Purchase) unpaid() Action {
@@ -613,17 +624,6 @@ func (p *Purchase) stop(err error) Action {
 		return p.handOver(err)
 	}
 	return p.giveUp(err)
-}
-
-// selected notes the selected channel and goes on, with consent.
-func (p *Purchase) selected(e *Event) Action {
-	p.at(e.Channel)
-	p.standing, p.named, p.recent = e.Standing, e.Named, e.Recent
-	p.aside = e.Standing == Aside
-	if !p.covered() {
-		return Action{Do: Consent}
-	}
-	return p.use()
 }
 
 // bury notes that the channel is closed. What can never have been redeemed of it counts no more.
