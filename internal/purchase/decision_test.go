@@ -33,7 +33,7 @@ func refusedFor(why purchase.Problem, price uint64) purchase.Event {
 }
 
 func selected(id common.Hash, s purchase.Standing) purchase.Event {
-	return purchase.Event{Kind: purchase.Selected, Channel: id, Standing: s}
+	return purchase.Event{Kind: purchase.Selected, Channel: id, Standing: s, Nameable: true}
 }
 
 func issued(raised uint64) purchase.Event {
