@@ -50,6 +50,9 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.reportPaid(ctx, a.receipt, nil)
 	if a.s.cfg.Journal != nil {
 		a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
+		if do.Redirected {
+			a.noteWritten()
+		}
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && !do.Redirected {
 		delete(a.left, a.account.ID()) // charged: the target has a price of its own

@@ -95,6 +95,17 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	a.s.write(ctx, e)
 }
 
+// noteWritten notes what the journal has of a reservation that may go on.
+func (a *attempt) noteWritten() {
+	if a.reserved == nil {
+		return
+	}
+	if a.written == nil {
+		a.written = map[*ledger.Reservation]ledger.Rise{}
+	}
+	a.written[a.reserved] = a.reserved.Rise()
+}
+
 // unwritten returns what the reservation raised since its last line in the journal.
 func (a *attempt) unwritten(r *ledger.Reservation) ledger.Rise {
 	if r == nil {

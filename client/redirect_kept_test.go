@@ -2,11 +2,13 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -119,4 +121,39 @@ func TestRedirectThatIsFollowedTwice(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, u(100+followers*100), p.agree().Signed)
+}
+
+// TestJournalOverRedirects: each rise of a ceiling has one line, however often the request was refused,
+// redirected, and sent to other terms.
+func TestJournalOverRedirects(t *testing.T) {
+	for _, tell := range [][]lies.Lie{
+		{lies.BounceFound},
+		{lies.RedirectToll},
+		{lies.BounceFound, lies.ProblemDelta},
+		{lies.BounceFound, lies.FlipProtocol},
+		{lies.BounceFound, lies.FlipPayeeOnce},
+		{lies.BounceFound, lies.GoneAgain},
+		{lies.BounceFound, lies.PriceClimbs},
+		{lies.FlipErratic},
+		{lies.FlipProtocolOnce},
+	} {
+		t.Run(fmt.Sprint(tell), func(t *testing.T) {
+			var d diary
+			srv := clienttest.New(t, clienttest.Config{})
+			p := newPayer(t, srv, d.kept, func(c *client.Config) {
+				c.Policy = client.AllowHosts(srv.URL)
+			})
+			p.get("/data")
+			srv.Lie(tell...)
+			for range 3 {
+				if resp, err := p.do(http.MethodGet, "/data", nil); err == nil {
+					resp.Body.Close()
+				}
+			}
+			srv.Lie()
+			srv.Chain.Advance(time.Hour) // what was not mined never will be
+			p.sync()
+			d.reconciles(p)
+		})
+	}
 }

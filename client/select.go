@@ -77,12 +77,7 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 		}
 		if a.s.cfg.Journal != nil {
 			a.record(ctx, journal.KindPay, outcome, nil)
-		}
-		if a.reserved != nil && a.s.cfg.Journal != nil {
-			if a.written == nil {
-				a.written = map[*ledger.Reservation]ledger.Rise{}
-			}
-			a.written[a.reserved] = a.reserved.Rise()
+			a.noteWritten()
 		}
 	}
 	a.account, a.reserved = account, nil
