@@ -102,7 +102,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	e := a.started()
 	for {
 		do := a.decision.Next(e)
-		if a.decision.Twice && !a.second {
+		if (a.decision.Twice || a.decision.Replaces) && !a.second {
 			do = a.beginSecond(do)
 		}
 		if do.Acknowledge {

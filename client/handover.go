@@ -25,10 +25,8 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		return resp
 	}
 	if served {
-		if !a.decision.Twice {
-			if a.s.twice.any.Load() {
-				a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
-			}
+		if !a.second && a.s.twice.any.Load() {
+			a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
 		}
 		if resp.StatusCode < 300 && a.challenge.account != a.account {
 			c := *a.challenge

@@ -120,7 +120,9 @@ func fundTrials(t *table) {
 			tr.want = want
 			t.add(tr, each...)
 		}
-		ends(hands(410, client.OutcomeRejected), OpenGone)
+		gone := open // a second deposit, and no third for an hour
+		gone.want, gone.last, gone.after = hands(410, client.OutcomeRejected), twice, twice
+		t.add(gone, OpenGone)
 		ends(rejected, OpenRefused)
 		open.first = rejected
 		ends(end{}, OpenMined)

@@ -107,8 +107,10 @@ func standingOf(s rule.State) purchase.Standing {
 	switch {
 	case s.Phase() == channel.Closed, s.Phase() == channel.Unopened:
 		return purchase.Dead
-	case !s.Payable():
+	case s.Gone:
 		return purchase.Aside
+	case !s.Payable():
+		return purchase.Absent // we are closing it
 	case s.Phase() == channel.Opening:
 		return purchase.Pending
 	}

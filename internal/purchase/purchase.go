@@ -31,11 +31,13 @@ type Purchase struct {
 	Sent bool
 	// Carrying reports that the next paid sending carries the opening transaction.
 	Carrying bool
-	// Charged is what redirects charged before, and Total that and the price of the current offer: the
-	// sum that the request would cost, in base units.
+	// Charged is what redirects charged before, and Total that and the price of the current offer:
+	// the sum that the request would cost, in base units.
 	Charged, Total voucher.Amount
-	// Twice reports that the request is paid a second time.
-	Twice bool
+	// Twice reports that the request is paid a second time. Replaces reports that it opens a
+	// channel in place of one that its payee does not take while it is live. Either happens once an
+	// hour; see [Purchase.Forbid].
+	Twice, Replaces bool
 
 	retries int
 	tries   Tries
@@ -80,8 +82,8 @@ const (
 	readGone                   // what became of a channel that its payee does not take
 )
 
-// New returns the purchase of one request, which is sent again at most retries times after its first
-// credential, beside the waits for other requests.
+// New returns the purchase of one request, which is sent again at most retries times after its
+// first credential, beside the waits for other requests.
 func New(retries int) *Purchase {
 	return &Purchase{retries: retries, answered: true}
 }
@@ -125,7 +127,8 @@ func (p *Purchase) Next(event Event) Action {
 	return a
 }
 
-// covered reports whether consent covers the current offer: the same terms, at the agreed sum or less.
+// covered reports whether consent covers the current offer: the same terms, at the agreed sum or
+// less.
 func (p *Purchase) covered() bool {
 	return p.consented && p.offer.Terms == p.agreed.Terms && p.offer.Funding == p.agreed.Funding &&
 		!p.total.Less(p.Charged.AddCapped(p.offer.Price))
@@ -230,8 +233,8 @@ func (p *Purchase) use() Action {
 	return p.open()
 }
 
-// open opens a channel, if this request may open one more: one in all, and a second one if the payee
-// takes no vouchers of the first.
+// open opens a channel, if this request may open one more: one in all, and a second one if the
+// payee takes no vouchers of the first.
 func (p *Purchase) open() Action {
 	switch {
 	case len(p.openings) > 1, len(p.openings) == 1 && !p.gone:
@@ -239,13 +242,14 @@ func (p *Purchase) open() Action {
 	case p.aside && p.recent && !p.Twice:
 		return p.refuse(ErrTwice)
 	}
+	p.Replaces = p.Replaces || p.aside
 	return Action{Do: Open}
 }
 
-// Forbid takes the second payment back that was just decided, because another request of the payee was
-// paid twice at the same time, and ends the purchase.
+// Forbid takes the second payment or the second deposit back that was just decided, because another
+// request of the payee had one at the same time, and ends the purchase.
 func (p *Purchase) Forbid() Action {
-	p.Twice = false
+	p.Twice, p.Replaces = false, false
 	return p.refuse(ErrTwice)
 }
 

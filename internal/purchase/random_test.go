@@ -403,6 +403,9 @@ func (w *world) check(a purchase.Action) error {
 	if len(w.openings) > openings {
 		return fmt.Errorf("%d openings", len(w.openings))
 	}
+	if a.Do == purchase.Open && w.recent && w.p.Replaces && !w.p.Twice {
+		return errors.New("one more deposit in place of one that the payee does not take")
+	}
 	switch a.Do {
 	case purchase.SendPaid, purchase.Issue, purchase.Open, purchase.TopUp:
 		if w.approved[key(w.current)].Less(w.charged.AddCapped(w.current.Price)) {
