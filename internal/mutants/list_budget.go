@@ -4,11 +4,11 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		file: "internal/rule/authorize.go", from: `.Min(lim.most(s))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
+		file: "internal/rule/authorize.go", from: `.Min(lim.most(&s))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",
-		file: "internal/rule/plan.go", from: `if err := lim.fits(more); err != nil {`, to: `if err := lim.fits(more); false {`, tests: []string{"internal/rule", "client"},
+		file: "internal/rule/plan.go", from: `case lim.most(s).Less(need):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",

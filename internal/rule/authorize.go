@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -43,12 +44,6 @@ type Claim struct {
 // own returns what the price of the claim may raise on this channel in all.
 func (c Claim) own() voucher.Amount { return c.Price.SubFloor(c.Elsewhere).Max(c.Raised) }
 
-// at returns the claim of a request that was decided before, as it is decided now.
-func (c Claim) at(req Request) Claim {
-	highest := c.Asked.AddCapped(c.Elsewhere).Max(req.Price)
-	return Claim{Price: req.Price, Asked: highest.SubFloor(req.Elsewhere).Max(c.Raised), Raised: c.Raised, Elsewhere: req.Elsewhere}
-}
-
 // MayExist returns the highest cumulative amount whose voucher may exist: all that was authorized, less what is known to
 // be unsigned since the signer refused it. The gate stores it before it signs.
 func (s State) MayExist() voucher.Amount { return s.authorized.SubFloor(s.unsigned) }
@@ -78,10 +73,7 @@ func (s State) raised(v voucher.Amount) State {
 // The errors are [channel.ErrOffer], [channel.ErrLimit], [channel.ErrNotPayable], [channel.ErrDeposit] and
 // [channel.ErrRaised]; the state is then unchanged.
 func (s State) Authorize(req Request, lim Limits) (next State, c Claim, due voucher.Amount, err error) {
-	if err := lim.CheckPrice(req.Price); err != nil {
-		return s, Claim{}, due, err
-	}
-	return s.authorize(req, Claim{}, lim)
+	return s.Renew(Claim{}, req, lim)
 }
 
 // Renew decides the request of a claim again, for example at another price. The claim is counted once, and
@@ -91,33 +83,29 @@ func (s State) Renew(c Claim, req Request, lim Limits) (next State, _ Claim, due
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return s, c, due, err
 	}
-	next, renewed, due, err := s.Without(c).authorize(req, c, lim)
-	if err != nil {
-		return s, c, due, err
-	}
-	return next, renewed, due, nil
+	return s.authorize(c, req, lim)
 }
 
-// authorize decides a request on a state without was, the claim of the same request so far.
-func (s State) authorize(req Request, was Claim, lim Limits) (State, Claim, voucher.Amount, error) {
-	refuse := func(err error) (State, Claim, voucher.Amount, error) { return s, Claim{}, voucher.Amount{}, err }
+// authorize decides a request at any price, also zero. was is the claim of the same request so far.
+func (s State) authorize(was Claim, req Request, lim Limits) (State, Claim, voucher.Amount, error) {
+	unchanged, due := s, s.reach(lim.Ahead)
+	refuse := func(err error) (State, Claim, voucher.Amount, error) { return unchanged, was, voucher.Amount{}, err }
 	if !s.Payable() {
 		return refuse(fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing()))
 	}
-	claim := was.at(req)
-	claimed, err := s.Claimed.Add(claim.Price)
-	if err != nil {
+	highest := was.Asked.AddCapped(was.Elsewhere).Max(req.Price)
+	claim := Claim{Price: req.Price, Asked: highest.SubFloor(req.Elsewhere).Max(was.Raised), Raised: was.Raised, Elsewhere: req.Elsewhere}
+	s.Claimed, s.asked = s.Claimed.SubFloor(was.Price), s.asked.SubFloor(was.Asked)
+	claimed, tooMuch := s.Claimed.Add(claim.Price)
+	asked, tooMany := s.asked.Add(claim.Asked)
+	if err := cmp.Or(tooMuch, tooMany); err != nil {
 		return refuse(err)
 	}
-	asked, err := s.asked.Add(claim.Asked)
-	if err != nil {
-		return refuse(err)
-	}
-	next, before := s, s
-	next.Claimed, next.asked, before.asked = claimed, asked, s.asked.AddCapped(was.Asked)
+	next := s
+	next.Claimed, next.asked = claimed, asked
 
-	due := before.reach(lim.Ahead)
-	switch fits := func(v voucher.Amount) bool { return !v.Less(claimed) && !v.Less(req.Floor) && s.grows(v, req) }; {
+	least := claimed.Max(req.Floor)
+	switch fits := func(v voucher.Amount) bool { return !v.Less(least) && (req.MinDelta.IsZero() || s.grows(v, req)) }; {
 	case fits(s.Signed):
 		return next, claim, s.Signed, nil
 	case !due.Less(claimed) && fits(claimed):
@@ -139,7 +127,7 @@ func (s State) authorize(req Request, was Claim, lim Limits) (State, Claim, vouc
 	switch {
 	case due.Less(req.Floor):
 		return refuse(&channel.DesyncError{ChannelID: s.ID, Required: req.Floor, Ours: due})
-	case !s.grows(due, req):
+	case !req.MinDelta.IsZero() && !s.grows(due, req):
 		return refuse(&channel.LimitError{Limit: "Ahead", Wanted: req.MinDelta.SubFloor(claimed.SubFloor(s.Signed)), Allowed: lim.Ahead})
 	}
 	return next, claim, due, nil
@@ -221,16 +209,16 @@ func (s State) spent(c Claim, presented voucher.Amount) error {
 
 // ceiling returns the most that may be authorized now.
 func (s State) ceiling(lim Limits) voucher.Amount {
-	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(lim.most(s))
+	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(lim.most(&s))
 }
 
 // short returns why a target is not reachable: a limit, a budget, or the deposit.
 func (s State) short(target voucher.Amount, lim Limits) error {
-	if err := within("Deposit", target, lim.Deposit); err != nil {
-		return err
+	if lim.Deposit.Less(target) {
+		return over("Deposit", target, lim.Deposit)
 	}
-	if err := lim.fits(s.to(target)); err != nil {
-		return err
+	if lim.most(&s).Less(target) {
+		return s.overBudget(target, lim)
 	}
 	return fmt.Errorf("%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit)
 }
@@ -253,7 +241,8 @@ func (s State) MarkSigned(v voucher.Signed) (State, error) {
 	if s.Signed.Less(v.Cumulative) || (s.Signed == v.Cumulative && len(s.Voucher) == 0) {
 		s.Signed, s.Voucher = v.Cumulative, v.Signature
 	}
-	return s.raised(s.Signed), nil
+	s.unsigned = s.unsigned.Min(s.authorized.SubFloor(s.Signed))
+	return s, nil
 }
 
 // Release takes back a claim that was certainly not charged. The ceiling stays; what is free under it

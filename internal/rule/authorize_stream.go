@@ -47,10 +47,10 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 	if err != nil {
 		return s, c, due, err
 	}
-	if err := within("Stream", total, lim.Stream); err != nil && !size.IsZero() {
-		return s, c, due, err
+	if lim.Stream.Less(total) && !size.IsZero() {
+		return s, c, due, over("Stream", total, lim.Stream)
 	}
-	next, more, due, err := s.authorize(Request{Price: size, Floor: required}, Claim{}, lim)
+	next, more, due, err := s.authorize(Claim{}, Request{Price: size, Floor: required}, lim)
 	if err != nil {
 		return s, c, due, err
 	}

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -8,32 +9,28 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// fill returns the windows with what is not set filled in.
-func fill(w channel.Windows, month voucher.Amount) channel.Windows {
-	for _, f := range []struct {
-		to   *voucher.Amount
-		from *voucher.Amount
-	}{{&w.Month, &month}, {&w.Day, &w.Month}, {&w.Hour, &w.Day}} {
-		if f.to.IsZero() {
-			*f.to = *f.from
-		}
-	}
-	return w
-}
-
-func rules(scope string, w channel.Windows) [3]channel.BudgetRule {
-	return [3]channel.BudgetRule{
-		{Name: scope + ".Month", Length: month * time.Second, Allowed: w.Month},
-		{Name: scope + ".Day", Length: day * time.Second, Allowed: w.Day},
-		{Name: scope + ".Hour", Length: hour * time.Second, Allowed: w.Hour},
-	}
-}
-
 // Budgets are the rules that a payment has to keep: those of all payments, of its origin's and of its payee's, the
 // longest window first. What is not set is filled in.
 func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
-	l = l.meant()
-	return rules("All", l.All), rules("Origin", l.Origin), rules("Payee", l.Payee)
+	most := cmp.Or(l.All.Month, l.Total, l.Deposit) // in a month
+	for _, b := range [...]struct {
+		rules            *[3]channel.BudgetRule
+		month, day, hour string
+		set              channel.Windows
+	}{
+		{&all, "All.Month", "All.Day", "All.Hour", l.All},
+		{&origin, "Origin.Month", "Origin.Day", "Origin.Hour", l.Origin},
+		{&payee, "Payee.Month", "Payee.Day", "Payee.Hour", l.Payee},
+	} {
+		inMonth := cmp.Or(b.set.Month, most)
+		inDay := cmp.Or(b.set.Day, inMonth)
+		*b.rules = [3]channel.BudgetRule{
+			{Name: b.month, Length: month * time.Second, Allowed: inMonth},
+			{Name: b.day, Length: day * time.Second, Allowed: inDay},
+			{Name: b.hour, Length: hour * time.Second, Allowed: cmp.Or(b.set.Hour, inDay)},
+		}
+	}
+	return all, origin, payee
 }
 
 // Within returns the limits with what the limits over time leave now, for one decision. They count by how much the
@@ -50,24 +47,8 @@ func (l Limits) WithinRun(r channel.Room) Limits {
 	return l
 }
 
-// tightest returns the room that leaves the least, or nil if there is none.
-func (l Limits) tightest() *channel.Room {
-	if l.room == nil || l.run != nil && l.run.Left().Less(l.room.Left()) {
-		return l.run
-	}
-	return l.room
-}
-
-// risen is by how much a decision raises the ceiling, and the amount whose voucher may exist.
-type risen struct{ ceiling, exists voucher.Amount }
-
-// to returns what it takes to sign target.
-func (s State) to(target voucher.Amount) risen {
-	return risen{target.SubFloor(s.authorized), target.SubFloor(s.MayExist())}
-}
-
 // most returns the highest amount that the budgets leave for what is signed on s.
-func (l Limits) most(s State) voucher.Amount {
+func (l Limits) most(s *State) voucher.Amount {
 	most := voucher.MaxAmount
 	if l.room != nil {
 		most = s.authorized.AddCapped(l.room.Left())
@@ -78,19 +59,15 @@ func (l Limits) most(s State) voucher.Amount {
 	return most
 }
 
-// fits returns a LimitError if the budgets do not leave as much.
-func (l Limits) fits(more risen) error {
-	for _, b := range [...]struct {
-		room *channel.Room
-		more voucher.Amount
-	}{{l.room, more.ceiling}, {l.run, more.exists}} {
-		if b.room != nil && b.room.Left().Less(b.more) {
-			return &channel.LimitError{
-				Limit: b.room.Rule.Name, Wanted: b.room.Used.AddCapped(b.more), Allowed: b.room.Rule.Allowed, Left: b.room.Left(),
-			}
-		}
+// overBudget returns the error for a target that is above what the budgets leave.
+func (s State) overBudget(target voucher.Amount, lim Limits) error {
+	room, more := lim.room, target.SubFloor(s.authorized)
+	if room == nil || !room.Left().Less(more) {
+		room, more = lim.run, target.SubFloor(s.MayExist())
 	}
-	return nil
+	return &channel.LimitError{
+		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed, Left: room.Left(),
+	}
 }
 
 // Decide says what the limits make of a price on s as it stands (nil where there is no channel), without doing
@@ -103,7 +80,7 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 		funded.Deposit = l.Deposit.Max(s.Deposit)
 		s = &funded
 	}
-	_, _, _, err := s.Authorize(req, l)
+	_, _, _, err := s.Renew(Claim{}, req, l)
 	var over *channel.LimitError
 	switch {
 	case errors.As(err, &over):
@@ -113,7 +90,10 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 	case !l.Ask.IsZero() && l.Ask.Less(req.Price):
 		return channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: req.Price, Allowed: l.Ask, Left: l.Ask}
 	}
-	room := l.tightest()
+	room := l.room
+	if room == nil || l.run != nil && l.run.Left().Less(room.Left()) {
+		room = l.run
+	}
 	if room == nil {
 		return channel.Decision{Verdict: channel.Allow, Rule: "Price", Wanted: req.Price, Allowed: l.Price, Left: l.Price}
 	}
@@ -143,15 +123,13 @@ func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 
 // meant are the limits with what their zero fields mean written out: how far a caller may go.
 func (l Limits) meant() Limits {
-	l.Total = l.total()
-	l.All = fill(l.All, l.Total)
-	l.Origin, l.Payee = fill(l.Origin, l.All.Month), fill(l.Payee, l.All.Month)
-	if l.Fund.IsZero() {
-		l.Fund = l.Deposit // as the server suggests, up to that
-	}
-	if l.Ask.IsZero() {
-		l.Ask = voucher.MaxAmount // nobody is asked
-	}
+	all, origin, payee := l.Budgets()
+	l.All = channel.Windows{Month: all[0].Allowed, Day: all[1].Allowed, Hour: all[2].Allowed}
+	l.Origin = channel.Windows{Month: origin[0].Allowed, Day: origin[1].Allowed, Hour: origin[2].Allowed}
+	l.Payee = channel.Windows{Month: payee[0].Allowed, Day: payee[1].Allowed, Hour: payee[2].Allowed}
+	l.Total = cmp.Or(l.Total, l.Deposit)
+	l.Fund = cmp.Or(l.Fund, l.Deposit)       // as the server suggests, up to that
+	l.Ask = cmp.Or(l.Ask, voucher.MaxAmount) // nobody is asked
 	return l
 }
 

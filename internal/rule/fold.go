@@ -80,11 +80,13 @@ func (a Additions) Learned(s State) Additions {
 func (s State) Fold(a Additions) State {
 	s.Claimed = s.Claimed.AddCapped(a.Claimed).SubFloor(a.Released).SubFloor(a.Freed)
 	s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)
-	s.unsigned = s.unsigned.AddCapped(a.Unsigned).SubFloor(a.Used).Min(s.authorized.SubFloor(s.Signed))
-	s = s.signedBefore(a.Signed)
+	if s.authorized.Less(a.Signed) {
+		s = s.signedBefore(a.Signed)
+	}
 	if s.Signed.Less(a.Signed) || s.Signed == a.Signed && len(s.Voucher) == 0 {
 		s.Signed, s.Voucher = a.Signed, a.Voucher
 	}
+	s.unsigned = s.unsigned.AddCapped(a.Unsigned).SubFloor(a.Used).Min(s.authorized.SubFloor(s.Signed))
 	s.Accepted, s.Spent, s.Units = s.Accepted.Max(a.Accepted), s.Spent.Max(a.Spent), max(s.Units, a.Units)
 	s.Untrusted = s.Untrusted || a.Untrusted
 	return s

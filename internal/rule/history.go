@@ -87,12 +87,15 @@ func (h History) reached(at int64) (voucher.Amount, int) {
 // risen returns by how much an amount that is total now rose within the last length seconds. If nothing is marked,
 // nobody knows when it rose, and nothing counts.
 func (h History) risen(now, length int64, total voucher.Amount) voucher.Amount {
-	if h.IsZero() {
+	if len(h.marks) == 0 {
 		return voucher.Amount{}
 	}
 	passed, n := h.reached(now + step)
 	if n == len(h.marks) {
-		before, _ := h.joined(now).reached(now - length)
+		if h.after != nil {
+			h = h.joined(now)
+		}
+		before, _ := h.reached(now - length)
 		return total.SubFloor(before)
 	}
 	before, _ := h.reached(now - length)
@@ -117,32 +120,37 @@ func (h History) unnoted(now int64, total voucher.Amount) bool {
 	return h.last().Authorized.Less(total)
 }
 
-// note returns the history with an amount that is total at now.
-func (h History) note(now int64, total voucher.Amount, g grain) History {
-	return h.noteBy(maxClocks, now, total, g)
+// note returns the history with an amount that is total at now. The history may keep so many clocks.
+func (h History) note(clocks int, now int64, total voucher.Amount, g grain) History {
+	end := now - now%minute + minute // of the minute, so that a mark is never too early
+	if n := len(h.marks); n > 0 {
+		if h.marks[n-1].At > now+step {
+			return h.noteBack(clocks, now, total, g)
+		}
+		if h.after != nil {
+			h = h.joined(now)
+		}
+		if end <= h.marks[len(h.marks)-1].At {
+			return h.raised(total)
+		}
+		h.marks = h.thinned(now, g, clocks < maxClocks)
+	}
+	h.marks = append(h.marks, Mark{At: end, Authorized: total})
+	return h
 }
 
-// noteBy is note for a history that may keep so many clocks.
-func (h History) noteBy(clocks int, now int64, total voucher.Amount, g grain) History {
-	if h.last().At > now+step { // the clock went back
-		if clocks == 1 {
-			return h.moved(endOfMinute(now) - h.last().At).raised(total)
-		}
-		var after History
-		if h.after != nil {
-			after = *h.after
-		}
-		after = after.noteBy(clocks-1, now, total, g)
-		h.after = &after
-		return h.forgotten(now)
+// noteBack is note for a clock that went back behind the newest mark.
+func (h History) noteBack(clocks int, now int64, total voucher.Amount, g grain) History {
+	if clocks == 1 {
+		return h.moved(endOfMinute(now) - h.last().At).raised(total)
 	}
-	h = h.joined(now)
-	end := endOfMinute(now)
-	if !h.IsZero() && end <= h.last().At {
-		return h.raised(total)
+	var after History
+	if h.after != nil {
+		after = *h.after
 	}
-	h.marks = append(h.thinned(now, g, clocks < maxClocks), Mark{At: end, Authorized: total})
-	return h
+	after = after.note(clocks-1, now, total, g)
+	h.after = &after
+	return h.forgotten(now)
 }
 
 // moved returns the history with its marks moved in time, and nothing after them.
@@ -162,16 +170,13 @@ func (h History) raised(total voucher.Amount) History {
 	return h
 }
 
-// endOfMinute returns when the minute of now ends. A mark is made then, so that it is never too early.
+// endOfMinute returns when the minute of now ends.
 func endOfMinute(now int64) int64 { return now - now%minute + minute }
 
-// joined returns a history whose newest mark the clock has passed without one of its own after it. The clock may have
+// joined returns a history with others after it, whose newest mark the clock has passed without one of its own after it. The clock may have
 // been behind and jumped forward since it marked something last, at most by as much as it had gone back. So the later
 // marks move up by that much, or until the last of them is now.
 func (h History) joined(now int64) History {
-	if h.after == nil {
-		return h
-	}
 	out, back := History{marks: slices.Clone(h.marks)}, int64(0)
 	for earlier, later := h, h.after; later != nil; earlier, later = *later, later.after {
 		back += max(0, earlier.last().At-later.marks[0].At)

@@ -20,17 +20,21 @@ type jsonHistory struct {
 
 // MarshalJSON writes every mark as [seconds, "amount"].
 func (h History) MarshalJSON() ([]byte, error) {
-	if h.after != nil {
-		return json.Marshal(jsonHistory{h.marks, h.after})
-	}
 	b := append(make([]byte, 0, 2+32*len(h.marks)), '[')
 	for i, m := range h.marks {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = m.append(b)
+		b = strconv.AppendInt(append(b, '['), m.At, 10)
+		b = m.Authorized.AppendText(append(b, `,"`...))
+		b = append(b, `"]`...)
 	}
-	return append(b, ']'), nil
+	b = append(b, ']')
+	if h.after == nil {
+		return b, nil
+	}
+	after, err := h.after.MarshalJSON()
+	return fmt.Appendf(nil, `{"marks":%s,"after":%s}`, b, after), err
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. The error is [channel.ErrRecord].
@@ -58,16 +62,7 @@ func (h *History) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the mark as [seconds, "amount"].
-func (m Mark) MarshalJSON() ([]byte, error) { return m.append(nil), nil }
-
-func (m Mark) append(b []byte) []byte {
-	b = strconv.AppendInt(append(b, '['), m.At, 10)
-	b = m.Authorized.AppendText(append(b, `,"`...))
-	return append(b, `"]`...)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads [seconds, "amount"].
 func (m *Mark) UnmarshalJSON(text []byte) error {
 	var pair []json.RawMessage
 	if err := json.Unmarshal(text, &pair); err != nil {

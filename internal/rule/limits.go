@@ -18,12 +18,9 @@ type Limits struct {
 // Of returns limits without a bound by budgets. See [Limits.Within].
 func Of(l channel.Limits) Limits { return Limits{Limits: l} }
 
-// within returns a LimitError where wanted is above allowed.
-func within(limit string, wanted, allowed voucher.Amount) error {
-	if allowed.Less(wanted) {
-		return &channel.LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
-	}
-	return nil
+// over returns the error for an amount that is above a limit.
+func over(limit string, wanted, allowed voucher.Amount) error {
+	return &channel.LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
 }
 
 // CheckPrice refuses a unit price that is zero or above the limit.
@@ -31,15 +28,10 @@ func (l Limits) CheckPrice(price voucher.Amount) error {
 	if price.IsZero() {
 		return fmt.Errorf("%w: the price is zero", channel.ErrOffer)
 	}
-	return within("Price", price, l.Price)
-}
-
-// total is what Total means where it is zero.
-func (l Limits) total() voucher.Amount {
-	if l.Total.IsZero() {
-		return l.Deposit
+	if l.Price.Less(price) {
+		return over("Price", price, l.Price)
 	}
-	return l.Total
+	return nil
 }
 
 // step is what Step means where it is zero.

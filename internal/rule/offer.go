@@ -27,10 +27,8 @@ func ParseOffer(c wire.Challenge) (channel.Offer, error) {
 		Suggested: value(r.SuggestedDeposit), MinDelta: value(d.MinVoucherDelta), ChainID: value(d.ChainID), FeePayer: d.FeePayer,
 		Operator: value(d.Operator), FeeToken: value(d.FeeToken), ChannelID: value(d.ChannelID), Escrow: value(d.EscrowContract),
 	}
-	if t, ok, err := c.ExpiresAt(); err != nil {
+	if o.Expires, _, err = c.ExpiresAt(); err != nil {
 		return channel.Offer{}, fmt.Errorf("%w: %w", channel.ErrExpired, err)
-	} else if ok {
-		o.Expires = t
 	}
 	switch d.SessionProtocol {
 	case "", "v1":

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -31,29 +32,51 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
 	}
+	step, size, need := Fund, req.Price, req.Price
 	if s == nil {
-		if err := (State{}).affords(req, req.Price, lim); err != nil {
+		s = new(State)
+	} else if step, size, need = TopUp, s.size(req, lim), s.need(req, lim); !s.Deposit.Less(need) {
+		return Plan{Step: Pay}, nil
+	}
+	if !req.Elsewhere.IsZero() {
+		if err := s.affords(req, size, lim); err != nil {
 			return Plan{}, err
 		}
-		return plan(Fund, req.Price, voucher.Amount{}, risen{req.Price, req.Price}, suggested, funded, lim, voucher.Protocol(0).Max())
 	}
-	size := req.Price
-	if !req.Floor.IsZero() {
-		size = s.piece(req.Floor, size, lim)
+	short, total := need.SubFloor(s.Deposit), cmp.Or(lim.Total, lim.Deposit)
+	switch {
+	case lim.Deposit.Less(need):
+		return Plan{}, over("Deposit", need, lim.Deposit)
+	case total.Less(funded.AddCapped(short)):
+		return Plan{}, over("Total", funded.AddCapped(short), total)
+	case lim.most(s).Less(need):
+		return Plan{}, s.overBudget(need, lim) // nothing is deposited for what may not be paid
 	}
-	need := s.Claimed.AddCapped(size)
+	room := lim.Deposit.Min(s.Protocol.Max()).SubFloor(s.Deposit)
+	amount := cmp.Or(lim.Fund, suggested).Max(short).Min(room).Min(total.SubFloor(funded))
+	if amount.Less(short) {
+		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", channel.ErrOffer, need)
+	}
+	return Plan{Step: step, Amount: amount}, nil
+}
+
+// size returns how much more req claims: its price, or for a frame of a stream what that counts as.
+func (s State) size(req Request, lim Limits) voucher.Amount {
+	if req.Floor.IsZero() {
+		return req.Price
+	}
+	return s.piece(req.Floor, req.Price, lim)
+}
+
+// need returns the deposit that req needs.
+func (s State) need(req Request, lim Limits) voucher.Amount {
+	need := s.Claimed.AddCapped(s.size(req, lim))
 	need = need.Max(req.Floor.Min(need.AddCapped(lim.Ahead))) // a stream's frame, as far as Ahead gives it
 	if !s.Signed.IsZero() && s.Signed.Less(need) {
 		// The growth that the payee insists on, as far as Ahead gives it.
 		need = need.Max(s.Signed.AddCapped(req.MinDelta).Min(need.AddCapped(lim.Ahead)))
 	}
-	if !s.Deposit.Less(need) {
-		return Plan{Step: Pay}, nil
-	}
-	if err := s.affords(req, size, lim); err != nil {
-		return Plan{}, err
-	}
-	return plan(TopUp, need, s.Deposit, s.to(need), suggested, funded, lim, s.Protocol.Max())
+	return need
 }
 
 // affords returns an error if size more, which no credit covers, cannot be claimed since the price was raised
@@ -61,32 +84,8 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 func (s State) affords(req Request, size voucher.Amount, lim Limits) error {
 	c := Claim{Price: size, Elsewhere: req.Elsewhere}
 	most := s.most(c, s.reach(lim.Ahead), lim).Min(s.asked.AddCapped(c.own()).AddCapped(lim.Ahead))
-	if req.Elsewhere.IsZero() || !most.Less(s.Claimed.AddCapped(size)) {
+	if !most.Less(s.Claimed.AddCapped(size)) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
-}
-
-// plan sizes a deposit that has to reach need from have, so that as much more can be signed.
-func plan(step Step, need, have voucher.Amount, more risen, suggested, funded voucher.Amount, lim Limits, most voucher.Amount) (Plan, error) {
-	room := lim.Deposit.Min(most).SubFloor(have)
-	short := need.SubFloor(have)
-	if err := within("Deposit", need, lim.Deposit); err != nil {
-		return Plan{}, err
-	}
-	if err := within("Total", funded.AddCapped(short), lim.total()); err != nil {
-		return Plan{}, err
-	}
-	if err := lim.fits(more); err != nil {
-		return Plan{}, err // nothing is deposited for what may not be paid
-	}
-	wish := lim.Fund
-	if wish.IsZero() {
-		wish = suggested
-	}
-	amount := wish.Max(short).Min(room).Min(lim.total().SubFloor(funded))
-	if amount.Less(short) {
-		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", channel.ErrOffer, need)
-	}
-	return Plan{Step: step, Amount: amount}, nil
 }

@@ -79,13 +79,6 @@ type fundingRecord struct {
 	Before      voucher.Amount `json:"before"`
 }
 
-func (f Funding) record() *fundingRecord {
-	if !f.Pending() {
-		return nil
-	}
-	return &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
-}
-
 func (r *fundingRecord) funding() Funding {
 	if r == nil {
 		return Funding{}
@@ -95,16 +88,23 @@ func (r *fundingRecord) funding() Funding {
 
 // Encode writes the state as its stored record.
 func (s State) Encode() ([]byte, error) {
-	return json.Marshal(record{
+	r := record{
 		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
 		Authorized: s.authorized, Unsigned: s.unsigned, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
 		Origins: s.foreign.origins, OtherOrigins: s.foreign.others,
-		Deposit: s.Deposit, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Confirmed: s.Confirmed,
+		Deposit: s.Deposit, Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
-	})
+	}
+	if f := &s.Opening; len(f.Raw) > 0 {
+		r.Opening = &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
+	}
+	if f := &s.ToppingUp; len(f.Raw) > 0 {
+		r.ToppingUp = &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
+	}
+	return json.Marshal(r)
 }
 
 // Decode reads a stored record. A record of a newer version, one with a field that this version does not know, one that

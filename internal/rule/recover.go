@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -61,6 +62,7 @@ func (s State) Recover(v voucher.Signed) (State, error) {
 // matches checks that the channel is of the scope.
 func (s State) matches(scope channel.Scope) error {
 	d := s.Descriptor
+	signer := cmp.Or(d.AuthorizedSigner, d.Payer)
 	for _, c := range []struct {
 		what      string
 		got, want common.Address
@@ -69,7 +71,7 @@ func (s State) matches(scope channel.Scope) error {
 		{"payee", d.Payee, scope.Payee},
 		{"operator", d.Operator, scope.Operator},
 		{"token", d.Token, scope.Token},
-		{"authorized signer", d.Signer(), scope.Signer},
+		{"authorized signer", signer, scope.Signer},
 		{"escrow", s.Escrow, scope.Escrow},
 	} {
 		if c.got != c.want {

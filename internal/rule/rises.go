@@ -34,7 +34,10 @@ func (s State) Rises() Rises { return Rises{s.Scope.Origin, s.authorized, s.hist
 func (r Rises) Total() voucher.Amount { return r.total }
 
 // Quiet reports whether nothing rose within the longest window that limits have.
-func (r Rises) Quiet(now int64) bool { return r.history.last().At <= now-month }
+func (r Rises) Quiet(now int64) bool {
+	marks := r.history.marks
+	return len(marks) == 0 || marks[len(marks)-1].At <= now-month
+}
 
 // Within returns by how much the ceiling rose in the window that ends now, in base units. now is in Unix seconds. A
 // record without a history counts nothing: nobody knows when it rose.
@@ -54,7 +57,7 @@ func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amoun
 
 // noted returns f with a rise for an origin.
 func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
-	note := func(h History) History { return h.note(now, h.highest().AddCapped(rise), coarse) }
+	note := func(h History) History { return h.note(maxClocks, now, h.highest().AddCapped(rise), coarse) }
 	h, known := f.origins[origin]
 	if !known && len(f.origins) >= maxOrigins {
 		f.others = note(f.others)
@@ -70,10 +73,10 @@ func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
 // Noted returns the state with the rise of its ceiling since before marked as of now, in Unix seconds, for a request
 // of an origin. The gate calls it for every rise.
 func (s State) Noted(before State, origin string, now int64) State {
-	if s.history.IsZero() && !before.authorized.IsZero() {
+	if len(s.history.marks) == 0 && !before.authorized.IsZero() {
 		s.history = s.history.shifted(before.authorized)
 	}
-	s.history = s.history.note(now, s.authorized, fine)
+	s.history = s.history.note(maxClocks, now, s.authorized, fine)
 	if origin != s.Scope.Origin {
 		s.foreign = s.foreign.noted(origin, s.authorized.SubFloor(before.authorized), now)
 	}
@@ -85,7 +88,7 @@ func (s State) Noted(before State, origin string, now int64) State {
 // over time until the clock shows that time again. The ledger stores it for every channel that it finds so.
 func (s State) Redated(now int64) (_ State, changed bool) {
 	if s.history.unnoted(now, s.authorized) {
-		s.history, changed = s.history.note(now, s.authorized, fine), true
+		s.history, changed = s.history.note(maxClocks, now, s.authorized, fine), true
 	}
 	if f, renoted := s.foreign.renoted(now); renoted {
 		s.foreign, changed = f, true
@@ -99,7 +102,7 @@ func (f foreign) renoted(now int64) (_ foreign, changed bool) {
 		if !h.unnoted(now, reached) {
 			return h, false
 		}
-		return h.note(now, reached, coarse), true
+		return h.note(maxClocks, now, reached, coarse), true
 	}
 	f.others, changed = renoted(f.others)
 	origins := maps.Clone(f.origins)

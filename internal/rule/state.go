@@ -129,8 +129,8 @@ func (s State) Phase() channel.Phase {
 // Payable reports whether vouchers may be signed: the channel is open, or its opening transaction is
 // written down and leaves with the voucher.
 func (s State) Payable() bool {
-	p := s.Phase()
-	return (p == channel.Open || p == channel.Opening) && !s.Gone
+	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone
+	return !ending && (s.Confirmed || len(s.Opening.Raw) > 0)
 }
 
 // standing is the phase in words, for errors.

@@ -31,24 +31,30 @@ func (s State) Pending(name string) (sum voucher.Amount) {
 // InFlight returns the state with what the named session has in flight as of now, in Unix seconds. Who has nothing in
 // flight is not listed.
 func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
-	s = s.Ended(func(w Writer) bool { return w.Name == name })
-	if !pending.IsZero() {
-		s.Writers = append(s.Writers, Writer{name, pending, now})
+	writers := make([]Writer, 0, len(s.Writers)+1)
+	for _, w := range s.Writers {
+		if w.Name == name {
+			continue
+		}
+		writers = append(writers, w)
 	}
-	return s.bounded()
+	if !pending.IsZero() {
+		writers = append(writers, Writer{name, pending, now})
+	}
+	if s.Writers = writers; len(writers) > maxWriters {
+		s = s.bounded()
+	}
+	return s
 }
 
 // maxWriters bounds how many sessions a record names.
 const maxWriters = 64
 
-// bounded returns the state with at most maxWriters entries, and one without a name for the sessions that wrote longest
+// bounded returns a state that names too many sessions with maxWriters entries, and one without a name for the sessions that wrote longest
 // ago. That one is as new as the newest of them, so that what they have in flight counts for as long as it
 // would have. The last entry stays.
 func (s State) bounded() State {
 	over := len(s.Writers) - maxWriters
-	if over <= 0 {
-		return s
-	}
 	last := s.Writers[len(s.Writers)-1]
 	others := slices.Clone(s.Writers[:len(s.Writers)-1])
 	slices.SortStableFunc(others, func(a, b Writer) int { return cmp.Compare(a.At, b.At) })
