@@ -28,19 +28,18 @@ func ParseEntry(text string) (Entry, error) {
 	if ip, err := netip.ParseAddr(text); err == nil && ip.Is6() {
 		text = "[" + text + "]"
 	}
-	u, err := url.Parse("//" + text)
+	u, err := url.Parse("http://" + text)
 	if err != nil || u.Host != text || strings.HasSuffix(text, ":") {
 		return Entry{}, fmt.Errorf("%s is not a host", quote(text))
 	}
-	name, _, err := host(u)
+	o, err := Of(u)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s is not a host: %w", quote(text), err)
 	}
-	e := Entry{host: name}
-	if u.Port() != "" {
-		if e.port, err = port(u, ""); err != nil {
-			return Entry{}, fmt.Errorf("%s is not a host: %w", quote(text), err)
-		}
+	e := split(o)
+	e.scheme = ""
+	if u.Port() == "" {
+		e.port = ""
 	}
 	return e, nil
 }

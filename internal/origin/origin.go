@@ -40,9 +40,16 @@ func Of(u *url.URL) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	port, err := port(u, scheme)
-	if err != nil {
-		return "", err
+	port := "443"
+	switch text := u.Port(); {
+	case text != "":
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			return "", fmt.Errorf("port %s is not between 1 and 65535", quote(text))
+		}
+		port = strconv.FormatUint(n, 10)
+	case scheme == "http":
+		port = "80"
 	}
 	return scheme + "://" + net.JoinHostPort(name, port), nil
 }
@@ -76,22 +83,6 @@ func Canonical(text string) string {
 		return o
 	}
 	return text
-}
-
-// port returns the port of a URL as a decimal number, or that of its scheme.
-func port(u *url.URL, scheme string) (string, error) {
-	text := u.Port()
-	switch {
-	case text == "" && scheme == "http":
-		return "80", nil
-	case text == "":
-		return "443", nil
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n == 0 {
-		return "", fmt.Errorf("port %s is not between 1 and 65535", quote(text))
-	}
-	return strconv.FormatUint(n, 10), nil
 }
 
 // Host returns the host of a URL as [Of] spells it, an IPv6 address without brackets.
@@ -130,7 +121,7 @@ func host(u *url.URL) (name string, rooted bool, err error) {
 		return ip.Unmap().String(), false, nil
 	}
 	// As net/http does: a name in ASCII is dialed as it is, another one is converted.
-	if !ascii(name) {
+	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		if !utf8.ValidString(name) {
 			return "", false, fmt.Errorf("host %s is not UTF-8", quote(u.Host))
 		}
@@ -185,15 +176,6 @@ func numeric(label string) bool {
 		return strings.Trim(hex, "0123456789abcdef") == ""
 	}
 	return strings.Trim(label, "0123456789") == ""
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // maxQuoted is how many bytes of a foreign text an error shows.

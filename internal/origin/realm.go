@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -56,7 +57,8 @@ func unpunctuated(word string) string {
 // realmHost returns the host that a word of a realm names, or an empty string if it names none. The
 // error says that it cannot be told.
 func realmHost(word string) (string, error) {
-	if !ascii(word) && !strings.ContainsAny(word, marks) {
+	if strings.ContainsFunc(word, func(r rune) bool { return r >= utf8.RuneSelf }) &&
+		!strings.ContainsAny(word, marks) {
 		name, err := idna.Lookup.ToASCII(word)
 		if err != nil {
 			return "", fmt.Errorf("%s has no ASCII form", quote(word))

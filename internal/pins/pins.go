@@ -58,9 +58,8 @@ const MaxTerms = 128
 type Book struct {
 	store store.Store
 
-	mu        sync.Mutex // guards what follows
-	respelled []version1 // pins of version 1 whose origin has another spelling now
-	searched  bool       // whether respelled was read from the store
+	mu    sync.Mutex
+	older *older // guarded by mu; nil until the store was searched for them
 }
 
 // New returns the pins of a store.
@@ -73,9 +72,12 @@ func New(s store.Store) *Book { return &Book{store: s} }
 // The other errors are [channel.ErrRecord], [ErrFull] and the store's.
 func (b *Book) Check(ctx context.Context, o Offer) error {
 	return b.update(ctx, o, func(r *record, seen []string) error {
+		if len(r.pins) == 0 {
+			return nil
+		}
 		known := r.admits(o.Terms)
 		sameUnit := len(seen) == 0 || slices.Contains(seen, unitName(o.Terms.Unit))
-		if len(r.pins) == 0 || (known && sameUnit) {
+		if known && sameUnit {
 			return nil
 		}
 		return &Conflict{Offer: o, Accepted: r.pins, Known: known, Units: seen}
@@ -95,14 +97,21 @@ const maxConflicts = 1000
 func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 	seen []string) error,
 ) error {
-	unit := unitName(o.Terms.Unit)
+	terms, unit := o.Terms, o.Terms.Unit
+	terms.Unit = ""
+	if len(unit) > maxUnit {
+		unit = unitName(unit)
+	}
 	for range maxConflicts {
 		r, err := b.read(ctx, o.Origin)
 		if err != nil {
 			return err
 		}
 		var u *units
-		seen := r.routes.of(o.Route)
+		var seen []string
+		if len(r.routes) > 0 {
+			seen = r.routes.of(o.Route)
+		}
 		if len(seen) == 0 && r.more {
 			if u, err = b.readUnits(ctx, o.Origin, o.Route); err != nil {
 				return err
@@ -112,11 +121,19 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 		if err := decide(r, seen); err != nil {
 			return err
 		}
-		r.add(o)
-		if slices.Contains(seen, unit) {
+		if !slices.ContainsFunc(r.pins, func(p Pin) bool { return p.Terms == terms }) {
+			r.pins = append(r.pins, Pin{Origin: o.Origin, Terms: terms, Since: time.Now().UTC()})
+			r.dirty = true
+		}
+		switch {
+		case slices.Contains(seen, unit):
 			u = nil // nothing to write
-		} else if u, err = b.addUnit(ctx, r, u, o.Route, unit); err != nil {
-			return err
+		case len(r.routes) == 0 && !r.more:
+			r.routes, r.dirty = routes{unit: routeHash(o.Route)}, true
+		default:
+			if u, err = b.addUnit(ctx, r, u, o.Route, unit); err != nil {
+				return err
+			}
 		}
 		if err := b.put(ctx, r, u); !errors.Is(err, store.ErrConflict) {
 			return err
@@ -150,21 +167,52 @@ func (b *Book) put(ctx context.Context, r *record, u *units) error {
 		return fmt.Errorf("%w: %s has %d", ErrFull, r.origin, MaxTerms)
 	}
 	if u != nil {
-		if err := b.write(ctx, u.key, u, u.rev); err != nil {
+		data, err := json.Marshal(u)
+		if err != nil {
+			return err
+		}
+		if _, err := b.store.Put(ctx, u.key, data, u.rev); err != nil {
 			return err
 		}
 	}
 	if !r.dirty {
 		return nil
 	}
-	return b.write(ctx, pinKey(r.origin), r.stored(), r.rev)
-}
-
-func (b *Book) write(ctx context.Context, key string, record any, rev uint64) error {
-	data, err := json.Marshal(record)
+	s := stored{Version: 2, Origin: r.origin, Routes: r.routes, More: r.more}
+	for _, p := range r.pins {
+		t := p.Terms
+		s.Accepted = append(s.Accepted, accepted{
+			t.Protocol, t.ChainID, t.Escrow, t.Payee,
+			t.Operator, t.Token, p.Since,
+		})
+	}
+	data, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	_, err = b.store.Put(ctx, key, data, rev)
+	_, err = b.store.Put(ctx, r.key, data, r.rev)
 	return err
+}
+
+// read returns the record of an origin, or what records of version 1 hold of it, or an empty one.
+func (b *Book) read(ctx context.Context, origin string) (*record, error) {
+	key := pinKey(origin)
+	data, rev, err := b.store.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		r := &record{key: key, origin: origin}
+		old, err := b.search(ctx)
+		if err != nil || len(old.records)+len(old.unreadable) == 0 {
+			return r, err
+		}
+		return r, old.addTo(r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := decode(key, data)
+	if err != nil {
+		return nil, err
+	}
+	r.rev = rev
+	return r, nil
 }

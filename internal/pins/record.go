@@ -5,26 +5,23 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // record is what is accepted of one origin.
 type record struct {
-	origin string
-	pins   []Pin
-	routes routes // the units of the first routes
-	more   bool   // whether there are records of units
+	key, origin string
+	pins        []Pin
+	routes      routes // the units of the first routes
+	more        bool   // whether there are records of units
 
 	rev   uint64 // 0 if there is no record of version 2 yet
 	dirty bool   // whether it has more than what is stored
@@ -50,16 +47,6 @@ func (r *record) admits(t channel.Terms) bool {
 		}
 	}
 	return other && !same
-}
-
-// add adds the terms of an offer.
-func (r *record) add(o Offer) {
-	t := o.Terms
-	t.Unit = ""
-	if !slices.ContainsFunc(r.pins, func(p Pin) bool { return p.Terms == t }) {
-		r.pins, r.dirty = append(r.pins, Pin{Origin: o.Origin, Terms: t, Since: time.Now().UTC()}),
-			true
-	}
 }
 
 // roomForRoutes is how much of a record the hashes of its routes may take, in bytes. It leaves room
@@ -100,38 +87,8 @@ type accepted struct {
 	Since    time.Time        `json:"since"`
 }
 
-func hashOf(text string) []byte { return crypto.Keccak256([]byte(text)) }
-
-func pinKey(origin string) string { return "pin/" + hex.EncodeToString(hashOf(origin)) }
-
-// read returns the record of an origin, or what records of version 1 hold of it, or an empty one.
-func (b *Book) read(ctx context.Context, origin string) (*record, error) {
-	key := pinKey(origin)
-	data, rev, err := b.store.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return b.readVersion1(ctx, origin)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := decode(key, data)
-	if err != nil {
-		return nil, err
-	}
-	r.rev = rev
-	return r, nil
-}
-
-func (r *record) stored() stored {
-	s := stored{Version: 2, Origin: r.origin, Routes: r.routes, More: r.more}
-	for _, p := range r.pins {
-		t := p.Terms
-		s.Accepted = append(s.Accepted, accepted{
-			t.Protocol, t.ChainID, t.Escrow, t.Payee,
-			t.Operator, t.Token, p.Since,
-		})
-	}
-	return s
+func pinKey(origin string) string {
+	return "pin/" + hex.EncodeToString(crypto.Keccak256([]byte(origin)))
 }
 
 // decode reads a record of version 2.
@@ -143,10 +100,7 @@ func decode(key string, data []byte) (*record, error) {
 	if pinKey(s.Origin) != key || len(s.Accepted) == 0 || !s.Routes.whole() {
 		return nil, fmt.Errorf("%w: %s is not a pin", channel.ErrRecord, key)
 	}
-	r := &record{origin: s.Origin, routes: s.Routes, more: s.More}
-	if r.routes == nil {
-		r.routes = routes{}
-	}
+	r := &record{key: key, origin: s.Origin, routes: s.Routes, more: s.More}
 	for _, a := range s.Accepted {
 		t := channel.Terms{
 			Protocol: a.Protocol, ChainID: a.ChainID, Escrow: a.Escrow,

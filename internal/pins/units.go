@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
@@ -22,7 +24,7 @@ type routes map[string][]byte
 // of units it is.
 const hashSize = 8
 
-func routeHash(route string) []byte { return hashOf(route)[1 : 1+hashSize] }
+func routeHash(route string) []byte { return crypto.Keccak256([]byte(route))[1 : 1+hashSize] }
 
 // of returns the unit types of a route in ascending order; none if it is not there.
 func (r routes) of(route string) (found []string) {
@@ -100,13 +102,13 @@ func unitName(unit string) string {
 		return unit
 	}
 	return strings.ToValidUTF8(unit[:maxUnit/2], "") + "…" +
-		hex.EncodeToString(hashOf(unit)[:hashSize])
+		hex.EncodeToString(crypto.Keccak256([]byte(unit))[:hashSize])
 }
 
 // readUnits returns the record of units that a route belongs into, or an empty one.
 func (b *Book) readUnits(ctx context.Context, origin, route string) (*units, error) {
-	u := &units{Version: 1, Origin: origin, key: fmt.Sprintf("unit/%x/%x", hashOf(origin),
-		hashOf(route)[:1])}
+	u := &units{Version: 1, Origin: origin, key: fmt.Sprintf("unit/%x/%x",
+		crypto.Keccak256([]byte(origin)), crypto.Keccak256([]byte(route))[:1])}
 	data, rev, err := b.store.Get(ctx, u.key)
 	if err == nil {
 		var r units

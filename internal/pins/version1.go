@@ -4,16 +4,15 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
-	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -35,7 +34,7 @@ type version1 struct {
 }
 
 func version1Key(origin string, p voucher.Protocol) string {
-	return "pin/" + hex.EncodeToString(hashOf(origin+"\n"+p.String()))
+	return "pin/" + hex.EncodeToString(crypto.Keccak256([]byte(origin+"\n"+p.String())))
 }
 
 func decodeVersion1(key string, data []byte) (v version1, err error) {
@@ -58,33 +57,63 @@ func (v version1) pin() Pin {
 	}
 }
 
-// readVersion1 returns what records of version 1 hold of an origin, over both protocols and under
-// all spellings.
-func (b *Book) readVersion1(ctx context.Context, canonical string) (*record, error) {
-	old, err := b.search(ctx)
-	if err != nil {
-		return nil, err
+// older is what a store holds of version 1.
+type older struct {
+	records    []version1
+	unreadable map[string]error // by key
+}
+
+// search returns the records of version 1. The store is read once: this program writes no more of
+// them.
+func (b *Book) search(ctx context.Context) (*older, error) {
+	b.mu.Lock()
+	found := b.older
+	b.mu.Unlock()
+	if found != nil {
+		return found, nil
 	}
-	old = slices.DeleteFunc(slices.Clone(old),
-		func(v version1) bool { return origin.Canonical(v.Origin) != canonical })
-	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
-		key := version1Key(canonical, p)
-		data, _, err := b.store.Get(ctx, key)
-		if errors.Is(err, store.ErrNotFound) {
+	found = &older{unreadable: map[string]error{}}
+	for e, err := range b.store.List(ctx, "pin/") {
+		if err != nil && e.Key == "" {
+			return nil, err
+		}
+		if err == nil && versionOf(e.Data) == 2 {
 			continue
 		}
-		if err != nil {
-			return nil, err
+		var v version1
+		if err == nil {
+			v, err = decodeVersion1(e.Key, e.Data)
 		}
-		v, err := decodeVersion1(key, data)
 		if err != nil {
-			return nil, err
+			found.unreadable[e.Key] = err
+			continue
 		}
-		old = append(old, v)
+		found.records = append(found.records, v)
 	}
-	slices.SortStableFunc(old, func(a, b version1) int { return a.Since.Compare(b.Since) })
-	r := &record{origin: canonical, routes: routes{}}
-	for _, v := range old {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.older = found
+	return found, nil
+}
+
+// addTo adds to the empty record of an origin what is accepted of it, over both protocols and under
+// all spellings. A record that cannot be read is an error if its key is one of the origin; if its
+// origin had another spelling, nobody knows.
+func (o *older) addTo(r *record) error {
+	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
+		if err := o.unreadable[version1Key(r.origin, p)]; err != nil {
+			return err
+		}
+	}
+	var own []version1
+	for _, v := range o.records {
+		if origin.Canonical(v.Origin) == r.origin {
+			own = append(own, v)
+		}
+	}
+	slices.SortStableFunc(own, func(a, b version1) int { return a.Since.Compare(b.Since) })
+	r.routes = routes{}
+	for _, v := range own {
 		if p := v.pin(); !slices.ContainsFunc(r.pins,
 			func(q Pin) bool { return q.Terms == p.Terms }) {
 			r.pins = append(r.pins, p)
@@ -93,33 +122,5 @@ func (b *Book) readVersion1(ctx context.Context, canonical string) (*record, err
 			r.routes.add(route, unitName(unit))
 		}
 	}
-	return r, nil
-}
-
-// search returns the records of version 1 whose origin has another spelling now. The store is read
-// once: this program writes no more of them. A record that cannot be read is passed over here; its
-// origin is not known.
-func (b *Book) search(ctx context.Context) ([]version1, error) {
-	b.mu.Lock()
-	found, done := b.respelled, b.searched
-	b.mu.Unlock()
-	if done {
-		return found, nil
-	}
-	for e, err := range b.store.List(ctx, "pin/") {
-		if err != nil && e.Key == "" {
-			return nil, err
-		}
-		if err != nil || versionOf(e.Data) != 1 {
-			continue
-		}
-		if v, err := decodeVersion1(e.Key, e.Data); err == nil &&
-			origin.Canonical(v.Origin) != v.Origin {
-			found = append(found, v)
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.respelled, b.searched = found, true
-	return found, nil
+	return nil
 }
