@@ -45,7 +45,7 @@ func TestApprovalIsForTheSumOfTheRedirects(t *testing.T) {
 			assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
 			info := client.PaymentOf(resp)
 			assert.ErrorIs(t, info.Err, errOwner)
-			assert.Equal(t, client.OutcomeRejected, info.Outcome, "vouchers left before")
+			assert.Equal(t, client.OutcomeAcceptedNoContent, info.Outcome, "the toll was taken")
 			assert.Equal(t, c.want, o.sums())
 			assert.Equal(t, u(c.signed), p.only().Signed)
 		}

@@ -87,6 +87,11 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 		}
 	}
 	a.charge.Refund() // does nothing once a credential left
+	defer func() {    // after the journal has what became of this hop
+		if do.Outcome == purchase.Rejected && !a.decision.Charged.IsZero() {
+			a.info.Outcome = OutcomeAcceptedNoContent // a redirect was charged before
+		}
+	}()
 	if a.account == nil {
 		return
 	}

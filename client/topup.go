@@ -34,9 +34,9 @@ func (a *attempt) topUpForRequest(ctx context.Context) purchase.Event {
 type topUpResult uint8
 
 const (
-	topUpDone       topUpResult = iota // the deposit was raised, by this request or by others
+	topUpDone       topUpResult = iota // others raised the deposit, or no transaction left
 	topUpImpossible                    // the channel is not there, or closed
-	topUpShown                         // the payee has seen the transaction, and it may still be mined
+	topUpShown                         // the payee has seen the transaction; after an error it may still be mined
 )
 
 // topUp raises the deposit so that it covers req, one request at a time: the others look again then. A
@@ -141,5 +141,5 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 		}
 	}
 	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
-	return topUpDone, nil
+	return topUpShown, nil
 }

@@ -132,7 +132,7 @@ type Event struct {
 	// Shared reports that other sessions use the credit of the channel. Answered, Denied.
 	Shared bool
 
-	// Written reports that the failed sending may have reached the payee. Lost, ToppedUp.
+	// Written reports that what was sent may have reached the payee. Lost, ToppedUp.
 	Written bool
 
 	// Channel is the channel that was selected, found or opened; Standing what it is good for.

@@ -65,6 +65,7 @@ type Purchase struct {
 	anew       bool // the price is reserved anew
 	recovered  bool
 	answered   bool // every credential that left was answered
+	funded     bool // a top-up left
 	others     bool // the last answer offers methods that are not ours
 	proceed    func(*Purchase, *Event) Action
 	reading    reading
@@ -95,6 +96,10 @@ func (p *Purchase) Next(event Event) Action {
 	switch { // what an event shows, whatever is decided
 	case e.Kind == Issued, e.Kind == Denied:
 		p.here = e.Raised
+	case e.Kind == Started:
+		p.refusal = nil // it was of the hop before
+	case e.Kind == ToppedUp:
+		p.funded = p.funded || e.Written
 	case e.Kind == Lost && e.Paid && e.Written:
 		p.Sent, p.answered = true, false
 	case e.Kind == Answered && e.Paid:
@@ -183,7 +188,7 @@ func (p *Purchase) stopped() Outcome {
 	switch {
 	case p.Sent && p.answered:
 		return Rejected
-	case p.Sent:
+	case p.Sent, p.funded:
 		return Unknown
 	case p.Carrying:
 		return NotSent

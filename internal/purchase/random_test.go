@@ -62,6 +62,7 @@ type world struct {
 	openings map[common.Hash]bool
 	hops     int
 	sent     bool
+	funded   bool // a top-up left
 	recent   bool
 	second   bool
 	gone     bool
@@ -204,7 +205,9 @@ func (w *world) answer(a purchase.Action) purchase.Event {
 	case purchase.Issue, purchase.Again:
 		return w.gate(a, failed)
 	case purchase.TopUp:
-		return purchase.Event{Kind: purchase.ToppedUp, Busy: w.chance(5), Err: w.maybe(failed, 5), Written: w.chance(2)}
+		e := purchase.Event{Kind: purchase.ToppedUp, Busy: w.chance(5), Err: w.maybe(failed, 5), Written: w.chance(2)}
+		w.funded = w.funded || e.Written
+		return e
 	case purchase.ReadChain:
 		return w.read(failed)
 	case purchase.Recover:
@@ -412,7 +415,7 @@ func (w *world) check(a purchase.Action) error {
 			return fmt.Errorf("%s without consent to %+v", a.Do, w.current)
 		}
 	case purchase.HandOver, purchase.GiveUp:
-		if w.sent && (a.Outcome == purchase.None || a.Outcome == purchase.Refused || a.Outcome == purchase.NotSent) {
+		if (w.sent || w.funded) && (a.Outcome == purchase.None || a.Outcome == purchase.Refused || a.Outcome == purchase.NotSent) {
 			return fmt.Errorf("a credential left, and the outcome is %s", a.Outcome)
 		}
 		if !w.sent && a.Outcome == purchase.Rejected {

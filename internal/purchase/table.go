@@ -18,6 +18,7 @@ type row struct {
 
 // HTTP statuses that mean something to a payment (RFC 9110, 15).
 const (
+	switching       = 101
 	noContent       = 204
 	paymentRequired = 402
 	gone            = 410
@@ -74,13 +75,13 @@ var before = []row{
 	},
 	{
 		"no answer to an unpaid sending", Lost,
-		func(p *Purchase, e *Event) bool { return !e.Paid && !p.Sent },
+		func(p *Purchase, e *Event) bool { return !e.Paid && !p.Sent && !p.funded },
 		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: None, Err: e.Err} },
 	},
 	{
 		"nothing is to be paid", Answered,
 		func(_ *Purchase, e *Event) bool { return !e.Paid && e.Status != paymentRequired },
-		func(p *Purchase, _ *Event) Action { return p.unpaid() },
+		(*Purchase).unpaid,
 	},
 	{
 		"it is not sent without a credential again and again", Answered,
@@ -98,7 +99,7 @@ var before = []row{
 	{
 		"nothing that we can pay", Answered,
 		func(_ *Purchase, e *Event) bool { return !e.Paid && !e.Offered },
-		func(p *Purchase, _ *Event) Action { return p.unpaid() },
+		(*Purchase).unpaid,
 	},
 	{
 		"an offer", Answered,
@@ -284,7 +285,7 @@ var prepared = []row{
 	{
 		"a top-up that was shown may still be mined", ToppedUp,
 		func(p *Purchase, e *Event) bool { return e.Written && !p.Sent },
-		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: Unknown, Err: e.Err} },
+		func(p *Purchase, e *Event) Action { return p.giveUp(e.Err) },
 	},
 	{"no top-up", ToppedUp, always, func(p *Purchase, e *Event) Action { return p.stop(e.Err) }},
 
@@ -296,7 +297,7 @@ var prepared = []row{
 var answers = []row{
 	{
 		"it may have arrived", Lost,
-		func(p *Purchase, _ *Event) bool { return p.Sent },
+		func(p *Purchase, _ *Event) bool { return p.Sent || p.funded },
 		func(p *Purchase, e *Event) Action { return p.giveUp(e.Err) },
 	},
 	{
@@ -582,7 +583,7 @@ var aftermath = []row{
 
 // Classes of answers to a credential, and what a selected channel is short of.
 var (
-	success  = func(e *Event) bool { return e.Status >= 200 && e.Status < 300 }
+	success  = func(e *Event) bool { return e.Status >= 200 && e.Status < 300 || e.Status == switching }
 	redirect = func(e *Event) bool { return e.Status >= 300 && e.Status < 400 }
 	refusal  = func(e *Event) bool { return e.Status == paymentRequired || e.Status == gone }
 	// exhausted: the channel can be paid from only by a second payment, because the rest of the price
@@ -601,11 +602,11 @@ var (
 )
 
 // unpaid hands over an answer that nothing was paid for.
-func (p *Purchase) unpaid() Action {
+func (p *Purchase) unpaid(e *Event) Action {
 	switch {
-	case !p.Sent:
+	case !p.Sent && !p.funded:
 		return Action{Do: HandOver, Outcome: None}
-	case !p.Charged.IsZero() && p.answered && p.refusal == nil:
+	case !p.Charged.IsZero() && p.answered && p.refusal == nil && success(e):
 		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
 	}
 	return p.handOver(nil)
