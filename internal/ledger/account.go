@@ -44,8 +44,9 @@ type Account struct {
 	taken   voucher.Amount // the highest voucher that was noted with Took
 	near    []Near         // to be reported
 
-	reports uint64         // how many reports were the newest when they came
-	kept    voucher.Amount // prices of reservations that ended without a report of their own, in all
+	reports uint64 // how many reports were the newest when they came
+	// prices of reservations that ended without a report of their own, in all
+	kept    voucher.Amount
 	cleared voucher.Amount // of these, what a report has shown to be counted, or never to be
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestWaitingDecisionsShareOneVoucher: asks that wait at the gate together cost one write and one
-// signature.
+// TestWaitingDecisionsShareOneVoucher: requests that wait for the gate together cost one write and
+// one signature.
 func TestWaitingDecisionsShareOneVoucher(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 100_000)
@@ -78,7 +78,8 @@ func TestWaitingObeysTheContext(t *testing.T) {
 	assert.Equal(t, u(100), a.State().Claimed, "the one who left claims nothing")
 }
 
-// TestCancelledLeaderDoesNotFailTheRest: whoever has the turn may give up; the others are served.
+// TestCancelledLeaderDoesNotFailTheRest: the caller that has the turn gives up. The others are
+// served.
 func TestCancelledLeaderDoesNotFailTheRest(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
@@ -89,7 +90,12 @@ func TestCancelledLeaderDoesNotFailTheRest(t *testing.T) {
 	for b.judge.asked.Load() == 0 {
 		yieldTo()
 	}
-	go func() { _, _, err := a.Reserve(context.Background(), a.Terms(), price(100)); second <- err }()
+	go func() {
+		_, _, err := a.Reserve(
+			context.Background(), a.Terms(), price(100),
+		)
+		second <- err
+	}()
 	for a.Waiting() == 0 {
 		yieldTo()
 	}
@@ -100,7 +106,7 @@ func TestCancelledLeaderDoesNotFailTheRest(t *testing.T) {
 	assert.Equal(t, u(100), a.State().Authorized(), "the first one's ceiling serves the second")
 }
 
-// TestCloseVoucherIsDecidedAlone: asks that wait beside a close do not raise what it gives.
+// TestCloseVoucherIsDecidedAlone: requests that wait beside a close do not raise its voucher.
 func TestCloseVoucherIsDecidedAlone(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 10_000)
@@ -136,12 +142,12 @@ func TestCloseVoucherIsDecidedAlone(t *testing.T) {
 	close(b.judge.stall)
 	wg.Wait()
 	for i, want := range []uint64{100, 200, 200, 300} {
-		assert.Equal(t, u(want), got[i].Cumulative, "order %d", i)
+		assert.Equal(t, u(want), got[i].Cumulative, "voucher %d", i)
 	}
 }
 
-// TestOneOfABatchIsCanceled: of two orders that are decided together one is canceled while the
-// signer works. Whichever of them had the turn, the other is served, and the one who left claims
+// TestOneOfABatchIsCanceled: two requests are decided together, and one is canceled while the
+// signer works. Whichever of them has the turn, the other is served, and the canceled one claims
 // nothing.
 func TestOneOfABatchIsCanceled(t *testing.T) {
 	for range 50 {
@@ -179,7 +185,7 @@ func TestOneOfABatchIsCanceled(t *testing.T) {
 	}
 }
 
-// waiter is a signer that tells who asks it, and hangs until the context of that caller ends.
+// waiter is a signer that reports its caller, and hangs until the context of that caller ends.
 type waiter struct {
 	*judge
 	who chan any // nil does not hang
@@ -198,8 +204,8 @@ func (w *waiter) SignVoucher(
 	return w.judge.SignVoucher(ctx, d, v)
 }
 
-// TestTheOneAtTheSignerIsCanceled: of a batch the caller whose context the signer works under gives
-// up. The others are served under their own.
+// TestTheOneAtTheSignerIsCanceled: the signer works on a batch under the context of one caller,
+// which is canceled. The others are served under their own contexts.
 func TestTheOneAtTheSignerIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, lim)

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// BenchmarkGate is the whole way of one ask: rule, write, signature. "bare signature" and "bare
+// BenchmarkGate measures one request: rule, write, signature. "bare signature" and "bare
 // fsync" are its floor, in the same run.
 func BenchmarkGate(b *testing.B) {
 	k, err := voucher.ParseKey(key)
@@ -26,7 +26,9 @@ func BenchmarkGate(b *testing.B) {
 	b.Run("bare signature", func(b *testing.B) {
 		b.ReportAllocs()
 		for n := uint64(1); b.Loop(); n++ {
-			if _, err := k.SignVoucher(b.Context(), domain, voucher.Voucher{Cumulative: u(n)}); err != nil {
+			if _, err := k.SignVoucher(
+				b.Context(), domain, voucher.Voucher{Cumulative: u(n)},
+			); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -116,7 +118,7 @@ func encoded(b *testing.B, s rule.State) []byte {
 	return data
 }
 
-// BenchmarkGateTogether is many goroutines on one channel: asks that wait together share a write.
+// BenchmarkGateTogether measures many goroutines on one channel: requests that wait share a write.
 func BenchmarkGateTogether(b *testing.B) {
 	k, err := voucher.ParseKey(key)
 	require.NoError(b, err)

@@ -60,7 +60,8 @@ func (b *Budget) refuses(asset channel.Asset, more taken) error {
 			return nil
 		}
 		return &channel.LimitError{
-			Limit: channel.LimitBudget, Wanted: wanted, Allowed: b.amount, Left: b.amount.SubFloor(used),
+			Limit: channel.LimitBudget, Wanted: wanted, Allowed: b.amount,
+			Left: b.amount.SubFloor(used),
 		}
 	}
 	if err := refuses(b.used.prices, more.prices); err != nil {

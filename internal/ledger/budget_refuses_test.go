@@ -54,7 +54,9 @@ func TestBudgetInAnotherAsset(t *testing.T) {
 	assert.True(t, a.State().Authorized().IsZero())
 	assert.Equal(t, u(1_000_000), euros.Left())
 
-	_, _, err = a.Reserve(t.Context(), b.in(ledger.NewBudget(channel.Asset{}, u(100), nil)), price(1))
+	_, _, err = a.Reserve(
+		t.Context(), b.in(ledger.NewBudget(channel.Asset{}, u(100), nil)), price(1),
+	)
 	assert.ErrorIs(t, err, channel.ErrLimit, "no asset is no money")
 	plenty := ledger.NewCharge(b.budget(99, nil))
 	assert.NoError(t, plenty.Affords(b.asset(), u(99)))

@@ -27,8 +27,8 @@ func TestCloseVoucher(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrNotPayable)
 }
 
-// TestCloseAfterRestartSignsAgain: the signature of a channel that was found is made when it is
-// needed, for no more than is stored.
+// TestCloseAfterRestartSignsAgain: a channel that was found has no signature. It is made for the
+// close, for no more than is stored.
 func TestCloseAfterRestartSignsAgain(t *testing.T) {
 	b := newBench(t, lim)
 	found := b.state(t, 3, 100).Settle(rule.OnChain{Exists: true, Deposit: u(100), Settled: u(30)})

@@ -99,7 +99,9 @@ func TestReceiptThatCannotBeJudged(t *testing.T) {
 	assert.False(t, all[1].Alone() && a.State().Claimed.IsZero())
 	c.fail.Store(false)
 	require.NoError(t, all[1].Settle(t.Context(), says(20, 10)))
-	assert.Equal(t, u(20), a.State().Claimed, "nobody knows whether these ten are the first request's")
+	assert.Equal(
+		t, u(20), a.State().Claimed, "nobody knows whether these ten are the first request's",
+	)
 	later := issue(t, a, 1)[0]
 	require.NoError(t, later.Settle(t.Context(), says(30, 20)))
 	assert.Equal(t, u(20), a.State().Claimed, "a later request shows what was charged")

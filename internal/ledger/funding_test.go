@@ -27,8 +27,8 @@ func TestPlanHoldsTheTotal(t *testing.T) {
 	assert.Equal(t, u(100), b.Funded())
 }
 
-// TestTotalCountsWhatLeft: a funding transaction counts once from when it leaves, and no more when
-// it can never be mined.
+// TestTotalCountsWhatLeft: a funding transaction counts once when it leaves, and no longer when it
+// can never be mined.
 func TestTotalCountsWhatLeft(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
@@ -46,8 +46,8 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	assert.True(t, b.Funded().IsZero())
 }
 
-// TestDeadFundingIsGivenBack: what the chain shows never to be mined counts no more, and everything
-// else does.
+// TestDeadFundingIsGivenBack: a transaction that the chain shows to be dead no longer counts.
+// Everything else does.
 func TestDeadFundingIsGivenBack(t *testing.T) {
 	b := newBench(t, lim)
 	opening := b.state(t, 1, 100)
@@ -65,14 +65,16 @@ func TestDeadFundingIsGivenBack(t *testing.T) {
 		before, after rule.State
 		counted       uint64
 	}{
-		"an opening that never was":               {opening, opening.Settle(gone), 0},
-		"an opening that was mined":               {opening, opening.Settle(there), 100},
-		"an opening that the payee took":          {taken, taken.Settle(gone), 100},
-		"an opening of a finalized channel":       {opening, opening.Settle(final), 100},
-		"an opening that nobody decided":          {opening, opening, 100},
-		"a top-up that never was":                 {topping, topping.Settle(late), 0},
-		"a top-up that was mined":                 {topping, topping.Settle(grown), 40},
-		"a top-up of a channel that closed since": {topping, topping.Settle(rule.OnChain{Time: 101}), 40},
+		"an opening that never was":         {opening, opening.Settle(gone), 0},
+		"an opening that was mined":         {opening, opening.Settle(there), 100},
+		"an opening that the payee took":    {taken, taken.Settle(gone), 100},
+		"an opening of a finalized channel": {opening, opening.Settle(final), 100},
+		"an opening that nobody decided":    {opening, opening, 100},
+		"a top-up that never was":           {topping, topping.Settle(late), 0},
+		"a top-up that was mined":           {topping, topping.Settle(grown), 40},
+		"a top-up of a channel that closed since": {
+			topping, topping.Settle(rule.OnChain{Time: 101}), 40,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, lim)

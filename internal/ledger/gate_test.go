@@ -50,7 +50,7 @@ func TestSteadyRequestSignsAndWritesNothing(t *testing.T) {
 }
 
 // TestBrokenWrites breaks every write of a payment, before and after it took effect. Nothing is
-// signed for it, and the next request works and costs what it says.
+// signed for it, and the next request costs its price.
 func TestBrokenWrites(t *testing.T) {
 	for name, breaks := range map[string]func(*faulty) *atomic.Bool{
 		"failed":            func(f *faulty) *atomic.Bool { return &f.failed },
@@ -71,7 +71,7 @@ func TestBrokenWrites(t *testing.T) {
 			breaks(b.store).Store(false)
 			_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 			require.NoError(t, err)
-			assert.Equal(t, u(200), v.Cumulative, "the failed ask was not counted")
+			assert.Equal(t, u(200), v.Cumulative, "the failed request was not counted")
 			assert.Equal(t, u(200), a.State().Authorized())
 		})
 	}
@@ -127,8 +127,8 @@ type unreadable struct{ store.Store }
 
 func (u *unreadable) Get(context.Context, string) ([]byte, uint64, error) { return nil, 0, errDisk }
 
-// TestConflictsAndDamageEndInAnError: a record that turns unreadable, or that others write all the
-// time, ends in an error and no signature.
+// TestConflictsAndDamageEndInAnError: a record that cannot be read any more, or that others always
+// write first, leads to an error and no signature.
 func TestConflictsAndDamageEndInAnError(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
@@ -153,7 +153,7 @@ func TestConflictsAndDamageEndInAnError(t *testing.T) {
 	assert.Equal(t, before, b.judge.asked.Load())
 }
 
-// contended is a store that somebody else always writes first.
+// contended is a store that another process always writes first.
 type contended struct{ store.Store }
 
 func (c *contended) Put(context.Context, string, []byte, uint64) (uint64, error) {

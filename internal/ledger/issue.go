@@ -17,7 +17,9 @@ import (
 // turn. The stream's half of the gate is stream.go.
 func (a *Account) issue(ctx context.Context) {
 	for range maxConflicts {
-		if err := errors.Join(a.refresh(ctx), a.ledger.windows.read(ctx, a.ledger.store)); err != nil {
+		if err := errors.Join(
+			a.refresh(ctx), a.ledger.windows.read(ctx, a.ledger.store),
+		); err != nil {
 			a.fail(ctx, err)
 			return
 		}

@@ -77,7 +77,9 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 		return nil, err
 	}
 	if s.ID != id {
-		return nil, fmt.Errorf("%w: %s holds channel %s", channel.ErrRecord, rule.StateKey(id), s.ID)
+		return nil, fmt.Errorf(
+			"%w: %s holds channel %s", channel.ErrRecord, rule.StateKey(id), s.ID,
+		)
 	}
 	return l.hold(s, rev), nil
 }

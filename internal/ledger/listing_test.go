@@ -90,7 +90,12 @@ func TestFirstListingIsAwaited(t *testing.T) {
 		got := make(chan error, 8)
 		for _, account := range []*ledger.Account{a, third} {
 			for range 2 {
-				go func() { _, _, err := account.Reserve(t.Context(), b.terms(), price(1)); got <- err }()
+				go func() {
+					_, _, err := account.Reserve(
+						t.Context(), b.terms(), price(1),
+					)
+					got <- err
+				}()
 				synctest.Wait()
 			}
 		}
@@ -177,7 +182,8 @@ func TestListedAgain(t *testing.T) {
 		require.NoError(t, err)
 		other := b.again()
 		busy := other.at(t, 3, "https://third.example:443", 3)
-		_, _, err = a.Reserve(t.Context(), b.terms(), price(1)) // 301 of it, and the records are listed
+		// 301 of it, and the records are listed
+		_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
 		require.NoError(t, err)
 		_, _, err = busy.Reserve(t.Context(), b.terms(), price(600))
 		require.NoError(t, err)
@@ -233,7 +239,9 @@ func TestLaterListingIsNotAwaited(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, _, err = third.Reserve(ctx, b.terms(), price(1))
-		require.ErrorIs(t, err, context.DeadlineExceeded, "for two seconds nobody knows what others do")
+		require.ErrorIs(
+			t, err, context.DeadlineExceeded, "for two seconds nobody knows what others do",
+		)
 		close(l.hang)
 		synctest.Wait()
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestSignerPanic leaves the gate usable, and nobody waiting.
+// TestSignerPanic: a signer panics. The channel can be used again, and nobody waits for ever.
 func TestSignerPanic(t *testing.T) {
 	b := newBench(t, lim)
 	k := &panics{judge: b.judge}
@@ -54,7 +54,7 @@ func (p *panicking) List(ctx context.Context, prefix string) iter.Seq2[store.Ent
 	return p.Store.List(ctx, prefix)
 }
 
-// TestListingPanic: an ask that was never decided has nothing to take back.
+// TestListingPanic: the store panics before a decision was made, so nothing is taken back.
 func TestListingPanic(t *testing.T) {
 	b := newBench(t, lim)
 	b.Ledger = ledger.New(&panicking{Store: b.store}, b.judge, lim)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Answers overtake each other, so the report that an answer brings may be older than the newest. If
+// Answers overtake each other, so the report on an answer may be older than the newest. If
 // a payee's reports are running totals, it has counted the answered reservation in the newest
 // report too, because it had charged by the newer one what it had charged by the older one. So the
 // newest report can no longer have missed that reservation, and it is evaluated once more without
@@ -19,7 +19,7 @@ import (
 // is answered with an older report, the reports are no running totals, and the answer frees
 // nothing.
 
-// Settle ends the reservation with the report that its answer brought, in one step: a report is
+// Settle ends the reservation with the report on its answer, in one step: a report is
 // complete for its own reservation only, so no other may be evaluated in between. If the report
 // cannot be judged now, the price stays counted. The error is a [*channel.ViolationError]; it costs
 // the caller nothing.
@@ -89,7 +89,9 @@ func (a *Account) report(w channel.Report) error {
 // record's may have missed. The caller holds mu.
 func (a *Account) reread() {
 	if a.reports > 0 {
-		_ = a.report(channel.Report{Accepted: a.view.Accepted, Spent: a.view.Spent, Units: a.view.Units})
+		_ = a.report(
+			channel.Report{Accepted: a.view.Accepted, Spent: a.view.Spent, Units: a.view.Units},
+		)
 	}
 }
 

@@ -14,7 +14,7 @@ func says(accepted, spent uint64) channel.Report {
 	return channel.Report{Accepted: u(accepted), Spent: u(spent)}
 }
 
-// issue asks for n prices of 10 and returns their claims, all in flight.
+// issue reserves n prices of 10 and returns the open reservations.
 func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Reservation) {
 	t.Helper()
 	for range n {
@@ -25,8 +25,8 @@ func issue(t *testing.T, a *ledger.Account, n int) (all []*ledger.Reservation) {
 	return all
 }
 
-// TestAnswersOvertakeEachOther: four asks of ten were claimed, and the payee charged twenty-five in
-// all. Whatever the order of the answers, what is claimed afterwards is what was charged.
+// TestAnswersOvertakeEachOther: four requests of ten were claimed, and the payee charged
+// twenty-five in all. After the answers, in any order, what is claimed is what was charged.
 func TestAnswersOvertakeEachOther(t *testing.T) {
 	words := []channel.Report{says(40, 10), says(40, 20), says(40, 22), says(40, 25)}
 	for _, order := range [][]int{
@@ -42,8 +42,8 @@ func TestAnswersOvertakeEachOther(t *testing.T) {
 	}
 }
 
-// TestOlderReportOfALaterRequest shows that the payee's words are no running totals: it frees
-// nothing, and neither does one that comes after it.
+// TestOlderReportOfALaterRequest: a later request is answered with an older report, so the payee's
+// reports are no running totals. It frees nothing, and neither does the next older one.
 func TestOlderReportOfALaterRequest(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	claims := issue(t, a, 2)
@@ -55,8 +55,8 @@ func TestOlderReportOfALaterRequest(t *testing.T) {
 	assert.Equal(t, u(30), a.State().Claimed, "twenty, and the one that nothing shows to be in it")
 }
 
-// TestLostAnswerStaysCounted may have been charged, so an older word of another request does not
-// free it.
+// TestLostAnswerStaysCounted: a request whose answer was lost may have been charged, so an older
+// report on another request does not free it.
 func TestLostAnswerStaysCounted(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	claims := issue(t, a, 3)

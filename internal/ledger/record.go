@@ -22,7 +22,9 @@ type write struct {
 func (a *Account) stamped(s rule.State) *write {
 	now := time.Now().Unix()
 	s.Writer = a.ledger.name
-	return &write{s.Folded(a.ledger.others(now)).InFlight(a.ledger.name, a.own(), now), a.added.Counts}
+	return &write{
+		s.Folded(a.ledger.others(now)).InFlight(a.ledger.name, a.own(), now), a.added.Counts,
+	}
 }
 
 // save stores a record. The error is [store.ErrConflict] or [ErrStore]; after either the record is

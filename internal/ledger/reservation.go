@@ -39,7 +39,7 @@ type Reservation struct {
 	overspent error
 	since     uint64         // the account's reports when it was made
 	after     voucher.Amount // and its kept
-	misses    int            // reports above the ceiling that a look at the record did not explain
+	misses    int            // reports above the ceiling that the record did not explain
 	rise      Rise
 }
 
@@ -111,7 +111,7 @@ func (a *Account) CloseVoucher(
 // Account returns the channel that the reservation is on.
 func (r *Reservation) Account() *Account { return r.account }
 
-// Price returns what the reservation stands for so far, in base units.
+// Price returns what the reservation counts so far, in base units.
 func (r *Reservation) Price() voucher.Amount {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()

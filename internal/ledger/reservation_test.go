@@ -11,7 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
-// TestDecidedAgainCountsOnce: deciding a claim again counts it once and signs nothing that exists.
+// TestDecidedAgainCountsOnce: a reservation that is decided again counts once, and no voucher that
+// exists is signed again.
 func TestDecidedAgainCountsOnce(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
@@ -65,7 +66,7 @@ func TestRequestThatComesBack(t *testing.T) {
 	assert.Equal(t, u(300), a.State().Claimed)
 }
 
-// TestTakenIsTheHighest is remembered as the highest voucher.
+// TestTakenIsTheHighest: the highest voucher that the payee took is remembered.
 func TestTakenIsTheHighest(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	assert.True(t, a.Taken().IsZero())
@@ -74,8 +75,7 @@ func TestTakenIsTheHighest(t *testing.T) {
 	assert.Equal(t, u(30), a.Taken())
 }
 
-// TestAlone: a claim knows whether a stream is open beside it, which may use what was meant for
-// it.
+// TestAlone: a reservation knows whether a stream is open beside it, which may use its credit.
 func TestAlone(t *testing.T) {
 	a := newBench(t, lim).open(t, 1000)
 	c1, _, err := a.Reserve(t.Context(), a.Terms(), price(10))

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// TestOneScopeOneChannel: the second opener finds the first one's channel, and its own is written
-// off.
+// TestOneScopeOneChannel: the second session that opens gets the channel of the first, and its own
+// is written off.
 func TestOneScopeOneChannel(t *testing.T) {
 	b := newBench(t, lim)
 	first, added, err := b.Add(t.Context(), b.state(t, 1, 100), nil)
@@ -85,8 +85,7 @@ func TestUnreadableRecordsAreRefused(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrRecord)
 }
 
-// TestAnotherScopesRecord: a record that was put under another scope's name is not that scope's
-// channel.
+// TestAnotherScopesRecord: a record under the key of another scope is refused.
 func TestAnotherScopesRecord(t *testing.T) {
 	b := newBench(t, lim)
 	b.open(t, 100)
@@ -100,7 +99,7 @@ func TestAnotherScopesRecord(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrRecord)
 }
 
-// TestRecordUnderAnotherKey is not taken for the channel that was asked for.
+// TestRecordUnderAnotherKey: a channel's record under the key of another channel is refused.
 func TestRecordUnderAnotherKey(t *testing.T) {
 	b := newBench(t, lim)
 	data, err := b.state(t, 1, 10).Encode()

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
-// TestTwoProcesses: two ledgers over one store never sign the same number for two asks.
+// TestTwoProcesses: two ledgers over one store never sign the same number for two requests.
 func TestTwoProcesses(t *testing.T) {
 	b := newBench(t, lim)
 	b.open(t, 1_000_000)
@@ -58,8 +58,8 @@ func TestReceiptsOfSharedChannelsFreeNothing(t *testing.T) {
 	assert.Equal(t, u(300), signed.Cumulative, "the 200 are for two")
 }
 
-// TestUnknownWriteOverwritten: a write failed, though it was stored, and another session wrote on
-// top of it before this one looked. What it asked for is not counted a second time.
+// TestUnknownWriteOverwritten: a write was stored although it failed, and another session wrote the
+// record again before this one read it. The prices of the first write are not counted twice.
 func TestUnknownWriteOverwritten(t *testing.T) {
 	l := lim
 	l.Ahead = u(50)

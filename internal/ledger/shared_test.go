@@ -12,16 +12,16 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// asked is one ask of a session on its way: sent, charged for, answered.
+// asked is one request of a session: sent, charged, answered.
 type asked struct {
-	claim *ledger.Reservation
-	due   voucher.Amount
-	word  channel.Report // of the answer; zero while it was not charged
+	claim  *ledger.Reservation
+	due    voucher.Amount
+	report channel.Report // of the answer; zero before it was charged
 }
 
-// TestManySessionsOneRecord: sessions that share a record ask, are charged no more than they asked
-// for, and get their answers in any order. When all of them are closed, what is claimed is what was
-// charged, to the unit.
+// TestManySessionsOneRecord: sessions that share a record send requests, are charged at most their
+// prices, and get their answers in any order. When all of them are closed, what is claimed is what
+// was charged, to the unit.
 func TestManySessionsOneRecord(t *testing.T) {
 	refused := 0
 	rapid.Check(t, func(r *rapid.T) {
@@ -47,7 +47,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 				accepted = accepted.Max(o.due)
 				if sum := total.AddCapped(u(amount)); !accepted.Less(sum) {
 					total = sum
-					o.word = channel.Report{Accepted: accepted, Spent: total}
+					o.report = channel.Report{Accepted: accepted, Spent: total}
 					return true
 				}
 				v, err := o.claim.Again(t.Context(), o.due)
@@ -62,7 +62,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 		answer := func(i, n int) {
 			o := waiting[i][n]
 			waiting[i] = append(waiting[i][:n:n], waiting[i][n+1:]...)
-			require.NoError(t, o.claim.Settle(t.Context(), o.word))
+			require.NoError(t, o.claim.Settle(t.Context(), o.report))
 		}
 		for range rapid.IntRange(5, 60).Draw(r, "steps") {
 			i := rapid.IntRange(0, len(all)-1).Draw(r, "session")
@@ -76,11 +76,11 @@ func TestManySessionsOneRecord(t *testing.T) {
 			default:
 				n := rapid.IntRange(0, len(waiting[i])-1).Draw(r, "which")
 				switch o := waiting[i][n]; {
-				case what == 5 && lossy && (o.word != channel.Report{}):
+				case what == 5 && lossy && (o.report != channel.Report{}):
 					lost = true
 					o.claim.Keep()
 					waiting[i] = append(waiting[i][:n:n], waiting[i][n+1:]...)
-				case o.word != channel.Report{}:
+				case o.report != channel.Report{}:
 					answer(i, n)
 				case what == 4:
 					o.claim.Release()
@@ -92,7 +92,7 @@ func TestManySessionsOneRecord(t *testing.T) {
 		}
 		for i := range all {
 			for len(waiting[i]) > 0 {
-				if o := waiting[i][0]; o.word == (channel.Report{}) && !charge(i, o, 10) {
+				if o := waiting[i][0]; o.report == (channel.Report{}) && !charge(i, o, 10) {
 					refused++
 					o.claim.Release()
 					waiting[i] = waiting[i][1:]

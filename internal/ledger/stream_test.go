@@ -37,16 +37,20 @@ func TestStreamCountsDeliveries(t *testing.T) {
 	assert.Equal(t, u(70), a.State().Claimed)
 }
 
-// TestArrearsOfAnEndedStream: it took pieces out of a request's voucher and is over. The request
-// that is refused for it is made good, by as much as is missing and within Limits.Stream, and once.
+// TestArrearsOfAnEndedStream: a stream used the credit of a request and ended. The request is
+// refused for it, and gets once as much as is missing, within Limits.Stream.
 func TestArrearsOfAnEndedStream(t *testing.T) {
 	for name, c := range map[string]struct {
 		end   func(c *ledger.Reservation)
 		limit uint64
 		want  uint64
 	}{
-		"kept":    {(*ledger.Reservation).Keep, 10_000, 90},
-		"settled": {func(c *ledger.Reservation) { _ = c.Settle(t.Context(), says(60, 40)) }, 10_000, 90},
+		"kept": {(*ledger.Reservation).Keep, 10_000, 90},
+		"settled": {func(c *ledger.Reservation) {
+			_ = c.Settle(
+				t.Context(), says(60, 40),
+			)
+		}, 10_000, 90},
 		"limited": {(*ledger.Reservation).Keep, 20, 70},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,8 +75,8 @@ func TestArrearsOfAnEndedStream(t *testing.T) {
 	}
 }
 
-// TestStreamTakesAnothersCredit: a stream brought pieces that were paid from a request's voucher.
-// The request is refused, and what the stream owes raises the ceiling for it.
+// TestStreamTakesAnothersCredit: a stream delivered pieces out of the voucher of a request. The
+// request is refused, and the price of those pieces raises the ceiling for it.
 func TestStreamTakesAnothersCredit(t *testing.T) {
 	b := newBench(t, lim)
 	a := b.open(t, 1000)
@@ -92,9 +96,8 @@ func TestStreamTakesAnothersCredit(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrSpent)
 }
 
-// TestStreamDeliversOutOfAhead: a stream brings more than Limits.Stream pays for and takes it out
-// of Ahead without asking. Nobody agreed to that, so the next request does not make Ahead whole
-// again.
+// TestStreamDeliversOutOfAhead: a stream delivers more than Limits.Stream pays for, out of Ahead
+// and without asking. Nobody agreed to that, so the next request does not restore Ahead.
 func TestStreamDeliversOutOfAhead(t *testing.T) {
 	l := lim
 	l.Stream, l.Ahead = u(200), u(1000)

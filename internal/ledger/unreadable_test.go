@@ -22,7 +22,9 @@ import (
 // TestRecordsThatCannotBeRead could have used up any budget, so no ceiling rises until they can be
 // read or are moved away. What is authorized already is paid and closed with.
 func TestRecordsThatCannotBeRead(t *testing.T) {
-	for name, text := range map[string]string{"damaged": "{", "of a newer version": `{"version":2}`} {
+	for name, text := range map[string]string{
+		"damaged": "{", "of a newer version": `{"version":2}`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				own := lim
@@ -52,7 +54,9 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 				fixed := b.state(t, 9, 10)
 				data, err := fixed.Encode()
 				require.NoError(t, err)
-				b.Ledger = ledger.New(&renamed{b.store, key, rule.StateKey(fixed.ID), data}, b.judge, own)
+				b.Ledger = ledger.New(
+					&renamed{b.store, key, rule.StateKey(fixed.ID), data}, b.judge, own,
+				)
 				a, err = b.Account(t.Context(), a.ID())
 				require.NoError(t, err)
 				_, _, err = a.Reserve(t.Context(), b.terms(), price(1))

@@ -167,7 +167,9 @@ func TestWaitsForAnothersSigner(t *testing.T) {
 		close(b.judge.stall)
 		synctest.Wait()
 		assert.Equal(t, u(300), a.State().Claimed)
-		assert.Equal(t, u(400), a.State().Signed, "it was asked for, and is free for the next request")
+		assert.Equal(
+			t, u(400), a.State().Signed, "it was asked for, and is free for the next request",
+		)
 		_, v, err := a.Reserve(t.Context(), a.Terms(), price(100))
 		require.NoError(t, err)
 		assert.Equal(t, u(400), v.Cumulative)
@@ -212,7 +214,11 @@ func TestEndedReservationStaysEnded(t *testing.T) {
 						r.Stream(u(10), func() uint64 { return 1 })
 						b.judge.stall = make(chan struct{})
 						if !served {
-							go func() { _, _, _ = a.Reserve(context.Background(), a.Terms(), price(100)) }()
+							go func() {
+								_, _, _ = a.Reserve(
+									context.Background(), a.Terms(), price(100),
+								)
+							}()
 							synctest.Wait()
 						}
 						done := make(chan error, 1)

@@ -18,7 +18,8 @@ import (
 // there is nothing to reconcile, and since a ceiling never sinks, the highest that was seen is the
 // newest.
 type windows struct {
-	mu         sync.Mutex // guards what follows; taken after an account's, and before those of charges
+	// guards what follows; taken after an account's, and before those of charges
+	mu         sync.Mutex
 	rows       map[common.Hash]row
 	unreadable []error       // of records that the last listing could not read
 	next       time.Time     // when the store is listed again, for what other processes did
@@ -119,8 +120,8 @@ func records(
 	return found, unreadable, nil
 }
 
-// redated notes in a record that the clock went back behind what it showed when the record was written. If that cannot
-// be stored, the next listing tries again.
+// redated notes in a record that the clock went back behind what it showed when the record was
+// written. If that cannot be stored, the next listing tries again.
 func redated(ctx context.Context, s store.Store, e store.Entry, one rule.State) rule.State {
 	next, changed := one.Redated(time.Now().Unix())
 	if !changed {

@@ -13,8 +13,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// TestBudgetsAfterAClockThatWasAhead: a program paid while its clock was years ahead, on a channel that this one never
-// uses. What it paid counts for one window, although nothing is paid meanwhile, and across restarts.
+// TestBudgetsAfterAClockThatWasAhead: a program paid while its clock was years ahead, on a channel
+// that this one never uses. What it paid counts for one window, although nothing is paid meanwhile,
+// and across restarts.
 func TestBudgetsAfterAClockThatWasAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own := lim
@@ -45,8 +46,8 @@ func TestBudgetsAfterAClockThatWasAhead(t *testing.T) {
 	})
 }
 
-// TestBudgetsOfTheRequestingOrigin: a request of another origin than the channel's counts for both origins, and is held
-// to the limits of its own, across restarts.
+// TestBudgetsOfTheRequestingOrigin: a request of another origin than the channel's counts for both
+// origins, and is held to the limits of its own, across restarts.
 func TestBudgetsOfTheRequestingOrigin(t *testing.T) {
 	own := lim
 	own.Origin.Hour = u(100)
@@ -56,7 +57,11 @@ func TestBudgetsOfTheRequestingOrigin(t *testing.T) {
 	require.NoError(t, err)
 	for range 2 {
 		_, _, err = a.Reserve(t.Context(), ledger.Terms{Limits: own, Origin: there}, price(41))
-		assert.Equal(t, channel.LimitError{Limit: "Origin.Hour", Wanted: u(101), Allowed: u(100), Left: u(40)}, over(t, err))
+		assert.Equal(
+			t,
+			channel.LimitError{Limit: "Origin.Hour", Wanted: u(101), Allowed: u(100), Left: u(40)},
+			over(t, err),
+		)
 		_, _, err = a.Reserve(t.Context(), a.Terms(), price(41))
 		assert.Equal(t, u(40), over(t, err).Left, "it counts for the channel's own origin, too")
 		_, _, err = b.at(t, 2, there, 2).Reserve(t.Context(), b.terms(), price(41))
@@ -65,6 +70,8 @@ func TestBudgetsOfTheRequestingOrigin(t *testing.T) {
 		a, err = b.Account(t.Context(), a.ID())
 		require.NoError(t, err)
 	}
-	_, _, err = a.Reserve(t.Context(), ledger.Terms{Limits: own, Origin: "https://third.example.com:443"}, price(100))
+	_, _, err = a.Reserve(
+		t.Context(), ledger.Terms{Limits: own, Origin: "https://third.example.com:443"}, price(100),
+	)
 	require.NoError(t, err)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
-// TestWindowsHoldWhateverHappens: random asks, refusals, replays, restarts and waits, against a
-// list of every rise.
+// TestWindowsHoldWhateverHappens compares random requests, refusals, replays, restarts and waits
+// with a list of every rise.
 func TestWindowsHoldWhateverHappens(t *testing.T) {
 	own := lim
 	own.All.Hour, own.All.Day, own.Origin.Hour = u(500), u(900), u(300)
@@ -29,7 +29,8 @@ func TestWindowsHoldWhateverHappens(t *testing.T) {
 		steps := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) step {
 			return step{
 				rapid.SampledFrom(waits).Draw(rt, "wait"),
-				rapid.IntRange(0, 1).Draw(rt, "channel"), uint64(rapid.IntRange(1, 200).Draw(rt, "price")),
+				rapid.IntRange(0, 1).Draw(rt, "channel"),
+				uint64(rapid.IntRange(1, 200).Draw(rt, "price")),
 				rapid.IntRange(0, 3).Draw(rt, "end"), rapid.IntRange(0, 9).Draw(rt, "crash"),
 			}
 		}), 5, 30).Draw(rt, "steps")

@@ -44,8 +44,8 @@ const (
 	there = "https://other.example.com:443"
 )
 
-// TestWindows: every rule counts what it is about, on all channels, and frees it when its time has
-// passed.
+// TestWindows: every limit over time counts its own requests on all channels, and frees them when
+// its time has passed.
 func TestWindows(t *testing.T) {
 	type opens func(b *bench, t testing.TB) *ledger.Account
 	at := func(salt byte, origin string, payee byte) opens {
@@ -103,8 +103,8 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestReplaysCountOnce: however often an ask is decided, presented, released and asked again, the
-// money that a payee could take counts once.
+// TestReplaysCountOnce: however often a request is decided, presented and released, the amount that
+// a payee can take counts once.
 func TestReplaysCountOnce(t *testing.T) {
 	own := lim
 	own.All.Hour = u(100)
@@ -126,7 +126,7 @@ func TestReplaysCountOnce(t *testing.T) {
 	require.ErrorIs(t, err, channel.ErrLimit)
 }
 
-// TestAheadShrinksToTheRoom and never passes it.
+// TestAheadShrinksToTheRoom: Ahead is cut to what the limits over time leave.
 func TestAheadShrinksToTheRoom(t *testing.T) {
 	own := lim
 	own.Ahead, own.Origin.Day = u(1000), u(250)
@@ -197,7 +197,7 @@ func TestWindowsOfTwoProcesses(t *testing.T) {
 	})
 }
 
-// TestNearIsReported once a budget, outside all locks.
+// TestNearIsReported: a limit that is nearly used up is reported once, outside all locks.
 func TestNearIsReported(t *testing.T) {
 	own := lim
 	own.Origin.Day = u(1000)
