@@ -167,6 +167,7 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	if a.reserved == nil {
 		a.reserved, a.signed, err = a.account.Reserve(ctx, a.terms, req)
 	} else {
+		a.reserved.Under(a.terms)
 		a.signed, err = a.reserved.Decide(ctx, req)
 	}
 	if err == nil {

@@ -23,12 +23,12 @@ type decision struct {
 	// voucher that is to be presented.
 	rule        ruling
 	reservation *Reservation // nil for the voucher of a close
-	terms       Terms
-	begins      bool // it may put the reservation in flight
-	exact       bool // it wants the voucher of exactly its own amount, so it is made alone
+	begins      bool         // it may put the reservation in flight
+	exact       bool         // it wants the voucher of exactly its own amount, so it is made alone
 
 	// What follows is guarded by the account's mu.
 
+	terms         Terms
 	ends          int // how often the reservation had ended when the decision was asked for
 	decided       bool
 	before, after rule.Claim
@@ -84,8 +84,8 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d.reservation != nil {
-		d.ends = d.reservation.ends
+	if r := d.reservation; r != nil {
+		d.terms, d.ends = r.terms, r.ends
 	}
 	if err := d.ended(); err != nil {
 		return signed, err, true

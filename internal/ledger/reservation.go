@@ -26,10 +26,10 @@ var ErrEnded = errors.New("ledger: the reservation has ended; nothing was signed
 // Keep, Release or Settle. It is safe for concurrent use.
 type Reservation struct {
 	account *Account
-	terms   Terms
 
 	// What follows is guarded by the account's mu.
 
+	terms     Terms
 	claim     rule.Claim
 	open      bool // it is in flight
 	kept      bool // it ended with its price counted
@@ -62,7 +62,7 @@ func (a *Account) Reserve(
 // The errors are those of [Account.Reserve], and [ErrEnded] after Keep or Settle.
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
 	return r.account.place(ctx, decision{
-		reservation: r, terms: r.terms, begins: true,
+		reservation: r, begins: true,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
@@ -83,7 +83,7 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 	}
 	a.mu.Unlock()
 	return a.place(ctx, decision{
-		reservation: r, terms: r.terms,
+		reservation: r,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
@@ -106,6 +106,15 @@ func (a *Account) CloseVoucher(
 			return s, c, due, err
 		},
 	})
+}
+
+// Under holds the reservation to other limits, and to another origin, from its next decision on: the
+// request went on elsewhere. Its charge stays the one that it was made with.
+func (r *Reservation) Under(t Terms) {
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	t.Charge = r.terms.Charge
+	r.terms = t
 }
 
 // Account returns the channel that the reservation is on.

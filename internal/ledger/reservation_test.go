@@ -105,3 +105,32 @@ func TestAgainRaisesOncePerPrice(t *testing.T) {
 	_, err = c.Again(t.Context(), v2.Cumulative)
 	assert.ErrorIs(t, err, channel.ErrSpent)
 }
+
+// TestUnderOtherLimits: a request was redirected and goes on under other limits, for another origin. Its
+// next decision keeps both, and what its budget counts goes on.
+func TestUnderOtherLimits(t *testing.T) {
+	own := lim
+	own.Origin.Hour = u(150)
+	b := newBench(t, own)
+	a := b.open(t, 10_000)
+	other := b.at(t, 2, there, 2)
+	_, _, err := other.Reserve(t.Context(), b.terms(), price(100))
+	require.NoError(t, err)
+	run := b.budget(500, nil)
+	r, _, err := a.Reserve(t.Context(), b.in(run), price(40))
+	require.NoError(t, err)
+	r.Release()
+
+	strict := own
+	strict.Price = u(90)
+	r.Under(ledger.Terms{Limits: strict, Origin: there, Charge: ledger.NewCharge(b.budget(1, nil))})
+	_, err = r.Decide(t.Context(), price(91))
+	assert.Equal(t, refusal("Price", 91, 90, 90), over(t, err))
+	_, err = r.Decide(t.Context(), price(90))
+	require.NoError(t, err)
+	assert.Equal(t, u(410), run.Left())
+	_, err = r.Decide(t.Context(), price(41))
+	require.NoError(t, err)
+	_, _, err = other.Reserve(t.Context(), b.terms(), price(1))
+	assert.Equal(t, refusal("Origin.Hour", 151, 150, 0), over(t, err), "fifty of it for this request")
+}

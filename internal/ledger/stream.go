@@ -25,7 +25,7 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	a.countUnasked(required)
 	a.mu.Unlock()
 	return a.place(ctx, decision{
-		reservation: r, terms: r.terms,
+		reservation: r,
 		rule: func(
 			s rule.State, was rule.Claim, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
