@@ -181,8 +181,6 @@ func (a *attempt) started() purchase.Event {
 // blocked returns why this request must not be paid, whatever is offered.
 func (a *attempt) blocked() error {
 	switch req := a.out.req; {
-	case req.URL.Scheme != "https" && !origin.Loopback(req.URL):
-		return ErrInsecure
 	case req.Response != nil && !chosen(req):
 		return ErrRedirect
 	case a.out.body != nil && !a.out.body.repeatable():

@@ -4,90 +4,90 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		file: "internal/rule/authorize.go", from: `.Min(lim.most(&s))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "State.ceiling", from: `.Min(lim.most(&s))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",
-		file: "internal/rule/plan.go", from: `case lim.most(s).Less(need):`, to: `case false:`, tests: []string{"internal/rule", "client"},
+		pkg: "internal/rule", fn: "PlanPayment", from: `case lim.most(s).Less(need):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		file: "internal/ledger/issue.go", from: `next = next.Noted(s, d.terms.originOf(s.Scope), now)`, to: ``, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `next = next.Noted(s, d.terms.originOf(s.Scope), now)`, to: ``, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
-		file: "internal/rule/history.go", from: `return h.marks[n-1].Authorized, n`, to: `return h.marks[min(n, len(h.marks)-1)].Authorized, n`, tests: inRule,
+		pkg: "internal/rule", fn: "History.reached", from: `return h.marks[n-1].Authorized, n`, to: `return h.marks[min(n, len(h.marks)-1)].Authorized, n`, tests: inRule,
 	},
 	{
 		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
-		file: "internal/ledger/windows.go", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !s.Authorized().Less(was.rises.Total()) {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !s.Authorized().Less(was.rises.Total()) {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
-		file: "internal/ledger/windows.go", from: `case w.listed && now.Before(w.next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
+		pkg: "internal/ledger", fn: "windows.due", from: `case w.listed && now.Before(w.next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "budget: another origin's payments count here", breaks: "a limit of an origin is about that origin",
-		file: "internal/rule/rises.go", from: `if origin == r.origin {`, to: `if true {`, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "Rises.For", from: `if origin == r.origin {`, to: `if true {`, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: a named channel passes the origin's budget", breaks: "a rise counts for the origin that requested it",
-		file: "internal/rule/rises.go", from: `if origin != s.Scope.Origin {`, to: `if false {`, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "State.Noted", from: `if origin != s.Scope.Origin {`, to: `if false {`, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: further origins are not counted", breaks: "origins without a history of their own count for one another",
-		file: "internal/rule/rises.go", from: `rose(r.foreign.origins[origin]).AddCapped(rose(r.foreign.others))`, to: `rose(r.foreign.origins[origin])`, tests: inRule,
+		pkg: "internal/rule", fn: "Rises.For", from: `rose(r.foreign.origins[origin]).AddCapped(rose(r.foreign.others))`, to: `rose(r.foreign.origins[origin])`, tests: inRule,
 	},
 	{
 		name: "budget: a clock that went back is not noted", breaks: "a clock that was ahead once uses a budget up for one window",
-		file: "internal/ledger/windows.go", from: `if !changed {`, to: `if !changed || true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "redated", from: `if !changed {`, to: `if !changed || true {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a clock that was behind loses what rose", breaks: "what rises while a clock is behind counts when it is right again",
-		file: "internal/rule/history.go", from: `jump := min(back, `, to: `jump := min(0, `, tests: inRule,
+		pkg: "internal/rule", fn: "History.joined", from: `jump := min(back, `, to: `jump := min(0, `, tests: inRule,
 	},
 	{
 		name: "budget: a clock that was ahead is believed", breaks: "what was marked after now counts by the clock as it is",
-		file: "internal/rule/history.go", from: `rest = rest.Min(h.after.risen(now, length, total))`, to: `_ = length`, tests: inRule,
+		pkg: "internal/rule", fn: "History.risen", from: `rest = rest.Min(h.after.risen(now, length, total))`, to: `_ = length`, tests: inRule,
 	},
 	{
 		name: "budget: a payee's payments elsewhere do not count", breaks: "a limit of a payee is about all its origins",
-		file: "internal/ledger/rooms.go", from: `if r.payee == payee {`, to: `if r.payee == payee && r.origin == origin {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.rooms", from: `if r.payee == payee {`, to: `if r.payee == payee && r.origin == origin {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
-		file: "internal/rule/authorize.go", from: `		s.history = s.history.shifted(v.SubFloor(s.authorized))
+		pkg: "internal/rule", fn: "State.signedBefore", from: `		s.history = s.history.shifted(v.SubFloor(s.authorized))
 `, to: ``, tests: inRule,
 	},
 	{
 		name: "budget: a run is not charged", breaks: "a run costs its budget at most",
-		file: "internal/ledger/budget.go", from: `if more.IsZero() || !b.amount.Less(wanted) {`, to: `if true {`, tests: []string{"internal/ledger", "client"},
+		pkg: "internal/ledger", fn: "Budget.refuses", from: `if more.IsZero() || !b.amount.Less(wanted) {`, to: `if true {`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "budget: the budget around a run is not charged", breaks: "a budget within another spends both",
-		file: "internal/ledger/budget.go", from: `for ; b != nil; b = b.parent {
+		pkg: "internal/ledger", fn: "within", from: `for ; b != nil; b = b.parent {
 			if !slices`, to: `for ; b != nil; b = nil {
 			if !slices`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a context may raise", breaks: "a context raises only what the owner allows",
-		file: "internal/rule/budget.go", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
+		pkg: "internal/rule", fn: "Limits.Override", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: a lower ceiling replaces a higher one", breaks: "of two readings of a ceiling the higher is the newer",
-		file: "internal/ledger/windows.go", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the records are listed again after an hour", breaks: "what other processes authorize is seen within a second",
-		file: "internal/ledger/windows.go", from: `w.next = time.Now().Add(max(maxAge, took))`, to: `w.next = time.Now().Add(max(time.Hour, took))`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.end", from: `w.next = time.Now().Add(max(maxAge, took))`, to: `w.next = time.Now().Add(max(time.Hour, took))`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the first listing is not awaited", breaks: "nothing is decided before the records were read",
-		file: "internal/ledger/windows.go", from: `case w.listed && now.Before(w.next):`, to: `case now.Before(w.next):`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.due", from: `case w.listed && now.Before(w.next):`, to: `case now.Before(w.next):`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a listing that hangs is never awaited", breaks: "what others authorize goes unseen for a bounded time",
-		file: "internal/ledger/windows.go", from: `	case w.listing != nil:
+		pkg: "internal/ledger", fn: "windows.due", from: `	case w.listing != nil:
 		return w.listing, false
 `, to: `	case w.listing != nil && w.listed:
 		return nil, false
@@ -97,50 +97,67 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a record that cannot be read used nothing", breaks: "what cannot be read counts as the worse case",
-		file: "internal/ledger/windows.go", from: `if len(w.unreadable) == 0 {`, to: `if true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.known", from: `if len(w.unreadable) == 0 {`, to: `if true {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: an acknowledged opening that closed is given back", breaks: "what left counts against Limits.Total unless it can never be mined",
-		file: "internal/ledger/funding.go", from: ` && !after.Confirmed {`, to: ` {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Ledger.Correct", from: ` && !after.Confirmed {`, to: ` {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a refusal is refunded", breaks: "a refusal gives nothing back while its voucher can be redeemed",
-		file: "internal/ledger/reservation.go", from: `	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
+		pkg: "internal/ledger", fn: "Account.release", from: `	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
 `, to: `	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
 	r.terms.Charge.undo(taken{r.claim.Price, r.claim.Raised})
 `, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what left is refunded", breaks: "what left is not given back",
-		file: "internal/ledger/charge.go", from: `if !c.sent {`, to: `if true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Charge.Refund", from: `if !c.sent {`, to: `if true {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run is not charged what it raised", breaks: "a run is charged the larger of prices and rises",
-		file: "internal/ledger/issue.go", from: `d.charge(a.asset(), after, more)`, to: `d.charge(a.asset(), after, voucher.Amount{})`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `d.charge(a.asset(), after, more)`, to: `d.charge(a.asset(), after, voucher.Amount{})`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",
-		file: "internal/ledger/rooms.go", from: `		return lim.WithinRun(room)
+		pkg: "internal/ledger", fn: "Terms.within", from: `		return lim.WithinRun(room)
 `, to: `		_ = room
 `, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what was refused is free for a run", breaks: "a run is charged all that comes to exist for it",
-		file: "internal/rule/budget.go", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
+		pkg: "internal/rule", fn: "Limits.most", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what nothing was signed for stays charged", breaks: "what certainly was not signed is given back",
-		file: "internal/ledger/undo.go", from: `		d.terms.Charge.undo(d.charged)
+		pkg: "internal/ledger", fn: "Account.drop", from: `		d.terms.Charge.undo(d.charged)
 `, to: ``, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what a stream takes unasked is free", breaks: "a run pays for what its streams take",
-		file: "internal/ledger/stream.go", from: `		r.overspent = err
+		pkg: "internal/ledger", fn: "Account.deliver", from: `		r.overspent = err
 `, to: `		paid = after.Price
 `, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: another token is added", breaks: "amounts of different tokens are never added",
-		file: "internal/ledger/budget.go", from: `if b.asset != asset {`, to: `if false {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Budget.refuses", from: `if b.asset != asset {`, to: `if false {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: an inner context may raise again", breaks: "of contexts within each other the inner one only lowers",
+		pkg: "client", fn: "Session.limits", from: `		most = channel.Limits{}
+`, to: ``, tests: inClient, run: `^TestWithLimits$`,
+	},
+	{
+		name: "budget: remembered challenges go round the owner", breaks: "the owner is asked about every high price",
+		pkg: "client", fn: "attempt.started", from: ` || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {`, to: ` {`, tests: inClient, run: `^TestAppro`,
+	},
+	{
+		name: "budget: an approval holds for any price", breaks: "a higher price is another question",
+		pkg: "internal/purchase", fn: "Purchase.covered", from: `!p.total.Less(p.Charged.AddCapped(p.offer.Price))`, to: `p.consented`, tests: []string{"internal/purchase"},
+	},
+	{
+		name: "pins: forgotten at a restart", breaks: "terms are remembered in the store",
+		pkg: "client", fn: "Config.complete", from: `c.Policy = PinFirstUse(c.Store)`, to: `c.Policy = PinFirstUse(nil)`, tests: inClient, run: `^Test(ChangedTerms|TwoPayees|Pin)`,
 	},
 }

@@ -4,39 +4,39 @@ package main
 var theRecord = []defect{
 	{
 		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
-		file: "internal/rule/record.go", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inRule,
+		pkg: "internal/rule", fn: "Decode", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inRule,
 	},
 	{
 		name: "record: signed above authorized read", breaks: "a record that contradicts itself is refused",
-		file: "internal/rule/record.go", from: `if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {`, to: `if false {`, tests: inRule,
+		pkg: "internal/rule", fn: "Decode", from: `if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {`, to: `if false {`, tests: inRule,
 	},
 	{
 		name: "record: another channel's descriptor read", breaks: "a record hashes to its own id",
-		file: "internal/rule/record.go", from: `if err := s.checkID(); err != nil {`, to: `if err := s.checkID(); false {`, tests: inRule,
+		pkg: "internal/rule", fn: "Decode", from: `if err := s.checkID(); err != nil {`, to: `if err := s.checkID(); false {`, tests: inRule,
 	},
 	{
 		name: "record: another session's number lowers ours", breaks: "nothing that either side signed is lowered",
-		file: "internal/rule/fold.go", from: `if s.authorized.Less(a.Signed) {`, to: `if false {`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Fold", from: `if s.authorized.Less(a.Signed) {`, to: `if false {`, tests: inRule,
 	},
 	{
 		name: "record: asks of two sessions do not add up", breaks: "what both sessions ask for is counted",
-		file: "internal/rule/fold.go", from: `s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)`, to: `s.asked = s.asked.Max(a.Asked.SubFloor(a.Withdrawn))`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Fold", from: `s.asked = s.asked.AddCapped(a.Asked).SubFloor(a.Withdrawn)`, to: `s.asked = s.asked.Max(a.Asked.SubFloor(a.Withdrawn))`, tests: inRule,
 	},
 	{
 		name: "record: origin left out of the scope", breaks: "two origins do not share a channel",
-		file: "internal/rule/keys.go", from: `		s.Origin, s.Protocol.String(),`, to: `		s.Protocol.String(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
+		pkg: "internal/rule", fn: "ScopeKey", from: `		s.Origin, s.Protocol.String(),`, to: `		s.Protocol.String(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
 	},
 	{
 		name: "record: voucher key left out of the scope", breaks: "a changed voucher key never uses the old key's channel",
-		file: "internal/rule/keys.go", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
+		pkg: "internal/rule", fn: "ScopeKey", from: `s.Payer.Hex(), s.Signer.Hex(),`, to: `s.Payer.Hex(),`, tests: []string{"internal/rule", "internal/ledger", "client"},
 	},
 	{
 		name: "record: sessions without a name are forgotten", breaks: "what many sessions have in flight counts, also if they are not named",
-		file: "internal/rule/writers.go", from: `rest.Pending, rest.At = rest.Pending.AddCapped(w.Pending), max(rest.At, w.At)`, to: `rest.Pending, rest.At = rest.Pending.Max(w.Pending), max(rest.At, w.At)`, tests: inRule,
+		pkg: "internal/rule", fn: "State.bounded", from: `rest.Pending, rest.At = rest.Pending.AddCapped(w.Pending), max(rest.At, w.At)`, to: `rest.Pending, rest.At = rest.Pending.Max(w.Pending), max(rest.At, w.At)`, tests: inRule,
 	},
 	{
 		name: "record: a closing channel is not listed", breaks: "a channel that holds money stays listed until the chain says that it is closed",
-		file: "internal/rule/state.go", from: `return s.Phase() != channel.Closed && s.Phase() != channel.Unopened`, to: `return s.Phase() == channel.Open || s.Phase() == channel.Opening`, tests: inRule,
+		pkg: "internal/rule", fn: "State.HoldsMoney", from: `return s.Phase() != channel.Closed && s.Phase() != channel.Unopened`, to: `return s.Phase() == channel.Open || s.Phase() == channel.Opening`, tests: inRule,
 	},
 }
 
@@ -44,7 +44,7 @@ var theRecord = []defect{
 var theGate = []defect{
 	{
 		name: "gate: sign before store", breaks: "a signature never exists above the stored number",
-		file: "internal/ledger/issue.go", from: `		if w != nil {
+		pkg: "internal/ledger", fn: "Account.issue", from: `		if w != nil {
 `, to: `		if w != nil {
 			if _, err := a.ledger.signer.SignVoucher(ctx, a.domain, voucher.Voucher{ChannelID: a.id, Cumulative: due}); err != nil {
 				a.fail(ctx, err)
@@ -54,7 +54,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: nothing stored", breaks: "the number is durable before anything is signed",
-		file: "internal/ledger/issue.go", from: `		if w != nil {
+		pkg: "internal/ledger", fn: "Account.issue", from: `		if w != nil {
 `, to: `		if w != nil {
 			a.mu.Lock()
 			a.rebase(w.state, a.rev, w.counts)
@@ -66,7 +66,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
-		file: "internal/ledger/record.go", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 `, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 	if errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
@@ -75,7 +75,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
-		file: "internal/ledger/record.go", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 `, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
@@ -84,131 +84,131 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: failed write not read again", breaks: "after an unknown write the record is read before anything is decided",
-		file: "internal/ledger/record.go", from: `		a.stale = true
+		pkg: "internal/ledger", fn: "Account.save", from: `		a.stale = true
 		if !errors.Is`, to: `		if !errors.Is`, tests: inLedger,
 	},
 	{
 		name: "gate: a write that worked is counted twice", breaks: "failed and unknown differ: a price counts once",
-		file: "internal/ledger/record.go", from: `if a.tried != nil && rev != a.rev {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.refresh", from: `if a.tried != nil && rev != a.rev {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: an ask without a voucher stays counted", breaks: "where nothing was signed nothing was asked",
-		file: "internal/ledger/undo.go", from: `		a.unclaim(d)
+		pkg: "internal/ledger", fn: "Account.drop", from: `		a.unclaim(d)
 		back := d.counted
 `, to: `		back := d.counted
 `, tests: inLedger,
 	},
 	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
-		file: "internal/ledger/queue.go", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.takeBatch", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
-		file: "internal/ledger/record.go", from: `		sum = sum.AddCapped(r.claim.Price)
+		pkg: "internal/ledger", fn: "Account.own", from: `		sum = sum.AddCapped(r.claim.Price)
 `, to: `		_ = r
 `, tests: inLedger,
 	},
 	{
 		name: "gate: a word of one request is taken for a running total", breaks: "the payee is owed nothing",
-		file: "internal/ledger/receipts.go", from: `if older && r.since == a.reports {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Reservation.Settle", from: `if older && r.since == a.reports {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: what other sessions have in flight is forgotten", breaks: "the payee is owed nothing",
-		file: "internal/rule/writers.go", from: `if w.Name != name {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/rule", fn: "State.Pending", from: `if w.Name != name {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: what a word freed is freed twice", breaks: "two sessions free the same credit once",
-		file: "internal/ledger/record.go", from: `		counted.Freed = a.added.Freed
+		pkg: "internal/ledger", fn: "Account.refresh", from: `		counted.Freed = a.added.Freed
 `, to: ``, tests: inLedger,
 	},
 	{
 		name: "gate: another session's voucher is a lie", breaks: "a word is judged by what is on record",
-		file: "internal/ledger/receipts.go", from: `	return a.refresh(ctx)
+		pkg: "internal/ledger", fn: "Account.look", from: `	return a.refresh(ctx)
 `, to: `	return nil
 `, tests: inLedger,
 	},
 	{
 		name: "gate: an answer that never came is free at once", breaks: "what may have been charged is counted",
-		file: "internal/ledger/record.go", from: `sum := a.kept.SubFloor(a.cleared)`, to: `var sum voucher.Amount`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.own", from: `sum := a.kept.SubFloor(a.cleared)`, to: `var sum voucher.Amount`, tests: inLedger,
 	},
 	{
 		name: "gate: an older word frees nothing", breaks: "what is claimed is what was charged, in whatever order the answers come",
-		file: "internal/ledger/receipts.go", from: `err != nil || !older {`, to: `true {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Reservation.Settle", from: `err != nil || !older {`, to: `true {`, tests: inLedger,
 	},
 	{
 		name: "gate: alias kept on rebind", breaks: "one scope, one channel: the old name goes in the same write",
-		file: "internal/ledger/scopes.go", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "gate: another process's channel is overwritten", breaks: "a scope's channel is replaced only by who knows it",
-		file: "internal/ledger/scopes.go", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
 	},
 	{
 		name: "gate: another scope's record is read", breaks: "a record says whose it is, and is refused elsewhere",
-		file: "internal/ledger/scopes.go", from: ` || a.Scope != scope {`, to: ` {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Ledger.alias", from: ` || a.Scope != scope {`, to: ` {`, tests: inLedger,
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		file: "internal/ledger/scopes.go", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
+		pkg: "internal/ledger", fn: "Ledger.record", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
-		file: "internal/ledger/funding.go", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Ledger.Plan", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
 	},
 	{
 		name: "gate: a reservation that ended is put in flight", breaks: "a reservation that its caller has ended is in flight no more",
-		file: "internal/ledger/queue.go", from: `case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:`, to: `case false:`, tests: inLedger,
+		pkg: "internal/ledger", fn: "decision.ended", from: `case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:`, to: `case false:`, tests: inLedger,
 	},
 	{
 		name: "gate: a decision that is served outlives its reservation", breaks: "a reservation that its caller has ended is in flight no more",
-		file: "internal/ledger/reservation.go", from: `		if d.reservation == r {
+		pkg: "internal/ledger", fn: "Account.end", from: `		if d.reservation == r {
 `, to: `		if false {
 `, tests: inLedger,
 	},
 	{
 		name: "gate: what a signer refused was asked for", breaks: "what a signer refused is not signed later for the asking of the payee",
-		file: "internal/ledger/undo.go", from: `		a.takeBack(back)
+		pkg: "internal/ledger", fn: "Account.drop", from: `		a.takeBack(back)
 `, to: ``, tests: inLedger,
 	},
 	{
 		name: "gate: a caller that gives up fails the others", breaks: "one request that is canceled fails no other",
-		file: "internal/ledger/queue.go", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.fail", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
 	},
 	{
 		name: "gate: a signer that times out is asked for ever", breaks: "a refusal of the signer is an answer",
-		file: "internal/ledger/queue.go", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.fail", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
 	},
 	{
 		name: "gate: a wait outlives its context", breaks: "every wait ends with its own context",
-		file: "internal/ledger/queue.go", from: `		a.abandon(d)
+		pkg: "internal/ledger", fn: "Account.leave", from: `		a.abandon(d)
 		return true
 `, to: `		return false
 `, tests: inLedger,
 	},
 	{
 		name: "gate: a closed channel is signed for", breaks: "nothing is signed for a channel that the chain shows as closed",
-		file: "internal/ledger/issue.go", from: `if s.Phase() == channel.Closed {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.decideOne", from: `if s.Phase() == channel.Closed {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a forged receipt reads the store each time", breaks: "a flood of forged receipts costs a few reads",
-		file: "internal/ledger/receipts.go", from: ` || r != nil && r.misses >= maxMisses {`, to: ` {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.judged", from: ` || r != nil && r.misses >= maxMisses {`, to: ` {`, tests: inLedger,
 	},
 	{
 		name: "gate: a receipt that cannot be judged frees the price", breaks: "what may have been charged is counted",
-		file: "internal/ledger/receipts.go", from: `		r.Keep()
+		pkg: "internal/ledger", fn: "Reservation.Settle", from: `		r.Keep()
 `, to: `		r.Release()
 `, tests: inLedger,
 	},
 	{
 		name: "gate: a receipt clears what ended after its request left", breaks: "a report counts only what its payee can have seen",
-		file: "internal/ledger/receipts.go", from: `a.cleared = a.cleared.Max(r.after)`, to: `a.cleared = a.kept`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.reconcile", from: `a.cleared = a.cleared.Max(r.after)`, to: `a.cleared = a.kept`, tests: inLedger,
 	},
 	{
 		name: "gate: what came during a refused decision counts twice", breaks: "a piece of a stream costs one price",
-		file: "internal/ledger/undo.go", from: `	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
+		pkg: "internal/ledger", fn: "Account.unclaim", from: `	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
 `, to: `	r.claim.Price = d.before.Price
 `, tests: inLedger,
 	},

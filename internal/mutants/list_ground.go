@@ -11,14 +11,14 @@ var (
 var theGround = []defect{
 	{
 		name: "ground: negative amounts accepted", breaks: "an amount is digits and nothing else",
-		file: "voucher/amount.go", from: `func ParseAmount(s string) (Amount, error) {
+		pkg: "voucher", fn: "ParseAmount", from: `func ParseAmount(s string) (Amount, error) {
 `, to: `func ParseAmount(s string) (Amount, error) {
 	s = strings.TrimPrefix(s, "-")
 `, tests: inVoucher,
 	},
 	{
 		name: "ground: hex amounts accepted", breaks: "an amount is decimal",
-		file: "voucher/amount.go", from: `func ParseAmount(s string) (Amount, error) {
+		pkg: "voucher", fn: "ParseAmount", from: `func ParseAmount(s string) (Amount, error) {
 `, to: `func ParseAmount(s string) (Amount, error) {
 	if hex, ok := strings.CutPrefix(s, "0x"); ok {
 		if b, ok := new(big.Int).SetString(hex, 16); ok {
@@ -29,105 +29,105 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: amounts wrap around", breaks: "an amount above 128 bits is refused",
-		file: "voucher/amount.go", from: `if hiOver != 0 || c != 0 {`, to: `if hiOver == 99 && c == 99 {`, tests: inVoucher,
+		pkg: "voucher", fn: "ParseAmount", from: `if hiOver != 0 || c != 0 {`, to: `if hiOver == 99 && c == 99 {`, tests: inVoucher,
 	},
 	{
 		name: "ground: high-s accepted", breaks: "a signature has one form, so that nobody makes a second of it",
-		file: "voucher/recover.go", from: `if bytes.Compare(sig[32:64], secp256k1Half) > 0 {`, to: `if false {`, tests: inVoucher,
+		pkg: "voucher", fn: "recoverSecp256k1", from: `if bytes.Compare(sig[32:64], secp256k1Half) > 0 {`, to: `if false {`, tests: inVoucher,
 	},
 	{
 		name: "ground: high-s of P256 accepted", breaks: "a signature has one form on every curve",
-		file: "voucher/recover.go", from: `if bytes.Compare(s, p256Half) > 0 {`, to: `if false {`, tests: inVoucher,
+		pkg: "voucher", fn: "recoverP256", from: `if bytes.Compare(s, p256Half) > 0 {`, to: `if false {`, tests: inVoucher,
 	},
 	{
 		name: "ground: any signer accepted", breaks: "a voucher is verified against the signer that is expected",
-		file: "voucher/verify.go", from: `if got != signer {`, to: `if false {`, tests: inVoucher,
+		pkg: "voucher", fn: "Verify", from: `if got != signer {`, to: `if false {`, tests: inVoucher,
 	},
 	{
 		name: "ground: v2 forms accepted on v1", breaks: "a v1 escrow takes secp256k1 only",
-		file: "voucher/verify.go", from: `if d.protocol == V1 && len(s.Signature) != secp256k1Len {`, to: `if false {`, tests: inVoucher,
+		pkg: "voucher", fn: "Verify", from: `if d.protocol == V1 && len(s.Signature) != secp256k1Len {`, to: `if false {`, tests: inVoucher,
 	},
 	{
 		name: "ground: amounts that no escrow counts", breaks: "nothing above the protocol's largest amount is signed",
-		file: "voucher/domain.go", from: `if top := d.protocol.Max(); top.Less(v.Cumulative) {`, to: `if top := d.protocol.Max(); false {`, tests: inVoucher,
+		pkg: "voucher", fn: "Domain.check", from: `if top := d.protocol.Max(); top.Less(v.Cumulative) {`, to: `if top := d.protocol.Max(); false {`, tests: inVoucher,
 	},
 	{
 		name: "ground: duplicate JSON keys accepted", breaks: "a document has one reading",
-		file: "internal/wire/object.go", from: `_, twice := o.get(name); twice {`, to: `_, twice := o.get(name); twice && false {`, tests: inWire,
+		pkg: "internal/wire", fn: "readObject", from: `_, twice := o.get(name); twice {`, to: `_, twice := o.get(name); twice && false {`, tests: inWire,
 	},
 	{
 		name: "ground: duplicate parameters accepted", breaks: "a challenge has one reading",
-		file: "internal/wire/authenticate.go", from: `if p.seen&bit != 0 {`, to: `if false {`, tests: inWire,
+		pkg: "internal/wire", fn: "parser.set", from: `if p.seen&bit != 0 {`, to: `if false {`, tests: inWire,
 	},
 	{
 		name: "ground: challenge headers unbounded", breaks: "all challenges of an answer together are bounded",
-		file: "internal/wire/authenticate.go", from: `if left -= len(line); left < 0 {`, to: `if left -= len(line); false {`, tests: inWire,
+		pkg: "internal/wire", fn: "ParseChallenges", from: `if left -= len(line); left < 0 {`, to: `if left -= len(line); false {`, tests: inWire,
 	},
 	{
 		name: "ground: challenge size unbounded", breaks: "one parameter of a challenge is bounded",
-		file: "internal/wire/challenge.go", from: `case len(*p.value) > MaxParam:`, to: `case false:`, tests: inWire,
+		pkg: "internal/wire", fn: "Challenge.validate", from: `case len(*p.value) > MaxParam:`, to: `case false:`, tests: inWire,
 	},
 	{
 		name: "ground: nesting unbounded", breaks: "JSON from a server is bounded in depth",
-		file: "internal/wire/object.go", from: `if depth++; depth > MaxDepth {`, to: `if depth++; false {`, tests: inWire,
+		pkg: "internal/wire", fn: "skipValue", from: `if depth++; depth > MaxDepth {`, to: `if depth++; false {`, tests: inWire,
 	},
 	{
 		name: "ground: documents unbounded", breaks: "a document from a server is bounded before it is decoded",
-		file: "internal/wire/base64.go", from: `if len(s) > limit {`, to: `if false {`, tests: inWire,
+		pkg: "internal/wire", fn: "DecodeText", from: `if len(s) > limit {`, to: `if false {`, tests: inWire,
 	},
 	{
 		name: "ground: a credential in any header", breaks: "a server does not choose what a credential says to others",
-		file: "internal/wire/challenge.go", from: `if c.Header != "" && !mayCarry(c.Header) {`, to: `if false {`, tests: inWire,
+		pkg: "internal/wire", fn: "Challenge.validate", from: `if c.Header != "" && !mayCarry(c.Header) {`, to: `if false {`, tests: inWire,
 	},
 	{
 		name: "ground: two escrows in one challenge", breaks: "a challenge that contradicts itself is refused",
-		file: "internal/wire/request.go", from: `case *d.EscrowContract != *alias:`, to: `case false:`, tests: inWire,
+		pkg: "internal/wire", fn: "methodDetails", from: `case *d.EscrowContract != *alias:`, to: `case false:`, tests: inWire,
 	},
 	{
 		name: "ground: a failure's receipt is read", breaks: "only a success is a receipt",
-		file: "receipt/parse.go", from: `wire.Required(o, "status", only("success"))`, to: `wire.Required(o, "status", wire.Value.Text)`, tests: []string{"receipt"},
+		pkg: "receipt", fn: "ParseFrame", from: `wire.Required(o, "status", only("success"))`, to: `wire.Required(o, "status", wire.Value.Text)`, tests: []string{"receipt"},
 	},
 	{
 		name: "ground: conflict ignored by the store", breaks: "of two writers one loses and knows it",
-		file: "store/filestore/put.go", from: `if have != rev {`, to: `if false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.Put", from: `if have != rev {`, to: `if false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: conflict ignored in memory", breaks: "of two writers one loses and knows it",
-		file: "store/mem.go", from: `if have := m.records[key].rev; have != rev {`, to: `if have := m.records[key].rev; false {`, tests: []string{"store"},
+		pkg: "store", fn: "Mem.Put", from: `if have := m.records[key].rev; have != rev {`, to: `if have := m.records[key].rev; false {`, tests: []string{"store"},
 	},
 	{
 		name: "ground: file sync dropped", breaks: "a write that returned survives the machine",
-		file: "store/filestore/put.go", from: `err = s.sync(f)`, to: `err = nil`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.writeFile", from: `err = s.sync(f)`, to: `err = nil`, tests: inFilestore,
 	},
 	{
 		name: "ground: directory sync dropped", breaks: "a rename that returned survives the machine",
-		file: "store/filestore/put.go", from: `return s.syncDir(dir)`, to: `return nil`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.replace", from: `return s.syncDir(dir)`, to: `return nil`, tests: inFilestore,
 	},
 	{
 		name: "ground: reader's sync dropped", breaks: "nobody signs by a record that can still vanish",
-		file: "store/filestore/filestore.go", from: `if err := s.syncDir(s.dir); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.settle", from: `if err := s.syncDir(s.dir); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
 	},
 	{
 		name: "ground: lock dropped", breaks: "two processes do not write one record at once",
-		file: "store/filestore/put.go", from: `held, err := file.TryLockContext(waiting, poll)`, to: `held, err := true, error(nil)`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.lock", from: `held, err := file.TryLockContext(waiting, poll)`, to: `held, err := true, error(nil)`, tests: inFilestore,
 	},
 	{
 		name: "ground: an old copy is read", breaks: "a record that went back is noticed",
-		file: "store/filestore/filestore.go", from: `if err == nil && rev < known {`, to: `if false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.read", from: `if err == nil && rev < known {`, to: `if false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: a damaged record is overwritten", breaks: "what cannot be read is not written over",
-		file: "store/filestore/put.go", from: `	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		pkg: "store/filestore", fn: "Store.Put", from: `	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, err //`, to: `	if false {
 		return 0, err //`, tests: inFilestore,
 	},
 	{
 		name: "ground: checksum ignored", breaks: "a changed byte is found out",
-		file: "store/filestore/record.go", from: `!bytes.Equal(raw, encode(key, rev, data)) {`, to: `false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "decode", from: `!bytes.Equal(raw, encode(key, rev, data)) {`, to: `false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: records open to others", breaks: "records are for the user alone",
-		file: "store/filestore/put.go", from: `os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)`, to: `os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.writeFile", from: `os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)`, to: `os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)`, tests: inFilestore,
 	},
 }
 
@@ -135,38 +135,38 @@ var theGround = []defect{
 var theChain = []defect{
 	{
 		name: "chain: a node of another chain is believed", breaks: "answers of another chain are not looked at",
-		file: "channel/escrow/client.go", from: `	if want != 0 && uint64(id) != want {`, to: `	if false {`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Client.ask", from: `	if want != 0 && uint64(id) != want {`, to: `	if false {`, tests: inEscrow,
 	},
 	{
 		name: "chain: redirect followed", breaks: "signed bytes and the node's credentials go to the node only",
-		file: "channel/escrow/transport.go", from: `func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }`, to: `func stay(*http.Request, []*http.Request) error { return nil }`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "stay", from: `func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }`, to: `func stay(*http.Request, []*http.Request) error { return nil }`, tests: inEscrow,
 	},
 	{
 		name: "chain: retry-after uncapped", breaks: "a node's Retry-After does not make us wait for long",
-		file: "channel/escrow/transport.go", from: `return min(wait, longest)`, to: `return wait`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "backoff", from: `return min(wait, longest)`, to: `return wait`, tests: inEscrow,
 	},
 	{
 		name: "chain: fee unbounded", breaks: "a transaction costs five cents at most, whatever the node says of prices",
-		file: "channel/escrow/fees.go", from: `fee = min(fee, maxFee/gas)`, to: `_ = maxFee`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Tx.setGas", from: `fee = min(fee, maxFee/gas)`, to: `_ = maxFee`, tests: inEscrow,
 	},
 	{
 		name: "chain: gas unbounded", breaks: "a transaction takes two million gas at most",
-		file: "channel/escrow/fees.go", from: `if gas > maxGas {`, to: `if false {`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Tx.setGas", from: `if gas > maxGas {`, to: `if false {`, tests: inEscrow,
 	},
 	{
 		name: "chain: allowance without end", breaks: "a v1 escrow may take the deposit and nothing more",
-		file: "channel/escrow/build.go", from: `approve(j.escrow, j.spend)`, to: `approve(j.escrow, voucher.MaxAmount)`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "job.transaction", from: `approve(j.escrow, j.spend)`, to: `approve(j.escrow, voucher.MaxAmount)`, tests: inEscrow,
 	},
 	{
 		name: "chain: a transaction that lives for long", breaks: "a transaction that was not mined soon never will be",
-		file: "channel/escrow/fees.go", from: `t.ValidBefore = now + validFor`, to: `t.ValidBefore = now + 1000*validFor`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Tx.window", from: `t.ValidBefore = now + validFor`, to: `t.ValidBefore = now + 1000*validFor`, tests: inEscrow,
 	},
 	{
 		name: "chain: whose signature it is unchecked", breaks: "a transaction is signed by the payer it names",
-		file: "channel/escrow/build.go", from: `if err := t.checkSignature(sig); err != nil {`, to: `if err := t.checkSignature(sig); false {`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Client.prepare", from: `if err := t.checkSignature(sig); err != nil {`, to: `if err := t.checkSignature(sig); false {`, tests: inEscrow,
 	},
 	{
 		name: "chain: a lost send is called expired", breaks: "a transaction that can still be mined is not called dead",
-		file: "channel/escrow/send.go", from: `now >= t.ValidBefore {`, to: `now >= t.ValidAfter {`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Client.broadcast", from: `now >= t.ValidBefore {`, to: `now >= t.ValidAfter {`, tests: inEscrow,
 	},
 }

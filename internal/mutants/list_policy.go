@@ -10,98 +10,98 @@ var (
 var thePolicy = []defect{
 	{
 		name: "policy: an unknown key is passed over", breaks: "a misspelled limit is refused",
-		file: "client/policyfile/parse.go", from: `d.fail(e.at, oneOf(name, s.keys), "%s has no key %s", where, shown(name))`, to: `_ = where`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.entry", from: `d.fail(e.at, oneOf(name, s.keys), "%s has no key %s", where, shown(name))`, to: `_ = where`, tests: inPolicy,
 	},
 	{
 		name: "policy: a zero is a limit", breaks: "zero, which means unset, cannot be written for nothing",
-		file: "client/policyfile/values.go", from: `case a.IsZero():`, to: `case false:`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.amount", from: `case a.IsZero():`, to: `case false:`, tests: inPolicy,
 	},
 	{
 		name: "policy: an unknown mode pays", breaks: "a mode is one of two",
-		file: "client/policyfile/sections.go", from: `d.fail(v.at, modes, "mode is %s", shown(text))`, to: `d.file.Mode = Pay`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.top", from: `d.fail(v.at, modes, "mode is %s", shown(text))`, to: `d.file.Mode = Pay`, tests: inPolicy,
 	},
 	{
 		name: "policy: an origin written twice", breaks: "an origin has one table, however its name is written",
-		file: "client/policyfile/sections.go", from: `if d.origins[o] != nil {`, to: `if false {`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.originSection", from: `if d.origins[o] != nil {`, to: `if false {`, tests: inPolicy,
 	},
 	{
 		name: "policy: checksums are not looked at", breaks: "an address with a typing error is refused",
-		file: "client/policyfile/values.go", from: `case digits != strings.ToLower(digits) && a.Hex() != text:`, to: `case false:`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.address", from: `case digits != strings.ToLower(digits) && a.Hex() != text:`, to: `case false:`, tests: inPolicy,
 	},
 	{
 		name: "policy: limits may contradict each other", breaks: "a limit that can never be reached is refused",
-		file: "client/policyfile/agree.go", from: `if bound.allowed.IsZero() || !bound.allowed.Less(amount) {`, to: `if true {`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "decoder.reachable", from: `if bound.allowed.IsZero() || !bound.allowed.Less(amount) {`, to: `if true {`, tests: inPolicy,
 	},
 	{
 		name: "policy: the day is the hour", breaks: "each key sets its own limit",
-		file: "client/policyfile/keys.go", from: `func(l *limits) *amount { return &of(l).Day }`, to: `func(l *limits) *amount { return &of(l).Hour }`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "windows", from: `func(l *limits) *amount { return &of(l).Day }`, to: `func(l *limits) *amount { return &of(l).Hour }`, tests: inPolicy,
 	},
 	{
 		name: "policy: lists are not applied", breaks: "who is not on the list is not paid",
-		file: "client/policyfile/file.go", from: `policies = append(policies, client.AllowHosts(f.Hosts.Allow...))`, to: `_ = policies`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "File.Apply", from: `policies = append(policies, client.AllowHosts(f.Hosts.Allow...))`, to: `_ = policies`, tests: inPolicy,
 	},
 	{
 		name: "policy: pinned before it is refused", breaks: "who is on no list is not remembered",
-		file: "client/policyfile/file.go", from: `policies = append(policies, client.PinFirstUse(cfg.Store))`, to: `policies = append([]client.Policy{client.PinFirstUse(cfg.Store)}, policies...)`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "File.Apply", from: `policies = append(policies, client.PinFirstUse(cfg.Store))`, to: `policies = append([]client.Policy{client.PinFirstUse(cfg.Store)}, policies...)`, tests: inPolicy,
 	},
 	{
 		name: "policy: read-only keeps the funding key", breaks: "a read-only session has no key",
-		file: "client/policyfile/file.go", from: `cfg.Payer = sealed{cfg.Payer.Address()}`, to: `_ = cfg.Payer`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "File.Apply", from: `cfg.Payer = sealed{cfg.Payer.Address()}`, to: `_ = cfg.Payer`, tests: inPolicy,
 	},
 	{
 		name: "policy: read-only consents", breaks: "a read-only session pays nothing",
-		file: "client/policyfile/file.go", from: `cfg.Policy = func(context.Context, client.Proposal) error { return ErrReadOnly }`, to: `cfg.Policy = client.DenyHosts()`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "File.Apply", from: `cfg.Policy = func(context.Context, client.Proposal) error { return ErrReadOnly }`, to: `cfg.Policy = client.DenyHosts()`, tests: inPolicy,
 	},
 	{
 		name: "policy: anybody's file", breaks: "a file that anybody may write to is refused",
-		file: "client/policyfile/parse.go", from: `mode.Perm()&0o002 != 0`, to: `mode.Perm()&0o002 > 0o777`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "Load", from: `mode.Perm()&0o002 != 0`, to: `mode.Perm()&0o002 > 0o777`, tests: inPolicy,
 	},
 	{
 		name: "lists: entries that cannot be read are dropped", breaks: "a list with an unreadable entry refuses everything",
-		file: "client/policy.go", from: `		if bad != nil {
+		pkg: "client", fn: "hosts", from: `		if bad != nil {
 `, to: `		if bad != nil {
 			continue
 `, tests: inClient,
 	},
 	{
 		name: "lists: the fee is paid in any token", breaks: "a list of tokens binds the token of the fee",
-		file: "client/policy.go", from: `if p.Funding && !p.Offer.FeePayer`, to: `if false && !p.Offer.FeePayer`, tests: inClient,
+		pkg: "client", fn: "AllowTokens", from: `if p.Funding && !p.Offer.FeePayer`, to: `if false && !p.Offer.FeePayer`, tests: inClient,
 	},
 	{
 		name: "origin: a root dot is another host", breaks: "one host has one origin",
-		file: "internal/origin/origin.go", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
+		pkg: "internal/origin", fn: "host", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
 	},
 	{
 		name: "origin: a realm with a path is a title", breaks: "a challenge of another service gets no proof",
-		file: "internal/origin/realm.go", from: "const marks = `:/\\@[]`", to: "const marks = `:@[]`", tests: []string{"internal/origin"},
+		pkg: "internal/origin", fn: "marks", from: "const marks = `:/\\@[]`", to: "const marks = `:@[]`", tests: []string{"internal/origin"},
 	},
 	{
 		name: "pins: passed by the other protocol", breaks: "another payee is refused over either protocol",
-		file: "internal/pins/record.go", from: `if parties(p.Terms) == parties(t) {`, to: `if parties(p.Terms) == parties(t) || p.Terms.Protocol != t.Protocol {`, tests: inPins,
+		pkg: "internal/pins", fn: "record.admits", from: `if parties(p.Terms) == parties(t) {`, to: `if parties(p.Terms) == parties(t) || p.Terms.Protocol != t.Protocol {`, tests: inPins,
 	},
 	{
 		name: "pins: one accepted payee replaces another", breaks: "what was accepted stays accepted",
-		file: "internal/pins/pins.go", from: `r.pins = append(r.pins, Pin{`, to: `r.pins = append(r.pins[:0], Pin{`, tests: inPins,
+		pkg: "internal/pins", fn: "Book.update", from: `r.pins = append(r.pins, Pin{`, to: `r.pins = append(r.pins[:0], Pin{`, tests: inPins,
 	},
 	{
 		name: "pins: a changed unit is not noticed", breaks: "the unit of a route is pinned",
-		file: "internal/pins/pins.go", from: `if known && sameUnit {`, to: `if known || sameUnit {`, tests: inPins,
+		pkg: "internal/pins", fn: "Book.Check", from: `if known && sameUnit {`, to: `if known || sameUnit {`, tests: inPins,
 	},
 	{
 		name: "pins: routes without room have any unit", breaks: "routes that are not remembered are held to the accepted units",
-		file: "internal/pins/units.go", from: `return u.Rest`, to: `return nil`, tests: inPins,
+		pkg: "internal/pins", fn: "units.of", from: `return u.Rest`, to: `return nil`, tests: inPins,
 	},
 	{
 		name: "pins: records of version 1 are forgotten", breaks: "old pins are honored",
-		file: "internal/pins/pins.go", from: `return r, old.addTo(r)`, to: `return r, nil`, tests: inPins,
+		pkg: "internal/pins", fn: "Book.read", from: `return r, old.addTo(r)`, to: `return r, nil`, tests: inPins,
 	},
 	{
 		name: "pins: old spellings are forgotten", breaks: "old pins are honored under the canonical origin",
-		file: "internal/pins/version1.go", from: `if origin.Canonical(v.Origin) == r.origin {`, to: `if v.Origin == r.origin {`, tests: inPins,
+		pkg: "internal/pins", fn: "older.addTo", from: `if origin.Canonical(v.Origin) == r.origin {`, to: `if v.Origin == r.origin {`, tests: inPins,
 	},
 	{
 		name: "tally: flags in the place of the policy", breaks: "a flag lowers what the policy says and does not raise it",
-		file: "examples/tally/policy.go", from: `	r.file.Apply(cfg)
+		pkg: "examples/tally", fn: "rules.apply", from: `	r.file.Apply(cfg)
 	return nil`, to: `	own := cfg.Limits
 	r.file.Apply(cfg)
 	cfg.Limits = own
@@ -109,14 +109,14 @@ var thePolicy = []defect{
 	},
 	{
 		name: "tally: a read-only policy closes", breaks: "a read-only policy signs nothing",
-		file: "examples/tally/policy.go", from: `	if r.readOnly() {`, to: `	if false {`, tests: inTally,
+		pkg: "examples/tally", fn: "rules.mayPay", from: `	if r.readOnly() {`, to: `	if false {`, tests: inTally,
 	},
 	{
 		name: "tally: no answer is a yes", breaks: "a price above ask is paid after a yes",
-		file: "examples/tally/ask.go", from: `if err == nil && !yes {`, to: `if err == nil && yes {`, tests: inTally,
+		pkg: "examples/tally", fn: "world.approve", from: `if err == nil && !yes {`, to: `if err == nil && yes {`, tests: inTally,
 	},
 	{
 		name: "tally: a quote remembers", breaks: "a quote pins nothing",
-		file: "examples/tally/policy.go", from: `cfg := client.Config{Store: reading{s}}`, to: `cfg := client.Config{Store: s}`, tests: inTally,
+		pkg: "examples/tally", fn: "rules.consents", from: `cfg := client.Config{Store: reading{s}}`, to: `cfg := client.Config{Store: s}`, tests: inTally,
 	},
 }

@@ -4,11 +4,12 @@
 //	go run ./internal/mutants              # all of them, some minutes
 //	go run ./internal/mutants -run gate    # those whose names match
 //	go run ./internal/mutants -peers       # those that only foreign software notices, with Node
+//	go run ./internal/mutants -j 1         # one at a time
 //
 // The tracked files are copied aside as they are in the working tree, so nothing in the tree is changed. Each
-// defect is one replacement in one file ([defect]); its text must be there exactly once, so the list cannot
-// outlive the code it speaks of, and the package's own test looks at that on every run. A defect is killed
-// when a test of one of its packages fails, and fails again, and survives otherwise. One that does not build
+// defect is one replacement in one function or other declaration of a package ([defect]); its text must be
+// there exactly once, so the list cannot outlive the code it speaks of, and the package's own test looks at
+// that on every run. The code may move to another file of its package. A defect is killed when a test of one of its packages fails, and fails again, and survives otherwise. One that does not build
 // shows nothing and is an error. The status is 0 only where every defect was killed.
 package main
 
@@ -27,19 +28,17 @@ import (
 	"time"
 )
 
-// together is how many defects are tried at once.
-const together = 2
-
 func main() {
 	pattern := flag.String("run", "", "try only the defects whose names match this regular expression")
 	foreign := flag.Bool("peers", false, "try the defects that the flows of internal/interop must notice")
+	together := flag.Int("j", 2, "how many defects are tried at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	list := defects()
 	if *foreign {
 		list = peerDefects()
 	}
-	err := run(ctx, os.Stdout, list, *pattern)
+	err := run(ctx, os.Stdout, list, *pattern, max(*together, 1))
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -47,7 +46,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, list []defect, pattern string) error {
+func run(ctx context.Context, out io.Writer, list []defect, pattern string, together int) error {
 	which, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
@@ -66,7 +65,7 @@ func run(ctx context.Context, out io.Writer, list []defect, pattern string) erro
 		return fmt.Errorf("git rev-parse: %w", err)
 	}
 	began := time.Now()
-	verdicts, err := tryAll(ctx, out, strings.TrimSpace(string(root)), chosen)
+	verdicts, err := tryAll(ctx, out, strings.TrimSpace(string(root)), chosen, together)
 	if err != nil {
 		return err
 	}
@@ -74,7 +73,7 @@ func run(ctx context.Context, out io.Writer, list []defect, pattern string) erro
 	var bad []string
 	for i, v := range verdicts {
 		if count[v]++; v != killed {
-			bad = append(bad, fmt.Sprintf("%s: %s (%s: %s)", v, chosen[i].name, chosen[i].file, chosen[i].breaks))
+			bad = append(bad, fmt.Sprintf("%s: %s (%s, %s: %s)", v, chosen[i].name, chosen[i].pkg, chosen[i].fn, chosen[i].breaks))
 		}
 	}
 	fmt.Fprintf(out, "%d defects: %d killed, %d survived, %d did not build, in %s\n",
@@ -85,9 +84,9 @@ func run(ctx context.Context, out io.Writer, list []defect, pattern string) erro
 	return nil
 }
 
-// tryAll tries the defects on copies of the tree at root and returns their verdicts in the order of the list. First
-// the tests have to pass without a defect.
-func tryAll(ctx context.Context, out io.Writer, root string, list []defect) ([]verdict, error) {
+// tryAll tries the defects on copies of the tree at root, as many together, and returns their verdicts in the order
+// of the list. First the tests have to pass without a defect.
+func tryAll(ctx context.Context, out io.Writer, root string, list []defect, together int) ([]verdict, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	copies := make([]string, min(together, len(list)))

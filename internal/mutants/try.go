@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,11 +17,14 @@ import (
 type defect struct {
 	// name is what it is called, breaks the rule that it breaks, in a line.
 	name, breaks string
-	// file is changed, by its path in the module: the one place that reads from reads to afterwards.
-	file, from, to string
+	// fn is changed, a function, method, variable or constant of pkg, which is a path in the module: the one place
+	// in it that reads from reads to afterwards. A method has the name of its type and a dot before its own.
+	pkg, fn, from, to string
 	// tests are the packages whose tests must notice, by their paths in the module. They are run in this order, up
 	// to the first that does.
 	tests []string
+	// run matches the names of those tests, as go test has it; empty means all.
+	run string
 	// flows are who must notice instead where it takes a peer that nobody here wrote: each of these subtests of
 	// internal/interop's TestInterop.
 	flows []string
@@ -40,25 +42,9 @@ const (
 // limit is how long the tests of one package may take. A defect that makes them hang is noticed by it.
 const limit = "3m"
 
-// plant returns source with the defect in it.
-func (d defect) plant(source []byte) ([]byte, error) {
-	switch n := bytes.Count(source, []byte(d.from)); {
-	case d.from == d.to:
-		return nil, errors.New("it changes nothing")
-	case n != 1:
-		return nil, fmt.Errorf("its text is %d times in %s, not once: give the list the text that is there now", n, d.file)
-	}
-	return bytes.Replace(source, []byte(d.from), []byte(d.to), 1), nil
-}
-
 // try plants one defect in the copy at dir, runs its tests and takes it out again. by is what noticed.
 func try(ctx context.Context, dir string, d defect) (v verdict, by string, err error) {
-	path := filepath.Join(dir, filepath.FromSlash(d.file))
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return "", "", err
-	}
-	wrong, err := d.plant(source)
+	path, source, wrong, err := newModule(dir).plant(d)
 	if err != nil {
 		return "", "", err
 	}
@@ -70,19 +56,19 @@ func try(ctx context.Context, dir string, d defect) (v verdict, by string, err e
 		return meet(ctx, dir, d.flows)
 	}
 	for _, pkg := range d.tests {
-		if v, by, err = notice(ctx, dir, "./"+pkg); err != nil || v != survived {
+		if v, by, err = notice(ctx, dir, "./"+pkg, d.run); err != nil || v != survived {
 			return v, pkg + " " + by, err
 		}
 	}
 	return survived, "", nil
 }
 
-// notice runs the tests of one package. A test that fails once and not again was unlucky, on a machine with
+// notice runs the tests of one package whose names match run. A test that fails once and not again was unlucky, on a machine with
 // much to do, and has noticed nothing; the others are asked without it.
-func notice(ctx context.Context, dir, pkg string) (v verdict, by string, err error) {
+func notice(ctx context.Context, dir, pkg, run string) (v verdict, by string, err error) {
 	skip := "^$"
 	for range 4 {
-		out, failed, err := goTest(ctx, dir, "-failfast", "-skip="+skip, pkg)
+		out, failed, err := goTest(ctx, dir, "-failfast", "-run="+run, "-skip="+skip, pkg)
 		if err != nil {
 			return "", "", err
 		}
@@ -99,23 +85,42 @@ func notice(ctx context.Context, dir, pkg string) (v verdict, by string, err err
 
 // sound reports whether the tests pass as the tree is.
 func sound(ctx context.Context, dir string, list []defect) error {
-	var args, flows []string
+	for _, args := range selected(list) {
+		out, failed, err := goTest(ctx, dir, args...)
+		if err == nil && failed {
+			err = fmt.Errorf("the tests fail without any defect:\n%s", out)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// selected returns the arguments of go test, once a package, for the tests that must notice the list.
+func selected(list []defect) (all [][]string) {
+	var packages, flows []string
+	runs := map[string][]string{} // an empty one means all tests
 	for _, d := range list {
 		flows = append(flows, d.flows...)
 		for _, pkg := range d.tests {
-			if !slices.Contains(args, "./"+pkg) {
-				args = append(args, "./"+pkg)
+			if !slices.Contains(packages, pkg) {
+				packages = append(packages, pkg)
 			}
+			runs[pkg] = append(runs[pkg], d.run)
 		}
 	}
 	if len(flows) > 0 {
-		args = []string{"-run=" + pattern(flows), "./" + peers}
+		return [][]string{{"-run=" + pattern(flows), "./" + peers}}
 	}
-	out, failed, err := goTest(ctx, dir, args...)
-	if err == nil && failed {
-		err = fmt.Errorf("the tests fail without any defect:\n%s", out)
+	for _, pkg := range packages {
+		run := strings.Join(runs[pkg], "|")
+		if slices.Contains(runs[pkg], "") {
+			run = ""
+		}
+		all = append(all, []string{"-run=" + run, "./" + pkg})
 	}
-	return err
+	return all
 }
 
 // goTest runs go test; failed is what it says, err that it could not be run.

@@ -1,0 +1,104 @@
+package main
+
+// theFunding is finding, opening, filling and closing channels.
+var theFunding = []defect{
+	{
+		name: "fund: what the caller names is not checked", breaks: "a named channel fits the challenge and takes vouchers",
+		pkg: "client", fn: "Session.named", from: `if have != scope || !state.Payable() {`, to: `if false {`, tests: inClient,
+	},
+	{
+		name: "fund: a mined top-up is given back to the total", breaks: "what left counts against Limits.Total unless it can never be mined",
+		pkg: "internal/ledger", fn: "Ledger.Correct", from: ` && !before.ToppingUp.Before.Less(after.Deposit) {`, to: ` {`, tests: inLedger,
+	},
+	{
+		name: "fund: hint's deposit believed", breaks: "a deposit is what we put in or the chain has, not what a snapshot says",
+		pkg: "client", fn: "claimed", from: `	if snap.Voucher == nil && state.Settled`, to: `	state.Deposit = state.Deposit.Max(snap.Deposit)
+	if snap.Voucher == nil && state.Settled`, tests: inClient, run: `Snapshot|Hints|^TestBootstrap`,
+	},
+	{
+		name: "fund: a challenge's deposit believed", breaks: "what a challenge says of a channel that we have fills nothing",
+		pkg: "client", fn: "Session.absorb", from: `	if err := account.Reconcile(ctx, r, snap.Report); err != nil {`, to: `	_ = account.Update(ctx, func(s rule.State) rule.State { s.Deposit = s.Deposit.Max(snap.Deposit); return s })
+	if err := account.Reconcile(ctx, r, snap.Report); err != nil {`, tests: inClient, run: `Snapshot|Hints|Claims`,
+	},
+	{
+		name: "fund: snapshot voucher not verified", breaks: "a voucher in a snapshot is verified before the channel is used",
+		pkg: "client", fn: "claimed", from: `if state, err = state.Recover(*snap.Voucher); err != nil {`, to: `if _, err = state.Recover(*snap.Voucher); false {`, tests: inClient, run: `Snapshot|Hints|^TestBootstrap`,
+	},
+	{
+		name: "fund: accepted without a voucher believed", breaks: "flat hints prove nothing: a channel whose numbers nobody proves is not used",
+		pkg: "client", fn: "claimed", from: `	if snap == nil {`, to: `	if snap == nil || snap.Voucher == nil {`, tests: inClient, run: `Snapshot|Hints|^TestB`,
+	},
+	{
+		name: "fund: a snapshot that contradicts itself is used", breaks: "a server whose numbers cannot be is not resumed",
+		pkg: "client", fn: "claimed", from: `	if err != nil {
+		err = fmt.Errorf("%w: %w"`, to: `	err = nil
+	if err != nil {
+		err = fmt.Errorf("%w: %w"`, tests: inClient, run: `Snapshot|Hints|^TestBootstrap`,
+	},
+	{
+		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",
+		pkg: "internal/purchase", fn: "Purchase.use", from: `	case Usable:
+		return p.issue()
+`, to: `	case Usable:
+		if !p.nameable {
+			return p.issue()
+		}
+`, tests: []string{"client"}, run: `Snapshot|Hints|Announcing`,
+	},
+	{
+		name: "fund: an opening is signed twice", breaks: "one opening transaction for one need, presented until it is decided",
+		pkg: "internal/purchase", fn: "Purchase.use", from: `return p.read(readOpening)`, to: `return p.open()`, tests: []string{"client"}, run: `^TestOpening|^TestLostAnswerToAnOpening`,
+	},
+	{
+		name: "fund: second top-up signed for the same need", breaks: "one top-up for one need, presented until it is decided",
+		pkg: "client", fn: "attempt.topUp", from: `	if !state.ToppingUp.Pending() {
+`, to: `	if true {
+`, tests: inClient, run: `TopUp`,
+	},
+	{
+		name: "fund: a top-up that the store refused is sent", breaks: "a top-up is durable before it leaves",
+		pkg: "client", fn: "attempt.recordTopUp", from: `return f, !overtaken, err`, to: `return f, !overtaken, nil`, tests: inClient, run: `^TestBrokenWritesOfATopUp$`,
+	},
+	{
+		name: "fund: a top-up over another session's", breaks: "two sessions of one store stay within Limits.Deposit together",
+		pkg: "client", fn: "attempt.recordTopUp", from: `if overtaken = s.Deposit != planned.Deposit || s.ToppingUp.Pending() || !s.Payable(); overtaken {`, to: `if overtaken = false; overtaken {`, tests: inClient, run: `^TestTwoSessions`,
+	},
+	{
+		name: "fund: a second opening for one request", breaks: "one request opens one channel at most",
+		pkg: "internal/purchase", fn: "Purchase.open", from: `len(p.openings) == 1 && !p.gone:`, to: `false:`, tests: []string{"internal/purchase"},
+	},
+	{
+		name: "fund: a gone channel is not put aside", breaks: "a channel whose payee is gone is kept for its money and not paid from",
+		pkg: "client", fn: "attempt.putAside", from: `a.account.Update(ctx, rule.State.Abandoned)`, to: `a.account.Update(ctx, func(s rule.State) rule.State { return s })`, tests: inClient, run: `^Test(Forgotten|AlwaysGone)`,
+	},
+	{
+		name: "fund: close receipt unchecked", breaks: "a close receipt says what was sent, or the chain decides",
+		pkg: "client", fn: "checkCloseReceipt", from: `case r.Accepted != state.CloseAmount:`, to: `case false:`, tests: inClient, run: `^TestClose`,
+	},
+	{
+		name: "fund: a close that spends more is believed", breaks: "a close receipt above the close voucher is no receipt",
+		pkg: "client", fn: "checkCloseReceipt", from: `case state.CloseAmount.Less(r.Spent):`, to: `case false:`, tests: inClient, run: `^TestClose`,
+	},
+	{
+		name: "fund: a close is believed without the chain", breaks: "a channel is closed when the chain says so",
+		pkg: "client", fn: "closing.confirm", from: `		if s.cfg.Chain == nil {
+			return nil
+		}`, to: `		return nil`, tests: inClient, run: `^TestClose`,
+	},
+	{
+		name: "fund: receipts are not read", breaks: "a funding transaction that was mined and reverted is not waited for",
+		pkg: "client", fn: "Session.observe", from: `if o.stateOnly || o.read != nil || tx == zeroHash {`, to: `if true || tx == zeroHash {`, tests: inClient, run: `^TestReverted`,
+	},
+	{
+		name: "fund: a close is requested without end", breaks: "a payee that refuses to close for nothing is asked a few times",
+		pkg: "client", fn: "closing.send", from: `refused = signed.Cumulative.Max(voucher.Units(1))`, to: `refused, try = signed.Cumulative, 1`, tests: inClient, run: `^TestClose`,
+	},
+	{
+		name: "fund: closed under other terms", breaks: "a close goes to the payee that the channel was opened for",
+		pkg: "client", fn: "Session.closing", from: `if a.challenge = r.found; !sameScope(a.challenge.scope, state.Scope) {`, to: `if a.challenge = r.found; false {`, tests: inClient, run: `^TestClose|Close$`,
+	},
+	{
+		name: "fund: a lost close is taken back", breaks: "a close that may have arrived keeps the channel closing",
+		pkg: "client", fn: "closing.run", from: `return err // it may have arrived: the channel stays closing`, to: `return errors.Join(err, c.account.Update(ctx, rule.State.CloseRefused))`, tests: inClient, run: `Close`,
+	},
+}

@@ -1,0 +1,124 @@
+package main
+
+// thePayment is the way of one request: whom to trust, what to present, what its answer may change.
+var thePayment = []defect{
+	{
+		name: "pay: first use not pinned", breaks: "a payee, token, chain or escrow that changes is refused",
+		pkg: "internal/pins", fn: "Book.Check", from: `return &Conflict{Offer: o, Accepted: r.pins, Known: known, Units: seen}`, to: `return nil`, tests: inPins,
+	},
+	{
+		name: "pay: redirect followed with the credential", breaks: "a management credential does not cross a redirect",
+		pkg: "client", fn: "Session.manager", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient,
+	},
+	{
+		name: "pay: retry-after uncapped", breaks: "a server's Retry-After does not make us wait for long",
+		pkg: "client", fn: "cappedBackoff", from: `return min(retryablehttp.DefaultBackoff(lo, hi, attempt, resp), hi)`, to: `return retryablehttp.DefaultBackoff(lo, hi, attempt, resp)`, tests: inClient,
+	},
+	{
+		name: "pay: http allowed", breaks: "a credential goes over TLS or to this machine",
+		pkg: "client", fn: "Session.complete", from: `if u.Scheme != "https" && !origin.Loopback(u) {`, to: `if false {`, tests: inClient, run: `^Test(InsecureHosts|LoopbackName)`,
+	},
+	{
+		name: "pay: escrow not pinned", breaks: "only the canonical escrow, or the configured one, gets money",
+		pkg: "client", fn: "Session.complete", from: `if o.Escrow != want {`, to: `if false {`, tests: inClient, run: `^TestEscrowIs`,
+	},
+	{
+		name: "pay: policy not asked", breaks: "the owner says with whom to deal",
+		pkg: "client", fn: "attempt.askPolicy", from: `if err := a.s.cfg.Policy(ctx, a.asked); err != nil {`, to: `if err := a.s.cfg.Policy(ctx, a.asked); false {`, tests: inClient, run: `^TestPolicy`,
+	},
+	{
+		name: "pay: other terms on the retry", breaks: "who wants the money now is a new decision",
+		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Terms != p.offer.Terms || e.Offer.Funding != p.offer.Funding`, to: `return false`, tests: []string{"internal/purchase"},
+	},
+	{
+		name: "pay: another price on the retry", breaks: "a changed price is decided again, under the limits",
+		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Price != p.offer.Price`, to: `return false`, tests: []string{"internal/purchase"},
+	},
+	{
+		name: "pay: cross-origin paid", breaks: "only the origin that the caller chose is paid",
+		pkg: "client", fn: "attempt.blocked", from: `case req.Response != nil && !chosen(req):`, to: `case false:`, tests: inClient, run: `^TestRedirect`,
+	},
+	{
+		name: "pay: cross-origin paid on a known route", breaks: "a redirect to a known route of another origin presents nothing",
+		pkg: "client", fn: "attempt.started", from: `(req.Response != nil && !chosen(req)) || `, to: ``, tests: inClient, run: `^TestRedirect`,
+	},
+	{
+		name: "pay: each hop of a redirect is a new request", breaks: "a request gives its price away once, however often it is redirected",
+		pkg: "client", fn: "attempt.begin", from: `a.bought = a.s.boughtBefore(req.Response)`, to: `_ = a.s.boughtBefore(req.Response)`, tests: inClient, run: `^TestRedirect`,
+	},
+	{
+		name: "pay: an opening presented for another price", breaks: "an opening goes with the price that was agreed to",
+		pkg: "internal/purchase", fn: "Purchase.openingRefused", from: `case p.offer.Price.Less(e.Offer.Price):`, to: `case false:`, tests: []string{"internal/purchase"},
+	},
+	{
+		name: "pay: a top-up agrees to another price", breaks: "a price is answered after consent only",
+		pkg: "client", fn: "attempt.manage", from: `if a.challenge.offer.Price != agreed.offer.Price {`, to: `if false {`, tests: inClient, run: `^TestTopUp`,
+	},
+	{
+		name: "pay: a body that cannot be sent again", breaks: "whether a request can be repeated is known before anything is signed",
+		pkg: "client", fn: "attempt.blocked", from: `case a.out.body != nil && !a.out.body.repeatable():`, to: `case false:`, tests: inClient, run: `^Test(Bod|GetBody)`,
+	},
+	{
+		name: "pay: Idempotency-Key changes between tries", breaks: "all paid sendings of one request carry one key",
+		pkg: "client", fn: "outgoing.build", from: `= []string{o.key}`, to: `= []string{newOperation("")}`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
+	},
+	{
+		name: "pay: guard body removed", breaks: "net/http does not send a paid request twice by itself",
+		pkg: "client", fn: "outgoing.build", from: `out.Body = io.NopCloser(strings.NewReader(""))`, to: `out.Body, _ = nil, io.EOF`, tests: inClient, run: `^TestNoSilentReplay$`,
+	},
+	{
+		name: "pay: sent again without end", breaks: "how often a paid request is sent again is bounded",
+		pkg: "internal/purchase", fn: "refusals", from: `return p.tries.Sent > p.retries+p.tries.Overtaken+p.tries.Early`, to: `return false`, tests: []string{"internal/purchase", "client"}, run: `^Test(Random|ServerThatNever|Overtaken|SentAgain)`,
+	},
+	{
+		name: "pay: claim released on unknown outcome", breaks: "what was sent stays counted where no answer came",
+		pkg: "client", fn: "attempt.end", from: `			r.Keep()
+`, to: `			r.Release()
+`, tests: inClient, run: `^Test(Lost|FailureAfter)`,
+	},
+	{
+		name: "pay: an answer without an account frees the price", breaks: "without a receipt that says otherwise the price stays counted",
+		pkg: "client", fn: "attempt.settle", from: `		a.reserved.Keep()
+`, to: `		a.reserved.Release()
+`, tests: inClient, run: `^Test(BaseReceipts|ReceiptStyles|ForgedReceipts|ReceiptsThat)`,
+	},
+	{
+		name: "pay: receipt of another channel booked", breaks: "a receipt for another channel touches nothing",
+		pkg: "client", fn: "attempt.bound", from: `case r.ChannelID != a.account.ID():`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
+	},
+	{
+		name: "pay: receipt of another challenge booked", breaks: "a receipt answers the challenge that was paid",
+		pkg: "client", fn: "attempt.bound", from: `case r.ChallengeID != a.challenge.wire.ID:`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
+	},
+	{
+		name: "pay: receipt on free answer booked", breaks: "receipts count only on the answer to our credential",
+		pkg: "client", fn: "attempt.answered", from: `	if e.Status != http.StatusPaymentRequired {
+`, to: `	if e.Status != http.StatusPaymentRequired {
+		if r, err := receipt.Parse(a.resp.Header.Get(wire.HeaderPaymentReceipt)); err == nil && r.Session {
+			if account, err := a.s.ledger.Account(ctx, r.ChannelID); err == nil {
+				_ = account.Reconcile(ctx, nil, channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units})
+			}
+		}
+`, tests: inClient, run: `^TestReceiptsThat`,
+	},
+	{
+		name: "pay: proof for non-zero amount", breaks: "a proof is signed for nothing or not at all",
+		pkg: "client", fn: "proofFor", from: `case !r.Amount.IsZero():`, to: `case false:`, tests: inClient, run: `^Test(Bootstrap|Relayed)`,
+	},
+	{
+		name: "pay: proof for another realm", breaks: "a proof is for the realm that asked for the session",
+		pkg: "client", fn: "proofFor", from: `case c.Realm != session.Realm:`, to: `case false:`, tests: inClient, run: `^Test(Bootstrap|Relayed)`,
+	},
+	{
+		name: "pay: proof for another chain", breaks: "a proof is for the chain of the session",
+		pkg: "client", fn: "proofFor", from: `case chainID != session.ChainID:`, to: `case false:`, tests: inClient, run: `^Test(Bootstrap|Relayed)`,
+	},
+	{
+		name: "pay: proof for an expired challenge", breaks: "an expired charge challenge gets no proof",
+		pkg: "client", fn: "proofFor", from: `err != nil || (ok && !now.Before(t)) {`, to: `err != nil && ok && t.IsZero() {`, tests: inClient, run: `^Test(Bootstrap|Relayed)`,
+	},
+	{
+		name: "pay: proof as often as it is asked for", breaks: "an origin is asked once in ten minutes, whatever it answered",
+		pkg: "client", fn: "attempt.prove", from: `!ok || !a.s.proofs.begin(a.origin, proofEvery)`, to: `!ok`, tests: inClient, run: `^TestBootstrap`,
+	},
+}
