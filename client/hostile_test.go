@@ -115,7 +115,7 @@ func (tr trial) run(t *testing.T) {
 		t.Cleanup(front.Close)
 		p.base, p.home = front.Client().Transport, front.URL
 	}
-	p.wire = p.lied()
+	p.wire, p.patience = p.lied(), 0 // an honest request has all its time
 	from := defaulted(tr.from, "/data")
 	if tr.neighbor {
 		newPayer(t, srv).get(from)
@@ -137,6 +137,7 @@ func (tr trial) run(t *testing.T) {
 	}
 
 	srv.Lie(tr.lies...)
+	p.patience = tr.patience
 	times := tr.times
 	if times == 0 && !tr.none {
 		times = 3
@@ -167,6 +168,7 @@ func (tr trial) run(t *testing.T) {
 	}
 
 	srv.Lie()
+	p.patience = 0
 	srv.Chain.Advance(time.Minute) // a transaction that was kept back is void by then
 	tr.after.matched(t, ask(), "the honest request after")
 	p.atRisk(100*(tr.before+times), 100)

@@ -6,26 +6,27 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Account is what the server believes about one channel. Amounts are base units.
+// Account is the server's account of one channel. Amounts are base units.
 type Account struct {
 	ChannelID common.Hash
 	Protocol  voucher.Protocol
-	// Payer funded the channel, and Signer signs its vouchers.
+	// Payer funded the channel. Signer signs its vouchers.
 	Payer, Signer common.Address
-	// Accepted is the highest voucher, and Spent what was charged of it.
+	// Accepted is the amount of the highest voucher, and Spent the sum of the charges.
 	Accepted, Spent voucher.Amount
-	// Units counts the charges.
+	// Units is the number of charged units.
 	Units uint64
-	// Signed: the server holds the signature of Accepted.
+	// Signed reports whether the server has a signature for Accepted.
 	Signed bool
-	// Deposit and Settled are the chain's, as the server last saw them. After a close Deposit is
-	// zero.
+	// Deposit and Settled are the values on chain when the server last read them. After a close
+	// Deposit is zero.
 	Deposit, Settled voucher.Amount
-	// Closing: the server saw a close request of the payer. Finalized: the channel was closed here.
+	// Closing reports whether the server saw a close request of the payer. Finalized reports
+	// whether the server closed the channel.
 	Closing, Finalized bool
 }
 
-// view is the account for users. The caller holds the book's mutex.
+// view returns the public form of the account. The caller holds the book's mutex.
 func (a *account) view() Account {
 	return Account{
 		ChannelID: a.id, Protocol: a.p, Payer: a.d.Payer, Signer: signerOf(a.d),
@@ -34,7 +35,7 @@ func (a *account) view() Account {
 	}
 }
 
-// Accounts lists all channels that the server knows, in the order of their opening.
+// Accounts returns the accounts of all channels in the order in which they were opened.
 func (s *Server) Accounts() []Account {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
@@ -45,7 +46,7 @@ func (s *Server) Accounts() []Account {
 	return out
 }
 
-// Account is what the server knows about the channel; false: nothing.
+// Account returns the account of the channel, and whether it exists.
 func (s *Server) Account(id common.Hash) (Account, bool) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
@@ -56,8 +57,8 @@ func (s *Server) Account(id common.Hash) (Account, bool) {
 	return a.view(), true
 }
 
-// Settle cashes the channel's highest voucher on chain; the channel stays open. It returns the
-// transaction's hash. It is an error when nothing is left to settle.
+// Settle redeems the highest voucher of the channel on chain and returns the hash of the
+// transaction. The channel stays open. It is an error if there is nothing to settle.
 func (s *Server) Settle(id common.Hash) (common.Hash, error) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *Server) Settle(id common.Hash) (common.Hash, error) {
 	return tx, nil
 }
 
-// Forget drops the server's record of the channel. The chain still has it.
+// Forget deletes the server's account of the channel. The channel still exists on chain.
 func (s *Server) Forget(id common.Hash) {
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// account is the server's record of one channel. The book's mutex guards everything that changes.
+// account is the server's account of one channel. The book's mutex guards all mutable fields.
 type account struct {
 	id common.Hash
 	p  voucher.Protocol
@@ -19,35 +19,35 @@ type account struct {
 	accepted  voucher.Amount
 	signature []byte // of accepted
 	spent     voucher.Amount
-	reserved  voucher.Amount // by streams, for what they are about to send
+	reserved  voucher.Amount // by streams, for the next messages
 	units     uint64
 
-	deposit, settled voucher.Amount // the chain's, as last seen
-	closing          bool           // the payer's close request was seen
-	finalized        bool           // closed here
-	unmined          bool           // on no chain: only a liar has such an account
-	changed          chan struct{}  // closed, and replaced, when any of this changes
+	deposit, settled voucher.Amount // on chain, when last read
+	closing          bool           // a close request of the payer was seen
+	finalized        bool           // closed by this server
+	unmined          bool           // not on chain: a lie created the account
+	changed          chan struct{}  // closed and replaced at every change
 }
 
-// credit is what vouchers cover and nothing has used.
+// credit returns the part of the vouchers that is neither spent nor reserved.
 func (a *account) credit() voucher.Amount {
 	return a.accepted.SubFloor(a.spent).SubFloor(a.reserved)
 }
 
-// charge books units that cost amount in all. The caller has seen the credit.
+// charge books units that cost amount together. The caller has checked the credit.
 func (a *account) charge(amount voucher.Amount, units uint64) {
 	a.spent = a.spent.AddCapped(amount)
 	a.units += units
 	a.touch()
 }
 
-// touch wakes the streams that wait for the account.
+// touch wakes the streams that wait for a change.
 func (a *account) touch() {
 	close(a.changed)
 	a.changed = make(chan struct{})
 }
 
-// accept takes a voucher that is above the highest one.
+// accept stores a voucher that is above the highest one.
 func (a *account) accept(v voucher.Signed) {
 	if a.accepted.Less(v.Cumulative) || a.signature == nil {
 		a.accepted, a.signature = v.Cumulative, v.Signature
@@ -55,7 +55,7 @@ func (a *account) accept(v voucher.Signed) {
 	a.touch()
 }
 
-// open says why the account takes no charges, or nil.
+// open returns nil, or a refusal if the account cannot be charged.
 func (a *account) open() error {
 	switch {
 	case a.finalized:
@@ -66,15 +66,15 @@ func (a *account) open() error {
 	return nil
 }
 
-// book is all accounts. Its mutex is also held while a channel is closed on the chain, which is in
-// memory, so that nothing is charged meanwhile.
+// book holds all accounts. Its mutex is also held while a channel is closed on chain, so that
+// nothing is charged meanwhile; the chain is in memory.
 type book struct {
 	mu    sync.Mutex
 	byID  map[common.Hash]*account
-	order []common.Hash // of opening
+	order []common.Hash // in the order of opening
 }
 
-// find returns the account, or a refusal. The caller holds b.mu.
+// find returns the account or a refusal. The caller holds b.mu.
 func (b *book) find(id common.Hash) (*account, error) {
 	if a, ok := b.byID[id]; ok {
 		return a, nil
@@ -82,9 +82,14 @@ func (b *book) find(id common.Hash) (*account, error) {
 	return nil, message.ChannelNotFound("this server does not know the channel").On(id)
 }
 
-// add starts an account with what the chain says, or returns the one that exists. The caller holds
-// b.mu.
-func (b *book) add(id common.Hash, p voucher.Protocol, d devchain.Descriptor, state ChannelState) *account {
+// add returns the account of the channel, and creates it with the state on chain if there is none.
+// The caller holds b.mu.
+func (b *book) add(
+	id common.Hash,
+	p voucher.Protocol,
+	d devchain.Descriptor,
+	state ChannelState,
+) *account {
 	a, ok := b.byID[id]
 	if !ok {
 		a = &account{id: id, p: p, d: d, spent: state.Settled, changed: make(chan struct{})}
@@ -95,7 +100,7 @@ func (b *book) add(id common.Hash, p voucher.Protocol, d devchain.Descriptor, st
 	return a
 }
 
-// drop forgets the account. The caller holds b.mu.
+// drop deletes the account. The caller holds b.mu.
 func (b *book) drop(id common.Hash) {
 	a, ok := b.byID[id]
 	if !ok {
@@ -108,7 +113,7 @@ func (b *book) drop(id common.Hash) {
 			break
 		}
 	}
-	a.finalized = true // for streams that still hold it
+	a.finalized = true // for streams that still use it
 	a.touch()
 }
 
@@ -128,11 +133,12 @@ func (b *book) other(a *account) (found *account) {
 	return found
 }
 
-// newest returns the account of the two that was opened last and can be used, or nil. The caller
+// newest returns the usable account of payer and payee that was opened last, or nil. The caller
 // holds b.mu.
 func (b *book) newest(p voucher.Protocol, payee, payer common.Address) *account {
 	for i := len(b.order) - 1; i >= 0; i-- {
-		if a := b.byID[b.order[i]]; a.p == p && a.d.Payee == payee && a.d.Payer == payer && !a.finalized {
+		if a := b.byID[b.order[i]]; a.p == p && a.d.Payee == payee && a.d.Payer == payer &&
+			!a.finalized {
 			return a
 		}
 	}

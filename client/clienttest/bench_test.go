@@ -11,8 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// BenchmarkServer is what the server itself costs a paid request, with credentials made beforehand:
-// the ceiling of what a client can measure against it.
+// BenchmarkServer measures the server alone, with credentials made beforehand. A client measured
+// against the server cannot be faster than that.
 func BenchmarkServer(b *testing.B) {
 	srv := clienttest.New(b, clienttest.Config{})
 	get := func(b *testing.B, path, credential string) {

@@ -14,8 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Chain is the money behind a [Server]: a Tempo-like chain in memory. It is safe for concurrent
-// use.
+// Chain is the chain of a [Server]: a Tempo-like chain in memory. It is safe for concurrent use.
 type Chain struct {
 	dev                         *devchain.Chain
 	token                       common.Address
@@ -28,11 +27,11 @@ type Chain struct {
 // otherToken is the address of [Server.OtherToken].
 var otherToken = common.HexToAddress("0x20c0000000000000000000000000000000000007")
 
-// testKey derives the key of a role: the same at each start.
+// testKey derives the key of a role. It is the same for every server.
 func testKey(role string) *ecdsa.PrivateKey {
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("clienttest " + role)))
 	if err != nil {
-		panic(err) // one in 2^128 roles
+		panic(err) // happens for one in 2^128 roles
 	}
 	return key
 }
@@ -46,7 +45,8 @@ func newChain(cfg Config) *Chain {
 		dev.Clock = cfg.Now
 	}
 	c := &Chain{
-		dev: devchain.New(dev), token: devchain.PathUSD, payee: testKey("payee"), otherPayee: testKey("other payee"), feePayer: testKey("fee payer"),
+		dev: devchain.New(dev), token: devchain.PathUSD, payee: testKey("payee"),
+		otherPayee: testKey("other payee"), feePayer: testKey("fee payer"),
 		accessKeys: map[[2]common.Address]bool{},
 	}
 	for _, payee := range []*ecdsa.PrivateKey{c.payee, c.otherPayee} {
@@ -56,23 +56,25 @@ func newChain(cfg Config) *Chain {
 	return c
 }
 
-// Advance moves the chain's clock forward, in whole seconds.
+// Advance moves the clock of the chain forward, in whole seconds.
 func (c *Chain) Advance(d time.Duration) { c.dev.Advance(d) }
 
-// Now is the chain's time.
+// Now returns the time of the chain.
 func (c *Chain) Now() time.Time { return c.dev.Now() }
 
-// Fund gives the account new base units of the token.
+// Fund adds new base units of the token to the balance of the account.
 func (c *Chain) Fund(to common.Address, amount voucher.Amount) { c.dev.Mint(c.token, to, amount) }
 
-// Balance is what the account holds of the token, in base units. The payee's changes by exactly
-// what vouchers paid: the fee payer gives it back the fees of its transactions.
+// Balance returns the account's balance of the token in base units. The balance of a payee changes
+// by exactly the redeemed amounts, because the fee payer refunds the fees of its transactions.
 func (c *Chain) Balance(of common.Address) voucher.Amount { return c.dev.Balance(c.token, of) }
 
-// BalanceIn is what the account holds of another token, in its base units.
-func (c *Chain) BalanceIn(token, of common.Address) voucher.Amount { return c.dev.Balance(token, of) }
+// BalanceIn returns the account's balance of another token in its base units.
+func (c *Chain) BalanceIn(token, of common.Address) voucher.Amount {
+	return c.dev.Balance(token, of)
+}
 
-// AddAccessKey lets key sign transactions and proofs for root.
+// AddAccessKey allows key to sign transactions and proofs for root.
 func (c *Chain) AddAccessKey(root, key common.Address) {
 	c.dev.RegisterAccessKey(root, key)
 	c.mu.Lock()
@@ -86,19 +88,20 @@ func (c *Chain) isAccessKey(root, key common.Address) bool {
 	return c.accessKeys[[2]common.Address{root, key}]
 }
 
-// ChannelState is what an escrow knows about one channel. Amounts are base units.
+// ChannelState is the state of one channel in its escrow. Amounts are base units.
 type ChannelState struct {
-	// Exists: the channel was opened and not closed yet.
+	// Exists reports whether the channel was opened and not closed yet.
 	Exists bool
-	// Finalized: it is a v1 channel that was closed. A closed v2 channel looks as if it never was.
+	// Finalized reports whether this is a closed v1 channel. A closed v2 channel looks as if it
+	// never existed.
 	Finalized bool
-	// Deposit is all that was ever paid in, and Settled what the payee has had of it.
+	// Deposit is the sum of all deposits, and Settled the part that the payee has received.
 	Deposit, Settled voucher.Amount
-	// CloseRequestedAt is in Unix seconds; zero: no close is pending.
+	// CloseRequestedAt is in Unix seconds. Zero means that no close is pending.
 	CloseRequestedAt uint64
 }
 
-// Channel reads the channel in the escrow.
+// Channel returns the state of the channel in its escrow.
 func (c *Chain) Channel(id common.Hash) ChannelState {
 	s := c.dev.ChannelState(id)
 	return ChannelState{
@@ -107,11 +110,11 @@ func (c *Chain) Channel(id common.Hash) ChannelState {
 	}
 }
 
-// Check returns an error when the chain's books do not add up to the base unit.
+// Check returns an error if the balances of the chain do not add up.
 func (c *Chain) Check() error { return c.dev.CheckSupply() }
 
-// submit puts a payer's transaction on the chain. What a sponsor is to pay for is tried first, and
-// then completed with the fee payer's signature.
+// submit sends a payer's transaction. It simulates a sponsored transaction and adds the signature
+// of the fee payer first.
 func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt, error) {
 	if tx.Sponsored {
 		if err := c.dev.Simulate(tx.Sender, tx.Calls...); err != nil {
@@ -119,23 +122,28 @@ func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt,
 		}
 		full, err := c.dev.Cosign(raw, c.feePayer, c.token)
 		if err != nil {
-			return nil, message.VerificationFailed("the sponsor does not sign: %v", err)
+			return nil, message.VerificationFailed("the sponsor refuses to sign: %v", err)
 		}
 		raw = full
 	}
 	receipt, err := c.dev.SendRaw(raw)
 	if err != nil {
-		return nil, message.InternalError("the chain does not take the transaction: %v", err)
+		return nil, message.InternalError("the chain refused the transaction: %v", err)
 	}
 	if !receipt.Success {
-		return nil, message.VerificationFailed("the transaction was reverted: %s", receipt.RevertReason())
+		return nil, message.VerificationFailed(
+			"the transaction was reverted: %s", receipt.RevertReason(),
+		)
 	}
 	return receipt, nil
 }
 
-// cash settles or closes the channel for the payee, with a transaction that the payee signs. The
-// fee payer gives the fee back.
-func (c *Chain) cash(a *account, send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error)) (common.Hash, error) {
+// cash sends a transaction of the payee that settles or closes the channel. The fee payer refunds
+// the fee.
+func (c *Chain) cash(
+	a *account,
+	send func(key *ecdsa.PrivateKey) (*devchain.Receipt, error),
+) (common.Hash, error) {
 	key := c.payee
 	if a.d.Payee == crypto.PubkeyToAddress(c.otherPayee.PublicKey) {
 		key = c.otherPayee
@@ -148,18 +156,32 @@ func (c *Chain) cash(a *account, send func(key *ecdsa.PrivateKey) (*devchain.Rec
 		return common.Hash{}, fmt.Errorf("clienttest: %w", err)
 	}
 	if !receipt.Success {
-		return common.Hash{}, fmt.Errorf("clienttest: the escrow refused: %s", receipt.RevertReason())
+		return common.Hash{}, fmt.Errorf(
+			"clienttest: the escrow refused: %s", receipt.RevertReason(),
+		)
 	}
 	return receipt.TxHash, nil
 }
 
 func (c *Chain) settle(a *account) (common.Hash, error) {
 	return c.cash(a, func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
-		return c.dev.Settle(key, a.p, a.d, voucher.Signed{Voucher: voucher.Voucher{ChannelID: a.id, Cumulative: a.accepted}, Signature: a.signature})
+		return c.dev.Settle(
+			key,
+			a.p,
+			a.d,
+			voucher.Signed{
+				Voucher:   voucher.Voucher{ChannelID: a.id, Cumulative: a.accepted},
+				Signature: a.signature,
+			},
+		)
 	})
 }
 
-func (c *Chain) closeChannel(a *account, v voucher.Signed, capture voucher.Amount) (common.Hash, error) {
+func (c *Chain) closeChannel(
+	a *account,
+	v voucher.Signed,
+	capture voucher.Amount,
+) (common.Hash, error) {
 	return c.cash(a, func(key *ecdsa.PrivateKey) (*devchain.Receipt, error) {
 		return c.dev.CloseChannel(key, a.p, a.d, v, capture)
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// sessionRequest is the request of a challenge, as far as it must be the route's own.
+// sessionRequest is the part of a challenge's request that must match the route.
 type sessionRequest struct {
 	Amount        string `json:"amount"`
 	Currency      string `json:"currency"`
@@ -27,12 +27,17 @@ type sessionRequest struct {
 	} `json:"methodDetails"`
 }
 
-// newChallenge puts a request into a fresh challenge. opaque is the server's own and comes back
-// with the credential; empty: there is none.
-func (v *incoming) newChallenge(intent string, request message.Document, opaque string, ttl time.Duration) *message.Challenge {
+// newChallenge returns a fresh challenge for a request. The credential echoes opaque, which may be
+// empty.
+func (v *incoming) newChallenge(
+	intent string,
+	request message.Document,
+	opaque string,
+	ttl time.Duration,
+) *message.Challenge {
 	s := v.s
 	v.lieInRequest(request)
-	plain, _ := json.Marshal(request) // maps of strings, numbers and maps
+	plain, _ := json.Marshal(request) // cannot fail for strings, numbers and maps
 	canonical, _ := jcs.Transform(plain)
 	if ttl == 0 {
 		ttl = s.cfg.TTL
@@ -53,8 +58,8 @@ func (v *incoming) newChallenge(intent string, request message.Document, opaque 
 	return c
 }
 
-// sessionChallenge asks for the terms. r says which channel to hint at; content says whether a unit
-// of content is what it is about.
+// sessionChallenge returns a challenge for the terms. r selects the channel of the hints. content
+// reports whether the request is for content.
 func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *message.Challenge {
 	details := map[string]any{"chainId": s.ChainID, "escrowContract": lower(s.Escrow(t.Protocol))}
 	if t.Protocol == voucher.V2 {
@@ -74,7 +79,8 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *messa
 	}
 	s.hint(details, t, r, content)
 	request := map[string]any{
-		"amount": t.Price.String(), "currency": lower(s.Token), "recipient": s.payee(t).Hex(), "unitType": t.Unit, "methodDetails": details,
+		"amount": t.Price.String(), "currency": lower(s.Token), "recipient": s.payee(t).Hex(),
+		"unitType": t.Unit, "methodDetails": details,
 	}
 	if !t.Deposit.IsZero() {
 		request["suggestedDeposit"] = t.Deposit.String()
@@ -82,7 +88,7 @@ func (s *Server) sessionChallenge(t Terms, r *http.Request, content bool) *messa
 	return incomingOf(r).newChallenge("session", request, "", t.TTL)
 }
 
-// payee returns who is paid under the terms.
+// payee returns the payee of the terms.
 func (s *Server) payee(t Terms) common.Address {
 	if t.Payee == (common.Address{}) {
 		return s.Payee
@@ -90,33 +96,38 @@ func (s *Server) payee(t Terms) common.Address {
 	return t.Payee
 }
 
-// checkChallenge says whether the credential answers a challenge that this server gave for these
-// terms, or for any terms, in time.
+// checkChallenge returns nil if this server issued the challenge for these terms, or for any terms
+// if anyTerms is set, and it has not expired.
 func (s *Server) checkChallenge(c *message.Challenge, t Terms, anyTerms bool) error {
 	if !hmac.Equal([]byte(c.MAC(s.key)), []byte(c.ID)) {
 		return message.InvalidChallenge("this server did not issue the challenge")
 	}
 	if c.Method != "tempo" || c.Intent != "session" {
-		return message.InvalidChallenge("the challenge is for %s/%s, not for a session", c.Method, c.Intent)
+		return message.InvalidChallenge(
+			"the challenge is for %s/%s, not for a session", c.Method, c.Intent,
+		)
 	}
 	if err := s.checkExpiry(c); err != nil || anyTerms {
 		return err
 	}
 	var q sessionRequest
-	raw, _ := base64.RawURLEncoding.DecodeString(c.Request) // ours, as the id proves
+	raw, _ := base64.RawURLEncoding.DecodeString(c.Request) // the id proves that it is ours
 	_ = json.Unmarshal(raw, &q)
 	want := ""
 	if t.Protocol == voucher.V2 {
 		want = "v2"
 	}
-	if q.Amount != t.Price.String() || !strings.EqualFold(q.Currency, s.Token.Hex()) || !strings.EqualFold(q.Recipient, s.payee(t).Hex()) ||
-		q.MethodDetails.ChainID != s.ChainID || !strings.EqualFold(q.MethodDetails.EscrowContract, s.Escrow(t.Protocol).Hex()) || q.MethodDetails.SessionProtocol != want {
-		return message.InvalidChallenge("the challenge is for other terms than this route's")
+	if q.Amount != t.Price.String() || !strings.EqualFold(q.Currency, s.Token.Hex()) ||
+		!strings.EqualFold(q.Recipient, s.payee(t).Hex()) ||
+		q.MethodDetails.ChainID != s.ChainID ||
+		!strings.EqualFold(q.MethodDetails.EscrowContract, s.Escrow(t.Protocol).Hex()) ||
+		q.MethodDetails.SessionProtocol != want {
+		return message.InvalidChallenge("the challenge is for other terms than those of this route")
 	}
 	return nil
 }
 
-// checkExpiry refuses a challenge whose time is over.
+// checkExpiry refuses an expired challenge.
 func (s *Server) checkExpiry(c *message.Challenge) error {
 	if at, err := time.Parse(time.RFC3339, c.Expires); err != nil || s.cfg.Now().After(at) {
 		return message.PaymentExpired("the challenge expired at %s", c.Expires)

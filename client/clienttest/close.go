@@ -7,8 +7,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// close closes a channel with the payer's last voucher. v2 captures what was spent, or settled
-// where that is more; v1 can only capture the whole voucher.
+// close closes a channel with the payer's last voucher. On v2 it captures the maximum of spent and
+// settled. v1 can only capture the whole voucher.
 func (s *Server) close(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	a, err := s.known(p, t)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Server) close(p *message.Payload, t Terms) (*account, common.Hash, erro
 	return a, tx, nil
 }
 
-// capture is what the payee gets in all.
+// capture returns the total amount for the payee.
 func (s *Server) capture(a *account, p *message.Payload) (voucher.Amount, error) {
 	capture := a.spent.Max(a.settled)
 	if a.p == voucher.V1 {
@@ -47,11 +47,17 @@ func (s *Server) capture(a *account, p *message.Payload) (voucher.Amount, error)
 	}
 	switch {
 	case p.Cumulative.Less(a.spent):
-		return capture, message.VerificationFailed("the closing voucher must be at least %s, which is spent", a.spent)
+		return capture, message.VerificationFailed(
+			"the closing voucher must be at least %s, the amount spent", a.spent,
+		)
 	case p.Cumulative.Less(a.settled), a.p == voucher.V1 && p.Cumulative == a.settled:
-		return capture, message.VerificationFailed("the closing voucher must be above %s, which is settled", a.settled)
+		return capture, message.VerificationFailed(
+			"the closing voucher must be above %s, the amount settled", a.settled,
+		)
 	case a.deposit.Less(capture):
-		return capture, message.AmountExceedsDeposit("the capture of %s is above the deposit of %s", capture, a.deposit).On(a.id)
+		return capture, message.AmountExceedsDeposit(
+			"the capture of %s is above the deposit of %s", capture, a.deposit).
+			On(a.id)
 	}
 	return capture, nil
 }

@@ -6,80 +6,78 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Config says how a [Server] behaves. The zero value is a good one.
+// Config configures a [Server]. The zero value is ready to use.
 type Config struct {
-	// Realm names the server in its challenges. Empty means "clienttest".
+	// Realm is the realm of the challenges. Empty means "clienttest".
 	Realm string
-	// Funds is what each [Server.Payer] begins with, in base units. Zero means 100,000,000.
+	// Funds is the initial balance of each [Server.Payer] in base units. Zero means 100,000,000.
 	Funds voucher.Amount
-	// TTL is how long a challenge can be answered. Zero means five minutes.
+	// TTL is the lifetime of a challenge. Zero means five minutes.
 	TTL time.Duration
-	// Now is the clock by which challenges expire and answers and receipts are dated. Nil means
-	// time.Now. A client with a clock of its own must be given the same one, or judge by the Date
-	// of the answers.
+	// Now is the clock for the expiry of challenges and for the dates of responses and receipts.
+	// Nil means time.Now. A client with another clock must judge expiry by the Date of responses.
 	Now func() time.Time
-	// WallClock lets the chain's time pass as Now's does. Without it the chain's time stands still
-	// until [Chain.Advance], so no transaction expires while a test is being debugged.
+	// WallClock makes the chain's time pass with Now. Otherwise it only changes with
+	// [Chain.Advance], so that no transaction expires while a test is being debugged.
 	WallClock bool
-	// Header is the request header that credentials are expected in. Empty means Authorization;
-	// another one is announced in the challenge.
+	// Header is the request header for credentials. Empty means Authorization; challenges announce
+	// any other one.
 	Header string
-	// EqualVouchers says what becomes of a voucher equal to the highest one.
+	// EqualVouchers selects the response to a voucher equal to the highest one.
 	EqualVouchers EqualRule
-	// LowerVouchers says what becomes of a voucher below the highest one.
+	// LowerVouchers selects the response to a voucher below the highest one.
 	LowerVouchers LowerRule
-	// Receipts says what receipts look like.
+	// Receipts selects the form of receipts.
 	Receipts ReceiptStyle
-	// BareGone sends 410 without a challenge, as the draft has it. Otherwise a fresh challenge
-	// comes with it, as with every refusal.
+	// BareGone sends 410 without a challenge, as the draft specifies. Otherwise it contains a fresh
+	// challenge, like every refusal.
 	BareGone bool
-	// ShortOpens answers an open with 204 and no content, whatever was asked for, as mpp-rs does.
-	// Nothing is charged for it. Otherwise an open on a content request is served and charged at
-	// once.
+	// ShortOpens answers every open with 204 and no content, without a charge, as mpp-rs does.
+	// Otherwise an open with a content request is charged and served at once.
 	ShortOpens bool
-	// PlainV1 serves v1 streams without the traps of mppx 0.8.14: there a voucher that asks for
-	// text/event-stream is taken for management, and still charged.
+	// PlainV1 serves v1 streams without a defect of mppx 0.8.14, which treats a voucher that asks
+	// for text/event-stream as management and charges it all the same.
 	PlainV1 bool
-	// NoSockets listens nowhere: only [Server.Transport] leads to the server. It is for
-	// testing/synctest, where a goroutine that waits for the network keeps the clock from moving,
-	// and for tests that start a server often.
+	// NoSockets opens no sockets: the server can only be reached through [Server.Transport]. Use it
+	// with testing/synctest, where a goroutine that waits for the network stops the clock, and in
+	// tests that start many servers.
 	NoSockets bool
-	// VoucherWait is how long a stream waits for the voucher that it asked for before it ends. Zero
-	// means a minute, as the draft suggests.
+	// VoucherWait is how long a stream waits for a requested voucher before it ends. Zero means a
+	// minute, as the draft suggests.
 	VoucherWait time.Duration
 }
 
-// EqualRule says what becomes of a voucher equal to the highest one.
+// EqualRule selects the response to a voucher equal to the highest one.
 type EqualRule int
 
 const (
-	// EqualAccepted takes it again. Content needs credit that is not spent yet (mppx).
+	// EqualAccepted accepts it. Content requires unspent credit (mppx).
 	EqualAccepted EqualRule = iota
 	// EqualRefused answers delta-too-small (mpp-rs).
 	EqualRefused
 )
 
-// LowerRule says what becomes of a voucher below the highest one.
+// LowerRule selects the response to a voucher below the highest one.
 type LowerRule int
 
 const (
-	// LowerByRail refuses it on v2 and accepts it on v1, as mppx does.
+	// LowerByRail refuses it on v2 and accepts it on v1 (mppx).
 	LowerByRail LowerRule = iota
-	// LowerRefused answers verification-failed on both rails (the tempo draft, mpp-rs).
+	// LowerRefused answers verification-failed on both protocols (the tempo draft, mpp-rs).
 	LowerRefused
-	// LowerAccepted takes it for what it is, a voucher already known, on both rails.
+	// LowerAccepted accepts it on both protocols without changing the account.
 	LowerAccepted
 )
 
-// ReceiptStyle says what receipts look like.
+// ReceiptStyle selects the form of receipts.
 type ReceiptStyle int
 
 const (
-	// FullReceipts carry the session's accounting.
+	// FullReceipts contain the amounts of the channel.
 	FullReceipts ReceiptStyle = iota
-	// BaseReceipts say that it worked and no more (mpp-rs over HTTP).
+	// BaseReceipts only report success (mpp-rs over HTTP).
 	BaseReceipts
-	// NoReceipts sends none, neither in headers nor in streams.
+	// NoReceipts sends no receipts, neither in headers nor in streams.
 	NoReceipts
 )
 

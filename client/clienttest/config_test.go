@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func TestEqualAndLowerRules(t *testing.T) {
+func TestEqualAndLowerVouchers(t *testing.T) {
+	equalRefused := clienttest.Config{EqualVouchers: clienttest.EqualRefused}
+	lowerRefused := clienttest.Config{LowerVouchers: clienttest.LowerRefused}
 	for _, one := range []struct {
 		cfg   clienttest.Config
 		path  string
@@ -33,19 +35,19 @@ func TestEqualAndLowerRules(t *testing.T) {
 	}{
 		{clienttest.Config{}, "/data", "", "verification-failed"},
 		{clienttest.Config{}, "/v1/data", "", ""},
-		{clienttest.Config{EqualVouchers: clienttest.EqualRefused}, "/data", "session/delta-too-small", "verification-failed"},
-		{clienttest.Config{EqualVouchers: clienttest.EqualRefused}, "/v1/data", "session/delta-too-small", ""},
-		{clienttest.Config{LowerVouchers: clienttest.LowerRefused}, "/v1/data", "", "verification-failed"},
+		{equalRefused, "/data", "session/delta-too-small", "verification-failed"},
+		{equalRefused, "/v1/data", "session/delta-too-small", ""},
+		{lowerRefused, "/v1/data", "", "verification-failed"},
 		{clienttest.Config{LowerVouchers: clienttest.LowerAccepted}, "/data", "", ""},
 	} {
 		t.Run(fmt.Sprintf("%+v %s", one.cfg, one.path), func(t *testing.T) {
 			srv := clienttest.New(t, one.cfg)
 			p := newPayer(t, srv)
-			rail := voucher.V2
+			proto := voucher.V2
 			if strings.HasPrefix(one.path, "/v1") {
-				rail = voucher.V1
+				proto = voucher.V1
 			}
-			c := p.opened(rail, one.path)
+			c := p.opened(proto, one.path)
 			a := p.ask(one.path)
 			require.Equal(t, 204, p.pay("HEAD", one.path, a, p.voucher(c, "voucher", 400)).status)
 			for n, problem := range map[uint64]string{400: one.equal, 300: one.lower} {
@@ -53,15 +55,23 @@ func TestEqualAndLowerRules(t *testing.T) {
 				assert.Equal(t, problem, r.problem, n)
 				assert.Equal(t, problem == "", r.status == http.StatusOK, n)
 			}
-			bad := with(p.voucher(c, "voucher", 300), "signature", hexutil.Encode(p.sign(rail, c.id, 299)))
-			assert.Equal(t, http.StatusPaymentRequired, p.pay("GET", one.path, a, bad).status, "an old voucher is still verified")
+			bad := with(
+				p.voucher(c, "voucher", 300), "signature", hexutil.Encode(p.sign(proto, c.id, 299)),
+			)
+			assert.Equal(
+				t, http.StatusPaymentRequired, p.pay("GET", one.path, a, bad).status,
+				"an old voucher is still verified",
+			)
 		})
 	}
 }
 
 func TestReceiptStyles(t *testing.T) {
 	for style, want := range map[clienttest.ReceiptStyle][]string{
-		clienttest.FullReceipts: {"acceptedCumulative", "challengeId", "channelId", "intent", "method", "reference", "spent", "status", "timestamp", "txHash", "units"},
+		clienttest.FullReceipts: {
+			"acceptedCumulative", "challengeId", "channelId", "intent", "method", "reference",
+			"spent", "status", "timestamp", "txHash", "units",
+		},
 		clienttest.BaseReceipts: {"method", "reference", "status", "timestamp"},
 		clienttest.NoReceipts:   nil,
 	} {
@@ -74,8 +84,12 @@ func TestReceiptStyles(t *testing.T) {
 			keys = append(keys, k)
 		}
 		assert.ElementsMatch(t, want, keys)
-		body := p.pay("GET", "/stream/1/10", p.ask("/stream/1/10"), p.voucher(c, "voucher", 110)).body
-		assert.Equal(t, style != clienttest.NoReceipts, strings.Contains(body, "event: payment-receipt"))
+		body := p.pay(
+			"GET", "/stream/1/10", p.ask("/stream/1/10"), p.voucher(c, "voucher", 110),
+		).body
+		assert.Equal(
+			t, style != clienttest.NoReceipts, strings.Contains(body, "event: payment-receipt"),
+		)
 	}
 }
 
@@ -86,22 +100,30 @@ func TestCredentialHeader(t *testing.T) {
 	assert.Equal(t, "Payment-Authorization", a["header"])
 	payload, _ := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
 	value := p.credential(a, payload, p.source())
-	assert.Equal(t, 402, p.do("GET", "/data", nil, map[string]string{"Authorization": value}).status)
-	r := p.do("GET", "/data", nil, map[string]string{"Payment-Authorization": value, "Authorization": "Bearer mine"})
+	assert.Equal(
+		t, 402, p.do("GET", "/data", nil, map[string]string{"Authorization": value}).status,
+	)
+	r := p.do(
+		"GET", "/data", nil,
+		map[string]string{"Payment-Authorization": value, "Authorization": "Bearer mine"},
+	)
 	assert.Equal(t, 200, r.status)
 }
 
-func TestOtherSchemesInTheHeader(t *testing.T) {
+func TestOtherAuthSchemesIgnored(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	payload, _ := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
 	value := p.credential(p.ask("/data"), payload, p.source())
-	assert.Equal(t, "payment-required", p.do("GET", "/data", nil, map[string]string{"Authorization": "Bearer mine"}).problem)
+	assert.Equal(
+		t, "payment-required",
+		p.do("GET", "/data", nil, map[string]string{"Authorization": "Bearer mine"}).problem,
+	)
 	r := p.do("GET", "/data", nil, map[string]string{"Authorization": "Bearer mine, p" + value[1:]})
 	assert.Equal(t, 200, r.status)
 }
 
-func TestBareGone(t *testing.T) {
+func TestGoneWithoutChallenge(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{BareGone: true})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -125,7 +147,7 @@ func TestShortOpens(t *testing.T) {
 	assert.Equal(t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(c, "voucher", 100)).status)
 }
 
-func TestWallClock(t *testing.T) {
+func TestChainUsesWallClock(t *testing.T) {
 	at := &clock{time.Unix(1_800_000_000, 0)}
 	srv := clienttest.New(t, clienttest.Config{Now: at.now, WallClock: true})
 	assert.Equal(t, at.at.UTC(), srv.Chain.Now())
@@ -139,16 +161,20 @@ func TestWallClock(t *testing.T) {
 	assert.Equal(t, at.at.Add(time.Minute).UTC(), srv.Chain.Now())
 }
 
-func TestQueryChangesTheTerms(t *testing.T) {
+func TestQueryChangesTerms(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	q := p.ask("/data?price=7&deposit=70&unit=page").request(t)
-	assert.Equal(t, []any{"7", "70", "page"}, []any{q["amount"], q["suggestedDeposit"], q["unitType"]})
+	assert.Equal(
+		t, []any{"7", "70", "page"}, []any{q["amount"], q["suggestedDeposit"], q["unitType"]},
+	)
 	assert.NotContains(t, p.ask("/data?deposit=0").request(t), "suggestedDeposit")
 	at, err := time.Parse(time.RFC3339, p.ask("/data?ttl=30")["expires"])
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now().Add(30*time.Second), at, 5*time.Second)
-	for _, path := range []string{"/data?price=x", "/data?price=0", "/data?ttl=soon", "/stream/5/0", "/stream/5/ten"} {
+	for _, path := range []string{
+		"/data?price=x", "/data?price=0", "/data?ttl=soon", "/stream/5/0", "/stream/5/ten",
+	} {
 		assert.Equal(t, http.StatusBadRequest, p.do("GET", path, nil, nil).status, path)
 	}
 	for _, path := range []string{"/stream/many/10"} {
@@ -161,7 +187,7 @@ func TestQueryChangesTheTerms(t *testing.T) {
 	assert.Equal(t, 1, srv.Served("/free"))
 }
 
-func TestRequests(t *testing.T) {
+func TestRequestLog(t *testing.T) {
 	at := &clock{time.Unix(1_800_000_000, 0)}
 	srv := clienttest.New(t, clienttest.Config{Now: at.now})
 	p := newPayer(t, srv)
@@ -169,29 +195,69 @@ func TestRequests(t *testing.T) {
 	p.pay("GET", "/data?x=1", p.ask("/data"), p.voucher(c, "voucher", 150))
 	p.pay("POST", "/data", p.ask("/data"), p.topUp(c, 70, tx{}))
 	ask := func(seq int) clienttest.Request {
-		return clienttest.Request{Seq: seq, At: at.at, Method: "GET", Path: "/data", Status: 402, Problem: "payment-required"}
+		return clienttest.Request{
+			Seq:     seq,
+			At:      at.at,
+			Method:  "GET",
+			Path:    "/data",
+			Status:  402,
+			Problem: "payment-required",
+		}
 	}
 	assert.Equal(t, []clienttest.Request{
 		ask(1),
-		{Seq: 2, At: at.at, Method: "GET", Path: "/data", Status: 200, Action: "open", ChannelID: c.id, Cumulative: voucher.Units(100)},
+		{
+			Seq:        2,
+			At:         at.at,
+			Method:     "GET",
+			Path:       "/data",
+			Status:     200,
+			Action:     "open",
+			ChannelID:  c.id,
+			Cumulative: voucher.Units(100),
+		},
 		ask(3),
-		{Seq: 4, At: at.at, Method: "GET", Path: "/data?x=1", Status: 402, Action: "voucher", ChannelID: c.id, Cumulative: voucher.Units(150), Problem: "session/insufficient-balance"},
+		{
+			Seq:        4,
+			At:         at.at,
+			Method:     "GET",
+			Path:       "/data?x=1",
+			Status:     402,
+			Action:     "voucher",
+			ChannelID:  c.id,
+			Cumulative: voucher.Units(150),
+			Problem:    "session/insufficient-balance",
+		},
 		ask(5),
-		{Seq: 6, At: at.at, Method: "POST", Path: "/data", Status: 204, Action: "topUp", ChannelID: c.id, Additional: voucher.Units(70)},
+		{
+			Seq:        6,
+			At:         at.at,
+			Method:     "POST",
+			Path:       "/data",
+			Status:     204,
+			Action:     "topUp",
+			ChannelID:  c.id,
+			Additional: voucher.Units(70),
+		},
 	}, srv.Requests())
 	assert.Equal(t, 1, srv.Served("/data"))
 }
 
-// TestOwnRoutes: handlers of the test, here and under another server's roof.
+// TestOwnRoutes adds routes to the server, and mounts its handlers in another server.
 func TestOwnRoutes(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	operator := common.Address{19: 9}
-	hello := srv.Paid(clienttest.Terms{Price: voucher.Units(3), FeeToken: srv.Token}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.(http.Flusher).Flush()
-		_, _ = fmt.Fprintf(w, "hello %s", r.PathValue("name"))
-	}))
+	hello := srv.Paid(
+		clienttest.Terms{Price: voucher.Units(3), FeeToken: srv.Token},
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			_, _ = fmt.Fprintf(w, "hello %s", r.PathValue("name"))
+		}),
+	)
 	srv.Handle("GET /hello/{name}", hello)
-	srv.Handle("/operated", srv.Paid(clienttest.Terms{Price: voucher.Units(3), Operator: operator}, hello))
+	srv.Handle(
+		"/operated", srv.Paid(clienttest.Terms{Price: voucher.Units(3), Operator: operator}, hello),
+	)
 	p := newPayer(t, srv)
 	payload, c := p.opening(voucher.V2, open{deposit: 1000, amount: 3})
 	a := p.ask("/hello/you")
@@ -201,7 +267,10 @@ func TestOwnRoutes(t *testing.T) {
 
 	operated := p.ask("/operated")
 	assert.Equal(t, hexutil.Encode(operator[:]), operated.details(t)["operator"])
-	assert.Equal(t, "verification-failed", p.pay("GET", "/operated", operated, p.voucher(c, "voucher", 6)).problem)
+	assert.Equal(
+		t, "verification-failed",
+		p.pay("GET", "/operated", operated, p.voucher(c, "voucher", 6)).problem,
+	)
 
 	tls := httptest.NewTLSServer(hello)
 	defer tls.Close()
@@ -214,18 +283,22 @@ func TestOwnRoutes(t *testing.T) {
 	assert.Panics(t, func() { srv.Paid(clienttest.Terms{}, nil) })
 }
 
-func TestKeys(t *testing.T) {
-	one, two := clienttest.New(t, clienttest.Config{Funds: voucher.Units(5)}), clienttest.New(t, clienttest.Config{})
+func TestPayerKeysAreReproducible(t *testing.T) {
+	one := clienttest.New(t, clienttest.Config{Funds: voucher.Units(5)})
+	two := clienttest.New(t, clienttest.Config{})
 	first, second := one.Payer(), one.Payer()
 	assert.NotEqual(t, first, second)
 	assert.Equal(t, first, two.Payer(), "the same at each start")
 	assert.Equal(t, voucher.Units(5), one.Chain.Balance(first.Address))
-	for _, text := range []string{fmt.Sprint(first), fmt.Sprintf("%+v", first), fmt.Sprintf("%#v", first), first.String()} {
+	for _, text := range []string{
+		fmt.Sprint(first), fmt.Sprintf("%+v", first),
+		fmt.Sprintf("%#v", first), first.String(),
+	} {
 		assert.Equal(t, first.Address.Hex(), text)
 	}
 }
 
-// failing is a test that only takes notes.
+// failing is a testing.TB that records failures.
 type failing struct {
 	testing.TB
 	cleanup []func()
@@ -236,7 +309,7 @@ func (f *failing) Helper()               {}
 func (f *failing) Cleanup(c func())      { f.cleanup = append(f.cleanup, c) }
 func (f *failing) Errorf(string, ...any) { f.errors++ }
 
-func TestNewClosesAndChecks(t *testing.T) {
+func TestNewClosesServerAndChecksConfig(t *testing.T) {
 	f := &failing{}
 	srv := clienttest.New(f, clienttest.Config{})
 	require.Len(t, f.cleanup, 1)

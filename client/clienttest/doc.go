@@ -1,53 +1,55 @@
-// Package clienttest is a paid HTTP server for tests: it asks for money with real 402s, checks real
-// vouchers, and takes its deposits on a chain in memory. It is written to the specifications (the
-// Payment auth scheme, draft-tempo-session-00, TIP-1034) and knows nothing of the client, so that
-// what passes here was said in the protocol's own words.
+// Package clienttest is a paid HTTP server for tests. It sends real 402 responses, verifies real
+// vouchers, and receives deposits on a chain in memory. It is written from the specifications (the
+// Payment auth scheme, draft-tempo-session-00, TIP-1034) and shares no protocol code with the
+// client, so that a test with it is a test against the protocol.
 //
 // # Start
 //
-//	srv := clienttest.New(t, clienttest.Config{})   // in a test; closed with the test
+//	srv := clienttest.New(t, clienttest.Config{})     // in a test, which closes it
 //	srv, err := clienttest.Start(clienttest.Config{}) // elsewhere; Close it
 //
-// [Server.URL] is where it listens (loopback only), [Server.RPCURL] is the chain's JSON-RPC, and
-// [Server.Payer] is a new key with money at each call.
+// [Server.URL] is its address on loopback and [Server.RPCURL] that of the chain's JSON-RPC.
+// [Server.Payer] returns a new funded key.
 //
 // # Routes
 //
-// All amounts are base units of the token. Each route exists on the v2 rail as written here and on
-// the v1 rail with /v1 before it.
+// All amounts are base units of the token. Each route uses protocol v2; with the prefix /v1 it uses
+// v1.
 //
-//	/data              100 a request; a POST is echoed
+//	/data              100 per request; a POST is echoed
 //	/stream/N/PRICE    an event stream of N chunks at PRICE each
-//	/boot              as /data; HEAD asks for a zero-dollar proof and answers it with a snapshot (v2)
-//	/hinted            as /data; the 402 names a channel to use again: Payment-Session says which, or ?payer=
+//	/boot              like /data; HEAD asks for a zero-dollar proof and returns a snapshot (v2)
+//	/hinted            like /data; the 402 names a reusable channel: that of the
+//	                   Payment-Session header, or the newest one of ?payer=ADDRESS
 //	/hinted/stream/N/PRICE
-//	/flat              as /hinted, with loose figures instead of a snapshot
-//	/sponsored         as /data; the server pays the fees of opens and top-ups
+//	/flat              like /hinted, with flat hints instead of a snapshot
+//	/sponsored         like /data; the server pays the fees of opens and top-ups
 //	/sponsored/stream/N/PRICE
-//	/min-delta         as /data; a voucher grows by 500 at least
+//	/min-delta         like /data; each voucher must grow by at least 500
 //	/free              costs nothing
 //
-// Query parameters change what a paid route asks for: price=, deposit= (suggestedDeposit, 0
-// suggests none), ttl= (seconds that the challenge lives) and unit= (unitType). A stream also takes
+// Query parameters change the terms of a paid route: price=, deposit= (suggestedDeposit, 0 for
+// none), ttl= (lifetime of the challenge in seconds) and unit= (unitType). A stream also accepts
 // n=.
 //
-// Own routes are made with [Server.Handle], [Server.Paid] and [Server.Metered].
+// Add your own routes with [Server.Handle], [Server.Paid] and [Server.Metered].
 //
-// # Looking inside
+// # Inspection
 //
-// [Server.Accounts] is what the server believes about each channel, [Server.Requests] is what was
-// asked of it, [Server.Served] counts the content it gave away, and [Chain] is the money.
+// [Server.Accounts] returns the server's account of each channel, [Server.Requests] returns all
+// requests, [Server.Served] counts deliveries of content, and [Chain] shows balances and channels
+// on chain.
 //
-// # Trouble
+// # Faults
 //
-// [Server.OnRequest] makes single requests go wrong: lost answers, late ones, cut streams. See
+// [Server.OnRequest] injects faults into single requests: lost or late responses, cut streams. See
 // [Fault].
 //
 // # Lies
 //
-// [Server.Lie] makes the server cheat: it forges hints, snapshots, receipts and frames, changes the
-// price, sends credentials elsewhere, never ends, takes money without mining it, and two hundred
-// things more. Package [github.com/seed-5fe1f529/tallystick/client/clienttest/lies] lists them:
+// [Server.Lie] makes the server hostile: it forges hints, snapshots, receipts and frames, changes
+// the price, sends credentials elsewhere, never ends, takes money without mining it, and much more.
+// Package [github.com/seed-5fe1f529/tallystick/client/clienttest/lies] lists them:
 //
 //	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother)
 //	srv.Lie() // honest again
@@ -59,6 +61,6 @@
 //
 // # Behavior
 //
-// Where servers in the field differ, the default is what mppx 0.11.0 (v2) and 0.8.14 (v1) do; the
-// fields of [Config] change it to what the drafts or mpp-rs do.
+// Where implementations differ, the default is the behavior of mppx 0.11.0 (v2) and 0.8.14 (v1).
+// The fields of [Config] select that of the drafts or of mpp-rs.
 package clienttest

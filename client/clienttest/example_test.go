@@ -9,7 +9,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// A plain client meets the 402.
+// A client that does not pay gets a 402.
 func Example() {
 	srv, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
@@ -35,7 +35,7 @@ func Example() {
 	// 0 0 100000000
 }
 
-// Own handlers, by the request and by the word.
+// One handler charges for each request, another for each word of a stream.
 func ExampleServer_Metered() {
 	srv, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
@@ -43,17 +43,23 @@ func ExampleServer_Metered() {
 		return
 	}
 	defer srv.Close()
-	srv.Handle("/poem", srv.Metered(clienttest.Terms{Price: voucher.Units(5)}, func(m *clienttest.Meter, r *http.Request) error {
-		for word := range strings.FieldsSeq("so much depends upon") {
-			if err := m.Charge(1); err != nil {
-				return err
-			}
-			if err := m.Send(word); err != nil {
-				return err
-			}
-		}
-		return nil
-	}))
+	srv.Handle(
+		"/poem",
+		srv.Metered(
+			clienttest.Terms{Price: voucher.Units(5)},
+			func(m *clienttest.Meter, r *http.Request) error {
+				for word := range strings.FieldsSeq("so much depends upon") {
+					if err := m.Charge(1); err != nil {
+						return err
+					}
+					if err := m.Send(word); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		),
+	)
 	res, err := http.Get(srv.URL + "/poem")
 	if err != nil {
 		fmt.Println(err)
@@ -64,7 +70,7 @@ func ExampleServer_Metered() {
 	// Output: 402
 }
 
-// The next answer to an open is lost, after the server has done everything.
+// The response to the next open is lost, after the server has processed it.
 func ExampleServer_OnRequest() {
 	srv, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
@@ -73,7 +79,10 @@ func ExampleServer_OnRequest() {
 	}
 	defer srv.Close()
 	srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
-		return clienttest.Fault{LoseAnswer: r.Action == "open", Refuse: map[string]int{"/free": 503}[r.Path]}
+		return clienttest.Fault{
+			LoseAnswer: r.Action == "open",
+			Refuse:     map[string]int{"/free": 503}[r.Path],
+		}
 	})
 	res, err := http.Get(srv.URL + "/free")
 	if err != nil {

@@ -2,29 +2,30 @@ package clienttest
 
 import "time"
 
-// Fault is something that goes wrong with one request. The zero value is nothing. A server that
-// lies, as opposed to one that breaks, is the matter of package lies.
+// Fault is a fault of one request. The zero value is no fault. For hostile behavior see package
+// lies.
 type Fault struct {
-	// Delay is waited before anything is done.
+	// Delay delays the handling of the request.
 	Delay time.Duration
-	// Hang does nothing and answers nothing until the client or the server goes away.
+	// Hang never responds. It ends when the client disconnects or the server closes.
 	Hang bool
-	// Refuse answers with this status and does nothing. Zero refuses nothing.
+	// Refuse responds with this status and does nothing else, if it is not zero.
 	Refuse int
-	// LoseAnswer does all the work and then cuts the connection instead of answering. A stream is
-	// cut when its first byte would leave.
+	// LoseAnswer handles the request and then closes the connection instead of responding. A stream
+	// is cut before its first byte.
 	LoseAnswer bool
-	// FailAfter answers with this status after the payment was accepted and charged, instead of the
-	// content. Zero does not.
+	// FailAfter responds with this status instead of the content after the payment was accepted and
+	// charged, if it is not zero.
 	FailAfter int
-	// CutAfter cuts the connection of a stream after so many application messages. Zero does not.
+	// CutAfter closes the connection of a stream after this number of messages, if it is not zero.
 	CutAfter int
-	// SwallowNeedVoucher keeps the stream's need-voucher frames back: it waits without asking.
+	// SwallowNeedVoucher suppresses the need-voucher frames of a stream, which still waits for
+	// vouchers.
 	SwallowNeedVoucher bool
 }
 
-// OnRequest asks decide about each request before it is handled; nil stops asking. decide is told
-// all but the answer, and is called from several goroutines at once.
+// OnRequest sets a function that returns the fault of each request before the request is handled.
+// Nil removes it. The Request has no Status yet. decide must be safe for concurrent use.
 func (s *Server) OnRequest(decide func(Request) Fault) {
 	if decide == nil {
 		s.decide.Store(nil)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// once makes the next request with the action go wrong.
+// once applies the fault to the next request with the action.
 func once(srv *clienttest.Server, action string, f clienttest.Fault) {
 	var one sync.Once
 	srv.OnRequest(func(r clienttest.Request) (out clienttest.Fault) {
@@ -26,8 +26,8 @@ func once(srv *clienttest.Server, action string, f clienttest.Fault) {
 	})
 }
 
-// lost sends a request whose answer must not come. It uses a connection of its own, since net/http
-// repeats a GET on a reused one by itself.
+// lost sends a request that must get no response. It uses a new connection, because net/http
+// repeats a GET on a reused one.
 func (p *payer) lost(ctx context.Context, method, path string, payload map[string]any) error {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, p.srv.URL+path, nil)
@@ -42,7 +42,7 @@ func (p *payer) lost(ctx context.Context, method, path string, payload map[strin
 	return err
 }
 
-func TestLostAnswer(t *testing.T) {
+func TestLoseAnswer(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	once(srv, "open", clienttest.Fault{LoseAnswer: true})
@@ -93,11 +93,15 @@ func TestRefuse(t *testing.T) {
 		}
 		return clienttest.Fault{}
 	})
-	assert.Equal(t, 405, p.pay("HEAD", "/data", p.ask("/data"), p.voucher(c, "voucher", 200)).status)
+	assert.Equal(
+		t, 405, p.pay("HEAD", "/data", p.ask("/data"), p.voucher(c, "voucher", 200)).status,
+	)
 	got, _ := srv.Account(c.id)
 	assert.Equal(t, voucher.Units(100), got.Accepted)
 	srv.OnRequest(nil)
-	assert.Equal(t, 204, p.pay("HEAD", "/data", p.ask("/data"), p.voucher(c, "voucher", 200)).status)
+	assert.Equal(
+		t, 204, p.pay("HEAD", "/data", p.ask("/data"), p.voucher(c, "voucher", 200)).status,
+	)
 }
 
 func TestHangAndDelay(t *testing.T) {
@@ -107,7 +111,9 @@ func TestHangAndDelay(t *testing.T) {
 	for _, f := range []clienttest.Fault{{Hang: true}, {Delay: time.Hour}} {
 		once(srv, "voucher", f)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		require.ErrorIs(t, p.lost(ctx, "GET", "/data", p.voucher(c, "voucher", 200)), context.DeadlineExceeded)
+		require.ErrorIs(
+			t, p.lost(ctx, "GET", "/data", p.voucher(c, "voucher", 200)), context.DeadlineExceeded,
+		)
 		cancel()
 		got, _ := srv.Account(c.id)
 		assert.Equal(t, voucher.Units(100), got.Accepted, "nothing was done")
@@ -119,7 +125,9 @@ func TestHangAndDelay(t *testing.T) {
 	done := make(chan error, 1)
 	a := p.ask("/data")
 	go func() {
-		req, _ := http.NewRequestWithContext(context.Background(), "POST", srv.URL+"/data", strings.NewReader("body"))
+		req, _ := http.NewRequestWithContext(
+			context.Background(), "POST", srv.URL+"/data", strings.NewReader("body"),
+		)
 		req.Header.Set("Authorization", p.credential(a, p.voucher(c, "voucher", 300), p.source()))
 		res, err := http.DefaultClient.Do(req)
 		if err == nil {
@@ -127,7 +135,15 @@ func TestHangAndDelay(t *testing.T) {
 		}
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return len(srv.Requests()) > 0 && srv.Requests()[len(srv.Requests())-1].Method == "POST" }, time.Second, time.Millisecond)
+	require.Eventually(
+		t,
+		func() bool {
+			reqs := srv.Requests()
+			return len(reqs) > 0 && reqs[len(reqs)-1].Method == "POST"
+		},
+		time.Second,
+		time.Millisecond,
+	)
 	srv.Close()
 	require.Error(t, <-done)
 }
@@ -145,7 +161,7 @@ func TestCutStream(t *testing.T) {
 	assert.Equal(t, voucher.Units(20), got.Spent)
 }
 
-func TestSwallowedNeedVoucher(t *testing.T) {
+func TestSwallowNeedVoucher(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{VoucherWait: 20 * time.Millisecond})
 	p := newPayer(t, srv)
 	once(srv, "open", clienttest.Fault{SwallowNeedVoucher: true})
@@ -156,9 +172,9 @@ func TestSwallowedNeedVoucher(t *testing.T) {
 	l.end()
 }
 
-// TestOneVoucherAtOnce: credit for one request buys one, however often the voucher comes at the
-// same time.
-func TestOneVoucherAtOnce(t *testing.T) {
+// TestConcurrentEqualVouchersBuyOnce sends one voucher many times at once. It has credit for one
+// request and must buy one.
+func TestConcurrentEqualVouchersBuyOnce(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -173,8 +189,8 @@ func TestOneVoucherAtOnce(t *testing.T) {
 	assert.Equal(t, voucher.Units(200), got.Spent)
 }
 
-// TestManyPayersAtOnce: the books stay right when everybody pays at the same time.
-func TestManyPayersAtOnce(t *testing.T) {
+// TestConcurrentPayers checks the accounts after many payers have paid at the same time.
+func TestConcurrentPayers(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{LowerVouchers: clienttest.LowerAccepted})
 	var wg sync.WaitGroup
 	before := srv.Chain.Balance(srv.Payee)

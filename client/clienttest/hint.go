@@ -14,11 +14,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// lower writes an address in lower case; elsewhere checksums are written, since clients must
-// compare without regard to case.
+// lower returns an address in lower case. Other addresses are written with a checksum, because
+// clients must compare without regard to case.
 func lower(a common.Address) string { return strings.ToLower(a.Hex()) }
 
-// hinted is the account that the request may be told about, or nil. The caller holds s.book.mu.
+// hinted returns the account to report to the request, or nil. The caller holds s.book.mu.
 func (s *Server) hinted(t Terms, r *http.Request) *account {
 	if named := r.Header.Get("Payment-Session"); named != "" {
 		id, ok := decodeHash(named)
@@ -30,7 +30,7 @@ func (s *Server) hinted(t Terms, r *http.Request) *account {
 	return s.book.newest(t.Protocol, s.payee(t), common.HexToAddress(r.URL.Query().Get("payer")))
 }
 
-// hint adds to the challenge's methodDetails what the terms tell about a channel to use again.
+// hint adds the hints about a reusable channel to the methodDetails of a challenge.
 func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content bool) {
 	if t.Hints == NoHints {
 		return
@@ -48,7 +48,8 @@ func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content 
 	switch {
 	case t.Hints == FlatHints:
 		details["channelId"] = a.id.Hex()
-		details["acceptedCumulative"], details["requiredCumulative"] = a.accepted.String(), required.String()
+		details["acceptedCumulative"] = a.accepted.String()
+		details["requiredCumulative"] = required.String()
 		details["spent"], details["deposit"] = a.spent.String(), a.deposit.String()
 	case t.Protocol == voucher.V1:
 		details["channelId"] = a.id.Hex()
@@ -57,8 +58,8 @@ func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content 
 	}
 }
 
-// snapshot is the object of sessionSnapshot and of the Payment-Session-Snapshot header. The caller
-// holds s.book.mu.
+// snapshot returns the object for sessionSnapshot and the Payment-Session-Snapshot header. The
+// caller holds s.book.mu.
 func (v *incoming) snapshot(a *account, required voucher.Amount) message.Document {
 	s := v.s
 	out := message.Document{
@@ -67,12 +68,15 @@ func (v *incoming) snapshot(a *account, required voucher.Amount) message.Documen
 		"channelId":          a.id.Hex(),
 		"deposit":            a.deposit.String(),
 		"descriptor": map[string]any{
-			"payer": lower(a.d.Payer), "payee": a.d.Payee.Hex(), "operator": lower(a.d.Operator), "token": lower(a.d.Token),
-			"salt": a.d.Salt.Hex(), "authorizedSigner": a.d.AuthorizedSigner.Hex(), "expiringNonceHash": a.d.ExpiringNonceHash.Hex(),
+			"payer": lower(a.d.Payer), "payee": a.d.Payee.Hex(), "operator": lower(a.d.Operator),
+			"token": lower(a.d.Token),
+			"salt":  a.d.Salt.Hex(), "authorizedSigner": a.d.AuthorizedSigner.Hex(),
+			"expiringNonceHash": a.d.ExpiringNonceHash.Hex(),
 		},
 		"escrow": lower(s.Escrow(a.p)),
 		"highestVoucher": map[string]any{
-			"channelId": a.id.Hex(), "cumulativeAmount": a.accepted.String(), "signature": hexutil.Encode(a.signature),
+			"channelId": a.id.Hex(), "cumulativeAmount": a.accepted.String(),
+			"signature": hexutil.Encode(a.signature),
 		},
 		"requiredCumulative": required.String(),
 		"settled":            a.settled.String(),
@@ -87,8 +91,8 @@ func (v *incoming) snapshot(a *account, required voucher.Amount) message.Documen
 	return out
 }
 
-// snapshotHeader spells a snapshot as mppx does: standard base64 with padding, where the draft has
-// base64url without.
+// snapshotHeader encodes a snapshot like mppx: in standard base64 with padding. The draft specifies
+// base64url without padding.
 func snapshotHeader(snapshot map[string]any) string {
 	raw, _ := json.Marshal(snapshot)
 	return base64.StdEncoding.EncodeToString(raw)

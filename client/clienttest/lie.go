@@ -51,13 +51,13 @@ type deceit struct {
 	mu        sync.Mutex // guards the rest
 	counts    map[string]int
 	acted     map[string]int     // by name
-	receipt   message.Document   // the first of all
+	receipt   message.Document   // the first one
 	snapshot  message.Document   // likewise
 	challenge *message.Challenge // the first that a lie asked to keep
-	held      [][]byte           // transactions that were kept back
+	held      [][]byte           // transactions that a lie keeps
 }
 
-// lies returns the lies of the moment.
+// lies returns the current lies.
 func (s *Server) lies() []lie {
 	if on := s.deceit.on.Load(); on != nil {
 		return *on

@@ -17,7 +17,7 @@ func (v *incoming) eachLie(run func(*hook.Hooks) bool) {
 	for _, l := range v.lies {
 		v.lying = l.name
 		if run(l.hooks) {
-			v.lying = l.name // which a hook inside the hook has changed
+			v.lying = l.name // a hook within the hook may have changed it
 			v.Acted()
 		}
 	}
@@ -79,7 +79,7 @@ func (v *incoming) changed(t *Terms, change func(hook.Request, *hook.Terms)) boo
 	t.Operator, t.FeeToken, t.Payee = after.Operator, after.FeeToken, after.Payee
 	t.Sponsored, t.Hints = after.Sponsored, Hints(after.Hints)
 	t.Bootstrap = t.Bootstrap && t.Protocol == voucher.V2
-	before.Hints = after.Hints // what they say is what lies
+	before.Hints = after.Hints // sending hints is not a lie by itself
 	return before != after
 }
 
@@ -163,7 +163,7 @@ func (m *Meter) lieInStream() (err error) {
 func (m *Meter) lieInPieces(frame string) []string {
 	pieces := []string{frame}
 	if frame == "" {
-		return pieces // only what was written before is to leave
+		return pieces // nothing new to write
 	}
 	m.x.eachLie(func(h *hook.Hooks) bool {
 		if h.Pieces == nil {

@@ -24,10 +24,7 @@ func (x *paidRequest) OpenUnmined(p *message.Payload) (content bool, err error) 
 	x.s.book.mu.Lock()
 	defer x.s.book.mu.Unlock()
 	x.account, x.tx = x.s.book.add(
-		p.ChannelID,
-		o.Protocol,
-		o.Descriptor,
-		ChannelState{Exists: true, Deposit: o.Amount},
+		p.ChannelID, o.Protocol, o.Descriptor, ChannelState{Exists: true, Deposit: o.Amount},
 	), tx.Hash
 	x.account.unmined = true
 	x.account.accept(p.Signed())

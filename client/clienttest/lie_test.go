@@ -17,7 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// A server that lies, for the tests of one's own client.
+// A test of a client makes the server lie.
 func ExampleServer_Lie() {
 	srv, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
@@ -33,8 +33,7 @@ func ExampleServer_Lie() {
 		}
 		defer res.Body.Close()
 		fmt.Println(
-			res.StatusCode,
-			strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"),
+			res.StatusCode, strings.Contains(res.Header.Get("WWW-Authenticate"), "tomorrow"),
 		)
 	}
 	get()
@@ -50,7 +49,7 @@ func ExampleServer_Lie() {
 	// 402 false
 }
 
-func TestLieSwitchesAndCounts(t *testing.T) {
+func TestLieReplacesAndCounts(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	srv.Lie(lies.PriceZero, lies.ReceiptNone)
 	assert.Equal(t, "0", newPayer(t, srv).ask("/data").request(t)["amount"])
@@ -67,8 +66,8 @@ func TestLieSwitchesAndCounts(t *testing.T) {
 	)
 }
 
-// TestLiesCostBelieversMoney: a payer who believes everything loses what the lie is after.
-func TestLiesCostBelieversMoney(t *testing.T) {
+// TestLiesCostTrustingPayer plays a payer that believes every answer, and checks what it loses.
+func TestLiesCostTrustingPayer(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -98,15 +97,13 @@ func TestLiesCostBelieversMoney(t *testing.T) {
 	assert.False(t, srv.Chain.Channel(never.id).Exists)
 	srv.Lie()
 	assert.Equal(
-		t,
-		200,
-		p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status,
+		t, 200, p.pay("GET", "/data", p.ask("/data"), p.voucher(never, "voucher", 200)).status,
 		"and goes on as if it were",
 	)
 }
 
-// TestServerSurvivesEveryLie: whatever is sent to a server that lies, the server goes on and its
-// chain's books add up.
+// TestServerSurvivesEveryLie sends all kinds of requests to a server that tells each lie. The
+// server must stay up, and the balances on its chain must add up.
 func TestServerSurvivesEveryLie(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for _, l := range lies.All() {

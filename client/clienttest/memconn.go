@@ -7,20 +7,19 @@ import (
 	"sync"
 )
 
-// maxPipe is how much of a body may wait to be read, in bytes.
+// maxPipe bounds the unread part of a body, in bytes.
 const maxPipe = 64 << 10
 
-// pipe is the body of an answer without a socket. Like a socket it takes a little before a reader
-// comes.
+// pipe is the body of a response without a socket. Like a socket it buffers some data.
 type pipe struct {
-	cancel func() // tells the handler that nobody reads any more
+	cancel func() // ends the context of the handler
 
 	mu    sync.Mutex // guards the rest
 	moved *sync.Cond
 	data  []byte
-	left  int64 // of what Content-Length announced; -1: it said nothing
-	end   error // for the reader, behind data
-	gone  error // for the reader and the writer, at once
+	left  int64 // rest of the Content-Length; -1 if unknown
+	end   error // error for the reader after data
+	gone  error // error for the reader and the writer, at once
 }
 
 func newPipe(cancel func()) *pipe {
@@ -29,7 +28,7 @@ func newPipe(cancel func()) *pipe {
 	return p
 }
 
-// write waits until there is room.
+// write appends b. It waits until there is room.
 func (p *pipe) write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,7 +43,7 @@ func (p *pipe) write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Read waits until something is there.
+// Read waits until there is data or an error.
 func (p *pipe) Read(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +76,7 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// abandon ends both sides, unless that has happened.
+// abandon ends both sides with an error, if they have not ended.
 func (p *pipe) abandon(why error) {
 	p.mu.Lock()
 	if p.gone == nil {
@@ -88,7 +87,7 @@ func (p *pipe) abandon(why error) {
 	p.cancel()
 }
 
-// finish ends the writer's side, unless that has happened.
+// finish ends the writer's side with an error, if it has not ended.
 func (p *pipe) finish(why error) {
 	p.mu.Lock()
 	if p.end == nil {
@@ -99,7 +98,7 @@ func (p *pipe) finish(why error) {
 	p.cancel()
 }
 
-// expect sets how much is to come; -1: until the end.
+// expect sets the length of the body; -1 if it is unknown.
 func (p *pipe) expect(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,27 +14,27 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ErrUnpaid means that a stream asked for a voucher and got none in time ([Config.VoucherWait]).
-var ErrUnpaid = errors.New("clienttest: no voucher came for the next unit")
+// ErrUnpaid means that a stream asked for a voucher and did not get it within [Config.VoucherWait].
+var ErrUnpaid = errors.New("clienttest: no voucher for the next unit in time")
 
-// Meter is one paid event stream. It belongs to one goroutine.
+// Meter writes and charges one paid event stream. It is not safe for concurrent use.
 type Meter struct {
 	x    *paidRequest
 	ctx  context.Context
 	flat bool // the unit is the whole stream
 
-	prepaid  bool           // the first unit is paid and not used yet
-	paid     bool           // the flat unit is charged for
+	prepaid  bool           // the first unit is paid and unused
+	paid     bool           // the flat unit was charged
 	reserved voucher.Amount // for the next message
 	units    uint64         // likewise
 	messages int
 }
 
-// Charge reserves units at the price of the terms and waits until vouchers cover them; meanwhile it
-// asks the client with one need-voucher frame, and with another where other requests on the channel
-// use up what came. What is reserved is charged with the next Send or Raw, or when the stream ends
-// well. The unit that a GET has paid in advance is used first. The errors are [ErrUnpaid], one of a
-// channel that was closed or forgotten, and the context's.
+// Charge reserves units at the price of the terms. It waits until vouchers cover them and sends a
+// need-voucher frame; it sends another one if other requests use up the credit. Reserved units are
+// charged with the next Send or Raw, or at the end of a stream without error. The unit that a GET
+// has paid in advance is used first. The errors are [ErrUnpaid], that of a closed or forgotten
+// channel, and that of the context.
 func (m *Meter) Charge(units uint64) error {
 	if m.flat {
 		if m.paid || units == 0 {
@@ -53,11 +53,11 @@ func (m *Meter) Charge(units uint64) error {
 	return m.reserve(amount, units)
 }
 
-// ChargeAmount is Charge for an amount in base units that is no multiple of the price. It counts as
-// one unit, and leaves the unit that was paid in advance alone.
+// ChargeAmount is like Charge for an amount in base units, which counts as one unit. It does not
+// use the unit that was paid in advance.
 func (m *Meter) ChargeAmount(amount voucher.Amount) error { return m.reserve(amount, 1) }
 
-// reserve waits for credit and sets it aside.
+// reserve waits for credit and reserves it.
 func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	if units == 0 {
 		return nil
@@ -85,9 +85,12 @@ func (m *Meter) reserve(amount voucher.Amount, units uint64) error {
 	}
 }
 
-// tryReserve sets the amount aside, or returns what to wait for, how much is needed and what the
-// need-voucher frame reports.
-func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan struct{}, required voucher.Amount, need message.Document, err error) {
+// tryReserve reserves the amount. If there is not enough credit, it returns a channel to wait for,
+// the required voucher, and the content of the need-voucher frame.
+func (m *Meter) tryReserve(
+	amount voucher.Amount,
+	units uint64,
+) (changed <-chan struct{}, required voucher.Amount, need message.Document, err error) {
 	book := &m.x.s.book
 	book.mu.Lock()
 	defer book.mu.Unlock()
@@ -104,7 +107,7 @@ func (m *Meter) tryReserve(amount voucher.Amount, units uint64) (changed <-chan 
 	return a.changed, required, a.need(required), nil
 }
 
-// needVoucher returns the frame that asks for a voucher.
+// needVoucher returns a need-voucher frame, after the lies.
 func (m *Meter) needVoucher(need message.Document) []byte {
 	m.lieInNeed(need)
 	return needFrame(need)
@@ -115,7 +118,7 @@ func needFrame(need message.Document) []byte {
 	return message.Event("payment-need-voucher", string(text))
 }
 
-// need returns what a need-voucher frame reports. The caller holds the book's mutex.
+// need returns the content of a need-voucher frame. The caller holds the book's mutex.
 func (a *account) need(required voucher.Amount) message.Document {
 	return message.Document{
 		"channelId":          a.id.Hex(),
@@ -125,7 +128,7 @@ func (a *account) need(required voucher.Amount) message.Document {
 	}
 }
 
-// commit charges what is reserved, or gives it back.
+// commit charges the reserved amount or releases it.
 func (m *Meter) commit(charge bool) error {
 	book := &m.x.s.book
 	book.mu.Lock()
@@ -144,14 +147,14 @@ func (m *Meter) commit(charge bool) error {
 	return nil
 }
 
-// Send sends one message event. Each line of data is a data line, so that data cannot forge an
+// Send sends one message event. Each line of data becomes a data line, so that data cannot forge an
 // event.
 func (m *Meter) Send(data string) error { return m.Raw(message.Event("message", data)) }
 
-// Raw sends bytes as they are. They count as one message.
+// Raw sends bytes unchanged. They count as one message.
 func (m *Meter) Raw(frames []byte) error {
 	if err := m.ctx.Err(); err != nil {
-		return err // what the client cannot get any more is not charged
+		return err // do not charge what the client cannot receive
 	}
 	if err := m.commit(true); err != nil {
 		return err
@@ -165,7 +168,7 @@ func (m *Meter) Raw(frames []byte) error {
 	return nil
 }
 
-// write puts bytes on the wire at once.
+// write sends bytes at once.
 func (m *Meter) write(frame []byte) error {
 	if m.x.w.lose {
 		panic(http.ErrAbortHandler)
@@ -181,16 +184,16 @@ func (m *Meter) write(frame []byte) error {
 	return nil
 }
 
-// stream serves an exchange as an event stream: what run sends, and a receipt at the end. Where run
-// fails, other than for want of a voucher, the connection is cut instead.
+// stream serves an event stream: the output of run and a receipt at the end. If run returns an
+// error other than ErrUnpaid, the connection is cut instead.
 func (x *paidRequest) stream(run func(m *Meter, r *http.Request) error) {
 	m := &Meter{x: x, ctx: x.r.Context(), prepaid: x.prepaid, flat: x.t.Unit == "request"}
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-transform")
-	defer func() { _ = m.commit(false) }() // also when the connection is cut
-	// Once the header has left, net/http lets nobody read the body; and it sees a client go away
-	// only after the body was read.
+	defer func() { _ = m.commit(false) }() // also if the connection is cut
+	// After the header was sent, net/http does not allow reading the body, and before the body was
+	// read it does not notice that the client disconnects.
 	body, err := io.ReadAll(io.LimitReader(x.r.Body, maxEcho))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -211,6 +214,7 @@ func (x *paidRequest) stream(run func(m *Meter, r *http.Request) error) {
 	}
 	_ = x.settleUp(false)
 	if x.s.cfg.Receipts != NoReceipts {
-		_ = m.write(message.Event("payment-receipt", string(x.receiptOf(x.credential.Challenge.ID, x.taken, x.tx))))
+		final := string(x.receiptOf(x.credential.Challenge.ID, x.taken, x.tx))
+		_ = m.write(message.Event("payment-receipt", final))
 	}
 }

@@ -11,15 +11,23 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestCheckOpened: a server believes the receipt's one event and nothing else. The chain here never
-// lies, so the receipts are made up.
+// TestCheckOpened checks that the server believes only the ChannelOpened event of a receipt. The
+// receipts are made up, because the chain of this package never lies.
 func TestCheckOpened(t *testing.T) {
-	id, o := common.Hash{1}, devchain.Opening{Amount: voucher.Units(9), Descriptor: devchain.Descriptor{Salt: common.Hash{2}, ExpiringNonceHash: common.Hash{3}}}
+	id, o := common.Hash{
+		1,
+	}, devchain.Opening{
+		Amount:     voucher.Units(9),
+		Descriptor: devchain.Descriptor{Salt: common.Hash{2}, ExpiringNonceHash: common.Hash{3}},
+	}
 	d := o.Descriptor
 	log := func(change func(*types.Log)) *types.Log {
 		l := &types.Log{
 			Address: devchain.ReserveAddress, Topics: []common.Hash{channelOpened, id, {}, {}},
-			Data: words(d.Operator[:], d.Token[:], d.AuthorizedSigner[:], d.Salt[:], d.ExpiringNonceHash[:], []byte{9}),
+			Data: words(
+				d.Operator[:], d.Token[:], d.AuthorizedSigner[:], d.Salt[:], d.ExpiringNonceHash[:],
+				[]byte{9},
+			),
 		}
 		change(l)
 		return l

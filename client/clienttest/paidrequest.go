@@ -10,20 +10,19 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// paidRequest is one request to a paid route, and its answer.
+// paidRequest is a request to a paid route.
 type paidRequest struct {
 	incoming
 	t       Terms
 	metered bool
 
-	account *account // who pays, once the credential is taken
+	account *account // of the channel, once the credential was accepted
 	tx      common.Hash
-	taken   figures // of the account at that moment, for the receipt
-	prepaid bool    // one unit of a stream is charged already
+	taken   figures // amounts for the receipt
+	prepaid bool    // the first unit of a stream was charged
 }
 
-// pay goes the way of one request: the credential is taken, a unit of content charged, and serve
-// gives the content.
+// pay handles the request: it checks the credential, charges one unit of content, and calls serve.
 func (x *paidRequest) pay(serve func(*paidRequest)) {
 	if x.t.Bootstrap && x.r.Method == http.MethodHead && x.bootstrap() {
 		return
@@ -39,15 +38,14 @@ func (x *paidRequest) pay(serve func(*paidRequest)) {
 		return
 	}
 	if x.fault.FailAfter != 0 {
-		x.accepted(http.StatusOK) // which it will not be
+		x.accepted(http.StatusOK) // FailAfter replaces it
 		return
 	}
 	x.s.log.served(x.r.URL.Path)
 	serve(x)
 }
 
-// fresh is the challenge that comes with a refusal. One that answers a close tells nothing about
-// channels.
+// fresh returns the challenge of a refusal. Refusals of a close contain no hints.
 func (x *paidRequest) fresh() *message.Challenge {
 	t := x.t
 	x.lieInFresh(&t)
@@ -57,8 +55,8 @@ func (x *paidRequest) fresh() *message.Challenge {
 	return x.s.sessionChallenge(t, x.r, x.isContent())
 }
 
-// take checks the credential and does what it says. It reports whether it has charged for content,
-// which must be served then.
+// take checks the credential and carries its action out. It reports whether it charged for content,
+// which must then be served.
 func (x *paidRequest) take() (content bool, err error) {
 	s, c := x.s, x.credential
 	switch {
@@ -75,7 +73,7 @@ func (x *paidRequest) take() (content bool, err error) {
 		return false, message.InvalidPayload("%v", err)
 	}
 	if most := x.t.Protocol.Max(); most.Less(p.Cumulative) || most.Less(p.Additional) {
-		return false, message.InvalidPayload("the amount is above what %s counts", x.t.Protocol)
+		return false, message.InvalidPayload("the amount exceeds the maximum of %s", x.t.Protocol)
 	}
 	if done, content, err := x.lieInTaking(p); done {
 		return content, err
@@ -83,7 +81,7 @@ func (x *paidRequest) take() (content bool, err error) {
 	return x.Do(p)
 }
 
-// Do does what the payload says.
+// Do carries the action of the payload out.
 func (x *paidRequest) Do(p *message.Payload) (content bool, err error) {
 	s, c := x.s, x.credential
 	switch p.Action {
@@ -100,12 +98,17 @@ func (x *paidRequest) Do(p *message.Payload) (content bool, err error) {
 		}
 		return false, err
 	default:
-		x.account, err = s.voucher(p, c.Source, x.t, func(a *account) error { return x.chargeFor(a, x.isContent()) })
+		x.account, err = s.voucher(
+			p,
+			c.Source,
+			x.t,
+			func(a *account) error { return x.chargeFor(a, x.isContent()) },
+		)
 		return x.isContent() && !x.trapped(), err
 	}
 }
 
-// Open opens a channel, and charges for what is asked with it.
+// Open opens a channel, and charges for content if content is true.
 func (x *paidRequest) Open(p *message.Payload, content bool) (bool, error) {
 	open := x.s.openV2
 	if x.t.Protocol == voucher.V1 {
@@ -118,15 +121,15 @@ func (x *paidRequest) Open(p *message.Payload, content bool) (bool, error) {
 	return content, err
 }
 
-// settleUp is chargeFor for an account that nobody has locked.
+// settleUp calls chargeFor with the book's mutex.
 func (x *paidRequest) settleUp(content bool) error {
 	x.s.book.mu.Lock()
 	defer x.s.book.mu.Unlock()
 	return x.chargeFor(x.account, content)
 }
 
-// chargeFor charges for the content, if any, and takes the figures of the receipt. The caller holds
-// the book's mutex.
+// chargeFor charges for the content, if any, and stores the amounts for the receipt. The caller
+// holds the book's mutex.
 func (x *paidRequest) chargeFor(a *account, content bool) (err error) {
 	if content {
 		err = x.chargeUnit(a)
@@ -135,8 +138,8 @@ func (x *paidRequest) chargeFor(a *account, content bool) (err error) {
 	return err
 }
 
-// isContent reports whether the request is for content. HEAD never is, and neither is a POST
-// without body and query: they only carry a credential.
+// isContent reports whether the request is for content. A HEAD, and a POST without body and query,
+// only carry a credential.
 func (x *paidRequest) isContent() bool {
 	switch x.r.Method {
 	case http.MethodHead:
@@ -148,15 +151,15 @@ func (x *paidRequest) isContent() bool {
 	}
 }
 
-// trapped reports whether mppx 0.8.14 would take a v1 voucher for management although it asks for a
-// stream, and charge it all the same.
+// trapped reports whether mppx 0.8.14 would treat this v1 voucher as management, although it asks
+// for a stream, and charge it all the same.
 func (x *paidRequest) trapped() bool {
 	return x.metered && x.t.Protocol == voucher.V1 && !x.s.cfg.PlainV1 && x.isContent() &&
 		strings.Contains(x.r.Header.Get("Accept"), "text/event-stream")
 }
 
-// chargeUnit books one unit before the content is made. A v2 stream that was asked for with POST is
-// charged by its chunks alone. The caller holds the book's mutex.
+// chargeUnit charges one unit before the content. A v2 stream that was requested with POST is only
+// charged for its chunks. The caller holds the book's mutex.
 func (x *paidRequest) chargeUnit(a *account) error {
 	if x.metered && x.t.Protocol == voucher.V2 && x.r.Method != http.MethodGet {
 		return nil
@@ -165,14 +168,16 @@ func (x *paidRequest) chargeUnit(a *account) error {
 		return err
 	}
 	if credit := a.credit(); credit.Less(x.t.Price) {
-		return message.InsufficientBalance("one unit costs %s, and vouchers leave %s", x.t.Price, credit).On(a.id)
+		return message.InsufficientBalance(
+			"one unit costs %s, the remaining credit is %s", x.t.Price, credit).
+			On(a.id)
 	}
 	a.charge(x.t.Price, 1)
 	x.prepaid = true
 	return nil
 }
 
-// receipt puts the receipt into the header, and keeps the answer out of shared caches.
+// receipt sets the receipt header, and keeps the response out of shared caches.
 func (x *paidRequest) receipt() {
 	x.w.Header().Set("Cache-Control", "private")
 	if value := x.receiptHeader(x.credential.Challenge.ID, x.taken, x.tx); value != "" {

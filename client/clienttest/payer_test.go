@@ -22,7 +22,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// payer pays by hand: each header, transaction and signature is put together here.
+// payer builds each header, transaction and signature itself.
 type payer struct {
 	t      testing.TB
 	srv    *clienttest.Server
@@ -42,7 +42,7 @@ func newPayer(t testing.TB, srv *clienttest.Server) *payer {
 	return &payer{t: t, srv: srv, signer: signer, key: raw, addr: key.Address}
 }
 
-// signDigest signs anything.
+// signDigest signs a digest with the payer's key.
 func (p *payer) signDigest(digest common.Hash) []byte {
 	sig, err := crypto.Sign(digest[:], p.key)
 	require.NoError(p.t, err)
@@ -50,12 +50,12 @@ func (p *payer) signDigest(digest common.Hash) []byte {
 	return sig
 }
 
-// ask is a challenge as it was received.
+// ask is a received challenge: the parameters of a WWW-Authenticate value.
 type ask map[string]string
 
 var param = regexp.MustCompile(`([a-z]+)="((?:[^"\\]|\\.)*)"`)
 
-// parseAsk reads a WWW-Authenticate value.
+// parseAsk parses a WWW-Authenticate value.
 func parseAsk(value string) ask {
 	if !strings.HasPrefix(value, "Payment ") {
 		return nil
@@ -67,7 +67,7 @@ func parseAsk(value string) ask {
 	return out
 }
 
-// request decodes what the challenge asks for.
+// request decodes the request parameter.
 func (a ask) request(t testing.TB) map[string]any {
 	raw, err := base64.RawURLEncoding.DecodeString(a["request"])
 	require.NoError(t, err)
@@ -80,18 +80,18 @@ func (a ask) details(t testing.TB) map[string]any {
 	return a.request(t)["methodDetails"].(map[string]any)
 }
 
-// reply is an answer with everything that payments put into it.
+// reply is a response and the payment fields in it.
 type reply struct {
 	status  int
 	header  http.Header
 	body    string
-	problem string // without its base
+	problem string // without the base URL
 	detail  string
 	receipt map[string]any
 	fresh   ask
 }
 
-// do sends a request and reads the whole answer.
+// do sends a request and reads the whole response.
 func (p *payer) do(method, path string, body io.Reader, header map[string]string) *reply {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, p.srv.URL+path, body)
@@ -109,11 +109,19 @@ func readReply(t testing.TB, res *http.Response) *reply {
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	r := &reply{status: res.StatusCode, header: res.Header, body: string(raw), fresh: parseAsk(res.Header.Get("WWW-Authenticate"))}
+	r := &reply{
+		status: res.StatusCode,
+		header: res.Header,
+		body:   string(raw),
+		fresh:  parseAsk(res.Header.Get("WWW-Authenticate")),
+	}
 	if res.Header.Get("Content-Type") == "application/problem+json" && len(raw) > 0 {
 		var doc struct{ Type, Detail string }
 		require.NoError(t, json.Unmarshal(raw, &doc))
-		r.problem, r.detail = strings.TrimPrefix(doc.Type, "https://paymentauth.org/problems/"), doc.Detail
+		r.problem, r.detail = strings.TrimPrefix(
+			doc.Type,
+			"https://paymentauth.org/problems/",
+		), doc.Detail
 	}
 	if value := res.Header.Get("Payment-Receipt"); value != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(value)
@@ -123,7 +131,7 @@ func readReply(t testing.TB, res *http.Response) *reply {
 	return r
 }
 
-// ask fetches a challenge.
+// ask fetches the challenge of a path.
 func (p *payer) ask(path string) ask {
 	p.t.Helper()
 	r := p.do("GET", path, nil, nil)
@@ -132,7 +140,7 @@ func (p *payer) ask(path string) ask {
 	return r.fresh
 }
 
-// credential is the value of the credential header.
+// credential returns the value of the credential header.
 func (p *payer) credential(a ask, payload map[string]any, source string) string {
 	doc := map[string]any{"challenge": a, "payload": payload}
 	if source != "" {
@@ -148,13 +156,17 @@ func (p *payer) source() string { return "did:pkh:eip155:42431:" + p.addr.Hex() 
 // pay sends a request with a credential.
 func (p *payer) pay(method, path string, a ask, payload map[string]any) *reply {
 	p.t.Helper()
-	return p.do(method, path, nil, map[string]string{"Authorization": p.credential(a, payload, p.source())})
+	return p.do(
+		method, path, nil, map[string]string{"Authorization": p.credential(a, payload, p.source())},
+	)
 }
 
-// sign signs a voucher.
-func (p *payer) sign(rail voucher.Protocol, id common.Hash, amount uint64) []byte {
-	d := voucher.NewDomain(rail, p.srv.ChainID, p.srv.Escrow(rail))
-	sig, err := p.signer.SignVoucher(context.Background(), d, voucher.Voucher{ChannelID: id, Cumulative: voucher.Units(amount)})
+// sign signs a voucher for the amount.
+func (p *payer) sign(proto voucher.Protocol, id common.Hash, amount uint64) []byte {
+	d := voucher.NewDomain(proto, p.srv.ChainID, p.srv.Escrow(proto))
+	sig, err := p.signer.SignVoucher(
+		context.Background(), d, voucher.Voucher{ChannelID: id, Cumulative: voucher.Units(amount)},
+	)
 	require.NoError(p.t, err)
 	return sig
 }
@@ -168,7 +180,7 @@ func with(payload map[string]any, key string, value any) map[string]any {
 	return out
 }
 
-// compact is the EIP-2098 form of a signature.
+// compact returns the EIP-2098 form of a signature.
 func compact(sig string) string {
 	raw := common.FromHex(sig)
 	if raw[64] == 28 {
@@ -177,14 +189,14 @@ func compact(sig string) string {
 	return hexutil.Encode(raw[:64])
 }
 
-// lowV is a signature with v 0 or 1.
+// lowV returns the signature with v as 0 or 1.
 func lowV(sig string) string {
 	raw := common.FromHex(sig)
 	raw[64] -= 27
 	return hexutil.Encode(raw)
 }
 
-// lowerHex writes every hexadecimal string of a payload in lower case.
+// lowerHex returns the payload with all hexadecimal strings in lower case.
 func lowerHex(payload map[string]any) map[string]any {
 	out := maps.Clone(payload)
 	for k, v := range out {

@@ -13,20 +13,21 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// bootstrap answers a HEAD on a bootstrap route: it asks for a zero-dollar proof, and tells the
-// payer who gave one what is known of its channel. A HEAD with a session credential is none of its
-// business: it returns false.
+// bootstrap handles a HEAD on a bootstrap route: it asks for a zero-dollar proof, and answers a
+// valid proof with a snapshot of the payer's channel. It returns false for a HEAD with a session
+// credential.
 func (x *paidRequest) bootstrap() bool {
 	s := x.s
-	// A number makes each challenge another one, also within one tick of the clock: a proof counts
-	// once.
+	// The number makes each challenge unique, even within one tick of the clock, because a proof is
+	// valid once.
 	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
 	fresh := x.newChallenge("charge", message.Document{
-		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(), "methodDetails": map[string]any{"chainId": s.ChainID},
+		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(),
+		"methodDetails": map[string]any{"chainId": s.ChainID},
 	}, opaque, x.t.TTL)
 	if x.credential == nil && x.credentialErr == nil {
 		x.w.Header().Set("Cache-Control", "no-store")
-		x.ask(fresh)
+		x.challenge(fresh)
 		x.w.WriteHeader(http.StatusPaymentRequired)
 		return true
 	}
@@ -50,10 +51,17 @@ func (x *paidRequest) bootstrap() bool {
 	return true
 }
 
-// checkProof returns the payer that a proof speaks for. A proof counts once.
-func (s *Server) checkProof(c *message.Credential, want *message.Challenge) (common.Address, error) {
-	if c.Challenge.MAC(s.key) != c.Challenge.ID || c.Challenge.Realm != s.cfg.Realm || c.Challenge.Method != "tempo" || c.Challenge.Request != want.Request {
-		return common.Address{}, message.InvalidChallenge("this server did not issue the challenge for this route")
+// checkProof returns the payer of a proof. Each proof is valid once.
+func (s *Server) checkProof(
+	c *message.Credential,
+	want *message.Challenge,
+) (common.Address, error) {
+	if c.Challenge.MAC(s.key) != c.Challenge.ID || c.Challenge.Realm != s.cfg.Realm ||
+		c.Challenge.Method != "tempo" ||
+		c.Challenge.Request != want.Request {
+		return common.Address{}, message.InvalidChallenge(
+			"this server did not issue the challenge for this route",
+		)
 	}
 	if err := s.checkExpiry(&c.Challenge); err != nil {
 		return common.Address{}, err
@@ -61,27 +69,38 @@ func (s *Server) checkProof(c *message.Credential, want *message.Challenge) (com
 	f := message.Fields{O: c.Payload}
 	signature := f.Bytes("signature")
 	if kind := f.Text("type"); kind != "proof" || f.Err != nil {
-		return common.Address{}, message.InvalidPayload("a challenge for zero wants a payload of type proof with a signature")
+		return common.Address{}, message.InvalidPayload(
+			"a zero-dollar challenge needs a payload of type proof with a signature",
+		)
 	}
 	payer, ok := s.parseSource(c.Source)
 	if !ok {
-		return common.Address{}, message.VerificationFailed("the credential's source is not an account of this chain")
+		return common.Address{}, message.VerificationFailed(
+			"the credential's source is not an account of this chain",
+		)
 	}
-	digest := voucher.Proof{ChainID: s.ChainID, Account: payer, ChallengeID: c.Challenge.ID, Realm: c.Challenge.Realm}.Digest()
+	digest := voucher.Proof{
+		ChainID:     s.ChainID,
+		Account:     payer,
+		ChallengeID: c.Challenge.ID,
+		Realm:       c.Challenge.Realm,
+	}.Digest()
 	if !s.Chain.signedFor(payer, digest, signature) {
-		return common.Address{}, message.VerificationFailed("the proof does not verify for its source")
+		return common.Address{}, message.VerificationFailed(
+			"the signature of the proof is not that of its source",
+		)
 	}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
 	if s.proofs[c.Challenge.ID] {
-		return common.Address{}, message.VerificationFailed("the proof was used already")
+		return common.Address{}, message.VerificationFailed("the proof was already used")
 	}
 	s.proofs[c.Challenge.ID] = true
 	return payer, nil
 }
 
-// signedFor reports whether the account signed, or one of its access keys: bare, or in a keychain
-// envelope of version 2.
+// signedFor reports whether the account or one of its access keys signed the digest, with a bare
+// signature or in a keychain envelope of version 2.
 func (c *Chain) signedFor(root common.Address, digest common.Hash, signature []byte) bool {
 	if len(signature) > 21 && signature[0] == 4 && common.Address(signature[1:21]) == root {
 		digest, signature = crypto.Keccak256Hash([]byte{4}, digest[:], root[:]), signature[21:]
@@ -90,7 +109,7 @@ func (c *Chain) signedFor(root common.Address, digest common.Hash, signature []b
 	return err == nil && (who == root || c.isAccessKey(root, who))
 }
 
-// decodeHash reads 32 bytes of hexadecimal digits after 0x.
+// decodeHash parses 0x and 64 hexadecimal digits.
 func decodeHash(text string) (common.Hash, bool) {
 	raw, err := hexutil.Decode(text)
 	return common.BytesToHash(raw), err == nil && len(raw) == common.HashLength

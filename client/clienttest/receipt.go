@@ -10,17 +10,17 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// figures are what a receipt says about the account, all taken at one moment.
+// figures are the amounts of a receipt, all from the same moment.
 type figures struct {
 	id              common.Hash
 	accepted, spent voucher.Amount
 	units           uint64
 }
 
-// figures reads the account. The caller holds the book's mutex.
+// figures returns the amounts of the account. The caller holds the book's mutex.
 func (a *account) figures() figures { return figures{a.id, a.accepted, a.spent, a.units} }
 
-// receipt is the JSON of a full receipt. A zero tx is left out.
+// receiptOf returns the JSON of a full receipt. A zero tx is omitted.
 func (v *incoming) receiptOf(challengeID string, f figures, tx common.Hash) []byte {
 	s := v.s
 	doc := message.Document{
@@ -38,7 +38,7 @@ func (v *incoming) receiptOf(challengeID string, f figures, tx common.Hash) []by
 	return out
 }
 
-// receiptHeader is the value of Payment-Receipt in the configured style, or empty.
+// receiptHeader returns the value of Payment-Receipt in the configured style, or "".
 func (v *incoming) receiptHeader(challengeID string, f figures, tx common.Hash) string {
 	var raw []byte
 	s := v.s

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 )
 
-// incoming is any request to the server, paid or not.
+// incoming is a request to the server, paid or not.
 type incoming struct {
 	s     *Server
 	w     *answer
@@ -17,25 +17,25 @@ type incoming struct {
 	fault Fault
 	lies  []lie
 
-	lying string // the name of the lie whose hook runs
+	lying string // the name of the lie whose hook is running
 
-	credential    *message.Credential // nil where there is none
-	credentialErr error               // it cannot be read
+	credential    *message.Credential // nil if there is none
+	credentialErr error               // set if the credential cannot be read
 }
 
-// incomingKey finds the incoming request in the request's context.
+// incomingKey is the context key of *incoming.
 type incomingKey struct{}
 
-// visited logs each request, lets its faults happen and passes it on to next.
-func (s *Server) visited(next http.Handler) http.Handler {
+// received returns a handler that logs each request, applies its fault and lies, and calls next.
+func (s *Server) received(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.running.Add(1)
 		defer s.running.Done()
-		s.visit(w, r, next)
+		s.receive(w, r, next)
 	})
 }
 
-func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler) {
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	v := &incoming{s: s, lies: s.lies()}
 	v.credential, v.credentialErr = message.ReadCredential(r.Header, s.cfg.Header)
 	entry := s.log.begin(s.cfg.Now(), r, v.credential, s.strayed(r))
@@ -61,17 +61,17 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, next http.Handler
 	next.ServeHTTP(v.w, v.r)
 	v.lieAfter()
 	if v.w.lose {
-		panic(http.ErrAbortHandler) // closes the connection
+		panic(http.ErrAbortHandler) // close the connection
 	}
 }
 
-// visitOf returns the visit that the request belongs to.
+// incomingOf returns the incoming request in the context of r, or nil.
 func incomingOf(r *http.Request) *incoming {
 	v, _ := r.Context().Value(incomingKey{}).(*incoming)
 	return v
 }
 
-// sleep waits; false: the context ended first.
+// sleep waits for d. It returns false if the context ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -83,7 +83,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// refuse answers with problem details and a fresh challenge.
+// refuse responds with problem details and a fresh challenge.
 func (v *incoming) refuse(err error, fresh *message.Challenge) {
 	var e *message.Refusal
 	if !errors.As(err, &e) {
@@ -95,19 +95,19 @@ func (v *incoming) refuse(err error, fresh *message.Challenge) {
 	if e.Status == http.StatusGone && v.s.cfg.BareGone {
 		id = ""
 	} else {
-		v.ask(fresh)
+		v.challenge(fresh)
 	}
 	v.w.problem = e.Problem
 	v.w.WriteHeader(e.Status)
 	_, _ = v.w.Write(e.Body(id))
 }
 
-// ask puts the challenge into the header.
-func (v *incoming) ask(c *message.Challenge) {
+// challenge sets the WWW-Authenticate header.
+func (v *incoming) challenge(c *message.Challenge) {
 	v.w.Header()["Www-Authenticate"] = v.lieInSpelling(c)
 }
 
-// accepted answers something that was taken and has no content, unless the fault wants otherwise.
+// accepted responds to an accepted credential without content, or with the status of the fault.
 func (v *incoming) accepted(status int) {
 	if v.fault.FailAfter != 0 {
 		status = v.fault.FailAfter
@@ -116,18 +116,18 @@ func (v *incoming) accepted(status int) {
 	v.w.WriteHeader(status)
 }
 
-// answer is a response whose status is logged, and which may get lost.
+// answer is a response writer that logs the status and can drop the response.
 type answer struct {
 	http.ResponseWriter
 	log     *requestLog
 	seq     int
-	problem string // the type, once there is one
-	lose    bool   // nothing leaves
-	begun   bool   // the status has left
+	problem string // problem type of the response
+	lose    bool   // drop the response
+	begun   bool   // the status was written
 	v       *incoming
 }
 
-// WriteHeader logs the status before the client can see it.
+// WriteHeader logs the status before it sends it.
 func (a *answer) WriteHeader(status int) {
 	if a.lose || a.begun {
 		return
@@ -141,7 +141,7 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes, or drops what is to be lost.
+// Write writes b, or drops it if the response is to be lost.
 func (a *answer) Write(b []byte) (int, error) {
 	if a.lose {
 		return len(b), nil
@@ -150,7 +150,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.ResponseWriter.Write(b)
 }
 
-// Flush sends what is written, for handlers that ask for an http.Flusher.
+// Flush implements [http.Flusher].
 func (a *answer) Flush() {
 	if !a.lose {
 		a.WriteHeader(http.StatusOK)
@@ -158,5 +158,5 @@ func (a *answer) Flush() {
 	}
 }
 
-// Unwrap lets http.ResponseController find what is below.
+// Unwrap supports [http.ResponseController].
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

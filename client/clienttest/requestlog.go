@@ -11,52 +11,58 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Request is one request that was answered, or is being answered. No header values are kept.
+// Request describes one request to the server. It contains no header values.
 type Request struct {
-	// Seq counts from 1, in the order of arrival.
+	// Seq is the number of the request, from 1, in the order of arrival.
 	Seq int
-	// At is [Config.Now] at arrival.
+	// At is the time of arrival by [Config.Now].
 	At time.Time
-	// Method and Path are the request's; Path has the query.
+	// Method and Path are those of the request. Path includes the query.
 	Method, Path string
-	// Strayed: it came to [Server.OtherURL].
+	// Strayed reports whether the request came to [Server.OtherURL].
 	Strayed bool
-	// Status is the answer's. Zero: there is none yet, or the connection was cut.
+	// Status is the status of the response. Zero means that there is none yet, or that the
+	// connection was cut.
 	Status int
-	// Action is the credential's: open, topUp, voucher, close or proof. Empty: there was no
-	// credential, or it could not be read.
+	// Action is the action of the credential: open, topUp, voucher, close or proof. It is empty if
+	// there was no readable credential.
 	Action string
-	// ChannelID, Cumulative and Additional are the credential's, where it has them.
+	// ChannelID, Cumulative and Additional are those of the credential, or zero.
 	ChannelID              common.Hash
 	Cumulative, Additional voucher.Amount
-	// Problem is the problem type of the answer, without the base URI. Empty: none.
+	// Problem is the problem type of the response without its base URI, or empty.
 	Problem string
 }
 
-// Requests lists all requests so far, in the order of arrival.
+// Requests returns all requests so far in the order of arrival.
 func (s *Server) Requests() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	return append([]Request(nil), s.log.entries...)
 }
 
-// Served counts how often the route gave content, also for streams that were cut. The route is a
-// path without query.
+// Served returns how often content of the path was delivered, including streams that were cut. The
+// path has no query.
 func (s *Server) Served(path string) int {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	return s.log.content[path]
 }
 
-// requestLog is what was asked of the server.
+// requestLog records the requests.
 type requestLog struct {
 	mu      sync.Mutex // guards the rest
 	entries []Request
-	content map[string]int // answers with content by path
+	content map[string]int // number of deliveries of content by path
 }
 
-// begin writes down a request that has arrived.
-func (l *requestLog) begin(at time.Time, r *http.Request, c *message.Credential, strayed bool) *Request {
+// begin records a request that has arrived.
+func (l *requestLog) begin(
+	at time.Time,
+	r *http.Request,
+	c *message.Credential,
+	strayed bool,
+) *Request {
 	e := Request{At: at, Method: r.Method, Path: r.URL.RequestURI(), Strayed: strayed}
 	if c != nil {
 		e.Action = c.Payload.Action()

@@ -19,9 +19,26 @@ func TestBootstrap(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	prove := func(a ask, source string) *reply {
-		sig, err := p.signer.SignProof(t.Context(), voucher.Proof{ChainID: srv.ChainID, Account: p.addr, ChallengeID: a["id"], Realm: a["realm"]})
+		sig, err := p.signer.SignProof(
+			t.Context(),
+			voucher.Proof{
+				ChainID:     srv.ChainID,
+				Account:     p.addr,
+				ChallengeID: a["id"],
+				Realm:       a["realm"],
+			},
+		)
 		require.NoError(t, err)
-		return p.do("HEAD", "/boot", nil, map[string]string{"Authorization": p.credential(a, map[string]any{"type": "proof", "signature": hexutil.Encode(sig)}, source)})
+		return p.do(
+			"HEAD",
+			"/boot",
+			nil,
+			map[string]string{
+				"Authorization": p.credential(
+					a, map[string]any{"type": "proof", "signature": hexutil.Encode(sig)}, source,
+				),
+			},
+		)
 	}
 	ask := func() ask {
 		r := p.do("HEAD", "/boot", nil, map[string]string{"Accept-Payment": "tempo/charge"})
@@ -47,10 +64,20 @@ func TestBootstrap(t *testing.T) {
 	require.NoError(t, json.Unmarshal(raw, &snapshot))
 	assert.Equal(t, "100", snapshot["acceptedCumulative"])
 	assert.Equal(t, "100", snapshot["requiredCumulative"], "nothing is asked for")
-	assert.Equal(t, map[string]any{"channelId": c.id.Hex(), "cumulativeAmount": "100", "signature": hexutil.Encode(p.sign(voucher.V2, c.id, 100))}, snapshot["highestVoucher"])
+	assert.Equal(
+		t,
+		map[string]any{
+			"channelId":        c.id.Hex(),
+			"cumulativeAmount": "100",
+			"signature":        hexutil.Encode(p.sign(voucher.V2, c.id, 100)),
+		},
+		snapshot["highestVoucher"],
+	)
 	assert.NotContains(t, snapshot, "closeRequestedAt")
 	p.requestClose(c)
-	raw, err = base64.StdEncoding.DecodeString(prove(ask(), p.source()).header.Get("Payment-Session-Snapshot"))
+	raw, err = base64.StdEncoding.DecodeString(
+		prove(ask(), p.source()).header.Get("Payment-Session-Snapshot"),
+	)
 	require.NoError(t, err)
 	assert.Contains(t, string(raw), `"closeRequestedAt":"`)
 
@@ -60,15 +87,31 @@ func TestBootstrap(t *testing.T) {
 	forged := ask()
 	forged["realm"] = "elsewhere"
 	assert.Equal(t, 402, prove(forged, p.source()).status)
-	assert.Equal(t, 402, p.do("HEAD", "/boot", nil, map[string]string{"Authorization": p.credential(ask(), map[string]any{"type": "proof"}, p.source())}).status)
+	assert.Equal(
+		t,
+		402,
+		p.do(
+			"HEAD",
+			"/boot",
+			nil,
+			map[string]string{
+				"Authorization": p.credential(ask(), map[string]any{"type": "proof"}, p.source()),
+			},
+		).status,
+	)
 	stale := p.do("HEAD", "/boot?ttl=0", nil, nil).fresh
 	assert.Equal(t, 402, prove(stale, p.source()).status)
-	// A HEAD with a session credential is a voucher as everywhere.
+	// A HEAD with a session credential posts a voucher, as on other routes.
 	c = p.opened(voucher.V2, "/boot")
-	assert.Equal(t, 204, p.pay("HEAD", "/boot", p.ask("/boot"), p.voucher(c, "voucher", 200)).status)
-	// A proof elsewhere is the answer to another question.
+	assert.Equal(
+		t, 204, p.pay("HEAD", "/boot", p.ask("/boot"), p.voucher(c, "voucher", 200)).status,
+	)
+	// A proof does not answer the challenge of another route.
 	a := ask()
-	assert.Equal(t, "invalid-challenge", p.pay("GET", "/data", a, map[string]any{"type": "proof", "signature": "0x00"}).problem)
+	assert.Equal(
+		t, "invalid-challenge",
+		p.pay("GET", "/data", a, map[string]any{"type": "proof", "signature": "0x00"}).problem,
+	)
 	actions := map[string]int{}
 	for _, one := range srv.Requests() {
 		actions[one.Action]++
@@ -81,14 +124,25 @@ func TestBootstrapWithAccessKey(t *testing.T) {
 	p, root := newPayer(t, srv), newPayer(t, srv)
 	prove := func(wrapped bool) int {
 		a := p.do("HEAD", "/boot", nil, nil).fresh
-		digest := voucher.Proof{ChainID: srv.ChainID, Account: root.addr, ChallengeID: a["id"], Realm: a["realm"]}.Digest()
+		digest := voucher.Proof{
+			ChainID:     srv.ChainID,
+			Account:     root.addr,
+			ChallengeID: a["id"],
+			Realm:       a["realm"],
+		}.Digest()
 		var prefix []byte
 		if wrapped { // a keychain envelope of version 2
 			prefix = append([]byte{4}, root.addr[:]...)
 			digest = crypto.Keccak256Hash([]byte{4}, digest[:], root.addr[:])
 		}
-		proof := map[string]any{"type": "proof", "signature": hexutil.Encode(append(prefix, p.signDigest(digest)...))}
-		return p.do("HEAD", "/boot", nil, map[string]string{"Authorization": p.credential(a, proof, root.source())}).status
+		proof := map[string]any{
+			"type":      "proof",
+			"signature": hexutil.Encode(append(prefix, p.signDigest(digest)...)),
+		}
+		return p.do(
+			"HEAD", "/boot", nil,
+			map[string]string{"Authorization": p.credential(a, proof, root.source())},
+		).status
 	}
 	assert.Equal(t, 402, prove(false))
 	assert.Equal(t, 402, prove(true))
@@ -100,7 +154,9 @@ func TestBootstrapWithAccessKey(t *testing.T) {
 func TestHints(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
-	named := func(c *lane) map[string]string { return map[string]string{"Payment-Session": c.id.Hex()} }
+	named := func(c *lane) map[string]string {
+		return map[string]string{"Payment-Session": c.id.Hex()}
+	}
 	details := func(path string, header map[string]string) map[string]any {
 		return p.do("GET", path, nil, header).fresh.details(t)
 	}
@@ -110,23 +166,60 @@ func TestHints(t *testing.T) {
 	assert.Equal(t, "200", snapshot["requiredCumulative"])
 	assert.Equal(t, c2.id.Hex(), snapshot["channelId"])
 	assert.Equal(t, snapshot, details("/hinted?payer="+p.addr.Hex(), nil)["sessionSnapshot"])
-	assert.NotContains(t, details("/hinted", named(c1)), "sessionSnapshot", "of the other rail")
+	assert.NotContains(t, details("/hinted", named(c1)), "sessionSnapshot", "of the other protocol")
 	assert.NotContains(t, details("/data", named(c2)), "sessionSnapshot")
 	assert.Equal(t, c1.id.Hex(), details("/v1/hinted", named(c1))["channelId"])
 
 	flat := details("/flat", named(c2))
-	assert.Equal(t, []any{c2.id.Hex(), "100", "200", "100", "10000"}, []any{flat["channelId"], flat["acceptedCumulative"], flat["requiredCumulative"], flat["spent"], flat["deposit"]})
+	assert.Equal(
+		t,
+		[]any{c2.id.Hex(), "100", "200", "100", "10000"},
+		[]any{
+			flat["channelId"],
+			flat["acceptedCumulative"],
+			flat["requiredCumulative"],
+			flat["spent"],
+			flat["deposit"],
+		},
+	)
 	assert.Equal(t, c1.id.Hex(), details("/v1/flat", named(c1))["channelId"])
 
-	// A refused voucher on HEAD is no content; a refused close is told nothing.
-	r := p.do("HEAD", "/hinted", nil, map[string]string{"Payment-Session": c2.id.Hex(), "Authorization": p.credential(p.ask("/hinted"), p.voucher(c2, "voucher", 50), p.source())})
-	assert.Equal(t, "100", r.fresh.details(t)["sessionSnapshot"].(map[string]any)["requiredCumulative"])
-	r = p.do("POST", "/hinted", nil, map[string]string{"Payment-Session": c2.id.Hex(), "Authorization": p.credential(p.ask("/hinted"), p.voucher(c2, "close", 50), p.source())})
+	// A refused voucher on HEAD requires no price; a refused close gets no snapshot.
+	r := p.do(
+		"HEAD",
+		"/hinted",
+		nil,
+		map[string]string{
+			"Payment-Session": c2.id.Hex(),
+			"Authorization": p.credential(
+				p.ask("/hinted"), p.voucher(c2, "voucher", 50), p.source(),
+			),
+		},
+	)
+	assert.Equal(
+		t, "100", r.fresh.details(t)["sessionSnapshot"].(map[string]any)["requiredCumulative"],
+	)
+	r = p.do(
+		"POST",
+		"/hinted",
+		nil,
+		map[string]string{
+			"Payment-Session": c2.id.Hex(),
+			"Authorization": p.credential(
+				p.ask("/hinted"), p.voucher(c2, "close", 50), p.source(),
+			),
+		},
+	)
 	assert.Equal(t, 402, r.status)
 	assert.NotContains(t, r.fresh.details(t), "sessionSnapshot")
-	require.Equal(t, 204, p.pay("POST", "/hinted", p.ask("/hinted"), p.voucher(c2, "close", 100)).status)
+	require.Equal(
+		t, 204, p.pay("POST", "/hinted", p.ask("/hinted"), p.voucher(c2, "close", 100)).status,
+	)
 	assert.NotContains(t, details("/hinted", named(c2)), "sessionSnapshot", "closed")
-	l := p.stream("GET", "/hinted/stream/1/10", p.ask("/hinted/stream/1/10"), p.voucher(p.opened(voucher.V2, "/data"), "voucher", 110), nil)
+	l := p.stream(
+		"GET", "/hinted/stream/1/10", p.ask("/hinted/stream/1/10"),
+		p.voucher(p.opened(voucher.V2, "/data"), "voucher", 110), nil,
+	)
 	l.want("message")
 	assert.Equal(t, http.StatusOK, l.res.StatusCode)
 }

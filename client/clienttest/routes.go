@@ -11,27 +11,26 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Handle adds a route, with the patterns of [http.ServeMux]. It panics where the pattern collides
-// with another. What h does is free of charge unless it is made by [Server.Paid] or
-// [Server.Metered].
+// Handle adds a route with a pattern of [http.ServeMux]. It panics if the pattern conflicts with
+// another. The route is free unless h was returned by [Server.Paid] or [Server.Metered].
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
-// Paid makes h cost the terms' price for each request. h runs after the price is charged; the
-// receipt is in the header before that. The result is for [Server.Handle], and for other servers
-// that the test runs (with TLS, say). It panics where the price is zero.
+// Paid returns a handler that charges the price for each request and then calls h. The receipt
+// header is already set. The handler can be used with [Server.Handle] or in another server of the
+// test. Paid panics if the price is zero.
 func (s *Server) Paid(t Terms, h http.Handler) http.Handler {
 	return s.paid(fixed(t, "request"), h)
 }
 
-// Metered serves an event stream that run fills and charges for, unit by unit; the request's
-// context ends when the client goes away. The stream ends with a receipt when run returns nil or
-// [ErrUnpaid], and with a cut connection when it returns another error. It panics where the price
-// is zero.
+// Metered returns a handler that serves an event stream, which run fills and charges unit by unit.
+// The context of the request ends when the client disconnects. The stream ends with a receipt if
+// run returns nil or [ErrUnpaid], and with a cut connection if it returns another error. Metered
+// panics if the price is zero.
 func (s *Server) Metered(t Terms, run func(m *Meter, r *http.Request) error) http.Handler {
 	return s.metered(fixed(t, "chunk"), run)
 }
 
-// fixed are terms that do not depend on the request.
+// fixed returns terms that do not depend on the request.
 func fixed(t Terms, unit string) func(*http.Request) (Terms, error) {
 	if t.Price.IsZero() {
 		panic("clienttest: a paid route needs Terms.Price above zero")
@@ -52,12 +51,19 @@ func (s *Server) paid(terms func(*http.Request) (Terms, error), h http.Handler) 
 	})
 }
 
-func (s *Server) metered(terms func(*http.Request) (Terms, error), run func(m *Meter, r *http.Request) error) http.Handler {
+func (s *Server) metered(
+	terms func(*http.Request) (Terms, error),
+	run func(m *Meter, r *http.Request) error,
+) http.Handler {
 	return s.exchanges(terms, true, func(x *paidRequest) { x.stream(run) })
 }
 
-// exchanges makes an exchange of each request. Under another server's roof it logs the request too.
-func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered bool, serve func(*paidRequest)) http.Handler {
+// exchanges returns a handler for a paid route. In another server it also logs the request.
+func (s *Server) exchanges(
+	terms func(*http.Request) (Terms, error),
+	metered bool,
+	serve func(*paidRequest),
+) http.Handler {
 	var inside http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, err := terms(r)
 		if err != nil {
@@ -69,7 +75,7 @@ func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered boo
 		x.lieInTerms(&x.t)
 		x.pay(serve)
 	})
-	outside := s.visited(inside)
+	outside := s.received(inside)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if incomingOf(r) == nil {
 			outside.ServeHTTP(w, r)
@@ -79,12 +85,22 @@ func (s *Server) exchanges(terms func(*http.Request) (Terms, error), metered boo
 	})
 }
 
-// routes adds the routes of the package comment.
+// routes adds the routes that the package comment lists.
 func (s *Server) routes() {
 	s.Handle("/free", s.counted(http.HandlerFunc(echo)))
-	for prefix, rail := range map[string]voucher.Protocol{"": voucher.V2, "/v1": voucher.V1} {
-		data := Terms{Protocol: rail, Price: voucher.Units(100), Unit: "request", Deposit: voucher.Units(10_000)}
-		chunk := Terms{Protocol: rail, Price: voucher.Units(10), Unit: "chunk", Deposit: voucher.Units(10_000)}
+	for prefix, proto := range map[string]voucher.Protocol{"": voucher.V2, "/v1": voucher.V1} {
+		data := Terms{
+			Protocol: proto,
+			Price:    voucher.Units(100),
+			Unit:     "request",
+			Deposit:  voucher.Units(10_000),
+		}
+		chunk := Terms{
+			Protocol: proto,
+			Price:    voucher.Units(10),
+			Unit:     "chunk",
+			Deposit:  voucher.Units(10_000),
+		}
 		plain := func(path string, change func(*Terms)) {
 			t := data
 			change(&t)
@@ -97,7 +113,7 @@ func (s *Server) routes() {
 			s.Handle(prefix+path, s.metered(asked(t), chunks))
 		}
 		plain("/data", func(*Terms) {})
-		plain("/boot", func(t *Terms) { t.Bootstrap, t.Hints = rail == voucher.V2, SnapshotHints })
+		plain("/boot", func(t *Terms) { t.Bootstrap, t.Hints = proto == voucher.V2, SnapshotHints })
 		plain("/hinted", func(t *Terms) { t.Hints = SnapshotHints })
 		plain("/flat", func(t *Terms) { t.Hints = FlatHints })
 		plain("/sponsored", func(t *Terms) { t.Sponsored = true })
@@ -108,7 +124,7 @@ func (s *Server) routes() {
 	}
 }
 
-// counted counts free content too.
+// counted counts the deliveries of free content.
 func (s *Server) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.log.served(r.URL.Path)
@@ -116,14 +132,18 @@ func (s *Server) counted(h http.Handler) http.Handler {
 	})
 }
 
-// asked are terms that the request's path and query may change.
+// asked returns terms that the path and the query of a request can change.
 func asked(t Terms) func(*http.Request) (Terms, error) {
 	return func(r *http.Request) (Terms, error) {
 		t, q := t, r.URL.Query()
 		for _, one := range []struct {
 			text string
 			to   *voucher.Amount
-		}{{r.PathValue("price"), &t.Price}, {q.Get("price"), &t.Price}, {q.Get("deposit"), &t.Deposit}} {
+		}{
+			{r.PathValue("price"), &t.Price},
+			{q.Get("price"), &t.Price},
+			{q.Get("deposit"), &t.Deposit},
+		} {
 			if one.text == "" {
 				continue
 			}
@@ -138,7 +158,7 @@ func asked(t Terms) func(*http.Request) (Terms, error) {
 			if err != nil {
 				return t, fmt.Errorf("clienttest: ttl: %w", err)
 			}
-			t.TTL = time.Duration(seconds*float64(time.Second)) - 1 // so that 0 is over at once
+			t.TTL = time.Duration(seconds*float64(time.Second)) - 1 // so that 0 is expired
 		}
 		if q.Has("unit") {
 			t.Unit = q.Get("unit")
@@ -150,10 +170,10 @@ func asked(t Terms) func(*http.Request) (Terms, error) {
 	}
 }
 
-// maxEcho bounds the body that comes back, in bytes.
+// maxEcho bounds the echoed body, in bytes.
 const maxEcho = 1 << 20
 
-// echo is the content of the plain routes: what was asked for.
+// echo is the content of the plain routes: it describes the request.
 func echo(w http.ResponseWriter, r *http.Request) {
 	doc := map[string]any{"ok": true, "method": r.Method, "path": r.URL.RequestURI()}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxEcho))
@@ -167,9 +187,10 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(doc)
 }
 
-// chunks is the content of the stream routes: n messages, each charged before it is sent.
+// chunks is the content of the stream routes: n messages, each of which is charged before it is
+// sent.
 func chunks(m *Meter, r *http.Request) error {
-	// A body that was read to its end lets net/http see when the client goes away.
+	// net/http notices that a client disconnects only after the body was read.
 	if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxEcho)); err != nil {
 		return err
 	}

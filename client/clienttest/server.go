@@ -18,36 +18,35 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Server is a paid HTTP server with a chain behind it, both on loopback. Its methods are safe for
-// concurrent use. Close it when done.
+// Server is a paid HTTP server with its own chain, both on loopback. Its methods are safe for
+// concurrent use. The caller must close it.
 type Server struct {
-	// URL is where it listens, without a slash at the end.
+	// URL is the URL of the server without a trailing slash.
 	URL string
-	// OtherURL is another origin of the same hand, which has the same routes and keeps the same
-	// books. Only lies lead there.
+	// OtherURL is a second origin with the same routes and accounts. Only lies refer clients to it.
 	OtherURL string
-	// RPCURL is the chain's JSON-RPC.
+	// RPCURL is the URL of the chain's JSON-RPC.
 	RPCURL string
-	// Chain is the money.
+	// Chain is the chain of the server.
 	Chain *Chain
-	// ChainID, Token and Payee are what the challenges say. OtherPayee is a second account that the
-	// server can take money for; see [Terms.Payee]. FeePayer pays for sponsored routes and for the
-	// payees' own transactions. OtherToken is a second token that the chain takes fees in.
+	// ChainID, Token and Payee are those of the challenges. OtherPayee is a second payee; see
+	// [Terms.Payee]. FeePayer pays the fees of sponsored transactions and of the payees. OtherToken
+	// is a second token in which fees can be paid.
 	ChainID                     uint64
 	Token, OtherToken           common.Address
 	Payee, OtherPayee, FeePayer common.Address
 
 	cfg     Config
-	key     []byte // of challenge ids
+	key     []byte // for the ids of challenges
 	domains map[voucher.Protocol]*voucher.Domain
 	mux     *http.ServeMux
 	book    book
-	proofs  map[string]bool // challenge ids of proofs that were used; guarded by book.mu
+	proofs  map[string]bool // challenge ids of used proofs; guarded by book.mu
 	log     requestLog
 	decide  atomic.Pointer[func(Request) Fault]
 	deceit  deceit
-	payers  atomic.Int64 // keys given out
-	asked   atomic.Int64 // challenges for a proof
+	payers  atomic.Int64 // number of keys returned by Payer
+	asked   atomic.Int64 // number of challenges for proofs
 
 	ctx     context.Context // ends with the server
 	end     context.CancelFunc
@@ -55,7 +54,7 @@ type Server struct {
 	servers []*http.Server
 }
 
-// TB is what [New] needs of a testing.TB.
+// TB is the part of testing.TB that [New] uses.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -63,8 +62,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts a server that is closed with the test. It fails the test when it cannot, and at the
-// end when the chain's books do not add up.
+// New starts a server and closes it at the end of the test. The test fails if the server cannot
+// start, or if the balances of the chain do not add up at the end.
 func New(t TB, cfg Config) *Server {
 	t.Helper()
 	s, err := Start(cfg)
@@ -80,16 +79,22 @@ func New(t TB, cfg Config) *Server {
 	return s
 }
 
-// Start starts a server. The caller closes it.
+// Start starts a server. The caller must close it.
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		Chain: newChain(cfg), Token: devchain.PathUSD, OtherToken: otherToken, cfg: cfg, key: make([]byte, 32), mux: http.NewServeMux(),
-		book: book{byID: map[common.Hash]*account{}}, proofs: map[string]bool{}, log: requestLog{content: map[string]int{}},
+		Chain: newChain(cfg), Token: devchain.PathUSD, OtherToken: otherToken, cfg: cfg,
+		key: make([]byte, 32), mux: http.NewServeMux(),
+		book: book{byID: map[common.Hash]*account{}}, proofs: map[string]bool{},
+		log: requestLog{content: map[string]int{}},
 	}
 	_, _ = rand.Read(s.key) // never fails
 	s.ChainID = s.Chain.dev.ChainID()
-	s.Payee, s.OtherPayee = crypto.PubkeyToAddress(s.Chain.payee.PublicKey), crypto.PubkeyToAddress(s.Chain.otherPayee.PublicKey)
+	s.Payee, s.OtherPayee = crypto.PubkeyToAddress(
+		s.Chain.payee.PublicKey,
+	), crypto.PubkeyToAddress(
+		s.Chain.otherPayee.PublicKey,
+	)
 	s.FeePayer = crypto.PubkeyToAddress(s.Chain.feePayer.PublicKey)
 	s.domains = map[voucher.Protocol]*voucher.Domain{}
 	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
@@ -108,8 +113,8 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen serves on three free loopback ports. All are known before the first is served: whoever has
-// had a port before may still be asked there.
+// listen serves on three free loopback ports. It sets all URLs before it serves the first one,
+// because a client of an earlier server may still use its port.
 func (s *Server) listen() error {
 	handlers := []http.Handler{s.Handler(), s.Handler(), s.Chain.dev.Handler()}
 	var listeners []net.Listener
@@ -122,7 +127,9 @@ func (s *Server) listen() error {
 			return fmt.Errorf("clienttest: %w", err)
 		}
 		listeners = append(listeners, l)
-		s.servers = append(s.servers, &http.Server{Handler: handlers[i], ReadHeaderTimeout: time.Minute})
+		s.servers = append(
+			s.servers, &http.Server{Handler: handlers[i], ReadHeaderTimeout: time.Minute},
+		)
 		*url = "http://" + l.Addr().String()
 	}
 	for i, l := range listeners {
@@ -131,11 +138,11 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// Handler is the whole server, for listeners of the test's own: one with TLS, say.
-func (s *Server) Handler() http.Handler { return s.visited(s.mux) }
+// Handler returns the handler of the server, for other listeners, for example one with TLS.
+func (s *Server) Handler() http.Handler { return s.received(s.mux) }
 
-// Close ends all requests and connections, and the chain's JSON-RPC. What the server knew can still
-// be asked. It may be called twice.
+// Close ends all requests, connections and the chain's JSON-RPC. The methods for inspection still
+// work. Close may be called more than once.
 func (s *Server) Close() {
 	s.end()
 	for _, server := range s.servers {
@@ -145,31 +152,34 @@ func (s *Server) Close() {
 	s.Chain.dev.Close()
 }
 
-// Key is a private key for tests. It is worth nothing outside the server's own chain.
+// Key is a private key for tests. It has value only on the chain of the server.
 type Key struct {
-	// Hex is the private key: 0x and 64 digits.
+	// Hex is the private key: 0x and 64 hexadecimal digits.
 	Hex string
-	// Address is its account.
+	// Address is the address of the key.
 	Address common.Address
 }
 
-// String is the address.
+// String returns the address.
 func (k Key) String() string { return k.Address.Hex() }
 
-// GoString is the address.
+// GoString returns the address.
 func (k Key) GoString() string { return k.String() }
 
-// Payer returns a key that no call before returned, with [Config.Funds] of Token and of
-// OtherToken on its account. The keys are the same at each start.
+// Payer returns a new key with [Config.Funds] of Token and of OtherToken. The sequence of keys is
+// the same for every server.
 func (s *Server) Payer() Key {
 	key := testKey(fmt.Sprintf("payer %d", s.payers.Add(1)))
-	k := Key{Hex: "0x" + hex.EncodeToString(crypto.FromECDSA(key)), Address: crypto.PubkeyToAddress(key.PublicKey)}
+	k := Key{
+		Hex:     "0x" + hex.EncodeToString(crypto.FromECDSA(key)),
+		Address: crypto.PubkeyToAddress(key.PublicKey),
+	}
 	s.Chain.Fund(k.Address, s.cfg.Funds)
 	s.Chain.dev.Mint(otherToken, k.Address, s.cfg.Funds)
 	return k
 }
 
-// Escrow is the escrow's address on the rail.
+// Escrow returns the address of the escrow of the protocol.
 func (s *Server) Escrow(p voucher.Protocol) common.Address {
 	if p == voucher.V1 {
 		return s.Chain.dev.StreamChannel()

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// live is an event stream that is being read.
+// live is an open event stream.
 type live struct {
 	t      testing.TB
 	res    *http.Response
@@ -26,8 +26,13 @@ type live struct {
 	cancel context.CancelFunc
 }
 
-// stream begins a stream with a credential.
-func (p *payer) stream(method, path string, a ask, payload map[string]any, header map[string]string) *live {
+// stream opens a stream with a credential.
+func (p *payer) stream(
+	method, path string,
+	a ask,
+	payload map[string]any,
+	header map[string]string,
+) *live {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
 	p.t.Cleanup(cancel)
@@ -46,7 +51,7 @@ func (p *payer) stream(method, path string, a ask, payload map[string]any, heade
 	return &live{p.t, res, bufio.NewReader(res.Body), cancel}
 }
 
-// frame reads one frame: its event and the data lines. ok is false at the end.
+// frame reads one event: its type and data lines. ok is false at the end.
 func (l *live) frame() (name, data string, err error) {
 	var lines []string
 	for {
@@ -99,12 +104,15 @@ func TestStreamChargesChunkByChunk(t *testing.T) {
 	for i, required := range []string{"150", "175"} {
 		need := l.want("payment-need-voucher")
 		assert.Equal(t, map[string]any{
-			"channelId": c.id.Hex(), "requiredCumulative": required, "acceptedCumulative": fmt.Sprint(125 + 25*i), "deposit": "10000",
+			"channelId": c.id.Hex(), "requiredCumulative": required,
+			"acceptedCumulative": fmt.Sprint(125 + 25*i), "deposit": "10000",
 		}, need)
 		r := p.pay("POST", "/stream/3/25", a, p.voucher(c, "voucher", uint64(150+25*i)))
 		require.Equal(t, 204, r.status, r.detail)
 		assert.Equal(t, required, r.receipt["acceptedCumulative"])
-		assert.Equal(t, fmt.Sprint(125+25*i), r.receipt["spent"], "a voucher's receipt lags the stream")
+		assert.Equal(
+			t, fmt.Sprint(125+25*i), r.receipt["spent"], "a voucher's receipt lags the stream",
+		)
 		l.want("message")
 	}
 	receipt := l.want("payment-receipt")
@@ -148,17 +156,25 @@ func TestStreamOfOneUnit(t *testing.T) {
 	}
 }
 
-// TestPostedStreamIsNotPaidInAdvance: a POST is charged by its chunks alone, so that none at all is
-// free, and a voucher posted with a query begins a second stream instead of feeding the first.
+// TestPostedStreamIsNotPaidInAdvance checks that a POST is charged for its chunks alone: none cost
+// nothing. A voucher posted with a query starts a second stream and does not feed the first.
 func TestPostedStreamIsNotPaidInAdvance(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
-	l := p.stream("POST", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 107), nil)
+	l := p.stream(
+		"POST", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 107),
+		nil,
+	)
 	assert.Equal(t, "100", l.want("payment-receipt")["spent"])
-	l = p.stream("GET", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 107), nil)
+	l = p.stream(
+		"GET", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 107),
+		nil,
+	)
 	assert.Equal(t, "107", l.want("payment-receipt")["spent"], "kept, although there was no chunk")
-	r := p.pay("POST", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 114))
+	r := p.pay(
+		"POST", "/stream?n=0&price=7", p.ask("/stream?n=0&price=7"), p.voucher(c, "voucher", 114),
+	)
 	assert.Equal(t, 200, r.status)
 	assert.Contains(t, r.body, "event: payment-receipt")
 	assert.Equal(t, 3, srv.Served("/stream"))
@@ -175,7 +191,7 @@ func TestStreamEndsUnpaid(t *testing.T) {
 	l.end()
 }
 
-func TestAbandonedStreamIsChargedForWhatWasSent(t *testing.T) {
+func TestAbandonedStreamChargesWhatWasSent(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -183,15 +199,18 @@ func TestAbandonedStreamIsChargedForWhatWasSent(t *testing.T) {
 	l.want("message")
 	l.want("payment-need-voucher")
 	l.cancel()
-	require.Equal(t, 204, p.pay("HEAD", "/stream/3/25", p.ask("/stream/3/25"), p.voucher(c, "voucher", 500)).status)
-	// Closing waits for the stream, so what it could charge is charged by then.
+	require.Equal(
+		t, 204,
+		p.pay("HEAD", "/stream/3/25", p.ask("/stream/3/25"), p.voucher(c, "voucher", 500)).status,
+	)
+	// Close waits for the stream, so all its charges are made by then.
 	srv.Close()
 	got, _ := srv.Account(c.id)
 	assert.LessOrEqual(t, got.Units, uint64(4))
 	assert.Equal(t, voucher.Units(100+25*(got.Units-1)), got.Spent)
 }
 
-func TestChannelClosedUnderAStream(t *testing.T) {
+func TestChannelClosedDuringStream(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -202,7 +221,8 @@ func TestChannelClosedUnderAStream(t *testing.T) {
 	l.end()
 }
 
-// TestTwoStreamsOfOneChannel: what one stream takes of a voucher, the other asks for again.
+// TestTwoStreamsOfOneChannel checks that two streams do not spend the same credit: what one has
+// charged, the other requests in a further voucher.
 func TestTwoStreamsOfOneChannel(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
@@ -255,8 +275,12 @@ func TestMeter(t *testing.T) {
 	payload, c := p.opening(voucher.V2, open{deposit: 1000, amount: 100})
 	r := p.pay("GET", "/words", p.ask("/words"), payload)
 	body, receipt, _ := strings.Cut(r.body, "event: payment-need-voucher\n")
-	assert.Equal(t, "event: message\ndata: two\ndata: lines\ndata: and a third\ndata: event: payment-receipt\n\n"+
-		": a comment\r\nid: 7\r\ndata:x\r\n\r\nevent: message\ndata: \n\n", body)
+	assert.Equal(
+		t,
+		"event: message\ndata: two\ndata: lines\ndata: and a third\ndata: event: payment-receipt\n\n"+
+			": a comment\r\nid: 7\r\ndata:x\r\n\r\nevent: message\ndata: \n\n",
+		body,
+	)
 	assert.Equal(t, 1, strings.Count(receipt, "event: payment-receipt\n"))
 	require.ErrorIs(t, late, clienttest.ErrUnpaid)
 	got, _ := srv.Account(c.id)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// topUp puts more into a channel that the server knows.
+// topUp sends a top-up of a known channel.
 func (s *Server) topUp(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	a, err := s.known(p, t)
 	if err != nil {
@@ -22,7 +22,9 @@ func (s *Server) topUp(p *message.Payload, t Terms) (*account, common.Hash, erro
 		same = o.Descriptor == *p.Descriptor
 	}
 	if !same || o.Amount != p.Additional {
-		return nil, common.Hash{}, message.VerificationFailed("the transaction tops up another channel, or by another amount, than the payload says")
+		return nil, common.Hash{}, message.VerificationFailed(
+			"the transaction is for another channel or amount than the payload",
+		)
 	}
 	if err := s.refresh(a); err != nil {
 		return nil, common.Hash{}, err
@@ -34,22 +36,25 @@ func (s *Server) topUp(p *message.Payload, t Terms) (*account, common.Hash, erro
 	return a, receipt.TxHash, s.refresh(a)
 }
 
-// checkDescriptor says whether the payload's descriptor is the channel's, and this route's.
+// checkDescriptor returns nil if the descriptor of the payload is that of the channel and matches
+// the route.
 func (s *Server) checkDescriptor(p *message.Payload, t Terms) error {
 	switch d := p.Descriptor; {
 	case d == nil:
-		return message.VerificationFailed("a v2 credential needs the channel's descriptor")
+		return message.VerificationFailed(
+			"a v2 credential must contain the descriptor of the channel",
+		)
 	case s.Chain.dev.ChannelID(voucher.V2, *d) != p.ChannelID:
-		return message.VerificationFailed("the descriptor is not that of channelId")
+		return message.VerificationFailed("the descriptor does not match channelId")
 	case d.Payee != s.payee(t) || d.Token != s.Token:
 		return message.VerificationFailed("the channel is for another payee or token")
 	case d.Operator != t.Operator:
-		return message.VerificationFailed("the channel has another operator than this route wants")
+		return message.VerificationFailed("the channel has another operator than the route")
 	}
 	return nil
 }
 
-// known returns the account that the payload means.
+// known returns the account of the channel of the payload.
 func (s *Server) known(p *message.Payload, t Terms) (*account, error) {
 	if t.Protocol == voucher.V2 {
 		if err := s.checkDescriptor(p, t); err != nil {
@@ -63,15 +68,15 @@ func (s *Server) known(p *message.Payload, t Terms) (*account, error) {
 	case err != nil:
 		return nil, err
 	case a.p != t.Protocol:
-		return nil, message.VerificationFailed("the channel is on the %s rail", a.p)
+		return nil, message.VerificationFailed("the channel uses protocol %s", a.p)
 	case a.d.Payee != s.payee(t):
 		return nil, message.VerificationFailed("the channel is for another payee")
 	}
 	return a, nil
 }
 
-// refresh reads the chain's word on the account and says why it cannot be paid from, or nil. A v1
-// close request that was seen once is never forgotten; on v2 a canceled one is.
+// refresh updates the account from the chain. It returns a refusal if the channel cannot be used.
+// On v1 a close request that was seen once stays; on v2 it can be canceled.
 func (s *Server) refresh(a *account) error {
 	state := s.Chain.Channel(a.id)
 	s.book.mu.Lock()

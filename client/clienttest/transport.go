@@ -12,24 +12,24 @@ import (
 	"strings"
 )
 
-// The addresses of a server without sockets. They are loopback ones, so that credentials go there.
+// The URLs of a server without sockets. They are loopback addresses, to which clients send
+// credentials without TLS.
 const (
 	inURL, inOtherURL, inRPCURL = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
 )
 
-// Transport returns a round tripper that hands requests for URL, OtherURL and RPCURL to their
-// handlers in this process, without a socket. It works with [Config.NoSockets] and without, also in
-// a testing/synctest bubble in which the server was started. Other hosts are errors.
+// Transport returns a round tripper that calls the handlers of URL, OtherURL and RPCURL directly,
+// without a socket. It works with and without [Config.NoSockets], and in the testing/synctest
+// bubble in which the server was started. Requests to other hosts fail.
 //
-// It does what a client of net/http sees of a net/http server, with these differences: a handler
-// cannot take the connection over, which looks like a connection that was cut; interim answers
-// (1xx) are dropped; and a handler that panics with anything but http.ErrAbortHandler ends the
-// process.
+// It behaves like a net/http server for a net/http client, with these differences: a handler cannot
+// hijack the connection, which looks like a cut connection; interim responses (1xx) are dropped;
+// and a handler that panics with anything but http.ErrAbortHandler ends the process.
 func (s *Server) Transport() http.RoundTripper { return inside{s} }
 
 type inside struct{ s *Server }
 
-// handler is what listens at the address.
+// handler returns the handler of the host, or nil.
 func (s *Server) handler(host string) http.Handler {
 	switch "http://" + host {
 	case s.URL, s.OtherURL:
@@ -40,13 +40,13 @@ func (s *Server) handler(host string) http.Handler {
 	return nil
 }
 
-// maxHeader is how long a header may be, in bytes: what net/http's client takes.
+// maxHeader bounds the header of a response in bytes, like the client of net/http.
 const maxHeader = 10 << 20
 
-var errHeader = errors.New("clienttest: the header of the answer is too long")
+var errHeader = errors.New("clienttest: the header of the response is too long")
 
-// RoundTrip runs the handler on a goroutine of its own, which ends with it; the request's context
-// ends when the body of the response is closed.
+// RoundTrip runs the handler in its own goroutine. The context of the request ends when the body of
+// the response is closed.
 func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := req.Body
 	if body == nil {
@@ -56,7 +56,7 @@ func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil || h == nil {
 		_ = body.Close()
 		if err == nil {
-			err = fmt.Errorf("clienttest: there is no host %s", req.URL.Host)
+			err = fmt.Errorf("clienttest: unknown host %s", req.URL.Host)
 		}
 		return nil, err
 	}
@@ -72,8 +72,16 @@ func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	in := req.WithContext(ctx)
 	in.Header, in.Body, in.Host = canonical(req), body, req.URL.Host
 	in.RequestURI, in.RemoteAddr, in.Response = req.URL.RequestURI(), "127.0.0.1:9", nil
-	w := &inWriter{head: req.Method == http.MethodHead, header: http.Header{}, begun: make(chan struct{}), pipe: newPipe(cancel)}
-	stop := context.AfterFunc(req.Context(), func() { w.pipe.abandon(context.Cause(req.Context())) })
+	w := &inWriter{
+		head:   req.Method == http.MethodHead,
+		header: http.Header{},
+		begun:  make(chan struct{}),
+		pipe:   newPipe(cancel),
+	}
+	stop := context.AfterFunc(
+		req.Context(),
+		func() { w.pipe.abandon(context.Cause(req.Context())) },
+	)
 	go func() {
 		defer stop()
 		defer func() {
@@ -93,7 +101,7 @@ func (i inside) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.response(req), nil
 }
 
-// canonical is the header as a server sees it: names in their canonical form.
+// canonical returns the header with canonical names, as a server sees it.
 func canonical(req *http.Request) http.Header {
 	h := make(http.Header, len(req.Header))
 	for name, values := range req.Header {
@@ -108,11 +116,11 @@ type inWriter struct {
 	head   bool
 	header http.Header
 	pipe   *pipe
-	begun  chan struct{} // closed when the status, or err, is there
+	begun  chan struct{} // closed when status or err is set
 	status int
-	sent   http.Header // as it was when the status left
-	length int64       // as announced, -1 where it was not
-	err    error       // why there is no answer
+	sent   http.Header // copy of header from when the status was written
+	length int64       // Content-Length, or -1
+	err    error       // if there is no response
 }
 
 func (w *inWriter) Header() http.Header { return w.header }
@@ -166,14 +174,14 @@ func (w *inWriter) bodiless() bool {
 	return w.head || w.status == http.StatusNoContent || w.status == http.StatusNotModified
 }
 
-// Flush lets the status go.
+// Flush sends the status.
 func (w *inWriter) Flush() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 }
 
-// end ends the answer, with what the handler panicked with.
+// end ends the response. panicked is the value that the handler panicked with, or nil.
 func (w *inWriter) end(panicked any) {
 	if w.status == 0 {
 		if panicked == nil {
@@ -192,7 +200,7 @@ func (w *inWriter) end(panicked any) {
 	}
 }
 
-// response is the answer as the client gets it.
+// response returns the response for the client.
 func (w *inWriter) response(req *http.Request) *http.Response {
 	resp := &http.Response{
 		Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), StatusCode: w.status,

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestV1Rules are the ways in which mppx 0.8.14 differs.
+// TestV1Rules checks where mppx 0.8.14 differs from 0.11.0.
 func TestV1Rules(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
@@ -21,7 +21,9 @@ func TestV1Rules(t *testing.T) {
 
 	a := p.ask("/v1/data")
 	assert.NotContains(t, a.details(t), "sessionProtocol")
-	assert.NotContains(t, p.ask("/v1/min-delta").details(t), "minVoucherDelta", "enforced, not announced")
+	assert.NotContains(
+		t, p.ask("/v1/min-delta").details(t), "minVoucherDelta", "enforced, not announced",
+	)
 	assert.Equal(t, "500", p.ask("/min-delta").details(t)["minVoucherDelta"])
 
 	payload, c := p.opening(voucher.V1, open{deposit: 10_000, amount: 0})
@@ -30,25 +32,48 @@ func TestV1Rules(t *testing.T) {
 
 	payload, c = p.opening(voucher.V1, open{deposit: 10_000, amount: 40, signer: &zero})
 	r := p.pay("GET", "/v1/data", a, payload)
-	assert.Equal(t, "session/insufficient-balance", r.problem, "below the price: opened, then refused")
+	assert.Equal(
+		t, "session/insufficient-balance", r.problem, "below the price: opened, then refused",
+	)
 	assert.True(t, srv.Chain.Channel(c.id).Exists)
-	payload["cumulativeAmount"], payload["signature"] = "100", hexutil.Encode(p.sign(voucher.V1, c.id, 100))
-	require.Equal(t, 200, p.pay("GET", "/v1/data", a, with(payload, "authorizedSigner", nil)).status, "the same open again, with a higher voucher")
+	payload["cumulativeAmount"], payload["signature"] = "100", hexutil.Encode(
+		p.sign(voucher.V1, c.id, 100),
+	)
+	require.Equal(
+		t, 200, p.pay("GET", "/v1/data", a, with(payload, "authorizedSigner", nil)).status,
+		"the same open again, with a higher voucher",
+	)
 	srv.Forget(c.id)
-	require.Equal(t, 200, p.pay("GET", "/v1/data", a, payload).status, "an open that was mined is taken again")
+	require.Equal(
+		t, 200, p.pay("GET", "/v1/data", a, payload).status,
+		"an open that was mined is taken again",
+	)
 	got, _ := srv.Account(c.id)
 	assert.Equal(t, voucher.Units(100), got.Spent)
 
-	// Lower and equal vouchers are known ones; the source is nobody's business.
-	require.Equal(t, 204, p.do("HEAD", "/v1/data", nil, map[string]string{"Authorization": p.credential(a, p.voucher(c, "voucher", 300), "")}).status)
+	// Lower and equal vouchers are accepted, and the source is not checked.
+	require.Equal(
+		t,
+		204,
+		p.do(
+			"HEAD", "/v1/data", nil,
+			map[string]string{"Authorization": p.credential(a, p.voucher(c, "voucher", 300), "")},
+		).status,
+	)
 	r = p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 200))
 	require.Equal(t, 200, r.status)
 	assert.Equal(t, "300", r.receipt["acceptedCumulative"])
 	assert.Equal(t, 200, p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 300)).status)
-	assert.Equal(t, "session/insufficient-balance", p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 300)).problem)
-	assert.Equal(t, "session/delta-too-small", p.pay("GET", "/v1/min-delta", p.ask("/v1/min-delta"), p.voucher(c, "voucher", 799)).problem)
+	assert.Equal(
+		t, "session/insufficient-balance",
+		p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 300)).problem,
+	)
+	assert.Equal(
+		t, "session/delta-too-small",
+		p.pay("GET", "/v1/min-delta", p.ask("/v1/min-delta"), p.voucher(c, "voucher", 799)).problem,
+	)
 
-	// A close request that was seen is never forgotten, also when it is canceled.
+	// A close request counts once it was seen, even if it is canceled.
 	p.requestClose(c)
 	assert.Equal(t, 410, p.pay("GET", "/v1/data", a, p.voucher(c, "voucher", 400)).status)
 	p.onChain(srv.Token, abi("approve(address,uint256)", srv.Escrow(voucher.V1), uint64(5)))
@@ -63,7 +88,10 @@ func TestV1Rules(t *testing.T) {
 	p.onChain(srv.Escrow(voucher.V1), abi("withdraw(bytes32)", c.id))
 	assert.True(t, srv.Chain.Channel(c.id).Finalized)
 	srv.Forget(c.id)
-	assert.Equal(t, "session/channel-finalized", p.pay("GET", "/v1/data", a, payload).problem, "an id is used once")
+	assert.Equal(
+		t, "session/channel-finalized", p.pay("GET", "/v1/data", a, payload).problem,
+		"an id is used once",
+	)
 }
 
 func TestV1StreamTraps(t *testing.T) {
@@ -77,7 +105,10 @@ func TestV1StreamTraps(t *testing.T) {
 		l.want("message")
 		l.want("message")
 		assert.Equal(t, "20", l.want("payment-receipt")["spent"], "an open streams")
-		header := map[string]string{"Accept": "text/event-stream", "Authorization": p.credential(p.ask(path), p.voucher(c, "voucher", 40), p.source())}
+		header := map[string]string{
+			"Accept":        "text/event-stream",
+			"Authorization": p.credential(p.ask(path), p.voucher(c, "voucher", 40), p.source()),
+		}
 		r := p.do("GET", path, nil, header)
 		if plain {
 			assert.Equal(t, 200, r.status)
@@ -93,15 +124,18 @@ func TestV1StreamTraps(t *testing.T) {
 	}
 }
 
-// TestV1Sponsor: a sponsor pays for an exact approval and the escrow's call.
+// TestV1Sponsor checks that a sponsor pays for an exact approval and the call of the escrow, and
+// for nothing else.
 func TestV1Sponsor(t *testing.T) {
 	for name, one := range map[string]struct {
 		mine    func(*tx)
 		problem string
 	}{
-		"no approval":            {func(x *tx) { x.calls = x.calls[1:] }, "verification-failed"},
-		"approval above":         {func(x *tx) { x.calls[0].Data[67]++ }, "bad-request"},
-		"a third call":           {func(x *tx) { x.calls = append([]callTo{x.calls[0]}, x.calls...) }, "bad-request"},
+		"no approval":    {func(x *tx) { x.calls = x.calls[1:] }, "verification-failed"},
+		"approval above": {func(x *tx) { x.calls[0].Data[67]++ }, "bad-request"},
+		"a third call": {func(x *tx) {
+			x.calls = append([]callTo{x.calls[0]}, x.calls...)
+		}, "bad-request"},
 		"no call to the escrow":  {func(x *tx) { x.calls = x.calls[:1] }, "verification-failed"},
 		"more gas than is liked": {func(x *tx) { x.gas = 2_000_001 }, "verification-failed"},
 		"no calls":               {func(x *tx) { x.calls = nil }, "verification-failed"},
@@ -109,15 +143,24 @@ func TestV1Sponsor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			p := newPayer(t, srv)
-			payload, c := p.opening(voucher.V1, open{deposit: 300, amount: 100, mine: one.mine, tx: tx{sponsored: "0x78"}})
-			assert.Equal(t, one.problem, p.pay("GET", "/v1/sponsored", p.ask("/v1/sponsored"), payload).problem)
+			payload, c := p.opening(
+				voucher.V1,
+				open{deposit: 300, amount: 100, mine: one.mine, tx: tx{sponsored: "0x78"}},
+			)
+			assert.Equal(
+				t, one.problem,
+				p.pay("GET", "/v1/sponsored", p.ask("/v1/sponsored"), payload).problem,
+			)
 			assert.False(t, srv.Chain.Channel(c.id).Exists)
 		})
 	}
 	t.Run("a payer may approve more", func(t *testing.T) {
 		srv := clienttest.New(t, clienttest.Config{})
 		p := newPayer(t, srv)
-		payload, _ := p.opening(voucher.V1, open{deposit: 300, amount: 100, mine: func(x *tx) { x.calls[0].Data[67]++ }})
+		payload, _ := p.opening(
+			voucher.V1,
+			open{deposit: 300, amount: 100, mine: func(x *tx) { x.calls[0].Data[67]++ }},
+		)
 		assert.Equal(t, 200, p.pay("GET", "/v1/data", p.ask("/v1/data"), payload).status)
 	})
 	for name, touch := range map[string]func(*clienttest.Server, map[string]any) map[string]any{
@@ -137,7 +180,10 @@ func TestV1Sponsor(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			p := newPayer(t, srv)
 			payload, _ := p.opening(voucher.V1, open{deposit: 300, amount: 100})
-			assert.Equal(t, "verification-failed", p.pay("GET", "/v1/data", p.ask("/v1/data"), touch(srv, payload)).problem)
+			assert.Equal(
+				t, "verification-failed",
+				p.pay("GET", "/v1/data", p.ask("/v1/data"), touch(srv, payload)).problem,
+			)
 		})
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// clock is a clock that a test turns.
+// clock is a clock that the test sets.
 type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-// TestVoucherVerdicts compares what hand-made voucher credentials get with what mppx 0.11.0 answers
-// to the same ones, in the same order on one channel.
+// TestVoucherVerdicts sends voucher credentials and expects the responses of mppx 0.11.0 to the
+// same credentials, in the same order on one channel.
 func TestVoucherVerdicts(t *testing.T) {
 	at := &clock{time.Unix(1_800_000_000, 0)}
 	srv := clienttest.New(t, clienttest.Config{Now: at.now})
@@ -56,51 +56,98 @@ func TestVoucherVerdicts(t *testing.T) {
 		problem string
 		receipt string // accepted/spent
 	}{
-		{"same voucher again, nothing left", func() *reply { return p.pay("GET", "/data", ch, spend(300)) }, 402, "session/insufficient-balance", ""},
-		{"lower voucher", func() *reply { return p.pay("GET", "/data", ch, spend(200)) }, 402, "verification-failed", ""},
-		{"above the deposit", func() *reply { return p.pay("GET", "/data", ch, spend(10_001)) }, 402, "session/amount-exceeds-deposit", ""},
+		{"same voucher again, nothing left", func() *reply {
+			return p.pay("GET", "/data", ch, spend(300))
+		}, 402, "session/insufficient-balance", ""},
+		{"lower voucher", func() *reply {
+			return p.pay("GET", "/data", ch, spend(200))
+		}, 402, "verification-failed", ""},
+		{"above the deposit", func() *reply {
+			return p.pay("GET", "/data", ch, spend(10_001))
+		}, 402, "session/amount-exceeds-deposit", ""},
 		{"signature by another key", func() *reply {
-			return p.pay("GET", "/data", ch, with(spend(400), "signature", mustHex(other.sign(voucher.V2, c.id, 400))))
+			return p.pay("GET", "/data", ch,
+				with(spend(400), "signature", mustHex(other.sign(voucher.V2, c.id, 400))))
 		}, 402, "session/invalid-signature", ""},
 		{"signature over another amount", func() *reply {
-			return p.pay("GET", "/data", ch, with(spend(400), "signature", mustHex(p.sign(voucher.V2, c.id, 399))))
+			return p.pay("GET", "/data", ch,
+				with(spend(400), "signature", mustHex(p.sign(voucher.V2, c.id, 399))))
 		}, 402, "session/invalid-signature", ""},
 		{"no source", func() *reply {
-			return p.do("GET", "/data", nil, map[string]string{"Authorization": p.credential(ch, spend(400), "")})
+			return p.do("GET", "/data", nil, map[string]string{
+				"Authorization": p.credential(ch, spend(400), ""),
+			})
 		}, 402, "verification-failed", ""},
 		{"source is another address", func() *reply {
-			return p.do("GET", "/data", nil, map[string]string{"Authorization": p.credential(ch, spend(400), other.source())})
+			return p.do("GET", "/data", nil, map[string]string{
+				"Authorization": p.credential(ch, spend(400), other.source()),
+			})
 		}, 402, "verification-failed", ""},
 		{"source on another chain", func() *reply {
-			return p.do("GET", "/data", nil, map[string]string{"Authorization": p.credential(ch, spend(400), strings.Replace(p.source(), "42431", "4217", 1))})
+			return p.do("GET", "/data", nil, map[string]string{
+				"Authorization": p.credential(ch, spend(400),
+					strings.Replace(p.source(), "42431", "4217", 1)),
+			})
 		}, 402, "verification-failed", ""},
-		{"descriptor missing", func() *reply { return p.pay("GET", "/data", ch, with(spend(400), "descriptor", nil)) }, 402, "verification-failed", ""},
-		{"descriptor with another salt", func() *reply { return p.pay("GET", "/data", ch, with(spend(400), "descriptor", salted)) }, 402, "verification-failed", ""},
-		{"unknown action", func() *reply { return p.pay("GET", "/data", ch, with(spend(400), "action", "bogus")) }, 402, "invalid-payload", ""},
-		{"amount is a number", func() *reply { return p.pay("GET", "/data", ch, with(spend(400), "cumulativeAmount", 400)) }, 402, "invalid-payload", ""},
-		{"amount is hexadecimal", func() *reply { return p.pay("GET", "/data", ch, with(spend(400), "cumulativeAmount", "0x190")) }, 402, "invalid-payload", ""},
+		{"descriptor missing", func() *reply {
+			return p.pay("GET", "/data", ch, with(spend(400), "descriptor", nil))
+		}, 402, "verification-failed", ""},
+		{"descriptor with another salt", func() *reply {
+			return p.pay("GET", "/data", ch, with(spend(400), "descriptor", salted))
+		}, 402, "verification-failed", ""},
+		{"unknown action", func() *reply {
+			return p.pay("GET", "/data", ch, with(spend(400), "action", "bogus"))
+		}, 402, "invalid-payload", ""},
+		{"amount is a number", func() *reply {
+			return p.pay("GET", "/data", ch, with(spend(400), "cumulativeAmount", 400))
+		}, 402, "invalid-payload", ""},
+		{"amount is hexadecimal", func() *reply {
+			return p.pay("GET", "/data", ch, with(spend(400), "cumulativeAmount", "0x190"))
+		}, 402, "invalid-payload", ""},
 		{"amount above uint96", func() *reply {
-			return p.pay("GET", "/data", ch, with(spend(400), "cumulativeAmount", "79228162514264337593543950336"))
+			return p.pay("GET", "/data", ch,
+				with(spend(400), "cumulativeAmount", "79228162514264337593543950336"))
 		}, 402, "invalid-payload", ""},
 		{"keys in another case", func() *reply {
-			return p.pay("GET", "/data", ch, with(with(spend(400), "ChannelID", c.id.Hex()), "channelId", nil))
+			return p.pay("GET", "/data", ch,
+				with(with(spend(400), "ChannelID", c.id.Hex()), "channelId", nil))
 		}, 402, "invalid-payload", ""},
-		{"challenge id edited", func() *reply { return p.pay("GET", "/data", tampered(ch, "id", "!"+ch["id"][1:]), spend(400)) }, 402, "invalid-challenge", ""},
-		{"challenge realm edited", func() *reply { return p.pay("GET", "/data", tampered(ch, "realm", "elsewhere"), spend(400)) }, 402, "invalid-challenge", ""},
-		{"challenge of another price", func() *reply { return p.pay("GET", "/data", p.ask("/data?price=1"), spend(400)) }, 402, "invalid-challenge", ""},
-		{"challenge of the other rail", func() *reply { return p.pay("GET", "/data", p.ask("/v1/data"), spend(400)) }, 402, "invalid-challenge", ""},
+		{"challenge id edited", func() *reply {
+			return p.pay("GET", "/data", tampered(ch, "id", "!"+ch["id"][1:]), spend(400))
+		}, 402, "invalid-challenge", ""},
+		{"challenge realm edited", func() *reply {
+			return p.pay("GET", "/data", tampered(ch, "realm", "elsewhere"), spend(400))
+		}, 402, "invalid-challenge", ""},
+		{"challenge of another price", func() *reply {
+			return p.pay("GET", "/data", p.ask("/data?price=1"), spend(400))
+		}, 402, "invalid-challenge", ""},
+		{"challenge of the other protocol", func() *reply {
+			return p.pay("GET", "/data", p.ask("/v1/data"), spend(400))
+		}, 402, "invalid-challenge", ""},
 		{"expired challenge", func() *reply {
 			at.at = at.at.Add(1100 * time.Millisecond)
 			return p.pay("GET", "/data?ttl=1", brief, spend(400))
 		}, 402, "payment-expired", ""},
 		{"not base64url JSON", func() *reply {
-			return p.do("GET", "/data", nil, map[string]string{"Authorization": "Payment not-base64url-json"})
+			return p.do("GET", "/data", nil, map[string]string{
+				"Authorization": "Payment not-base64url-json",
+			})
 		}, 402, "malformed-credential", ""},
-		{"HEAD, good voucher", func() *reply { return p.pay("HEAD", "/data", ch, spend(400)) }, 204, "", "400/300"},
-		{"POST without body, good voucher", func() *reply { return p.pay("POST", "/data", ch, spend(500)) }, 204, "", "500/300"},
-		{"equal voucher, credit left", func() *reply { return p.pay("GET", "/data", ch, spend(500)) }, 200, "", "500/400"},
-		{"POST with a query is content", func() *reply { return p.pay("POST", "/data?x=1", ch, spend(500)) }, 200, "", "500/500"},
-		{"close below spent", func() *reply { return p.pay("POST", "/data", ch, p.voucher(c, "close", 300)) }, 402, "verification-failed", ""},
+		{"HEAD, good voucher", func() *reply {
+			return p.pay("HEAD", "/data", ch, spend(400))
+		}, 204, "", "400/300"},
+		{"POST without body, good voucher", func() *reply {
+			return p.pay("POST", "/data", ch, spend(500))
+		}, 204, "", "500/300"},
+		{"equal voucher, credit left", func() *reply {
+			return p.pay("GET", "/data", ch, spend(500))
+		}, 200, "", "500/400"},
+		{"POST with a query is content", func() *reply {
+			return p.pay("POST", "/data?x=1", ch, spend(500))
+		}, 200, "", "500/500"},
+		{"close below spent", func() *reply {
+			return p.pay("POST", "/data", ch, p.voucher(c, "close", 300))
+		}, 402, "verification-failed", ""},
 		{"forgotten channel", func() *reply {
 			srv.Forget(c.id)
 			return p.pay("GET", "/data", ch, spend(600))
@@ -117,14 +164,17 @@ func TestVoucherVerdicts(t *testing.T) {
 				return
 			}
 			require.NotNil(t, r.receipt)
-			assert.Equal(t, one.receipt, r.receipt["acceptedCumulative"].(string)+"/"+r.receipt["spent"].(string))
+			assert.Equal(
+				t, one.receipt,
+				r.receipt["acceptedCumulative"].(string)+"/"+r.receipt["spent"].(string),
+			)
 			assert.Equal(t, "private", r.header.Get("Cache-Control"))
 		})
 	}
 }
 
-// TestEndVerdicts is the rest of that list: channels on their way out.
-func TestEndVerdicts(t *testing.T) {
+// TestClosingVerdicts continues TestVoucherVerdicts with channels that are closing or closed.
+func TestClosingVerdicts(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
 	c := p.opened(voucher.V2, "/data")
@@ -134,7 +184,14 @@ func TestEndVerdicts(t *testing.T) {
 	assert.Equal(t, "session/channel-finalized", r.problem)
 	assert.NotNil(t, r.fresh)
 
-	p.onChain(srv.Escrow(voucher.V2), append(p.descriptor("topUp((address,address,address,address,bytes32,address,bytes32),uint96)", c), make([]byte, 32)...))
+	p.onChain(
+		srv.Escrow(voucher.V2),
+		append(
+			p.descriptor(
+				"topUp((address,address,address,address,bytes32,address,bytes32),uint96)", c,
+			),
+			make([]byte, 32)...),
+	)
 	before := srv.Chain.Balance(srv.Payee)
 	r = p.pay("POST", "/data", p.ask("/data"), p.voucher(c, "close", 100))
 	require.Equal(t, 204, r.status, r.detail)
@@ -151,7 +208,7 @@ func TestEndVerdicts(t *testing.T) {
 	assert.Equal(t, "session/channel-finalized", r.problem)
 }
 
-// TestOpenVerdicts is the list of hand-made opens.
+// TestOpenVerdicts sends opens and expects the responses of mppx 0.11.0.
 func TestOpenVerdicts(t *testing.T) {
 	zero := common.Address{}
 	plain := open{deposit: 10_000, amount: 100}
@@ -172,34 +229,75 @@ func TestOpenVerdicts(t *testing.T) {
 		figures string // accepted/spent
 	}{
 		{"from scratch", plain, same, "GET", "/data", 200, "", "100/100"},
-		{"authorizedSigner is the zero address", change(func(o *open) { o.signer = &zero }), same, "GET", "/data", 200, "", "100/100"},
+		{"authorizedSigner is the zero address", change(func(o *open) {
+			o.signer = &zero
+		}), same, "GET", "/data", 200, "", "100/100"},
 		{"all in lower case", plain, lowerHex, "GET", "/data", 200, "", "100/100"},
-		{"no authorizedSigner in the payload", plain, func(m map[string]any) map[string]any { return with(m, "authorizedSigner", nil) }, "GET", "/data", 200, "", "100/100"},
-		{"no validAfter", change(func(o *open) { o.noAfter = true }), same, "GET", "/data", 200, "", "100/100"},
-		{"sequential nonce", change(func(o *open) { o.sequential = true }), same, "GET", "/data", 200, "", "100/100"},
-		{"EIP-1559", plain, func(m map[string]any) map[string]any { return with(m, "transaction", "0x02f8") }, "GET", "/data", 500, "internal-payment-error", ""},
-		{"v is 0 or 1", plain, func(m map[string]any) map[string]any { return with(m, "signature", lowV(m["signature"].(string))) }, "GET", "/data", 402, "session/invalid-signature", ""},
+		{"no authorizedSigner in the payload", plain, func(m map[string]any) map[string]any {
+			return with(m, "authorizedSigner", nil)
+		}, "GET", "/data", 200, "", "100/100"},
+		{"no validAfter", change(func(o *open) {
+			o.noAfter = true
+		}), same, "GET", "/data", 200, "", "100/100"},
+		{"sequential nonce", change(func(o *open) {
+			o.sequential = true
+		}), same, "GET", "/data", 200, "", "100/100"},
+		{"EIP-1559", plain, func(m map[string]any) map[string]any {
+			return with(m, "transaction", "0x02f8")
+		}, "GET", "/data", 500, "internal-payment-error", ""},
+		{"v is 0 or 1", plain, func(m map[string]any) map[string]any {
+			return with(m, "signature", lowV(m["signature"].(string)))
+		}, "GET", "/data", 402, "session/invalid-signature", ""},
 		{"EIP-2098", plain, func(m map[string]any) map[string]any {
 			return with(m, "signature", compact(m["signature"].(string)))
 		}, "GET", "/data", 402, "session/invalid-signature", ""},
-		{"voucher for 0", change(func(o *open) { o.amount = 0 }), same, "GET", "/data", 402, "verification-failed", ""},
-		{"voucher above the price", change(func(o *open) { o.amount = 500 }), same, "GET", "/data", 200, "", "500/100"},
+		{"voucher for 0", change(func(o *open) {
+			o.amount = 0
+		}), same, "GET", "/data", 402, "verification-failed", ""},
+		{"voucher above the price", change(func(o *open) {
+			o.amount = 500
+		}), same, "GET", "/data", 200, "", "500/100"},
 		{"HEAD", plain, same, "HEAD", "/data", 204, "", "100/0"},
 		{"POST without body or query", plain, same, "POST", "/data", 204, "", "100/0"},
-		{"unknown field", plain, func(m map[string]any) map[string]any { return with(m, "extra", "field") }, "GET", "/data", 200, "", "100/100"},
-		{"sponsored, 0x78", change(func(o *open) { o.sponsored = "0x78" }), same, "GET", "/sponsored", 200, "", "100/100"},
-		{"sponsored, 0x76 with placeholder", change(func(o *open) { o.sponsored = "0x76" }), same, "GET", "/sponsored", 200, "", "100/100"},
-		{"unsponsored on the sponsored route", plain, same, "GET", "/sponsored", 402, "verification-failed", ""},
+		{"unknown field", plain, func(m map[string]any) map[string]any {
+			return with(m, "extra", "field")
+		}, "GET", "/data", 200, "", "100/100"},
+		{"sponsored, 0x78", change(func(o *open) {
+			o.sponsored = "0x78"
+		}), same, "GET", "/sponsored", 200, "", "100/100"},
+		{"sponsored, 0x76 with placeholder", change(func(o *open) {
+			o.sponsored = "0x76"
+		}), same, "GET", "/sponsored", 200, "", "100/100"},
+		{
+			"unsponsored on the sponsored route", plain, same, "GET", "/sponsored", 402,
+			"verification-failed", "",
+		},
 
-		{"sponsored on the plain route", change(func(o *open) { o.sponsored = "0x78" }), same, "GET", "/data", 402, "verification-failed", ""},
-		{"sponsored, not Tempo", plain, func(m map[string]any) map[string]any { return with(m, "transaction", "0x02f8") }, "GET", "/sponsored", 400, "bad-request", ""},
-		{"sponsored, too much gas", change(func(o *open) { o.sponsored, o.gas = "0x78", 2_000_001 }), same, "GET", "/sponsored", 402, "verification-failed", ""},
-		{"sponsored, more than the payer has", change(func(o *open) { o.sponsored, o.deposit = "0x78", 100_000_001 }), same, "GET", "/sponsored", 402, "verification-failed", ""},
-		{"unsponsored, more than the payer has", change(func(o *open) { o.deposit = 100_000_000 }), same, "GET", "/data", 402, "verification-failed", ""},
-		{"deposit below the price", change(func(o *open) { o.deposit = 99 }), same, "GET", "/data", 402, "verification-failed", ""},
-		{"voucher above the deposit", change(func(o *open) { o.amount = 10_001 }), same, "GET", "/data", 402, "session/amount-exceeds-deposit", ""},
+		{"sponsored on the plain route", change(func(o *open) {
+			o.sponsored = "0x78"
+		}), same, "GET", "/data", 402, "verification-failed", ""},
+		{"sponsored, not Tempo", plain, func(m map[string]any) map[string]any {
+			return with(m, "transaction", "0x02f8")
+		}, "GET", "/sponsored", 400, "bad-request", ""},
+		{"sponsored, too much gas", change(func(o *open) {
+			o.sponsored, o.gas = "0x78", 2_000_001
+		}), same, "GET", "/sponsored", 402, "verification-failed", ""},
+		{"sponsored, more than the payer has", change(func(o *open) {
+			o.sponsored, o.deposit = "0x78", 100_000_001
+		}), same, "GET", "/sponsored", 402, "verification-failed", ""},
+		{"unsponsored, more than the payer has", change(func(o *open) {
+			o.deposit = 100_000_000
+		}), same, "GET", "/data", 402, "verification-failed", ""},
+		{"deposit below the price", change(func(o *open) {
+			o.deposit = 99
+		}), same, "GET", "/data", 402, "verification-failed", ""},
+		{"voucher above the deposit", change(func(o *open) {
+			o.amount = 10_001
+		}), same, "GET", "/data", 402, "session/amount-exceeds-deposit", ""},
 		{"a second call", change(func(o *open) {
-			o.mine = func(x *tx) { x.calls = append([]callTo{{x.calls[0].To, x.calls[0].Value, nil}}, x.calls...) }
+			o.mine = func(x *tx) {
+				x.calls = append([]callTo{{x.calls[0].To, x.calls[0].Value, nil}}, x.calls...)
+			}
 		}), same, "GET", "/data", 402, "verification-failed", ""},
 		{"another target", change(func(o *open) {
 			o.mine = func(x *tx) { x.calls[0].To = common.Address{19: 1} }
@@ -210,10 +308,12 @@ func TestOpenVerdicts(t *testing.T) {
 		{"bytes behind the calldata", change(func(o *open) {
 			o.mine = func(x *tx) { x.calls[0].Data = append(x.calls[0].Data, 0) }
 		}), same, "GET", "/data", 402, "verification-failed", ""},
-		{"authorizedSigner in the payload is another's", plain, func(m map[string]any) map[string]any {
+		{"another authorizedSigner in the payload", plain, func(m map[string]any) map[string]any {
 			return with(m, "authorizedSigner", common.Address{19: 1}.Hex())
 		}, "GET", "/data", 402, "verification-failed", ""},
-		{"type is missing", plain, func(m map[string]any) map[string]any { return with(m, "type", nil) }, "GET", "/data", 402, "invalid-payload", ""},
+		{"type is missing", plain, func(m map[string]any) map[string]any {
+			return with(m, "type", nil)
+		}, "GET", "/data", 402, "invalid-payload", ""},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
@@ -228,8 +328,12 @@ func TestOpenVerdicts(t *testing.T) {
 			if one.figures == "" {
 				assert.False(t, ok, "no account")
 				assert.False(t, srv.Chain.Channel(c.id).Exists, "nothing on the chain")
-				if one.name != "unsponsored, more than the payer has" { // which is mined, and reverted
-					assert.Equal(t, voucher.Units(100_000_000), srv.Chain.Balance(p.addr), "nothing was sent")
+				// The chain mines and reverts an unsponsored open above the balance.
+				if one.name != "unsponsored, more than the payer has" {
+					assert.Equal(
+						t, voucher.Units(100_000_000), srv.Chain.Balance(p.addr),
+						"nothing was sent",
+					)
 				}
 				assert.Nil(t, r.receipt)
 				return
@@ -242,7 +346,10 @@ func TestOpenVerdicts(t *testing.T) {
 			assert.Equal(t, p.addr, a.Signer)
 			assert.Len(t, r.receipt["txHash"], 66)
 			if one.open.sponsored != "" {
-				assert.Equal(t, voucher.Units(100_000_000-10_000), srv.Chain.Balance(p.addr), "the payer pays no fee")
+				assert.Equal(
+					t, voucher.Units(100_000_000-10_000), srv.Chain.Balance(p.addr),
+					"the payer pays no fee",
+				)
 			}
 		})
 	}

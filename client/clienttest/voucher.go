@@ -11,9 +11,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// voucher takes a voucher for a channel that the server knows. unit charges for what is asked with
-// it, before anybody else can use the credit up.
-func (s *Server) voucher(p *message.Payload, source string, t Terms, unit func(*account) error) (*account, error) {
+// voucher accepts a voucher for a known channel. It calls unit with the book's mutex to charge for
+// the request before others can use up the credit.
+func (s *Server) voucher(
+	p *message.Payload,
+	source string,
+	t Terms,
+	unit func(*account) error,
+) (*account, error) {
 	a, err := s.known(p, t)
 	if err != nil {
 		return nil, err
@@ -28,7 +33,7 @@ func (s *Server) voucher(p *message.Payload, source string, t Terms, unit func(*
 	}
 	s.book.mu.Lock()
 	defer s.book.mu.Unlock()
-	if err := s.rank(a, p, t); err != nil {
+	if err := s.compare(a, p, t); err != nil {
 		return nil, err
 	}
 	if err := a.open(); err != nil {
@@ -37,14 +42,17 @@ func (s *Server) voucher(p *message.Payload, source string, t Terms, unit func(*
 	return a, unit(a)
 }
 
-// rank compares the voucher with the highest one, and takes it where it is higher. The caller holds
+// compare compares the voucher with the highest one and stores it if it is higher. The caller holds
 // s.book.mu.
-func (s *Server) rank(a *account, p *message.Payload, t Terms) error {
+func (s *Server) compare(a *account, p *message.Payload, t Terms) error {
 	lower := p.Cumulative.Less(a.accepted)
-	tolerant := s.cfg.LowerVouchers == LowerAccepted || s.cfg.LowerVouchers == LowerByRail && a.p == voucher.V1
+	tolerant := s.cfg.LowerVouchers == LowerAccepted ||
+		s.cfg.LowerVouchers == LowerByRail && a.p == voucher.V1
 	switch {
 	case a.deposit.Less(p.Cumulative):
-		e := message.AmountExceedsDeposit("the voucher of %s is above the deposit of %s", p.Cumulative, a.deposit).On(a.id)
+		e := message.AmountExceedsDeposit(
+			"the voucher of %s is above the deposit of %s", p.Cumulative, a.deposit).
+			On(a.id)
 		e.RequiredTopUp = p.Cumulative.SubFloor(a.deposit)
 		return e
 	case lower && !tolerant:
@@ -57,31 +65,37 @@ func (s *Server) rank(a *account, p *message.Payload, t Terms) error {
 		return nil
 	}
 	if a.p == voucher.V2 && !a.settled.Less(p.Cumulative) {
-		return message.VerificationFailed("the voucher is settled already")
+		return message.VerificationFailed("the voucher is already settled")
 	}
 	if p.Cumulative == a.accepted {
 		if s.cfg.EqualVouchers == EqualRefused {
-			return message.DeltaTooSmall("the voucher is equal to the highest one").On(a.id)
+			return message.DeltaTooSmall(
+				"the voucher is equal to the highest one").On(a.id)
 		}
 		return nil
 	}
 	if delta := p.Cumulative.SubFloor(a.accepted); delta.Less(t.MinDelta) {
-		return message.DeltaTooSmall("the voucher grows by %s, and must by %s", delta, t.MinDelta).On(a.id)
+		return message.DeltaTooSmall(
+			"the voucher increases by %s, the minimum is %s", delta, t.MinDelta).
+			On(a.id)
 	}
 	a.accept(p.Signed())
 	return nil
 }
 
-// checkSource wants the credential to come from the payer or the channel's signer.
+// checkSource returns nil if the source of the credential is the payer or the signer of the
+// channel.
 func (s *Server) checkSource(source string, a *account) error {
 	who, ok := s.parseSource(source)
 	if !ok || who != a.d.Payer && (who != a.d.AuthorizedSigner || who == common.Address{}) {
-		return message.VerificationFailed("the credential's source is neither the payer nor the channel's signer")
+		return message.VerificationFailed(
+			"the credential's source is neither the payer nor the channel's signer",
+		)
 	}
 	return nil
 }
 
-// parseSource reads did:pkh:eip155:<this chain>:<address>.
+// parseSource parses did:pkh:eip155:<this chain>:<address>.
 func (s *Server) parseSource(source string) (common.Address, bool) {
 	text, ok := strings.CutPrefix(source, "did:pkh:eip155:"+strconv.FormatUint(s.ChainID, 10)+":")
 	raw, err := hexutil.Decode(text)

@@ -25,8 +25,7 @@ const (
 	FlipPayee Lie = "flip-payee"
 	// FlipPayeeOnce takes payments to the first payee and asks for the other, whom it serves.
 	FlipPayeeOnce Lie = "flip-payee-once"
-	// FlipErratic takes payments and flips the version, calls them unverified or redirects, in
-	// turn.
+	// FlipErratic takes payments, and then flips the version, calls them unverified or redirects.
 	FlipErratic Lie = "flip-erratic"
 	// FlipStrangers takes every payment and asks for a new payee each time.
 	FlipStrangers Lie = "flip-strangers"

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// Challenge is the parameters of a Payment challenge (the Payment auth scheme draft).
+// Challenge holds the parameters of a Payment challenge (Payment auth scheme draft).
 type Challenge struct {
 	ID, Realm, Method, Intent, Request, Expires, Digest, Opaque, Header, Description string
 }
 
-// Fields names the parameters as they are spelled.
+// Fields returns pointers to the parameters by their names.
 func (c *Challenge) Fields() map[string]*string {
 	return map[string]*string{
 		"id": &c.ID, "realm": &c.Realm, "method": &c.Method, "intent": &c.Intent,
@@ -25,8 +25,8 @@ func (c *Challenge) Fields() map[string]*string {
 	}
 }
 
-// MAC is the id that the key gives the challenge. Slots of absent parameters are empty; a header
-// other than Authorization has a slot of its own.
+// MAC returns the id of the challenge under the key. Slots of absent parameters are empty. A header
+// other than Authorization has its own slot.
 func (c *Challenge) MAC(key []byte) string {
 	slots := []string{c.Realm, c.Method, c.Intent, c.Request, c.Expires, c.Digest}
 	if c.Header != "" {
@@ -37,7 +37,7 @@ func (c *Challenge) MAC(key []byte) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// String is the value of WWW-Authenticate.
+// String returns the value of WWW-Authenticate.
 func (c *Challenge) String() string {
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", `\u000d`, "\n", `\u000a`)
 	var b strings.Builder

@@ -12,18 +12,17 @@ import (
 // maxCredential bounds the credential header, in bytes.
 const maxCredential = 64 << 10
 
-// Credential is what came in the credential header.
+// Credential is the content of a credential header.
 type Credential struct {
 	Challenge Challenge
 	Source    string
 	Payload   Object
 }
 
-// Object is a JSON object whose keys are taken literally.
+// Object is a JSON object with case-sensitive keys.
 type Object map[string]json.RawMessage
 
-// ReadCredential finds the Payment credential among the header's schemes. It returns nil where
-// there is none.
+// ReadCredential returns the Payment credential of the header, or nil if there is none.
 func ReadCredential(h http.Header, name string) (*Credential, error) {
 	for _, one := range strings.Split(strings.Join(h.Values(name), ","), ",") {
 		scheme, token, found := strings.Cut(strings.TrimSpace(one), " ")
@@ -47,7 +46,7 @@ func parseCredential(token string) (*Credential, error) {
 		return nil, errors.New("the credential is not a JSON object")
 	}
 	if err := json.Unmarshal(outer["challenge"], &ch); err != nil || ch == nil {
-		return nil, errors.New("the credential echoes no challenge")
+		return nil, errors.New("the credential contains no challenge")
 	}
 	c := &Credential{}
 	if c.Source, err = outer.Text("source"); err != nil {
@@ -64,12 +63,12 @@ func parseCredential(token string) (*Credential, error) {
 		}
 	}
 	if c.Challenge.ID == "" || c.Challenge.Request == "" {
-		return nil, errors.New("the credential echoes a challenge without id or request")
+		return nil, errors.New("the challenge in the credential has no id or no request")
 	}
 	return c, nil
 }
 
-// Text is the string under the key; a missing one is empty.
+// Text returns the string under the key, or "" if it is missing.
 func (o Object) Text(key string) (s string, err error) {
 	raw, ok := o[key]
 	if !ok {
@@ -81,7 +80,7 @@ func (o Object) Text(key string) (s string, err error) {
 	return s, nil
 }
 
-// Action is the payload's action, for the log; a proof has a type instead.
+// Action returns the action of the payload, or "proof".
 func (o Object) Action() string {
 	action, _ := o.Text("action")
 	if kind, _ := o.Text("type"); action == "" && kind == "proof" {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Payload is what a session credential asks for.
+// Payload is the payload of a session credential.
 type Payload struct {
 	Action           string
 	ChannelID        common.Hash
@@ -20,11 +20,11 @@ type Payload struct {
 	Signature        []byte
 	Cumulative       voucher.Amount
 	Additional       voucher.Amount
-	Descriptor       *devchain.Descriptor // nil where there is none
-	AuthorizedSigner *common.Address      // nil where there is none
+	Descriptor       *devchain.Descriptor // nil if absent
+	AuthorizedSigner *common.Address      // nil if absent
 }
 
-// Signed is the voucher in the payload.
+// Signed returns the voucher in the payload.
 func (p *Payload) Signed() voucher.Signed {
 	return voucher.Signed{
 		Voucher:   voucher.Voucher{ChannelID: p.ChannelID, Cumulative: p.Cumulative},
@@ -32,7 +32,7 @@ func (p *Payload) Signed() voucher.Signed {
 	}
 }
 
-// ReadPayload reads the fields that the action must have. Unknown ones are ignored.
+// ReadPayload reads the fields that the action requires and ignores others.
 func (o Object) ReadPayload() (*Payload, error) {
 	p := &Payload{Action: o.Action()}
 	f := Fields{O: o}
@@ -85,19 +85,21 @@ func (f *Fields) fail(key string, err error) {
 	}
 }
 
+// Text returns the string under the key, or "".
 func (f *Fields) Text(key string) string {
 	s, err := f.O.Text(key)
 	f.fail(key, err)
 	return s
 }
 
+// Bytes returns the bytes of the 0x-prefixed string under the key, or nil.
 func (f *Fields) Bytes(key string) []byte {
 	b, err := hexutil.Decode(f.Text(key))
 	f.fail(key, err)
 	return b
 }
 
-// sized reads exactly n bytes.
+// sized returns the n bytes under the key, or n zero bytes.
 func (f *Fields) sized(key string, n int) []byte {
 	b := f.Bytes(key)
 	if len(b) != n {
@@ -107,14 +109,17 @@ func (f *Fields) sized(key string, n int) []byte {
 	return b
 }
 
+// Hash returns the 32 bytes under the key, or the zero hash.
 func (f *Fields) Hash(key string) common.Hash {
 	return common.Hash(f.sized(key, common.HashLength))
 }
 
+// Address returns the address under the key, or the zero address.
 func (f *Fields) Address(key string) common.Address {
 	return common.Address(f.sized(key, common.AddressLength))
 }
 
+// Amount returns the decimal amount under the key, or zero.
 func (f *Fields) Amount(key string) voucher.Amount {
 	a, err := voucher.ParseAmount(f.Text(key))
 	f.fail(key, err)

@@ -10,23 +10,23 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// problemBase is where the problem types of the Payment auth scheme live.
+// problemBase is the prefix of the problem types of the Payment auth scheme.
 const problemBase = "https://paymentauth.org/problems/"
 
-// Refusal is an answer that is not what was asked for, as problem details (RFC 9457).
+// Refusal is a response with problem details (RFC 9457).
 type Refusal struct {
 	Status  int
-	Problem string // the type without its base
+	Problem string // the type without its prefix
 	Title   string
 	Detail  string
-	// channelID and requiredTopUp are in the body where they are not zero.
+	// ChannelID and RequiredTopUp are in the body if they are not zero.
 	ChannelID     common.Hash
 	RequiredTopUp voucher.Amount
 }
 
 func (e *Refusal) Error() string { return "clienttest: " + e.Problem + ": " + e.Detail }
 
-// Refuse returns a maker of refusals of one type.
+// Refuse returns a function that returns refusals of one type.
 func Refuse(status int, problem, title string) func(format string, args ...any) *Refusal {
 	return func(format string, args ...any) *Refusal {
 		return &Refusal{
@@ -38,7 +38,7 @@ func Refuse(status int, problem, title string) func(format string, args ...any) 
 	}
 }
 
-// paymentRequired makes refusals with status 402.
+// paymentRequired is Refuse with status 402.
 func paymentRequired(problem, title string) func(format string, args ...any) *Refusal {
 	return Refuse(http.StatusPaymentRequired, problem, title)
 }
@@ -52,23 +52,27 @@ var (
 	PaymentExpired       = paymentRequired("payment-expired", "Payment Expired")
 	VerificationFailed   = paymentRequired("verification-failed", "Verification Failed")
 	InsufficientBalance  = paymentRequired("session/insufficient-balance", "Insufficient Balance")
-	AmountExceedsDeposit = paymentRequired("session/amount-exceeds-deposit", "Amount Exceeds Deposit")
-	DeltaTooSmall        = paymentRequired("session/delta-too-small", "Delta Too Small")
-	InvalidSignature     = paymentRequired("session/invalid-signature", "Invalid Signature")
+	AmountExceedsDeposit = paymentRequired(
+		"session/amount-exceeds-deposit", "Amount Exceeds Deposit",
+	)
+	DeltaTooSmall    = paymentRequired("session/delta-too-small", "Delta Too Small")
+	InvalidSignature = paymentRequired("session/invalid-signature", "Invalid Signature")
 
-	BadRequest       = Refuse(http.StatusBadRequest, "bad-request", "Bad Request")
-	InternalError    = Refuse(http.StatusInternalServerError, "internal-payment-error", "Internal Error")
+	BadRequest    = Refuse(http.StatusBadRequest, "bad-request", "Bad Request")
+	InternalError = Refuse(
+		http.StatusInternalServerError, "internal-payment-error", "Internal Error",
+	)
 	ChannelNotFound  = Refuse(http.StatusGone, "session/channel-not-found", "Channel Not Found")
 	ChannelFinalized = Refuse(http.StatusGone, "session/channel-finalized", "Channel Closed")
 )
 
-// On names the channel in the refusal.
+// On sets the channel of the refusal and returns it.
 func (e *Refusal) On(id common.Hash) *Refusal {
 	e.ChannelID = id
 	return e
 }
 
-// Body is the problem details document.
+// Body returns the problem details document.
 func (e *Refusal) Body(challengeID string) []byte {
 	doc := map[string]any{
 		"type":   problemBase + e.Problem,

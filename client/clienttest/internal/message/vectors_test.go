@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// madeByMppx are credentials that another implementation made.
+// madeByMppx lists credentials that mppx made.
 type madeByMppx struct {
 	Cases []struct {
 		ID, Kind, SecretKey, Authorization string
@@ -28,8 +28,8 @@ type madeByMppx struct {
 
 func header(value string) http.Header { return http.Header{"Authorization": {value}} }
 
-// TestCredentialsOfMppx: what mppx sends can be read here, its echo proves its challenge's id, and
-// each payload is that of its action.
+// TestCredentialsOfMppx reads credentials of mppx: the challenge in each matches its id, and the
+// payload has the fields of its action.
 func TestCredentialsOfMppx(t *testing.T) {
 	v := vectors.Load[madeByMppx](t, vectors.Credential)
 	for _, one := range v.Cases {
@@ -69,7 +69,7 @@ func TestOfficialChallengeIDs(t *testing.T) {
 	for _, one := range v.Scenarios {
 		in := one.Input
 		if one.Expected == "" {
-			continue // about secrets that a server must not use
+			continue // a secret that a server must not use
 		}
 		canonical, err := jcs.Transform(in.Request)
 		require.NoError(t, err)
@@ -113,8 +113,8 @@ func TestUnreadableCredentials(t *testing.T) {
 	require.Error(t, err)
 }
 
-// FuzzCredential: whatever comes, it is read or refused, and a payload that is read has what its
-// action needs.
+// FuzzCredential reads any header value. A payload that is accepted has the fields that its action
+// needs.
 func FuzzCredential(f *testing.F) {
 	for _, one := range vectors.Load[madeByMppx](f, vectors.Credential).Cases {
 		f.Add(one.Authorization)
