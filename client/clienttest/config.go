@@ -61,8 +61,8 @@ const (
 type LowerRule int
 
 const (
-	// LowerByRail refuses it on v2 and accepts it on v1 (mppx).
-	LowerByRail LowerRule = iota
+	// LowerByProtocol refuses it on v2 and accepts it on v1 (mppx).
+	LowerByProtocol LowerRule = iota
 	// LowerRefused answers verification-failed on both protocols (the tempo draft, mpp-rs).
 	LowerRefused
 	// LowerAccepted accepts it on both protocols without changing the account.

@@ -47,7 +47,7 @@ func (s *Server) voucher(
 func (s *Server) compare(a *account, p *message.Payload, t Terms) error {
 	lower := p.Cumulative.Less(a.accepted)
 	tolerant := s.cfg.LowerVouchers == LowerAccepted ||
-		s.cfg.LowerVouchers == LowerByRail && a.p == voucher.V1
+		s.cfg.LowerVouchers == LowerByProtocol && a.p == voucher.V1
 	switch {
 	case a.deposit.Less(p.Cumulative):
 		e := message.AmountExceedsDeposit(
