@@ -84,6 +84,11 @@ func (c *closing) run(ctx context.Context) error {
 	if c.answer.ok() {
 		return c.confirm(ctx)
 	}
+	return c.refused(ctx)
+}
+
+// refused books that the payee refused to close, unless the chain shows the close all the same.
+func (c *closing) refused(ctx context.Context) error {
 	read, chainErr := c.s.sync(ctx, c.account, syncOptions{quiet: true})
 	if chainErr == nil && read.after.Phase() == channel.Closed {
 		return nil

@@ -24,15 +24,8 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.end(ctx, do)
 		return resp
 	}
-	if served {
-		if !a.second && a.s.twice.any.Load() {
-			a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
-		}
-		if resp.StatusCode < 300 && a.challenge.account != a.account {
-			c := *a.challenge
-			c.account = a.account
-			a.s.challenges.put(a.route, &c)
-		}
+	if a.challenge.account != a.account || a.s.twice.any.Load() {
+		a.remember(do.Outcome)
 	}
 	switch streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type")); {
 	case streams:
@@ -48,14 +41,33 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.reportPaid(ctx, a.receipt, nil)
 	if a.s.cfg.Journal != nil {
 		a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
-		if do.Redirected {
-			a.noteWritten()
-		}
 	}
-	if resp.StatusCode >= 300 && resp.StatusCode < 400 && !do.Redirected {
-		delete(a.left, a.account.ID()) // charged: the target has a price of its own
+	if resp.StatusCode >= 300 {
+		a.redirect(do)
 	}
 	return resp
+}
+
+// remember keeps the paid challenge for the next request of its route, and notes that the payee served
+// a request that it was paid once for.
+func (a *attempt) remember(o purchase.Outcome) {
+	if o != purchase.Unknown && a.resp.StatusCode < 300 && a.challenge.account != a.account {
+		c := *a.challenge
+		c.account = a.account
+		a.s.challenges.put(a.route, &c)
+	}
+	if o == purchase.Accepted && !a.second {
+		a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
+	}
+}
+
+// redirect ends a hop: the target goes on with what was released, or has a price of its own.
+func (a *attempt) redirect(do purchase.Action) {
+	if !do.Redirected {
+		delete(a.left, a.account.ID())
+	} else if a.s.cfg.Journal != nil {
+		a.noteWritten()
+	}
 }
 
 // fail ends the request with an error. What was signed for it stays counted if it may have arrived.

@@ -83,6 +83,12 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 	if state, err = claimed(state, how.snap); err != nil {
 		return nil, err
 	}
+	return s.takeIn(ctx, state, how)
+}
+
+// takeIn puts a channel that was checked into the ledger.
+func (s *Session) takeIn(ctx context.Context, state rule.State, how adoption) (_ *ledger.Account, err error) {
+	id := state.ID
 	if how.replace {
 		if how.now, err = s.ledger.Lookup(ctx, state.Scope); err != nil {
 			return nil, err
