@@ -84,13 +84,7 @@ type attempt struct {
 // pay is returned as it is; [PaymentOf] then has the reason. An error about payment is an [*Error].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.Session == nil || req.URL == nil || req.URL.Host == "" {
-		if req.Body != nil {
-			_ = req.Body.Close()
-		}
-		if t.Session == nil {
-			return nil, errors.New("client: Transport.Session is nil: set it to a session from client.New")
-		}
-		return nil, errors.New("client: the request has no URL")
+		return nil, t.unusable(req)
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
 	ctx := a.begin(req, t.Base)
@@ -118,6 +112,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		e = a.carryOut(ctx, do)
 	}
+}
+
+// unusable returns why a request cannot be sent at all.
+func (t *Transport) unusable(req *http.Request) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	if t.Session == nil {
+		return errors.New("client: Transport.Session is nil: set it to a session from client.New")
+	}
+	return errors.New("client: the request has no URL")
 }
 
 // begin takes the request over and reads what it is held to. It returns the context of all that is done
