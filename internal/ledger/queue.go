@@ -218,13 +218,6 @@ func (a *Account) work(ctx context.Context) {
 
 var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")
 
-// doubt has the record read before anything is decided: it is not known what it holds.
-func (a *Account) doubt() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stale = true
-}
-
 // serve gives the voucher to all that it was signed for.
 func (a *Account) serve(signed voucher.Signed) {
 	a.mu.Lock()

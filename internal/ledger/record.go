@@ -113,3 +113,10 @@ func (a *Account) Shared() bool {
 	defer a.mu.Unlock()
 	return !a.view.Pending(a.ledger.name).IsZero()
 }
+
+// doubt has the record read before anything is decided: it is not known what it holds.
+func (a *Account) doubt() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stale = true
+}

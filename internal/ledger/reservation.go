@@ -108,8 +108,8 @@ func (a *Account) CloseVoucher(
 	})
 }
 
-// Under holds the reservation to other limits, and to another origin, from its next decision on: the
-// request went on elsewhere. Its charge stays the one that it was made with.
+// Under holds the reservation to other limits, and to another origin, from its next decision on:
+// the request went on elsewhere. Its charge stays the one that it was made with.
 func (r *Reservation) Under(t Terms) {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()

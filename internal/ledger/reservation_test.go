@@ -106,8 +106,8 @@ func TestAgainRaisesOncePerPrice(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrSpent)
 }
 
-// TestUnderOtherLimits: a request was redirected and goes on under other limits, for another origin. Its
-// next decision keeps both, and what its budget counts goes on.
+// TestUnderOtherLimits: a request was redirected and goes on under other limits, for another
+// origin. Its next decision keeps both, and what its budget counts goes on.
 func TestUnderOtherLimits(t *testing.T) {
 	own := lim
 	own.Origin.Hour = u(150)
@@ -132,5 +132,7 @@ func TestUnderOtherLimits(t *testing.T) {
 	_, err = r.Decide(t.Context(), price(41))
 	require.NoError(t, err)
 	_, _, err = other.Reserve(t.Context(), b.terms(), price(1))
-	assert.Equal(t, refusal("Origin.Hour", 151, 150, 0), over(t, err), "fifty of it for this request")
+	assert.Equal(
+		t, refusal("Origin.Hour", 151, 150, 0), over(t, err), "fifty of it for this request",
+	)
 }

@@ -52,7 +52,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a payee's payments elsewhere do not count", breaks: "a limit of a payee is about all its origins",
-		pkg: "internal/ledger", fn: "windows.rooms", from: `if r.payee == payee {`, to: `if r.payee == payee && r.origin == origin {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.rooms", from: `rooms[6+i].Used = rooms[6+i].Used.AddCapped(risen)`, to: `rooms[6+i].Used = rooms[6+i].Used.AddCapped(r.rises.For(origin, now, all[i].Length))`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
