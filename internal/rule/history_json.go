@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,12 +63,22 @@ func (h *History) UnmarshalJSON(text []byte) error {
 
 // UnmarshalJSON reads [seconds, "amount"].
 func (m *Mark) UnmarshalJSON(text []byte) error {
-	var pair []json.RawMessage
-	if err := json.Unmarshal(text, &pair); err != nil {
+	at, amount, ok := bytes.Cut(inside(text, '[', ']'), []byte{','})
+	if !ok {
+		return fmt.Errorf("a mark is a time and an amount, not %s", text)
+	}
+	var err error
+	if m.At, err = strconv.ParseInt(string(bytes.TrimSpace(at)), 10, 64); err != nil {
 		return err
 	}
-	if len(pair) != 2 {
-		return fmt.Errorf("a mark has a time and an amount, not %d values", len(pair))
+	return m.Authorized.UnmarshalText(inside(amount, '"', '"'))
+}
+
+// inside returns the text between two characters, or nothing if they are not there.
+func inside(text []byte, from, to byte) []byte {
+	text = bytes.TrimSpace(text)
+	if n := len(text); n >= 2 && text[0] == from && text[n-1] == to {
+		return text[1 : n-1]
 	}
-	return errors.Join(json.Unmarshal(pair[0], &m.At), json.Unmarshal(pair[1], &m.Authorized))
+	return nil
 }
