@@ -6,27 +6,27 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// BudgetRule is one budget: what may be authorized within a stretch of time.
+// BudgetRule is one budget: the most that may be authorized within a time.
 type BudgetRule struct {
 	// Name is the field of [Limits], for example "Origin.Day".
 	Name string
-	// Length is how long the window is, Allowed what may be authorized within it, in base units.
+	// Length is how long the window is. Allowed is what may be authorized within it, in base units.
 	Length  time.Duration
 	Allowed voucher.Amount
 }
 
-// Room is what budgets leave: by how much a ceiling may rise now.
+// Room is what a budget leaves: by how much the authorized amounts of channels may rise now.
 type Room struct {
-	// Rule is the tightest one.
+	// Rule is the budget.
 	Rule BudgetRule
-	// Used is what was authorized within its window so far, in base units.
+	// Used is what was authorized within the window so far, in base units.
 	Used voucher.Amount
 }
 
-// Left is by how much the ceiling may rise, in base units.
+// Left returns by how much authorized amounts may rise, in base units.
 func (r Room) Left() voucher.Amount { return r.Rule.Allowed.SubFloor(r.Used) }
 
-// Near reports whether a rise by amount passes four fifths of the rule: time to tell somebody.
+// Near reports whether a rise by amount passes 80% of the budget.
 func (r Room) Near(amount voucher.Amount) bool {
 	fifth := func(used voucher.Amount) bool {
 		left := r.Rule.Allowed.SubFloor(used)
@@ -36,22 +36,23 @@ func (r Room) Near(amount voucher.Amount) bool {
 	return !fifth(r.Used) && fifth(r.Used.AddCapped(amount))
 }
 
-// Verdict is what the limits make of an ask.
+// Verdict is the result of checking a request against the limits.
 type Verdict string
 
 // The verdicts.
 const (
-	Allow Verdict = "allow" // go on
-	Ask   Verdict = "ask"   // ask the owner first: see [Limits.Ask]
-	Deny  Verdict = "deny"  // no
+	Allow Verdict = "allow" // allowed
+	Ask   Verdict = "ask"   // allowed if the owner approves: see [Limits.Ask]
+	Deny  Verdict = "deny"  // refused
 )
 
-// Decision is what the limits make of an ask, as data.
+// Decision tells how the limits decide a request, and why.
 type Decision struct {
 	Verdict Verdict
-	// Rule is the limit that decided: a field of [Limits]. Where the verdict is allow it is the tightest budget.
+	// Rule is the field of [Limits] that decided. If the verdict is allow, it is the budget that
+	// leaves the least.
 	Rule string
-	// Wanted is what was asked for under that rule, Allowed what it allows in all, Left what it leaves before this
-	// ask, in base units.
+	// Wanted is what was requested under that rule, Allowed what the rule allows in all, and Left
+	// what it leaves before this request, in base units.
 	Wanted, Allowed, Left voucher.Amount
 }

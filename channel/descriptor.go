@@ -9,15 +9,15 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Descriptor is what a channel is made of. Together with the escrow and the chain it hashes to the
-// channel's id, so nobody can pass one channel off as another. A v1 channel has no operator and no
-// expiring nonce hash; both are zero there.
+// Descriptor identifies a channel on its escrow and chain. With these two it hashes to the
+// channel's id, so no channel can be mistaken for another. A v1 channel has no operator and no
+// expiring nonce hash; both are zero.
 type Descriptor struct {
 	// Payer funded the channel and gets back what is left.
 	Payer common.Address
 	// Payee may settle and close.
 	Payee common.Address
-	// Operator may settle and close for the payee. The zero address is no operator.
+	// Operator may settle and close for the payee. The zero address means that there is none.
 	Operator common.Address
 	// Token is the TIP-20 token of the deposit.
 	Token common.Address
@@ -29,8 +29,8 @@ type Descriptor struct {
 	ExpiringNonceHash common.Hash
 }
 
-// Signer is the address whose vouchers the escrow accepts: the authorized signer, or the payer where
-// that is the zero address.
+// Signer returns the address whose vouchers the escrow accepts: the authorized signer, or the payer
+// if that is the zero address.
 func (d Descriptor) Signer() common.Address {
 	if d.AuthorizedSigner == (common.Address{}) {
 		return d.Payer
@@ -38,8 +38,8 @@ func (d Descriptor) Signer() common.Address {
 	return d.AuthorizedSigner
 }
 
-// ID is the channel's id: the keccak256 of the ABI encoding of the descriptor, the escrow and the
-// chain, in the order of the protocol (v2: TIP-1034; v1: draft-tempo-session-00).
+// ID returns the channel's id: the keccak256 of the ABI encoding of the descriptor, the escrow and
+// the chain, in the order of the protocol (v2: TIP-1034; v1: draft-tempo-session-00).
 func (d Descriptor) ID(p voucher.Protocol, escrow common.Address, chainID uint64) common.Hash {
 	var w [9][32]byte
 	n := 0

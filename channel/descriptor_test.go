@@ -18,14 +18,22 @@ func TestChannelIDVectors(t *testing.T) {
 		ExpiringNonceHash, Escrow, EscrowContract, ChannelID                                string
 		ChainID                                                                             uint64
 	}
-	for file, protocol := range map[vectors.File]voucher.Protocol{vectors.ChannelIDV1: voucher.V1, vectors.ChannelIDV2: voucher.V2} {
+	for file, protocol := range map[vectors.File]voucher.Protocol{
+		vectors.ChannelIDV1: voucher.V1, vectors.ChannelIDV2: voucher.V2,
+	} {
 		for _, c := range vectors.Cases[vector](t, file) {
 			d := channel.Descriptor{
-				Payer: common.HexToAddress(c.Payer), Payee: common.HexToAddress(c.Payee), Operator: common.HexToAddress(c.Operator),
-				Token: common.HexToAddress(c.Token), Salt: common.HexToHash(c.Salt), AuthorizedSigner: common.HexToAddress(c.AuthorizedSigner),
+				Payer: common.HexToAddress(c.Payer), Payee: common.HexToAddress(c.Payee),
+				Operator: common.HexToAddress(c.Operator),
+				Token:    common.HexToAddress(c.Token), Salt: common.HexToHash(c.Salt),
+				AuthorizedSigner:  common.HexToAddress(c.AuthorizedSigner),
 				ExpiringNonceHash: common.HexToHash(c.ExpiringNonceHash),
 			}
-			assert.Equal(t, common.HexToHash(c.ChannelID), d.ID(protocol, common.HexToAddress(c.Escrow+c.EscrowContract), c.ChainID), "%s %s", file, c.ID)
+			assert.Equal(
+				t, common.HexToHash(c.ChannelID),
+				d.ID(protocol, common.HexToAddress(c.Escrow+c.EscrowContract), c.ChainID), "%s %s",
+				file, c.ID,
+			)
 			if c.ResolvedAuthorizedSigner != "" {
 				assert.Equal(t, common.HexToAddress(c.ResolvedAuthorizedSigner), d.Signer(), c.ID)
 			}
@@ -35,7 +43,11 @@ func TestChannelIDVectors(t *testing.T) {
 
 // TestEveryFieldChangesTheID: no two channels share a name.
 func TestEveryFieldChangesTheID(t *testing.T) {
-	base := channel.Descriptor{Payer: common.Address{1}, Payee: common.Address{2}, Operator: common.Address{3}, Token: common.Address{4}, Salt: common.Hash{5}, AuthorizedSigner: common.Address{6}, ExpiringNonceHash: common.Hash{7}}
+	base := channel.Descriptor{
+		Payer: common.Address{1}, Payee: common.Address{2}, Operator: common.Address{3},
+		Token: common.Address{4}, Salt: common.Hash{5}, AuthorizedSigner: common.Address{6},
+		ExpiringNonceHash: common.Hash{7},
+	}
 	escrow := common.Address{8}
 	id := base.ID(voucher.V2, escrow, 1)
 	for name, change := range map[string]func(*channel.Descriptor){

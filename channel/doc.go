@@ -1,3 +1,4 @@
-// Package channel holds what users of the module see of payment channels: the limits that bound them, the
-// offers of servers, the decisions of the limits, the channels themselves ([Info]), and the errors.
+// Package channel defines the types that users of the module see of payment channels: [Limits] and
+// how they decide ([Decision]), the offers of servers ([Offer]), channels ([Info]), and errors. All
+// amounts are base units of a channel's token.
 package channel

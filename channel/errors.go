@@ -11,86 +11,98 @@ import (
 
 // Errors for errors.Is. Nothing was signed when one of them is returned.
 var (
-	// ErrOffer: a session challenge that is ours by method and intent, but cannot be paid as it stands.
+	// ErrOffer: a tempo/session challenge that cannot be paid.
 	ErrOffer = errors.New("channel: the offer cannot be paid")
 	// ErrNotSession: the challenge is for another method or intent.
 	ErrNotSession = errors.New("channel: not a tempo/session challenge")
-	// ErrExpired: the challenge has expired, or its expiry cannot be read, which counts as expired.
+	// ErrExpired: the challenge has expired. An expiry that cannot be parsed counts as expired.
 	ErrExpired = errors.New("channel: the challenge has expired")
 	// ErrNotPayable: the channel is closing or closed, or was never opened.
 	ErrNotPayable = errors.New("channel: not open for payments")
-	// ErrDeposit: the deposit does not cover the request; top up first.
+	// ErrDeposit: the deposit does not cover the request.
 	ErrDeposit = errors.New("channel: the deposit does not cover this")
-	// ErrSpent: the payee refuses the highest voucher that this request may be paid with.
-	ErrSpent = errors.New("channel: the payee says that all that was authorized is spent")
-	// ErrRaised: the price of this request was authorized on another channel already, and this channel has no credit
-	// for it.
+	// ErrSpent: the payee refused the highest voucher that this request may be paid with.
+	ErrSpent = errors.New("channel: the payee says that all of the authorized amount is spent")
+	// ErrRaised: the price of this request was authorized on another channel already, and this
+	// channel has no credit for it.
 	ErrRaised = errors.New("channel: the price of this request was authorized elsewhere already")
 	// ErrOverAuthorized: a voucher above the authorized amount was requested.
-	ErrOverAuthorized = errors.New("channel: above what was authorized")
-	// ErrLimit is what every [LimitError] is.
+	ErrOverAuthorized = errors.New("channel: above the authorized amount")
+	// ErrLimit: a limit refused; every [LimitError] matches it.
 	ErrLimit = errors.New("channel: refused by a limit")
-	// ErrNotOurs: a channel that a server names cannot be used: its descriptor does not hash to its id, it belongs
-	// to another payer, payee, token, signer, escrow or chain, or it is not open. The error says which. Nothing of
-	// ours was changed.
+	// ErrNotOurs: a channel that a server names cannot be used: its descriptor does not hash to its
+	// id, it belongs to another payer, payee, token, signer, escrow or chain, or it is not open.
+	// The error tells which.
 	ErrNotOurs = errors.New("channel: the named channel cannot be used")
-	// ErrRecord: a stored record cannot be read: it is damaged, or a newer version wrote it. It is left as it is.
+	// ErrRecord: a stored record cannot be read: it is damaged, or a newer version wrote it. It is
+	// left as it is.
 	ErrRecord = errors.New("channel: stored record cannot be read")
-	// ErrServerReport is what every [ViolationError] and [DesyncError] is.
-	ErrServerReport = errors.New("channel: the server's numbers do not fit ours")
+	// ErrServerReport: every [ViolationError] and [DesyncError] matches it.
+	ErrServerReport = errors.New("channel: the server reported amounts that do not fit ours")
 )
 
 // LimitBudget is the Limit of a [LimitError] about the budget of one run (client.WithBudget).
 const LimitBudget = "WithBudget"
 
-// LimitError says which limit refused, what was wanted and what is allowed. Nothing was signed.
+// LimitError tells which limit refused, what was wanted and what is allowed. Nothing was signed.
 type LimitError struct {
-	// Limit is the field of [Limits] that refused, for example "Price" or "Origin.Day", or [LimitBudget].
+	// Limit is the field of [Limits] that refused, for example "Price" or "Origin.Day", or
+	// [LimitBudget].
 	Limit string
-	// Wanted and Allowed are in base units; for a budget both count what was authorized before. Left is what the
-	// limit leaves.
+	// Wanted and Allowed are in base units; for a budget both count what was authorized before.
+	// Left is what the limit leaves.
 	Wanted, Allowed, Left voucher.Amount
 }
 
 func (e *LimitError) Error() string {
 	if e.Limit == LimitBudget {
-		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, allowed %s, left %s: start the run with a larger budget to allow this",
+		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, "+
+			"allowed %s, left %s: start the run with a larger budget to allow this",
 			e.Wanted, e.Allowed, e.Left)
 	}
-	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: set Limits.%s to at least %s to allow this",
+	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: "+
+		"set Limits.%s to at least %s to allow this",
 		e.Limit, e.Wanted, e.Allowed, e.Limit, e.Wanted)
 }
 
 // Is reports whether target is [ErrLimit].
 func (e *LimitError) Is(target error) bool { return target == ErrLimit }
 
-// ViolationError says that a receipt, snapshot or frame reports numbers that are impossible. Our own amounts are
-// unchanged; it never costs a paid response.
+// ViolationError reports that a receipt, snapshot or frame contains impossible amounts. Our own
+// amounts are unchanged, and the paid response is not lost.
 type ViolationError struct {
 	ChannelID common.Hash
-	// What describes the number that is impossible.
+	// What describes the amount that is impossible.
 	What string
-	// Claimed is the server's number, Bound is what it may be at most, in base units.
+	// Claimed is the server's amount, Bound the most that it can be, in base units.
 	Claimed, Bound voucher.Amount
 }
 
 func (e *ViolationError) Error() string {
-	return fmt.Sprintf("channel: %s: the server says %s, which is %s and can be at most %s; nothing of ours was changed", e.ChannelID, e.What, e.Claimed, e.Bound)
+	return fmt.Sprintf(
+		"channel: %s: the server reports that %s: %s, at most %s is possible; "+
+			"our own amounts are unchanged",
+		e.ChannelID, e.What, e.Claimed, e.Bound,
+	)
 }
 
 // Is reports whether target is [ErrServerReport].
 func (e *ViolationError) Is(target error) bool { return target == ErrServerReport }
 
-// DesyncError says that the server requires a cumulative amount that our callers never agreed to.
-// Nothing was signed.
+// DesyncError reports that the server requires a voucher above what our callers agreed to. Nothing
+// was signed.
 type DesyncError struct {
 	ChannelID common.Hash
-	// Required is the server's number, Ours the most that our own amounts allow, in base units.
+	// Required is the server's amount, Ours the most that our own amounts allow, in base units.
 	Required, Ours voucher.Amount
 }
 
 func (e *DesyncError) Error() string {
-	return fmt.Sprintf("channel: %s: the server requires a voucher of %s, we agreed to at most %s; nothing was signed (Limits.Step or Limits.Ahead allow larger steps)", e.ChannelID, e.Required, e.Ours)
+	return fmt.Sprintf(
+		"channel: %s: the server requires a voucher of %s, we agreed to at most %s; "+
+			"nothing was signed (Limits.Step or Limits.Ahead allow larger steps)",
+		e.ChannelID, e.Required, e.Ours,
+	)
 }
 
 // Is reports whether target is [ErrServerReport].

@@ -1,28 +1,37 @@
 package channel
 
-// Found says what became of a channel that a search came across.
+// Found tells what a search found.
 type Found string
 
-// What can become of it.
+// What a search can find.
 const (
-	FoundNothing    Found = ""           // no channel: this is how far the search is
-	FoundAdded      Found = "added"      // it was not on record and holds money: now it is, unbound
-	FoundKnown      Found = "known"      // it is on record
-	FoundForeign    Found = "foreign"    // it holds money and its vouchers are another key's: on record, never paid from
-	FoundClosed     Found = "closed"     // it holds nothing any more, and was not on record
-	FoundUnreadable Found = "unreadable" // its record cannot be read; Err says why, and the record is left as it is
+	// FoundNothing: no channel; the finding tells how far the search is.
+	FoundNothing Found = ""
+	// FoundAdded: a channel that holds money and was not stored. It is stored now, without an
+	// origin.
+	FoundAdded Found = "added"
+	// FoundKnown: a channel that was stored before.
+	FoundKnown Found = "known"
+	// FoundForeign: a channel that holds money and has another voucher key. It is stored, and never
+	// paid from.
+	FoundForeign Found = "foreign"
+	// FoundClosed: a channel that holds nothing any more and was not stored.
+	FoundClosed Found = "closed"
+	// FoundUnreadable: a channel whose record cannot be read; Err tells why.
+	FoundUnreadable Found = "unreadable"
 )
 
-// Finding is one channel of the payer's in the chain's logs, or how far the search is.
+// Finding is one channel of the payer in the logs of the chain, or tells how far the search is.
 type Finding struct {
 	Found Found
-	// Channel is the channel as it stands now; only its identity if it is closed or unreadable, and zero
-	// if Found is [FoundNothing].
+	// Channel is the channel now. It has only its identity if the channel is closed or unreadable,
+	// and is zero with [FoundNothing].
 	Channel Info
 	// Err is set with [FoundUnreadable].
 	Err error
-	// Next is the block that the search goes on from, Newest where it ends. Strange is how many logs of
-	// these blocks were skipped because they are of no channel. They are set with FoundNothing.
+	// Next is the block where the search continues, Newest the last block. Strange is how many logs
+	// of these blocks were skipped because they do not describe a channel. They are set with
+	// [FoundNothing].
 	Next, Newest uint64
 	Strange      int
 }

@@ -25,8 +25,8 @@ func (p Phase) String() string {
 	return [...]string{"unopened", "opening", "open", "closing", "closed"}[min(p, Closed)]
 }
 
-// Info is a copy of what is known of one channel. Changing it changes nothing. Amounts are base units of the
-// channel's token.
+// Info is a copy of what is known of one channel. Changing it changes nothing. Amounts are base
+// units of the channel's token.
 type Info struct {
 	// ID follows from Protocol, ChainID, Escrow and Descriptor.
 	ID         common.Hash
@@ -34,10 +34,10 @@ type Info struct {
 	ChainID    uint64
 	Escrow     common.Address
 	Descriptor Descriptor
-	// Scope is what the channel was opened or found for. Its Origin is empty if the channel was found on chain and
-	// nobody knows what it was opened for; nothing is paid from such a channel.
+	// Scope is what the channel was opened for. Its Origin is empty if the channel was found on
+	// chain and its origin is not known; nothing is paid from such a channel.
 	Scope Scope
-	// URL is where the channel was paid last, without the query. It is closed there.
+	// URL is where the channel was paid last, without the query. A close is sent there.
 	URL string
 	// CreatedAt is when this client first stored the record.
 	CreatedAt time.Time
@@ -45,46 +45,49 @@ type Info struct {
 	Phase Phase
 	// Confirmed reports that the chain showed the channel, or that the payee acknowledged it.
 	Confirmed bool
-	// Gone reports that the payee no longer accepts vouchers of this channel. Close it to get the rest back.
+	// Gone reports that the payee no longer accepts vouchers of this channel. Close it to get the
+	// rest back.
 	Gone bool
 
-	// Authorized is the stored ceiling: no voucher above it exists, or will without a new decision.
+	// Authorized is stored before anything is signed: no voucher above it exists.
 	Authorized voucher.Amount
 	// Signed is the highest voucher that is known to exist.
 	Signed voucher.Amount
 	// Claimed is the sum of the prices of all requests, less those that were certainly not charged.
 	Claimed voucher.Amount
-	// Asked is the sum of all prices that callers ever asked for.
+	// Asked is the sum of all prices that callers requested, as far as vouchers were signed for
+	// them.
 	Asked voucher.Amount
 
-	// Deposit is what we put in, as far as known: our own transactions, corrected from the chain.
+	// Deposit is what this client put in, corrected from the chain.
 	Deposit voucher.Amount
-	// Opening and ToppingUp are transactions that left, or are about to, and are not decided on chain yet. They are
-	// zero if there is none.
+	// Opening and ToppingUp are transactions that were sent, or are about to be, and are not
+	// confirmed or expired yet. They are zero if there is none.
 	Opening, ToppingUp Transfer
 
-	// Accepted, Spent and Units are what the server reported, at most what we authorized.
+	// Accepted, Spent and Units are reported by the server, and at most what was authorized.
 	Accepted, Spent voucher.Amount
 	Units           uint64
-	// Untrusted reports that the server once reported impossible numbers. Its Spent is not used any more.
+	// Untrusted reports that the server once reported impossible amounts. Its reports no longer
+	// free anything.
 	Untrusted bool
 
 	// Settled is what the payee has redeemed on chain.
 	Settled voucher.Amount
 	// CloseRequestedAt is when a close was requested on chain, in Unix seconds; zero if none was.
 	CloseRequestedAt uint64
-	// CloseSent reports that a cooperative close was sent, for CloseAmount. CloseTx is its transaction, as the payee
-	// reports it.
+	// CloseSent reports that a cooperative close was sent, for CloseAmount. CloseTx is its
+	// transaction, as the payee reports it.
 	CloseSent   bool
 	CloseAmount voucher.Amount
 	CloseTx     common.Hash
 }
 
-// HoldsMoney reports whether the channel may still hold money of ours.
+// HoldsMoney reports whether the channel may still hold money of the payer.
 func (i Info) HoldsMoney() bool { return i.Phase != Closed && i.Phase != Unopened }
 
-// Payable reports whether requests can be paid from the channel: it is open, or its opening transaction leaves with
-// the first voucher.
+// Payable reports whether requests can be paid from the channel: it is open, or its opening
+// transaction leaves with the first voucher.
 func (i Info) Payable() bool { return (i.Phase == Open || i.Phase == Opening) && !i.Gone }
 
 // Transfer is a transaction that puts money into a channel. The zero Transfer is none.

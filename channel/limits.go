@@ -7,47 +7,49 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Limits say how much may be spent. All amounts are base units of the token. Unset money is no
-// money: the zero Limits pay nothing, and the [LimitError] names the field to set.
+// Limits bound what is spent. All amounts are base units of the token. The zero Limits pay nothing,
+// and the [LimitError] names the field to set.
 type Limits struct {
-	// Price is the most that one unit (one request, or one charged piece of a stream) may cost. What the
-	// redirects of a request cost counts together. Zero pays nothing.
+	// Price is the most that one unit may cost: one request with its redirects, or one charged
+	// piece of a stream. Zero pays nothing.
 	Price voucher.Amount
-	// Deposit is the most that one channel may hold, and the most that may ever be signed for it. Zero
-	// opens and signs nothing.
+	// Deposit is the most that one channel may hold, and that is ever signed for it. Zero opens and
+	// signs nothing.
 	Deposit voucher.Amount
-	// Total is the most that one session puts into channels in all, opens and top-ups of all origins
-	// together. Zero means Deposit: one full channel.
+	// Total is the most that one session puts into channels, with openings and top-ups, for all
+	// origins together. Zero means as much as Deposit.
 	Total voucher.Amount
-	// Fund is how much an open or a top-up puts in where more than the need is allowed. Zero follows the
-	// server's suggestion, and the bare need where it suggests nothing. It never lifts Deposit or Total.
+	// Fund is how much an opening or a top-up puts in, within Deposit and Total, and at least what
+	// the request needs. Zero means what the server suggests, or what the request needs if it
+	// suggests nothing.
 	Fund voucher.Amount
-	// Stream is the most that one streamed answer may cost in all. Zero pays for the first unit only:
-	// the stream ends with a [LimitError] when the server asks for more.
+	// Stream is the most that one streamed response may cost in all. Zero pays for its first unit
+	// only: the stream ends with a [LimitError] when the server asks for more.
 	Stream voucher.Amount
-	// Step is the most that one need-voucher frame of a stream may ask for. Zero means the price of one
-	// unit, which is what servers that charge unit by unit ask.
+	// Step is the most that one need-voucher frame of a stream may ask for. Zero means the price of
+	// one unit.
 	Step voucher.Amount
-	// Ahead lets what is authorized run ahead of what was asked for, so that one durable write and one
-	// signature serve many requests and a stream need not stop. The exposure is exactly this amount for
-	// each channel: a dishonest payee can settle it without having delivered anything for it. Zero
-	// signs for what was asked and nothing more.
+	// Ahead is how much more than what callers requested may be signed, for each channel. One store
+	// write and one signature then serve many requests, and a stream does not stop to wait. A
+	// dishonest payee can take this amount and deliver nothing for it. Zero signs for what was
+	// requested only.
 	Ahead voucher.Amount
-	// Ask is the price above which the owner is asked first (client.Config.Approve). Zero asks for nothing.
+	// Ask is the price above which the owner must approve (client.Config.Approve). Zero means that
+	// no approval is needed.
 	Ask voucher.Amount
-	// All, Origin and Payee bound what may be authorized over time: on all channels of the store together, for any
-	// one origin, and for any one payee at whatever origin. They hold across restarts. Where nothing is set, a month
-	// authorizes no more than Total, whoever asks.
+	// All, Origin and Payee bound what is authorized over time: on all channels of the store
+	// together, for each origin, and for each payee. They hold across restarts and processes. If
+	// nothing is set, at most Total is authorized in a month.
 	All, Origin, Payee Windows
 }
 
-// Windows are limits over time: the most that may be authorized in any 60 minutes, 24 hours and 30 days, in base
-// units. What counts is by how much ceilings rise, [Limits.Ahead] included: the money that payees could take. Zero
+// Windows are limits over time: the most that may be authorized in any 60 minutes, 24 hours and 30
+// days, in base units. They count what payees can take, [Limits.Ahead] included. A zero window
 // means as much as the next longer one.
 type Windows struct{ Hour, Day, Month voucher.Amount }
 
-// Fields yields the name of every amount, for example "Price" or "Origin.Day", and where it is, in the order of
-// their declaration.
+// Fields yields the name of every amount, for example "Price" or "Origin.Day", and its address, in
+// the order of declaration.
 func (l *Limits) Fields() iter.Seq2[string, *voucher.Amount] {
 	type field struct {
 		name   string

@@ -8,62 +8,62 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Offer is a session challenge as our side understands it: what is sold, for how much, and who wants
-// the money where. It is the server's word; nothing of it is agreed yet.
+// Offer is a parsed session challenge: what is sold, at which price, and who is paid. Nothing of it
+// is agreed yet.
 type Offer struct {
-	// ChallengeID and Realm identify the challenge. Expires is zero where it does not expire.
+	// ChallengeID and Realm identify the challenge. Expires is zero if it does not expire.
 	ChallengeID, Realm string
 	Expires            time.Time
-	// BindsBody says that the challenge holds for one request body only.
+	// BindsBody reports that the challenge holds for one request body only.
 	BindsBody bool
 
 	Protocol voucher.Protocol
-	// ChainID is zero where a v1 challenge names none.
+	// ChainID is zero if a v1 challenge names none.
 	ChainID uint64
-	// Escrow is the zero address where the challenge names none.
+	// Escrow is the zero address if the challenge names none.
 	Escrow   common.Address
 	Payee    common.Address
 	Operator common.Address
 	Token    common.Address
-	// FeePayer says that the server pays the fees of opens and top-ups. FeeToken is what it asks fees to be paid
-	// in otherwise; zero means Token.
+	// FeePayer reports that the server pays the fees of openings and top-ups. FeeToken is the token
+	// that it wants fees in otherwise; zero means Token.
 	FeePayer bool
 	FeeToken common.Address
 
-	// Price is what one unit costs, in base units of Token; UnitType says what a unit is.
+	// Price is what one unit costs, in base units of Token. UnitType names the unit.
 	Price    voucher.Amount
 	UnitType string
-	// Suggested is the deposit that the server suggests, MinDelta the growth between vouchers that it insists
-	// on; zero where it names none.
+	// Suggested is the deposit that the server suggests. MinDelta is the growth between vouchers
+	// that it requires. They are zero if it names none.
 	Suggested, MinDelta voucher.Amount
 
-	// ChannelID is a channel that the server says can be used again; zero where it names none.
+	// ChannelID is a channel that the server says can be used again; zero if it names none.
 	ChannelID common.Hash
-	// Hints are the server's flat numbers for ChannelID. They prove nothing. Nil where it gives none.
+	// Hints are amounts that the server reports for ChannelID without proof; nil if there are none.
 	Hints *Report
-	// Snapshot is what the server says of a channel that can be used again; nil where it gives none.
+	// Snapshot describes a channel that the server says can be used again; nil if there is none.
 	Snapshot *Snapshot
 }
 
-// Snapshot is what a server says of a channel that can be used again.
+// Snapshot describes a channel that a server says can be used again.
 type Snapshot struct {
 	ChannelID  common.Hash
 	ChainID    uint64
 	Escrow     common.Address
 	Descriptor Descriptor
 	Report     Report
-	// Required, Deposit and Settled are the server's numbers. They are shown, never signed.
+	// Required, Deposit and Settled are reported by the server. They never raise what is signed.
 	Required, Deposit, Settled voucher.Amount
 	CloseRequestedAt           uint64
-	// Voucher is the highest voucher that the server holds; nil where it shows none. Only its signature
-	// proves anything.
+	// Voucher is the highest voucher that the server shows; nil if it shows none. It counts only
+	// after its signature was verified.
 	Voucher *voucher.Signed
 }
 
-// Report is what a server says of a channel's account, in a receipt or a snapshot.
+// Report contains the amounts that a server reports for a channel, in a receipt or a snapshot.
 type Report struct {
-	// Accepted is the highest voucher it accepted, Spent what it charged, in base units.
+	// Accepted is the highest voucher that it accepted, Spent what it charged, in base units.
 	Accepted, Spent voucher.Amount
-	// Units is how many units it charged. It is informational.
+	// Units is how many units it charged. Nothing depends on it.
 	Units uint64
 }

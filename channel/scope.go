@@ -6,11 +6,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Scope is what a channel is used for: one origin, one payee, one token, one escrow, for one payer
-// and one voucher key. A scope has at most one current channel, and rebinding it is one write, so a
-// stale alias cannot exist.
+// Scope is what a channel is used for: one origin, payee, operator, token and escrow, for one payer
+// and one voucher key. A scope has at most one current channel.
 type Scope struct {
-	// Origin is scheme://host:port in lower case, port always written.
+	// Origin is scheme://host:port, in lower case and always with a port.
 	Origin   string           `json:"origin"`
 	Protocol voucher.Protocol `json:"protocol"`
 	ChainID  uint64           `json:"chainId"`
@@ -22,7 +21,9 @@ type Scope struct {
 	Signer   common.Address   `json:"signer"`
 }
 
-// Holds reports whether a channel of this scope is d: same payer, payee, operator, token and signer.
+// Holds reports whether a channel of this scope is d: same payer, payee, operator, token and
+// signer.
 func (s Scope) Holds(d Descriptor) bool {
-	return d.Payer == s.Payer && d.Payee == s.Payee && d.Operator == s.Operator && d.Token == s.Token && d.Signer() == s.Signer
+	return d.Payer == s.Payer && d.Payee == s.Payee && d.Operator == s.Operator &&
+		d.Token == s.Token && d.Signer() == s.Signer
 }

@@ -54,11 +54,11 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: Ahead cap dropped", breaks: "what is authorized runs ahead of what was claimed by Limits.Ahead at most",
-		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.AddCapped(lim.Ahead)).Min(asked`, to: `.Max(voucher.MaxAmount).Min(asked`, tests: inRule,
+		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Max(voucher.MaxAmount).Min(asked.AddCapped(lim.Ahead))`, tests: inRule,
 	},
 	{
 		name: "rule: asked cap dropped", breaks: "what is authorized is at most what callers ever asked for plus Ahead, whatever receipts free",
-		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.AddCapped(lim.Ahead)).Min(asked.AddCapped(lim.Ahead))`, to: `.Min(claimed.AddCapped(lim.Ahead))`, tests: inRule,
+		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Min(claimed.AddCapped(lim.Ahead))`, tests: inRule,
 	},
 	{
 		name: "rule: a refused voucher pays the price again", breaks: "a price raises the number once, however often it is refused",

@@ -5,9 +5,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// CatchUp counts what a stream has delivered: total is the price of the pieces that came, whether the stream asked
-// for them or took them out of a voucher that was for another request. The claim grows to it within Limits.Stream, and
-// so far that Claimed reaches most. Nothing is signed for it.
+// CatchUp returns the state and the claim after a stream has delivered pieces for total, whether it
+// asked for them or took them out of the voucher of another request. The claim grows to total,
+// within Limits.Stream and until Claimed reaches most. Nothing is signed for it.
 func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, Claim) {
 	grown := total.Min(lim.Stream).SubFloor(c.Price).Min(most.SubFloor(s.Claimed))
 	s.Claimed = s.Claimed.AddCapped(grown)
@@ -16,18 +16,20 @@ func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, 
 	return s, c
 }
 
-// AuthorizeMore decides a need-voucher frame of a stream: required is what the payee says the next voucher must
-// reach, unit the price of one piece, c the stream's claim so far, delivered the price of the pieces that came. The
-// frame counts as one more request of our own size: one unit, or Limits.Step if one unit is not enough. If what is
-// signed or claimed reaches required, the payee has not seen that yet, or it was for another request: the next piece is
-// then claimed only if this stream has not done so.
+// AuthorizeMore decides a need-voucher frame of a stream: required is what the payee requires the
+// next voucher to reach, unit the price of one piece, c the stream's claim so far, and delivered
+// the price of the pieces that came. The frame counts as a request of our own size: one unit, or
+// Limits.Step if one unit is not enough. If what is signed or claimed reaches required already, the
+// next piece is claimed only if this stream has not claimed it.
 //
-// A unit of zero means that the stream is charged once: nothing more is claimed or signed for it, whatever the limits
-// are. A higher voucher that exists is presented.
+// A unit of zero means that the stream is charged once: nothing more is claimed or signed for it,
+// whatever the limits are. A voucher that exists may be presented.
 //
-// If this does not reach required, the error is a [*channel.DesyncError]; above Limits.Stream for the whole stream it is
-// [channel.ErrLimit]; the other errors are those of [State.Authorize].
-func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, lim Limits) (next State, grown Claim, due voucher.Amount, err error) {
+// The error is a [*channel.DesyncError] if that does not reach required, and [channel.ErrLimit]
+// above Limits.Stream for the whole stream; the others are those of [State.Authorize].
+func (s State) AuthorizeMore(
+	c Claim, delivered, required, unit voucher.Amount, lim Limits,
+) (next State, grown Claim, due voucher.Amount, err error) {
 	if unit.IsZero() {
 		return s.present(c, required)
 	}
@@ -62,13 +64,14 @@ func (s State) AuthorizeMore(c Claim, delivered, required, unit voucher.Amount, 
 // present returns the voucher that exists, if it reaches required.
 func (s State) present(c Claim, required voucher.Amount) (State, Claim, voucher.Amount, error) {
 	if s.Signed.Less(required) {
-		return s, c, voucher.Amount{}, &channel.DesyncError{ChannelID: s.ID, Required: required, Ours: s.Signed}
+		return s, c, voucher.Amount{}, &channel.DesyncError{
+			ChannelID: s.ID, Required: required, Ours: s.Signed,
+		}
 	}
 	return s, c, s.Signed, nil
 }
 
-// piece returns the size of the request that a need-voucher frame counts as: one unit, or Limits.Step if one unit is
-// not enough.
+// piece returns the size of the request that a need-voucher frame counts as.
 func (s State) piece(required, unit voucher.Amount, lim Limits) voucher.Amount {
 	if s.Signed.Max(s.Claimed.AddCapped(unit).AddCapped(lim.Ahead)).Less(required) {
 		return lim.step(unit)

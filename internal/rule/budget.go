@@ -9,8 +9,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Budgets are the rules that a payment has to keep: those of all payments, of its origin's and of its payee's, the
-// longest window first. What is not set is filled in.
+// Budgets returns the budgets over time that a payment must fit: those of all payments, of its
+// origin and of its payee, each with the longest window first. Limits that are not set are filled
+// in.
 func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	most := cmp.Or(l.All.Month, l.Total, l.Deposit) // in a month
 	for _, b := range [...]struct {
@@ -33,21 +34,21 @@ func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	return all, origin, payee
 }
 
-// Within returns the limits with what the limits over time leave now, for one decision. They count by how much the
-// ceiling rises.
+// Within returns the limits with what the limits over time leave, for one decision. They count by
+// how much the ceiling rises.
 func (l Limits) Within(r channel.Room) Limits {
 	l.room = &r
 	return l
 }
 
-// WithinRun returns the limits with what the request's own budgets leave now, for one decision. They count by how much
-// the amount rises whose voucher may exist ([State.MayExist]).
+// WithinRun returns the limits with what the request's own budgets leave, for one decision. They
+// count by how much [State.MayExist] rises.
 func (l Limits) WithinRun(r channel.Room) Limits {
 	l.run = &r
 	return l
 }
 
-// most returns the highest amount that the budgets leave for what is signed on s.
+// most returns the highest voucher that the budgets allow on s.
 func (l Limits) most(s *State) voucher.Amount {
 	most := voucher.MaxAmount
 	if l.room != nil {
@@ -59,19 +60,8 @@ func (l Limits) most(s *State) voucher.Amount {
 	return most
 }
 
-// overBudget returns the error for a target that is above what the budgets leave.
-func (s State) overBudget(target voucher.Amount, lim Limits) error {
-	room, more := lim.room, target.SubFloor(s.authorized)
-	if room == nil || !room.Left().Less(more) {
-		room, more = lim.run, target.SubFloor(s.MayExist())
-	}
-	return &channel.LimitError{
-		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed, Left: room.Left(),
-	}
-}
-
-// Decide says what the limits make of a price on s as it stands (nil where there is no channel), without doing
-// it. The limits are those of [Limits.Within].
+// Decide returns how the limits decide a request on s, without counting it. A nil s means that
+// there is no channel yet.
 func (l Limits) Decide(s *State, req Request) channel.Decision {
 	if s == nil {
 		s = &State{Confirmed: true, Deposit: l.Deposit}
@@ -84,36 +74,50 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 	var over *channel.LimitError
 	switch {
 	case errors.As(err, &over):
-		return channel.Decision{Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed, Left: over.Left}
+		return channel.Decision{
+			Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed,
+			Left: over.Left,
+		}
 	case err != nil:
-		return channel.Decision{Verdict: channel.Deny, Rule: "Price", Wanted: req.Price, Allowed: l.Price, Left: l.Price}
+		return channel.Decision{
+			Verdict: channel.Deny, Rule: "Price", Wanted: req.Price, Allowed: l.Price,
+			Left: l.Price,
+		}
 	case !l.Ask.IsZero() && l.Ask.Less(req.Price):
-		return channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: req.Price, Allowed: l.Ask, Left: l.Ask}
+		return channel.Decision{
+			Verdict: channel.Ask, Rule: "Ask", Wanted: req.Price, Allowed: l.Ask, Left: l.Ask,
+		}
 	}
 	room := l.room
 	if room == nil || l.run != nil && l.run.Left().Less(room.Left()) {
 		room = l.run
 	}
 	if room == nil {
-		return channel.Decision{Verdict: channel.Allow, Rule: "Price", Wanted: req.Price, Allowed: l.Price, Left: l.Price}
+		return channel.Decision{
+			Verdict: channel.Allow, Rule: "Price", Wanted: req.Price, Allowed: l.Price,
+			Left: l.Price,
+		}
 	}
 	return channel.Decision{
-		Verdict: channel.Allow, Rule: room.Rule.Name, Wanted: room.Used.AddCapped(req.Price), Allowed: room.Rule.Allowed, Left: room.Left(),
+		Verdict: channel.Allow, Rule: room.Rule.Name, Wanted: room.Used.AddCapped(req.Price),
+		Allowed: room.Rule.Allowed, Left: room.Left(),
 	}
 }
 
-// Override returns the limits with every field of own that is set in the place of theirs, where it is lower, or where
-// most, the owner's own bounds for what callers may set, allows as much. Zero fields of own change nothing. The error is a
-// [channel.LimitError] that names the first field above both, and the limits then pay nothing.
+// Override returns l with the non-zero fields of own applied. A field may be lowered freely, and
+// raised up to most. The error is a [*channel.LimitError] that names the first field above that;
+// the limits then pay nothing.
 func (l Limits) Override(own, most channel.Limits) (Limits, error) {
-	now := l.meant()
-	fields, asked, means, bound := fields(&l.Limits), fields(&own), fields(&now.Limits), fields(&most)
-	for i, f := range fields {
-		allowed := means[i].amount.Max(*bound[i].amount)
-		switch want := *asked[i].amount; {
+	now := l.filled()
+	wanted, current, bound := fields(&own), fields(&now.Limits), fields(&most)
+	for i, f := range fields(&l.Limits) {
+		allowed := current[i].amount.Max(*bound[i].amount)
+		switch want := *wanted[i].amount; {
 		case want.IsZero():
 		case allowed.Less(want):
-			return Limits{}, &channel.LimitError{Limit: f.name, Wanted: want, Allowed: allowed, Left: allowed}
+			return Limits{}, &channel.LimitError{
+				Limit: f.name, Wanted: want, Allowed: allowed, Left: allowed,
+			}
 		default:
 			*f.amount = want
 		}
@@ -121,15 +125,19 @@ func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 	return l, nil
 }
 
-// meant are the limits with what their zero fields mean written out: how far a caller may go.
-func (l Limits) meant() Limits {
+// filled returns the limits with their zero fields replaced by what zero means.
+func (l Limits) filled() Limits {
 	all, origin, payee := l.Budgets()
 	l.All = channel.Windows{Month: all[0].Allowed, Day: all[1].Allowed, Hour: all[2].Allowed}
-	l.Origin = channel.Windows{Month: origin[0].Allowed, Day: origin[1].Allowed, Hour: origin[2].Allowed}
-	l.Payee = channel.Windows{Month: payee[0].Allowed, Day: payee[1].Allowed, Hour: payee[2].Allowed}
+	l.Origin = channel.Windows{
+		Month: origin[0].Allowed, Day: origin[1].Allowed, Hour: origin[2].Allowed,
+	}
+	l.Payee = channel.Windows{
+		Month: payee[0].Allowed, Day: payee[1].Allowed, Hour: payee[2].Allowed,
+	}
 	l.Total = cmp.Or(l.Total, l.Deposit)
-	l.Fund = cmp.Or(l.Fund, l.Deposit)       // as the server suggests, up to that
-	l.Ask = cmp.Or(l.Ask, voucher.MaxAmount) // nobody is asked
+	l.Fund = cmp.Or(l.Fund, l.Deposit)       // the server may suggest as much
+	l.Ask = cmp.Or(l.Ask, voucher.MaxAmount) // no approval is needed
 	return l
 }
 
@@ -139,6 +147,7 @@ type field struct {
 	amount *voucher.Amount
 }
 
+// fields returns all amounts of the limits, in the order of their declaration.
 func fields(l *channel.Limits) (all []field) {
 	for name, amount := range l.Fields() {
 		all = append(all, field{name, amount})

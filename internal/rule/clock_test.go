@@ -24,12 +24,21 @@ type spending struct {
 }
 
 func newSpending(t require.TestingT) *spending {
-	return &spending{t, rule.State{Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1, Scope: channel.Scope{Origin: here}}}
+	return &spending{
+		t,
+		rule.State{
+			Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1,
+			Scope: channel.Scope{Origin: here},
+		},
+	}
 }
 
 // pay raises the ceiling when the clock shows at, and stores the record.
 func (s *spending) pay(amount uint64, at int64) {
-	next, _, _, err := s.Authorize(rule.Request{Price: u(amount)}, rule.Of(channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount}))
+	next, _, _, err := s.Authorize(
+		rule.Request{Price: u(amount)},
+		rule.Of(channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount}),
+	)
 	require.NoError(s.t, err)
 	s.State = next.Noted(s.State, here, at)
 	s.again()
@@ -52,10 +61,12 @@ func (s *spending) again() {
 func (s *spending) hour(now int64) voucher.Amount  { return within(s.State, now, hour) }
 func (s *spending) month(now int64) voucher.Amount { return within(s.State, now, month) }
 
-// TestClockAhead: one payment while the clock is years ahead counts for one window of the right time, and not until the
-// clock shows that year.
+// TestClockAhead: one payment while the clock is years ahead counts for one window of the right
+// time, and not until the clock shows that year.
 func TestClockAhead(t *testing.T) {
-	for name, ahead := range map[string]int64{"hours": 5 * hour, "days": 3 * day, "years": 10 * year} {
+	for name, ahead := range map[string]int64{
+		"hours": 5 * hour, "days": 3 * day, "years": 10 * year,
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpending(t)
 			s.pay(100, start)
@@ -77,8 +88,9 @@ func TestClockAhead(t *testing.T) {
 	}
 }
 
-// TestClockAheadAndNothingLeft: what was paid while the clock was ahead has used up a budget, so nothing rises any more
-// that could be marked. A look at the record is enough to free it a window later.
+// TestClockAheadAndNothingLeft: what was paid while the clock was ahead has used up a budget, so
+// nothing rises any more that could be marked. A look at the record is enough to free it a window
+// later.
 func TestClockAheadAndNothingLeft(t *testing.T) {
 	s := newSpending(t)
 	s.pay(100, start)
@@ -96,7 +108,9 @@ func TestClockAheadAndNothingLeft(t *testing.T) {
 
 // TestClockThatGoesBack: what rises while the clock is behind is not lost when it is right again.
 func TestClockThatGoesBack(t *testing.T) {
-	for name, back := range map[string]int64{"minutes": 5 * 60, "hours": 5 * hour, "years": 2 * year} {
+	for name, back := range map[string]int64{
+		"minutes": 5 * 60, "hours": 5 * hour, "years": 2 * year,
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpending(t)
 			s.pay(100, start-day)
@@ -132,7 +146,8 @@ func TestClockAheadThenBehind(t *testing.T) {
 	assert.Equal(t, u(0), s.month(start+31*day))
 }
 
-// TestTwoMachines: one of them is a day behind. It counts more than it has to, and the other one what is right.
+// TestTwoMachines: one of them is a day behind. It counts more than it has to, and the other one
+// what is right.
 func TestTwoMachines(t *testing.T) {
 	s := newSpending(t)
 	now := start
@@ -152,8 +167,9 @@ func TestTwoMachines(t *testing.T) {
 	assert.LessOrEqual(t, marks(t, s.State), 3*160)
 }
 
-// TestClocksLoseNothing: whatever a clock shows in between, when it is right a window counts all that really rose within
-// it. A clock that is behind is right again before it has passed what it showed by itself.
+// TestClocksLoseNothing: whatever a clock shows in between, when it is right a window counts all
+// that really rose within it. A clock that is behind is right again before it has passed what it
+// showed by itself.
 func TestClocksLoseNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type rise struct {
@@ -170,7 +186,9 @@ func TestClocksLoseNothing(t *testing.T) {
 		}
 		pay()
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			real += rapid.SampledFrom([]int64{0, 1, 59, 300, 1800, 3600, 40_000, 200_000}).Draw(t, "wait")
+			real += rapid.SampledFrom(
+				[]int64{0, 1, 59, 300, 1800, 3600, 40_000, 200_000},
+			).Draw(t, "wait")
 			switch rapid.IntRange(0, 4).Draw(t, "clock") {
 			case 0:
 				wrong = 0
@@ -178,7 +196,9 @@ func TestClocksLoseNothing(t *testing.T) {
 				if ahead {
 					continue
 				}
-				ahead, wrong = true, rapid.SampledFrom([]int64{300, 5 * hour, 40 * day, 10 * year}).Draw(t, "ahead")
+				ahead, wrong = true, rapid.SampledFrom(
+					[]int64{300, 5 * hour, 40 * day, 10 * year},
+				).Draw(t, "ahead")
 			case 2: // further back, and not from ahead at once
 				wrong = min(wrong, 0)
 				pay() // or nothing shows that it went back, as a look does at once

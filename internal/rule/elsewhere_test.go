@@ -61,8 +61,8 @@ func TestPriceRaisedElsewhere(t *testing.T) {
 	}
 }
 
-// TestRequestThatComesBack: a request raised its price here, went elsewhere and comes back. What it left here is
-// still its own.
+// TestRequestThatComesBack: a request raised its price here, went elsewhere and comes back. What it
+// left here is still its own.
 func TestRequestThatComesBack(t *testing.T) {
 	s, c, due := pay(t, open(t, 10_000), 100, wide)
 	require.Equal(t, u(100), c.Raised)
@@ -83,7 +83,9 @@ func TestRequestThatComesBack(t *testing.T) {
 // TestOverdrawnElsewhere: a payee that refuses what exists gets what the price has left, once.
 func TestOverdrawnElsewhere(t *testing.T) {
 	s, claim, _ := pay(t, open(t, 10_000), 100, wide)
-	s, c, due, err := s.Release(claim).Authorize(rule.Request{Price: u(100), Elsewhere: u(70)}, wide)
+	s, c, due, err := s.Release(
+		claim,
+	).Authorize(rule.Request{Price: u(100), Elsewhere: u(70)}, wide)
 	require.NoError(t, err)
 	require.Equal(t, u(100), due, "credit")
 	s, c, due, err = s.Overdrawn(c, due, wide)
@@ -95,8 +97,9 @@ func TestOverdrawnElsewhere(t *testing.T) {
 	require.ErrorIs(t, err, channel.ErrRaised)
 }
 
-// TestOnePriceOnManyChannels: whatever answers move a request between channels and prices, its own price raises what may
-// be signed by the highest price in all, and what is signed stays within what callers asked for and ahead.
+// TestOnePriceOnManyChannels: whatever answers move a request between channels and prices, its own
+// price raises what may be signed by the highest price in all, and what is signed stays within what
+// callers asked for and ahead.
 func TestOnePriceOnManyChannels(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		lim := ahead(wide, rapid.SampledFrom([]uint64{0, 0, 30, 200}).Draw(rt, "ahead"))
@@ -111,7 +114,9 @@ func TestOnePriceOnManyChannels(t *testing.T) {
 		for i := range places {
 			s := open(t, 10_000)
 			for range rapid.IntRange(0, 3).Draw(rt, "others") {
-				next, c, due, err := s.Authorize(rule.Request{Price: u(rapid.Uint64Range(1, 80).Draw(rt, "price"))}, lim)
+				next, c, due, err := s.Authorize(
+					rule.Request{Price: u(rapid.Uint64Range(1, 80).Draw(rt, "price"))}, lim,
+				)
 				require.NoError(rt, err)
 				switch rapid.IntRange(0, 2).Draw(rt, "end") {
 				case 0:
@@ -139,7 +144,8 @@ func TestOnePriceOnManyChannels(t *testing.T) {
 			}
 			req := rule.Request{
 				Price: u(rapid.Uint64Range(1, price).Draw(rt, "now")), Elsewhere: elsewhere,
-				Floor: u(rapid.Uint64Range(0, 500).Draw(rt, "floor")), MinDelta: u(rapid.Uint64Range(0, 50).Draw(rt, "delta")),
+				Floor:    u(rapid.Uint64Range(0, 500).Draw(rt, "floor")),
+				MinDelta: u(rapid.Uint64Range(0, 50).Draw(rt, "delta")),
 			}
 			var next rule.State
 			var c rule.Claim
@@ -167,7 +173,9 @@ func TestOnePriceOnManyChannels(t *testing.T) {
 			p := &places[i]
 			raised = raised.AddCapped(p.claim.Raised)
 			grown := p.Signed.SubFloor(p.begun).SubFloor(lim.Ahead)
-			require.False(rt, p.claim.Raised.Less(grown), "signed %s more, raised %s", grown, p.claim.Raised)
+			require.False(
+				rt, p.claim.Raised.Less(grown), "signed %s more, raised %s", grown, p.claim.Raised,
+			)
 		}
 		require.False(rt, u(price).Less(raised), "raised %s of %d", raised, price)
 	})

@@ -11,8 +11,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// TestFold: the record that another session wrote, plus what this one did since it last read it.
-func TestFold(t *testing.T) {
+// TestFoldMergesSessions: the record that another session wrote, plus what this one did since it
+// last read it.
+func TestFoldMergesSessions(t *testing.T) {
 	base, _, _ := pay(t, open(t, 10_000), 100, wide)
 	mine, _, _ := pay(t, base, 10, wide)
 	theirs, _, _ := pay(t, base, 20, wide)
@@ -40,17 +41,22 @@ func TestFold(t *testing.T) {
 	assert.Equal(t, u(60), base.Fold(reported).Claimed, "the other wrote something else")
 
 	older := base.Fold(since)
-	assert.Equal(t, u(110), older.Authorized(), "a signature of ours is never forgotten, even by an older record")
+	assert.Equal(
+		t, u(110), older.Authorized(),
+		"a signature of ours is never forgotten, even by an older record",
+	)
 	assert.Equal(t, mine.Voucher, older.Voucher)
 	assert.True(t, base.Fold(rule.Additions{Untrusted: true}).Untrusted)
 }
 
-// TestCountsAreTakenBack: counts and their inverse change nothing, and what followed is what is left.
+// TestCountsAreTakenBack: counts and their inverse change nothing, and what followed is what is
+// left.
 func TestCountsAreTakenBack(t *testing.T) {
 	counts := rapid.Custom(func(t *rapid.T) rule.Counts {
 		n := func(label string) uint64 { return rapid.Uint64Max(1000).Draw(t, label) }
 		return rule.Counts{
-			Claimed: u(n("claimed")), Released: u(n("released")), Freed: u(n("freed")), Asked: u(n("asked")), Withdrawn: u(n("withdrawn")),
+			Claimed: u(n("claimed")), Released: u(n("released")), Freed: u(n("freed")),
+			Asked: u(n("asked")), Withdrawn: u(n("withdrawn")),
 			Unsigned: u(n("unsigned")), Used: u(n("used")),
 		}
 	})

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// FuzzDecode: a stored record that is read holds no signature above its ceiling, and is written and read back the same.
+// FuzzDecode: a stored record that is read holds no signature above its ceiling, and is written and
+// read back the same.
 func FuzzDecode(f *testing.F) {
 	opening := rule.Funding{Amount: u(1000), Raw: []byte{0x76, 1}, ValidBefore: 100}
 	for _, p := range []voucher.Protocol{voucher.V1, voucher.V2} {
@@ -20,10 +21,19 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(f, err)
 		paid, claim, due, err := s.Authorize(rule.Request{Price: u(100)}, wide)
 		require.NoError(f, err)
-		signed, err := paid.MarkSigned(voucher.Signed{Voucher: voucher.Voucher{ChannelID: s.ID, Cumulative: due}, Signature: make([]byte, 65)})
+		signed, err := paid.MarkSigned(
+			voucher.Signed{
+				Voucher:   voucher.Voucher{ChannelID: s.ID, Cumulative: due},
+				Signature: make([]byte, 65),
+			},
+		)
 		require.NoError(f, err)
 		back := signed.Noted(s, here, 1_900_000_000).Noted(s, there, 1_800_000_000)
-		for _, one := range []rule.State{s, signed, signed.Release(claim), signed.Noted(s, here, 1_800_000_000), signed.Noted(s, there, 1_800_000_000), back, signed.Acknowledged().Funded(opening), signed.Settle(onChain), signed.Abandoned()} {
+		for _, one := range []rule.State{
+			s, signed, signed.Release(claim), signed.Noted(s, here, 1_800_000_000),
+			signed.Noted(s, there, 1_800_000_000), back, signed.Acknowledged().Funded(opening),
+			signed.Settle(onChain), signed.Abandoned(),
+		} {
 			data, err := one.Encode()
 			require.NoError(f, err)
 			f.Add(data)

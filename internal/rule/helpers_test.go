@@ -39,18 +39,29 @@ const (
 
 func scope(t testing.TB) channel.Scope {
 	me := signer(t).Address()
-	return channel.Scope{Origin: here, Protocol: voucher.V2, ChainID: chainID, Escrow: escrow, Payee: payee, Token: token, Payer: me, Signer: me}
+	return channel.Scope{
+		Origin: here, Protocol: voucher.V2, ChainID: chainID, Escrow: escrow, Payee: payee,
+		Token: token, Payer: me, Signer: me,
+	}
 }
 
 func descriptor(t testing.TB) channel.Descriptor {
 	me := signer(t).Address()
-	return channel.Descriptor{Payer: me, Payee: payee, Token: token, Salt: common.Hash{1}, AuthorizedSigner: me, ExpiringNonceHash: common.Hash{2}}
+	return channel.Descriptor{
+		Payer: me, Payee: payee, Token: token, Salt: common.Hash{1}, AuthorizedSigner: me,
+		ExpiringNonceHash: common.Hash{2},
+	}
 }
 
 // opening is a channel whose opening transaction is written down.
 func opening(t testing.TB, deposit uint64) rule.State {
 	t.Helper()
-	s, err := rule.New(voucher.V2, chainID, escrow, descriptor(t), scope(t), rule.Funding{Amount: u(deposit), Raw: []byte{0x76, 1}, Hash: common.Hash{9}, ValidBefore: 1000})
+	s, err := rule.New(
+		voucher.V2, chainID, escrow, descriptor(t), scope(t),
+		rule.Funding{
+			Amount: u(deposit), Raw: []byte{0x76, 1}, Hash: common.Hash{9}, ValidBefore: 1000,
+		},
+	)
 	require.NoError(t, err)
 	return s
 }
@@ -59,15 +70,17 @@ func opening(t testing.TB, deposit uint64) rule.State {
 func open(t testing.TB, deposit uint64) rule.State { return opening(t, deposit).Acknowledged() }
 
 // pay authorizes an ask and signs what is due, as the gate does.
-func pay(t testing.TB, s rule.State, price uint64, lim rule.Limits) (rule.State, rule.Claim, voucher.Amount) {
+func pay(
+	t testing.TB, s rule.State, price uint64, lim rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount) {
 	t.Helper()
 	next, claim, due, err := s.Authorize(rule.Request{Price: u(price)}, lim)
 	require.NoError(t, err)
 	return sign(t, next, due), claim, due
 }
 
-// refuse takes a decision back, from before to after: its ceiling was stored, and then the signer refused. Others may
-// have been decided since.
+// refuse takes a decision back, from before to after: its ceiling was stored, and then the signer
+// refused. Others may have been decided since.
 func refuse(s, before, after rule.State) rule.State {
 	back := rule.Changed(&before, &after).Inverse()
 	back.Unsigned = back.Unsigned.AddCapped(after.Authorized().SubFloor(before.Authorized()))

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
-// jsonHistory is how a history is stored whose clock went back. Any other is stored as its marks alone.
+// jsonHistory is a stored history with a second one. Any other is stored as its marks alone.
 type jsonHistory struct {
 	Marks []Mark   `json:"marks"`
 	After *History `json:"after"`

@@ -34,8 +34,8 @@ func marks(t require.TestingT, s rule.State) int {
 	return len(mark.FindAll(data, -1))
 }
 
-// TestHistoryNeverCountsTooLittle: against a list of every rise, a window counts all of what rose within it, and
-// at most what rose in the stretch before it that thinning merges.
+// TestHistoryNeverCountsTooLittle: against a list of every rise, a window counts all of what rose
+// within it, and at most what rose in the stretch before it that thinning merges.
 func TestHistoryNeverCountsTooLittle(t *testing.T) {
 	lim := rule.Of(channel.Limits{Price: voucher.MaxAmount, Deposit: voucher.MaxAmount})
 	rapid.Check(t, func(t *rapid.T) {
@@ -47,13 +47,17 @@ func TestHistoryNeverCountsTooLittle(t *testing.T) {
 		s := rule.State{Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1}
 		now := int64(1_800_000_000)
 		for range rapid.IntRange(1, 60).Draw(t, "rises") {
-			now += rapid.SampledFrom([]int64{0, 1, 59, 60, 61, 1800, 3599, 3600, 86_400, 1_000_000}).Draw(t, "wait")
+			now += rapid.SampledFrom(
+				[]int64{0, 1, 59, 60, 61, 1800, 3599, 3600, 86_400, 1_000_000},
+			).Draw(t, "wait")
 			r := rise{now, uint64(rapid.IntRange(1, 1000).Draw(t, "amount"))}
 			all = append(all, r)
 			next, _, _, err := s.Authorize(rule.Request{Price: u(r.amount)}, lim)
 			require.NoError(t, err)
 			s = next.Noted(s, s.Scope.Origin, now)
-			for _, w := range []struct{ length, slack int64 }{{hour, 60}, {day, hour}, {month, 2 * day}} {
+			for _, w := range []struct{ length, slack int64 }{
+				{hour, 60}, {day, hour}, {month, 2 * day},
+			} {
 				var least, most uint64
 				for _, r := range all {
 					if now-w.length < r.at {
@@ -103,7 +107,8 @@ func TestHistoryOfWhatWasSignedBefore(t *testing.T) {
 	assert.Equal(t, u(170), within(s, now+7200, day))
 }
 
-// TestRecordWithoutHistory: nobody knows when its ceiling rose, so only what rises from now on counts.
+// TestRecordWithoutHistory: nobody knows when its ceiling rose, so only what rises from now on
+// counts.
 func TestRecordWithoutHistory(t *testing.T) {
 	old, _, _ := pay(t, open(t, 10_000), 900, wide)
 	data, err := old.Encode()

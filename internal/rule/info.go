@@ -5,8 +5,9 @@ import "github.com/seed-5fe1f529/tallystick/channel"
 // Info returns the channel as users see it.
 func (s State) Info() channel.Info {
 	return channel.Info{
-		ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, Descriptor: s.Descriptor,
-		Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt,
+		ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
+		Descriptor: s.Descriptor,
+		Scope:      s.Scope, URL: s.URL, CreatedAt: s.CreatedAt,
 		Phase: s.Phase(), Confirmed: s.Confirmed, Gone: s.Gone,
 		Authorized: s.authorized, Signed: s.Signed, Claimed: s.Claimed, Asked: s.asked,
 		Deposit: s.Deposit, Opening: s.Opening.transfer(), ToppingUp: s.ToppingUp.transfer(),

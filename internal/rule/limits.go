@@ -11,8 +11,12 @@ import (
 type Limits struct {
 	channel.Limits
 
-	room *channel.Room // of the limits over time: by how much the ceiling may rise; nil if they are not considered
-	run  *channel.Room // of the request's own budgets: by how much what may exist may rise; nil if there are none
+	// room is what the limits over time leave: by how much the ceiling may rise. Nil if they are
+	// not considered.
+	room *channel.Room
+	// run is what the request's own budgets leave: by how much MayExist may rise. Nil if there are
+	// none.
+	run *channel.Room
 }
 
 // Of returns limits without a bound by budgets. See [Limits.Within].
@@ -23,7 +27,7 @@ func over(limit string, wanted, allowed voucher.Amount) error {
 	return &channel.LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
 }
 
-// CheckPrice refuses a unit price that is zero or above the limit.
+// CheckPrice returns an error for a unit price that is zero or above the limit.
 func (l Limits) CheckPrice(price voucher.Amount) error {
 	if price.IsZero() {
 		return fmt.Errorf("%w: the price is zero", channel.ErrOffer)
@@ -34,5 +38,5 @@ func (l Limits) CheckPrice(price voucher.Amount) error {
 	return nil
 }
 
-// step is what Step means where it is zero.
+// step returns Step, or what it means if it is zero.
 func (l Limits) step(price voucher.Amount) voucher.Amount { return l.Step.Max(price) }

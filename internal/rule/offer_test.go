@@ -18,7 +18,8 @@ import (
 func challenge(request string) wire.Challenge {
 	return wire.Challenge{
 		ID: "id", Realm: "api.example.com", Method: "tempo", Intent: "session",
-		Request: base64.RawURLEncoding.EncodeToString([]byte(request)), Expires: "2026-01-01T00:05:00.000Z",
+		Request: base64.RawURLEncoding.EncodeToString([]byte(request)),
+		Expires: "2026-01-01T00:05:00.000Z",
 	}
 }
 
@@ -56,7 +57,10 @@ func TestParseOffer(t *testing.T) {
 
 	// The snapshot's voucher is a real one of the test key: it proves what was signed, and no more.
 	sc := scope(t)
-	s, err := rule.Find(voucher.V2, snap.ChainID, snap.Escrow, snap.ChannelID, snap.Descriptor, sc, rule.OnChain{Exists: true, Deposit: u(10_000_000)})
+	s, err := rule.Find(
+		voucher.V2, snap.ChainID, snap.Escrow, snap.ChannelID, snap.Descriptor, sc,
+		rule.OnChain{Exists: true, Deposit: u(10_000_000)},
+	)
 	require.NoError(t, err)
 	s, err = s.Recover(*snap.Voucher)
 	require.NoError(t, err)
@@ -64,7 +68,10 @@ func TestParseOffer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, u(250000), s.Authorized())
 	assert.Equal(t, u(237500), s.Claimed)
-	_, _, due, err := s.Authorize(rule.Request{Price: o.Price}, rule.Of(channel.Limits{Price: u(25000), Deposit: u(1_000_000)}))
+	_, _, due, err := s.Authorize(
+		rule.Request{Price: o.Price},
+		rule.Of(channel.Limits{Price: u(25000), Deposit: u(1_000_000)}),
+	)
 	require.NoError(t, err)
 	assert.Equal(t, u(262500), due, "our own sum, whatever was required")
 	assert.Equal(t, sc, rule.ScopeOf(o, sc.Origin, sc.Payer, sc.Signer))
@@ -78,7 +85,10 @@ func TestParseOfferV1WithHints(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, voucher.V1, o.Protocol)
 	assert.Zero(t, o.ChainID)
-	assert.Equal(t, common.HexToHash("0x0101010101010101010101010101010101010101010101010101010101010101"), o.ChannelID)
+	assert.Equal(
+		t, common.HexToHash("0x0101010101010101010101010101010101010101010101010101010101010101"),
+		o.ChannelID,
+	)
 	assert.Equal(t, &channel.Report{Accepted: u(500), Spent: u(400)}, o.Hints)
 	assert.Nil(t, o.Snapshot)
 	other := o
@@ -99,20 +109,56 @@ func TestParseOfferRefuses(t *testing.T) {
 		challenge wire.Challenge
 		want      error
 	}{
-		"another intent":      {with(func(c *wire.Challenge) { c.Intent = "charge" }), channel.ErrNotSession},
-		"another method":      {with(func(c *wire.Challenge) { c.Method = "stripe" }), channel.ErrNotSession},
-		"unreadable expiry":   {with(func(c *wire.Challenge) { c.Expires = "soon" }), channel.ErrExpired},
-		"not base64":          {with(func(c *wire.Challenge) { c.Request = "%" }), channel.ErrOffer},
-		"unknown protocol":    {challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v3"}}`), channel.ErrOffer},
-		"v2 without a chain":  {challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v2"}}`), channel.ErrOffer},
-		"negative amount":     {challenge(`{"amount":"-1",` + ends + `}`), channel.ErrOffer},
-		"hexadecimal amount":  {challenge(`{"amount":"0x10",` + ends + `}`), channel.ErrOffer},
-		"amount as a number":  {challenge(`{"amount":1,` + ends + `}`), channel.ErrOffer},
-		"two amounts":         {challenge(`{"amount":"1","amount":"2",` + ends + `}`), channel.ErrOffer},
-		"above uint96 on v2":  {challenge(`{"amount":"79228162514264337593543950336",` + ends + `,"methodDetails":{"sessionProtocol":"v2","chainId":1}}`), channel.ErrOffer},
-		"payee is the token":  {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000000"}`), channel.ErrOffer},
-		"the zero payee":      {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x0000000000000000000000000000000000000000"}`), channel.ErrOffer},
-		"payee of a 19 bytes": {challenge(`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x00000000000000000000000000000000000001"}`), channel.ErrOffer},
+		"another intent": {
+			with(func(c *wire.Challenge) { c.Intent = "charge" }), channel.ErrNotSession,
+		},
+		"another method": {
+			with(func(c *wire.Challenge) { c.Method = "stripe" }), channel.ErrNotSession,
+		},
+		"unreadable expiry": {
+			with(func(c *wire.Challenge) { c.Expires = "soon" }), channel.ErrExpired,
+		},
+		"not base64": {
+			with(func(c *wire.Challenge) { c.Request = "%" }), channel.ErrOffer,
+		},
+		"unknown protocol": {
+			challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v3"}}`),
+			channel.ErrOffer,
+		},
+		"v2 without a chain": {
+			challenge(`{"amount":"1",` + ends + `,"methodDetails":{"sessionProtocol":"v2"}}`),
+			channel.ErrOffer,
+		},
+		"negative amount":    {challenge(`{"amount":"-1",` + ends + `}`), channel.ErrOffer},
+		"hexadecimal amount": {challenge(`{"amount":"0x10",` + ends + `}`), channel.ErrOffer},
+		"amount as a number": {challenge(`{"amount":1,` + ends + `}`), channel.ErrOffer},
+		"two amounts": {
+			challenge(`{"amount":"1","amount":"2",` + ends + `}`), channel.ErrOffer,
+		},
+		"above uint96 on v2": {
+			challenge(
+				`{"amount":"79228162514264337593543950336",` + ends + `,"methodDetails":{"sessionProtocol":"v2","chainId":1}}`,
+			),
+			channel.ErrOffer,
+		},
+		"payee is the token": {
+			challenge(
+				`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x20c0000000000000000000000000000000000000"}`,
+			),
+			channel.ErrOffer,
+		},
+		"the zero payee": {
+			challenge(
+				`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x0000000000000000000000000000000000000000"}`,
+			),
+			channel.ErrOffer,
+		},
+		"payee of a 19 bytes": {
+			challenge(
+				`{"amount":"1","currency":"0x20c0000000000000000000000000000000000000","recipient":"0x00000000000000000000000000000000000001"}`,
+			),
+			channel.ErrOffer,
+		},
 	} {
 		_, err := rule.ParseOffer(c.challenge)
 		assert.ErrorIs(t, err, c.want, name)

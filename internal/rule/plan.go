@@ -8,7 +8,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Step is what has to happen before a voucher can be presented.
+// Step is what must happen before a voucher can be presented.
 type Step uint8
 
 // The steps.
@@ -18,17 +18,20 @@ const (
 	Fund              // open a channel with a deposit of Amount
 )
 
-// Plan is one step and what it costs.
+// Plan is one step and its amount.
 type Plan struct {
 	Step   Step
 	Amount voucher.Amount
 }
 
-// PlanPayment decides how req is paid on s; nil means that there is no channel yet. funded is what the session has put
-// into channels so far. Sizes follow Limits.Fund, else the server's suggestion, else the bare need, and stay within
-// Limits.Deposit and Limits.Total. The error is [channel.ErrLimit], [channel.ErrOffer] or [channel.ErrRaised]: nothing
-// may be signed, and nothing is deposited for it.
-func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Limits) (Plan, error) {
+// PlanPayment decides how req is paid on s; nil means that there is no channel yet. funded is what
+// the session has put into channels so far. Sizes follow Limits.Fund, else the server's suggestion,
+// else the bare need, and stay within Limits.Deposit and Limits.Total. The error is
+// [channel.ErrLimit], [channel.ErrOffer] or [channel.ErrRaised]: nothing may be signed, and nothing
+// is deposited for it.
+func PlanPayment(
+	s *State, req Request, suggested, funded voucher.Amount, lim Limits,
+) (Plan, error) {
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
 	}
@@ -60,7 +63,7 @@ func PlanPayment(s *State, req Request, suggested, funded voucher.Amount, lim Li
 	return Plan{Step: step, Amount: amount}, nil
 }
 
-// size returns how much more req claims: its price, or for a frame of a stream what that counts as.
+// size returns what req claims: its price, or what a frame of a stream counts as.
 func (s State) size(req Request, lim Limits) voucher.Amount {
 	if req.Floor.IsZero() {
 		return req.Price
@@ -71,16 +74,17 @@ func (s State) size(req Request, lim Limits) voucher.Amount {
 // need returns the deposit that req needs.
 func (s State) need(req Request, lim Limits) voucher.Amount {
 	need := s.Claimed.AddCapped(s.size(req, lim))
-	need = need.Max(req.Floor.Min(need.AddCapped(lim.Ahead))) // a stream's frame, as far as Ahead gives it
+	// What a frame of a stream requires, as far as Ahead allows it.
+	need = need.Max(req.Floor.Min(need.AddCapped(lim.Ahead)))
 	if !s.Signed.IsZero() && s.Signed.Less(need) {
-		// The growth that the payee insists on, as far as Ahead gives it.
+		// The growth that the payee requires, as far as Ahead allows it.
 		need = need.Max(s.Signed.AddCapped(req.MinDelta).Min(need.AddCapped(lim.Ahead)))
 	}
 	return need
 }
 
-// affords returns an error if size more, which no credit covers, cannot be claimed since the price was raised
-// elsewhere.
+// affords returns an error if a request of size, which no credit covers, cannot raise as much
+// because its price was raised elsewhere.
 func (s State) affords(req Request, size voucher.Amount, lim Limits) error {
 	c := Claim{Price: size, Elsewhere: req.Elsewhere}
 	most := s.most(c, s.reach(lim.Ahead), lim).Min(s.asked.AddCapped(c.own()).AddCapped(lim.Ahead))

@@ -5,16 +5,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Reconcile books the server's word. It can only lower what will be signed: where less was spent than
-// was claimed, the difference is free for the next ask. inFlight is the sum of the claims still waiting
-// for their answers, which the server may not have counted yet.
+// Reconcile returns the state with what the server reports. It can only lower what will be signed:
+// if less was spent than claimed, the difference is free for the next request. inFlight is the sum
+// of the prices that the server may not have charged yet.
 //
-// Where the word contradicts itself or our column, the returned error is a [*channel.ViolationError] and the
-// returned state differs only in that the server's Spent is no longer used.
+// If the report contradicts itself or our own amounts, the error is a [*channel.ViolationError],
+// and the returned state differs only in that the server's Spent is no longer used.
 func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, error) {
 	violation := func(what string, claimed, bound voucher.Amount) (State, error) {
 		s.Untrusted = true
-		return s, &channel.ViolationError{ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound}
+		return s, &channel.ViolationError{
+			ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound,
+		}
 	}
 	if s.authorized.Less(w.Accepted) {
 		return violation("it accepted more than was ever authorized", w.Accepted, s.authorized)
@@ -25,7 +27,7 @@ func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, erro
 	s.Accepted = s.Accepted.Max(w.Accepted)
 	s.Units = max(s.Units, w.Units)
 	if w.Spent.Less(s.Spent) {
-		return s, nil // an older word, or a server that counts one request only
+		return s, nil // an older report, or one that counts a single request
 	}
 	s.Spent = w.Spent
 	if !s.Untrusted {

@@ -14,20 +14,24 @@ func TestReconcileOnlyLowers(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
 	s, _, _ = pay(t, s, 100, wide)
 	for name, c := range map[string]struct {
-		word      channel.Report
+		report    channel.Report
 		inFlight  uint64
 		claimed   uint64
 		violation string
 	}{
-		"as claimed":           {channel.Report{Accepted: u(200), Spent: u(200)}, 0, 200, ""},
-		"less was spent":       {channel.Report{Accepted: u(200), Spent: u(120)}, 0, 120, ""},
-		"one is in flight":     {channel.Report{Accepted: u(100), Spent: u(50)}, 100, 150, ""},
-		"nothing was spent":    {channel.Report{Accepted: u(200)}, 0, 0, ""},
-		"accepted above ours":  {channel.Report{Accepted: u(201), Spent: u(1)}, 0, 200, "more than was ever authorized"},
-		"spent above accepted": {channel.Report{Accepted: u(100), Spent: u(101)}, 0, 200, "more was spent than accepted"},
+		"as claimed":        {channel.Report{Accepted: u(200), Spent: u(200)}, 0, 200, ""},
+		"less was spent":    {channel.Report{Accepted: u(200), Spent: u(120)}, 0, 120, ""},
+		"one is in flight":  {channel.Report{Accepted: u(100), Spent: u(50)}, 100, 150, ""},
+		"nothing was spent": {channel.Report{Accepted: u(200)}, 0, 0, ""},
+		"accepted above ours": {
+			channel.Report{Accepted: u(201), Spent: u(1)}, 0, 200, "more than was ever authorized",
+		},
+		"spent above accepted": {
+			channel.Report{Accepted: u(100), Spent: u(101)}, 0, 200, "more was spent than accepted",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			next, err := s.Reconcile(c.word, u(c.inFlight))
+			next, err := s.Reconcile(c.report, u(c.inFlight))
 			assert.Equal(t, u(c.claimed), next.Claimed)
 			assert.Equal(t, s.Authorized(), next.Authorized())
 			assert.Equal(t, s.Deposit, next.Deposit)
@@ -39,7 +43,9 @@ func TestReconcileOnlyLowers(t *testing.T) {
 			assert.ErrorContains(t, err, c.violation)
 			later, err := next.Reconcile(channel.Report{Accepted: u(200)}, u(0))
 			require.NoError(t, err)
-			assert.Equal(t, u(200), later.Claimed, "a server that contradicted itself is not believed again")
+			assert.Equal(
+				t, u(200), later.Claimed, "a server that contradicted itself is not believed again",
+			)
 		})
 	}
 }
@@ -56,7 +62,7 @@ func TestSpentIsMonotonic(t *testing.T) {
 	assert.Equal(t, u(100), s.Spent)
 }
 
-func TestStreamAsks(t *testing.T) {
+func TestNeedVoucherFrames(t *testing.T) {
 	lim := wide
 	s, claim, _ := pay(t, open(t, 10_000), 10, lim)
 	for name, c := range map[string]struct {
@@ -69,12 +75,28 @@ func TestStreamAsks(t *testing.T) {
 		"one unit":                    {20, lim, 20, nil},
 		"forged: the whole deposit":   {10_000, lim, 0, channel.ErrServerReport},
 		"one above one unit":          {21, lim, 0, channel.ErrServerReport},
-		"a larger step is allowed":    {50, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}), 50, nil},
-		"and not a larger one":        {51, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}), 0, channel.ErrServerReport},
-		"Ahead covers it":             {21, ahead(lim, 30), 50, nil},
-		"no stream limit":             {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000)}), 0, channel.ErrLimit},
-		"the stream limit":            {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(19)}), 0, channel.ErrLimit},
-		"the deposit":                 {20, rule.Of(channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}), 0, channel.ErrLimit},
+		"a larger step is allowed": {
+			50,
+			rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}),
+			50, nil,
+		},
+		"and not a larger one": {
+			51,
+			rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(1000), Step: u(40)}),
+			0, channel.ErrServerReport,
+		},
+		"Ahead covers it": {21, ahead(lim, 30), 50, nil},
+		"no stream limit": {
+			20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000)}), 0, channel.ErrLimit,
+		},
+		"the stream limit": {
+			20, rule.Of(channel.Limits{Price: u(10), Deposit: u(10_000), Stream: u(19)}), 0,
+			channel.ErrLimit,
+		},
+		"the deposit": {
+			20, rule.Of(channel.Limits{Price: u(10), Deposit: u(15), Stream: u(100)}), 0,
+			channel.ErrLimit,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next, grown, due, err := s.AuthorizeMore(claim, u(0), u(c.required), u(10), c.lim)
@@ -93,9 +115,9 @@ func TestStreamAsks(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrDeposit)
 }
 
-// TestCatchUp: what a stream took out of another's voucher is counted when somebody is short for it, within
-// the stream's limit, and the next ask signs for it.
-func TestCatchUp(t *testing.T) {
+// TestUnaskedDeliveryIsCounted: what a stream took out of another's voucher is counted when
+// somebody is short for it, within the stream's limit, and the next ask signs for it.
+func TestUnaskedDeliveryIsCounted(t *testing.T) {
 	lim := wide
 	lim.Stream = u(40)
 	s, stream, _ := pay(t, open(t, 10_000), 10, lim)
@@ -123,14 +145,16 @@ func TestCatchUp(t *testing.T) {
 	assert.Equal(t, u(140), next.Authorized())
 }
 
-// TestMarchWithoutContent: a stream that asks again and again gets one unit a frame, and never past the
-// stream's limit.
-func TestMarchWithoutContent(t *testing.T) {
+// TestStreamWithoutDeliveryStopsAtItsLimit: a stream that asks again and again gets one unit a
+// frame, and never past the stream's limit.
+func TestStreamWithoutDeliveryStopsAtItsLimit(t *testing.T) {
 	lim := wide
 	lim.Stream = u(100)
 	s, claim, due := pay(t, open(t, 10_000), 10, lim)
 	for {
-		next, grown, more, err := s.AuthorizeMore(claim, u(0), u(0).AddCapped(due).AddCapped(u(10)), u(10), lim)
+		next, grown, more, err := s.AuthorizeMore(
+			claim, u(0), u(0).AddCapped(due).AddCapped(u(10)), u(10), lim,
+		)
 		if err != nil {
 			require.ErrorIs(t, err, channel.ErrLimit)
 			break
@@ -154,7 +178,7 @@ func TestDeliveredCountsWithinWhatIsSigned(t *testing.T) {
 	assert.Equal(t, u(60), s.Authorized())
 }
 
-func TestCloseDue(t *testing.T) {
+func TestCloseDueRisesWithRefusals(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
 	used, err := s.Reconcile(channel.Report{Accepted: u(100), Spent: u(60)}, u(0))
 	require.NoError(t, err)

@@ -14,10 +14,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// recordVersion is written into every record. A newer one is refused, not guessed at.
+// recordVersion is written into every record. Records of a newer version are refused.
 const recordVersion = 1
 
-// record is a State as it is stored: JSON that a person can read, amounts as decimal strings.
+// record is a stored State: JSON, with amounts as decimal strings.
 type record struct {
 	Version    int              `json:"version"`
 	ID         common.Hash      `json:"channelId"`
@@ -86,12 +86,15 @@ func (r *fundingRecord) funding() Funding {
 	return Funding{r.Amount, r.Raw, r.Hash, r.ValidBefore, r.Before}
 }
 
-// Encode writes the state as its stored record.
+// Encode returns the record of the state.
 func (s State) Encode() ([]byte, error) {
 	r := record{
-		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
-		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, Writer: s.Writer,
-		Authorized: s.authorized, Unsigned: s.unsigned, History: s.history, Asked: s.asked, Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
+		Version: recordVersion, ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID,
+		Escrow:     s.Escrow,
+		Descriptor: descriptorRecord(s.Descriptor), Scope: s.Scope, URL: s.URL,
+		CreatedAt: s.CreatedAt, Writer: s.Writer,
+		Authorized: s.authorized, Unsigned: s.unsigned, History: s.history, Asked: s.asked,
+		Signed: s.Signed, Voucher: s.Voucher, Claimed: s.Claimed, Writers: s.Writers,
 		Origins: s.foreign.origins, OtherOrigins: s.foreign.others,
 		Deposit: s.Deposit, Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
@@ -107,10 +110,9 @@ func (s State) Encode() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// Decode reads a stored record. A record of a newer version, one with a field that this version does not know, one that
-// does not hash to its own id, and one that signed more than it authorized are refused with [channel.ErrRecord]: to write it
-// again would lose what it says. The origin gets its canonical spelling: records of earlier programs have others, and
-// budgets and closes compare it.
+// Decode reads a stored record. The error is [channel.ErrRecord] for a record of a newer version,
+// one with a field that this version does not know, one that does not hash to its own id, and one
+// that signed more than it authorized: to write it again would lose what it contains.
 func Decode(data []byte) (State, error) {
 	var v struct {
 		Version int `json:"version"`
@@ -119,7 +121,10 @@ func Decode(data []byte) (State, error) {
 		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)
 	}
 	if v.Version != recordVersion {
-		return State{}, fmt.Errorf("%w: version %d, this program reads version %d: use the program that wrote it", channel.ErrRecord, v.Version, recordVersion)
+		return State{}, fmt.Errorf(
+			"%w: version %d, this program reads version %d: use the program that wrote it",
+			channel.ErrRecord, v.Version, recordVersion,
+		)
 	}
 	var r record
 	strict := json.NewDecoder(bytes.NewReader(data))
@@ -129,17 +134,23 @@ func Decode(data []byte) (State, error) {
 	}
 	s := State{
 		ID: r.ID, Protocol: r.Protocol, ChainID: r.ChainID, Escrow: r.Escrow,
-		Descriptor: channel.Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL, CreatedAt: r.CreatedAt, Writer: r.Writer,
-		authorized: r.Authorized, unsigned: r.Unsigned, history: r.History, asked: r.Asked, Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
+		Descriptor: channel.Descriptor(r.Descriptor), Scope: r.Scope, URL: r.URL,
+		CreatedAt: r.CreatedAt, Writer: r.Writer,
+		authorized: r.Authorized, unsigned: r.Unsigned, history: r.History, asked: r.Asked,
+		Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
 		foreign: foreign{r.Origins, r.OtherOrigins},
-		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(), Confirmed: r.Confirmed,
+		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(),
+		Confirmed:   r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {
-		return State{}, fmt.Errorf("%w: channel %s signed %s above its authorized %s, of which %s are unsigned", channel.ErrRecord, s.ID, s.Signed, s.authorized, s.unsigned)
+		return State{}, fmt.Errorf(
+			"%w: channel %s signed %s above its authorized %s, of which %s are unsigned",
+			channel.ErrRecord, s.ID, s.Signed, s.authorized, s.unsigned,
+		)
 	}
 	if err := s.checkID(); err != nil {
 		return State{}, fmt.Errorf("%w: %w", channel.ErrRecord, err)

@@ -15,7 +15,7 @@ import (
 
 var onChain = rule.OnChain{Exists: true, Deposit: u(1000), Settled: u(50), Time: 100}
 
-func TestFind(t *testing.T) {
+func TestFindVerifiesTheParties(t *testing.T) {
 	d := descriptor(t)
 	id := d.ID(voucher.V2, escrow, chainID)
 	s, err := rule.Find(voucher.V2, chainID, escrow, id, d, scope(t), onChain)
@@ -35,9 +35,13 @@ func TestFind(t *testing.T) {
 		"another descriptor": {other, scope(t), onChain},
 		"another payee":      {d, foreign, onChain},
 		"gone":               {d, scope(t), rule.OnChain{}},
-		"finalized":          {d, scope(t), rule.OnChain{Exists: true, Finalized: true, Deposit: u(1)}},
-		"empty":              {d, scope(t), rule.OnChain{Exists: true}},
-		"closing":            {d, scope(t), rule.OnChain{Exists: true, Deposit: u(1), CloseRequestedAt: 5}},
+		"finalized": {
+			d, scope(t), rule.OnChain{Exists: true, Finalized: true, Deposit: u(1)},
+		},
+		"empty": {d, scope(t), rule.OnChain{Exists: true}},
+		"closing": {
+			d, scope(t), rule.OnChain{Exists: true, Deposit: u(1), CloseRequestedAt: 5},
+		},
 	} {
 		_, err := rule.Find(voucher.V2, chainID, escrow, id, c.d, c.scope, c.chain)
 		assert.ErrorIs(t, err, channel.ErrNotOurs, name)
@@ -62,8 +66,8 @@ func TestFindV1(t *testing.T) {
 	assert.ErrorIs(t, err, channel.ErrNotOurs)
 }
 
-// TestRecover: only our own hand proves what we signed.
-func TestRecover(t *testing.T) {
+// TestRecoverNeedsOurSignature: only our own signature proves what we signed.
+func TestRecoverNeedsOurSignature(t *testing.T) {
 	s := open(t, 1000)
 	mine := func(id common.Hash, amount uint64) voucher.Signed {
 		v := voucher.Voucher{ChannelID: id, Cumulative: u(amount)}
@@ -82,7 +86,9 @@ func TestRecover(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, got, same, "an older one changes nothing")
 
-	stranger, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
+	stranger, err := voucher.ParseKey(
+		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
+	)
 	require.NoError(t, err)
 	v := voucher.Voucher{ChannelID: s.ID, Cumulative: u(400)}
 	forged, err := stranger.SignVoucher(context.Background(), s.Domain(), v)
@@ -102,7 +108,7 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-func TestPlanPayment(t *testing.T) {
+func TestPlanPaymentSizesDeposits(t *testing.T) {
 	spent, _, _ := pay(t, open(t, 150), 100, wide)
 	small := rule.Of(channel.Limits{Price: u(1000), Deposit: u(500)})
 	fund := small
@@ -113,38 +119,146 @@ func TestPlanPayment(t *testing.T) {
 	roomy.Total = u(100_000)
 	for name, c := range map[string]struct {
 		state     *rule.State
-		ask       rule.Request
+		req       rule.Request
 		suggested uint64
 		funded    uint64
 		lim       rule.Limits
 		want      rule.Plan
 		err       error
 	}{
-		"open for the bare need":        {nil, rule.Request{Price: u(100)}, 0, 0, small, rule.Plan{Step: rule.Fund, Amount: u(100)}, nil},
-		"open as suggested":             {nil, rule.Request{Price: u(100)}, 200, 0, small, rule.Plan{Step: rule.Fund, Amount: u(200)}, nil},
-		"a suggestion is no limit":      {nil, rule.Request{Price: u(100)}, 9999, 0, small, rule.Plan{Step: rule.Fund, Amount: u(500)}, nil},
-		"whatever the total":            {nil, rule.Request{Price: u(100)}, 9999, 0, roomy, rule.Plan{Step: rule.Fund, Amount: u(500)}, nil},
-		"Fund beats the suggestion":     {nil, rule.Request{Price: u(100)}, 200, 0, fund, rule.Plan{Step: rule.Fund, Amount: u(300)}, nil},
-		"Fund below the price":          {nil, rule.Request{Price: u(400)}, 0, 0, fund, rule.Plan{Step: rule.Fund, Amount: u(400)}, nil},
-		"price above the deposit limit": {nil, rule.Request{Price: u(501)}, 0, 0, small, rule.Plan{}, channel.ErrLimit},
-		"price above the price limit":   {nil, rule.Request{Price: u(1001)}, 0, 0, small, rule.Plan{}, channel.ErrLimit},
-		"total":                         {nil, rule.Request{Price: u(100)}, 500, 0, total, rule.Plan{Step: rule.Fund, Amount: u(120)}, nil},
-		"total used":                    {nil, rule.Request{Price: u(100)}, 500, 21, total, rule.Plan{}, channel.ErrLimit},
-		"zero total is one deposit":     {nil, rule.Request{Price: u(100)}, 0, 401, small, rule.Plan{}, channel.ErrLimit},
-		"covered":                       {&spent, rule.Request{Price: u(50)}, 0, 0, small, rule.Plan{Step: rule.Pay}, nil},
-		"the exact shortfall":           {&spent, rule.Request{Price: u(60)}, 0, 150, small, rule.Plan{Step: rule.TopUp, Amount: u(10)}, nil},
-		"as suggested again":            {&spent, rule.Request{Price: u(60)}, 100, 150, small, rule.Plan{Step: rule.TopUp, Amount: u(100)}, nil},
-		"up to the limit":               {&spent, rule.Request{Price: u(60)}, 1000, 150, small, rule.Plan{Step: rule.TopUp, Amount: u(350)}, nil},
-		"and not above it":              {&spent, rule.Request{Price: u(60)}, 1000, 150, roomy, rule.Plan{Step: rule.TopUp, Amount: u(350)}, nil},
-		"past the limit":                {&spent, rule.Request{Price: u(401)}, 0, 150, small, rule.Plan{}, channel.ErrLimit},
-		"a step needs more":             {&spent, rule.Request{Price: u(10), MinDelta: u(60)}, 0, 150, ahead(small, 50), rule.Plan{Step: rule.TopUp, Amount: u(10)}, nil},
-		"raised elsewhere":              {nil, rule.Request{Price: u(100), Elsewhere: u(1)}, 0, 0, small, rule.Plan{}, channel.ErrRaised},
-		"or ahead of it":                {nil, rule.Request{Price: u(100), Elsewhere: u(10)}, 0, 0, ahead(small, 10), rule.Plan{Step: rule.Fund, Amount: u(100)}, nil},
-		"no top-up for it":              {&spent, rule.Request{Price: u(60), Elsewhere: u(60)}, 0, 150, small, rule.Plan{}, channel.ErrRaised},
-		"the deposit covers it":         {&spent, rule.Request{Price: u(50), Elsewhere: u(50)}, 0, 150, small, rule.Plan{Step: rule.Pay}, nil},
+		"open for the bare need": {
+			nil,
+			rule.Request{Price: u(100)},
+			0, 0, small,
+			rule.Plan{Step: rule.Fund, Amount: u(100)},
+			nil,
+		},
+		"open as suggested": {
+			nil,
+			rule.Request{Price: u(100)},
+			200, 0, small,
+			rule.Plan{Step: rule.Fund, Amount: u(200)},
+			nil,
+		},
+		"a suggestion is no limit": {
+			nil,
+			rule.Request{Price: u(100)},
+			9999, 0, small,
+			rule.Plan{Step: rule.Fund, Amount: u(500)},
+			nil,
+		},
+		"whatever the total": {
+			nil,
+			rule.Request{Price: u(100)},
+			9999, 0, roomy,
+			rule.Plan{Step: rule.Fund, Amount: u(500)},
+			nil,
+		},
+		"Fund beats the suggestion": {
+			nil,
+			rule.Request{Price: u(100)},
+			200, 0, fund,
+			rule.Plan{Step: rule.Fund, Amount: u(300)},
+			nil,
+		},
+		"Fund below the price": {
+			nil,
+			rule.Request{Price: u(400)},
+			0, 0, fund,
+			rule.Plan{Step: rule.Fund, Amount: u(400)},
+			nil,
+		},
+		"price above the deposit limit": {
+			nil, rule.Request{Price: u(501)}, 0, 0, small, rule.Plan{}, channel.ErrLimit,
+		},
+		"price above the price limit": {
+			nil, rule.Request{Price: u(1001)}, 0, 0, small, rule.Plan{}, channel.ErrLimit,
+		},
+		"total": {
+			nil,
+			rule.Request{Price: u(100)},
+			500, 0, total,
+			rule.Plan{Step: rule.Fund, Amount: u(120)},
+			nil,
+		},
+		"total used": {
+			nil, rule.Request{Price: u(100)}, 500, 21, total, rule.Plan{}, channel.ErrLimit,
+		},
+		"zero total is one deposit": {
+			nil, rule.Request{Price: u(100)}, 0, 401, small, rule.Plan{}, channel.ErrLimit,
+		},
+		"covered": {
+			&spent, rule.Request{Price: u(50)}, 0, 0, small, rule.Plan{Step: rule.Pay}, nil,
+		},
+		"the exact shortfall": {
+			&spent,
+			rule.Request{Price: u(60)},
+			0, 150, small,
+			rule.Plan{Step: rule.TopUp, Amount: u(10)},
+			nil,
+		},
+		"as suggested again": {
+			&spent,
+			rule.Request{Price: u(60)},
+			100, 150, small,
+			rule.Plan{Step: rule.TopUp, Amount: u(100)},
+			nil,
+		},
+		"up to the limit": {
+			&spent,
+			rule.Request{Price: u(60)},
+			1000, 150, small,
+			rule.Plan{Step: rule.TopUp, Amount: u(350)},
+			nil,
+		},
+		"and not above it": {
+			&spent,
+			rule.Request{Price: u(60)},
+			1000, 150, roomy,
+			rule.Plan{Step: rule.TopUp, Amount: u(350)},
+			nil,
+		},
+		"past the limit": {
+			&spent, rule.Request{Price: u(401)}, 0, 150, small, rule.Plan{}, channel.ErrLimit,
+		},
+		"a step needs more": {
+			&spent,
+			rule.Request{Price: u(10), MinDelta: u(60)},
+			0, 150, ahead(small, 50),
+			rule.Plan{Step: rule.TopUp, Amount: u(10)},
+			nil,
+		},
+		"raised elsewhere": {
+			nil,
+			rule.Request{Price: u(100), Elsewhere: u(1)},
+			0, 0, small,
+			rule.Plan{},
+			channel.ErrRaised,
+		},
+		"or ahead of it": {
+			nil,
+			rule.Request{Price: u(100), Elsewhere: u(10)},
+			0, 0, ahead(small, 10),
+			rule.Plan{Step: rule.Fund, Amount: u(100)},
+			nil,
+		},
+		"no top-up for it": {
+			&spent,
+			rule.Request{Price: u(60), Elsewhere: u(60)},
+			0, 150, small,
+			rule.Plan{},
+			channel.ErrRaised,
+		},
+		"the deposit covers it": {
+			&spent,
+			rule.Request{Price: u(50), Elsewhere: u(50)},
+			0, 150, small,
+			rule.Plan{Step: rule.Pay},
+			nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rule.PlanPayment(c.state, c.ask, u(c.suggested), u(c.funded), c.lim)
+			got, err := rule.PlanPayment(c.state, c.req, u(c.suggested), u(c.funded), c.lim)
 			if c.err != nil {
 				require.ErrorIs(t, err, c.err)
 				return

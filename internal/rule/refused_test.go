@@ -11,8 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// refused is a channel with one request of 100 paid, and 40 more whose vouchers the signer refused: the ceiling is
-// durable, and nothing of it was asked for.
+// refused is a channel with one request of 100 paid, and 40 more whose vouchers the signer refused:
+// the ceiling is durable, and nothing of it was asked for.
 func refused(t testing.TB, lim rule.Limits) rule.State {
 	t.Helper()
 	s, _, _ := pay(t, open(t, 10_000), 100, lim)
@@ -32,9 +32,12 @@ func refused(t testing.TB, lim rule.Limits) rule.State {
 	return s
 }
 
-// TestRefusedVouchersAreNotSignedLater: what a signer refused stays unsigned, whatever the payee asks for.
+// TestRefusedVouchersAreNotSignedLater: what a signer refused stays unsigned, whatever the payee
+// asks for.
 func TestRefusedVouchersAreNotSignedLater(t *testing.T) {
-	for name, lim := range map[string]rule.Limits{"nothing ahead": wide, "ahead": ahead(wide, 250)} {
+	for name, lim := range map[string]rule.Limits{
+		"nothing ahead": wide, "ahead": ahead(wide, 250),
+	} {
 		most := u(200).AddCapped(lim.Ahead)
 		for what, req := range map[string]rule.Request{
 			"a price":        {Price: u(100)},
@@ -69,7 +72,9 @@ func TestRefusedVouchersAreNotSignedLater(t *testing.T) {
 					break
 				}
 				s, c = sign(t, next, due), grown
-				require.False(t, s.Asked().AddCapped(lim.Ahead).Less(due), "due %s, asked %s", due, s.Asked())
+				require.False(
+					t, s.Asked().AddCapped(lim.Ahead).Less(due), "due %s, asked %s", due, s.Asked(),
+				)
 			}
 			_, _, _, err := s.AuthorizeMore(c, u(10), u(9000), u(10), lim)
 			require.ErrorIs(t, err, channel.ErrServerReport)
@@ -88,8 +93,9 @@ func TestRefusedVouchersAreNotSignedLater(t *testing.T) {
 	}
 }
 
-// TestRefusedVouchersAreNoRise: the next requests are signed for under the ceiling that is durable already, each with
-// its own price raised, so a request that goes on to another channel does not pay twice.
+// TestRefusedVouchersAreNoRise: the next requests are signed for under the ceiling that is durable
+// already, each with its own price raised, so a request that goes on to another channel does not
+// pay twice.
 func TestRefusedVouchersAreNoRise(t *testing.T) {
 	s := refused(t, wide)
 	s, c, due := pay(t, s, 100, wide)
@@ -101,8 +107,8 @@ func TestRefusedVouchersAreNoRise(t *testing.T) {
 	assert.Equal(t, s, next)
 }
 
-// TestAuthorizedBeforeACrash: what a killed session may have signed may be signed again, as its record says it was
-// asked for.
+// TestAuthorizedBeforeACrash: what a killed session may have signed may be signed again, as its
+// record says it was asked for.
 func TestAuthorizedBeforeACrash(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, wide)
 	for range 40 {
@@ -124,8 +130,8 @@ func TestAuthorizedBeforeACrash(t *testing.T) {
 	assert.Equal(t, u(4100), due)
 }
 
-// TestAheadThatWasLowered: a payee has used all of an earlier, larger Limits.Ahead. The error names the limit, not the
-// deposit.
+// TestAheadThatWasLowered: a payee has used all of an earlier, larger Limits.Ahead. The error names
+// the limit, not the deposit.
 func TestAheadThatWasLowered(t *testing.T) {
 	lim := ahead(wide, 100)
 	s, _, _ := pay(t, open(t, 10_000), 100, lim)
@@ -142,15 +148,17 @@ func TestAheadThatWasLowered(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestStreamChargedOnce: a stream whose unit is the request costs what it was agreed at, whatever Limits.Step and
-// Limits.Ahead allow. A voucher that exists may be shown.
+// TestStreamChargedOnce: a stream whose unit is the request costs what it was agreed at, whatever
+// Limits.Step and Limits.Ahead allow. A voucher that exists may be shown.
 func TestStreamChargedOnce(t *testing.T) {
 	lim := ahead(wide, 300)
 	lim.Step = u(500)
 	s, c, due := pay(t, open(t, 10_000), 10, lim)
 	require.Equal(t, u(310), due)
 	for required := uint64(1); required <= 5000; required += 103 {
-		next, grown, due, err := s.AuthorizeMore(c, voucher.Amount{}, u(required), voucher.Amount{}, lim)
+		next, grown, due, err := s.AuthorizeMore(
+			c, voucher.Amount{}, u(required), voucher.Amount{}, lim,
+		)
 		assert.Equal(t, s, next)
 		assert.Equal(t, c, grown)
 		if required <= 310 {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Rises is how the ceiling of a channel rose over time, and for which origins: what the limits over time need of a
-// record. It is a value and is never changed.
+// Rises records how the ceiling of a channel rose over time, and for which origins. The limits over
+// time are computed from it. It is a value that never changes.
 type Rises struct {
 	origin  string
 	total   voucher.Amount
@@ -16,15 +16,15 @@ type Rises struct {
 	foreign foreign
 }
 
-// foreign is how a ceiling rose for origins that the channel was not opened for, each in its own history, which marks the
-// sum of the rises for it. The zero value has none.
+// foreign records how a ceiling rose for origins that the channel was not opened for. The history
+// of an origin marks the sum of the rises for it.
 type foreign struct {
 	origins map[string]History
-	others  History // of all origins that origins has no room for
+	others  History // of all further origins together
 }
 
-// maxOrigins bounds how many such origins have a history of their own. The rises for further ones count for every
-// origin that the channel was not opened for.
+// maxOrigins bounds how many foreign origins have their own history. The rises for further ones
+// count for every foreign origin.
 const maxOrigins = 8
 
 // Rises returns how the ceiling rose.
@@ -33,20 +33,20 @@ func (s State) Rises() Rises { return Rises{s.Scope.Origin, s.authorized, s.hist
 // Total returns the ceiling, in base units.
 func (r Rises) Total() voucher.Amount { return r.total }
 
-// Quiet reports whether nothing rose within the longest window that limits have.
+// Quiet reports whether nothing rose within the longest window of limits.
 func (r Rises) Quiet(now int64) bool {
 	marks := r.history.marks
 	return len(marks) == 0 || marks[len(marks)-1].At <= now-month
 }
 
-// Within returns by how much the ceiling rose in the window that ends now, in base units. now is in Unix seconds. A
-// record without a history counts nothing: nobody knows when it rose.
+// Within returns by how much the ceiling rose in the window that ends now, in base units. now is in
+// Unix seconds. A record without a history counts as no rise.
 func (r Rises) Within(now int64, window time.Duration) voucher.Amount {
 	return r.history.risen(now, seconds(window), r.total)
 }
 
-// For is Within for what rose for requests of one origin. All that rose counts for the origin that the channel was
-// opened for.
+// For is like [Rises.Within] for requests of one origin. Every rise counts for the origin that the
+// channel was opened for.
 func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amount {
 	if origin == r.origin {
 		return r.Within(now, window)
@@ -57,7 +57,11 @@ func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amoun
 
 // noted returns f with a rise for an origin.
 func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
-	note := func(h History) History { return h.note(maxClocks, now, h.highest().AddCapped(rise), coarse) }
+	note := func(h History) History {
+		return h.note(
+			maxClocks, now, h.highest().AddCapped(rise), coarse,
+		)
+	}
 	h, known := f.origins[origin]
 	if !known && len(f.origins) >= maxOrigins {
 		f.others = note(f.others)
@@ -70,8 +74,8 @@ func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
 	return f
 }
 
-// Noted returns the state with the rise of its ceiling since before marked as of now, in Unix seconds, for a request
-// of an origin. The gate calls it for every rise.
+// Noted returns the state with a mark of the rise of its ceiling since before, for a request of
+// origin. now is in Unix seconds. The gate calls it for every rise.
 func (s State) Noted(before State, origin string, now int64) State {
 	if len(s.history.marks) == 0 && !before.authorized.IsZero() {
 		s.history = s.history.shifted(before.authorized)
@@ -83,9 +87,9 @@ func (s State) Noted(before State, origin string, now int64) State {
 	return s
 }
 
-// Redated returns the state with a note that the clock, at now, went back behind what it showed when the ceiling rose
-// last; changed is false if that is not so, or is noted already. Until it is noted, what rose then counts for the limits
-// over time until the clock shows that time again. The ledger stores it for every channel that it finds so.
+// Redated returns the state with a mark that the clock, at now, went back behind the newest rise.
+// changed is false if that is not so, or is marked already. Without the mark, that rise counts
+// until the clock shows its time again. The ledger stores the marked record.
 func (s State) Redated(now int64) (_ State, changed bool) {
 	if s.history.unnoted(now, s.authorized) {
 		s.history, changed = s.history.note(maxClocks, now, s.authorized, fine), true
@@ -96,6 +100,7 @@ func (s State) Redated(now int64) (_ State, changed bool) {
 	return s, changed
 }
 
+// renoted marks what each history has reached as of now, if that is not marked.
 func (f foreign) renoted(now int64) (_ foreign, changed bool) {
 	renoted := func(h History) (History, bool) {
 		reached := h.highest()

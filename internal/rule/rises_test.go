@@ -31,7 +31,9 @@ func payFor(t require.TestingT, s rule.State, origin string, amount uint64, at i
 func TestRisesByOrigin(t *testing.T) {
 	s := open(t, 1_000_000)
 	s = payFor(t, s, here, 100, start)
-	assert.NotContains(t, string(encode(t, s)), "rigins", "no record of before is written another way")
+	assert.NotContains(
+		t, string(encode(t, s)), "rigins", "no record of before is written another way",
+	)
 	s = payFor(t, s, there, 20, start+60)
 	s = payFor(t, s, here, 100, start+120)
 	s = payFor(t, s, there, 3, start+2*hour)
@@ -56,7 +58,8 @@ func TestRisesByOrigin(t *testing.T) {
 	assert.True(t, s.Rises().Quiet(start+month+3*hour))
 }
 
-// TestManyForeignOrigins: those that have no history of their own count for one another, never too little.
+// TestManyForeignOrigins: those that have no history of their own count for one another, never too
+// little.
 func TestManyForeignOrigins(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		origins := []string{here}
@@ -69,11 +72,17 @@ func TestManyForeignOrigins(t *testing.T) {
 			origin string
 		}
 		var all []rise
-		s := rule.State{Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1, Scope: channel.Scope{Origin: here}}
+		s := rule.State{
+			Confirmed: true, Deposit: voucher.MaxAmount, Protocol: voucher.V1,
+			Scope: channel.Scope{Origin: here},
+		}
 		now := start
 		for range rapid.IntRange(1, 40).Draw(t, "rises") {
 			now += rapid.SampledFrom([]int64{0, 60, 1800, 40_000, 1_000_000}).Draw(t, "wait")
-			r := rise{now, rapid.Uint64Range(1, 100).Draw(t, "amount"), rapid.SampledFrom(origins).Draw(t, "origin")}
+			r := rise{
+				now, rapid.Uint64Range(1, 100).Draw(t, "amount"),
+				rapid.SampledFrom(origins).Draw(t, "origin"),
+			}
 			all = append(all, r)
 			s = payFor(t, s, r.origin, r.amount, now)
 			for _, origin := range origins {
@@ -88,8 +97,14 @@ func TestManyForeignOrigins(t *testing.T) {
 						}
 					}
 					got := s.Rises().For(origin, now, time.Duration(length)*time.Second)
-					require.False(t, got.Less(u(least)), "%s in %d s: %s, rose %d", origin, length, got, least)
-					require.False(t, u(most).Less(got), "%s in %d s: %s, rose at most %d", origin, length, got, most)
+					require.False(
+						t, got.Less(u(least)), "%s in %d s: %s, rose %d", origin, length, got,
+						least,
+					)
+					require.False(
+						t, u(most).Less(got), "%s in %d s: %s, rose at most %d", origin, length,
+						got, most,
+					)
 				}
 			}
 		}
@@ -102,8 +117,8 @@ func encode(t require.TestingT, s rule.State) []byte {
 	return data
 }
 
-// TestRecordStaysSmall: a store takes 64 KiB. A busy month, clocks that go back, many origins with long names and many
-// sessions fit in.
+// TestRecordStaysSmall: a store takes 64 KiB. A busy month, clocks that go back, many origins with
+// long names and many sessions fit in.
 func TestRecordStaysSmall(t *testing.T) {
 	s := open(t, 1)
 	s.Deposit, s.Protocol = voucher.MaxAmount, voucher.V1
@@ -119,7 +134,10 @@ func TestRecordStaysSmall(t *testing.T) {
 				now -= 540
 			}
 			origin := fmt.Sprintf("https://%d.%s.example.com:443", i%12, strings.Repeat("long", 50))
-			next, _, _, err := s.Authorize(rule.Request{Price: u(1 << 50)}, rule.Of(channel.Limits{Price: u(1 << 50), Deposit: voucher.MaxAmount}))
+			next, _, _, err := s.Authorize(
+				rule.Request{Price: u(1 << 50)},
+				rule.Of(channel.Limits{Price: u(1 << 50), Deposit: voucher.MaxAmount}),
+			)
 			require.NoError(t, err)
 			s = next.Noted(s, origin, now)
 		}

@@ -12,14 +12,16 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestLife: the phases are read off the facts.
-func TestLife(t *testing.T) {
+// TestStateFollowsTheChain: the phases are read off the facts.
+func TestStateFollowsTheChain(t *testing.T) {
 	s := opening(t, 1000)
 	assert.Equal(t, channel.Opening, s.Phase())
 	assert.True(t, s.Payable())
 	assert.True(t, s.HoldsMoney())
 
-	assert.Equal(t, channel.Opening, s.Settle(rule.OnChain{Time: 1000}).Phase(), "it can still be mined")
+	assert.Equal(
+		t, channel.Opening, s.Settle(rule.OnChain{Time: 1000}).Phase(), "it can still be mined",
+	)
 	never := s.Settle(rule.OnChain{Time: 1001})
 	assert.Equal(t, channel.Closed, never.Phase(), "it never will be")
 	assert.True(t, never.Deposit.IsZero())
@@ -32,7 +34,10 @@ func TestLife(t *testing.T) {
 	requested := s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), CloseRequestedAt: 995})
 	assert.Equal(t, channel.Closing, requested.Phase())
 	assert.False(t, requested.Payable())
-	assert.Equal(t, channel.Open, requested.Settle(rule.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "a top-up canceled it")
+	assert.Equal(
+		t, channel.Open, requested.Settle(rule.OnChain{Exists: true, Deposit: u(1000)}).Phase(),
+		"a top-up canceled it",
+	)
 
 	closing := s.ClosingAt(u(10))
 	assert.Equal(t, channel.Closing, closing.Phase())
@@ -44,13 +49,16 @@ func TestLife(t *testing.T) {
 	assert.Equal(t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase())
 
 	assert.Equal(t, channel.Unopened, rule.State{}.Phase())
-	for p, name := range map[channel.Phase]string{channel.Unopened: "unopened", channel.Opening: "opening", channel.Open: "open", channel.Closing: "closing", channel.Closed: "closed", 99: "closed"} {
+	for p, name := range map[channel.Phase]string{
+		channel.Unopened: "unopened", channel.Opening: "opening", channel.Open: "open",
+		channel.Closing: "closing", channel.Closed: "closed", 99: "closed",
+	} {
 		assert.Equal(t, name, p.String())
 	}
 }
 
-// TestMined: a receipt decides what the escrow's state does not show.
-func TestMined(t *testing.T) {
+// TestMinedFundingIsDecided: a receipt decides what the escrow's state does not show.
+func TestMinedFundingIsDecided(t *testing.T) {
 	tx := common.Hash{7}
 	s := opening(t, 1000)
 	s.Opening.Hash = tx
@@ -73,12 +81,15 @@ func TestMined(t *testing.T) {
 	assert.Equal(t, u(1000), finalized.Deposit, "a v1 escrow remembers that it was there")
 
 	up := there.Funded(rule.Funding{Amount: u(50), Raw: []byte{1}, Hash: tx, ValidBefore: 1000})
-	require.Equal(t, tx, up.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990}).InDoubt())
+	require.Equal(
+		t, tx, up.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990}).InDoubt(),
+	)
 	assert.False(t, up.Mined(tx, false).ToppingUp.Pending())
 	assert.Equal(t, u(1000), up.Mined(tx, false).Deposit)
 }
 
-// TestChannelThatIsThereAfterAll: a node that does not know the channel yet does not make us forget its money.
+// TestChannelThatIsThereAfterAll: a node that does not know the channel yet does not make us forget
+// its money.
 func TestChannelThatIsThereAfterAll(t *testing.T) {
 	for name, s := range map[string]rule.State{"open": open(t, 1000), "opening": opening(t, 1000)} {
 		s = s.Settle(rule.OnChain{Time: 1001})
@@ -88,11 +99,14 @@ func TestChannelThatIsThereAfterAll(t *testing.T) {
 		assert.Equal(t, channel.Open, s.Phase(), name)
 		assert.True(t, s.HoldsMoney(), name)
 		assert.Equal(t, u(1000), s.Deposit, name)
-		assert.Equal(t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase(), name)
+		assert.Equal(
+			t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase(), name,
+		)
 	}
 }
 
-// TestSettledProvesOurSignature: the chain settles only what we signed, so a lost store learns it there.
+// TestSettledProvesOurSignature: the chain settles only what we signed, so a lost store learns it
+// there.
 func TestSettledProvesOurSignature(t *testing.T) {
 	s := open(t, 1000).Settle(rule.OnChain{Exists: true, Deposit: u(900), Settled: u(300)})
 	assert.Equal(t, u(300), s.Authorized())
@@ -102,7 +116,7 @@ func TestSettledProvesOurSignature(t *testing.T) {
 	assert.Equal(t, u(400), due)
 }
 
-func TestTopUp(t *testing.T) {
+func TestTopUpCountsWhenConfirmed(t *testing.T) {
 	f := rule.Funding{Amount: u(500), Raw: []byte{1}, ValidBefore: 50}
 	s := open(t, 1000).Funded(f)
 	assert.Equal(t, u(1000), s.Deposit, "not counted before it is confirmed")
@@ -112,13 +126,21 @@ func TestTopUp(t *testing.T) {
 	mined := s.Settle(rule.OnChain{Exists: true, Deposit: u(1500), Time: 40})
 	assert.Equal(t, u(1500), mined.Deposit)
 	assert.False(t, mined.ToppingUp.Pending())
-	assert.True(t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 40}).ToppingUp.Pending(), "undecided")
-	assert.False(t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 51}).ToppingUp.Pending(), "expired")
+	assert.True(
+		t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 40}).ToppingUp.Pending(),
+		"undecided",
+	)
+	assert.False(
+		t, s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 51}).ToppingUp.Pending(),
+		"expired",
+	)
 }
 
 func TestRecordRoundTrip(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000), 100, ahead(wide, 50))
-	s = s.Funded(rule.Funding{Amount: u(5), Raw: []byte{0x76, 2}, Hash: common.Hash{3}, ValidBefore: 7})
+	s = s.Funded(
+		rule.Funding{Amount: u(5), Raw: []byte{0x76, 2}, Hash: common.Hash{3}, ValidBefore: 7},
+	)
 	s.URL = "https://api.example.com/data"
 	data, err := s.Encode()
 	require.NoError(t, err)
@@ -174,8 +196,13 @@ func TestNewRefusesAnotherScope(t *testing.T) {
 		key := rule.ScopeKey(sc)
 		change(&sc)
 		assert.NotEqual(t, key, rule.ScopeKey(sc), name)
-		_, err := rule.New(voucher.V2, chainID, escrow, descriptor(t), sc, rule.Funding{Amount: u(1)})
+		_, err := rule.New(
+			voucher.V2, chainID, escrow, descriptor(t), sc, rule.Funding{Amount: u(1)},
+		)
 		assert.ErrorIs(t, err, channel.ErrNotOurs, name)
-		assert.Equal(t, sc.Holds(descriptor(t)), name == "escrow" || name == "chain" || name == "protocol", name)
+		assert.Equal(
+			t, sc.Holds(descriptor(t)), name == "escrow" || name == "chain" || name == "protocol",
+			name,
+		)
 	}
 }

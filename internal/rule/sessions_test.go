@@ -12,22 +12,32 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestWritersOfARecord: each has one entry, nothing is counted for the one who asks, and those who are no more are one
-// entry together.
-func TestWritersOfARecord(t *testing.T) {
+// TestSessionsOfARecord: each has one entry, nothing is counted for the one who asks, and those who
+// are no more are one entry together.
+func TestSessionsOfARecord(t *testing.T) {
 	s := open(t, 1000)
 	assert.True(t, s.Pending("a").IsZero())
 	s = s.InFlight("a", u(10), 1).InFlight("b", u(20), 2).InFlight("c", u(40), 3)
 	assert.Equal(t, u(60), s.Pending("a"))
 	assert.Equal(t, u(70), s.Pending("d"))
 	again := s.InFlight("a", u(5), 4)
-	assert.Equal(t, []rule.Writer{{Name: "b", Pending: u(20), At: 2}, {Name: "c", Pending: u(40), At: 3}, {Name: "a", Pending: u(5), At: 4}}, again.Writers)
+	assert.Equal(
+		t,
+		[]rule.Writer{
+			{Name: "b", Pending: u(20), At: 2},
+			{Name: "c", Pending: u(40), At: 3},
+			{Name: "a", Pending: u(5), At: 4},
+		},
+		again.Writers,
+	)
 	assert.Equal(t, u(60), s.Pending("a"), "a state is a value")
 	assert.Equal(t, u(60), s.InFlight("a", u(0), 5).Pending("d"))
 
 	old := func(w rule.Writer) bool { return w.At < 3 }
 	folded := s.Folded(old)
-	assert.Equal(t, []rule.Writer{{Name: "c", Pending: u(40), At: 3}, {Pending: u(30)}}, folded.Writers)
+	assert.Equal(
+		t, []rule.Writer{{Name: "c", Pending: u(40), At: 3}, {Pending: u(30)}}, folded.Writers,
+	)
 	assert.Equal(t, folded, folded.Folded(old))
 	assert.Equal(t, []rule.Writer{{Name: "c", Pending: u(40), At: 3}}, folded.Ended(old).Writers)
 
@@ -38,8 +48,8 @@ func TestWritersOfARecord(t *testing.T) {
 	assert.Equal(t, folded.Writers, read.Writers)
 }
 
-// TestManySessionsShareARecord: the record stays small, and what any of them has in flight counts for as long as it would
-// have alone.
+// TestManySessionsShareARecord: the record stays small, and what any of them has in flight counts
+// for as long as it would have alone.
 func TestManySessionsShareARecord(t *testing.T) {
 	s, _, _ := pay(t, open(t, 10_000_000), 1000, wide)
 	var all voucher.Amount
@@ -63,8 +73,12 @@ func TestManySessionsShareARecord(t *testing.T) {
 		}
 		require.False(t, rest.Pending("another").Less(least), "of those since %d", cut)
 	}
-	assert.True(t, s.Ended(func(w rule.Writer) bool { return w.At < 2000 }).Pending("another").IsZero())
-	assert.Equal(t, all, s.Folded(func(w rule.Writer) bool { return w.At < 1990 }).Pending("another"))
+	assert.True(
+		t, s.Ended(func(w rule.Writer) bool { return w.At < 2000 }).Pending("another").IsZero(),
+	)
+	assert.Equal(
+		t, all, s.Folded(func(w rule.Writer) bool { return w.At < 1990 }).Pending("another"),
+	)
 }
 
 // TestSessionThatIsNotNamedAnyMore: it writes again, and nothing of it is counted less than once.

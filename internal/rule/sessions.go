@@ -7,18 +7,19 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Writer is what one of the sessions that share a channel's record has in flight. It is written together with the asks
-// that it is about, so whoever reads the record knows what the payee's newest word may have missed.
+// Writer is what one of the sessions that share a channel's record has in flight. Whoever reads the
+// record knows what the payee's newest report may have missed.
 type Writer struct {
-	// Name is the session's.
+	// Name is the name of the session. It is empty for several sessions together.
 	Name string `json:"name"`
-	// Pending is the sum of the prices of its asks in the record that Spent may not have counted, in base units.
+	// Pending is the sum of the prices of its requests that the payee may not have charged yet, in
+	// base units.
 	Pending voucher.Amount `json:"pending"`
-	// At is when it wrote that, in Unix seconds.
+	// At is when it wrote that, in Unix seconds. Zero means that the sessions have ended.
 	At int64 `json:"at"`
 }
 
-// Pending is what sessions other than the named one have in flight, in base units.
+// Pending returns what sessions other than the named one have in flight, in base units.
 func (s State) Pending(name string) (sum voucher.Amount) {
 	for _, w := range s.Writers {
 		if w.Name != name {
@@ -28,8 +29,8 @@ func (s State) Pending(name string) (sum voucher.Amount) {
 	return sum
 }
 
-// InFlight returns the state with what the named session has in flight as of now, in Unix seconds. Who has nothing in
-// flight is not listed.
+// InFlight returns the state with what the named session has in flight as of now, in Unix seconds.
+// A session that has nothing in flight is not listed.
 func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
 	writers := make([]Writer, 0, len(s.Writers)+1)
 	for _, w := range s.Writers {
@@ -50,9 +51,9 @@ func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
 // maxWriters bounds how many sessions a record names.
 const maxWriters = 64
 
-// bounded returns a state that names too many sessions with maxWriters entries, and one without a name for the sessions that wrote longest
-// ago. That one is as new as the newest of them, so that what they have in flight counts for as long as it
-// would have. The last entry stays.
+// bounded returns a state that names too many sessions with maxWriters entries. The oldest ones are
+// merged into an entry without a name, which is as new as the newest of them, so that nothing
+// counts for a shorter time. The last entry stays.
 func (s State) bounded() State {
 	over := len(s.Writers) - maxWriters
 	last := s.Writers[len(s.Writers)-1]
@@ -66,8 +67,8 @@ func (s State) bounded() State {
 	return s
 }
 
-// Folded returns the state with the sessions that are no more as one entry without a name, so that a record of a payee
-// that sends no words does not grow with every session.
+// Folded merges the entries of ended sessions into one entry without a name, so that the record
+// stays small if the payee sends no receipts.
 func (s State) Folded(ended func(Writer) bool) State {
 	var rest Writer
 	for _, w := range s.Writers {
@@ -81,8 +82,8 @@ func (s State) Folded(ended func(Writer) bool) State {
 	return s
 }
 
-// Ended returns the state without the sessions that are no more: a word that comes from now on counts what they asked
-// for, or they were not charged for it.
+// Ended returns the state without the entries of ended sessions: any report from now on includes
+// what they were charged.
 func (s State) Ended(ended func(Writer) bool) State {
 	if slices.ContainsFunc(s.Writers, ended) {
 		s.Writers = slices.DeleteFunc(slices.Clone(s.Writers), ended)

@@ -1,0 +1,104 @@
+package rule
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// OnChain is what the chain shows of a channel.
+type OnChain struct {
+	// Exists is false if the escrow does not know the channel: never opened, or (v2) closed.
+	Exists bool
+	// Finalized is set by a v1 escrow for a channel that is closed for good.
+	Finalized bool
+	// Deposit and Settled are in base units.
+	Deposit, Settled voucher.Amount
+	// CloseRequestedAt is in Unix seconds, and zero if no close was requested.
+	CloseRequestedAt uint64
+	// Time is the chain's own clock at that block, in Unix seconds.
+	Time uint64
+	// Payer, Payee, Token and Signer are stored by a v1 escrow. They are zero for v2.
+	Payer, Payee, Token, Signer common.Address
+}
+
+// Settle returns the state with what the chain shows. Settled proves a signature of ours; nothing
+// else changes our own amounts.
+//
+// A channel that the chain does not know is closed, unless its opening transaction can still be
+// mined, which ends when its validBefore has passed in chain time. If a later reading shows the
+// channel, it is open again: ids are never used twice.
+func (s State) Settle(c OnChain) State {
+	if !c.Exists || c.Finalized {
+		if s.Opening.Pending() && !c.Finalized && c.Time <= s.Opening.ValidBefore {
+			return s // it may still be mined, whatever the payee said
+		}
+		s.Closed, s.CloseRequestedAt = true, 0
+		s.Opening, s.ToppingUp = Funding{}, Funding{}
+		s.Confirmed = s.Confirmed || c.Finalized // a v1 escrow keeps closed channels
+		if !s.Confirmed {
+			s.Deposit = voucher.Amount{} // never opened: nothing left the wallet
+		}
+		return s
+	}
+	s.Confirmed, s.Closed = true, false
+	s.Opening = Funding{}
+	s.Settled = s.Settled.Max(c.Settled)
+	s.CloseRequestedAt = c.CloseRequestedAt
+	if t := s.ToppingUp; t.Pending() && (t.Before.Less(c.Deposit) || t.ValidBefore < c.Time) {
+		s.ToppingUp = Funding{}
+	}
+	s.Deposit = c.Deposit
+	return s.signedBefore(c.Settled)
+}
+
+// InDoubt returns the hash of a funding transaction that is neither confirmed nor expired. It is
+// the zero hash if there is none, or if only its sponsor knows the hash.
+func (s State) InDoubt() common.Hash {
+	if s.Closed {
+		return common.Hash{}
+	}
+	if s.Opening.Pending() {
+		return s.Opening.Hash
+	}
+	return s.ToppingUp.Hash
+}
+
+// Mined returns the state after a funding transaction was mined. One that was reverted moved
+// nothing. One that succeeded shows in the next reading of the chain ([State.Settle]); an opening
+// that does not show there was closed since.
+func (s State) Mined(tx common.Hash, success bool) State {
+	switch {
+	case tx == common.Hash{}:
+	case s.Opening.Hash == tx:
+		s.Opening, s.Confirmed = Funding{}, success
+	case s.ToppingUp.Hash == tx:
+		s.ToppingUp = Funding{}
+	}
+	return s
+}
+
+// Funded returns the state with a top-up that is about to be sent. It counts as deposit when the
+// chain or the payee confirms it.
+func (s State) Funded(f Funding) State {
+	f.Before = s.Deposit
+	s.ToppingUp = f
+	return s
+}
+
+// ToppedUp returns the state after the payee confirmed the pending top-up. The transaction stays
+// until the chain confirms it, so that no other is signed if the payee was wrong.
+func (s State) ToppedUp() State {
+	if t := s.ToppingUp; t.Pending() {
+		s.Deposit = s.Deposit.Max(t.Before.AddCapped(t.Amount))
+		s.CloseRequestedAt = 0
+	}
+	return s
+}
+
+// Acknowledged returns the state after the payee accepted the opening voucher. The transaction
+// stays until the chain confirms it: a payee could hold it back and send it later.
+func (s State) Acknowledged() State {
+	s.Confirmed = true
+	return s
+}

@@ -1,0 +1,57 @@
+package rule
+
+import (
+	"fmt"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// unreachable returns why a claim cannot raise as much as s claims: its price was raised elsewhere,
+// or the payee has used a larger Limits.Ahead of before.
+func (s State) unreachable(c Claim, lim Limits) error {
+	whole := s.asked.AddCapped(c.Elsewhere.Min(c.Price)).AddCapped(lim.Ahead)
+	if !c.Elsewhere.IsZero() && !whole.Less(s.Claimed) {
+		return fmt.Errorf(
+			"%w: %s of %s; channel %s has no credit for it", channel.ErrRaised, c.Elsewhere,
+			c.Price, s.ID,
+		)
+	}
+	return &channel.LimitError{
+		Limit: "Ahead", Wanted: s.Claimed.SubFloor(s.asked), Allowed: lim.Ahead, Left: lim.Ahead,
+	}
+}
+
+// spent returns the error for a claim that cannot raise anything more.
+func (s State) spent(c Claim, presented voucher.Amount) error {
+	err := fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, presented)
+	if !c.Elsewhere.IsZero() && c.Raised.Less(c.Price) {
+		return fmt.Errorf("%w; %w: %s of %s", err, channel.ErrRaised, c.Elsewhere, c.Price)
+	}
+	return err
+}
+
+// short returns why target cannot be authorized: a limit, a budget, or the deposit.
+func (s State) short(target voucher.Amount, lim Limits) error {
+	if lim.Deposit.Less(target) {
+		return over("Deposit", target, lim.Deposit)
+	}
+	if lim.most(&s).Less(target) {
+		return s.overBudget(target, lim)
+	}
+	return fmt.Errorf(
+		"%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit,
+	)
+}
+
+// overBudget returns the error for a target above what the budgets allow.
+func (s State) overBudget(target voucher.Amount, lim Limits) error {
+	room, more := lim.room, target.SubFloor(s.authorized)
+	if room == nil || !room.Left().Less(more) {
+		room, more = lim.run, target.SubFloor(s.MayExist())
+	}
+	return &channel.LimitError{
+		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed,
+		Left: room.Left(),
+	}
+}
