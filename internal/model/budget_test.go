@@ -11,68 +11,68 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// runBudget is what the calls of one run may cost together.
+// runBudget bounds the cost of all calls of a run.
 const runBudget = 250
 
-// within returns the context of a call of the life, in its run or not.
-func (l *life) within(run bool) context.Context {
+// within returns the context of a call: the process's own, or that of its run.
+func (proc *process) within(run bool) context.Context {
 	if !run {
-		return l.ctx
+		return proc.ctx
 	}
-	if l.run == nil {
-		l.run = client.WithBudget(l.ctx, client.NewBudget(l.w.asset(), u(runBudget)))
+	if proc.run == nil {
+		proc.run = client.WithBudget(proc.ctx, client.NewBudget(proc.w.asset(), u(runBudget)))
 	}
-	return l.run
+	return proc.run
 }
 
 func (w *world) asset() channel.Asset {
 	return channel.Asset{ChainID: w.srv.ChainID, Token: w.srv.Token}
 }
 
-// rises notes a voucher that is about to leave. By how much it is above all that left before on its
-// channel is the cost of the call under way.
-func (w *world) rises(l *life, id common.Hash, cumulative voucher.Amount) {
-	by := cumulative.SubFloor(w.left[id])
-	w.left[id] = w.left[id].Max(cumulative)
+// countCost counts a voucher that is about to be sent. The call pays for its increase over all
+// vouchers that were sent before on the channel.
+func (w *world) countCost(proc *process, id common.Hash, cumulative voucher.Amount) {
+	by := cumulative.SubFloor(w.sent[id])
+	w.sent[id] = w.sent[id].Max(cumulative)
 	call := w.call()
 	if call == nil || by.IsZero() {
 		return
 	}
-	call.risen[id] = call.risen[id].AddCapped(by)
+	call.cost[id] = call.cost[id].AddCapped(by)
 	if call.run {
-		l.spent = l.spent.AddCapped(by)
+		proc.spent = proc.spent.AddCapped(by)
 	}
 }
 
-// exact reports whether each voucher that leaves is above the one before by the price of its own call:
-// nothing that was authorized got lost on the way, and nothing is authorized ahead.
-func (w *world) exact() bool { return w.sound && w.lim.Ahead.IsZero() }
+// exact reports whether each voucher exceeds the one before by the price of its own call. That is
+// so if no voucher got lost and nothing is authorized ahead.
+func (w *world) exact() bool { return w.noFaults && w.lim.Ahead.IsZero() }
 
-// checkCalls checks what each call made redeemable, on all channels together: one price, or two if the
-// payee took back what it had asked to be paid by.
+// checkCalls checks what each call made redeemable on all channels together: one price, or two if
+// the payee refused the first payment for good.
 func (w *world) checkCalls() {
 	if !w.exact() {
 		return
 	}
 	for _, c := range w.calls {
 		var sum voucher.Amount
-		for id, by := range c.risen {
+		for id, by := range c.cost {
 			if w.srv.Chain.Channel(id).Exists {
 				sum = sum.AddCapped(by)
 			}
 		}
 		agreed := w.agreed(c)
 		if twice := agreed.AddCapped(agreed); twice.Less(sum) {
-			w.broken("one call cost more than two prices", "%s, agreed to %s", sum, agreed)
+			w.fail("one call cost more than two prices", "%s, agreed to %s", sum, agreed)
 		}
 	}
 }
 
 // checkBudgets checks the budgets of runs and of the hour.
 func (w *world) checkBudgets(authorized voucher.Amount) {
-	for _, l := range w.lives {
-		if w.exact() && u(runBudget).Less(l.spent) {
-			w.broken("a run cost more than its budget", "%s of %d", l.spent, runBudget)
+	for _, proc := range w.processes {
+		if w.exact() && u(runBudget).Less(proc.spent) {
+			w.fail("a run cost more than its budget", "%s of %d", proc.spent, runBudget)
 		}
 	}
 	now := time.Now()
@@ -81,16 +81,19 @@ func (w *world) checkBudgets(authorized voucher.Amount) {
 	if hour.IsZero() {
 		return
 	}
-	// Each of two processes may not have seen what the other did a moment ago.
+	// Neither of the two processes must have seen the other's latest writes.
 	most := hour.AddCapped(hour)
 	for _, s := range w.samples {
 		if now.Sub(s.at) < time.Hour && most.Less(authorized.SubFloor(s.authorized)) {
-			w.broken("an hour authorized more than its budget", "%s of %s", authorized.SubFloor(s.authorized), hour)
+			w.fail(
+				"an hour authorized more than its budget", "%s of %s",
+				authorized.SubFloor(s.authorized), hour,
+			)
 		}
 	}
 }
 
-// sample is what all channels had authorized at one time.
+// sample is the sum that all channels had authorized at a time.
 type sample struct {
 	at         time.Time
 	authorized voucher.Amount

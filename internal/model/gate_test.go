@@ -16,7 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestGate is the ledger alone. See the package comment.
+// TestGate runs the ledger alone. See the package comment.
 func TestGate(t *testing.T) {
 	histories(t, 9000, func(rt *rapid.T) {
 		bubbled(t, rt, func() {
@@ -29,54 +29,54 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// gate is one channel, and two processes that pay from it.
+// gate is a channel and two processes that pay from it.
 type gate struct {
 	base
-	disk  *memory
-	lim   channel.Limits
-	lives [2]*process
-	id    common.Hash
-	sign  func(*voucher.Domain, voucher.Voucher) []byte
-	real  *voucher.KeySigner // nil where signatures are cheap ones
-	asks  []*ask
+	disk      *memoryStore
+	lim       channel.Limits
+	processes [2]*gateProcess
+	id        common.Hash
+	sign      func(*voucher.Domain, voucher.Voucher) []byte
+	real      *voucher.KeySigner // nil if signatures are fake, which is faster
+	requests  []*gateRequest
 
-	chain   rule.OnChain // the chain's word, a true one
-	made    []voucher.Signed
-	highest voucher.Amount
-	was     voucher.Amount // authorized, after the step before
-	deposit voucher.Amount // on record, likewise
+	chain    rule.OnChain // the state on chain
+	vouchers []voucher.Signed
+	highest  voucher.Amount
+	was      voucher.Amount // authorized after the last step
+	deposit  voucher.Amount // deposit on record after the last step
 }
 
-// process is one ledger and what is going to happen to it.
-type process struct {
+// gateProcess is one ledger and the faults planned for it.
+type gateProcess struct {
 	g       *gate
 	ledger  *ledger.Ledger
 	account *ledger.Account
-	dead    bool
+	crashed bool
 
-	puts, diesAt, failsAt int
-	stored                bool   // a Put that fails has written; a death comes behind the write
-	atPut, atSign         func() // happens once, in the middle of it
+	puts, crashesAt, failsAt int
+	stored                   bool   // a Put that fails or crashes has written
+	atPut, atSign            func() // run once, in the middle of a Put or a signature
 }
 
-// ask is what a caller agreed to, and the claim that stands for it.
-type ask struct {
-	p        *process
-	claim    *ledger.Reservation
-	price    voucher.Amount // the highest that it was decided with
-	unit     voucher.Amount // of a stream; zero for a request
-	mores    uint64
-	events   uint64
-	last     voucher.Amount // what was presented
-	ended    bool
-	released bool
+// gateRequest is a sum that a caller agreed to, and its reservation.
+type gateRequest struct {
+	p           *gateProcess
+	reservation *ledger.Reservation
+	price       voucher.Amount // the highest price that was reserved
+	unit        voucher.Amount // price of a unit of a stream; zero for a request
+	mores       uint64
+	events      uint64
+	last        voucher.Amount // the voucher that was sent last
+	ended       bool
+	released    bool
 }
 
-// terms hold a request to the limits of the history.
+// terms returns the limits of the history.
 func (g *gate) terms() ledger.Terms { return ledger.Terms{Limits: g.lim} }
 
-// agreed is the most that a caller gave away with it.
-func (g *gate) agreed(a *ask) voucher.Amount {
+// agreed returns the most that the caller agreed to pay for the request.
+func (g *gate) agreed(a *gateRequest) voucher.Amount {
 	if a.unit.IsZero() {
 		return a.price
 	}
@@ -86,7 +86,7 @@ func (g *gate) agreed(a *ask) voucher.Amount {
 }
 
 func newGate(t *rapid.T) *gate {
-	g := &gate{base: base{t: t}, disk: newMemory()}
+	g := &gate{base: base{t: t}, disk: newMemoryStore()}
 	signer := common.Address{7}
 	g.sign = func(_ *voucher.Domain, v voucher.Voucher) []byte {
 		word := v.Cumulative.Word()
@@ -99,31 +99,45 @@ func newGate(t *rapid.T) *gate {
 		g.sign = func(d *voucher.Domain, v voucher.Voucher) []byte {
 			sig, err := realKey.SignVoucher(context.Background(), d, v)
 			if err != nil {
-				g.broken("the key does not sign", "%v", err)
+				g.fail("the key does not sign", "%v", err)
 			}
 			return sig
 		}
 	}
-	g.lim = channel.Limits{Price: u(1000), Deposit: u([]uint64{10_000, 2000}[g.draw(2, "limit")]), Stream: u([]uint64{200, 0, 60}[g.draw(3, "stream")])}
+	g.lim = channel.Limits{
+		Price:   u(1000),
+		Deposit: u([]uint64{10_000, 2000}[g.draw(2, "limit")]),
+		Stream:  u([]uint64{200, 0, 60}[g.draw(3, "stream")]),
+	}
 	g.lim.Ahead = u([]uint64{0, 0, 50, 1000}[g.draw(4, "ahead")])
 	g.lim.Step = u([]uint64{0, 0, 25}[g.draw(3, "larger steps")])
 	deposit := u([]uint64{2000, 300, 1100}[g.draw(3, "deposit")])
 	scope := channel.Scope{
-		Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: 42431, Escrow: common.Address{0x4d},
-		Payee: common.Address{1}, Token: common.Address{2}, Payer: signer, Signer: signer,
+		Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: 42431,
+		Escrow: common.Address{0x4d},
+		Payee:  common.Address{1}, Token: common.Address{2}, Payer: signer, Signer: signer,
 	}
-	d := channel.Descriptor{Payer: scope.Payer, Payee: scope.Payee, Token: scope.Token, Salt: common.Hash{3}, AuthorizedSigner: scope.Signer}
-	s, err := rule.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, rule.Funding{Amount: deposit, Raw: []byte{0x76}, ValidBefore: 100})
+	d := channel.Descriptor{
+		Payer:            scope.Payer,
+		Payee:            scope.Payee,
+		Token:            scope.Token,
+		Salt:             common.Hash{3},
+		AuthorizedSigner: scope.Signer,
+	}
+	s, err := rule.New(
+		voucher.V2, scope.ChainID, scope.Escrow, d, scope,
+		rule.Funding{Amount: deposit, Raw: []byte{0x76}, ValidBefore: 100},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.id = s.ID
 	g.chain = rule.OnChain{Exists: true, Deposit: deposit, Time: 50}
-	g.note("limits %+v, deposit %s", g.lim, deposit)
-	for i := range g.lives {
-		p := &process{g: g}
-		g.lives[i] = p
-		p.ledger = ledger.New(plate{p}, quill{p, signer}, g.lim)
+	g.logf("limits %+v, deposit %s", g.lim, deposit)
+	for i := range g.processes {
+		p := &gateProcess{g: g}
+		g.processes[i] = p
+		p.ledger = ledger.New(gateStore{p}, gateSigner{p, signer}, g.lim)
 		if i == 0 {
 			_, _, err = p.ledger.Add(context.Background(), s, nil)
 		}
@@ -138,47 +152,48 @@ func newGate(t *rapid.T) *gate {
 }
 
 var realKey = func() *voucher.KeySigner {
-	k, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d") // a public test key
+	// The key is a public test key.
+	k, err := voucher.ParseKey("0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 	if err != nil {
 		panic(err)
 	}
 	return k
 }()
 
-// rebirth drops a ledger without a word. What it had in flight is not known to the next.
-func (g *gate) rebirth(p *process) {
-	g.note("%d begins anew", g.index(p))
-	p.dead = true
-	for _, a := range g.asks {
+// restart replaces a ledger without closing it. The new one does not know what was in flight.
+func (g *gate) restart(p *gateProcess) {
+	g.logf("%d restarts", g.index(p))
+	p.crashed = true
+	for _, a := range g.requests {
 		a.ended = a.ended || a.p == p
 	}
-	next := &process{g: g}
-	g.lives[g.index(p)] = next
-	next.ledger = ledger.New(plate{next}, quill{next, p.ledger.Signer()}, g.lim)
+	next := &gateProcess{g: g}
+	g.processes[g.index(p)] = next
+	next.ledger = ledger.New(gateStore{next}, gateSigner{next, p.ledger.Signer()}, g.lim)
 	var err error
 	if next.account, err = next.ledger.Account(context.Background(), g.id); err != nil {
-		g.broken("a record cannot be read", "%v", err)
+		g.fail("a record cannot be read", "%v", err)
 	}
 }
 
-func (g *gate) index(p *process) int {
-	if g.lives[0] == p {
+func (g *gate) index(p *gateProcess) int {
+	if g.processes[0] == p {
 		return 0
 	}
 	return 1
 }
 
-// lived runs something in a process, which may end in it.
-func (g *gate) lived(p *process, do func()) {
+// guard calls do in a process, and restarts the process if it crashes.
+func (g *gate) guard(p *gateProcess, do func()) {
 	defer func() {
 		p.atPut, p.atSign = nil, nil
 		switch r := recover().(type) {
 		case nil:
-		case *process:
+		case *gateProcess:
 			if r != p {
 				panic(r)
 			}
-			g.rebirth(p)
+			g.restart(p)
 		default:
 			panic(r)
 		}
@@ -186,91 +201,104 @@ func (g *gate) lived(p *process, do func()) {
 	do()
 }
 
-// quill is the key of one process: it signs nothing above what the disk holds.
-type quill struct {
-	p       *process
+// gateSigner is the key of one process. It fails the test if asked to sign more than the store
+// holds.
+type gateSigner struct {
+	p       *gateProcess
 	address common.Address
 }
 
-func (q quill) Address() common.Address { return q.address }
+func (q gateSigner) Address() common.Address { return q.address }
 
-func (q quill) SignVoucher(_ context.Context, d *voucher.Domain, v voucher.Voucher) ([]byte, error) {
+func (q gateSigner) SignVoucher(
+	_ context.Context,
+	d *voucher.Domain,
+	v voucher.Voucher,
+) ([]byte, error) {
 	g := q.p.g
-	if q.p.dead {
-		return nil, errDead
+	if q.p.crashed {
+		return nil, errCrashed
 	}
 	if do := q.p.atSign; do != nil {
 		q.p.atSign = nil
 		do()
 	}
 	if held := g.disk.authorized(g.id); held.Less(v.Cumulative) {
-		g.broken("a signature above what the store holds", "%s above %s", v.Cumulative, held)
+		g.fail("a signature above the stored sum", "%s above %s", v.Cumulative, held)
 	}
 	signed := voucher.Signed{Voucher: v, Signature: g.sign(d, v)}
-	g.made, g.highest = append(g.made, signed), g.highest.Max(v.Cumulative)
-	g.note("    %d signs %s", g.index(q.p), v.Cumulative)
+	g.vouchers, g.highest = append(g.vouchers, signed), g.highest.Max(v.Cumulative)
+	g.logf("    %d signs %s", g.index(q.p), v.Cumulative)
 	return signed.Signature, nil
 }
 
-// issued checks a voucher that the gate handed out.
-func (g *gate) issued(v voucher.Signed) {
+// checkSigned checks a voucher that the ledger returned.
+func (g *gate) checkSigned(v voucher.Signed) {
 	want := g.sign(voucher.NewDomain(voucher.V2, 42431, common.Address{0x4d}), v.Voucher)
 	if string(want) != string(v.Signature) {
-		g.broken("a signature that is none", "of %s", v.Cumulative)
+		g.fail("an invalid signature", "of %s", v.Cumulative)
 	}
 	if g.highest.Less(v.Cumulative) {
-		g.broken("a voucher that nobody signed", "%s", v.Cumulative)
+		g.fail("a voucher that was never signed", "%s", v.Cumulative)
 	}
 }
 
-// check looks at all that has to hold after each step.
+// check checks what must hold after each step.
 func (g *gate) check() {
 	s := g.disk.state(g, g.id)
 	most := g.lim.Ahead
-	for _, a := range g.asks {
+	for _, a := range g.requests {
 		most = most.AddCapped(g.agreed(a))
 	}
 	switch authorized := s.Authorized(); {
 	case most.Less(authorized):
-		g.broken("more is authorized than was asked for", "%s of %s in %d asks", authorized, most, len(g.asks))
+		g.fail(
+			"more is authorized than the callers requested", "%s of %s in %d requests", authorized,
+			most, len(g.requests),
+		)
 	case g.lim.Deposit.Less(authorized):
-		g.broken("more is authorized than the limit", "%s", authorized)
+		g.fail("more is authorized than the limit", "%s", authorized)
 	case g.was.Less(authorized) && s.Deposit.Max(g.deposit).Less(authorized):
-		g.broken("more is authorized than is deposited", "%s of %s", authorized, s.Deposit)
+		g.fail("more is authorized than deposited", "%s of %s", authorized, s.Deposit)
 	case authorized.Less(g.was):
-		g.broken("less is authorized than before", "%s after %s", authorized, g.was)
+		g.fail("less is authorized than before", "%s after %s", authorized, g.was)
 	case authorized.Less(g.highest):
-		g.broken("a signature above what the store holds now", "%s above %s", g.highest, authorized)
+		g.fail("a signature above the stored sum", "%s above %s", g.highest, authorized)
 	case g.highest.Less(s.Signed):
-		g.broken("a record of a signature that is not", "%s, and %s exists", s.Signed, g.highest)
+		g.fail(
+			"the record claims a signature that does not exist", "%s, highest %s", s.Signed,
+			g.highest,
+		)
 	default:
 		g.was, g.deposit = authorized, s.Deposit
 	}
 	if !s.HoldsMoney() && g.chain.Exists {
-		g.broken("a record has forgotten its money", "%s", s.Phase())
+		g.fail("the record of a channel with money reports none", "%s", s.Phase())
 	}
 }
 
-// together issues several asks of one process, the first of which is at the signer when the others come: they wait and are
-// decided together. Some give up while they wait.
-func (g *gate) together(p *process) {
+// concurrent makes several reservations in one process. The others arrive while the first is at the
+// signer, so they wait and are written together. Some are canceled while they wait.
+func (g *gate) concurrent(p *gateProcess) {
 	n := 2 + g.draw(3, "how many")
-	asks, leaves := make([]*ask, n), make([]bool, n)
-	for i := range asks {
-		asks[i] = &ask{p: p, price: g.price()}
+	requests, leaves := make([]*gateRequest, n), make([]bool, n)
+	for i := range requests {
+		requests[i] = &gateRequest{p: p, price: g.price()}
 		leaves[i] = g.draw(4, "leaves") == 3
 	}
-	g.asks = append(g.asks, asks...)
+	g.requests = append(g.requests, requests...)
 	signed, errs := make([]voucher.Signed, n), make([]error, n)
 	panics := make([]any, n)
 	var wg sync.WaitGroup
 	p.atSign = func() {
-		for i, a := range asks[1:] {
+		for i, a := range requests[1:] {
 			ctx, cancel := context.WithCancel(context.Background())
 			wg.Go(func() {
 				defer cancel()
 				defer func() { panics[i+1] = recover() }()
-				a.claim, signed[i+1], errs[i+1] = p.account.Reserve(ctx, g.terms(), rule.Request{Price: a.price})
+				a.reservation, signed[i+1], errs[i+1] = p.account.Reserve(
+					ctx, g.terms(), rule.Request{Price: a.price},
+				)
 			})
 			synctest.Wait()
 			if leaves[i+1] {
@@ -281,7 +309,9 @@ func (g *gate) together(p *process) {
 	}
 	func() {
 		defer func() { panics[0] = recover() }()
-		asks[0].claim, signed[0], errs[0] = p.account.Reserve(context.Background(), g.terms(), rule.Request{Price: asks[0].price})
+		requests[0].reservation, signed[0], errs[0] = p.account.Reserve(
+			context.Background(), g.terms(), rule.Request{Price: requests[0].price},
+		)
 	}()
 	wg.Wait()
 	for _, r := range panics {
@@ -289,12 +319,12 @@ func (g *gate) together(p *process) {
 			panic(r)
 		}
 	}
-	for i, a := range asks {
-		g.note("  of %s: %s, %v", a.price, signed[i].Cumulative, errs[i])
-		a.ended = errs[i] != nil || a.claim == nil
-		if errs[i] == nil && a.claim != nil {
+	for i, a := range requests {
+		g.logf("  of %s: %s, %v", a.price, signed[i].Cumulative, errs[i])
+		a.ended = errs[i] != nil || a.reservation == nil
+		if errs[i] == nil && a.reservation != nil {
 			a.last = signed[i].Cumulative
-			g.issued(signed[i])
+			g.checkSigned(signed[i])
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// byHand says that -rapid.checks was given.
+// byHand reports whether -rapid.checks was given.
 var byHand = sync.OnceValue(func() (given bool) {
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
 	return given
 })
 
-// histories runs n histories, or as many as -rapid.checks says.
+// histories runs n histories, or the number in -rapid.checks.
 func histories(t *testing.T, n int, history func(*rapid.T)) {
 	t.Helper()
 	if !byHand() {
@@ -28,7 +28,7 @@ func histories(t *testing.T, n int, history func(*rapid.T)) {
 	rapid.Check(t, history)
 }
 
-// TestHistories is the whole client. See the package comment.
+// TestHistories runs the whole client. See the package comment.
 func TestHistories(t *testing.T) {
 	histories(t, 1000, func(rt *rapid.T) { bubbled(t, rt, func() { history(rt) }) })
 }
@@ -44,11 +44,11 @@ func history(rt *rapid.T) {
 	w.check()
 }
 
-// first tells a failure before it is shrunk, in case that it cannot be found again.
+// first logs the first failure before it is shrunk, because shrinking may lose it.
 var first sync.Once
 
-// bubbled runs do in a bubble and lets out what it panicked with. Rapid tells failures apart by the line that they come
-// from: a history that was cut short too much must not look like one that fails.
+// bubbled runs do in a synctest bubble and passes its panic on. Rapid tells failures apart by the
+// line that they come from, so a history without data must not fail on the line of a violation.
 func bubbled(t *testing.T, rt *rapid.T, do func()) {
 	t.Helper()
 	var (
@@ -66,7 +66,7 @@ func bubbled(t *testing.T, rt *rapid.T, do func()) {
 	switch v := caught.(type) {
 	case nil:
 	case violation:
-		first.Do(func() { t.Logf("the first that was found: %s\n%s", v.what, v.detail) })
+		first.Do(func() { t.Logf("first failure: %s\n%s", v.what, v.detail) })
 		rt.Logf("%s", v.detail)
 		rt.Fatal(v.what)
 	default:

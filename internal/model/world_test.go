@@ -20,88 +20,88 @@ import (
 
 func u(n uint64) voucher.Amount { return voucher.Units(n) }
 
-// world is everything that a history happens to.
+// world is the state of a history.
 type world struct {
 	base
-	srv     *clienttest.Server
-	k       *voucher.KeySigner
-	disk    *store.Mem // what survives a process
-	lim     channel.Limits
-	hostile bool // the server may lie
-	sound   bool // nothing breaks but by the server
+	srv      *clienttest.Server
+	k        *voucher.KeySigner
+	disk     *store.Mem // survives crashes
+	lim      channel.Limits
+	hostile  bool // the server may lie
+	noFaults bool // only the server misbehaves
 
-	lives [2]*life // processes on the one store
-	born  int      // how many there were
+	processes [2]*process // they share the store
+	started   int         // number of processes started so far
 
-	calls []*call // all that the caller asked for
-	under []*call // those under way, the innermost last
+	calls    []*call // all calls so far
+	inFlight []*call // unfinished calls, the innermost last
 
-	made     map[voucher.Voucher]bool       // signatures that exist
-	highest  map[common.Hash]voucher.Signed // of a channel
-	openings map[common.Hash]bool           // channels whose opening left
-	deposits map[common.Hash]voucher.Amount // the most that the chain had of each
-	offered  voucher.Amount                 // the highest price that was ever named, within Limits.Price
-	left     map[common.Hash]voucher.Amount // the highest voucher that left
-	samples  []sample
-	trusting bool                      // the policy accepts all terms of the server
-	forged   map[string]wire.Challenge // by id: what the server really asked
-	fresh    int                       // challenges that were asked for by the test
+	vouchers   map[voucher.Voucher]bool       // all signed vouchers
+	highest    map[common.Hash]voucher.Signed // the highest signed voucher of each channel
+	openings   map[common.Hash]bool           // channels whose opening was sent
+	deposits   map[common.Hash]voucher.Amount // the highest deposit on chain
+	maxOffered voucher.Amount                 // highest price offered, within Limits.Price
+	sent       map[common.Hash]voucher.Amount // the highest voucher that was sent
+	samples    []sample
+	trusting   bool                      // the policy accepts all terms of the server
+	forged     map[string]wire.Challenge // by ID: the original challenge
+	fresh      int                       // challenges that the test fetched
 }
 
-// life is one process: a session, and what is going to go wrong with it.
-type life struct {
+// process is a process with a session, and the faults planned for it.
+type process struct {
 	w       *world
 	ctx     context.Context
 	end     context.CancelFunc
 	chain   *escrow.Client
 	session *client.Session
-	dead    bool
-	depth   int // calls under way
+	gone    bool
+	depth   int // unfinished calls
 
-	puts, sends, signatures int
-	proof                   time.Time // when the last one left
-	diesAtPut, diesAtSend   int       // counted from 1; zero never
-	afterwards              bool      // it dies when that was done, not before
-	failsAtPut, failsAtGet  int
-	stored                  bool // a Put that fails has written all the same
-	failsAtSignature        int
-	gets                    int
+	puts, sends, signatures     int
+	proof                       time.Time // time of the last proof
+	crashesAtPut, crashesAtSend int       // counted from 1; zero means never
+	after                       bool      // crash after it, not before
+	failsAtPut, failsAtGet      int
+	stored                      bool // a Put that fails has written
+	failsAtSignature            int
+	gets                        int
 
-	accepted []channel.Offer // by the policy
-	run      context.Context // with a budget; nil before its first call
-	spent    voucher.Amount  // of that budget
+	accepted []channel.Offer // accepted by the policy
+	run      context.Context // context with the run's budget; nil before the first call
+	spent    voucher.Amount  // cost of the run so far
 }
 
-// call is one thing that the caller asked for, and what the model knows of it.
+// call is a call of the caller and what was observed of it.
 type call struct {
-	price                    voucher.Amount // the highest that it answered a challenge for
-	named                    voucher.Amount // the highest that it was asked for, within Limits.Price
+	price                    voucher.Amount // the highest price that it paid
+	quoted                   voucher.Amount // highest price offered, within Limits.Price
 	channels                 map[common.Hash]bool
-	clean                    bool // it ended with an answer
+	completed                bool // the response was read to its end
 	stream, redirected, paid bool
 	events                   uint64
 	sends                    int
-	approved                 []channel.Offer // by the owner
-	run                      bool            // it is a call of the life's run
-	risen                    map[common.Hash]voucher.Amount
-	nested                   time.Duration // of calls inside this one
+	approved                 []channel.Offer // approved by the owner
+	run                      bool            // it is part of the process's run
+	cost                     map[common.Hash]voucher.Amount
+	nested                   time.Duration // time of the calls inside this one
 }
 
-// agreed is the most that a caller gave away with the call, on one channel.
+// agreed returns the most that the caller agreed to pay for the call on one channel.
 func (w *world) agreed(c *call) voucher.Amount {
 	price := c.price
 	switch {
 	case c.redirected:
-		price = w.lim.Price // whatever its redirects cost
+		price = w.lim.Price // its redirects may cost more
 	case !c.paid:
-		price = w.offered
-	case !c.clean:
-		price = price.Max(c.named) // it may have died between the decision and the answer
+		price = w.maxOffered
+	case !c.completed:
+		price = price.Max(c.quoted) // the process may have crashed after the reservation
 	}
 	if !c.stream {
 		return price
 	}
-	// A stream may ask a few times before it brings an event.
+	// A stream may require a few vouchers for each event.
 	most, err := price.Mul(1 + 4*(c.events+2))
 	if err != nil {
 		most = voucher.MaxAmount
@@ -109,16 +109,22 @@ func (w *world) agreed(c *call) voucher.Amount {
 	return most.Min(w.lim.Stream.Max(price))
 }
 
-// newWorld draws the fixed part of a history.
+// newWorld draws the configuration of a history.
 func newWorld(t *rapid.T) *world {
 	w := &world{
-		base: base{t: t}, disk: store.NewMem(), made: map[voucher.Voucher]bool{}, highest: map[common.Hash]voucher.Signed{},
-		openings: map[common.Hash]bool{}, deposits: map[common.Hash]voucher.Amount{}, forged: map[string]wire.Challenge{},
-		left: map[common.Hash]voucher.Amount{},
+		base: base{t: t}, disk: store.NewMem(), vouchers: map[voucher.Voucher]bool{},
+		highest:  map[common.Hash]voucher.Signed{},
+		openings: map[common.Hash]bool{}, deposits: map[common.Hash]voucher.Amount{},
+		forged: map[string]wire.Challenge{},
+		sent:   map[common.Hash]voucher.Amount{},
 	}
 	cfg := clienttest.Config{NoSockets: true, Funds: u(1_000_000_000)}
 	odd := w.draw(64, "config")
-	cfg.EqualVouchers, cfg.Receipts = clienttest.EqualRule(odd&1), clienttest.ReceiptStyle(odd>>1&3%3)
+	cfg.EqualVouchers, cfg.Receipts = clienttest.EqualRule(
+		odd&1,
+	), clienttest.ReceiptStyle(
+		odd>>1&3%3,
+	)
 	cfg.ShortOpens, cfg.WallClock = odd>>3&1 == 1, odd>>4&1 == 1
 	cfg.LowerVouchers = clienttest.LowerRule(odd >> 5 & 1)
 	srv, err := clienttest.Start(cfg)
@@ -138,74 +144,79 @@ func newWorld(t *rapid.T) *world {
 	}
 	w.trusting = w.draw(2, "policy") == 1
 	kind := w.draw(4, "kind")
-	w.hostile, w.sound = kind >= 2, kind == 2
-	w.note("%+v, limits %+v, hostile %t, sound %t, trusting %t", cfg, w.lim, w.hostile, w.sound, w.trusting)
-	for i := range w.lives {
-		w.rebirth(i)
+	w.hostile, w.noFaults = kind >= 2, kind == 2
+	w.logf(
+		"%+v, limits %+v, hostile %t, no faults %t, trusting %t", cfg, w.lim, w.hostile, w.noFaults,
+		w.trusting,
+	)
+	for i := range w.processes {
+		w.restart(i)
 	}
 	return w
 }
 
 func (w *world) close() {
-	for _, l := range w.lives {
-		l.end()
-		l.chain.Close()
+	for _, proc := range w.processes {
+		proc.end()
+		proc.chain.Close()
 	}
 	w.srv.Close()
 }
 
-// rebirth drops a session without a word and starts another on the same store.
-func (w *world) rebirth(i int) {
-	if old := w.lives[i]; old != nil {
-		old.dead = true
+// restart drops a session without closing it and starts another on the same store.
+func (w *world) restart(i int) {
+	if old := w.processes[i]; old != nil {
+		old.gone = true
 		old.end()
 		old.chain.Close()
 	}
-	w.note("life %d begins", i)
-	l := &life{w: w}
-	w.lives[i] = l
-	w.born++
-	l.ctx, l.end = context.WithCancel(context.Background())
+	w.logf("process %d starts", i)
+	proc := &process{w: w}
+	w.processes[i] = proc
+	w.started++
+	proc.ctx, proc.end = context.WithCancel(context.Background())
 	var err error
-	if l.chain, err = escrow.Dial(l.ctx, w.srv.RPCURL, escrow.WithTransport(node{l})); err != nil {
+	through := escrow.WithTransport(chainTransport{proc})
+	if proc.chain, err = escrow.Dial(proc.ctx, w.srv.RPCURL, through); err != nil {
 		w.t.Fatal(err)
 	}
-	l.session, err = client.New(client.Config{
-		Signer: pen{w.k, l}, Payer: pen{w.k, l}, Chain: l.chain, Base: line{l}, Store: disk{l}, Limits: w.lim,
-		Bootstrap: true, Stall: 20 * time.Second, Policy: l.policy(), Approve: l.approve,
+	proc.session, err = client.New(client.Config{
+		Signer: signer{w.k, proc}, Payer: signer{w.k, proc}, Chain: proc.chain,
+		Base: transport{proc}, Store: faultyStore{proc}, Limits: w.lim,
+		Bootstrap: true, Stall: 20 * time.Second, Policy: proc.policy(), Approve: proc.approve,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// death is what a process dies of.
-type death struct{ l *life }
+// crashed is the panic of a process that crashes.
+type crashed struct{ proc *process }
 
-func (l *life) die() {
-	l.w.note("life %d dies", l.w.index(l))
-	l.dead = true
-	l.end()
-	panic(death{l})
+func (proc *process) crash() {
+	proc.w.logf("process %d crashes", proc.w.index(proc))
+	proc.gone = true
+	proc.end()
+	panic(crashed{proc})
 }
 
-var errDead = errors.New("model: the process is dead")
+var errCrashed = errors.New("model: the process has crashed")
 
-// lived runs something that the life does. Where it dies of it, another begins.
-func (w *world) lived(l *life, do func()) (survived bool) {
-	l.depth++
+// guard calls do in a process, and restarts the process if it crashes.
+func (w *world) guard(proc *process, do func()) (survived bool) {
+	proc.depth++
 	defer func() {
-		l.depth--
+		proc.depth--
 		if survived {
 			return
 		}
 		r := recover()
-		if d, ok := r.(death); !ok || d.l != l || l.depth > 0 {
+		if d, ok := r.(crashed); !ok || d.proc != proc || proc.depth > 0 {
 			panic(r)
 		}
-		for i := range w.lives {
-			if w.lives[i] == l {
-				w.rebirth(i)
+		for i := range w.processes {
+			if w.processes[i] == proc {
+				w.restart(i)
 			}
 		}
 	}()
@@ -213,14 +224,14 @@ func (w *world) lived(l *life, do func()) (survived bool) {
 	return true
 }
 
-// call is the innermost call under way, nil where there is none.
+// call returns the innermost unfinished call, or nil.
 func (w *world) call() *call {
-	if n := len(w.under); n > 0 {
-		return w.under[n-1]
+	if n := len(w.inFlight); n > 0 {
+		return w.inFlight[n-1]
 	}
 	return nil
 }
 
-func (w *world) http(l *life) *http.Client {
-	return &http.Client{Transport: &client.Transport{Session: l.session}}
+func (w *world) http(proc *process) *http.Client {
+	return &http.Client{Transport: &client.Transport{Session: proc.session}}
 }
