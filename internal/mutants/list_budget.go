@@ -4,11 +4,11 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		pkg: "internal/rule", fn: "State.ceiling", from: `.Min(lim.most(&s))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "State.ceiling", from: `most = most.Min(s.authorized.AddCapped(lim.room.Left()))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",
-		pkg: "internal/rule", fn: "PlanPayment", from: `case lim.most(s).Less(need):`, to: `case false:`, tests: []string{"internal/rule", "client"},
+		pkg: "internal/rule", fn: "PlanPayment", from: `if err := s.checkBudgets(need, lim); err != nil {`, to: `if err := s.checkBudgets(need, lim); false {`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
@@ -126,7 +126,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what was refused is free for a run", breaks: "a run is charged all that comes to exist for it",
-		pkg: "internal/rule", fn: "Limits.most", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
+		pkg: "internal/rule", fn: "State.ceiling", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what nothing was signed for stays charged", breaks: "what certainly was not signed is given back",

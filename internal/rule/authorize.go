@@ -218,7 +218,14 @@ func (s State) Overdrawn(
 
 // ceiling returns the most that may be authorized now.
 func (s State) ceiling(lim Limits) voucher.Amount {
-	return s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max()).Min(lim.most(&s))
+	most := s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
+	if lim.room != nil {
+		most = most.Min(s.authorized.AddCapped(lim.room.Left()))
+	}
+	if lim.run != nil {
+		most = most.Min(s.MayExist().AddCapped(lim.run.Left()))
+	}
+	return most
 }
 
 // signedBefore raises our own amounts to v, which our signature or a settlement on chain proves to

@@ -1,6 +1,12 @@
 package rule
 
-import "github.com/seed-5fe1f529/tallystick/voucher"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
 
 // Counts are changes of Claimed, Asked and what is known to be unsigned. Every amount only grows:
 // what is taken back is counted beside what was added. The zero Counts change nothing.
@@ -101,4 +107,120 @@ func (s State) Fold(a Additions) State {
 	)
 	s.Untrusted = s.Untrusted || a.Untrusted
 	return s
+}
+
+// Writer is what one of the sessions that share a channel's record has in flight. Whoever reads the
+// record knows what the payee's newest report may have missed.
+type Writer struct {
+	// Name is the name of the session. It is empty for several sessions together.
+	Name string `json:"name"`
+	// Pending is the sum of the prices of its requests that the payee may not have charged yet, in
+	// base units.
+	Pending voucher.Amount `json:"pending"`
+	// At is when it wrote that, in Unix seconds. Zero means that the sessions have ended.
+	At int64 `json:"at"`
+}
+
+// Pending returns what sessions other than the named one have in flight, in base units.
+func (s State) Pending(name string) (sum voucher.Amount) {
+	for _, w := range s.Writers {
+		if w.Name != name {
+			sum = sum.AddCapped(w.Pending)
+		}
+	}
+	return sum
+}
+
+// InFlight returns the state with what the named session has in flight as of now, in Unix seconds.
+// A session that has nothing in flight is not listed.
+func (s State) InFlight(name string, pending voucher.Amount, now int64) State {
+	writers := make([]Writer, 0, len(s.Writers)+1)
+	for _, w := range s.Writers {
+		if w.Name == name {
+			continue
+		}
+		writers = append(writers, w)
+	}
+	if !pending.IsZero() {
+		writers = append(writers, Writer{name, pending, now})
+	}
+	if s.Writers = writers; len(writers) > maxWriters {
+		s = s.bounded()
+	}
+	return s
+}
+
+// maxWriters bounds how many sessions a record names.
+const maxWriters = 64
+
+// bounded returns a state that names too many sessions with maxWriters entries. The oldest ones are
+// merged into an entry without a name, which is as new as the newest of them, so that nothing
+// counts for a shorter time. The last entry stays.
+func (s State) bounded() State {
+	over := len(s.Writers) - maxWriters
+	last := s.Writers[len(s.Writers)-1]
+	others := slices.Clone(s.Writers[:len(s.Writers)-1])
+	slices.SortStableFunc(others, func(a, b Writer) int { return cmp.Compare(a.At, b.At) })
+	var rest Writer
+	for _, w := range others[:over+1] {
+		rest.Pending, rest.At = rest.Pending.AddCapped(w.Pending), max(rest.At, w.At)
+	}
+	s.Writers = append(append([]Writer{rest}, others[over+1:]...), last)
+	return s
+}
+
+// Folded merges the entries of ended sessions into one entry without a name, so that the record
+// stays small if the payee sends no receipts.
+func (s State) Folded(ended func(Writer) bool) State {
+	var rest Writer
+	for _, w := range s.Writers {
+		if ended(w) {
+			rest.Pending = rest.Pending.AddCapped(w.Pending)
+		}
+	}
+	if s = s.Ended(ended); !rest.Pending.IsZero() {
+		s.Writers = append(s.Writers, rest)
+	}
+	return s
+}
+
+// Ended returns the state without the entries of ended sessions: any report from now on includes
+// what they were charged.
+func (s State) Ended(ended func(Writer) bool) State {
+	if slices.ContainsFunc(s.Writers, ended) {
+		s.Writers = slices.DeleteFunc(slices.Clone(s.Writers), ended)
+	}
+	s.Writers = slices.Clip(s.Writers)
+	return s
+}
+
+// Reconcile returns the state with what the server reports. It can only lower what will be signed:
+// if less was spent than claimed, the difference is free for the next request. inFlight is the sum
+// of the prices that the server may not have charged yet.
+//
+// If the report contradicts itself or our own amounts, the error is a [*channel.ViolationError],
+// and the returned state differs only in that the server's Spent is no longer used.
+func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, error) {
+	violation := func(what string, claimed, bound voucher.Amount) (State, error) {
+		s.Untrusted = true
+		return s, &channel.ViolationError{
+			ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound,
+		}
+	}
+	if s.authorized.Less(w.Accepted) {
+		return violation("it accepted more than was ever authorized", w.Accepted, s.authorized)
+	}
+	if w.Accepted.Less(w.Spent) {
+		return violation("more was spent than accepted", w.Spent, w.Accepted)
+	}
+	s.Accepted = s.Accepted.Max(w.Accepted)
+	s.Units = max(s.Units, w.Units)
+	if w.Spent.Less(s.Spent) {
+		return s, nil // an older report, or one that counts a single request
+	}
+	s.Spent = w.Spent
+	if !s.Untrusted {
+		s.Claimed = s.Claimed.Min(s.Spent.Max(s.Settled).AddCapped(inFlight))
+	}
+	return s, nil
 }

@@ -3,7 +3,6 @@ package rule
 import (
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -207,6 +206,3 @@ func (h History) above(amount voucher.Amount, out History) History {
 	}
 	return out
 }
-
-// seconds returns a window in seconds.
-func seconds(window time.Duration) int64 { return int64(window / time.Second) }

@@ -95,10 +95,3 @@ func (s State) ToppedUp() State {
 	}
 	return s
 }
-
-// Acknowledged returns the state after the payee accepted the opening voucher. The transaction
-// stays until the chain confirms it: a payee could hold it back and send it later.
-func (s State) Acknowledged() State {
-	s.Confirmed = true
-	return s
-}

@@ -36,22 +36,10 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 	if lim.Deposit.Less(target) {
 		return over("Deposit", target, lim.Deposit)
 	}
-	if lim.most(&s).Less(target) {
-		return s.overBudget(target, lim)
+	if err := s.checkBudgets(target, lim); err != nil {
+		return err
 	}
 	return fmt.Errorf(
 		"%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit,
 	)
-}
-
-// overBudget returns the error for a target above what the budgets allow.
-func (s State) overBudget(target voucher.Amount, lim Limits) error {
-	room, more := lim.room, target.SubFloor(s.authorized)
-	if room == nil || !room.Left().Less(more) {
-		room, more = lim.run, target.SubFloor(s.MayExist())
-	}
-	return &channel.LimitError{
-		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed,
-		Left: room.Left(),
-	}
 }

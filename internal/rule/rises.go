@@ -42,7 +42,7 @@ func (r Rises) Quiet(now int64) bool {
 // Within returns by how much the ceiling rose in the window that ends now, in base units. now is in
 // Unix seconds. A record without a history counts as no rise.
 func (r Rises) Within(now int64, window time.Duration) voucher.Amount {
-	return r.history.risen(now, seconds(window), r.total)
+	return r.history.risen(now, int64(window/time.Second), r.total)
 }
 
 // For is like [Rises.Within] for requests of one origin. Every rise counts for the origin that the
@@ -51,7 +51,7 @@ func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amoun
 	if origin == r.origin {
 		return r.Within(now, window)
 	}
-	rose := func(h History) voucher.Amount { return h.risen(now, seconds(window), h.highest()) }
+	rose := func(h History) voucher.Amount { return h.risen(now, int64(window/time.Second), h.highest()) }
 	return rose(r.foreign.origins[origin]).AddCapped(rose(r.foreign.others))
 }
 
