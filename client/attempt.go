@@ -72,7 +72,7 @@ type attempt struct {
 	resp      *http.Response      // the answer at hand
 	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts
 	info      *Payment
-	start     time.Time // when the caller made the request; for the journal
+	start     time.Time // when the caller made the request
 
 	asked      Proposal // what the policy was asked last
 	mayFund    bool     // it agreed to fund a channel, too
@@ -152,9 +152,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
 		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin)
 	}
-	if a.s.cfg.Journal != nil {
-		a.start = time.Now()
-	}
+	a.start = time.Now()
 	return ctx
 }
 

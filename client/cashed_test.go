@@ -85,3 +85,38 @@ func (l *liar) cash(s sent) {
 	resp.Body.Close()
 	require.Equal(l.t, 2, resp.StatusCode/100)
 }
+
+// TestWhatCountsAsService: only content for a later request lets a payee be paid a second time before
+// the hour is over.
+func TestWhatCountsAsService(t *testing.T) {
+	for name, c := range map[string]struct {
+		between turn
+		second  bool
+	}{
+		"content": {serves, true},
+		"an error with a receipt": {func(*payer, *liar, sent) *http.Response {
+			return reply(http.StatusInternalServerError, "", "Payment-Receipt", baseReceipt)
+		}, false},
+		"a redirect with a receipt": {func(p *payer, _ *liar, _ sent) *http.Response {
+			return reply(http.StatusFound, "", "Payment-Receipt", baseReceipt, "Location", p.srv.URL+"/free")
+		}, false},
+		"nothing, with a receipt": {func(*payer, *liar, sent) *http.Response {
+			return reply(http.StatusNoContent, "", "Payment-Receipt", baseReceipt)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := wary(t)
+			before := p.signed()
+			p.follow(serves, unknown(""), serves, c.between, unknown(""), serves)
+			for range 3 {
+				resp, err := p.do(http.MethodGet, "/data", nil)
+				_, _, _ = finish(t, resp, err)
+			}
+			prices := uint64(4)
+			if c.second {
+				prices = 5
+			}
+			assert.Equal(t, u(prices*100), p.signedAbove(before))
+		})
+	}
+}

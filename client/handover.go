@@ -57,7 +57,7 @@ func (a *attempt) remember(o purchase.Outcome) {
 		a.s.challenges.put(a.route, &c)
 	}
 	if o == purchase.Accepted && !a.second {
-		a.s.twice.forget(a.origin, a.challenge.offer.Payee.Hex())
+		a.s.twice.forget(a.start, a.origin, a.challenge.offer.Payee.Hex())
 	}
 }
 

@@ -56,11 +56,13 @@ func (i *intervals) begin(name string, d time.Duration) bool {
 	return true
 }
 
-// forget allows the next begin of the names.
-func (i *intervals) forget(names ...string) {
+// forget allows the next begin of those of the names that were not begun after the time.
+func (i *intervals) forget(since time.Time, names ...string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, name := range names {
-		delete(i.last, name)
+		if at, ok := i.last[name]; ok && !at.After(since) {
+			delete(i.last, name)
+		}
 	}
 }

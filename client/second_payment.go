@@ -8,7 +8,7 @@ import (
 
 // secondPaymentEvery is how long a payee, and an origin, is not paid twice for one request again,
 // and gets no deposit in place of one that it does not take, unless it served another request
-// since.
+// since: content for a request that began after it.
 const secondPaymentEvery = time.Hour
 
 // paidTwice reports whether this payee or origin was paid twice for one request lately, or got
