@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -83,7 +84,7 @@ type attempt struct {
 // returns the paid response. It does not change the caller's request. A 402 that this session cannot
 // pay is returned as it is; [PaymentOf] then has the reason. An error about payment is an [*Error].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.Session == nil || req.URL == nil || req.URL.Host == "" {
+	if t.Session == nil || typedNil(t.Base) || req.URL == nil || req.URL.Host == "" {
 		return nil, t.unusable(req)
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
@@ -119,8 +120,11 @@ func (t *Transport) unusable(req *http.Request) error {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
-	if t.Session == nil {
+	switch {
+	case t.Session == nil:
 		return errors.New("client: Transport.Session is nil: set it to a session from client.New")
+	case typedNil(t.Base):
+		return fmt.Errorf("client: Transport.Base holds a nil pointer (%T): leave it unset, or set it to a value", t.Base)
 	}
 	return errors.New("client: the request has no URL")
 }
