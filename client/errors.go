@@ -105,8 +105,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // keys, and without the danger of paying twice. It is false if the outcome is [OutcomeUnknown], and
 // for what limits, budgets and policies refuse.
 func (e *Error) Retryable() bool {
-	if e.Outcome == OutcomeUnknown || e.Outcome == OutcomeAccepted || e.Outcome == OutcomeAcceptedNoContent {
-		return false
+	switch e.Outcome {
+	case OutcomeNone, OutcomeRefused, OutcomeNotSent, OutcomeRejected:
+	default:
+		return false // it was paid, or may have been
 	}
 	for _, final := range []error{
 		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
