@@ -29,6 +29,7 @@ type bought struct {
 	// written is what the journal has of a reservation.
 	left       map[common.Hash]*ledger.Reservation
 	written    map[*ledger.Reservation]ledger.Rise
+	last       shown       // the last voucher that may have reached a payee
 	second     bool        // the second payment was noted
 	redirected atomic.Bool // the last hop ended with a redirect that nobody has followed yet
 }
@@ -142,7 +143,9 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	}
 	a.route = routeOf(a.origin, req)
 	if req.Response != nil {
-		a.bought = a.s.boughtBefore(req.Response)
+		if a.bought = a.s.boughtBefore(req.Response); a.bought != nil {
+			a.showLast()
+		}
 	}
 	if a.bought == nil {
 		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
@@ -248,6 +251,8 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		}
 		if wrote {
 			a.charge.Sent()
+			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative}
+			a.showLast()
 		}
 	}
 	if err != nil {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // handOver books the answer at hand and returns it. A bad receipt never costs the caller a paid
@@ -128,6 +131,17 @@ func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 	}
 }
 
+// shown is a voucher that left, and what it was to pay.
+type shown struct {
+	channel           common.Hash
+	price, cumulative voucher.Amount
+}
+
+// showLast shows the last voucher that left in the payment of the response, however the request ends.
+func (a *attempt) showLast() {
+	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
+}
+
 func (a *attempt) error(err error) *Error {
 	e := &Error{
 		Op: "pay", Outcome: a.info.Outcome, Origin: a.origin, Price: a.price,
@@ -138,6 +152,9 @@ func (a *attempt) error(err error) *Error {
 	}
 	if a.account != nil {
 		e.ChannelID = a.account.ID()
+	}
+	if a.decision.Sent && (a.account == nil || a.signed.Cumulative.IsZero()) {
+		e.ChannelID, e.Cumulative = a.last.channel, a.last.cumulative // nothing was signed since
 	}
 	if a.decision.Carrying {
 		e.Op = "open"
@@ -150,7 +167,6 @@ func (a *attempt) reportPaid(ctx context.Context, r *receipt.Receipt, err error)
 	if a.resp != nil {
 		status = a.resp.StatusCode
 	}
-	a.info.ChannelID, a.info.Price, a.info.Cumulative = state.ID, a.price, a.signed.Cumulative
 	a.s.tell(ctx, Event{
 		Kind: EventPaid, Origin: a.origin, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,
 		Deposit: state.Deposit, Outcome: a.info.Outcome, Status: status, Receipt: r, Err: err,

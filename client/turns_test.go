@@ -16,7 +16,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// turn is one answer of a scripted payee. If it returns nil, the server itself answers.
+// turn is one answer of a scripted payee. If it returns nil, the server itself answers; if it
+// panics with errBroken, the connection breaks.
 type turn func(p *payer, l *liar, s sent) *http.Response
 
 // demand is what a scripted payee changes in the request object of a challenge.
@@ -32,6 +33,14 @@ func operatorIs(a common.Address) demand {
 }
 
 func tokenIs(a common.Address) demand { return func(r map[string]any) { r["currency"] = a.Hex() } }
+
+func escrowIs(a common.Address) demand {
+	return func(r map[string]any) { details(r)["escrowContract"] = a.Hex() }
+}
+
+func protocolIs(version string) demand {
+	return func(r map[string]any) { details(r)["sessionProtocol"] = version }
+}
 
 // chainIs names another chain.
 func chainIs(id int) demand { return func(r map[string]any) { details(r)["chainId"] = id } }
@@ -99,7 +108,16 @@ func (p *payer) follow(first turn, turns ...turn) *liar {
 	l := p.lied()
 	var mu sync.Mutex
 	next := 0
-	l.answer = func(_ int, s sent) (*http.Response, error) {
+	l.answer = func(_ int, s sent) (_ *http.Response, err error) {
+		defer func() {
+			switch broken := recover(); broken {
+			case nil:
+			case errBroken:
+				err = errBroken
+			default:
+				panic(broken)
+			}
+		}()
 		do := first
 		if s.Paid != nil {
 			mu.Lock()
