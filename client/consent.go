@@ -62,7 +62,10 @@ func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 	if err != nil {
 		return err
 	}
-	left := rooms.Tightest().Left()
+	left := voucher.MaxAmount
+	for _, room := range rooms {
+		left = left.Min(room.Left())
+	}
 	budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
 	for _, budget := range budgets {
 		left = left.Min(budget.Left())

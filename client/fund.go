@@ -104,7 +104,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 			tx, err = a.s.cfg.Chain.PrepareOpen(ctx, escrow.OpenParams{
 				Protocol: offer.Protocol, ChainID: offer.ChainID, Escrow: offer.Escrow, Payer: a.s.cfg.Payer,
 				Payee: offer.Payee, Operator: offer.Operator, Token: offer.Token, FeeToken: offer.FeeToken,
-				AuthorizedSigner: a.s.ledger.Signer(), Deposit: amount, Sponsored: offer.FeePayer,
+				AuthorizedSigner: scope.Signer, Deposit: amount, Sponsored: offer.FeePayer,
 			})
 			return err
 		},

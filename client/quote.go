@@ -64,11 +64,10 @@ func (s *Session) decide(
 	if err != nil {
 		return d, false, err
 	}
-	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
+	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
 	if err != nil {
 		return d, false, err
 	}
-	limits := rule.Of(lim).Within(rooms.Tightest())
 	account, err := s.ledger.Lookup(ctx, c.scope)
 	if err != nil || account == nil || !account.State().Payable() {
 		return limits.Decide(nil, c.request), true, err

@@ -66,7 +66,7 @@ func (s *Session) recognize(ctx context.Context, req *http.Request, from string,
 				Terms: o.Terms(), Price: o.Price, Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
 			},
 			request: rule.Request{Price: o.Price, MinDelta: o.MinDelta},
-			scope:   rule.ScopeOf(o, from, s.payer, s.ledger.Signer()),
+			scope:   rule.ScopeOf(o, from, s.payer, s.cfg.Signer.Address()),
 		}
 		return out
 	}

@@ -120,20 +120,20 @@ func standingOf(s rule.State) purchase.Standing {
 // affords checks the offer against the limits, the budgets over time and the caller's budget, so that
 // nobody is asked about a price that is refused anyway. state is nil if a channel has to be opened.
 func (a *attempt) affords(ctx context.Context, state *rule.State) error {
-	rooms, err := a.s.ledger.Rooms(ctx, a.terms, a.challenge.scope)
+	overTime := ledger.Terms{Limits: a.terms.Limits, Origin: a.terms.Origin}
+	lim, err := a.s.ledger.Limited(ctx, overTime, a.challenge.scope)
 	if err != nil {
 		return err
 	}
 	req := a.challenge.request
-	lim := rule.Of(a.terms.Limits).Within(rooms.Tightest())
 	if _, err := rule.PlanPayment(state, req, a.challenge.offer.Suggested, voucher.Amount{}, lim); err != nil {
 		return err
 	}
 	if d := lim.Decide(state, req); d.Verdict == channel.Deny {
 		return &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
 	}
-	if a.reserved != nil {
-		return nil // the budget counts its price already; the gate decides about a higher one
+	if a.charge == nil || a.reserved != nil {
+		return nil // a budget counts its price already; the gate decides about a higher one
 	}
 	return a.charge.Affords(channel.Asset{ChainID: a.challenge.offer.ChainID, Token: a.challenge.offer.Token}, req.Price)
 }

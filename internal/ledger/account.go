@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -34,10 +35,14 @@ type Account struct {
 	rev   uint64
 	added rule.Additions // what this session did since
 	view  rule.State     // both together
-	stale bool           // the record must be read before anything is decided
 	tried *write         // a write that may have worked, though the store returned an error
 
+	// stale is set while the record must be read before anything is decided. It is set with mu held,
+	// or with the turn.
+	stale atomic.Bool
+
 	open    map[*Reservation]struct{}
+	streams bool           // a stream was paid from the channel, so countDelivered may find pieces
 	arrears voucher.Amount // what ended streams delivered out of vouchers of others
 	waiting []*decision
 	serving []*decision    // the batch that is being decided, stored or signed
@@ -83,11 +88,8 @@ func (a *Account) asset() channel.Asset {
 // count adds to what this session did. The caller holds mu.
 func (a *Account) count(c rule.Counts) {
 	a.added.Counts = a.added.Plus(c)
-	a.fold()
+	a.view = a.base.Fold(a.added)
 }
-
-// fold computes the view. The caller holds mu.
-func (a *Account) fold() { a.view = a.base.Fold(a.added) }
 
 // step makes next the view: the view after a change of Claimed and Asked, and of nothing else. The
 // caller holds mu.
@@ -97,46 +99,48 @@ func (a *Account) step(next *rule.State) {
 }
 
 // Update changes the record by a pure function, and returns when it is stored. The function may be
-// called again on what another process wrote. It cannot raise what is signed. The errors are
-// [ErrStore], [channel.ErrRecord] and the context's.
+// called again on what another process wrote. It cannot raise what is signed. A nil function stores
+// what is only in memory, if there is anything. The errors are [ErrStore], [channel.ErrRecord] and
+// the context's.
 func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State) error {
-	return a.rewrite(ctx, func() *write { return a.stamped(change(a.view)) })
-}
-
-// flush stores what is only in memory.
-func (a *Account) flush(ctx context.Context) error {
-	return a.rewrite(ctx, func() *write {
-		w := a.stamped(a.view)
-		if a.added.Counts != (rule.Counts{}) || a.base.Signed != w.state.Signed ||
-			a.base.Spent != w.state.Spent || len(a.base.Writers) != len(w.state.Writers) {
-			return w
-		}
-		return nil
-	})
-}
-
-// rewrite stores what next returns, or nothing if it returns nil. next is called with mu held, and
-// again after another process wrote first.
-func (a *Account) rewrite(ctx context.Context, next func() *write) error {
-	if err := a.take(ctx); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	defer a.give()
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-a.turn }()
 	for range maxConflicts {
-		if err := a.refresh(ctx); err != nil {
-			return err
+		if a.stale.Load() {
+			if err := a.refresh(ctx); err != nil {
+				return err
+			}
 		}
 		a.mu.Lock()
-		w := next()
-		a.mu.Unlock()
-		if w == nil {
+		if change == nil && !a.unsaved() {
+			a.mu.Unlock()
 			return nil
 		}
+		next := a.view
+		if change != nil {
+			next = change(next)
+		}
+		w := a.stamped(next)
+		a.mu.Unlock()
 		if err := a.save(ctx, w); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
 	return a.tooMany()
+}
+
+// unsaved reports whether anything is in memory only. The caller holds mu.
+func (a *Account) unsaved() bool {
+	w := a.stamped(a.view)
+	return a.added.Counts != (rule.Counts{}) || a.base.Signed != w.state.Signed ||
+		a.base.Spent != w.state.Spent || len(a.base.Writers) != len(w.state.Writers)
 }
 
 // maxConflicts bounds how often a change is decided again because another process wrote first.
@@ -147,17 +151,56 @@ func (a *Account) tooMany() error {
 		ErrStore, a.id, maxConflicts)
 }
 
-// take waits for the turn.
-func (a *Account) take(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// own returns the sum of this session's prices that a report may have missed: those of open
+// reservations, and of those that ended without a report. The caller holds mu.
+func (a *Account) own() voucher.Amount {
+	sum := a.kept.SubFloor(a.cleared)
+	for r := range a.open {
+		sum = sum.AddCapped(r.claim.Price)
 	}
-	select {
-	case a.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sum
 }
 
-func (a *Account) give() { <-a.turn }
+// Shared reports whether other sessions had requests in flight when the record was last read.
+func (a *Account) Shared() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.view.Pending(a.ledger.name).IsZero()
+}
+
+// refresh reads the record again, after a write of ours failed or another process wrote first. The
+// caller has the turn.
+func (a *Account) refresh(ctx context.Context) error {
+	data, rev, err := a.ledger.store.Get(ctx, rule.StateKey(a.id))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	stored, err := rule.Decode(data)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	base, counted := a.base, rule.Counts{}
+	if a.tried != nil && rev != a.rev {
+		// The write worked. Or another session wrote since, and nobody can tell: then what this one
+		// asked for is taken to be in the record, because what is counted twice would be signed
+		// twice.
+		base, counted = a.tried.state, a.tried.counts
+	}
+	if stored.Asked() != base.Asked() || stored.Claimed != base.Claimed {
+		// Another session counted something. It may have freed the same money, so the newest report
+		// decides anew.
+		counted.Freed = a.added.Freed
+	}
+	if a.view.Spent.Less(stored.Spent) {
+		a.reports++
+	}
+	a.added = a.added.Learned(a.view)
+	a.added.Counts = a.added.Minus(counted)
+	a.base, a.rev, a.tried = stored, rev, nil
+	a.view = a.base.Fold(a.added)
+	a.stale.Store(false)
+	a.reread()
+	return nil
+}

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -15,38 +17,31 @@ import (
 // issue is the gate, the only place that asks the signer for a voucher. It decides what is being
 // served by the rule, stores the ceiling, and then signs once for all of it. The caller has the
 // turn. The stream's half of the gate is stream.go.
-func (a *Account) issue(ctx context.Context) {
+func (a *Account) issue(ctx context.Context) (voucher.Signed, error) {
 	for range maxConflicts {
-		if err := errors.Join(
-			a.refresh(ctx), a.ledger.windows.read(ctx, a.ledger.store),
-		); err != nil {
-			a.fail(ctx, err)
-			return
+		if a.stale.Load() {
+			if err := a.refresh(ctx); err != nil {
+				return voucher.Signed{}, err
+			}
 		}
-		due, w := a.decide()
-		if w != nil {
-			if err := a.save(ctx, w); errors.Is(err, store.ErrConflict) {
+		w := &a.ledger.windows
+		if next := w.next.Load(); next == nil || !time.Now().Before(*next) {
+			if err := w.read(ctx, a.ledger.store); err != nil {
+				return voucher.Signed{}, err
+			}
+		}
+		due, record := a.decide()
+		if record != nil {
+			if err := a.save(ctx, record); errors.Is(err, store.ErrConflict) {
 				a.dropAll()
 				continue
 			} else if err != nil {
-				a.fail(ctx, err)
-				return
+				return voucher.Signed{}, err
 			}
-			a.rose()
 		}
-		if !a.wanted() {
-			a.fail(ctx, ErrEnded)
-			return
-		}
-		signed, err := a.sign(ctx, due)
-		if err != nil {
-			a.fail(ctx, err)
-			return
-		}
-		a.serve(signed)
-		return
+		return a.sign(ctx, due)
 	}
-	a.fail(ctx, a.tooMany())
+	return voucher.Signed{}, a.tooMany()
 }
 
 // decide makes every decision that is being served, one after the other. Those that are refused get
@@ -55,11 +50,13 @@ func (a *Account) issue(ctx context.Context) {
 func (a *Account) decide() (due voucher.Amount, w *write) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.countDelivered()
+	if a.streams {
+		a.countDelivered()
+	}
 	s := a.view
 	left := a.serving[:0]
 	for _, d := range a.serving {
-		next, want, err := a.decideOne(s, d)
+		next, want, err := a.judge(s, d)
 		if err != nil {
 			d.err = err
 			close(d.served)
@@ -73,79 +70,120 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 	return due, w
 }
 
-// decideOne makes one decision on s and counts it. The caller holds mu.
-func (a *Account) decideOne(
-	s rule.State, d *decision,
-) (next rule.State, due voucher.Amount, err error) {
-	if err := d.ended(); err != nil {
+// judge makes one decision on s with what the budgets leave, and counts it there and in the view.
+// Decisions of other channels wait that long, so that two cannot use the same room. The caller
+// holds mu.
+func (a *Account) judge(s rule.State, d *decision) (_ rule.State, due voucher.Amount, err error) {
+	if d.before, err = d.claim(); err != nil {
 		return s, due, err
 	}
 	if s.Phase() == channel.Closed {
 		return s, due, fmt.Errorf("%w: channel %s is closed", channel.ErrNotPayable, a.id)
 	}
-	d.before = d.was()
-	if next, d.after, due, err = a.judge(s, d, time.Now().Unix()); err != nil {
-		return s, due, err
-	}
-	d.decided, d.counted = true, rule.Changed(&s, &next)
-	d.rise = Rise{}.Plus(s.Authorized(), next.Authorized())
-	a.admit(d, d.after)
-	a.count(d.counted)
-	return next, due, nil
-}
-
-// judge runs the rule of a decision with what the budgets leave, and counts the rise against them.
-// Decisions of other channels wait that long, so that two cannot use the same room. The caller
-// holds mu.
-func (a *Account) judge(
-	s rule.State, d *decision, now int64,
-) (next rule.State, after rule.Claim, due voucher.Amount, err error) {
-	w := &a.ledger.windows
+	w, now := &a.ledger.windows, time.Now().Unix()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.enter(s)
-	rooms := w.rooms(d.terms.originOf(s.Scope), s.Scope.Payee, d.terms.Limits, now)
-	next, after, due, err = d.rule(s, d.before, d.terms.within(rooms))
+	rooms, lim := w.rooms(d.terms, s.Scope, now)
+	next, after, due, err := d.rule(s, d.before, d.request, lim)
 	if err != nil {
-		return s, after, due, err
+		return s, due, err
 	}
 	rise, more := next.Authorized().SubFloor(s.Authorized()), next.MayExist().SubFloor(s.MayExist())
-	if err = w.known(); err != nil && !more.IsZero() {
-		return s, after, due, err
+	if w.unknown != nil && !more.IsZero() {
+		return s, due, w.unknown
 	}
-	if d.charged, err = d.charge(a.asset(), after, more); err != nil || rise.IsZero() {
-		return next, after, due, err
-	}
-	if room, ok := rooms.near(rise); ok {
-		a.near = append(a.near, Near{s.Scope, a.id, channel.Decision{
-			Verdict: channel.Allow, Rule: room.Rule.Name,
-			Wanted: room.Used.AddCapped(rise), Allowed: room.Rule.Allowed, Left: room.Left(),
-		}})
-	}
-	next = next.Noted(s, d.terms.originOf(s.Scope), now)
-	w.enter(next)
-	return next, after, due, nil
-}
-
-// wanted reports whether anybody still waits for the voucher.
-func (a *Account) wanted() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, d := range a.serving {
-		if !d.abandoned {
-			return true
+	if d.reservation != nil && d.terms.Charge != nil {
+		d.charged, err = d.terms.Charge.take(a.asset(), d.before.Price, after.Price, more)
+		if err != nil {
+			return s, due, err
 		}
 	}
-	return false
+	if d.rise = (Rise{}); !rise.IsZero() {
+		d.rise = Rise{s.Authorized(), next.Authorized(), rise}
+		var near *channel.Room // the tightest that is nearly used up
+		for i := range rooms {
+			if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
+				near = r
+			}
+		}
+		if near != nil {
+			a.near = append(a.near, Near{s.Scope, a.id, channel.Decision{
+				Verdict: channel.Allow, Rule: near.Rule.Name,
+				Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
+			}})
+		}
+		next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
+		w.enter(next)
+	}
+	d.decided, d.after, d.counted = true, after, rule.Changed(&s, &next)
+	a.admit(d, after)
+	a.added.Counts = a.added.Plus(d.counted)
+	a.view = a.base.Fold(a.added)
+	return next, due, nil
+}
+
+// write is a record on its way to the store, and what it contains of this session's counts.
+type write struct {
+	state  rule.State
+	counts rule.Counts
+}
+
+// stamped returns the write of a state that was made from the view: with what this session has in
+// flight. The caller holds mu since it read the view.
+func (a *Account) stamped(s rule.State) *write {
+	now := time.Now().Unix()
+	s.Writer = a.ledger.name
+	s = s.Folded(func(w rule.Writer) bool { return w.Name != a.ledger.name && ended(now)(w) })
+	return &write{s.InFlight(a.ledger.name, a.own(), now), a.added.Counts}
+}
+
+// save stores a record, and notes by what each decision that is being served has raised its
+// ceiling. The error is [store.ErrConflict] or [ErrStore]; after either the record is read again
+// before anything is decided. The caller has the turn.
+func (a *Account) save(ctx context.Context, w *write) error {
+	data, err := w.state.Encode()
+	if err != nil {
+		return err
+	}
+	rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.stale.Store(true)
+		if !errors.Is(err, store.ErrConflict) {
+			a.tried = w
+		}
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	a.base, a.rev = w.state, rev
+	a.added.Counts = a.added.Minus(w.counts)
+	a.view = a.base.Fold(a.added)
+	for _, d := range a.serving {
+		d.stored = true
+		switch r := d.reservation; {
+		case r == nil:
+		case r.rise.By.IsZero():
+			r.rise = d.rise
+		default:
+			r.rise = r.rise.And(d.rise)
+		}
+	}
+	return nil
 }
 
 // sign returns the voucher of exactly due: the one that exists, or a new signature under the stored
-// ceiling. No lock is held while the signer works.
+// ceiling. The error is [ErrEnded] if nobody waits for it any more. No lock is held while the
+// signer works.
 func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed, error) {
 	v := voucher.Voucher{ChannelID: a.id, Cumulative: due}
 	a.mu.Lock()
 	view, ceiling := a.view, a.base.MayExist()
+	wanted := slices.ContainsFunc(a.serving, func(d *decision) bool { return !d.abandoned })
 	a.mu.Unlock()
+	if !wanted {
+		return voucher.Signed{}, ErrEnded
+	}
 	if due == view.Signed && len(view.Voucher) > 0 {
 		return voucher.Signed{Voucher: v, Signature: view.Voucher}, nil
 	}
@@ -163,7 +201,7 @@ func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed,
 	view, err = a.view.MarkSigned(signed)
 	if err == nil {
 		a.added = a.added.Learned(view)
-		a.fold()
+		a.view = a.base.Fold(a.added)
 	}
 	return signed, err
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// ruling is a decision of package rule on a state, and on the claim of a reservation. It returns
-// both as they are after it, and the amount of the voucher that is to be presented.
+// ruling is a decision of package rule on a state and on the claim of a reservation. Only a renewal
+// reads the request. It returns the state and the claim as they are after it, and the amount of the
+// voucher that is to be presented.
 type ruling func(
-	rule.State, rule.Claim, rule.Limits,
+	rule.State, rule.Claim, rule.Request, rule.Limits,
 ) (rule.State, rule.Claim, voucher.Amount, error)
 
 // decision is one question to the gate. Decisions that wait together are made together: one durable
 // write and one voucher, which covers them all.
 type decision struct {
-	// rule decides on a state and on the claim of the reservation, and returns the amount of the
-	// voucher that is to be presented.
 	rule        ruling
+	request     rule.Request
 	reservation *Reservation // nil for the voucher of a close
 	begins      bool         // it may put the reservation in flight
 	exact       bool         // it wants the voucher of exactly its own amount, so it is made alone
@@ -56,12 +56,20 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 	}
 	d := new(decision)
 	*d = ask
-	a.enter(d)
-	for {
+	for queued := false; ; {
+		if !queued {
+			a.mu.Lock()
+			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
+			a.waiting = append(a.waiting, d)
+			a.mu.Unlock()
+		}
 		select {
 		case a.turn <- struct{}{}:
-			a.work(ctx)
-			a.reportNear()
+			for _, near := range a.work(ctx) {
+				if a.ledger.OnNear != nil {
+					a.ledger.OnNear(near)
+				}
+			}
 		case <-d.served:
 		case <-ctx.Done():
 			if a.leave(d) {
@@ -73,7 +81,7 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 			if !d.retry {
 				return d.signed, d.err
 			}
-			a.enter(d)
+			queued = false
 		default: // others went first
 		}
 	}
@@ -87,19 +95,22 @@ func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool
 	if r := d.reservation; r != nil {
 		d.terms, d.ends = r.terms, r.ends
 	}
-	if err := d.ended(); err != nil {
+	if a.streams {
+		a.countDelivered()
+	}
+	was, err := d.claim()
+	if err != nil {
 		return signed, err, true
 	}
-	if a.stale || d.exact || len(a.view.Voucher) == 0 || a.view.Phase() == channel.Closed {
+	if a.stale.Load() || d.exact || len(a.view.Voucher) == 0 || a.view.Phase() == channel.Closed {
 		return signed, nil, false
 	}
-	a.countDelivered()
-	next, after, due, err := d.rule(a.view, d.was(), rule.Of(d.terms.Limits))
+	next, after, due, err := d.rule(a.view, was, d.request, rule.Of(d.terms.Limits))
 	if err == nil && due != a.view.Signed {
 		return signed, nil, false
 	}
-	if err == nil {
-		_, err = d.charge(a.asset(), after, voucher.Amount{})
+	if err == nil && d.reservation != nil && d.terms.Charge != nil {
+		_, err = d.terms.Charge.take(a.asset(), was.Price, after.Price, voucher.Amount{})
 	}
 	if err != nil {
 		return signed, err, true
@@ -111,35 +122,23 @@ func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool
 	return signed, nil, true
 }
 
-// ended returns [ErrEnded] if the reservation has ended, so that it is never put in flight by a
-// decision that was asked for before. The caller holds the account's mu.
-func (d *decision) ended() error {
-	switch r := d.reservation; {
-	case r == nil:
-		return nil
+// claim returns what the reservation claims now. The error is [ErrEnded] if the reservation has
+// ended, so that it is never put in flight by a decision that was requested before. The caller
+// holds the account's mu.
+func (d *decision) claim() (rule.Claim, error) {
+	r := d.reservation
+	if r == nil {
+		return rule.Claim{}, nil
+	}
+	switch {
 	case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:
-		return ErrEnded
+		return rule.Claim{}, ErrEnded
 	}
-	return nil
-}
-
-// was is the claim that the reservation has now. The caller holds the account's mu.
-func (d *decision) was() (was rule.Claim) {
-	if r := d.reservation; r != nil {
-		was = r.claim
-		was.Price = r.held()
+	was := r.claim
+	if !r.open {
+		was.Price = voucher.Amount{}
 	}
-	return was
-}
-
-// charge counts a decision against the budgets of its request. The caller holds the account's mu.
-func (d *decision) charge(
-	asset channel.Asset, after rule.Claim, rise voucher.Amount,
-) (taken, error) {
-	if d.reservation == nil {
-		return taken{}, nil
-	}
-	return d.terms.Charge.take(asset, d.reservation.held(), after.Price, rise)
+	return was, nil
 }
 
 // admit puts the reservation in flight as soon as it is counted: a report that comes in between
@@ -155,13 +154,6 @@ func (a *Account) admit(d *decision, after rule.Claim) {
 		d.opened = true
 	}
 	r.claim = after
-}
-
-func (a *Account) enter(d *decision) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	d.served, d.err, d.retry = make(chan struct{}), nil, false
-	a.waiting = append(a.waiting, d)
 }
 
 // leave takes a decision back whose caller gives up. It returns false if the decision is final
@@ -182,13 +174,23 @@ func (a *Account) leave(d *decision) bool {
 	}
 }
 
-// takeBatch takes the decisions that can be made together: an exact one alone, else all before the
-// next exact one. It returns false if none waits. The caller has the turn.
-func (a *Account) takeBatch() bool {
+// work makes the decisions that wait and can be made together, if there are any: an exact one
+// alone, else all before the next exact one. It gives the turn back, also if a signer or a store panics.
+// Those who wait do not wait for ever then. It returns the budgets that are nearly used up, to be
+// reported outside all locks.
+func (a *Account) work(ctx context.Context) (near []Near) {
+	var signed voucher.Signed
+	err, returned := errPanic, false
+	defer func() {
+		if !returned {
+			a.stale.Store(true) // it is not known what the record holds
+		}
+		near = a.finish(ctx, signed, err)
+		<-a.turn
+	}()
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	n := 0
-	for n < len(a.waiting) && (n == 0 || !a.waiting[n].exact) {
+	for ctx.Err() == nil && n < len(a.waiting) && (n == 0 || !a.waiting[n].exact) {
 		n++
 		if a.waiting[0].exact {
 			break
@@ -196,49 +198,35 @@ func (a *Account) takeBatch() bool {
 	}
 	a.serving = a.waiting[:n:n]
 	a.waiting = append([]*decision(nil), a.waiting[n:]...)
-	return n > 0
-}
-
-// work makes the decisions of a batch and gives the turn back, also if a signer or a store panics.
-// Those who wait do not wait for ever then.
-func (a *Account) work(ctx context.Context) {
-	returned := false
-	defer func() {
-		if !returned {
-			a.doubt()
-			a.fail(ctx, errPanic)
-		}
-		a.give()
-	}()
-	if ctx.Err() == nil && a.takeBatch() {
-		a.issue(ctx)
+	a.mu.Unlock()
+	if n > 0 {
+		signed, err = a.issue(ctx)
 	}
 	returned = true
+	return nil
 }
 
 var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")
 
-// serve gives the voucher to all that it was signed for.
-func (a *Account) serve(signed voucher.Signed) {
+// finish ends the decisions that are being served. They get the voucher, or the error if nothing
+// was signed for them.
+func (a *Account) finish(
+	ctx context.Context, signed voucher.Signed, err error,
+) (near []Near) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.serving {
-		if d.signed = signed; d.abandoned {
-			d.signed, d.err = voucher.Signed{}, ErrEnded
+		switch {
+		case err != nil:
+			a.drop(d)
+			d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
+		case d.abandoned:
+			d.err = ErrEnded
+		default:
+			d.signed = signed
 		}
 		close(d.served)
 	}
-	a.serving = nil
-}
-
-// fail ends the decisions that are being served with an error. Nothing was signed for them.
-func (a *Account) fail(ctx context.Context, err error) {
-	a.dropAll()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, d := range a.serving {
-		d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
-		close(d.served)
-	}
-	a.serving = nil
+	near, a.near, a.serving = a.near, nil, nil
+	return near
 }

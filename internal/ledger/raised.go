@@ -36,16 +36,3 @@ func (r *Reservation) Rise() Rise {
 	defer r.account.mu.Unlock()
 	return r.rise
 }
-
-// rose notes by what each decision that is being served has raised the ceiling. It is stored by
-// now.
-func (a *Account) rose() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, d := range a.serving {
-		d.stored = true
-		if r := d.reservation; r != nil {
-			r.rise = r.rise.Plus(d.rise.Before, d.rise.After)
-		}
-	}
-}

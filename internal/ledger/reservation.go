@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
@@ -53,7 +54,9 @@ func (a *Account) Reserve(
 	ctx context.Context, t Terms, req rule.Request,
 ) (*Reservation, voucher.Signed, error) {
 	r := &Reservation{account: a, terms: t}
-	signed, err := r.Decide(ctx, req)
+	signed, err := a.place(ctx, decision{
+		reservation: r, begins: true, rule: rule.State.Renew, request: req,
+	})
 	return r, signed, err
 }
 
@@ -62,49 +65,7 @@ func (a *Account) Reserve(
 // The errors are those of [Account.Reserve], and [ErrEnded] after Keep or Settle.
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
 	return r.account.place(ctx, decision{
-		reservation: r, begins: true,
-		rule: func(
-			s rule.State, was rule.Claim, lim rule.Limits,
-		) (rule.State, rule.Claim, voucher.Amount, error) {
-			return s.Renew(was, req, lim)
-		},
-	})
-}
-
-// Again decides what to present after the payee refused presented for this reservation. Another
-// session may have presented a higher voucher, so the record is read first if this session knows of
-// none. The errors are those of [rule.State.Overdrawn] and of [Account.Reserve], and [ErrEnded].
-func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (voucher.Signed, error) {
-	a := r.account
-	a.mu.Lock()
-	a.countUnasked(a.view.Authorized().AddCapped(r.claim.Price))
-	if !presented.Less(a.view.Signed) {
-		a.stale = true
-	}
-	a.mu.Unlock()
-	return a.place(ctx, decision{
-		reservation: r,
-		rule: func(
-			s rule.State, was rule.Claim, lim rule.Limits,
-		) (rule.State, rule.Claim, voucher.Amount, error) {
-			return s.Overdrawn(was, presented, lim)
-		},
-	})
-}
-
-// CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee
-// refused, or zero. The errors are those of [rule.State.CloseDue] and of [Account.Reserve].
-func (a *Account) CloseVoucher(
-	ctx context.Context, refused voucher.Amount,
-) (voucher.Signed, error) {
-	return a.place(ctx, decision{
-		exact: true,
-		rule: func(
-			s rule.State, c rule.Claim, _ rule.Limits,
-		) (rule.State, rule.Claim, voucher.Amount, error) {
-			due, err := s.CloseDue(refused)
-			return s, c, due, err
-		},
+		reservation: r, begins: true, rule: rule.State.Renew, request: req,
 	})
 }
 
@@ -133,16 +94,6 @@ func (r *Reservation) Raised() voucher.Amount {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	return r.claim.Raised
-}
-
-// Without returns the channel as it would stand if the reservation were not there: what the same
-// request is planned against when it is decided again.
-func (r *Reservation) Without() rule.State {
-	a := r.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	back := rule.Counts{Released: r.held(), Withdrawn: r.claim.Asked}
-	return a.view.Fold(rule.Additions{Counts: back})
 }
 
 // held is what the reservation counts in Claimed. The caller holds mu.
@@ -187,7 +138,9 @@ func (r *Reservation) Release() {
 // end takes a reservation out of those in flight; false if it was out already. A decision about it
 // that waits or is being served finds it ended. The caller holds mu.
 func (a *Account) end(r *Reservation) bool {
-	a.countDelivered()
+	if a.streams {
+		a.countDelivered()
+	}
 	for _, d := range a.serving {
 		if d.reservation == r {
 			a.abandon(d)
@@ -197,7 +150,9 @@ func (a *Account) end(r *Reservation) bool {
 	if !r.open {
 		return false
 	}
-	a.owe(r)
+	if r.delivered != nil {
+		a.owe(r)
+	}
 	r.open = false
 	delete(a.open, r)
 	return true
@@ -207,4 +162,74 @@ func (a *Account) end(r *Reservation) bool {
 func (a *Account) release(r *Reservation) {
 	a.count(rule.Counts{Released: r.claim.Price.Min(a.view.Claimed)})
 	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
+}
+
+// Answers overtake each other, so the report on an answer may be older than the newest. If
+// a payee's reports are running totals, it has counted the answered reservation in the newest
+// report too, because it had charged by the newer one what it had charged by the older one. So the
+// newest report can no longer have missed that reservation, and it is evaluated once more without
+// it.
+//
+// That holds for a reservation that was open when the newest report came. If one was made later and
+// is answered with an older report, the reports are no running totals, and the answer frees
+// nothing.
+
+// Settle ends the reservation with the report on its answer, in one step: a report is
+// complete for its own reservation only, so no other may be evaluated in between. If the report
+// cannot be judged now, the price stays counted. The error is a [*channel.ViolationError]; it costs
+// the caller nothing.
+func (r *Reservation) Settle(ctx context.Context, w channel.Report) error {
+	a := r.account
+	a.mu.Lock()
+	explained := !a.view.Authorized().Less(w.Accepted)
+	a.mu.Unlock()
+	if !explained && !a.explain(ctx, r, w) {
+		r.Keep()
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	older := w.Spent.Less(a.view.Spent)
+	if a.end(r) {
+		r.kept = true
+		if older && r.since == a.reports {
+			a.kept = a.kept.AddCapped(r.claim.Price)
+		}
+	}
+	if err := a.reconcile(r, w); err != nil || !older {
+		return err
+	}
+	a.reread()
+	return nil
+}
+
+// reconcile books a report against the reservations that it may not have counted. The caller holds
+// mu.
+func (a *Account) reconcile(r *Reservation, w channel.Report) error {
+	newest := !w.Spent.Less(a.view.Spent)
+	if newest {
+		if r != nil && r.account == a {
+			a.cleared = a.cleared.Max(r.after) // these had ended when the request was sent
+		}
+		now := time.Now().Unix()
+		a.base = a.base.Ended(func(other rule.Writer) bool {
+			return other.Name != a.ledger.name && ended(now)(other)
+		})
+		a.view = a.base.Fold(a.added)
+	}
+	err := a.report(w)
+	if err == nil && newest {
+		a.reports++
+	}
+	return err
+}
+
+// report applies a report to the view. It may have missed the prices that are in flight here and
+// in the sessions that share the record. The caller holds mu.
+func (a *Account) report(w channel.Report) error {
+	next, err := a.view.Reconcile(w, a.own().AddCapped(a.view.Pending(a.ledger.name)))
+	a.added = a.added.Learned(next)
+	a.added.Counts = a.added.Plus(rule.Counts{Freed: a.view.Claimed.SubFloor(next.Claimed)})
+	a.view = a.base.Fold(a.added)
+	return err
 }

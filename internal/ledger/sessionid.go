@@ -34,13 +34,6 @@ func ended(now int64) func(rule.Writer) bool {
 	return func(w rule.Writer) bool { return max(now-w.At, w.At-now) > lapse || gone(w.Name) }
 }
 
-// others returns whether a session is another one than the ledger's, and has ended as of now, in
-// Unix seconds.
-func (l *Ledger) others(now int64) func(rule.Writer) bool {
-	over := ended(now)
-	return func(w rule.Writer) bool { return w.Name != l.name && over(w) }
-}
-
 // gone reports whether a session's process is known to have ended: it ran here, and its number is
 // free.
 func gone(name string) bool {

@@ -14,6 +14,9 @@ func (r *Reservation) Stream(unit voucher.Amount, delivered func() uint64) {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	r.unit, r.delivered = unit, delivered
+	if delivered != nil {
+		r.account.streams = true
+	}
 }
 
 // More decides a need-voucher frame of the stream: required is what the payee wants the next
@@ -27,7 +30,7 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	return a.place(ctx, decision{
 		reservation: r,
 		rule: func(
-			s rule.State, was rule.Claim, lim rule.Limits,
+			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
 		},

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,14 +21,16 @@ import (
 // there is nothing to reconcile, and since a ceiling never sinks, the highest that was seen is the
 // newest.
 type windows struct {
+	// next is when the store is listed again, for what other processes did. It is nil until the store
+	// was listed once. It is set with mu held.
+	next atomic.Pointer[time.Time]
+
 	// guards what follows; taken after an account's, and before those of charges
-	mu         sync.Mutex
-	rows       map[common.Hash]row
-	unreadable []error       // of records that the last listing could not read
-	next       time.Time     // when the store is listed again, for what other processes did
-	listed     bool          // it was listed once
-	took       time.Duration // by the last listing
-	listing    *listing      // nil if none is under way
+	mu      sync.Mutex
+	rows    map[common.Hash]row
+	unknown error         // of a record that the last listing could not read; nil if there is none
+	took    time.Duration // by the last listing
+	listing *listing      // nil if none is under way
 }
 
 type row struct {
@@ -48,14 +53,24 @@ const maxAge = time.Second
 // listing; while a later one is under way, others go on.
 func (w *windows) read(ctx context.Context, s store.Store) error {
 	for {
-		l, mine := w.due()
-		if l == nil {
+		w.mu.Lock()
+		now, next, l := time.Now(), w.next.Load(), w.listing
+		switch {
+		case next != nil && now.Before(*next):
+			w.mu.Unlock()
 			return nil
-		}
-		if mine {
+		case l == nil:
+			l = &listing{done: make(chan struct{}), err: errPanic}
+			w.listing = l
+			if next != nil {
+				until := now.Add(max(maxAge, 2*w.took))
+				w.next.Store(&until) // the others go on until then
+			}
+			w.mu.Unlock()
 			w.list(ctx, s, l)
 			return l.err
 		}
+		w.mu.Unlock()
 		select {
 		case <-l.done:
 		case <-ctx.Done():
@@ -67,57 +82,51 @@ func (w *windows) read(ctx context.Context, s store.Store) error {
 	}
 }
 
-// due returns the listing to wait for, or nil if there is none. mine reports that the caller has to
-// make it.
-func (w *windows) due() (l *listing, mine bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := time.Now()
-	switch {
-	case w.listed && now.Before(w.next):
-		return nil, false
-	case w.listing != nil:
-		return w.listing, false
-	}
-	w.listing = &listing{done: make(chan struct{}), err: errPanic}
-	w.next = now.Add(max(maxAge, 2*w.took)) // until then the others go on
-	return w.listing, true
-}
-
-// list reads all records and ends the listing, also if the store panics.
+// list reads all records, books what it finds and ends the listing, also if the store panics.
 func (w *windows) list(ctx context.Context, s store.Store, l *listing) {
 	start := time.Now()
 	var found []rule.State
-	var unreadable []error
+	var unknown error // what a record that cannot be read authorized could have used up any budget
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		l.gaveUp = l.err != nil && ctx.Err() != nil
-		w.end(l, found, unreadable, time.Since(start))
-		close(l.done)
+		defer close(l.done)
+		w.listing = nil
+		if l.err != nil {
+			if l.gaveUp = ctx.Err() != nil; w.next.Load() != nil {
+				w.next.Store(&time.Time{})
+			}
+			return
+		}
+		for _, s := range found {
+			w.enter(s)
+		}
+		w.took, w.unknown = time.Since(start), unknown
+		rest := w.took
+		if unknown == nil {
+			rest *= 100
+		}
+		next := time.Now().Add(max(maxAge, rest))
+		w.next.Store(&next)
 	}()
-	found, unreadable, l.err = records(ctx, s)
-}
-
-// records returns all channels of the store, and an error for each record that cannot be read.
-func records(
-	ctx context.Context, s store.Store,
-) (found []rule.State, unreadable []error, err error) {
 	for e, err := range s.List(ctx, "channel/") {
 		if err != nil && e.Key == "" {
-			return nil, nil, fmt.Errorf("%w: %w", ErrStore, err)
+			l.err = fmt.Errorf("%w: %w", ErrStore, err)
+			return
 		}
 		var one rule.State
 		if err == nil {
 			one, err = rule.Decode(e.Data)
 		}
-		if err != nil {
-			unreadable = append(unreadable, fmt.Errorf("%w: %s: %w", channel.ErrRecord, e.Key, err))
-			continue
+		switch {
+		case err == nil:
+			found = append(found, redated(ctx, s, e, one))
+		case unknown == nil:
+			unknown = fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing "+
+				"more is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
 		}
-		found = append(found, redated(ctx, s, e, one))
 	}
-	return found, unreadable, nil
+	l.err = nil
 }
 
 // redated notes in a record that the clock went back behind what it showed when the record was
@@ -133,23 +142,6 @@ func redated(ctx context.Context, s store.Store, e store.Entry, one rule.State) 
 	return next
 }
 
-// end books what a listing has found. The caller holds mu.
-func (w *windows) end(l *listing, found []rule.State, unreadable []error, took time.Duration) {
-	w.listing = nil
-	if l.err != nil {
-		w.next = time.Time{}
-		return
-	}
-	for _, s := range found {
-		w.enter(s)
-	}
-	w.listed, w.took, w.unreadable = true, took, unreadable
-	if len(unreadable) == 0 {
-		took *= 100
-	}
-	w.next = time.Now().Add(max(maxAge, took))
-}
-
 // enter books a channel's ceiling, unless a higher one is known. The caller holds mu.
 func (w *windows) enter(s rule.State) {
 	if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {
@@ -157,12 +149,73 @@ func (w *windows) enter(s rule.State) {
 	}
 }
 
-// known returns an error if there are records that cannot be read: what they authorized could have
-// used up any budget. The caller holds mu.
-func (w *windows) known() error {
-	if len(w.unreadable) == 0 {
-		return nil
+// Near reports that a rise of a ceiling passes four fifths of a budget.
+type Near struct {
+	Scope     channel.Scope
+	ChannelID common.Hash
+	Decision  channel.Decision
+}
+
+// Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the
+// month before the day and the hour.
+type Rooms [9]channel.Room
+
+// rooms returns what the budgets leave for a request on a channel of a scope, and its limits with
+// what is left of all budgets. The caller holds mu.
+func (w *windows) rooms(t Terms, scope channel.Scope, now int64) (rooms Rooms, lim rule.Limits) {
+	lim = rule.Of(t.Limits)
+	origin := cmp.Or(t.Origin, scope.Origin)
+	all, ofOrigin, ofPayee := lim.Budgets()
+	for i := range 3 {
+		rooms[i].Rule, rooms[3+i].Rule, rooms[6+i].Rule = all[i], ofOrigin[i], ofPayee[i]
 	}
-	return fmt.Errorf("%w: what it used of the budgets is not known, so nothing more is authorized: "+
-		"restore it, or move it out of the store", w.unreadable[0])
+	for _, r := range w.rows {
+		if r.rises.Quiet(now) {
+			continue
+		}
+		for i := range 3 {
+			risen := r.rises.Within(now, all[i].Length)
+			rooms[i].Used = rooms[i].Used.AddCapped(risen)
+			rooms[3+i].Used = rooms[3+i].Used.AddCapped(r.rises.For(origin, now, all[i].Length))
+			if r.payee == scope.Payee {
+				rooms[6+i].Used = rooms[6+i].Used.AddCapped(risen)
+			}
+		}
+	}
+	// Of several that leave as little, the first: the others follow it where they are not set.
+	lim = lim.Within(slices.MinFunc(rooms[:], func(r, s channel.Room) int {
+		return r.Left().Cmp(s.Left())
+	}))
+	if t.Charge != nil {
+		if room, ok := t.Charge.room(); ok {
+			lim = lim.WithinRun(room)
+		}
+	}
+	return rooms, lim
+}
+
+// Rooms returns what the limits over time leave for a scope now. The errors are [ErrStore], and
+// [channel.ErrRecord] if what a record used of them is not known.
+func (l *Ledger) Rooms(ctx context.Context, t Terms, scope channel.Scope) (Rooms, error) {
+	w := &l.windows
+	if err := w.read(ctx, l.store); err != nil {
+		return Rooms{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rooms, _ := w.rooms(t, scope, time.Now().Unix())
+	return rooms, w.unknown
+}
+
+// Limited returns the limits with what the limits over time and the request's own budgets leave for
+// a scope now. The errors are those of [Ledger.Rooms].
+func (l *Ledger) Limited(ctx context.Context, t Terms, scope channel.Scope) (rule.Limits, error) {
+	w := &l.windows
+	if err := w.read(ctx, l.store); err != nil {
+		return rule.Limits{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, lim := w.rooms(t, scope, time.Now().Unix())
+	return lim, w.unknown
 }

@@ -12,7 +12,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		pkg: "internal/ledger", fn: "Account.judge", from: `next = next.Noted(s, d.terms.originOf(s.Scope), now)`, to: ``, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)`, to: `_ = cmp.Or[string]`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
@@ -24,7 +24,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
-		pkg: "internal/ledger", fn: "windows.due", from: `case w.listed && now.Before(w.next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
+		pkg: "internal/ledger", fn: "windows.read", from: `case next != nil && now.Before(*next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "budget: another origin's payments count here", breaks: "a limit of an origin is about that origin",
@@ -79,25 +79,28 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: the records are listed again after an hour", breaks: "what other processes authorize is seen within a second",
-		pkg: "internal/ledger", fn: "windows.end", from: `w.next = time.Now().Add(max(maxAge, took))`, to: `w.next = time.Now().Add(max(time.Hour, took))`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.list", from: `next := time.Now().Add(max(maxAge, rest))`, to: `next := time.Now().Add(max(time.Hour, rest))`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the first listing is not awaited", breaks: "nothing is decided before the records were read",
-		pkg: "internal/ledger", fn: "windows.due", from: `case w.listed && now.Before(w.next):`, to: `case now.Before(w.next):`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.read", from: `			if next != nil {
+`, to: `			if true {
+`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a listing that hangs is never awaited", breaks: "what others authorize goes unseen for a bounded time",
-		pkg: "internal/ledger", fn: "windows.due", from: `	case w.listing != nil:
-		return w.listing, false
-`, to: `	case w.listing != nil && w.listed:
-		return nil, false
-	case w.listing != nil:
-		return w.listing, false
+		pkg: "internal/ledger", fn: "windows.read", from: `		case l == nil:
+`, to: `		case l != nil && next != nil:
+			w.mu.Unlock()
+			return nil
+		case l == nil:
 `, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a record that cannot be read used nothing", breaks: "what cannot be read counts as the worse case",
-		pkg: "internal/ledger", fn: "windows.known", from: `if len(w.unreadable) == 0 {`, to: `if true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.list", from: `		case unknown == nil:
+`, to: `		case false:
+`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: an acknowledged opening that closed is given back", breaks: "what left counts against Limits.Total unless it can never be mined",
@@ -116,11 +119,11 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a run is not charged what it raised", breaks: "a run is charged the larger of prices and rises",
-		pkg: "internal/ledger", fn: "Account.judge", from: `d.charge(a.asset(), after, more)`, to: `d.charge(a.asset(), after, voucher.Amount{})`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `take(a.asset(), d.before.Price, after.Price, more)`, to: `take(a.asset(), d.before.Price, after.Price, voucher.Amount{})`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",
-		pkg: "internal/ledger", fn: "Terms.within", from: `		return lim.WithinRun(room)
+		pkg: "internal/ledger", fn: "windows.rooms", from: `			lim = lim.WithinRun(room)
 `, to: `		_ = room
 `, tests: []string{"internal/ledger"},
 	},

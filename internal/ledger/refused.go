@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"context"
+
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Again decides what to present after the payee refused presented for this reservation. Another
+// session may have presented a higher voucher, so the record is read first if this session knows of
+// none. The errors are those of [rule.State.Overdrawn] and of [Account.Reserve], and [ErrEnded].
+func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (voucher.Signed, error) {
+	a := r.account
+	a.mu.Lock()
+	a.countUnasked(a.view.Authorized().AddCapped(r.claim.Price))
+	if !presented.Less(a.view.Signed) {
+		a.stale.Store(true)
+	}
+	a.mu.Unlock()
+	return a.place(ctx, decision{
+		reservation: r,
+		rule: func(
+			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
+			return s.Overdrawn(was, presented, lim)
+		},
+	})
+}
+
+// CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee
+// refused, or zero. The errors are those of [rule.State.CloseDue] and of [Account.Reserve].
+func (a *Account) CloseVoucher(
+	ctx context.Context, refused voucher.Amount,
+) (voucher.Signed, error) {
+	return a.place(ctx, decision{
+		exact: true,
+		rule: func(
+			s rule.State, c rule.Claim, _ rule.Request, _ rule.Limits,
+		) (rule.State, rule.Claim, voucher.Amount, error) {
+			due, err := s.CloseDue(refused)
+			return s, c, due, err
+		},
+	})
+}
+
+// Without returns the channel as it would stand if the reservation were not there: what the same
+// request is planned against when it is decided again.
+func (r *Reservation) Without() rule.State {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	back := rule.Counts{Released: r.held(), Withdrawn: r.claim.Asked}
+	return a.view.Fold(rule.Additions{Counts: back})
+}
