@@ -30,7 +30,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: deposit used up", breaks: "a voucher above the deposit is refused",
-		pkg: "client/clienttest", fn: "Server.rank", from: `	case a.deposit.Less(p.Cumulative):`, to: `	case false:`, flows: []string{"v1/client/deposit_used_up"},
+		pkg: "client/clienttest", fn: "Server.compare", from: `	case a.deposit.Less(p.Cumulative):`, to: `	case false:`, flows: []string{"v1/client/deposit_used_up"},
 	},
 	{
 		name: "their client: top-up in a stream", breaks: "a need-voucher frame says what the deposit is",
@@ -57,12 +57,12 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: resumed in a fresh process", breaks: "a voucher that was taken is kept, and the next one goes on from it",
-		pkg: "client/clienttest", fn: "Server.rank", from: `	a.accept(p.Signed())
+		pkg: "client/clienttest", fn: "Server.compare", from: `	a.accept(p.Signed())
 `, to: ``, flows: []string{"v2/client/resumed_in_a_fresh_process"},
 	},
 	{
 		name: "their client: least growth of a voucher", breaks: "a voucher that grows too little is refused",
-		pkg: "client/clienttest", fn: "Server.rank", from: `delta.Less(t.MinDelta) {`, to: `false {`, flows: client("least_growth_of_a_voucher"),
+		pkg: "client/clienttest", fn: "Server.compare", from: `delta.Less(t.MinDelta) {`, to: `false {`, flows: client("least_growth_of_a_voucher"),
 	},
 	{
 		name: "their client: forgotten", breaks: "a channel that the server does not know is gone",
