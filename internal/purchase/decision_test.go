@@ -164,3 +164,67 @@ func TestRecoveryFindsTheChannelClosed(t *testing.T) {
 		}
 	}
 }
+
+// again opens chB after the payee took no vouchers of chA, which is live.
+func (g *game) again(price uint64) {
+	g.t.Helper()
+	gone := purchase.Event{Kind: purchase.Answered, Status: 410, Paid: true, Gone: true}
+	g.leads(gone, purchase.ReadChain)
+	g.leads(purchase.Event{Kind: purchase.Read, Standing: purchase.Usable}, purchase.PutAside)
+	g.leads(purchase.Event{Kind: purchase.SetAside}, purchase.SendUnpaid)
+	g.leads(offered(price), purchase.Select)
+	g.leads(selected(chA, purchase.Aside), purchase.Search)
+	g.leads(purchase.Event{Kind: purchase.Searched}, purchase.Open)
+	g.leads(purchase.Event{Kind: purchase.Opened, Channel: chB}, purchase.Issue)
+	g.leads(issued(price), purchase.SendPaid)
+}
+
+// TestThirdPayment: a request that was paid a second time is not paid a third time, and nobody is
+// asked about it.
+func TestThirdPayment(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	g.again(100)
+	e := refusedFor(purchase.Stale, 100)
+	e.Offer.Terms.Unit = "chunk"
+	g.leads(e, purchase.Select)
+	a := g.leads(selected(common.BigToHash(common.Big3), purchase.Usable), purchase.HandOver)
+	require.ErrorIs(t, a.Err, purchase.ErrTwice)
+}
+
+// TestThirdOpening: two openings left and are not proved dead, so there is no third, though what
+// the second channel was raised by turns out to be below an older signature.
+func TestThirdOpening(t *testing.T) {
+	g := &game{t, purchase.New(10)}
+	g.leads(purchase.Event{Kind: purchase.Started}, purchase.SendUnpaid)
+	acknowledged, proved := refusedFor(purchase.TooLow, 100), refusedFor(purchase.TooLow, 100)
+	acknowledged.Acknowledged, proved.Proved = true, true
+	g.opened(100)
+	g.leads(acknowledged, purchase.SendPaid)
+	g.again(100)
+	g.leads(acknowledged, purchase.SendPaid)
+	g.leads(proved, purchase.Select)
+	g.leads(selected(chB, purchase.Usable), purchase.Issue)
+	g.leads(purchase.Event{Kind: purchase.Denied, Denial: purchase.DeniedClosed}, purchase.Select)
+	g.leads(selected(chB, purchase.Aside), purchase.Search)
+	a := g.leads(purchase.Event{Kind: purchase.Searched}, purchase.HandOver)
+	require.ErrorIs(t, a.Err, purchase.ErrOpenings)
+}
+
+// TestOpeningOfBeforeIsTheOneOfTheRequest: a request that presents a recorded opening again opens
+// no channel of its own for other terms.
+func TestOpeningOfBeforeIsTheOneOfTheRequest(t *testing.T) {
+	g := newGame(t)
+	g.leads(offered(100), purchase.Select)
+	g.leads(selected(chA, purchase.Pending), purchase.Consent)
+	g.leads(purchase.Event{Kind: purchase.Consented}, purchase.ReadChain)
+	g.leads(purchase.Event{Kind: purchase.Read, Standing: purchase.Pending}, purchase.Issue)
+	g.leads(issued(100), purchase.SendPaid)
+	e := refusedFor(purchase.Stale, 100)
+	e.Offer.Terms.Unit = "chunk"
+	g.leads(e, purchase.Select)
+	g.leads(selected(common.Hash{}, purchase.Absent), purchase.Consent)
+	g.leads(purchase.Event{Kind: purchase.Consented}, purchase.Search)
+	a := g.leads(purchase.Event{Kind: purchase.Searched}, purchase.HandOver)
+	require.ErrorIs(t, a.Err, purchase.ErrOpenings)
+}

@@ -1,0 +1,181 @@
+package purchase_test
+
+import (
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// TestWaitsForOtherRequests: a voucher that is overtaken is presented again beyond the retries, and
+// sixteen times at most.
+func TestWaitsForOtherRequests(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	for range 16 {
+		g.leads(refusedFor(purchase.Unverified, 100), purchase.Wait)
+		g.leads(purchase.Event{Kind: purchase.Waited}, purchase.Again)
+		g.leads(issued(100), purchase.SendPaid)
+	}
+	g.leads(refusedFor(purchase.Unverified, 100), purchase.HandOver)
+}
+
+// TestWaitsForAYoungChannel: a payee that does not know a channel yet is waited for beyond the
+// retries, and eight times at most.
+func TestWaitsForAYoungChannel(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	young := purchase.Event{
+		Kind:   purchase.Answered,
+		Status: 410,
+		Paid:   true,
+		Gone:   true,
+		Young:  true,
+	}
+	for range 8 {
+		g.leads(young, purchase.Wait)
+		g.leads(purchase.Event{Kind: purchase.Waited}, purchase.SendPaid)
+	}
+	g.leads(young, purchase.ReadChain)
+}
+
+// TestPriceThatChangesAgainAndAgain: the third change is not answered.
+func TestPriceThatChangesAgainAndAgain(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	for _, price := range []uint64{90, 80} {
+		g.leads(refusedFor(purchase.Stale, price), purchase.Select)
+		g.leads(selected(chA, purchase.Usable), purchase.Issue)
+		g.leads(issued(100), purchase.SendPaid)
+	}
+	a := g.leads(refusedFor(purchase.Stale, 70), purchase.HandOver)
+	require.Equal(t, purchase.Rejected, a.Outcome)
+}
+
+// TestOthersAreAlwaysFirst: the channel is selected again 256 times at most.
+func TestOthersAreAlwaysFirst(t *testing.T) {
+	g := newGame(t)
+	g.leads(offered(100), purchase.Select)
+	g.leads(selected(chA, purchase.Usable), purchase.Consent)
+	g.leads(purchase.Event{Kind: purchase.Consented}, purchase.Issue)
+	closed := purchase.Event{Kind: purchase.Denied, Denial: purchase.DeniedClosed}
+	for range 256 {
+		g.leads(closed, purchase.Select)
+		g.leads(selected(chA, purchase.Usable), purchase.Issue)
+	}
+	a := g.leads(closed, purchase.GiveUp)
+	require.ErrorIs(t, a.Err, purchase.ErrChanged)
+	require.Equal(t, purchase.Refused, a.Outcome)
+}
+
+// TestChallengesThatExpireWhileTheOwnerThinks: each is replaced by a fresh one and not answered,
+// and the third fresh one is the last.
+func TestChallengesThatExpireWhileTheOwnerThinks(t *testing.T) {
+	g := newGame(t)
+	for i := range uint64(3) {
+		g.leads(offered(100+i), purchase.Select)
+		g.leads(selected(chA, purchase.Usable), purchase.Consent)
+		g.leads(purchase.Event{Kind: purchase.Consented, Expired: true}, purchase.SendUnpaid)
+	}
+	a := g.leads(offered(103), purchase.HandOver)
+	require.ErrorIs(t, a.Err, purchase.ErrChanged)
+}
+
+// TestLimitRefusesBeforeTheOwnerIsAsked: nothing left, so the purchase is refused.
+func TestLimitRefusesBeforeTheOwnerIsAsked(t *testing.T) {
+	g := newGame(t)
+	g.leads(offered(100), purchase.Select)
+	e := selected(chA, purchase.Usable)
+	e.Err = purchase.ErrPending
+	a := g.leads(e, purchase.GiveUp)
+	require.Equal(t, purchase.Refused, a.Outcome)
+}
+
+// TestOutcomeOfACredentialThatLeft: it is unknown unless the payee answered it, and a failure is no
+// answer to it.
+func TestOutcomeOfACredentialThatLeft(t *testing.T) {
+	lost := purchase.Event{Kind: purchase.Lost, Paid: true}
+	arrived, answered := lost, purchase.Event{Kind: purchase.Answered, Paid: true}
+	arrived.Written = true
+	failed, served := answered, answered
+	failed.Status, served.Status, served.Content = 500, 200, true
+	for name, c := range map[string]struct {
+		e    purchase.Event
+		do   purchase.Do
+		want purchase.Outcome
+	}{
+		"no answer":  {arrived, purchase.GiveUp, purchase.Unknown},
+		"never left": {lost, purchase.GiveUp, purchase.NotSent},
+		"a failure":  {failed, purchase.HandOver, purchase.Unknown},
+		"a refusal":  {refusedFor(purchase.OtherProblem, 100), purchase.HandOver, purchase.Rejected},
+		"served":     {served, purchase.HandOver, purchase.Accepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGame(t)
+			g.paid(100)
+			require.Equal(t, c.want, g.leads(c.e, c.do).Outcome)
+		})
+	}
+}
+
+// TestTopUpThatWasShown: it may still be mined, so the outcome is unknown though no credential
+// left.
+func TestTopUpThatWasShown(t *testing.T) {
+	for _, shown := range []bool{false, true} {
+		g := newGame(t)
+		g.leads(offered(100), purchase.Select)
+		g.leads(selected(chA, purchase.Usable), purchase.Consent)
+		g.leads(purchase.Event{Kind: purchase.Consented}, purchase.Issue)
+		g.leads(
+			purchase.Event{Kind: purchase.Denied, Denial: purchase.DeniedDeposit},
+			purchase.TopUp,
+		)
+		g.leads(purchase.Event{Kind: purchase.ToppedUp, Written: shown}, purchase.Issue)
+		a := g.leads(
+			purchase.Event{Kind: purchase.Denied, Denial: purchase.DeniedOther},
+			purchase.GiveUp,
+		)
+		require.Equal(
+			t,
+			map[bool]purchase.Outcome{false: purchase.Refused, true: purchase.Unknown}[shown],
+			a.Outcome,
+		)
+	}
+}
+
+// TestNamedChannelIsNotReplaced: a request that names its channel is paid from no other.
+func TestNamedChannelIsNotReplaced(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		g := newGame(t)
+		g.leads(offered(100), purchase.Select)
+		e := selected(chA, purchase.Usable)
+		e.Named = named
+		g.leads(e, purchase.Consent)
+		g.leads(purchase.Event{Kind: purchase.Consented}, purchase.Issue)
+		g.leads(issued(100), purchase.SendPaid)
+		g.leads(
+			purchase.Event{Kind: purchase.Answered, Status: 410, Paid: true, Gone: true},
+			purchase.ReadChain,
+		)
+		g.leads(purchase.Event{Kind: purchase.Read, Standing: purchase.Usable}, purchase.PutAside)
+		want := map[bool]purchase.Do{false: purchase.SendUnpaid, true: purchase.HandOver}[named]
+		g.leads(purchase.Event{Kind: purchase.SetAside}, want)
+	}
+}
+
+// TestOpeningStaysWithItsOffer: an answer to other terms does not carry the opening for the first.
+func TestOpeningStaysWithItsOffer(t *testing.T) {
+	g := newGame(t)
+	g.opened(100)
+	require.True(t, g.p.Carrying)
+	e := refusedFor(purchase.Stale, 100)
+	e.Offer.Terms.Payee = common.HexToAddress("0x02")
+	g.leads(e, purchase.Select)
+	g.leads(selected(chB, purchase.Usable), purchase.Consent)
+	g.leads(purchase.Event{Kind: purchase.Consented}, purchase.Issue)
+	g.leads(purchase.Event{Kind: purchase.Issued, Raised: voucher.Units(100)}, purchase.SendPaid)
+	require.False(t, g.p.Carrying)
+}
