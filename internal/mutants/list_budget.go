@@ -157,7 +157,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: an approval holds for any price", breaks: "a higher price is another question",
-		pkg: "internal/purchase", fn: "Purchase.covered", from: `!p.total.Less(p.Charged.AddCapped(p.offer.Price))`, to: `p.consented`, tests: []string{"internal/purchase"},
+		pkg: "internal/purchase", fn: "Purchase.covered", from: `!p.total.Less(p.Charged.AddCapped(p.offer.Price))`, to: `p.consented`, tests: inPurchase,
 	},
 	{
 		name: "pins: forgotten at a restart", breaks: "terms are remembered in the store",

@@ -65,7 +65,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a second opening for one request", breaks: "one request opens one channel at most",
-		pkg: "internal/purchase", fn: "Purchase.open", from: `len(p.openings) == 1 && !p.gone:`, to: `false:`, tests: []string{"internal/purchase"},
+		pkg: "internal/purchase", fn: "Purchase.open", from: `len(p.openings) == 1 && !p.gone:`, to: `false:`, tests: inPurchase,
 	},
 	{
 		name: "fund: a gone channel is not put aside", breaks: "a channel whose payee is gone is kept for its money and not paid from",

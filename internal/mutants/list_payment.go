@@ -28,11 +28,11 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: other terms on the retry", breaks: "who wants the money now is a new decision",
-		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Terms != p.offer.Terms || e.Offer.Funding != p.offer.Funding`, to: `return false`, tests: []string{"internal/purchase"},
+		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Terms != p.offer.Terms || e.Offer.Funding != p.offer.Funding`, to: `return false`, tests: inPurchase,
 	},
 	{
 		name: "pay: another price on the retry", breaks: "a changed price is decided again, under the limits",
-		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Price != p.offer.Price`, to: `return false`, tests: []string{"internal/purchase"},
+		pkg: "internal/purchase", fn: "refusals", from: `return e.Offer.Price != p.offer.Price`, to: `return false`, tests: inPurchase,
 	},
 	{
 		name: "pay: cross-origin paid", breaks: "only the origin that the caller chose is paid",
@@ -48,7 +48,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: an opening presented for another price", breaks: "an opening goes with the price that was agreed to",
-		pkg: "internal/purchase", fn: "Purchase.openingRefused", from: `case p.offer.Price.Less(e.Offer.Price):`, to: `case false:`, tests: []string{"internal/purchase"},
+		pkg: "internal/purchase", fn: "Purchase.openingRefused", from: `case p.offer.Price.Less(e.Offer.Price):`, to: `case false:`, tests: inPurchase,
 	},
 	{
 		name: "pay: a top-up agrees to another price", breaks: "a price is answered after consent only",

@@ -63,19 +63,27 @@ func try(ctx context.Context, dir string, d defect) (v verdict, by string, err e
 	return survived, "", nil
 }
 
-// notice runs the tests of one package whose names match run. A test that fails once and not again was unlucky, on a machine with
-// much to do, and has noticed nothing; the others are asked without it.
+// notice runs the tests of one package whose names match run. A test that fails once and not again was unlucky, on a
+// machine with much to do, and has noticed nothing; the others are asked without it.
 func notice(ctx context.Context, dir, pkg, run string) (v verdict, by string, err error) {
+	binary := filepath.Join(dir, "mutant.test")
+	out, failed, err := command(ctx, dir, "go", "test", "-c", "-trimpath", "-vet=off", "-o", binary, "./"+pkg)
+	if err != nil || failed {
+		return unbuilt, out, err
+	}
+	defer func() { err = errors.Join(err, os.Remove(binary)) }()
+	at := filepath.Join(dir, filepath.FromSlash(pkg))
 	skip := "^$"
 	for range 4 {
-		out, failed, err := goTest(ctx, dir, "-failfast", "-run="+run, "-skip="+skip, pkg)
+		out, failed, err := command(ctx, at, binary,
+			"-test.timeout="+limit, "-test.failfast", "-test.run="+run, "-test.skip="+skip)
 		if err != nil {
 			return "", "", err
 		}
 		if v, by = judge(out, failed); v != killed || !strings.HasPrefix(by, "Test") {
 			return v, by, nil
 		}
-		if _, failed, err = goTest(ctx, dir, "-run=^"+by+"$", pkg); err != nil || failed {
+		if _, failed, err = command(ctx, at, binary, "-test.timeout="+limit, "-test.run=^"+by+"$"); err != nil || failed {
 			return v, by, err
 		}
 		skip += "|^" + by + "$"
@@ -128,7 +136,12 @@ func goTest(ctx context.Context, dir string, more ...string) (out string, failed
 	// Without the path of the copy in them, the copies share what is built. Vet would call a condition that is always false
 	// a fault of its own.
 	args := append([]string{"test", "-trimpath", "-vet=off", "-count=1", "-timeout=" + limit}, more...)
-	cmd := exec.CommandContext(ctx, "go", args...)
+	return command(ctx, dir, "go", args...)
+}
+
+// command runs a program in a directory; failed is that it says so by its status, err that it could not be run.
+func command(ctx context.Context, dir, name string, args ...string) (out string, failed bool, err error) {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TALLYSTICK_INTEROP=require")
 	text, err := cmd.CombinedOutput()
