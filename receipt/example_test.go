@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleParse() {
-	// resp.Header.Get("Payment-Receipt") of an answer to a paid request.
+	// resp.Header.Get("Payment-Receipt") of a response to a paid request.
 	header := "eyJtZXRob2QiOiJ0ZW1wbyIsImludGVudCI6InNlc3Npb24iLCJzdGF0dXMiOiJzdWNjZXNzIiwidGltZXN0YW1wIjoiMjAyNi0xMS0yMVQwMzo0Mzo1OS4xMjBaIiwicmVmZXJlbmNlIjoiMHhmODYxOTE3M2M4Mjg2ZDc2NjE2NDBmNmE3ODM1M2FkMmQyZmVlMzBiNDYzYWI5OWNhYTkyZmNhYTViZWVmYTcyIiwiY2hhbGxlbmdlSWQiOiJhRFpaY2hZbE96cXpLUWZHb2ZvblpkcE12M09HMVdJNHloQjQwQTZVMDFnIiwiY2hhbm5lbElkIjoiMHhmODYxOTE3M2M4Mjg2ZDc2NjE2NDBmNmE3ODM1M2FkMmQyZmVlMzBiNDYzYWI5OWNhYTkyZmNhYTViZWVmYTcyIiwiYWNjZXB0ZWRDdW11bGF0aXZlIjoiMTAwIiwic3BlbnQiOiIxMDAiLCJ1bml0cyI6MSwidHhIYXNoIjoiMHhlNDRiOTllYTAxYmRjZGNkNWU0ZTNiMDMwMjRlOTg2YWNjOTQ1ZDkwNzg3OWU2YTY3ZDk0ODU3NGFjN2YyMWI1In0"
 	r, err := receipt.Parse(header)
 	if err != nil {
@@ -25,8 +25,7 @@ func ExampleParse() {
 }
 
 func ExampleParseFrame() {
-	// The data of a payment-receipt frame at the end of a stream. Missing amounts are not read as
-	// zero.
+	// The data of a payment-receipt event at the end of a stream. Missing amounts are not zero.
 	_, err := receipt.ParseFrame([]byte(`{"method":"tempo","intent":"session","status":"success",
 		"timestamp":"2026-01-06T12:08:30Z","reference":"r1","spent":"237500"}`))
 	fmt.Println(errors.Is(err, receipt.ErrMalformed))
@@ -50,7 +49,7 @@ func ExampleReceipt_String() {
 }
 
 func ExampleReceipt_Header() {
-	// Servers write what Parse reads.
+	// A server writes a receipt that Parse reads.
 	made, err := receipt.ParseFrame(
 		[]byte(
 			`{"method":"tempo","status":"success","timestamp":"2026-01-06T12:08:30Z","reference":"r1"}`,

@@ -21,7 +21,7 @@ func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]
 
 const channel = "0xde2945156ec26c71b60b3510701259cf44bc39446cd2d437a97015b1d3fb2b20"
 
-// account is a session receipt, base one without an account.
+// account is a session receipt, base a receipt without amounts.
 const (
 	account = `{"method":"tempo","intent":"session","status":"success","timestamp":"2026-01-06T12:08:30.000Z","reference":"` + channel +
 		`","challengeId":"c1","channelId":"` + channel + `","acceptedCumulative":"250000","spent":"237500","units":9,` +
@@ -51,7 +51,8 @@ func TestParse(t *testing.T) {
 	}, got)
 }
 
-// mppx's core parser looks at fewer fields; these it takes and we do not.
+// stricterThanCore lists receipts that this package refuses. The core parser of mppx checks fewer
+// fields and accepts them.
 var stricterThanCore = map[string]string{
 	"receipt-010": "spent is a JSON number",
 }
@@ -102,7 +103,7 @@ func TestMppxReceipts(t *testing.T) {
 	}
 }
 
-// frames are the receipts in sse.json and traces.json.
+// frames returns the receipts in sse.json and traces.json.
 func frames(t testing.TB) (text []string) {
 	t.Helper()
 	for _, c := range vectors.Load[struct {
@@ -145,7 +146,8 @@ func TestParseFrame(t *testing.T) {
 	}
 }
 
-// change is a receipt's text with one field set to other JSON, or without it where that is empty.
+// change returns the text of a receipt with one field set to other JSON, or removed if that is
+// empty.
 func change(t testing.TB, text, name, value string) string {
 	t.Helper()
 	var m map[string]json.RawMessage
@@ -166,7 +168,7 @@ func TestParseIsStrict(t *testing.T) {
 		{account, "method", `"stripe"`, false, false},
 		{account, "method", ``, false, false},
 		{account, "intent", `"charge"`, false, false},
-		{account, "intent", ``, false, false}, // half an account
+		{account, "intent", ``, false, false}, // only some of the session fields
 		{account, "status", `"failed"`, false, false},
 		{account, "status", `true`, false, false},
 		{account, "timestamp", ``, false, false},
@@ -195,7 +197,7 @@ func TestParseIsStrict(t *testing.T) {
 		{account, "txHash", ``, true, true},
 		{account, "txHash", `"0x1234"`, false, false},
 		{account, "more", `{"a":[{}]}`, true, true},
-		{account, "Spent", `"999999"`, true, true}, // another name
+		{account, "Spent", `"999999"`, true, true}, // another name: ignored
 		{base, "intent", `"session"`, true, false},
 		{base, "intent", `"charge"`, false, false},
 		{base, "externalId", `7`, false, false},
@@ -279,7 +281,7 @@ func TestRawStaysOutOfLogs(t *testing.T) {
 	)
 }
 
-// FuzzParseFrame: no panic, no half account, and what was read is written and read back the same.
+// FuzzParseFrame checks that a frame has all session fields, and survives formatting and parsing.
 func FuzzParseFrame(f *testing.F) {
 	for _, text := range append(frames(f), account, base) {
 		f.Add([]byte(text))

@@ -33,7 +33,7 @@ func TestSeen(t *testing.T) {
 	assert.Equal(t, uint64(799), s.Rev("raced"))
 }
 
-// Two places that went apart from one revision do not meet again at the next.
+// TestNextRev checks that two servers that diverge from one revision get different next revisions.
 func TestNextRev(t *testing.T) {
 	seen := map[uint64]bool{}
 	for range 100 {

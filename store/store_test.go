@@ -41,8 +41,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	assert.ErrorContains(t, store.Check("k", make([]byte, store.MaxRecord+1)), "65537 bytes")
 }
 
-// A record is changed by reading it, deciding, and writing it back in the place of the revision
-// that was read. Who loses the race reads and decides again.
+// To change a record, read it, decide, and write it with the revision that was read. After a
+// conflict, read and decide again.
 func ExampleStore() {
 	ctx := context.Background()
 	var s store.Store = store.NewMem()

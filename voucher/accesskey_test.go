@@ -13,11 +13,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// The v1 opening transaction (approve and open) that viem 2.56.0 serializes, signed by the test
-// key.
+// openV1 is the v1 opening transaction (approve and open) as viem 2.56.0 serializes it, signed by
+// the test key.
 const openV1 = "0x76f901b882a5bf843b9aca008504a817c800830dbba0f9011cf85c9420c000000000000000000000000000000000000080b844095ea7b3000000000000000000000000e1c4d3dce17bc111181ddf716f75bae49e61a3360000000000000000000000000000000000000000000000000000000000989680f8bc94e1c4d3dce17bc111181ddf716f75bae49e61a33680b8a4c79ea48500000000000000000000000070997970c51812dc3a010c7d01b50e0d17dc79c800000000000000000000000020c000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000009896801111111111111111111111111111111111111111111111111111111111111111000000000000000000000000f39fd6e51aad88f6f4ce6ab8827279cfffb92266c0a0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff80846955b919845f5e10009420c000000000000000000000000000000000000080c0b8419ef36a717b314ada334dd1527242bd21c3be478039beec7002bb67b56203a736763ecf1160f997a5c6d10a3d356486eced76ad41d1ddd5443e6c1514fe800fe41b"
 
-// openV1Preimage is what was signed: the same list without its last item, the signature.
+// openV1Preimage returns the signed bytes: the same list without its last item, the signature.
 func openV1Preimage() transaction {
 	raw := hexutil.MustDecode(openV1)
 	raw = raw[:len(raw)-67]
@@ -35,7 +35,7 @@ func accessKey(t testing.TB) (*voucher.AccessKey, *voucher.KeySigner) {
 	return access, inner
 }
 
-// The keychain envelope that ox 0.14.33 makes over that transaction.
+// TestAccessKeyTransaction expects the keychain envelope of ox 0.14.33 for openV1.
 func TestAccessKeyTransaction(t *testing.T) {
 	access, inner := accessKey(t)
 	assert.Equal(t, testKey(t).Address(), access.Address(), "the payer is the root account")
@@ -64,7 +64,7 @@ func TestAccessKeyTransaction(t *testing.T) {
 	assert.Equal(t, inner.Address(), got)
 }
 
-// A proof names the root and is signed by the bare key.
+// TestAccessKeyProof checks that a proof names the root account and has a plain signature.
 func TestAccessKeyProof(t *testing.T) {
 	access, inner := accessKey(t)
 	p := voucher.Proof{
@@ -112,7 +112,7 @@ func TestAccessKeyRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// The inner key may be of any kind.
+// TestAccessKeyP256 uses a P256 key as the access key.
 func TestAccessKeyP256(t *testing.T) {
 	access, err := voucher.NewAccessKey(common.Address{1}, p256Signer(t))
 	require.NoError(t, err)

@@ -11,8 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Hashing costs no garbage. (The race detector empties pools on purpose, so this is not asked
-// there.)
+// TestDigestAllocatesNothing is not built with the race detector, which empties pools on purpose.
 func TestDigestAllocatesNothing(t *testing.T) {
 	v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(1)}
 	p := voucher.Proof{ChainID: 1, ChallengeID: "kM9xPqWvT2nJrHsY4aDfEb", Realm: "api.example.com"}

@@ -148,7 +148,7 @@ func TestAmountBounds(t *testing.T) {
 	assert.False(t, one.IsZero())
 }
 
-// An amount in JSON is a decimal string. A JSON number is refused: other parsers round it.
+// TestAmountJSON refuses JSON numbers, because other parsers round them.
 func TestAmountJSON(t *testing.T) {
 	type record struct{ A voucher.Amount }
 	raw, err := json.Marshal(record{amount(t, maxUint128)})
@@ -162,7 +162,7 @@ func TestAmountJSON(t *testing.T) {
 	}
 }
 
-// genAmount prefers the edges, where carries happen.
+// genAmount prefers amounts with carries.
 func genAmount(t *rapid.T, name string) voucher.Amount {
 	hi := rapid.OneOf(rapid.SampledFrom([]uint64{0, 1, 1<<32 - 1, 1 << 63, ^uint64(0)}),
 		rapid.Uint64()).
@@ -175,7 +175,7 @@ func genAmount(t *rapid.T, name string) voucher.Amount {
 	return a
 }
 
-// Amounts calculate as big integers do, and say so where the result does not fit.
+// TestAmountAlgebra compares with big integers. A result that does not fit is an error.
 func TestAmountAlgebra(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, n := genAmount(t, "a"), genAmount(t, "b"), rapid.Uint64().Draw(t, "n")
@@ -218,7 +218,7 @@ func TestAmountAlgebra(t *testing.T) {
 	})
 }
 
-// Every way of writing an amount reads back as the same amount.
+// TestAmountForms checks that each text form of an amount parses to the same amount.
 func TestAmountForms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := genAmount(t, "a")
@@ -266,8 +266,9 @@ func FuzzParseAmount(f *testing.F) {
 }
 
 func FuzzParseTokens(f *testing.F) {
-	for _, s := range []string{"0.25", "250000u", "3", ".5", "5.", "1.2.3", maxUint128,
-		"0.0000001"} {
+	for _, s := range []string{
+		"0.25", "250000u", "3", ".5", "5.", "1.2.3", maxUint128, "0.0000001",
+	} {
 		f.Add(s, 6)
 	}
 	f.Add("1", 39)

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// localKMS signs as a key service does: DER, and s where it falls (here: high for odd digests).
+// localKMS signs like a key service: DER, with a low or high s (here: high for odd digests).
 func localKMS(key *ecdsa.PrivateKey) func(context.Context, common.Hash) ([]byte, error) {
 	return func(_ context.Context, digest common.Hash) ([]byte, error) {
 		sig, err := crypto.Sign(digest[:], key)
@@ -28,7 +28,7 @@ func localKMS(key *ecdsa.PrivateKey) func(context.Context, common.Hash) ([]byte,
 	}
 }
 
-// der writes r || s as ASN.1, with the high twin of s where asked.
+// der returns r || s as ASN.1, with s or its high twin.
 func der(rs []byte, high bool) ([]byte, error) {
 	r, s := new(big.Int).SetBytes(rs[:32]), new(big.Int).SetBytes(rs[32:64])
 	if high {
@@ -37,7 +37,7 @@ func der(rs []byte, high bool) ([]byte, error) {
 	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
 }
 
-// highTwin is the other signature that holds where (r, s, v) does.
+// highTwin returns the other valid signature of the same digest.
 func highTwin(sig []byte) []byte {
 	out := bytes.Clone(sig)
 	s := new(big.Int).SetBytes(sig[32:64])
@@ -46,7 +46,7 @@ func highTwin(sig []byte) []byte {
 	return out
 }
 
-// Whatever form the key service answers in, the result is the local signature byte for byte.
+// TestDigestSignerForms checks that each form of response gives the bytes of a local signature.
 func TestDigestSignerForms(t *testing.T) {
 	local := testKey(t)
 	forms := map[string]func(sig []byte) ([]byte, error){
@@ -92,9 +92,9 @@ func TestDigestSignerForms(t *testing.T) {
 	}
 }
 
-// A DER signature with a short r and s has 64 or 65 bytes, as r || s and r || s || v have. Such
-// numbers do not come up by themselves; here they are chosen first and the key that they belong to
-// is computed.
+// TestDigestSignerShortDER signs with r and s so short that their DER has 64 or 65 bytes, like r ||
+// s and r || s || v. Random signatures are never that short, so the test chooses r and s and
+// computes the key.
 func TestDigestSignerShortDER(t *testing.T) {
 	tx := transaction("x")
 	digest := crypto.Keccak256Hash(tx)
@@ -162,8 +162,10 @@ func TestDigestSignerRefuses(t *testing.T) {
 		{"DER beyond 256 bits", outside, voucher.ErrSignatureFormat},
 		{"DER below zero", negative, voucher.ErrSignatureFormat},
 		{"r and s zero", make([]byte, 64), voucher.ErrSignerMismatch},
-		{"s beyond the order", append(good[:32:32], bytes.Repeat([]byte{0xff}, 32)...),
-			voucher.ErrSignerMismatch},
+		{
+			"s beyond the order", append(good[:32:32], bytes.Repeat([]byte{0xff}, 32)...),
+			voucher.ErrSignerMismatch,
+		},
 		{"hashed again", rehashed, voucher.ErrSignerMismatch},
 	} {
 		signer, err := voucher.NewDigestSigner(
@@ -209,7 +211,7 @@ func TestDigestSignerRefuses(t *testing.T) {
 	require.ErrorIs(t, err, voucher.ErrKey)
 }
 
-// Whatever a key service answers, what comes out is the one signature that counts, or nothing.
+// FuzzDigestSigner checks that a response gives the canonical signature or an error.
 func FuzzDigestSigner(f *testing.F) {
 	local, v := testKey(f), voucher.Voucher{ChannelID: common.Hash{1}}
 	want, err := local.SignVoucher(f.Context(), v2Domain, v)

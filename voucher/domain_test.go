@@ -17,7 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Escrows and separators as viem 2.56.0 gives them.
+// TestSeparators expects the escrows and separators of viem 2.56.0.
 func TestSeparators(t *testing.T) {
 	for _, c := range []struct {
 		p         voucher.Protocol
@@ -25,14 +25,22 @@ func TestSeparators(t *testing.T) {
 		escrow    string
 		separator string
 	}{
-		{voucher.V1, 4217, "0x33b901018174DDabE4841042ab76ba85D4e24f25",
-			"0xc3eb96493d8b195ca1671190861b10909e09ea4f1662c5a577f2bcc7ecf47eb8"},
-		{voucher.V1, 42431, "0xe1c4d3dce17bc111181ddf716f75bae49e61a336",
-			"0x3271aa2ef112b8493e889b17f852ad8e0a0b30565a62f3c066aa9fb0b7444e0c"},
-		{voucher.V2, 4217, "0x4d50500000000000000000000000000000000000",
-			"0x6465ffa0b0c1e7cfc1a894ba54d79615bc06fd7cc9cfec558f3df82189d17367"},
-		{voucher.V2, 42431, "0x4d50500000000000000000000000000000000000",
-			"0xa3aa475070603a80823360e5a4a0d3b4fe2cd4e82a109ee3c21a4640a199688d"},
+		{
+			voucher.V1, 4217, "0x33b901018174DDabE4841042ab76ba85D4e24f25",
+			"0xc3eb96493d8b195ca1671190861b10909e09ea4f1662c5a577f2bcc7ecf47eb8",
+		},
+		{
+			voucher.V1, 42431, "0xe1c4d3dce17bc111181ddf716f75bae49e61a336",
+			"0x3271aa2ef112b8493e889b17f852ad8e0a0b30565a62f3c066aa9fb0b7444e0c",
+		},
+		{
+			voucher.V2, 4217, "0x4d50500000000000000000000000000000000000",
+			"0x6465ffa0b0c1e7cfc1a894ba54d79615bc06fd7cc9cfec558f3df82189d17367",
+		},
+		{
+			voucher.V2, 42431, "0x4d50500000000000000000000000000000000000",
+			"0xa3aa475070603a80823360e5a4a0d3b4fe2cd4e82a109ee3c21a4640a199688d",
+		},
 	} {
 		d := voucher.NewDomain(c.p, c.chain, common.HexToAddress(c.escrow))
 		assert.Equal(t, common.HexToHash(c.separator), d.Separator())
@@ -51,7 +59,8 @@ var (
 	)
 )
 
-// One voucher of 250000 base units on each protocol, as mppx 0.11.0 signs it with the test key.
+// TestVoucherGoldens expects the signatures of mppx 0.11.0 with the test key: a voucher of 250000
+// base units for each protocol.
 func TestVoucherGoldens(t *testing.T) {
 	for _, c := range []struct {
 		d                          *voucher.Domain
@@ -79,7 +88,7 @@ func TestVoucherGoldens(t *testing.T) {
 	}
 }
 
-// oracle hashes typed data the general way, by go-ethereum's apitypes.
+// oracle hashes typed data with the apitypes of go-ethereum.
 func oracle(t require.TestingT, data apitypes.TypedData) common.Hash {
 	digest, _, err := apitypes.TypedDataAndHash(data)
 	require.NoError(t, err)
@@ -136,7 +145,7 @@ func TestProofDigestOracle(t *testing.T) {
 		p := voucher.Proof{
 			ChainID: rapid.Uint64().Draw(t, "chain"),
 			Account: common.Address(genBytes(t, 20, "account")),
-			// Longer than one piece of the hasher, sometimes.
+			// Sometimes longer than a block of the hash.
 			ChallengeID: rapid.StringN(0, 600, -1).Draw(t, "challenge"),
 			Realm:       rapid.String().Draw(t, "realm"),
 		}
@@ -169,7 +178,7 @@ func TestProofDigestOracle(t *testing.T) {
 	})
 }
 
-// The vector that mppx and mpp-rs share, and one with the test key.
+// TestProofGoldens uses the vector that mppx and mpp-rs share, and one with the test key.
 func TestProofGoldens(t *testing.T) {
 	for _, c := range []struct{ key, account, digest, signature string }{
 		{
@@ -198,11 +207,13 @@ func TestProofGoldens(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, hexutil.MustDecode(c.signature), sig)
 
-		// Every field is bound.
+		// The signature covers every field.
 		for _, other := range []voucher.Proof{
 			{ChainID: 4217, Account: p.Account, ChallengeID: p.ChallengeID, Realm: p.Realm},
-			{ChainID: p.ChainID, Account: common.Address{1}, ChallengeID: p.ChallengeID,
-				Realm: p.Realm},
+			{
+				ChainID: p.ChainID, Account: common.Address{1}, ChallengeID: p.ChallengeID,
+				Realm: p.Realm,
+			},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: "x", Realm: p.Realm},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: p.ChallengeID, Realm: "x"},
 			{ChainID: p.ChainID, Account: p.Account, ChallengeID: p.Realm, Realm: p.ChallengeID},
@@ -212,7 +223,7 @@ func TestProofGoldens(t *testing.T) {
 	}
 }
 
-// Proofs of the earlier domain versions are other digests.
+// TestProofVersion checks that the earlier domain versions have other digests.
 func TestProofVersion(t *testing.T) {
 	p := voucher.Proof{
 		ChainID:     42431,
@@ -243,7 +254,7 @@ func TestProofVersion(t *testing.T) {
 	assert.NotEqual(t, old, p.Digest())
 }
 
-// Without a protocol there is nothing to sign under, and nobody's signature counts.
+// TestNoDomain checks that without a protocol nothing is signed and no signature is valid.
 func TestNoDomain(t *testing.T) {
 	key, v := testKey(t), voucher.Voucher{ChannelID: common.Hash{1}}
 	for name, d := range map[string]*voucher.Domain{
@@ -259,7 +270,7 @@ func TestNoDomain(t *testing.T) {
 		require.ErrorIs(t, err, voucher.ErrDomain, name)
 		assert.Zero(t, d.Digest(v), name)
 
-		zero := common.Hash{} // a signature over the zero hash is easy to come by
+		zero := common.Hash{} // anyone can make a signature of the zero hash
 		sig, err := crypto.Sign(zero[:], mustECDSA(t))
 		require.NoError(t, err)
 		sig[64] += 27
@@ -270,7 +281,7 @@ func TestNoDomain(t *testing.T) {
 	}
 }
 
-// The pooled state is shared by everybody and belongs to one at a time.
+// TestDigestConcurrent uses the pooled hash states from many goroutines.
 func TestDigestConcurrent(t *testing.T) {
 	v := voucher.Voucher{ChannelID: common.Hash{7}, Cumulative: voucher.Units(7)}
 	p := voucher.Proof{ChainID: 7, ChallengeID: "seven", Realm: "7.example"}

@@ -51,7 +51,7 @@ func ExampleDomain_Digest() {
 	// Output: 0x330cf5a06df964a0828dd41a4d2b8a539759283538ec27b2d9aa9161c4cc6ff8
 }
 
-// A voucher is signed by the channel's authorized signer and checked against its address.
+// The channel's authorized signer signs a voucher, which is verified against its address.
 func ExampleVerify() {
 	key, err := voucher.ParseKey(
 		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
@@ -78,7 +78,7 @@ func ExampleVerify() {
 	// true
 }
 
-// Printing a signer shows its address and never its key.
+// A printed signer shows its address, never its key.
 func ExampleKeySigner() {
 	key, err := voucher.ParseKey(
 		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
@@ -109,12 +109,13 @@ func ExampleProof() {
 	// Output: true <nil>
 }
 
-// A key in a KMS: its public key gives the address, its signatures come back canonical and
-// verified.
+// A key in a KMS: the address is derived from its public key, and its signatures are made canonical
+// and verified.
 func ExampleNewDigestSigner() {
 	publicKey := opensslKey // DER, as the KMS returns it
 	sign := func(_ context.Context, digest common.Hash) ([]byte, error) {
-		return opensslSignature, nil // here the KMS is asked to sign the digest, which it must not hash again
+		// Call the KMS here. It must sign the digest and not hash it again.
+		return opensslSignature, nil
 	}
 
 	address, err := voucher.ParsePublicKey(publicKey)
@@ -130,7 +131,7 @@ func ExampleNewDigestSigner() {
 	// Output: 65 <nil>
 }
 
-// An access key funds for its root account; vouchers are signed by the key itself.
+// An access key signs the transactions of its root account, and vouchers of its own.
 func ExampleNewAccessKey() {
 	key, err := voucher.ParseKey(
 		"0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",

@@ -30,7 +30,7 @@ func mustECDSA(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// transaction is bytes to sign and what they do.
+// transaction is a voucher.Transaction for tests: the bytes to sign and their calls.
 type transaction []byte
 
 func (x transaction) SigningBytes() []byte { return x }
@@ -81,10 +81,14 @@ func TestNewKeySigner(t *testing.T) {
 		"no number":   {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}},
 		"zero number": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: new(big.Int)},
 		"negative":    {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()}, D: big.NewInt(-5)},
-		"too long": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
-			D: new(big.Int).Lsh(big.NewInt(1), 256)},
-		"beyond": {PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
-			D: crypto.S256().Params().N},
+		"too long": {
+			PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
+			D:         new(big.Int).Lsh(big.NewInt(1), 256),
+		},
+		"beyond": {
+			PublicKey: ecdsa.PublicKey{Curve: crypto.S256()},
+			D:         crypto.S256().Params().N,
+		},
 	} {
 		_, err := voucher.NewKeySigner(key)
 		assert.ErrorIs(t, err, voucher.ErrKey, name)
@@ -96,7 +100,7 @@ func TestNewKeySigner(t *testing.T) {
 	v := voucher.Voucher{ChannelID: common.Hash{1}}
 	before, err := signer.SignVoucher(t.Context(), v1Domain, v)
 	require.NoError(t, err)
-	*key = *p256 // the caller does what it likes with its key
+	*key = *p256 // the caller may change its key
 	after, err := signer.SignVoucher(t.Context(), v1Domain, v)
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
@@ -149,7 +153,7 @@ func signings(k fullSigner, v voucher.Voucher) []func(context.Context) ([]byte, 
 	}
 }
 
-// The unsponsored opening transaction that viem 2.56.0 prepares for the golden v2 channel.
+// openPreimage is the unsponsored opening transaction of viem 2.56.0 for the golden v2 channel.
 const openPreimage = "0x76f9013282a5bf843b9aca008504a817c8008307a120f8def8dc944d5050000000000000000000000000000000000080b8c4edc53b0000000000000000000000000070997970c51812dc3a010c7d01b50e0d17dc79c8000000000000000000000000000000000000000000000000000000000000000000000000000000000000000020c000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000009896801111111111111111111111111111111111111111111111111111111111111111000000000000000000000000f39fd6e51aad88f6f4ce6ab8827279cfffb92266c0a0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff80846955b919809420c000000000000000000000000000000000000080c0"
 
 func TestSignTransaction(t *testing.T) {
@@ -173,16 +177,18 @@ func TestSignTransaction(t *testing.T) {
 	assert.Equal(t, testKey(t).Address(), got)
 }
 
-// However a signer is printed, logged, dumped or marshaled, its key does not appear.
-func TestSignersKeepTheirKeys(t *testing.T) {
+// TestSignersDoNotPrintKeys prints, logs, dumps and marshals signers. Their keys must not appear.
+func TestSignersDoNotPrintKeys(t *testing.T) {
 	raw := common.FromHex(testKeyHex)
 	secrets := []string{
 		testKeyHex,
 		strings.ToUpper(testKeyHex),
 		new(big.Int).SetBytes(raw).String(),
 	}
-	for _, part := range []string{fmt.Sprintf("%d", raw), fmt.Sprintf("%#v", raw),
-		fmt.Sprint(new(big.Int).SetBytes(raw).Bits())} {
+	for _, part := range []string{
+		fmt.Sprintf("%d", raw), fmt.Sprintf("%#v", raw),
+		fmt.Sprint(new(big.Int).SetBytes(raw).Bits()),
+	} {
 		secrets = append(secrets, strings.Trim(part, "[]byte{}"))
 	}
 	p256, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
@@ -214,10 +220,15 @@ func TestSignersKeepTheirKeys(t *testing.T) {
 			value = *s
 		}
 		var out strings.Builder
-		for _, x := range []any{signer, value, config{signer, signer}, &config{value, value},
-			[]any{signer, value}} {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t",
-				"%T", "%10.3v", "% x"} {
+		for _, x := range []any{
+			signer, value,
+			config{signer, signer},
+			&config{value, value},
+			[]any{signer, value},
+		} {
+			for _, verb := range []string{
+				"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%10.3v", "% x",
+			} {
 				fmt.Fprintf(&out, verb+"\n", x)
 			}
 			js, err := json.Marshal(x)
@@ -243,7 +254,7 @@ func TestSignersKeepTheirKeys(t *testing.T) {
 	}
 }
 
-// recorder takes down what a failed assertion prints.
+// recorder records the output of a failed assertion.
 type recorder struct{ out *strings.Builder }
 
 func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }

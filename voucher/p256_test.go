@@ -37,7 +37,7 @@ var goldenV2 = voucher.Voucher{
 	Cumulative: voucher.Units(250_000),
 }
 
-// The envelope that ox 0.14.33 makes of the golden v2 voucher.
+// TestP256Golden expects the envelope of ox 0.14.33 for the golden v2 voucher.
 func TestP256Golden(t *testing.T) {
 	signer := p256Signer(t)
 	assert.Equal(
@@ -62,7 +62,7 @@ func TestP256Golden(t *testing.T) {
 
 func TestP256Signer(t *testing.T) {
 	signer := p256Signer(t)
-	for i := range 50 { // both halves of s come up
+	for i := range 50 { // with low and high s
 		v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(uint64(i))}
 		sig, err := signer.SignVoucher(t.Context(), v2Domain, v)
 		require.NoError(t, err)
@@ -101,17 +101,21 @@ func TestNewP256Signer(t *testing.T) {
 		"no number":   {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}},
 		"zero number": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: new(big.Int)},
 		"negative":    {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()}, D: big.NewInt(-5)},
-		"too long": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
-			D: new(big.Int).Lsh(big.NewInt(1), 256)},
-		"beyond": {PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
-			D: elliptic.P256().Params().N},
+		"too long": {
+			PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
+			D:         new(big.Int).Lsh(big.NewInt(1), 256),
+		},
+		"beyond": {
+			PublicKey: ecdsa.PublicKey{Curve: elliptic.P256()},
+			D:         elliptic.P256().Params().N,
+		},
 	} {
 		_, err := voucher.NewP256Signer(key)
 		assert.ErrorIs(t, err, voucher.ErrKey, name)
 	}
 }
 
-// p256Envelope signs with a chosen half of s and a chosen prehash byte.
+// p256Envelope signs with a low or high s and the given prehash byte.
 func p256Envelope(
 	t testing.TB,
 	key *ecdsa.PrivateKey,

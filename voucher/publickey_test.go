@@ -14,8 +14,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// What OpenSSL 3.0 writes for the test key: its public key, twice, and a signature over the golden
-// v2 voucher.
+// Output of OpenSSL 3.0 for the test key: its public key in two forms, and a signature of the
+// golden v2 voucher.
 var (
 	opensslKey = hexutil.MustDecode(
 		"0x3056301006072a8648ce3d020106052b8104000a034200048318535b54105d4a7aae60c08fc45f9687181b4fdfc625bd1a753fa7397fed753547f11ca8696646f2f3acb08e31016afac23e630c5d11f59f61fef57b0d2aa5",
@@ -60,7 +60,7 @@ func TestParsePublicKey(t *testing.T) {
 	}
 }
 
-// A signature by another library, over a digest of ours.
+// TestDigestSignerOpenSSL uses a signature that OpenSSL made.
 func TestDigestSignerOpenSSL(t *testing.T) {
 	address, err := voucher.ParsePublicKey(opensslKey)
 	require.NoError(t, err)

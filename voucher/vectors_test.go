@@ -12,7 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// voucherVectors are the vectors of one protocol version.
+// voucherVectors holds the vectors of one protocol version.
 type voucherVectors struct {
 	Cases []struct {
 		ID, PrivateKey                     string
@@ -37,7 +37,7 @@ type voucherVectors struct {
 	}
 }
 
-// proofVector is a proof of another implementation.
+// proofVector is a proof made by another implementation.
 type proofVector struct {
 	ID, PrivateKey, Realm, ChallengeID string
 	Account                            common.Address
@@ -73,13 +73,13 @@ func TestVoucherVectors(t *testing.T) {
 	}
 }
 
-// Where the implementation mppx and draft-tempo-session-00 disagree, the stricter one is followed:
-// a high s is refused (the draft says MUST, mppx takes it), and so are the 64 bytes of EIP-2098
-// (mppx refuses them, the draft allows them and no client sends them).
+// TestVerifyVectors follows the stricter of mppx and draft-tempo-session-00: a high s is refused
+// (the draft says MUST, mppx accepts it), and so are the 64 bytes of EIP-2098 (mppx refuses them,
+// the draft allows them, and no client sends them).
 func TestVerifyVectors(t *testing.T) {
 	want := map[string]error{
 		"valid":           nil,
-		"upper-case-hex":  nil, // only the text differs
+		"upper-case-hex":  nil, // same bytes in another spelling
 		"other-key":       voucher.ErrSignerMismatch,
 		"other-amount":    voucher.ErrSignerMismatch,
 		"other-channel":   voucher.ErrSignerMismatch,
@@ -162,7 +162,7 @@ func TestProofVectors(t *testing.T) {
 	}
 }
 
-// testKey is a throw-away key that every Ethereum test suite knows.
+// testKey is a public test key of the Ethereum tools.
 func testKey(t testing.TB) *voucher.KeySigner {
 	key, err := voucher.ParseKey(
 		"0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",

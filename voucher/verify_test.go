@@ -37,33 +37,55 @@ func TestVerifyForms(t *testing.T) {
 			{"good", sig, key.Address(), nil},
 			{"empty", nil, key.Address(), voucher.ErrSignatureFormat},
 			{"one byte", []byte{1}, key.Address(), voucher.ErrSignatureFormat},
-			{"v as in EIP-155", replaced(64, []byte{42}), key.Address(),
-				voucher.ErrSignatureFormat},
+			{
+				"v as in EIP-155", replaced(64, []byte{42}), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
 			{"v 0", replaced(64, []byte{0}), key.Address(), voucher.ErrSignatureFormat},
-			{"the other v", replaced(64, []byte{sig[64] ^ 7}), key.Address(),
-				voucher.ErrSignerMismatch},
+			{
+				"the other v", replaced(64, []byte{sig[64] ^ 7}), key.Address(),
+				voucher.ErrSignerMismatch,
+			},
 			{"r zero", replaced(0, make([]byte, 32)), key.Address(), voucher.ErrSignatureFormat},
 			{"s zero", replaced(32, make([]byte, 32)), key.Address(), voucher.ErrSignatureFormat},
-			{"r beyond the order", replaced(0, bytes.Repeat([]byte{0xff}, 32)), key.Address(),
-				voucher.ErrSignatureFormat},
-			{"s beyond the order", replaced(32, bytes.Repeat([]byte{0xff}, 32)), key.Address(),
-				voucher.ErrHighS},
-			{"magic suffix", append(bytes.Clone(sig), bytes.Repeat([]byte{0x77}, 32)...),
-				key.Address(), voucher.ErrSignatureFormat},
+			{
+				"r beyond the order", replaced(0, bytes.Repeat([]byte{0xff}, 32)), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
+			{
+				"s beyond the order", replaced(32, bytes.Repeat([]byte{0xff}, 32)), key.Address(),
+				voucher.ErrHighS,
+			},
+			{
+				"magic suffix", append(bytes.Clone(sig), bytes.Repeat([]byte{0x77}, 32)...),
+				key.Address(), voucher.ErrSignatureFormat,
+			},
 			{"EIP-2098", sig[:64], key.Address(), voucher.ErrSignatureFormat},
-			{"secp256k1 with a type byte", append([]byte{0}, sig...), key.Address(),
-				voucher.ErrSignatureFormat},
-			{"WebAuthn", append([]byte{2}, make([]byte, 200)...), key.Address(),
-				voucher.ErrSignatureFormat},
-			{"keychain v1", append([]byte{3}, make([]byte, 85)...), key.Address(),
-				voucher.ErrSignatureFormat},
+			{
+				"secp256k1 with a type byte", append([]byte{0}, sig...), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
+			{
+				"WebAuthn", append([]byte{2}, make([]byte, 200)...), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
+			{
+				"keychain v1", append([]byte{3}, make([]byte, 85)...), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
 			{"keychain v2", wrapped, key.Address(), voucher.ErrSignatureFormat},
-			{"multisig", append([]byte{5}, make([]byte, 200)...), key.Address(),
-				voucher.ErrSignatureFormat},
-			{"a P256 type byte and junk", append([]byte{1}, make([]byte, 129)...), key.Address(),
-				nil},
-			{"a short P256", append([]byte{1}, make([]byte, 100)...), key.Address(),
-				voucher.ErrSignatureFormat},
+			{
+				"multisig", append([]byte{5}, make([]byte, 200)...), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
+			{
+				"a P256 type byte and junk", append([]byte{1}, make([]byte, 129)...), key.Address(),
+				nil,
+			},
+			{
+				"a short P256", append([]byte{1}, make([]byte, 100)...), key.Address(),
+				voucher.ErrSignatureFormat,
+			},
 			{"huge", make([]byte, 1<<20), key.Address(), voucher.ErrSignatureFormat},
 			{"another signer", sig, common.Address{1}, voucher.ErrSignerMismatch},
 			{"the zero signer", sig, common.Address{}, voucher.ErrSignerMismatch},
@@ -80,7 +102,8 @@ func TestVerifyForms(t *testing.T) {
 	}
 }
 
-// A signature over one protocol's typed data is nothing on the other, even for one escrow.
+// TestVerifyProtocol checks that a signature for one protocol is invalid for the other, even with
+// the same escrow.
 func TestVerifyProtocol(t *testing.T) {
 	v := voucher.Voucher{ChannelID: common.Hash{1}, Cumulative: voucher.Units(5)}
 	one, two := voucher.NewDomain(
@@ -96,8 +119,7 @@ func TestVerifyProtocol(t *testing.T) {
 	)
 }
 
-// Whatever is thrown at it, a signature is accepted only in the form that the signer itself
-// produces.
+// FuzzVerify checks that a signature is accepted only in the form that a signer produces.
 func FuzzVerify(f *testing.F) {
 	seeds := 0
 	for _, file := range protocols {
@@ -145,7 +167,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// errAny is how a P256 voucher over something else fails on each protocol.
+// errAny is the error of a P256 voucher of other data for each protocol.
 func errAny(d *voucher.Domain) error {
 	if d.Protocol() == voucher.V1 {
 		return voucher.ErrSignatureFormat

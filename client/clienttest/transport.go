@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// The URLs of a server without sockets. They are loopback addresses, to which clients send
-// credentials without TLS.
+// inURL and its siblings are the URLs of a server without sockets. They are loopback addresses, to
+// which clients send credentials without TLS.
 const (
 	inURL, inOtherURL, inRPCURL = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
 )

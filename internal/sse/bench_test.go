@@ -10,7 +10,7 @@ import (
 	gosse "github.com/tmaxmax/go-sse"
 )
 
-// chatStream is like an answer of a language model: events of 175 bytes, 2 % payment events.
+// chatStream resembles the response of a language model: events of 175 bytes, 2 % payment events.
 func chatStream(events int, eol string) []byte {
 	var b bytes.Buffer
 	for i := range events {
@@ -31,7 +31,7 @@ func chatStream(events int, eol string) []byte {
 	return b.Bytes()
 }
 
-// bigStream is one event of size bytes.
+// bigStream returns one event of size bytes.
 func bigStream(size int) []byte {
 	return []byte("data: " + strings.Repeat("x", size) + "\n\n")
 }
@@ -54,8 +54,8 @@ func drain(b *testing.B, r io.Reader, p []byte) {
 	}
 }
 
-// BenchmarkChat compares the filter with what stands above it (go-sse) and below it (a copy), on
-// 10,000 events of 175 bytes.
+// BenchmarkChat compares the filter with a parser above it (go-sse) and a copy below it, on 10,000
+// events of 175 bytes.
 func BenchmarkChat(b *testing.B) {
 	const events = 10_000
 	stream := chatStream(events, "\n")
@@ -96,7 +96,7 @@ func BenchmarkChat(b *testing.B) {
 	})
 }
 
-// BenchmarkBig has one event of 4 MB in reads of 1.4 kB.
+// BenchmarkBig filters one event of 4 MB in reads of 1.4 kB.
 func BenchmarkBig(b *testing.B) {
 	stream := bigStream(4 << 20)
 	p := make([]byte, 32<<10)

@@ -12,7 +12,7 @@ const (
 	voucherBlock = "event: payment-need-voucher\ndata: {}\n\n"
 )
 
-// TestBlocks has the same answer for every size of read of the body and by the application.
+// TestBlocks expects the same result for all sizes of reads from the body and by the application.
 func TestBlocks(t *testing.T) {
 	cut := func(names ...string) (frames []frame) {
 		for _, name := range names {

@@ -60,7 +60,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestKeepAlives: sse.Read alone holds them until it gives up.
+// TestKeepAlives sends many comments: go-sse alone would buffer them until it fails.
 func TestKeepAlives(t *testing.T) {
 	for _, ping := range []string{"\n", "\r\n", ": p\n", ":"} {
 		stream := strings.Repeat(ping, 70_000) + "\ndata: a\n\n"

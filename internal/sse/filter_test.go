@@ -69,7 +69,7 @@ func TestOnFrameError(t *testing.T) {
 	}
 }
 
-func TestTooLargeSaysWhat(t *testing.T) {
+func TestTooLargeErrorText(t *testing.T) {
 	f := NewFilter(
 		&pieces{b: []byte("event: payment-receipt\ndata: " + strings.Repeat("x", 100) + "\n\n")},
 		64, nil,
@@ -109,7 +109,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// TestReader: the rules of an io.Reader hold.
+// TestReader checks the contract of io.Reader.
 func TestReader(t *testing.T) {
 	stream := strings.Repeat("data: x\n\n"+voucherBlock+": ping\n", 100)
 	f := NewFilter(
@@ -158,7 +158,7 @@ func TestClose(t *testing.T) {
 	assert.Equal(t, http.ErrBodyReadAfterClose, err)
 }
 
-// TestCloseInFrame: what arrived together with the frame is not asked for either.
+// TestCloseInFrame closes the filter in onFrame: events that arrived with the frame are dropped.
 func TestCloseInFrame(t *testing.T) {
 	calls := 0
 	var f *Filter
@@ -172,8 +172,8 @@ func TestCloseInFrame(t *testing.T) {
 	assert.Equal(t, 1, calls)
 }
 
-// TestCloseMeetsRead: Close and Events may be called while Read waits. The race detector looks on.
-func TestCloseMeetsRead(t *testing.T) {
+// TestCloseDuringRead calls Close and Events while Read waits, for the race detector.
+func TestCloseDuringRead(t *testing.T) {
 	r, w := io.Pipe()
 	f := NewFilter(r, 0, func(string, []byte) error { return nil })
 	var wg sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLinear counts the bytes that are searched, moved and copied: a few for each byte of the
-// stream, whatever its size and the size of the reads.
+// TestLinear counts the bytes that are searched, moved and copied. There are a few for each byte of
+// the stream, independent of its size and the size of the reads.
 func TestLinear(t *testing.T) {
 	const size = 1 << 18
 	long := strings.Repeat("x", size)
@@ -57,7 +57,7 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestNoAllocations: ten times as many events cost not one allocation more.
+// TestNoAllocations checks that ten times as many events need no more allocations.
 func TestNoAllocations(t *testing.T) {
 	p := make([]byte, 4096)
 	for _, eol := range []string{"\n", "\r\n", "\r"} {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a body of which each read must be expected.
+// script is a body whose reads must occur in the expected order.
 type script struct {
 	t     *testing.T
 	reads []string
@@ -25,7 +25,7 @@ func (s *script) Read(p []byte) (int, error) {
 
 func (s *script) Close() error { return nil }
 
-// TestPromptly: what can be handed on is, before the body is read again.
+// TestPromptly checks that all complete events are returned before the body is read again.
 func TestPromptly(t *testing.T) {
 	x100 := strings.Repeat("x", 100)
 	for _, c := range []struct {
@@ -55,7 +55,8 @@ func TestPromptly(t *testing.T) {
 	}
 }
 
-// TestFrameBeforeDelivery: a voucher is asked for as soon as the event is in, not at the next Read.
+// TestFrameBeforeDelivery checks that onFrame is called as soon as the frame is complete, not at
+// the next Read.
 func TestFrameBeforeDelivery(t *testing.T) {
 	var f *Filter
 	frames, events := 0, uint64(0)
@@ -82,11 +83,11 @@ func TestFrameBeforeDelivery(t *testing.T) {
 	assert.EqualValues(t, 3, events)
 }
 
-// endless repeats a text, up to n bytes.
+// endless is a body that repeats a text up to n bytes.
 type endless struct {
 	text string
 	n    int
-	most int // the largest buffer it was given
+	most int // the largest buffer of a Read
 	f    *Filter
 }
 
@@ -105,7 +106,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func (e *endless) Close() error { return nil }
 
-// TestEndless: what has no end flows in bounded memory.
+// TestEndless reads endless events and comments in bounded memory.
 func TestEndless(t *testing.T) {
 	for _, text := range []string{
 		"\n", "\r", "\r\n", ":\n", ": ping\n", ": ping\n\n", ": ping", ":", "x", "data: x",

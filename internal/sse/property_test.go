@@ -13,10 +13,10 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// A block of either kind is written with a line ending of its own for each line.
+// block is a block of lines. Each line is written with a random line ending.
 type blockGen struct {
 	raw   string
-	frame *frame // of a payment event
+	frame *frame // set for a payment event
 	event bool
 }
 
@@ -45,7 +45,7 @@ func genBlock(t *rapid.T) blockGen {
 	b := blockGen{event: data != nil}
 	lines = rapid.Permutation(lines).Draw(t, "lines")
 	if data != nil {
-		data = data[:0] // In the order of the lines.
+		data = data[:0] // In line order.
 		for _, l := range lines {
 			if name, value := textField(l); name == "data" {
 				data = append(data, value)
@@ -54,7 +54,7 @@ func genBlock(t *rapid.T) blockGen {
 	}
 	if rapid.Bool().Draw(t, "payment") {
 		name := rapid.SampledFrom([]string{NeedVoucher, Receipt}).Draw(t, "name")
-		// Anywhere behind the last event line: the last one counts.
+		// Anywhere after the other event lines: the last one counts.
 		last := 0
 		for i, l := range lines {
 			if strings.HasPrefix(l, "event") {
@@ -71,8 +71,7 @@ func genBlock(t *rapid.T) blockGen {
 	if len(lines) == 0 {
 		lines = []string{": keep-alive"}
 	}
-	// A block begins with a line of its own and not with an LF, so that the CR before it stays
-	// whole.
+	// A block does not start with LF, so that the CR before it remains a line ending.
 	for _, l := range lines {
 		b.raw += l + eol()
 	}
@@ -109,8 +108,8 @@ func TestAnyInterleaving(t *testing.T) {
 	})
 }
 
-// TestLineEndings has each line ending with each size of read: a CR at the end of a read is half
-// of a CRLF.
+// TestLineEndings combines all line endings and sizes of reads: a CR at the end of a read may be
+// half of a CRLF.
 func TestLineEndings(t *testing.T) {
 	const text = "data: one\ndata: two\n\n: keep-alive\n\nevent: payment-need-voucher\ndata: {\"a\":\ndata: 1}\n\n" +
 		"id: 3\nevent: token\ndata: naïve ☕\n\nevent:payment-receipt\nid: 9\ndata:{}\n\n\n\ndata: end\n\n"
@@ -133,8 +132,8 @@ func TestLineEndings(t *testing.T) {
 	}
 }
 
-// TestFramesAsGoSSE has go-sse read the cut blocks.
-func TestFramesAsGoSSE(t *testing.T) {
+// TestFramesMatchGoSSE parses the removed blocks with go-sse, too.
+func TestFramesMatchGoSSE(t *testing.T) {
 	block := "event: payment-receipt\r\ndata: {\r: comment\nid:4\ndata:  \"a\"\ndata\ndata:\ndata: }\n\n"
 	got := filtered(t, block, 0, nil, 64)
 	require.Empty(t, got.out)
@@ -156,8 +155,8 @@ func fuzzSeeds(f *testing.F, add func(stream []byte)) {
 	add([]byte("event: payment-receipt"))
 }
 
-// FuzzFilter: what comes out is the stream with whole payment events removed, however it was cut
-// into reads.
+// FuzzFilter checks that the output is the stream without its payment events, independent of the
+// sizes of reads.
 func FuzzFilter(f *testing.F) {
 	fuzzSeeds(
 		f,
@@ -172,7 +171,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// FuzzEvents compares the iterator with the HTML standard's algorithm.
+// FuzzEvents compares Events with the algorithm of the HTML standard.
 func FuzzEvents(f *testing.F) {
 	fuzzSeeds(f, func(stream []byte) { f.Add(stream, 1, 7); f.Add(stream, 500, 3) })
 	f.Add(

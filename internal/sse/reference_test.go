@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// frame is one call of onFrame.
+// frame holds the arguments of a call of onFrame.
 type frame struct{ name, data string }
 
-// result is what a stream comes to.
+// result is the result of filtering a stream.
 type result struct {
 	out      string
 	frames   []frame
@@ -21,7 +21,7 @@ type result struct {
 	tooLarge bool
 }
 
-// textLine is a line of a whole stream: its text, and the same with its line ending.
+// textLine is a line of a stream without and with its line ending.
 type textLine struct{ text, raw string }
 
 func (l textLine) ended() bool { return len(l.raw) > len(l.text) }
@@ -39,7 +39,7 @@ func textLines(s string) (lines []textLine) {
 		lines = append(lines, textLine{s[:n], s[:end]})
 		s = s[end:]
 	}
-	return append(lines, textLine{}) // It has begun, and no more.
+	return append(lines, textLine{}) // An unfinished, empty line.
 }
 
 // textField splits a line into its field name and value.
@@ -48,7 +48,7 @@ func textField(line string) (name, value string) {
 	return name, strings.TrimPrefix(value, " ")
 }
 
-// reference does what a Filter does, slowly and on the whole stream at once.
+// reference filters a whole stream at once, slowly.
 func reference(stream string, maximum int) (r result) {
 	var out strings.Builder
 	defer func() { r.out = out.String() }()
@@ -114,7 +114,7 @@ func reference(stream string, maximum int) (r result) {
 	return r
 }
 
-// referenceEvents is the event list of the HTML standard's algorithm.
+// referenceEvents returns the events of a stream by the algorithm of the HTML standard.
 func referenceEvents(stream string) (events []Event) {
 	var id, name string
 	var data []string
@@ -146,8 +146,8 @@ func referenceEvents(stream string) (events []Event) {
 	return events
 }
 
-// pieces is a body that gives its bytes in reads of the given sizes, over and over, and then err.
-// With last it gives err beside the last bytes.
+// pieces is a body that returns its bytes in reads of the given sizes, repeatedly, and then err. If
+// last is set, it returns err with the last bytes.
 type pieces struct {
 	b      []byte
 	sizes  []int
@@ -183,8 +183,7 @@ func (p *pieces) end() error {
 
 func (p *pieces) Close() error { p.closed++; return nil }
 
-// filtered runs a stream through a Filter: the body comes in reads of in, and is read in reads of
-// out bytes.
+// filtered filters a stream whose body returns reads of the sizes in, with reads of out bytes.
 func filtered(t require.TestingT, stream string, maximum int, in []int, out int) result {
 	var r result
 	f := NewFilter(
@@ -216,7 +215,7 @@ func filtered(t require.TestingT, stream string, maximum int, in []int, out int)
 	return r
 }
 
-// collect reads all events, in reads of the given sizes.
+// collect returns all events of a stream whose body returns reads of the given sizes.
 func collect(stream string, maximum int, in []int) (events []Event, err error) {
 	for e, err := range Events(&pieces{b: []byte(stream), sizes: in}, maximum) {
 		if err != nil {

@@ -26,7 +26,7 @@ type vectorEvent struct {
 	Data  json.RawMessage `json:"data"`
 }
 
-// sizes are the reads that cut the stream at the vector's offsets.
+// sizes returns the sizes of reads that split the stream at the vector's offsets.
 func (v vector) sizes() (sizes []int) {
 	from := 0
 	for _, at := range append(v.Splits, len(v.Stream)) {
@@ -36,7 +36,7 @@ func (v vector) sizes() (sizes []int) {
 	return sizes
 }
 
-// TestVectors follows the HTML standard where mppx reads a stream differently.
+// TestVectors reads the streams of the vectors. The HTML standard decides where mppx differs.
 func TestVectors(t *testing.T) {
 	var differ []string
 	for _, v := range vectors.Cases[vector](t, vectors.SSE) {
@@ -62,7 +62,7 @@ func TestVectors(t *testing.T) {
 						continue
 					}
 					name, data := want.Type, string(want.Data)
-					if want.Type == "malformed" { // Its data is not parsed, but a string.
+					if want.Type == "malformed" { // The vector has its data as a string.
 						name = want.Event
 						require.NoError(t, json.Unmarshal(want.Data, &data))
 					}

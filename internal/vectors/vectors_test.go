@@ -14,9 +14,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// TestEveryFileIsNamedAndDescribed: each file of the folder has a constant, an entry in README.md,
-// a description of its own, and lists that are not empty.
-func TestEveryFileIsNamedAndDescribed(t *testing.T) {
+// TestFilesAreListedAndDescribed checks that each file of the folder has a constant, an entry in
+// README.md, a description of its own, and lists that are not empty.
+func TestFilesAreListedAndDescribed(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	source, err := os.ReadFile("vectors.go")

@@ -67,9 +67,9 @@ func TestRank(t *testing.T) {
 		"tempo/session":                {"3", "4"},
 		"tempo/charge, tempo/session":  {"2", "3", "4"},
 		"tempo/*;q=0.5, tempo/session": {"3", "4", "2"},
-		"tempo/*, tempo/charge;q=0":    {"3", "4"}, // specific beats wildcard, also to exclude
-		"*/*;q=0.1, tempo/session;q=0, */charge;q=0.9":     {"1", "2"},           // one wildcard beats two
-		"tempo/*;q=0.2, */session;q=0.8, */*":              {"1", "3", "4", "2"}, // equally specific: the higher
+		"tempo/*, tempo/charge;q=0":    {"3", "4"}, // the more specific wins, even to exclude
+		"*/*;q=0.1, tempo/session;q=0, */charge;q=0.9":     {"1", "2"},           // one wildcard wins over two
+		"tempo/*;q=0.2, */session;q=0.8, */*":              {"1", "3", "4", "2"}, // equally specific: the higher q wins
 		"tempo/session;q=0, tempo/session;q=0.3":           {"3", "4"},
 		"evm/session":                                      nil,
 		"tempo/session;q=0.3, stripe/*;q=0.3, tempo/*;q=0": {"1", "3", "4"},

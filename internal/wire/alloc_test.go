@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// taken is how many bytes do takes, once all that is made only once is there.
+// taken returns the bytes that do allocates when called again.
 func taken(do func()) uint64 {
 	do()
 	before := allocated()
@@ -17,9 +17,9 @@ func taken(do func()) uint64 {
 	return allocated() - before
 }
 
-// TestHostileInputsTakeLittle: whatever is given to a parser, of whatever shape and length, it
-// takes a few times the longest document that is read, and nothing that grows with the rest.
-func TestHostileInputsTakeLittle(t *testing.T) {
+// TestHostileInputsAllocateLittle gives each parser long inputs of many shapes. A parser allocates
+// a few times the longest document that it accepts, independent of the length of the input.
+func TestHostileInputsAllocateLittle(t *testing.T) {
 	const long = 4 << 20
 	shapes := map[string]string{
 		"long":             strings.Repeat("x", long),

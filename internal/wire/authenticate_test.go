@@ -18,7 +18,7 @@ const (
 	two = `Payment id="2", realm="r", method="tempo", intent="session", request="e30"`
 )
 
-// ids are the challenges found, by id.
+// ids returns the IDs of the challenges.
 func ids(challenges []Challenge) (s []string) {
 	for _, c := range challenges {
 		s = append(s, c.ID)
@@ -31,7 +31,7 @@ func TestParseChallenges(t *testing.T) {
 		name  string
 		lines []string
 		want  []string // ids
-		bad   int      // how many were refused
+		bad   int      // number of errors
 	}{
 		{"none", nil, nil, 0},
 		{"blank", []string{" \t, ,"}, nil, 0},
@@ -177,14 +177,14 @@ func TestParseChallengesIsBounded(t *testing.T) {
 	}
 }
 
-// allocated is how many bytes were allocated so far.
+// allocated returns the bytes allocated so far.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
 
-// credentialFile is credential.json.
+// credentialFile is the content of credential.json.
 type credentialFile struct {
 	Cases []struct {
 		ID, Kind, Style  string
@@ -237,7 +237,8 @@ func TestMppxChallenges(t *testing.T) {
 	}
 }
 
-// One malformed challenge makes mppx refuse the whole answer; here the good ones stay.
+// goodOnesStay lists vectors with one malformed challenge, which makes mppx refuse the whole
+// response; this package keeps the others.
 var goodOnesStay = map[string][]string{"header-001": {"a"}}
 
 func TestMppxHeaderResults(t *testing.T) {
@@ -254,7 +255,7 @@ func TestMppxHeaderResults(t *testing.T) {
 	}
 }
 
-// headerSeeds are all header values of the vectors.
+// headerSeeds returns all header values of the vectors.
 func headerSeeds(t testing.TB) (seeds []string) {
 	t.Helper()
 	f := vectors.Load[credentialFile](t, vectors.Credential)
@@ -276,7 +277,7 @@ func headerSeeds(t testing.TB) (seeds []string) {
 	return seeds
 }
 
-// FuzzParseChallenges: no panic, bounded, and what was read is written and read back the same.
+// FuzzParseChallenges checks the bounds, and that a challenge survives formatting and parsing.
 func FuzzParseChallenges(f *testing.F) {
 	for _, s := range headerSeeds(f) {
 		f.Add(s)

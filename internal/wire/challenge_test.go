@@ -12,9 +12,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// notForUs are conformance scenarios of another adapter that this package answers otherwise.
+// notForUs lists conformance scenarios for another adapter whose results differ here.
 var notForUs = map[string]string{
-	// An unterminated string swallows whatever follows, the expiry too; mppx refuses it as well.
+	// An unterminated string contains all that follows, even the expiry; mppx refuses it, too.
 	"adversarial_unclosed_quoted_extension": "python only",
 }
 
@@ -146,8 +146,8 @@ func TestCredentialHeader(t *testing.T) {
 	}
 	for _, header := range []string{
 		"Host", "content-length", "Transfer-Encoding", "CONNECTION", "Cookie",
-		"Proxy-Authorization", "Sec-Fetch-Mode", "Upgrade",
-		"Idempotency-Key", "Payment-Session", "X Pay", "X-Pay:", "X-Päy", "X\r\nY", ":authority",
+		"Proxy-Authorization", "Sec-Fetch-Mode", "Upgrade", "Idempotency-Key", "Payment-Session",
+		"X Pay", "X-Pay:", "X-Päy", "X\r\nY", ":authority",
 	} {
 		c := sample
 		c.Header = header
@@ -156,7 +156,7 @@ func TestCredentialHeader(t *testing.T) {
 	}
 }
 
-// sample is a challenge that is well-formed.
+// sample returns a well-formed challenge.
 var sample = Challenge{ID: "i", Realm: "r", Method: "tempo", Intent: "session", Request: "e30"}
 
 func TestFormat(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// decoded is the JSON of a credential.
+// decoded returns the JSON of a credential.
 func decoded(t testing.TB, header string) []byte {
 	t.Helper()
 	token, ok := strings.CutPrefix(header, "Payment ")
@@ -25,8 +25,7 @@ func decoded(t testing.TB, header string) []byte {
 	return text
 }
 
-// lowerHex is JSON in canonical form with its addresses in lower case, which is how this package
-// writes them.
+// lowerHex returns canonical JSON with addresses in lower case, as this package writes them.
 func lowerHex(t testing.TB, text []byte) string {
 	t.Helper()
 	var v any
@@ -50,8 +49,8 @@ func lowerHex(t testing.TB, text []byte) string {
 	return canonical(t, out)
 }
 
-// TestMppxCredentials answers the challenges of the vectors with the same payloads, and compares
-// with what mppx sent.
+// TestMppxCredentials answers the challenges of the vectors with the same payloads as mppx, and
+// compares the credentials.
 func TestMppxCredentials(t *testing.T) {
 	cases := vectors.Load[credentialFile](t, vectors.Credential).Cases
 	kinds := map[string]bool{}
@@ -97,7 +96,7 @@ func TestMppxCredentials(t *testing.T) {
 	assert.Len(t, kinds, 5, "every payload is in the vectors")
 }
 
-// proofFile is proof.json.
+// proofFile is the content of proof.json.
 type proofFile struct {
 	Cases []struct {
 		ID, WWWAuthenticate, Authorization, Source, Account, Signature string
@@ -133,7 +132,7 @@ func TestMppxProofs(t *testing.T) {
 	}
 }
 
-// Where this package is stricter than mppx.
+// stricterCredentials lists vectors that mppx accepts and this package refuses.
 var stricterCredentials = map[string]string{
 	"authorization-003": "a credential without payload answers nothing",
 }
@@ -150,8 +149,7 @@ func TestMppxAuthorizationResults(t *testing.T) {
 	}
 }
 
-// A charge paid by transaction hash is not a payload of sessions: it is read, but its hash is not
-// kept.
+// notSessions lists charges paid by transaction hash. They are parsed, but the hash is dropped.
 var notSessions = map[string]bool{"credential_with_source": true}
 
 func TestOfficialAuthorization(t *testing.T) {
@@ -222,7 +220,7 @@ func TestParseCredentialAmongSchemes(t *testing.T) {
 }
 
 func TestEchoIsExact(t *testing.T) {
-	// Not canonical, with an unknown field, and an opaque that is no base64.
+	// Not canonical, with an unknown field, and an opaque value that is not base64.
 	c := request(`{ "z" : 1 , "amount":"1" }`)
 	c.Opaque, c.Description, c.Header = "not json €", "<a> & \"b\"\n", "payment-authorization"
 	c.Expires = "2026-01-01T00:00:00+00:00"
@@ -294,7 +292,7 @@ func TestIncompletePayloads(t *testing.T) {
 	}
 }
 
-// FuzzParseCredential: no panic, and what was read is written and read back the same.
+// FuzzParseCredential checks that a credential survives formatting and parsing.
 func FuzzParseCredential(f *testing.F) {
 	seeds := 0
 	for _, c := range vectors.Load[credentialFile](f, vectors.Credential).Cases {

@@ -70,7 +70,7 @@ func TestValues(t *testing.T) {
 	for _, c := range []struct {
 		value Value
 		read  func(Value) (any, error)
-		want  any // nil where it is refused
+		want  any // nil if refused
 	}{
 		{`"12"`, erase(Value.Amount), voucher.Units(12)},
 		{`12`, erase(Value.Amount), nil},
@@ -127,8 +127,8 @@ func erase[T any](read func(Value) (T, error)) func(Value) (any, error) {
 	return func(v Value) (any, error) { return read(v) }
 }
 
-// FuzzParseObject compares with encoding/json: what is read is what a map has, and what is refused
-// is refused for one of the reasons that are written down.
+// FuzzParseObject compares with encoding/json: an accepted object has the members of the map, and a
+// refused one breaks a documented rule.
 func FuzzParseObject(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":{"b":["c",1.5e3,{}]},"d":"\"\\"}`, ` { "a" : null , "b" : true } `, `{"a":1,"a":2}`} {
 		f.Add([]byte(s))
@@ -149,8 +149,8 @@ func FuzzParseObject(f *testing.F) {
 	})
 }
 
-// TestErrorsNameTheMember: a message names the path of the member, without a prefix, and matches
-// both ErrMalformed and the cause.
+// TestErrorsNameTheMember checks that a message names the path of the member without a prefix, and
+// that the error matches both ErrMalformed and the cause.
 func TestErrorsNameTheMember(t *testing.T) {
 	read := func(details string) error {
 		text := base64.RawURLEncoding.EncodeToString(

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// request makes a challenge that asks for this JSON.
+// request returns a challenge with this JSON as its request.
 func request(text string) Challenge {
 	c := sample
 	c.Request = encodeText(text)
@@ -79,7 +79,7 @@ func TestSessionRequestOfACharge(t *testing.T) {
 	assert.Nil(t, got.MethodDetails.ChainID)
 }
 
-// with is fullRequest with one field set to other JSON, or without it where that is empty. A path
+// with returns fullRequest with one field set to other JSON, or removed if that is empty. A path
 // with a dot is in methodDetails.
 func with(t testing.TB, inDetails bool, name, value string) Challenge {
 	t.Helper()
@@ -114,7 +114,7 @@ func TestSessionRequestIsStrict(t *testing.T) {
 		{false, "amount", `"0x10"`, false},
 		{false, "amount", `"-1"`, false},
 		{false, "amount", `""`, false},
-		{false, "Amount", `"99999999"`, true}, // another name, ignored
+		{false, "Amount", `"99999999"`, true}, // another name: ignored
 		{false, "currency", ``, false},
 		{false, "currency", `"USD"`, false},
 		{false, "recipient", ``, false},
@@ -134,7 +134,7 @@ func TestSessionRequestIsStrict(t *testing.T) {
 		{true, "feeToken", `7`, false},
 		{true, "feePayer", `"yes"`, false},
 		{true, "sessionProtocol", `2`, false},
-		{true, "sessionProtocol", `"v9"`, true}, // what it means is decided above
+		{true, "sessionProtocol", `"v9"`, true}, // interpreted by callers
 		{true, "minVoucherDelta", `1`, false},
 		{true, "channelId", `"0x12"`, false},
 		{true, "acceptedCumulative", `250000`, false},
@@ -183,7 +183,7 @@ func TestEscrowAlias(t *testing.T) {
 	)
 }
 
-// TestMppxRequests reads the requests that mppx made, snapshots included.
+// TestMppxRequests parses requests of mppx, including snapshots.
 func TestMppxRequests(t *testing.T) {
 	snapshots := vectors.Load[snapshotFile](t, vectors.Snapshot)
 	for _, c := range snapshots.Cases {
@@ -229,8 +229,7 @@ func TestMppxRequests(t *testing.T) {
 	require.Positive(t, n)
 }
 
-// FuzzSessionRequest: no panic, and an amount is never what encoding/json would not read as that
-// string.
+// FuzzSessionRequest checks that encoding/json reads the same amount as a string.
 func FuzzSessionRequest(f *testing.F) {
 	seeds := 0
 	for _, c := range vectors.Load[credentialFile](f, vectors.Credential).Cases {

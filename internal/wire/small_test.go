@@ -70,7 +70,7 @@ func FuzzParseSource(f *testing.F) {
 	})
 }
 
-// frames returns the data of all events of a type in sse.json.
+// frames returns the data of all events of the type in sse.json.
 func frames(t testing.TB, kind string) (data []json.RawMessage) {
 	t.Helper()
 	type event struct {

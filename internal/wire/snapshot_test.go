@@ -12,7 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// snapshotFile is snapshot.json.
+// snapshotFile is the content of snapshot.json.
 type snapshotFile struct {
 	Cases []struct {
 		ID, Name, Header, HeaderBase64url string
@@ -124,7 +124,7 @@ func TestSnapshotIsStrict(t *testing.T) {
 	}
 }
 
-// FuzzParseSnapshotHeader: no panic, and what was read is written and read back the same.
+// FuzzParseSnapshotHeader checks that a snapshot survives formatting and parsing.
 func FuzzParseSnapshotHeader(f *testing.F) {
 	seeds := 0
 	for _, c := range vectors.Load[snapshotFile](f, vectors.Snapshot).Cases {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/vectors"
 )
 
-// recorded is traces.json: what went over a real connection.
+// recorded is the content of traces.json: messages of real connections.
 type recorded struct {
 	Challenges, Credentials, Problems, NeedVouchers, Snapshots []struct{ Trace, Text string }
 }

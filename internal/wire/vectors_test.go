@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onWire is a header value of a vector as bytes: one for each code point, which is what Latin-1
-// means.
+// onWire returns a header value of a vector as bytes, one for each code point (Latin-1).
 func onWire(t testing.TB, s string) string {
 	t.Helper()
 	b := make([]byte, 0, len(s))
@@ -21,7 +20,7 @@ func onWire(t testing.TB, s string) string {
 	return string(b)
 }
 
-// canonical is a JSON value in the canonical form of RFC 8785.
+// canonical returns a JSON value in the canonical form of RFC 8785.
 func canonical(t testing.TB, v []byte) string {
 	t.Helper()
 	text, err := jcs.Transform(v)
@@ -29,12 +28,12 @@ func canonical(t testing.TB, v []byte) string {
 	return string(text)
 }
 
-// lines makes a header of WWW-Authenticate values.
+// lines returns a header with the WWW-Authenticate values.
 func lines(values ...string) http.Header {
 	return http.Header{HeaderWWWAuthenticate: values}
 }
 
-// official is a file of the conformance vectors.
+// official is the content of a file of the conformance vectors.
 type official struct {
 	Scenarios []struct {
 		Name     string          `json:"name"`
@@ -49,7 +48,7 @@ type official struct {
 	} `json:"scenarios"`
 }
 
-// wants reports whether a scenario is for the operation, and whether it has to succeed.
+// wants reports whether a scenario is for the operation, and whether it must succeed.
 func wants(
 	t testing.TB,
 	tests map[string]json.RawMessage,
@@ -73,14 +72,14 @@ type mppxResult struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// jsonChallenge is a challenge as vectors have it, its request decoded.
+// jsonChallenge is a challenge of a vector, with its request decoded.
 type jsonChallenge struct {
 	ID, Realm, Method, Intent                    string
 	Request                                      json.RawMessage
 	Description, Digest, Expires, Header, Opaque string
 }
 
-// challenge is the vector with its request as canonical base64url.
+// challenge returns the vector with its request as canonical base64url.
 func (j jsonChallenge) challenge(t testing.TB) Challenge {
 	t.Helper()
 	return Challenge{

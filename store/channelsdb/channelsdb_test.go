@@ -16,8 +16,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// database makes a channels.db with the schema of mppx 0.11.0, and leaves it open: its rows are in
-// the write-ahead log.
+// database creates a channels.db with the schema of mppx 0.11.0 and leaves it open, so that its
+// rows are in the write-ahead log.
 func database(t *testing.T) (path string, exec func(statement string, args ...any)) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "channels.db")
@@ -45,7 +45,7 @@ const insert = `INSERT INTO channels (channel_id, version, scope_key, origin, re
 	authorized_signer, salt, session_protocol, descriptor_json, deposit, cumulative_amount, challenge_echo, created_at, last_used_at)
 	VALUES (?, ?, ?, 'https://api.example.com', 'https://api.example.com/data', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', 1, ?)`
 
-// values is a good v2 row.
+// values returns a valid v2 row.
 func values() []any {
 	return []any{
 		hash, 2, nil, 4217, address, address, address, address, address, hash, "v2",
@@ -71,7 +71,7 @@ func all(t *testing.T, path string) (rows []Channel, bad []*RowError) {
 	return rows, bad
 }
 
-// seen is what a directory looks like to somebody who watches it.
+// seen is the state of a directory.
 func seen(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files, err := os.ReadDir(dir)
@@ -87,8 +87,8 @@ func seen(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-// TestRead: what is in the log counts, and their directory stays as it was, whether they have it
-// open or not.
+// TestRead reads rows in the write-ahead log, of an open and a closed database. The directory must
+// not change.
 func TestRead(t *testing.T) {
 	path, exec := database(t)
 	exec(insert, values()...)
@@ -116,8 +116,7 @@ func TestRead(t *testing.T) {
 	assert.Equal(t, before, seen(t, filepath.Dir(alone)), "no -wal and no -shm beside it")
 }
 
-// TestMadeBySQLite reads a file that the sqlite3 command made, with a v1 row as the wallet writes
-// it.
+// TestMadeBySQLite reads a file made by the sqlite3 command, with a v1 row of the wallet.
 func TestMadeBySQLite(t *testing.T) {
 	rows, bad := all(t, "testdata/channels.db")
 	assert.Empty(t, bad)
@@ -132,7 +131,7 @@ func TestMadeBySQLite(t *testing.T) {
 	assert.Len(t, files, 1)
 }
 
-// TestBadRows are named and hide no others.
+// TestBadRows checks that malformed rows are reported and do not hide others.
 func TestBadRows(t *testing.T) {
 	path, exec := database(t)
 	exec(insert, values()...)

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// The record of a channel is about this long.
+// sample has about the length of a channel record.
 var sample = bytes.Repeat([]byte("r"), 1024)
 
-// BenchmarkBareSync is the floor for anything durable on this disk: a write in place and one fsync.
+// BenchmarkBareSync measures the least durable write on this disk: a write in place and one fsync.
 func BenchmarkBareSync(b *testing.B) {
 	f, err := os.Create(filepath.Join(b.TempDir(), "f"))
 	if err != nil {

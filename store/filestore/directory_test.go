@@ -80,8 +80,7 @@ func TestOpenRefusesOtherFormats(t *testing.T) {
 	}
 }
 
-// A link is followed once. When it points elsewhere later, an open store stays where its records
-// are.
+// TestOpenFollowsALinkOnce changes the link of an open store, which must stay with its records.
 func TestOpenFollowsALinkOnce(t *testing.T) {
 	base := t.TempDir()
 	link, first, second := filepath.Join(
@@ -110,7 +109,7 @@ func TestOpenFollowsALinkOnce(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func TestARecordThatIsALinkIsRefused(t *testing.T) {
+func TestLinkedRecordRefused(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	elsewhere := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(elsewhere, encode("k", 1, nil), 0o600))
@@ -121,9 +120,9 @@ func TestARecordThatIsALinkIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrCorrupt)
 }
 
-// An unmounted volume looks like an empty directory. It must not look like a wallet without
-// channels.
-func TestAStoreThatIsGoneIsNotEmpty(t *testing.T) {
+// TestMissingStoreIsNotEmpty checks that the directory of an unmounted volume, which is empty, does
+// not look like a wallet without channels.
+func TestMissingStoreIsNotEmpty(t *testing.T) {
 	for name, vanish := range map[string]func(dir string) error{
 		"removed": os.RemoveAll,
 		"emptied": func(dir string) error {
@@ -153,7 +152,7 @@ func TestAStoreThatIsGoneIsNotEmpty(t *testing.T) {
 	}
 }
 
-func TestOpenedByManyAtOnce(t *testing.T) {
+func TestConcurrentOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "wallet")
 	var done sync.WaitGroup
 	for range 16 {

@@ -16,8 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Before the rename nothing has happened: the old record stands, and a full disk gets its room
-// back.
+// TestFailedBeforeTheRename checks that a failed write leaves the old record and no files.
 func TestFailedBeforeTheRename(t *testing.T) {
 	for name, breakIt := range map[string]func(*Store){
 		"disk full":     func(s *Store) { s.sync = func(*os.File) error { return syscall.ENOSPC } },
@@ -46,8 +45,8 @@ func TestFailedBeforeTheRename(t *testing.T) {
 	}
 }
 
-// After the rename the record is visible but not sure. Whoever reads it has to make it sure first;
-// otherwise it could sign by a number that a power cut takes back.
+// TestFailedAfterTheRename checks that a reader syncs a record that is visible but may not be
+// durable. Otherwise it could sign a sum that a power cut takes back.
 func TestFailedAfterTheRename(t *testing.T) {
 	dir := t.TempDir()
 	a, b := openAt(t, dir), openAt(t, dir)
@@ -61,7 +60,7 @@ func TestFailedAfterTheRename(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EIO)
 	require.Equal(t, 1, syncs)
 
-	for _, s := range []*Store{a, b} { // the writer, and somebody who knows nothing of it
+	for _, s := range []*Store{a, b} { // the writer and another process
 		s.syncDir = failing
 		_, _, err = s.Get(t.Context(), "k")
 		require.ErrorIs(t, err, syscall.EIO)
@@ -102,7 +101,7 @@ func TestListSyncsOnce(t *testing.T) {
 	assert.Equal(t, 1, syncs)
 }
 
-func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
+func TestKilledWritersFilesAreRemoved(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	rev := mustPut(t, s, "k", "one", 0)
 	require.NoError(
@@ -112,7 +111,8 @@ func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
 	assert.Equal(t, []string{"k.rec", "lock", "tallystick.store"}, names(t, s))
 }
 
-// Waiting for another process obeys the context and ends by itself; reading does not wait at all.
+// TestWaitForAnotherWriter checks that a writer waits for another process no longer than its
+// context and a limit, and that a reader does not wait.
 func TestWaitForAnotherWriter(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	rev := mustPut(t, s, "k", "one", 0)
@@ -139,7 +139,7 @@ func TestWaitForAnotherWriter(t *testing.T) {
 	require.ErrorAs(t, err, &busy)
 	assert.Equal(t, os.Getpid(), busy.PID, "the last holder that wrote its name")
 
-	slot := s.slot("k") // the same for a goroutine of our own
+	slot := s.slot("k") // held by a goroutine of this process
 	slot.turn <- struct{}{}
 	_, err = s.Put(t.Context(), "k", []byte("two"), rev)
 	require.ErrorContains(t, err, "k has been locked")

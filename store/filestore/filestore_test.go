@@ -35,7 +35,7 @@ func mustPut(t testing.TB, s *Store, key, data string, rev uint64) uint64 {
 	return next
 }
 
-// names lists the files of a store, those of lock/ aside.
+// names returns the files of a store except those in lock/.
 func names(t testing.TB, s *Store) (all []string) {
 	t.Helper()
 	files, err := os.ReadDir(s.dir)
@@ -68,7 +68,7 @@ func TestFilesArePrivateAndReadable(t *testing.T) {
 	}))
 }
 
-func TestListSkipsWhatIsNoRecord(t *testing.T) {
+func TestListSkipsOtherFiles(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	mustPut(t, s, "a", "1", 0)
 	for _, name := range []string{".tmp+a.rec", "a.rec~", "a.rec.bak", "A.rec", "README", "a+b.rec", ".rec"} {

@@ -24,7 +24,7 @@ const (
 	increments = 50
 )
 
-// TestMain runs the tests, or, in a process that a test started, the part it was given.
+// TestMain runs the tests, or the given part in a process that a test started.
 func TestMain(m *testing.M) {
 	role := os.Getenv(roleEnv)
 	if role == "" {
@@ -85,7 +85,7 @@ func child(t *testing.T, role, dir string) *exec.Cmd {
 	return cmd
 }
 
-func TestProcessesLoseNoUpdate(t *testing.T) {
+func TestConcurrentProcessesLoseNoUpdate(t *testing.T) {
 	const processes = 4
 	dir := t.TempDir()
 	var all []*exec.Cmd
@@ -103,8 +103,8 @@ func TestProcessesLoseNoUpdate(t *testing.T) {
 	assert.Equal(t, uint64(processes*increments), rev, "one revision for one update")
 }
 
-// A process that is killed at any moment leaves a record that can be read, not older than what it
-// said was durable, and a lock that is free.
+// TestKilledAtAnyMoment kills a writer at random times. Its record must be readable and not older
+// than the last durable revision, and its lock must be free.
 func TestKilledAtAnyMoment(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir)
@@ -116,7 +116,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
 		lines := bufio.NewReader(out)
-		said := readRev(t, lines) // it is at work
+		said := readRev(t, lines) // it has started
 		time.Sleep(time.Duration(rand.Int64N(int64(20 * time.Millisecond))))
 
 		_, seen, err := s.Get(t.Context(), "count") // while it writes
@@ -135,12 +135,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		require.GreaterOrEqual(t, rev, said, "round %d: what was durable is gone", round)
 		require.GreaterOrEqual(t, rev, seen, "round %d: what was read is gone", round)
 		require.Greater(t, rev, last)
-		last = mustPut(t, s, "count", "the parent's", rev) // nobody holds the lock
+		last = mustPut(t, s, "count", "the parent's", rev) // the lock is free
 	}
 	t.Logf("%d writes acknowledged by 25 killed processes", acknowledged)
 }
 
-// readRev reads the next whole line of a writer; 0 at the end. A line cut by the kill says nothing.
+// readRev returns the revision in the next whole line of a writer, or 0 at the end. A partial line
+// is ignored.
 func readRev(t *testing.T, lines *bufio.Reader) uint64 {
 	t.Helper()
 	line, err := lines.ReadString('\n')
@@ -153,8 +154,8 @@ func readRev(t *testing.T, lines *bufio.Reader) uint64 {
 	return rev
 }
 
-// TestBusyHolderIsNamed: a process was stopped in the middle of a write. Readers go on, and a
-// writer that has waited for long enough is told which process it is.
+// TestBusyHolderIsNamed stops a process in the middle of a write. Readers go on, and the error of a
+// waiting writer names the process.
 func TestBusyHolderIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	s := openAt(t, dir)
@@ -165,7 +166,7 @@ func TestBusyHolderIsNamed(t *testing.T) {
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	_, err = bufio.NewReader(out).ReadString('\n') // it is in the middle
+	_, err = bufio.NewReader(out).ReadString('\n') // it is in the middle of its write
 	require.NoError(t, err)
 
 	mustPut(t, s, "other", "one lock a record", 0)
@@ -183,7 +184,7 @@ func TestBusyHolderIsNamed(t *testing.T) {
 	)
 	assert.ErrorContains(t, busy, fmt.Sprintf("process %d on %s", cmd.Process.Pid, host))
 
-	require.NoError(t, in.Close()) // it goes on
+	require.NoError(t, in.Close()) // let it go on
 	require.NoError(t, cmd.Wait())
 	s.wait = time.Minute
 	_, rev, err = s.Get(t.Context(), "count")

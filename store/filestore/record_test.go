@@ -14,7 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-func TestEveryChangedByteIsFound(t *testing.T) {
+func TestChangedByteDetected(t *testing.T) {
 	good := encode("channel/0x01", 7, []byte(`{"authorized":"100"}`))
 	data, rev, err := decode("p", "channel/0x01", good)
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestCorruptErrorNamesTheFile(t *testing.T) {
 	assert.Contains(t, err.Error(), "not a regular file")
 }
 
-func TestAnOldCopyIsNoticed(t *testing.T) {
+func TestOldCopyDetected(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	path := filepath.Join(s.dir, "k.rec")
 	first := mustPut(t, s, "k", "signed up to 1", 0)

@@ -2,7 +2,7 @@ package journal
 
 import "testing"
 
-// BenchmarkAppend is one line of a request on this machine's disk, and its two parts.
+// BenchmarkAppend measures the line of a request on the local disk, and its two parts.
 func BenchmarkAppend(b *testing.B) {
 	e := whole
 	e.Kind, e.Receipt = KindPay, `{"acceptedCumulative":"2600","challengeId":"-0PCWv8-yomJR4aqA7mnMGezj0augn6qJcVxPBnZG_c","channelId":"0x7748b8dcbcd8717cfab9f58e64191abe04b18ca756e3c5721a8f7a3bdabbfbff","intent":"session","method":"tempo","reference":"0x7748b8dcbcd8717cfab9f58e64191abe04b18ca756e3c5721a8f7a3bdabbfbff","spent":"2100","status":"success","timestamp":"2026-11-21T08:36:25.811Z","units":93}`

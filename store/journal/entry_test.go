@@ -30,7 +30,7 @@ var whole = Entry{
 	End:     time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 }
 
-// TestLineOfVersion1: lines that were written by version 1 are read as they were meant, for ever.
+// TestLineOfVersion1 reads lines that version 1 wrote. They must remain readable.
 func TestLineOfVersion1(t *testing.T) {
 	golden, err := os.ReadFile(filepath.Join("testdata", "version1.jsonl"))
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestLineOfVersion1(t *testing.T) {
 	assert.Equal(t, whole, got, "the receipt is verbatim, spaces and all")
 }
 
-// TestNewerLines are reported and left alone, and hide no others.
+// TestNewerLines checks that lines of a newer version are reported and do not hide others.
 func TestNewerLines(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, 0)
@@ -65,7 +65,7 @@ func TestNewerLines(t *testing.T) {
 	assert.Contains(t, string(text), newer)
 }
 
-func TestWhatIsNoLine(t *testing.T) {
+func TestMalformedLines(t *testing.T) {
 	for _, text := range []string{
 		"", "{", "[]", "null", "{}", `{"v":1}`, `{"v":0,"kind":"pay"}`, `{"v":"1","kind":"pay"}`,
 		`{"v":1,"kind":"pay","price":"-1"}`,
@@ -85,7 +85,7 @@ func TestWhatIsNoLine(t *testing.T) {
 	assert.Len(t, bad, 1)
 }
 
-// TestReadStops where the caller does, and where the context ends.
+// TestReadStops checks that Read ends with the loop of its caller and with the context.
 func TestReadStops(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, 100)

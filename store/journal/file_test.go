@@ -28,8 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writer is a process that writes lines until it is killed. It says which of them were
-// acknowledged.
+// writer is a process that writes lines until it is killed, and prints each acknowledged one.
 func writer(dir, name string) {
 	f, err := Open(dir, 4<<10)
 	if err != nil {
@@ -65,7 +64,7 @@ func open(t *testing.T, dir string, size int64) *File {
 	return f
 }
 
-// read returns the operations that are there, and what could not be read.
+// read returns the operations in the journal and the errors.
 func read(t *testing.T, dir string) (operations []string, bad []*LineError) {
 	t.Helper()
 	for e, err := range Read(t.Context(), dir) {
@@ -113,9 +112,9 @@ func TestOpen(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestTogether: several Files on one directory, many goroutines each, files that turn often. Every
-// line is there once.
-func TestTogether(t *testing.T) {
+// TestConcurrentFiles writes from many goroutines through several Files on one directory that
+// rotate often. Each line must be there once.
+func TestConcurrentFiles(t *testing.T) {
 	dir := t.TempDir()
 	const writers, routines, lines = 4, 4, 50
 	var wg sync.WaitGroup
@@ -145,8 +144,8 @@ func TestTogether(t *testing.T) {
 	assert.Greater(t, len(files(t, dir)), 50)
 }
 
-// TestKilledProcesses: processes that write one journal are killed. What was acknowledged is there,
-// and what is not whole is a fragment and nothing else.
+// TestKilledProcesses kills processes that write one journal. Acknowledged lines must be there, and
+// all errors must be fragments.
 func TestKilledProcesses(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -174,7 +173,7 @@ func TestKilledProcesses(t *testing.T) {
 				b.Write(buf[:k])
 			}
 			assert.NoError(t, cmd.Process.Kill())
-			for { // what it had said before it died
+			for { // its output before the kill
 				k, err := out.Read(buf)
 				if b.Write(buf[:k]); err != nil {
 					break
@@ -202,8 +201,8 @@ func TestKilledProcesses(t *testing.T) {
 	assert.Empty(t, acknowledged, "a line that was acknowledged is gone")
 }
 
-// TestSyncs: a line about money that moves on chain is on the disk before Append returns, and all
-// lines are after Close and before the next file is begun.
+// TestSyncs checks that a line about money on chain is synced before Append returns, and all lines
+// before Close returns and before the next file is started.
 func TestSyncs(t *testing.T) {
 	f := open(t, t.TempDir(), 1<<10)
 	syncs, refuse := 0, error(nil)
@@ -229,9 +228,9 @@ func TestSyncs(t *testing.T) {
 	require.ErrorIs(t, f.Close(), refuse)
 }
 
-// TestSizes: a file is followed by the next one when it has reached its size, and the next process
-// goes on there.
-func TestSizes(t *testing.T) {
+// TestRotation checks that a full file is followed by another, and that a new process continues the
+// last one.
+func TestRotation(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 20 {
 		f := open(t, dir, 1000)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFragments cuts the last line at every byte. What came before is read, and so is what is
-// written afterwards: by one who opens the file then, and by one who had it open.
+// TestFragments cuts the last line at every byte. Lines before it and after it must be readable,
+// for a writer that opens the file later and for one that had it open.
 func TestFragments(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, 0)
@@ -55,7 +55,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestFullDisk: a write that got half way is reported, and the next line stands on its own.
+// TestFullDisk checks that a partial write is reported and does not damage the next line.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, 0)

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// await waits for a condition that comes by itself.
+// await waits until a condition holds.
 func await(t testing.TB, done func() bool, what string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
@@ -23,7 +23,7 @@ func await(t testing.TB, done func() bool, what string) {
 
 func isCorrupt(err error) bool { return errors.Is(err, store.ErrCorrupt) }
 
-// count is how many records a server shows.
+// count returns the number of records on a server.
 func count(t testing.TB, server *fleet.Server) (n int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), server.ConnString())

@@ -21,7 +21,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 )
 
-// config is for the server, in a schema of its own when one is named.
+// config returns the configuration for the server and the schema, if one is named.
 func config(t testing.TB, server *fleet.Server, schema string) *pgxpool.Config {
 	t.Helper()
 	c, err := pgxpool.ParseConfig(server.ConnString())
@@ -51,7 +51,8 @@ func openAt(t testing.TB, c *pgxpool.Config) *pgstore.Store {
 	return s
 }
 
-// TestPostgres is everything on one server, since a new one takes its time. The last part kills it.
+// TestPostgres runs all parts on one server, because a server starts slowly. The last part kills
+// it.
 func TestPostgres(t *testing.T) {
 	server := fleet.Postgres(t)
 	next := places(server)
@@ -72,7 +73,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("failover", func(t *testing.T) { failover(t, server) })
 }
 
-// places gives each test a table of its own on one server.
+// places returns a store in a new schema for each test.
 func places(server *fleet.Server) func(t testing.TB) *pgxpool.Config {
 	var n atomic.Int64
 	return func(t testing.TB) *pgxpool.Config {
@@ -82,8 +83,8 @@ func places(server *fleet.Server) func(t testing.TB) *pgxpool.Config {
 	}
 }
 
-// otherDefaults is the same where transactions are serializable unless said otherwise, and the
-// database sorts as people do.
+// otherDefaults is like places in a database with serializable transactions and a linguistic
+// collation by default.
 func otherDefaults(t *testing.T, server *fleet.Server) {
 	exec(
 		t, server,
@@ -106,8 +107,8 @@ func otherDefaults(t *testing.T, server *fleet.Server) {
 	})
 }
 
-// longList: a listing is more than one page long, in order, and each record is there once while
-// others write.
+// longList checks a listing of several pages: in order, and with each record once although others
+// write.
 func longList(t *testing.T, c *pgxpool.Config) {
 	s := openAt(t, c)
 	const records = 350
@@ -125,8 +126,8 @@ func longList(t *testing.T, c *pgxpool.Config) {
 	assert.Equal(t, records, n)
 }
 
-// oldCopy: a server that is set back to an older copy, as a failover would, is noticed, and what
-// was written since is not replaced by one that still holds a lost revision.
+// oldCopy checks that a server restored from an older copy, as by a failover, is detected, and that
+// a process with a lost revision does not overwrite newer records.
 func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	ctx := t.Context()
 	s, table := openAt(t, c), c.ConnConfig.RuntimeParams["search_path"]+".tallystick_records"
@@ -161,8 +162,8 @@ func oldCopy(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	assert.Equal(t, "another's", string(data))
 }
 
-// lockedRow: a row that somebody holds locked keeps no reader waiting, and no writer longer than
-// its context.
+// lockedRow checks that a locked row does not delay readers, and delays writers no longer than
+// their context.
 func lockedRow(t *testing.T, server *fleet.Server, c *pgxpool.Config) {
 	s := openAt(t, c)
 	rev, err := s.Put(t.Context(), "k", []byte("before"), 0)

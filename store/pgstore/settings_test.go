@@ -60,15 +60,15 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	openAt(t, c)
 }
 
-// failover: a standby is refused. When the primary dies and the standby takes its place, what had
-// not arrived there is missing, and a running process notices.
+// failover checks that a standby is refused, and that a running process detects records that are
+// missing after a failover to it.
 func failover(t *testing.T, primary *fleet.Server) {
 	ctx := t.Context()
 	require.NoError(t, pgstore.Migrate(ctx, config(t, primary, "")))
 	standby := fleet.Standby(t, primary)
 	assert.Equal(t, "pg_is_in_recovery", refused(t, config(t, standby, "")).Setting)
 
-	// One store that finds the primary wherever it is, as an application would.
+	// One store finds the primary among both servers, as in an application.
 	c, err := pgxpool.ParseConfig(
 		"postgres://tally@" + primary.Addr + "," + standby.Addr + "/postgres?sslmode=disable&target_session_attrs=read-write",
 	)
@@ -84,7 +84,7 @@ func failover(t *testing.T, primary *fleet.Server) {
 	standby.Start(t)
 	standby.Promote(t)
 
-	await(t, func() bool { // the first calls may still meet a connection that was just cut
+	await(t, func() bool { // the first calls may use a broken connection
 		_, _, err = s.Get(ctx, "k")
 		return err == nil || isCorrupt(err)
 	}, "the store finds the new primary")
@@ -93,7 +93,7 @@ func failover(t *testing.T, primary *fleet.Server) {
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(data), "who starts now cannot know")
 
-	// With a synchronous standby the same loses nothing.
+	// A failover to a synchronous standby loses nothing.
 	standby.Kill(t)
 	standby.Set("synchronous_standby_names=*")
 	standby.Start(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// await waits for a condition that comes by itself.
+// await waits until a condition holds.
 func await(t testing.TB, done func() bool, what string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {

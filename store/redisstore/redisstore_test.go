@@ -28,7 +28,7 @@ func openAt(t testing.TB, o *redis.Options) *redisstore.Store {
 	return s
 }
 
-// databases gives each test a database of its own on one server.
+// databases returns a store in a new database for each test.
 func databases(server *fleet.Server) func() *redis.Options {
 	var n atomic.Int64
 	return func() *redis.Options { return &redis.Options{Addr: server.Addr, DB: int(n.Add(1))} }
@@ -43,7 +43,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// A listing is more than one page long, in order, and each record is there once while others write.
+// TestLongList checks a listing of several pages: in order, and with each record once although
+// others write.
 func TestLongList(t *testing.T) {
 	s := openAt(t, &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr})
 	const records = 350
@@ -71,7 +72,8 @@ func TestLongList(t *testing.T) {
 	assert.Equal(t, records+100, n)
 }
 
-// What somebody else put there is damage: it is reported, never written over, and hides nothing.
+// TestDamage checks that values of others are reported as damage, never overwritten, and hide no
+// records.
 func TestDamage(t *testing.T) {
 	ctx := t.Context()
 	o := &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr}
@@ -113,9 +115,9 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrCorrupt, "the one that wrote it knows better")
 }
 
-// A server that is set back to an older copy, as a failover would, is noticed, and what was written
-// since is not replaced by one that still holds a lost revision.
-func TestAnOldCopyIsNoticed(t *testing.T) {
+// TestOldCopyDetected checks that a server restored from an older copy, as by a failover, is
+// detected, and that a process with a lost revision does not overwrite newer records.
+func TestOldCopyDetected(t *testing.T) {
 	ctx := t.Context()
 	o := &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr}
 	s := openAt(t, o)
@@ -145,7 +147,7 @@ func TestAnOldCopyIsNoticed(t *testing.T) {
 	assert.Equal(t, "another's", string(data))
 }
 
-// A server that does not answer holds nobody longer than the context.
+// TestContextEndsWhileTheServerIsSilent checks that a call returns when its context ends.
 func TestContextEndsWhileTheServerIsSilent(t *testing.T) {
 	o := &redis.Options{
 		Addr:        fleet.Redis(t, fleet.SafeRedis...).Addr,

@@ -26,8 +26,8 @@ func refused(t *testing.T, o *redis.Options) *store.UnsafeError {
 	return unsafe
 }
 
-// Each setting that lets a server forget, set on a running server, is refused; without it, it is
-// taken again.
+// TestUnsafeServers sets each setting that may lose writes on a running server: the store refuses
+// the server until the setting is removed.
 func TestUnsafeServers(t *testing.T) {
 	server := fleet.Redis(t, fleet.SafeRedis...)
 	o := &redis.Options{Addr: server.Addr}
@@ -74,13 +74,13 @@ func TestReplicasAndClustersAreRefused(t *testing.T) {
 	}, "the replica arrives at its master")
 	assert.Equal(t, "connected_slaves", refused(t, o).Setting)
 
-	// An open store looks again where it connects again.
+	// An open store checks the settings of each new connection.
 	require.NoError(t, admin.Do(t.Context(), "PING").Err())
 	kill := redis.NewClient(o)
 	defer kill.Close()
 	require.NoError(t, kill.ClientKillByFilter(t.Context(), "TYPE", "normal").Err())
 	var unsafe *store.UnsafeError
-	await(t, func() bool { // the first calls may still meet a connection that was just cut
+	await(t, func() bool { // the first calls may use a broken connection
 		_, err := s.Put(t.Context(), "k", nil, 0)
 		return errors.As(err, &unsafe)
 	}, "a new connection is looked at")
@@ -92,8 +92,8 @@ func TestReplicasAndClustersAreRefused(t *testing.T) {
 	assert.Equal(t, "redis_mode", refused(t, &redis.Options{Addr: cluster.Addr}).Setting)
 }
 
-// A user who may not see the settings is told what to allow, and that is enough for a store to work
-// with.
+// TestForbiddenSettings checks that a user who may not read the settings gets an error that names
+// the needed permissions. They suffice for all operations.
 func TestForbiddenSettings(t *testing.T) {
 	server := fleet.Redis(t, fleet.SafeRedis...)
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr})
@@ -105,7 +105,7 @@ func TestForbiddenSettings(t *testing.T) {
 		)
 	}
 	o := &redis.Options{Addr: server.Addr, Username: "tallystick", Password: "secret"}
-	// As in the package comment, less what shows the settings.
+	// As in the package comment, without the permission to read settings.
 	allow("on", ">secret", "~tallystick:*", "+@read", "+@write", "+@scripting", "+@connection")
 	_, err := redisstore.Open(t.Context(), o)
 	require.ErrorIs(t, err, redisstore.ErrForbidden)

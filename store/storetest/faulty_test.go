@@ -13,7 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 )
 
-func TestFaultyIsAStoreUntilTold(t *testing.T) {
+func TestFaultyWithoutFaults(t *testing.T) {
 	storetest.Run(t, func(testing.TB) store.Store { return storetest.NewFaulty(store.NewMem()) })
 }
 
@@ -53,15 +53,15 @@ func TestFaulty(t *testing.T) {
 	assert.Equal(t, 2, s.Gets())
 }
 
-// A writer that took every error for "not written" would get stuck at a conflict with itself. Each
-// write of the story breaks in turn; this one reads again, and loses nothing.
+// A writer that takes every error for "not written" conflicts with its own write. The test breaks
+// each write in turn; this writer reads again and loses nothing.
 func ExampleFaulty() {
 	ctx := context.Background()
 	story := func(s store.Store) (steps int) {
 		var rev uint64
 		for range 2 {
 			next, err := s.Put(ctx, "k", []byte("step"), rev)
-			if errors.Is(err, storetest.ErrFault) { // unknown: read again
+			if errors.Is(err, storetest.ErrFault) { // written or not: read again
 				_, next, err = s.Get(ctx, "k")
 			}
 			if err == nil && next > rev {

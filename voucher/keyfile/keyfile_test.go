@@ -21,7 +21,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// The key derivation is made cheap in all tests but one.
+// cheapN makes the key derivation cheap in all tests but one.
 const cheapN, cheapP = 2, 1
 
 func TestSaveAndLoad(t *testing.T) {
@@ -52,7 +52,7 @@ func TestSaveAndLoad(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// A key file is never written over: the key in it may hold money.
+// TestSaveNeverOverwrites protects existing files, whose keys may hold money.
 func TestSaveNeverOverwrites(t *testing.T) {
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestSaveRefuses(t *testing.T) {
 	assert.NoFileExists(t, path)
 }
 
-// One file at full strength, read back by geth's own code.
+// TestSaveAsGeth saves one file at full strength and reads it with the code of geth.
 func TestSaveAsGeth(t *testing.T) {
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestSaveAsGeth(t *testing.T) {
 	assert.Equal(t, crypto.PubkeyToAddress(key.PublicKey), back.Address)
 }
 
-// good is a file that Load takes, as a tree to break.
+// good returns the JSON of a file that Load accepts.
 func good(t testing.TB) []byte {
 	key, err := crypto.HexToECDSA(
 		"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -112,7 +112,7 @@ func good(t testing.TB) []byte {
 	return raw
 }
 
-// change returns the file with one field set (nil: removed), its path given with dots.
+// change returns the file with the field at the dotted path set, or removed if nil.
 func change(t testing.TB, path string, value any) []byte {
 	var tree map[string]any
 	require.NoError(t, json.Unmarshal(good(t), &tree))
@@ -215,7 +215,7 @@ func pbkdf2(t testing.TB, c, prf any) []byte {
 	return raw
 }
 
-// No file makes the library behind Load panic.
+// FuzzOpen checks that no file makes the library behind Load panic.
 func FuzzOpen(f *testing.F) {
 	f.Add(good(f))
 	f.Add(pbkdf2(f, 1, "hmac-sha256"))
@@ -223,7 +223,8 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var file struct{ Crypto keystore.CryptoJSON }
 		if json.Unmarshal(raw, &file) == nil {
-			for _, name := range []string{"n", "p", "c"} { // what costs time is not what is looked for
+			// Expensive parameters would only slow the test down.
+			for _, name := range []string{"n", "p", "c"} {
 				if n, ok := file.Crypto.KDFParams[name].(float64); ok && n > 1<<10 {
 					return
 				}

@@ -29,8 +29,8 @@ func ExampleAll() {
 	// redirect-paid-to-plain
 }
 
-// TestListIsComplete: each constant has one line of documentation, its value spells its name, and
-// the server has hooks for it; and there are no hooks without a constant.
+// TestListIsComplete checks that each constant has one line of documentation, a value that spells
+// its name, and hooks in the server, and that there are no other hooks.
 func TestListIsComplete(t *testing.T) {
 	inWords := regexp.MustCompile(`[A-Z]+[a-z0-9]*`)
 	declared := map[lies.Lie]bool{}
