@@ -1,13 +1,12 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -155,55 +154,76 @@ const (
 	refusalWait = 400 * time.Millisecond
 )
 
-// earlyBody is the body of a refusal whose beginning is still being read. Whoever reads it gets all of it.
+// earlyBody is the body of a refusal whose beginning is still being read. Whoever reads it gets all of it,
+// as it comes.
 type earlyBody struct {
-	io.ReadCloser // the rest
-	done          chan struct{}
-	head          io.Reader // set when done is closed
+	io.ReadCloser               // the rest
+	came          chan struct{} // has a value if more of the beginning came
+	done          chan struct{} // closed when the beginning was read
+	late          bool          // it was waited for long enough
+
+	mu   sync.Mutex // guards what follows until done is closed
+	head []byte     // the beginning
+	at   int        // how much of it was handed out
+	err  error      // that ended it
 }
 
 // readEarly reads the beginning of the response's body, within the bounds above, so that its problem
 // details can be used and its connection is free. It leaves a body in its place that still has all
 // bytes, and returns what was read; nil if that takes too long.
 func readEarly(resp *http.Response) []byte {
-	b := &earlyBody{ReadCloser: resp.Body, done: make(chan struct{})}
-	var text []byte
-	var err error
-	go func() {
-		defer close(b.done)
-		text, err = io.ReadAll(io.LimitReader(b.ReadCloser, maxRefusal))
-		b.head = bytes.NewReader(text)
-		if err != nil {
-			b.head = io.MultiReader(b.head, failing{err})
-		}
-	}()
+	b := &earlyBody{ReadCloser: resp.Body, came: make(chan struct{}, 1), done: make(chan struct{})}
+	resp.Body = b
+	go b.readAhead()
 	timer := time.NewTimer(refusalWait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		resp.Body = b
+		b.late = true
 		return nil
 	case <-b.done:
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(b.head, b.ReadCloser), b.ReadCloser}
-		return text
+		return b.head
+	}
+}
+
+// readAhead reads the beginning of the body.
+func (b *earlyBody) readAhead() {
+	defer close(b.done)
+	chunk := make([]byte, 4<<10)
+	for len(b.head) < maxRefusal && b.err == nil {
+		n, err := b.ReadCloser.Read(chunk[:min(len(chunk), maxRefusal-len(b.head))])
+		b.mu.Lock()
+		b.head, b.err = append(b.head, chunk[:n]...), err
+		b.mu.Unlock()
+		select {
+		case b.came <- struct{}{}:
+		default:
+		}
 	}
 }
 
 func (b *earlyBody) Read(p []byte) (int, error) {
-	<-b.done
-	if n, err := b.head.Read(p); n > 0 || !errors.Is(err, io.EOF) {
-		return n, err
+	for {
+		b.mu.Lock()
+		n := copy(p, b.head[b.at:])
+		b.at += n
+		b.mu.Unlock()
+		if n > 0 || len(p) == 0 {
+			return n, nil
+		}
+		select {
+		case <-b.came:
+		case <-b.done:
+			switch {
+			case b.at < len(b.head):
+			case b.err != nil:
+				return 0, b.err
+			default:
+				return b.ReadCloser.Read(p)
+			}
+		}
 	}
-	return b.ReadCloser.Read(p)
 }
-
-// failing is a reader that fails.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // problemOf returns the problem details of a refusal whose body is text.
 func problemOf(resp *http.Response, text []byte) wire.Problem {
@@ -218,7 +238,7 @@ func problemOf(resp *http.Response, text []byte) wire.Problem {
 // discard reads the rest of a small body, so that its connection can be used again, and closes it. A
 // body that was waited for before is only closed.
 func discard(resp *http.Response) {
-	if _, late := resp.Body.(*earlyBody); !late {
+	if b, ok := resp.Body.(*earlyBody); !ok || !b.late {
 		stop := time.AfterFunc(refusalWait, func() { _ = resp.Body.Close() })
 		_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
 		stop.Stop()
