@@ -242,12 +242,12 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		if a.opening != nil {
 			a.land()
 		}
-		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin), false)
+		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin), false) //nolint:bodyclose // the answer at hand: handed over or discarded
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
 			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying && wantsStream(a.out.req.Header)
-			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream)
+			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream) //nolint:bodyclose // as above
 		}
 		if wrote && a.charge != nil {
 			a.charge.Sent()

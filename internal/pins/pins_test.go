@@ -2,6 +2,7 @@ package pins_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,8 +97,8 @@ func TestOtherProtocolOfTheSameParties(t *testing.T) {
 			conflict(t, b.Check(ctx, offer(2, c.other...)))
 			require.NoError(t, b.Check(ctx, offer(1, c.other...)))
 			assert.Len(t, list(t, s), 2)
-			moved := append(c.other[:len(c.other):len(c.other)],
-				func(o *pins.Offer) { o.Terms.Escrow[5]++ })
+			moved := slices.Concat(c.other,
+				[]func(*pins.Offer){func(o *pins.Offer) { o.Terms.Escrow[5]++ }})
 			conflict(t, b.Check(ctx, offer(1, moved...)))
 			require.NoError(t, b.Accept(ctx, offer(1, moved...)))
 			require.NoError(t, b.Check(ctx, offer(1, moved...)))
