@@ -11,8 +11,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 )
 
-// transportTrials: what was sent stays counted until the server says otherwise, and a credential
-// stays where it was asked for.
+// transportTrials adds lost and redirected requests. A sent voucher counts until a receipt lowers
+// it, and a credential is sent only to the origin of its challenge.
 func transportTrials(t *table) {
 	warm := trial{before: 2}
 	ends := func(want end, each ...Lie) {
@@ -25,11 +25,10 @@ func transportTrials(t *table) {
 	ends(hands(500, client.OutcomeAcceptedNoContent), ErrorWithReceipt)
 	ends(hands(304, client.OutcomeAcceptedNoContent), NotModified)
 	ends(hands(204, client.OutcomeAcceptedNoContent), NoContent)
-	ends(hands(200, client.OutcomeUnknown), RedirectPaid) // a voucher left; nobody knows its fate
+	ends(hands(200, client.OutcomeUnknown), RedirectPaid) // the server may have charged the voucher
 	ends(rejected, RefuseAfterCharge, RedirectDrip)
-	t.add(
-		trial{want: fails(channel.ErrExpired), most: at(0)}, DateFuture,
-	) // its own clock says that it came too late
+	// By the Date of the response, its challenge has expired.
+	t.add(trial{want: fails(channel.ErrExpired), most: at(0)}, DateFuture)
 	ends(end{}, RefuseAfterService, DatePast, DateFar, DateWords, DateFuture)
 	ends(fails(io.ErrUnexpectedEOF), ShortBody)
 	ends(fails(io.EOF), CutAfterCharge)
@@ -40,7 +39,7 @@ func transportTrials(t *table) {
 		fails(client.ErrRedirect), RedirectPaidForMore, RedirectMoved, RedirectSeeOther,
 		RedirectPermanent, RedirectSchemeless,
 	)
-	warm.most = at(200 + 3*1000) // Limits.Price for each request, whatever its redirects cost
+	warm.most = at(200 + 3*1000) // Limits.Price for each request, with its redirects
 	ends(says("stopped after 10 redirects"), RedirectToll)
 	warm.most, warm.path = at(200), "/data?ttl=4"
 	warm.from = warm.path
@@ -76,8 +75,8 @@ func transportTrials(t *table) {
 	t.add(stream, BusyBeside, HangBeside)
 }
 
-// streamTrials: a frame is one more ask at the same gate; one that marches is stopped, by us or by
-// Limits.Stream.
+// streamTrials adds streams that require vouchers. Limits.Stream or the check of the frames stops
+// them.
 func streamTrials(t *table) {
 	for _, rail := range bothRails {
 		stream := trial{before: 1, from: rail + "/data", path: rail + "/stream/5/10", most: at(250)}
@@ -110,7 +109,8 @@ func streamTrials(t *table) {
 	}
 }
 
-// fundTrials: no transaction is signed twice for one need, and none is forgotten.
+// fundTrials adds openings and top-ups. No transaction is signed twice for one purpose, and all are
+// on record.
 func fundTrials(t *table) {
 	for _, rail := range bothRails {
 		open := trial{from: rail + "/data?deposit=250"}
@@ -120,14 +120,14 @@ func fundTrials(t *table) {
 			tr.want = want
 			t.add(tr, each...)
 		}
-		gone := open // a second deposit, and no third for an hour
+		gone := open // a second deposit, but no third within an hour
 		gone.want, gone.last, gone.after = hands(410, client.OutcomeRejected), twice, twice
 		t.add(gone, OpenGone)
 		ends(rejected, OpenRefused)
 		open.first = rejected
 		ends(end{}, OpenMined)
 		open.first = end{}
-		// A request whose channel is said to be gone is paid from another one, the next one is not.
+		// After a 410, the request is paid from another channel. The next request is not.
 		open.sum, open.last, open.after = at(500), hands(410, client.OutcomeRejected), twice
 		ends(end{}, OpenMinedLate)
 		open.sum, open.last, open.after = nil, fails(escrow.ErrNoChannel), end{}
@@ -142,7 +142,8 @@ func fundTrials(t *table) {
 	}
 }
 
-// closeTrials: the chain has the last word on a close, and what is not closed stays listed.
+// closeTrials adds closes. Only the chain proves that a channel is closed; otherwise it stays
+// listed.
 func closeTrials(t *table) {
 	for _, rail := range bothRails {
 		c := trial{before: 2, from: rail + "/data", none: true, close: true}
@@ -157,15 +158,15 @@ func closeTrials(t *table) {
 		c.closes, c.patience = fails(client.ErrClose), 0
 		t.add(c, CloseNotMined)
 		if rail == "/v1" {
-			continue // each of these waits a second for the chain
+			continue // each waits a second for the chain
 		}
 		c.lies = []Lie{CloseNotMined}
 		t.add(c, CloseSpent, CloseAccepted, CloseNoTx, CloseOther, CloseNoReceipt)
 	}
 }
 
-// refusalTrials: a channel that is called gone is set aside and listed, and a new one costs one
-// request one more price at most, and no other request until the payee has served one.
+// refusalTrials adds refusals. A channel after a 410 is set aside and listed. A new channel may
+// cost one request one more price, and no other request until the payee has served one.
 func refusalTrials(t *table) {
 	for _, rail := range bothRails {
 		gone := hands(410, client.OutcomeRejected)

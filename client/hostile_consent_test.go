@@ -17,17 +17,17 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// consents are the proposals that the policy accepted and those that the owner approved.
+// consents records the proposals that the policy accepted and those that the owner approved.
 type consents struct {
 	srv *clienttest.Server
 
-	mu       sync.Mutex // guards the rest
+	mu       sync.Mutex // guards the fields below
 	policy   []client.Proposal
 	approved []client.Proposal
-	asked    bool // the owner is asked about everything
+	asked    bool // the owner approves every amount
 }
 
-// install sets the policy and, for "approve", an owner who is asked about every amount.
+// install sets the policy and, for "approve", an owner who approves every amount.
 func (c *consents) install(cfg *client.Config, policy string) {
 	accept := client.PinFirstUse(cfg.Store)
 	if policy == "hosts" {
@@ -55,7 +55,7 @@ func (c *consents) install(cfg *client.Config, policy string) {
 	}
 }
 
-// cover asserts that each credential that left answers terms that were consented to.
+// cover asserts that each credential that was sent answers accepted terms.
 func (c *consents) cover(t *testing.T, p *victim) {
 	t.Helper()
 	c.mu.Lock()
@@ -77,9 +77,9 @@ func (c *consents) cover(t *testing.T, p *victim) {
 	}
 }
 
-// covered reports whether one of the proposals is for these terms at that price or more, and for the
-// same fees if the credential funds a channel. beside is a credential that goes beside the content,
-// whose challenge may name another price.
+// covered reports whether one of the proposals has these terms, at least that price, and the same
+// fees if the credential funds a channel. A credential beside the content may answer a challenge
+// with another price.
 func (c *consents) covered(to []client.Proposal, o channel.Offer, action string, beside bool) bool {
 	funds := action == "open" || action == "topUp"
 	return slices.ContainsFunc(to, func(p client.Proposal) bool {
@@ -88,7 +88,7 @@ func (c *consents) covered(to []client.Proposal, o channel.Offer, action string,
 	})
 }
 
-// terms returns the terms of an offer. What it leaves out is the server's own chain and escrow.
+// terms returns the terms of an offer. Chain and escrow default to the server's.
 func (c *consents) terms(o channel.Offer) channel.Terms {
 	if o.ChainID == 0 {
 		o.ChainID = c.srv.ChainID

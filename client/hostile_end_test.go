@@ -9,13 +9,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 )
 
-// end is how something ended. The zero value is that the content was served.
+// end describes how a request or close ended. The zero value means that the content was served.
 type end struct {
 	err error
-	// status is the answer that the caller is handed, and outcome what is said of its payment.
+	// status is the status of a response that the caller gets, and outcome the outcome of its
+	// payment.
 	status  int
 	outcome client.Outcome
-	// text is in the error's message: all that there is of an error that has no name.
+	// text is part of the error's message, for errors without a sentinel.
 	text string
 }
 
@@ -24,7 +25,7 @@ func says(text string) end                   { return end{text: text} }
 func hands(status int, o client.Outcome) end { return end{status: status, outcome: o} }
 func at(n uint64) *uint64                    { return &n }
 
-// String is how it ended, in a line.
+// String returns the end in one line.
 func (e end) String() string {
 	switch {
 	case e.err != nil:
@@ -37,7 +38,7 @@ func (e end) String() string {
 	return "served"
 }
 
-// matched fails the test where something ended otherwise than it should.
+// matched fails the test if got differs from the expected end.
 func (e end) matched(t testing.TB, got end, what string, args ...any) {
 	t.Helper()
 	ok := e == got

@@ -21,45 +21,47 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// mindChange is a meeting with a server that changes its mind within a request. Each request costs
-// 100 and is one purchase: what it signs is bounded whatever is asked for on the way.
-type mindChange struct {
+// purchaseTrial tests a server that changes its terms within a request. Each request costs 100 and
+// is one purchase: what it signs is bounded, whatever the responses are.
+type purchaseTrial struct {
 	lies []lies.Lie
-	// path is asked for (/data).
+	// path is the requested path. Empty means /data.
 	path string
-	// warm pays one honest request first, on each protocol.
+	// warm pays one honest request on each protocol first.
 	warm bool
-	// times is how often it is asked for while the server lies (3).
+	// times is the number of requests while the server lies. Zero means 3.
 	times int
-	// price is the most that one request may cost (100).
+	// price is the most that one request may cost. Zero means 100.
 	price uint64
-	// most is the highest sum that may be signed while the server lies. Zero means price for each
-	// request, and one price more by the second payment rule, which counts once an hour.
+	// most is the highest sum that may be signed while the server lies. Zero means one price for
+	// each request and one more, because the second payment rule allows a second payment once an
+	// hour.
 	most uint64
-	// hosts is the same under a policy that accepts all terms of an origin. Zero means most.
+	// hosts replaces most under a policy that accepts all terms of an origin. Zero means most.
 	hosts uint64
-	// openings is how many channels may be opened while the server lies (2; 1 if warm).
+	// openings is the number of channels that may be opened while the server lies. Zero means 2, or
+	// 1 if warm.
 	openings int
-	// run and hour are budgets: of WithBudget, and Limits.All.Hour. Zero means none.
+	// run is the sum of a budget for WithBudget, hour is Limits.All.Hour. Zero means none.
 	run, hour uint64
-	// stall is Config.Stall (none).
+	// stall is Config.Stall.
 	stall time.Duration
-	// again is how often one voucher may be sent within one request. Zero does not check it.
+	// again is how often one request may send the same voucher. Zero means any number.
 	again int
 }
 
-// TestHostileMindChanges: each request is one purchase, with every policy and with an owner who is
-// asked about everything.
-func TestHostileMindChanges(t *testing.T) {
-	for _, m := range mindChanges() {
+// TestHostilePurchases checks that each request is one purchase, with each policy and with an owner
+// who approves every amount.
+func TestHostilePurchases(t *testing.T) {
+	for _, m := range purchaseTrials() {
 		for _, policy := range []string{"pin", "hosts", "approve"} {
 			t.Run(m.String()+", "+policy, func(t *testing.T) { m.try(t, policy) })
 		}
 	}
 }
 
-// String names the trial.
-func (m mindChange) String() string {
+// String returns the name of the trial.
+func (m purchaseTrial) String() string {
 	var b strings.Builder
 	for _, l := range m.lies {
 		b.WriteString(string(l) + " ")
@@ -74,7 +76,7 @@ func (m mindChange) String() string {
 	return b.String()
 }
 
-func (m mindChange) try(t *testing.T, policy string) {
+func (m purchaseTrial) try(t *testing.T, policy string) {
 	t.Parallel()
 	srv := clienttest.New(t, clienttest.Config{})
 	agreed := &consents{srv: srv}
@@ -140,8 +142,8 @@ func (m mindChange) try(t *testing.T, policy string) {
 	}
 }
 
-// ask sends one request and returns how it ended and what is said of its payment.
-func (m mindChange) ask(ctx context.Context, p *victim) (end, client.Outcome) {
+// ask sends one request and returns how it ended and the outcome of its payment.
+func (m purchaseTrial) ask(ctx context.Context, p *victim) (end, client.Outcome) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	began := time.Now()
@@ -169,9 +171,9 @@ func (m mindChange) ask(ctx context.Context, p *victim) (end, client.Outcome) {
 	return end{err: err}, ""
 }
 
-// honest asserts that a request whose credentials left does not end as if it had been free of risk,
-// and that no voucher was sent again and again.
-func (m mindChange) honest(t *testing.T, sent []sent, got end, outcome client.Outcome) {
+// honest asserts that a request that sent credentials does not end as unpaid, and that it did not
+// send one voucher too often.
+func (m purchaseTrial) honest(t *testing.T, sent []sent, got end, outcome client.Outcome) {
 	t.Helper()
 	same, left := map[voucher.Voucher]int{}, 0
 	for _, s := range sent {
@@ -195,8 +197,8 @@ func (m mindChange) honest(t *testing.T, sent []sent, got end, outcome client.Ou
 	}
 }
 
-// signed is the sum of the highest vouchers that left.
-func (m mindChange) signed(p *victim) (sum voucher.Amount) {
+// signed returns the sum of the highest vouchers that were sent.
+func (m purchaseTrial) signed(p *victim) (sum voucher.Amount) {
 	highest := map[common.Hash]voucher.Amount{}
 	for _, s := range p.wire.paid("") {
 		if payload := s.Paid.Payload; payload.Action != "" {
@@ -209,8 +211,8 @@ func (m mindChange) signed(p *victim) (sum voucher.Amount) {
 	return sum
 }
 
-// opened counts the channels whose opening left.
-func (m mindChange) opened(p *victim) int {
+// opened returns the number of channels whose opening was sent.
+func (m purchaseTrial) opened(p *victim) int {
 	ids := map[common.Hash]bool{}
 	for _, s := range p.wire.paid("open") {
 		ids[s.Paid.Payload.ChannelID] = true

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// atRisk asserts what holds whatever the server did: what was signed, what was deposited, where it
-// went, and that it is on record.
+// atRisk asserts the bounds that hold for every server: on signatures and deposits, on where
+// credentials were sent, and that all are on record.
 func (p *victim) atRisk(agreed int, more ...uint64) {
 	t := p.t
 	t.Helper()
@@ -99,7 +99,7 @@ func (p *victim) atRisk(agreed int, more ...uint64) {
 	assert.False(t, sum.Less(all), "signed %s on all channels, agreed to at most %s", all, sum)
 	total := hostileLimits.Total
 	if p.lost {
-		total = total.AddCapped(u(10_000)) // what the session before put in
+		total = total.AddCapped(u(10_000)) // the deposits of the session before
 	}
 	assert.False(t, total.Less(deposits), "deposited %s in all", deposits)
 	lost := p.began.SubFloor(p.srv.Chain.Balance(p.key.Address))

@@ -10,7 +10,7 @@ import (
 	. "github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
-// What many rows of the table have in common.
+// Ends and sums that many rows share.
 var (
 	rejected  = hands(402, client.OutcomeRejected)
 	unpaid    = hands(402, client.OutcomeNone)
@@ -28,7 +28,7 @@ const brief = 400 * time.Millisecond
 // table collects trials.
 type table []trial
 
-// add adds the trial once for each lie, on top of those that it has already.
+// add adds the trial once for each lie, which joins the lies of the trial.
 func (t *table) add(tr trial, each ...Lie) {
 	for _, l := range each {
 		one := tr
@@ -37,8 +37,8 @@ func (t *table) add(tr trial, each ...Lie) {
 	}
 }
 
-// trials is the table: how each lie ends, and what it can cost. Every row's bound holds for every
-// channel.
+// trials returns the table of TestHostileServer: how the requests end under each lie, and what it
+// can cost on each channel.
 func trials() table {
 	var t table
 	for _, part := range []func(*table){
@@ -50,8 +50,8 @@ func trials() table {
 	return t
 }
 
-// hintTrials: where the channel is known, nothing that a server says of it raises a number; where
-// it is not, only our own signature and the chain do, and otherwise another channel is opened.
+// hintTrials adds hints. They never raise the sum of a known channel. For an unknown channel, only
+// our signature and the chain count; otherwise another channel is opened.
 func hintTrials(t *table) {
 	snapshots := []Lie{
 		SnapshotAccepted, SnapshotRequired, SnapshotSpent, SnapshotUnspent, SnapshotDeposit,
@@ -67,7 +67,7 @@ func hintTrials(t *table) {
 	t.add(known, snapshots...)
 	t.add(lost, snapshots...)
 	t.add(known, SnapshotStale)
-	lost.first = rejected // what is signed first is lower than what the server has
+	lost.first = rejected // the first voucher is below the one that the server has
 	t.add(lost, SnapshotStale)
 	for _, tr := range []trial{known, lost} {
 		tr.first, tr.want = end{}, fails(channel.ErrOffer)
@@ -88,7 +88,8 @@ func hintTrials(t *table) {
 		t.add(lost, HintOfAnother)
 	}
 
-	// A proof is given for nothing, here, once; or the payment goes on without.
+	// A proof is signed only for amount zero, for this realm, and once. Otherwise the payment goes
+	// on without it.
 	cold := trial{bootstrap: true, from: "/boot"}
 	lost = trial{bootstrap: true, from: "/boot", before: 2, lost: true}
 	for _, tr := range []trial{cold, lost} {
@@ -101,7 +102,7 @@ func hintTrials(t *table) {
 	}
 }
 
-// receiptTrials: a receipt costs nobody a paid answer, and raises nothing.
+// receiptTrials adds forged receipts. They raise nothing, and the caller gets the paid response.
 func receiptTrials(t *table) {
 	receipts := []Lie{
 		ReceiptAccepted, ReceiptSpent, ReceiptAll, ReceiptMax, ReceiptUnspent, ReceiptForgotten,
@@ -135,7 +136,7 @@ func receiptTrials(t *table) {
 		},
 		ReceiptOnStranger,
 	)
-	// The scope goes from one channel to the next, and receipts for the one before come in.
+	// A new channel replaces the old one, and receipts for the old one arrive.
 	t.add(
 		trial{
 			before: 2,
@@ -149,7 +150,7 @@ func receiptTrials(t *table) {
 	)
 }
 
-// priceTrials: a price is agreed to when it is seen, under Limits.Price, and paid once.
+// priceTrials adds price changes. A price is checked against Limits.Price before it is paid, once.
 func priceTrials(t *table) {
 	cold := trial{from: "/hinted?ttl=4&payer=PAYER"}
 	warm := trial{before: 2, from: cold.from}
@@ -162,7 +163,7 @@ func priceTrials(t *table) {
 		tr.want = unpaid
 		t.add(tr, PriceTwice)
 	}
-	cold.want = rejected // an opening goes with one price
+	cold.want = rejected // an opening is sent at one price
 	t.add(cold, PriceRaised, PriceRises, PriceSeesaw)
 	t.add(trial{before: 2, from: warm.from, want: rejected, most: at(200 + 3*500)}, PriceSeesaw)
 	t.add(trial{before: 2, from: warm.from, most: at(200 + 3*500)}, PriceRaised)
@@ -176,8 +177,7 @@ func priceTrials(t *table) {
 	t.add(trial{before: 2, from: warm.from, want: limited, most: at(200)}, MinDeltaHuge)
 }
 
-// termsTrials: whoever named a payee, a token, an escrow, a chain or an operator first is held to
-// it.
+// termsTrials adds changes of payee, token, escrow, chain and operator. The first ones are pinned.
 func termsTrials(t *table) {
 	from := "/hinted?ttl=4&payer=PAYER"
 	cold, warm := trial{from: from}, trial{before: 2, from: from}
@@ -206,8 +206,8 @@ func termsTrials(t *table) {
 	t.add(cold, FeeTokenWrong)
 }
 
-// challengeTrials: what cannot be read is handed back, and what can is answered a bounded number of
-// times.
+// challengeTrials adds odd challenges. A malformed one is returned to the caller; the others are
+// answered a bounded number of times.
 func challengeTrials(t *table) {
 	for _, before := range []int{0, 2} {
 		tr := trial{before: before, from: "/hinted?ttl=4&payer=PAYER"}
@@ -217,7 +217,7 @@ func challengeTrials(t *table) {
 		)
 		tr.want = rejected
 		t.add(tr, FreshChallenges, SameChallenge)
-		tr.most = at(uint64(100*before + 500)) // the first of them says five times the price
+		tr.most = at(uint64(100*before + 500)) // the first one has five times the price
 		t.add(tr, EqualIDs)
 		tr.want, tr.most = unpaid, at(uint64(100*before))
 		t.add(

@@ -22,46 +22,44 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// trial is one meeting with a server that lies: what the caller does, how each request has to end,
-// and how much money may be at risk. The zero value of a field is said with it.
+// trial tests a server that lies: what the caller does, how each request must end, and how much
+// money may be at risk. Defaults of zero fields are in parentheses.
 type trial struct {
 	lies []lies.Lie
 
-	// before is how many honest requests for 100 go first, at from (/data).
+	// before is the number of honest requests for 100 before the lies, for the path from (/data).
 	before int
 	from   string
-	// neighbor lets somebody else pay the server first.
+	// neighbor makes another payer pay the server first.
 	neighbor bool
-	// lost forgets the store before the lies begin.
+	// lost replaces the store by an empty one before the lies.
 	lost         bool
 	method, path string // GET, /data
-	// times is how often it is asked while the server lies (3); none asks never.
+	// times is the number of requests while the server lies (3); none sends no request.
 	times int
 	none  bool
-	// tls asks over TLS.
+	// tls uses TLS.
 	tls bool
 	// close closes the first channel while the server lies.
 	close bool
 	// bootstrap is Config.Bootstrap.
 	bootstrap bool
-	// patience is the context of each request (20 s).
+	// patience is the timeout of each request while the server lies (20 s).
 	patience time.Duration
 
-	// want is how every request ends: served, an error, or what the caller is handed.
+	// want is how each request ends: served, with an error, or with another response.
 	want end
-	// first and last are how those requests end, where that is not as want. closes is how the close
-	// ends.
+	// first and last replace want for the first and the last request. closes is how the close ends.
 	first, last, closes end
-	// after is how one more request for 100 at from ends, a minute after the server has come to its
-	// senses.
+	// after is how a request for 100 at from ends a minute after the last lie.
 	after end
 
-	// most is the highest signature that may exist on any one channel before that last request
-	// (nil: 100 for each request), and sum that of all channels together (nil: most).
+	// most is the highest voucher that may be signed on one channel before that request (nil: 100
+	// for each request), and sum the highest sum over all channels (nil: most).
 	most, sum *uint64
 }
 
-// hostileLimits hold in every trial.
+// hostileLimits are the limits of all trials.
 var hostileLimits = channel.Limits{
 	Price:   u(1000),
 	Deposit: u(10_000),
@@ -69,8 +67,8 @@ var hostileLimits = channel.Limits{
 	Stream:  u(200),
 }
 
-// TestHostileServer tries every lie of package lies. One without a row, here or in the table of
-// TestHostileMindChanges, fails the test.
+// TestHostileServer tests each lie of package lies. A lie without a row, here or in
+// TestHostilePurchases, fails the test.
 func TestHostileServer(t *testing.T) {
 	tried := map[lies.Lie]bool{}
 	for _, tr := range trials() {
@@ -80,12 +78,12 @@ func TestHostileServer(t *testing.T) {
 		}
 		t.Run(strings.Join(names, "+"), tr.run)
 	}
-	for _, m := range mindChanges() {
+	for _, m := range purchaseTrials() {
 		for _, l := range m.lies {
 			tried[l] = true
 		}
 	}
-	// These have tests of their own: TestChallengeExpiresDuringApproval and TestReceiptFloodIsBounded.
+	// TestChallengeExpiresDuringApproval and TestReceiptFloodIsBounded test these.
 	tried[lies.ExpirySoon], tried[lies.StreamReceiptFlood] = true, true
 	for _, l := range lies.All() {
 		assert.True(t, tried[l], "no trial for %s", l)
@@ -97,8 +95,8 @@ func TestHostileServer(t *testing.T) {
 type victim struct {
 	trial
 	*payer
-	wire *liar  // what left, unchanged
-	home string // the origin that is asked
+	wire *liar  // records what was sent
+	home string // the origin of the requests
 }
 
 func (tr trial) run(t *testing.T) {
@@ -115,7 +113,7 @@ func (tr trial) run(t *testing.T) {
 		t.Cleanup(front.Close)
 		p.base, p.home = front.Client().Transport, front.URL
 	}
-	p.wire, p.patience = p.lied(), 0 // an honest request has all its time
+	p.wire, p.patience = p.lied(), 0 // honest requests have the default timeout
 	from := defaulted(tr.from, "/data")
 	if tr.neighbor {
 		newPayer(t, srv).get(from)
@@ -169,7 +167,7 @@ func (tr trial) run(t *testing.T) {
 
 	srv.Lie()
 	p.patience = 0
-	srv.Chain.Advance(time.Minute) // a transaction that was kept back is void by then
+	srv.Chain.Advance(time.Minute) // transactions that the server withheld expire
 	tr.after.matched(t, ask(), "the honest request after")
 	p.atRisk(100*(tr.before+times), 100)
 	for _, r := range srv.Requests() {
@@ -177,7 +175,7 @@ func (tr trial) run(t *testing.T) {
 	}
 }
 
-// ask sends one request and reads its whole answer.
+// ask sends one request and reads its whole response.
 func (p *victim) ask(method, path string) end {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), defaulted(p.patience, 20*time.Second))

@@ -19,8 +19,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// TestChallengeExpiresDuringApproval: the owner takes longer than the challenge lives. No credential
-// answers an expired challenge, the owner is asked once, and the request is served.
+// TestChallengeExpiresDuringApproval has an owner who takes longer than the lifetime of the
+// challenge. No credential answers an expired challenge, the owner is asked once, and the request
+// is served.
 func TestChallengeExpiresDuringApproval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := clienttest.New(t, clienttest.Config{NoSockets: true})
@@ -61,8 +62,8 @@ func (s *readCounter) Get(ctx context.Context, key string) ([]byte, uint64, erro
 	return s.Store.Get(ctx, key)
 }
 
-// TestReceiptFloodIsBounded: twenty thousand forged receipts in one stream cost some reads of the store
-// and some events, and not as many.
+// TestReceiptFloodIsBounded sends twenty thousand forged receipts in one stream. They must cause
+// only a few reads of the store and a few events.
 func TestReceiptFloodIsBounded(t *testing.T) {
 	const most = 200
 	srv := clienttest.New(t, clienttest.Config{})
@@ -79,7 +80,7 @@ func TestReceiptFloodIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	s.reads.Store(0)
 	told.Store(0)
-	_, _ = io.Copy(io.Discard, resp.Body) // it may be cut
+	_, _ = io.Copy(io.Discard, resp.Body) // the client may cut it
 	resp.Body.Close()
 	assert.NotZero(t, srv.Lied(lies.StreamReceiptFlood))
 	assert.LessOrEqual(t, s.reads.Load(), int64(most), "reads of the store")
