@@ -179,6 +179,28 @@ func TestOverdrawnStaysWithinWhatWasAsked(t *testing.T) {
 	assert.Equal(t, u(100), next.Authorized())
 }
 
+// TestRefusalsRaiseNothingBeyondRequests: a payee that took all of Limits.Ahead and frees what it did
+// not charge gets no more than callers requested, although the price of the request has raised
+// nothing.
+func TestRefusalsRaiseNothingBeyondRequests(t *testing.T) {
+	lim := ahead(wide, 100)
+	s, claim, _ := pay(t, open(t, 10_000), 100, lim)
+	s, claim, due := pay(t, s.Release(claim), 100, lim)
+	s, _, due, err := s.Overdrawn(claim, due, lim)
+	require.NoError(t, err)
+	require.Equal(t, u(300), due, "200 were requested, and 100 ahead")
+	s, err = sign(t, s, due).Reconcile(channel.Report{Accepted: due, Spent: u(200)}, u(0))
+	require.NoError(t, err)
+	s, claim, due = pay(t, s, 100, wide)
+	require.Equal(t, u(300), due, "credit")
+	next, _, _, err := s.Overdrawn(claim, due, wide)
+	require.ErrorIs(t, err, channel.ErrSpent)
+	assert.Equal(t, s, next)
+	_, _, due, err = s.Overdrawn(claim, due, lim)
+	require.NoError(t, err)
+	assert.Equal(t, u(400), due, "300 were requested, and 100 ahead")
+}
+
 // TestAheadIsGivenOnce: a payee that had a voucher refused and got all of Ahead for it does not get
 // Ahead again with the next request.
 func TestAheadIsGivenOnce(t *testing.T) {
