@@ -173,3 +173,26 @@ func TestChallengeThatExpiresWhileOthersDecide(t *testing.T) {
 		}
 	}
 }
+
+// TestChannelThatIsOpenedDuringConsent: another session opens the channel of the scope while the
+// policy decides. The request pays from it and opens none.
+func TestChannelThatIsOpenedDuringConsent(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	var other payer
+	opened := false
+	p := newPayer(t, srv, func(c *client.Config) {
+		c.Policy = func(context.Context, client.Proposal) error {
+			if !opened {
+				opened = true
+				other.get("/data")
+			}
+			return nil
+		}
+	})
+	other = *p
+	other.restart()
+	p.get("/data")
+	require.True(t, opened)
+	assert.Len(t, srv.Accounts(), 1, "one deposit")
+	assert.Equal(t, u(200), p.only().Authorized)
+}

@@ -96,6 +96,32 @@ func TestTopUpAgreesToNoPrice(t *testing.T) {
 	assert.Equal(t, u(200), p.only().Authorized)
 }
 
+// TestTopUpIsNotPresentedUnderOtherTerms: the challenge that comes with the refusal of a top-up has
+// another unit, or others pay the fee. The top-up does not answer it.
+func TestTopUpIsNotPresentedUnderOtherTerms(t *testing.T) {
+	for name, change := range map[string]demand{
+		"unit": unitIs("byte"), "fee token": feeTokenIs(stranger(1)), "sponsor": sponsorIs(true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+			p.get("/data?deposit=100")
+			l := p.liedToTheEnd()
+			l.answer = func(_ int, s sent) (*http.Response, error) {
+				if s.action() != "topUp" {
+					return nil, nil
+				}
+				asked := p.unpaid("/data")
+				l.forge(asked, func(_ *wire.Challenge, request map[string]any) { change(request) })
+				resp := reply(http.StatusPaymentRequired, "")
+				refuseWith(resp, asked, "payment-expired")
+				return resp, nil
+			}
+			p.refused(p.do(http.MethodGet, "/data?deposit=100", nil))
+			assert.Len(t, l.paid("topUp"), 1)
+		})
+	}
+}
+
 // TestRedirectsAreOneRequest: a server refuses each voucher as used up, takes the next, and redirects without a receipt,
 // again and again. All of it is one request, and gives its price away once.
 func TestRedirectsAreOneRequest(t *testing.T) {
