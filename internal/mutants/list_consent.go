@@ -20,11 +20,11 @@ var theShell = []defect{
 	},
 	{
 		name: "consent: a top-up is funded on other terms", breaks: "funding on other terms is a new decision",
-		pkg: "client", fn: "challenge.sameBut", from: ` && mine.Funding == theirs.Funding`, to: ``, tests: inClient, run: `^Test(Fee|TopUp|StaleTopUp)`,
+		pkg: "client", fn: "challenge.sameBut", from: ` && mine.Funding == theirs.Funding`, to: ``, tests: inClient, run: `^TestTopUpIsNot`,
 	},
 	{
 		name: "consent: a fresh challenge for a voucher has any unit", breaks: "a credential answers the terms that were agreed to",
-		pkg: "client", fn: "challenge.sameBut", from: `mine.Terms == theirs.Terms`, to: `mine.Terms.Payee == theirs.Terms.Payee`, tests: inClient, run: `^Test(StreamFresh|Fee|Unit|StaleTopUp|TopUp)`,
+		pkg: "client", fn: "challenge.sameBut", from: `mine.Terms == theirs.Terms`, to: `mine.Terms.Payee == theirs.Terms.Payee`, tests: inClient, run: `^TestTopUpIsNot`,
 	},
 	{
 		name: "purchase: a channel that the request comes back to is new", breaks: "what a request leaves on a channel is still its own",
@@ -50,11 +50,7 @@ var theShell = []defect{
 `, tests: inClient, run: `Budget`,
 	},
 	{
-		name: "purchase: an opening that never was is redeemable", breaks: "what can never be redeemed counts no more",
-		pkg: "client", fn: "attempt.readChain", from: `if r := a.reserved; r != nil && read.after.Confirmed {`, to: `if r := a.reserved; r != nil {`, tests: inClient, run: `^Test(Opening|Reverted|LostAnswerToAnOpening)`,
-	},
-	{
 		name: "purchase: a channel that was opened meanwhile is replaced", breaks: "one opening for a scope, whoever makes it",
-		pkg: "client", fn: "attempt.open", from: `before.State().Payable();`, to: `false;`, tests: inClient, run: `^TestTwoSessions|^TestManyFirst`,
+		pkg: "client", fn: "attempt.open", from: `before.State().Payable();`, to: `false;`, tests: inClient, run: `^TestChannelThatIsOpenedDuringConsent$`,
 	},
 }

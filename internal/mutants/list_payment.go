@@ -8,15 +8,15 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: redirect followed with the credential", breaks: "a management credential does not cross a redirect",
-		pkg: "client", fn: "Session.manager", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient,
+		pkg: "client", fn: "Session.manager", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient, run: `^TestRedirectOfAManagementRequest$`,
 	},
 	{
 		name: "pay: retry-after uncapped", breaks: "a server's Retry-After does not make us wait for long",
-		pkg: "client", fn: "cappedBackoff", from: `return min(retryablehttp.DefaultBackoff(lo, hi, attempt, resp), hi)`, to: `return retryablehttp.DefaultBackoff(lo, hi, attempt, resp)`, tests: inClient,
+		pkg: "client", fn: "cappedBackoff", from: `return min(retryablehttp.DefaultBackoff(lo, hi, attempt, resp), hi)`, to: `return retryablehttp.DefaultBackoff(lo, hi, attempt, resp)`, tests: inClient, run: `^TestRetryAfterIsNoOrder$`,
 	},
 	{
 		name: "pay: http allowed", breaks: "a credential goes over TLS or to this machine",
-		pkg: "client", fn: "Session.complete", from: `if u.Scheme != "https" && !origin.Loopback(u) {`, to: `if false {`, tests: inClient, run: `^Test(InsecureHosts|LoopbackName)`,
+		pkg: "client", fn: "Session.complete", from: `!origin.Loopback(u) {`, to: `!origin.Loopback(u) && false {`, tests: inClient, run: `^Test(InsecureHosts|LoopbackName)`,
 	},
 	{
 		name: "pay: escrow not pinned", breaks: "only the canonical escrow, or the configured one, gets money",
@@ -36,7 +36,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: cross-origin paid", breaks: "only the origin that the caller chose is paid",
-		pkg: "client", fn: "attempt.blocked", from: `case req.Response != nil && !chosen(req):`, to: `case false:`, tests: inClient, run: `^TestRedirect`,
+		pkg: "client", fn: "attempt.blocked", from: `case req.Response != nil && !chosen(req):`, to: `case req.Response != nil && false:`, tests: inClient, run: `^TestRedirect`,
 	},
 	{
 		name: "pay: cross-origin paid on a known route", breaks: "a redirect to a known route of another origin presents nothing",

@@ -67,7 +67,7 @@ func try(ctx context.Context, dir string, d defect) (v verdict, by string, err e
 // machine with much to do, and has noticed nothing; the others are asked without it.
 func notice(ctx context.Context, dir, pkg, run string) (v verdict, by string, err error) {
 	binary := filepath.Join(dir, "mutant.test")
-	out, failed, err := command(ctx, dir, "go", "test", "-c", "-trimpath", "-vet=off", "-o", binary, "./"+pkg)
+	out, failed, err := command(ctx, dir, "go", "test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o", binary, "./"+pkg)
 	if err != nil || failed {
 		return unbuilt, out, err
 	}
