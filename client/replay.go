@@ -15,9 +15,10 @@ type replay struct {
 	length  int64
 	most    int64 // how much is kept
 
-	mu      sync.Mutex // guards what follows; held while src is read
+	mu      sync.Mutex // guards what follows; held shortly, never while src is read
 	src     io.ReadCloser
-	fresh   bool // src was not given away yet
+	reading chan struct{} // closed when the Read of src that is under way returns; nil if there is none
+	fresh   bool          // src was not given away yet
 	kept    []byte
 	over    bool // more was read than is kept
 	end     error
@@ -75,21 +76,25 @@ func (b *replay) release() {
 	if b.getBody != nil {
 		return
 	}
-	end := func() {
-		defer b.mu.Unlock()
-		b.handed = true
-		if b.current == nil || b.current.closed {
-			_ = b.src.Close()
-		}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.handed = true
+	if b.current == nil || b.current.closed {
+		_ = b.close()
 	}
-	if b.mu.TryLock() {
-		end()
-		return
+}
+
+// close closes src, after the Read that is under way. The caller holds mu.
+func (b *replay) close() error {
+	reading := b.reading
+	if reading == nil {
+		return b.src.Close()
 	}
 	go func() {
-		b.mu.Lock()
-		end()
+		<-reading
+		_ = b.src.Close()
 	}()
+	return nil
 }
 
 // abort closes the caller's body.
@@ -105,53 +110,65 @@ type sending struct {
 func (s *sending) Read(p []byte) (n int, err error) {
 	b := s.of
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case s.closed:
-		return 0, http.ErrBodyReadAfterClose
-	case s.at < len(b.kept):
-		n = copy(p, b.kept[s.at:])
-		s.at += n
-		return n, nil
-	case s != b.current:
-		return 0, http.ErrBodyReadAfterClose // a later sending goes on
-	case b.end != nil:
-		return 0, b.end
+	for {
+		if n, err, ok := s.kept(p); ok {
+			b.mu.Unlock()
+			return n, err
+		}
+		other := b.reading
+		if other == nil {
+			break
+		}
+		b.mu.Unlock()
+		<-other // the sending before this one reads what both need
+		b.mu.Lock()
 	}
+	done := make(chan struct{})
+	b.reading = done
+	b.mu.Unlock()
 	n, err = b.src.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = nil
+	close(done)
 	if err != nil {
 		b.end = err
 	}
-	if int64(len(b.kept)+n) > b.most {
-		b.over = true
-	}
-	if !b.over {
+	fits := int64(len(b.kept)+n) <= b.most
+	if !b.over && (fits || s != b.current) { // a later sending has no other way to what this one read
 		b.kept = append(b.kept, p[:n]...)
 		s.at = len(b.kept)
 	}
+	b.over = b.over || !fits
 	return n, err
+}
+
+// kept reads without src; ok is false if that must be read. The caller holds the replay's mu.
+func (s *sending) kept(p []byte) (n int, err error, ok bool) {
+	b := s.of
+	switch {
+	case s.closed:
+		return 0, http.ErrBodyReadAfterClose, true
+	case s.at < len(b.kept):
+		n = copy(p, b.kept[s.at:])
+		s.at += n
+		return n, nil, true
+	case s != b.current:
+		return 0, http.ErrBodyReadAfterClose, true // a later sending goes on
+	case b.end != nil:
+		return 0, b.end, true
+	}
+	return 0, nil, false
 }
 
 // Close ends the sending. It does not wait for a Read that is under way.
 func (s *sending) Close() error {
 	b := s.of
-	if b.mu.TryLock() {
-		defer b.mu.Unlock()
-		return b.close(s)
-	}
-	go func() { // a Read waits for the caller's bytes
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		_ = b.close(s)
-	}()
-	return nil
-}
-
-// close notes that a sending ended. The caller holds mu.
-func (b *replay) close(s *sending) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s.closed = true
 	if b.handed && s == b.current {
-		return b.src.Close()
+		return b.close()
 	}
 	return nil
 }
