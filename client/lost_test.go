@@ -218,3 +218,24 @@ func (b trace) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return b.base.RoundTrip(r)
 }
+
+// TestCancellationWhileTheRequestIsWritten: what is on a connection may arrive, whether the transport
+// has reported it or not.
+func TestCancellationWhileTheRequestIsWritten(t *testing.T) {
+	for connected, want := range map[bool]client.Outcome{true: client.OutcomeUnknown, false: client.OutcomeNotSent} {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		p.get("/data")
+		ctx, cancel := context.WithCancel(t.Context())
+		p.base = trace{p.base, func(ctx context.Context) error {
+			httptrace.ContextClientTrace(ctx).GetConn("")
+			if connected {
+				httptrace.ContextClientTrace(ctx).GotConn(httptrace.GotConnInfo{})
+			}
+			cancel()
+			return context.Cause(ctx)
+		}}
+		e := p.refused(p.send(p.request(ctx, http.MethodGet, "/data", nil)))
+		assert.Equal(t, want, e.Outcome)
+	}
+}

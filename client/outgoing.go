@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,8 +37,14 @@ func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
 	return o
 }
 
+// errNoResponse is returned for a round tripper that returns neither a response nor an error.
+var errNoResponse = errors.New("client: the round tripper returned no response and no error")
+
 // header is one header line to set.
 type header struct{ name, value string }
+
+// progress is how far the sending of a paid request got, as the round tripper reports it.
+type progress struct{ traced, connected, written atomic.Bool }
 
 // send sends the request once more. credential is the header that pays for it, with an empty value if
 // nothing does; hint is the channel to name on an unpaid sending. wrote reports whether the request may
@@ -45,16 +52,26 @@ type header struct{ name, value string }
 func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, wrote bool, err error) {
 	paid := credential.value != ""
 	for try := 0; ; try++ {
-		var traced, written atomic.Bool
-		out, err := o.build(ctx, credential, hint, v1Stream, &traced, &written)
+		var p progress
+		out, err := o.build(ctx, credential, hint, v1Stream, &p)
 		if err != nil {
 			return nil, false, err
 		}
 		resp, err = o.base.RoundTrip(out)
+		switch {
+		case err != nil:
+		case resp == nil:
+			err = errNoResponse
+		case resp.Body == nil:
+			resp.Body = http.NoBody
+		}
 		// A kept-alive connection that turned out dead before a header was written is nobody's answer.
 		// The standard transport would try again by itself; build prevents that, so it is done here,
 		// once. A round tripper that does not trace may have written all of it.
-		wrote = !paid || !traced.Load() || written.Load()
+		wrote = !paid || !p.traced.Load() || p.written.Load()
+		if ctx.Err() != nil && p.connected.Load() {
+			wrote = true // HTTP/2 reports headers after it wrote them, and a canceled request does not wait
+		}
 		if err != nil && !wrote && try == 0 && ctx.Err() == nil && (o.body == nil || o.body.repeatable()) {
 			continue
 		}
@@ -72,12 +89,13 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 	return resp.StatusCode, resp.Header, nil
 }
 
-func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, traced, written *atomic.Bool) (*http.Request, error) {
+func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, p *progress) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			GetConn:      func(string) { traced.Store(true) },
-			WroteHeaders: func() { written.Store(true) },
+			GetConn:      func(string) { p.traced.Store(true) },
+			GotConn:      func(httptrace.GotConnInfo) { p.connected.Store(true) },
+			WroteHeaders: func() { p.written.Store(true) },
 		})
 	}
 	out := o.req.WithContext(ctx)

@@ -139,9 +139,13 @@ func (a *attempt) head(ctx context.Context, accept string, more header) (status 
 		req.Header.Set(more.name, more.value)
 	}
 	resp, err := a.out.base.RoundTrip(req)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, nil, err
+	case resp == nil:
+		return 0, nil, errNoResponse
+	case resp.Body != nil:
+		discard(resp)
 	}
-	discard(resp)
 	return resp.StatusCode, resp.Header, nil
 }
