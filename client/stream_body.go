@@ -214,6 +214,7 @@ func (m *meter) notice(e StreamEvent) {
 // take removes and returns the oldest payment event that came before the application event number
 // came, or before the end. It returns nil if there is none.
 func (m *meter) take(came uint64, end bool) *StreamEvent {
+	defer m.endIfClosed()
 	m.reading.Lock()
 	defer m.reading.Unlock()
 	if len(m.notices) == 0 || (!end && came < m.notices[0].after) {

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 func (p *payer) stream(path string) *client.Stream {
@@ -179,4 +180,21 @@ func TestStreamOfOtherResponses(t *testing.T) {
 	_, err = client.NewStream(resp)
 	assert.ErrorContains(t, err, "not text/event-stream")
 	assert.Empty(t, p.channels())
+}
+
+// TestStreamClosedWhileAPaymentEventIsTaken: the end of the stream is booked by whoever had the lock,
+// although nobody reads on.
+func TestStreamClosedWhileAPaymentEventIsTaken(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	var d diary
+	p := newPayer(t, srv, d.kept)
+	resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
+	require.NoError(t, err)
+	hold, take := client.StreamLock(resp.Body)
+	release := hold() // as if a payment event was taken
+	require.NoError(t, resp.Body.Close())
+	assert.Empty(t, d.of(journal.KindStream))
+	release()
+	take()
+	assert.Len(t, d.of(journal.KindStream), 1)
 }
