@@ -79,6 +79,8 @@ type attempt struct {
 	asked      Proposal // what the policy was asked last
 	mayFund    bool     // it agreed to fund a channel, too
 	violations int      // impossible reports that the payee made
+
+	waited time.Duration // for funding transactions of other requests
 }
 
 // RoundTrip sends the request, pays if the answer is a challenge that the session can and may pay, and

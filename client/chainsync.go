@@ -158,7 +158,7 @@ func (s *Session) reportOthers(ctx context.Context, before, now rule.State) {
 func (a *attempt) readChain(ctx context.Context) purchase.Event {
 	e := purchase.Event{Kind: purchase.Read, Channel: a.account.ID(), Recent: a.paidTwice()}
 	if a.opening == nil && standingOf(a.account.State()) == purchase.Pending {
-		f, err := a.s.flights.begin(ctx, rule.ScopeKey(a.challenge.scope))
+		f, err := a.s.flights.begin(ctx, rule.ScopeKey(a.challenge.scope), &a.waited)
 		if err != nil || f == nil {
 			e.Err, e.Busy = err, err == nil
 			e.Standing = standingOf(a.account.State())

@@ -81,7 +81,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	e := purchase.Event{Kind: purchase.Opened}
 	offer, scope := a.challenge.offer, a.challenge.scope
 	if e.Err = a.askPolicy(ctx, true); e.Err == nil && a.opening == nil {
-		a.opening, e.Err = a.s.flights.begin(ctx, rule.ScopeKey(scope))
+		a.opening, e.Err = a.s.flights.begin(ctx, rule.ScopeKey(scope), &a.waited)
 		e.Busy = a.opening == nil
 	}
 	if e.Err != nil || e.Busy {
@@ -163,12 +163,13 @@ type flight struct {
 	done chan struct{}
 }
 
-// flightWait bounds how long a request waits for the funding transaction of another.
+// flightWait bounds how long a request waits for the funding transactions of others, in all.
 const flightWait = time.Minute
 
 // begin begins the flight of a key, or waits for the one under way. It returns nil, nil after such a
-// wait: look again then. The error is [ErrPending] after a minute, or the context's.
-func (f *flights) begin(ctx context.Context, key string) (*flight, error) {
+// wait: look again then. It adds to waited, and the error is [ErrPending] if that reaches a minute, or
+// the context's.
+func (f *flights) begin(ctx context.Context, key string, waited *time.Duration) (*flight, error) {
 	f.mu.Lock()
 	other := f.all[key]
 	if other == nil {
@@ -181,13 +182,15 @@ func (f *flights) begin(ctx context.Context, key string) (*flight, error) {
 		return mine, nil
 	}
 	f.mu.Unlock()
-	timer := time.NewTimer(flightWait)
+	began := time.Now()
+	defer func() { *waited += time.Since(began) }()
+	timer := time.NewTimer(flightWait - *waited)
 	defer timer.Stop()
 	select {
 	case <-other.done:
 		return nil, nil
 	case <-timer.C:
-		return nil, fmt.Errorf("%w: another request has funded this channel for %s", ErrPending, flightWait)
+		return nil, fmt.Errorf("%w: other requests have been funding this channel for %s", ErrPending, flightWait)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -228,6 +228,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 func (m *meter) topUp(required voucher.Amount) error {
 	return m.bounded(func() error {
 		req := rule.Request{Price: m.a.price, MinDelta: m.a.challenge.offer.MinDelta, Floor: required}
+		m.a.waited = 0 // each top-up of the stream waits for itself
 		done, err := m.a.topUp(m.ctx, req, m.a.account.State)
 		if err == nil && done == topUpImpossible {
 			err = fmt.Errorf("%w: channel %s", channel.ErrNotPayable, m.a.account.ID())

@@ -43,7 +43,7 @@ const (
 // recorded transaction is presented until the payee or the chain has decided it; a second one is never
 // signed for the same need. view returns the channel as the request has to see it.
 func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.State) (topUpResult, error) {
-	f, err := a.s.flights.begin(ctx, "topup "+a.account.ID().Hex())
+	f, err := a.s.flights.begin(ctx, "topup "+a.account.ID().Hex(), &a.waited)
 	if err != nil || f == nil {
 		return topUpDone, err // nil: another request did; look again
 	}
