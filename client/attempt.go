@@ -251,8 +251,10 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying && wantsStream(a.out.req.Header)
 			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream) //nolint:bodyclose // as above
 		}
-		if wrote && a.charge != nil {
-			a.charge.Sent()
+		if wrote {
+			if a.charge != nil {
+				a.charge.Sent()
+			}
 			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative}
 			a.showLast()
 		}
