@@ -57,14 +57,7 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 		if err != nil {
 			return nil, false, err
 		}
-		resp, err = o.base.RoundTrip(out)
-		switch {
-		case err != nil:
-		case resp == nil:
-			err = errNoResponse
-		case resp.Body == nil:
-			resp.Body = http.NoBody
-		}
+		resp, err = o.roundTrip(out)
 		// A kept-alive connection that turned out dead before a header was written is nobody's answer.
 		// The standard transport would try again by itself; build prevents that, so it is done here,
 		// once. A round tripper that does not trace may have written all of it.
@@ -77,6 +70,19 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 		}
 		return resp, wrote, err
 	}
+}
+
+// roundTrip returns a response that has a body, or an error.
+func (o *outgoing) roundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := o.base.RoundTrip(req)
+	switch {
+	case err != nil:
+	case resp == nil:
+		err = errNoResponse
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, err
 }
 
 // look sends the request unpaid and returns what its answer says without its body.

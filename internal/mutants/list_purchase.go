@@ -183,6 +183,6 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: a top-up that was shown is refused", breaks: "a top-up that may still be mined has an unknown outcome",
-		pkg: "internal/purchase", fn: "Purchase.Next", from: `p.funded = p.funded || e.Written`, to: `_ = e.Written`, tests: inPurchase,
+		pkg: "internal/purchase", fn: "Purchase.see", from: `p.funded = p.funded || e.Written`, to: `_ = e.Written`, tests: inPurchase,
 	},
 }

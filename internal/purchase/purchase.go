@@ -93,22 +93,7 @@ func New(retries int) *Purchase {
 func (p *Purchase) Next(event Event) Action {
 	p.event = event // its own memory: what the rows are given does not escape
 	e := &p.event
-	switch { // what an event shows, whatever is decided
-	case e.Kind == Issued, e.Kind == Denied:
-		p.here = e.Raised
-	case e.Kind == Started:
-		p.refusal = nil // it was of the hop before
-	case e.Kind == ToppedUp:
-		p.funded = p.funded || e.Written
-	case e.Kind == Lost && e.Paid && e.Written:
-		p.Sent, p.answered = true, false
-	case e.Kind == Answered && e.Paid:
-		p.Sent, p.optimistic = true, false
-		if refusal(e) {
-			last := *e
-			p.refusal, p.others, p.answered = &last, e.Others, true
-		}
-	}
+	p.see(e)
 	for i := range table {
 		r := &table[i]
 		if r.on != e.Kind || !r.when(p, e) {
@@ -130,6 +115,26 @@ func (p *Purchase) Next(event Event) Action {
 	a := p.giveUp(e.Err)
 	a.Row = "anything else"
 	return a
+}
+
+// see notes what an event shows, whatever is decided.
+func (p *Purchase) see(e *Event) {
+	switch {
+	case e.Kind == Issued, e.Kind == Denied:
+		p.here = e.Raised
+	case e.Kind == Started:
+		p.refusal = nil // it was of the hop before
+	case e.Kind == ToppedUp:
+		p.funded = p.funded || e.Written
+	case e.Kind == Lost && e.Paid && e.Written:
+		p.Sent, p.answered = true, false
+	case e.Kind == Answered && e.Paid:
+		p.Sent, p.optimistic = true, false
+		if refusal(e) {
+			last := *e
+			p.refusal, p.others, p.answered = &last, e.Others, true
+		}
+	}
 }
 
 // covered reports whether consent covers the current offer: the same terms, at the agreed sum or
