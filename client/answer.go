@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,12 +29,17 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 	if r.found == nil {
 		return e
 	}
-	if e.Err = a.blocked(); e.Err != nil {
+	switch req := a.out.req; { // it must not be paid, whatever is offered
+	case req.Response != nil && !chosen(req):
+		e.Err = ErrRedirect
+		return e
+	case a.out.body != nil && !a.out.body.repeatable():
+		e.Err = errors.Join(ErrBody, errNotRepeatable)
 		return e
 	}
 	a.challenge = r.found
 	e.Offered, e.Offer = true, r.found.wants
-	a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin, Price: e.Offer.Price})
+	a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin.Text, Price: e.Offer.Price})
 	return e
 }
 

@@ -1,11 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
@@ -23,7 +26,7 @@ type attempt struct {
 	*bought
 	s      *Session
 	out    *outgoing
-	origin string
+	origin origin.Origin
 	route  routeKey
 
 	terms    ledger.Terms // what the request is held to
@@ -52,7 +55,7 @@ type attempt struct {
 // returns the paid response. It does not change the caller's request. A 402 that this session cannot
 // pay is returned as it is; [PaymentOf] then has the reason. An error about payment is an [*Error].
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.Session == nil || typedNil(t.Base) || req.URL == nil || req.URL.Host == "" {
+	if t.Session == nil || t.Base != nil && typedNil(t.Base) || req.URL == nil || req.URL.Host == "" {
 		return nil, t.unusable(req)
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
@@ -74,7 +77,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		switch {
 		case do.Do == purchase.HandOver && a.resp != nil:
 			resp := a.handOver(ctx, do)
-			a.redirected.Store(resp.StatusCode >= 300 && resp.StatusCode < 400)
+			a.redirected.Store(resp.StatusCode/100 == 3)
 			return resp, nil
 		case do.Do == purchase.HandOver, do.Do == purchase.GiveUp:
 			return nil, a.fail(ctx, do)
@@ -108,7 +111,8 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	if a.origin, a.termsErr = origin.Of(req.URL); a.termsErr != nil {
 		a.termsErr = noOrigin(a.termsErr)
 	}
-	a.route = routeOf(a.origin, req)
+	named, _ := req.Context().Value(channelKey{}).(common.Hash)
+	a.route = routeKey{a.origin.Text, cmp.Or(req.Method, http.MethodGet), req.URL.EscapedPath(), named}
 	if req.Response != nil {
 		if a.bought = a.s.boughtBefore(req.Response); a.bought != nil {
 			a.showLast()
@@ -122,9 +126,9 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		}
 	}
 	ctx = context.WithValue(ctx, boughtKey{a.s}, a.bought)
-	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin}
+	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin.Text}
 	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
-		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin)
+		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text)
 	}
 	a.start = time.Now()
 	return ctx
@@ -153,17 +157,6 @@ func (a *attempt) started() purchase.Event {
 	}
 	a.challenge, a.account, a.reserved = c, c.account, a.left[c.account.ID()]
 	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants, Channel: c.account.ID()}
-}
-
-// blocked returns why this request must not be paid, whatever is offered.
-func (a *attempt) blocked() error {
-	switch req := a.out.req; {
-	case req.Response != nil && !chosen(req):
-		return ErrRedirect
-	case a.out.body != nil && !a.out.body.repeatable():
-		return errors.Join(ErrBody, errNotRepeatable)
-	}
-	return nil
 }
 
 // carryOut does what was decided and returns what came of it.
@@ -209,7 +202,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		if a.opening != nil {
 			a.land()
 		}
-		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin), false) //nolint:bodyclose // the answer at hand: handed over or discarded
+		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin.Text), false) //nolint:bodyclose // the answer at hand: handed over or discarded
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {

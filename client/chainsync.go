@@ -181,10 +181,10 @@ func (a *attempt) readChain(ctx context.Context) purchase.Event {
 // putAside stops using a channel whose payee takes no vouchers of it. Its record stays, and it is
 // listed until the chain shows that it is closed.
 func (a *attempt) putAside(ctx context.Context) purchase.Event {
-	a.s.challenges.unhint(a.origin, a.account.ID())
+	a.s.challenges.unhint(a.origin.Text, a.account.ID())
 	if err := a.account.Update(ctx, rule.State.Abandoned); err != nil {
 		return purchase.Event{Kind: purchase.Failed, Err: err}
 	}
-	a.s.tell(ctx, Event{Kind: EventGone, Origin: a.origin, ChannelID: a.account.ID(), Deposit: a.account.State().Deposit})
+	a.s.tell(ctx, Event{Kind: EventGone, Origin: a.origin.Text, ChannelID: a.account.ID(), Deposit: a.account.State().Deposit})
 	return purchase.Event{Kind: purchase.SetAside, Recent: a.paidTwice()}
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"maps"
-	"net/http"
 	"sync"
 	"time"
 
@@ -28,20 +27,11 @@ type challenge struct {
 	skew    time.Duration   // by which the clock that dated it is ahead of ours
 }
 
-// routeKey identifies a remembered challenge. channel is the one that the caller named, zero if none.
+// routeKey is the route of a request, for which a challenge is remembered. channel is the one that the
+// caller named, zero if none.
 type routeKey struct {
 	origin, method, path string
 	channel              common.Hash
-}
-
-// routeOf returns the route of a request.
-func routeOf(origin string, req *http.Request) routeKey {
-	method := req.Method
-	if method == "" {
-		method = http.MethodGet
-	}
-	named, _ := req.Context().Value(channelKey{}).(common.Hash)
-	return routeKey{origin, method, req.URL.EscapedPath(), named}
 }
 
 const (

@@ -135,13 +135,13 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 			continue
 		}
 		if a.challenge = r.found; !sameScope(a.challenge.scope, state.Scope) {
-			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin, state.ID)
+			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin.Text, state.ID)
 		}
 		a.absorb(ctx, r.found.offer)
 		req.Method = http.MethodPost
 		return a, nil
 	}
-	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin)
+	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin.Text)
 }
 
 // lookBriefly sends the request unpaid, naming a channel, within the bound of management requests.

@@ -42,7 +42,7 @@ func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 		return nil
 	}
 	a.asked = Proposal{
-		Origin: a.origin, Route: a.route.method + " " + a.route.path,
+		Origin: a.origin.Text, Route: a.route.method + " " + a.route.path,
 		Offer: a.challenge.offer, Terms: a.challenge.wants.Terms, Funding: funding,
 	}
 	if err := a.s.cfg.Policy(ctx, a.asked); err != nil {

@@ -130,7 +130,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	a.s.opened = append(a.s.opened, account.ID())
 	a.s.mu.Unlock()
 	e.Channel = account.ID()
-	a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
+	a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
 	return e
 }
 
@@ -144,7 +144,7 @@ func (a *attempt) acknowledge(ctx context.Context) {
 	if a.s.cfg.Journal != nil {
 		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
 	}
-	a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
+	a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
 	if a.opening != nil {
 		a.land()
 	}

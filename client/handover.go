@@ -60,7 +60,7 @@ func (a *attempt) remember(o purchase.Outcome) {
 		a.s.challenges.put(a.route, &c)
 	}
 	if o == purchase.Accepted && !a.second {
-		a.s.twice.forget(a.start, a.origin, a.challenge.offer.Payee.Hex())
+		a.s.twice.forget(a.start, a.origin.Text, a.challenge.offer.Payee.Hex())
 	}
 }
 
@@ -144,7 +144,7 @@ func (a *attempt) showLast() {
 
 func (a *attempt) error(err error) *Error {
 	e := &Error{
-		Op: "pay", Outcome: a.info.Outcome, Origin: a.origin, Price: a.price,
+		Op: "pay", Outcome: a.info.Outcome, Origin: a.origin.Text, Price: a.price,
 		Cumulative: a.signed.Cumulative, Problem: a.info.Problem, Err: err,
 	}
 	if a.challenge != nil && e.Price.IsZero() {
@@ -168,7 +168,7 @@ func (a *attempt) reportPaid(ctx context.Context, r *receipt.Receipt, err error)
 		status = a.resp.StatusCode
 	}
 	a.s.tell(ctx, Event{
-		Kind: EventPaid, Origin: a.origin, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,
+		Kind: EventPaid, Origin: a.origin.Text, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,
 		Deposit: state.Deposit, Outcome: a.info.Outcome, Status: status, Receipt: r, Err: err,
 	})
 }
@@ -177,7 +177,7 @@ func (a *attempt) reportViolation(ctx context.Context, err error) {
 	if a.violations++; a.violations > maxViolations {
 		return
 	}
-	a.s.tell(ctx, Event{Kind: EventViolation, Origin: a.origin, ChannelID: a.account.ID(), Outcome: a.info.Outcome, Err: err})
+	a.s.tell(ctx, Event{Kind: EventViolation, Origin: a.origin.Text, ChannelID: a.account.ID(), Outcome: a.info.Outcome, Err: err})
 }
 
 // maxViolations bounds how many impossible reports of one request are told.

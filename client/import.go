@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -32,19 +33,19 @@ func (c *Channels) Import(ctx context.Context, rawurl string, in channel.Identit
 	if err != nil {
 		return fmt.Errorf("client: the URL of the channel: %w", unwrapURL(err))
 	}
-	origin, err := originOf(u)
+	at, err := originOf(u)
 	if err != nil {
 		return err
 	}
 	d := in.Descriptor
 	scope := channel.Scope{
-		Origin: origin, Protocol: in.Protocol, ChainID: in.ChainID, Escrow: in.Escrow, Payee: d.Payee, Operator: d.Operator,
+		Origin: at.Text, Protocol: in.Protocol, ChainID: in.ChainID, Escrow: in.Escrow, Payee: d.Payee, Operator: d.Operator,
 		Token: d.Token, Payer: s.payer, Signer: s.ledger.Signer(),
 	}
 	if _, err := s.adopt(ctx, in.ID, d, scope, adoption{place: placeOf(u), replace: true}); err != nil {
-		return &Error{Op: "import", Outcome: OutcomeRefused, Origin: origin, ChannelID: in.ID, Err: err}
+		return &Error{Op: "import", Outcome: OutcomeRefused, Origin: at.Text, ChannelID: in.ID, Err: err}
 	}
-	s.challenges.rebind(origin, in.ID) // servers show a snapshot of the channel that a request names
+	s.challenges.rebind(at.Text, in.ID) // servers show a snapshot of the channel that a request names
 	return nil
 }
 
@@ -200,9 +201,10 @@ func (s *Session) manual(ctx context.Context, account *ledger.Account, amount vo
 		Operator: state.Descriptor.Operator, Token: state.Descriptor.Token, Price: amount,
 	}
 	a := &attempt{
-		s: s, account: account, origin: state.Scope.Origin, challenge: manualChallenge(offer, state.Scope), info: &Payment{},
-		bought: &bought{decision: purchase.New(0), charge: charge},
-		terms:  ledger.Terms{Limits: lim, Charge: charge, Origin: state.Scope.Origin},
+		s: s, account: account, origin: origin.Origin{Text: state.Scope.Origin}, info: &Payment{},
+		challenge: manualChallenge(offer, state.Scope),
+		bought:    &bought{decision: purchase.New(0), charge: charge},
+		terms:     ledger.Terms{Limits: lim, Charge: charge, Origin: state.Scope.Origin},
 	}
 	a.decision.Next(purchase.Event{Kind: purchase.Answered, Status: http.StatusPaymentRequired, Offered: true, Offer: a.challenge.wants})
 	return a, nil

@@ -87,7 +87,7 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	if e.Price = a.price; kind == journal.KindStream {
 		e.Price = reserved.Price()
 	}
-	e.Operation, e.Origin, e.Cumulative = a.out.key, a.origin, a.signed.Cumulative
+	e.Operation, e.Origin, e.Cumulative = a.out.key, a.origin.Text, a.signed.Cumulative
 	e.Outcome, e.Status, e.Problem, e.Start = string(outcome), status, a.info.Problem, a.start
 	if r != nil {
 		e.Receipt = string(r.Raw)

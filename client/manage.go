@@ -111,7 +111,7 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	}
 	resp, err := a.s.manager(a.out.base).Do(req)
 	if err != nil {
-		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", a.origin, unwrapURL(err))
+		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", a.origin.Text, unwrapURL(err))
 	}
 	out := answer{status: resp.StatusCode, problem: problemOf(resp, readEarly(resp))}
 	discard(resp)

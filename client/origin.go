@@ -29,10 +29,10 @@ func noOrigin(err error) error { return fmt.Errorf("%w: the URL has no origin: %
 
 // originOf returns the origin of a request's URL. The error is an ErrPolicy: what has no origin is
 // on no list and under no limit, and is not paid.
-func originOf(u *url.URL) (string, error) {
+func originOf(u *url.URL) (origin.Origin, error) {
 	o, err := origin.Of(u)
 	if err != nil {
-		return "", noOrigin(err)
+		return o, noOrigin(err)
 	}
 	return o, nil
 }
@@ -43,7 +43,7 @@ func showOrigin(u *url.URL) string {
 	if err != nil {
 		return u.Host
 	}
-	return o
+	return o.Text
 }
 
 // canonicalOrigins returns the limits of Config.Origins by the canonical spelling of their origins.
@@ -84,5 +84,5 @@ func chosen(req *http.Request) bool {
 		return false
 	}
 	to, err := origin.Of(req.URL)
-	return err == nil && from == to
+	return err == nil && from.Text == to.Text
 }

@@ -24,12 +24,12 @@ const proofEvery = 10 * time.Minute
 // on without.
 func (a *attempt) prove(ctx context.Context) *channel.Snapshot {
 	signer, ok := a.s.cfg.Payer.(voucher.ProofSigner)
-	if !ok || !a.s.proofs.begin(a.origin, proofEvery) {
+	if !ok || !a.s.proofs.begin(a.origin.Text, proofEvery) {
 		return nil
 	}
 	snap, err := a.exchangeProof(ctx, signer)
 	if err != nil {
-		a.s.log.DebugContext(ctx, "no channel was found by proof", "origin", a.origin, "error", err)
+		a.s.log.DebugContext(ctx, "no channel was found by proof", "origin", a.origin.Text, "error", err)
 	}
 	return snap
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -24,7 +25,7 @@ type Quote struct {
 // result is its HTTP status.
 func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	ctx := req.Context()
-	origin, err := originOf(req.URL)
+	from, err := originOf(req.URL)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -35,22 +36,21 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	if out.body != nil {
 		defer out.body.abort()
 	}
-	status, h, err := out.look(ctx, s.challenges.hint(origin))
+	status, h, err := out.look(ctx, s.challenges.hint(from.Text))
 	if err != nil || status != http.StatusPaymentRequired {
 		return nil, status, err
 	}
-	r := s.recognize(ctx, req, origin, h)
+	r := s.recognize(ctx, req, from, h)
 	if r.found == nil {
 		return nil, status, r.err
 	}
-	d, funding, err := s.decide(ctx, origin, r.found)
+	d, funding, err := s.decide(ctx, from.Text, r.found)
 	if err != nil {
 		return nil, status, err
 	}
-	route := routeOf(origin, req)
 	p := Proposal{
-		Origin: origin, Route: route.method + " " + route.path, Offer: r.found.offer,
-		Terms: r.found.wants.Terms, Funding: funding,
+		Origin: from.Text, Route: cmp.Or(req.Method, http.MethodGet) + " " + req.URL.EscapedPath(),
+		Offer: r.found.offer, Terms: r.found.wants.Terms, Funding: funding,
 	}
 	return &Quote{p, d}, status, nil
 }

@@ -28,10 +28,10 @@ type recognized struct {
 
 // recognize reads the challenges of an answer to a request to an origin. A challenge that is malformed
 // or has expired does not hide the others.
-func (s *Session) recognize(ctx context.Context, req *http.Request, from string, h http.Header) (out recognized) {
+func (s *Session) recognize(ctx context.Context, req *http.Request, from origin.Origin, h http.Header) (out recognized) {
 	challenges, malformed := wire.ParseChallenges(h)
 	if malformed != nil {
-		s.log.Debug("unreadable challenges were skipped", "origin", from, "error", malformed)
+		s.log.Debug("unreadable challenges were skipped", "origin", from.Text, "error", malformed)
 	}
 	for _, line := range h["Www-Authenticate"] {
 		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -54,7 +54,7 @@ func (s *Session) recognize(ctx context.Context, req *http.Request, from string,
 			err = rule.Live(o, time.Now().Add(ahead))
 		}
 		if err == nil {
-			err = s.complete(ctx, req.URL, &o)
+			err = s.complete(ctx, req.URL, from, &o)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -66,7 +66,7 @@ func (s *Session) recognize(ctx context.Context, req *http.Request, from string,
 				Terms: o.Terms(), Price: o.Price, Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
 			},
 			request: rule.Request{Price: o.Price, MinDelta: o.MinDelta},
-			scope:   rule.ScopeOf(o, from, s.payer, s.cfg.Signer.Address()),
+			scope:   rule.ScopeOf(o, from.Text, s.payer, s.cfg.Signer.Address()),
 		}
 		return out
 	}
@@ -86,8 +86,8 @@ func wantedChallenges(own []string, challenges ...wire.Challenge) []wire.Challen
 
 // complete fills in the chain and the escrow of an offer that names none, and refuses an offer that
 // names others than the trusted ones, or comes over an insecure connection.
-func (s *Session) complete(ctx context.Context, u *url.URL, o *channel.Offer) error {
-	if u.Scheme != "https" && !origin.Loopback(u) {
+func (s *Session) complete(ctx context.Context, u *url.URL, from origin.Origin, o *channel.Offer) error {
+	if u.Scheme != "https" && !from.Loopback {
 		return fmt.Errorf("%w: %s", ErrInsecure, showOrigin(u))
 	}
 	named := o.ChainID != 0

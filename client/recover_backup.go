@@ -34,7 +34,7 @@ func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
 		return e
 	}
 	e.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, now.ID, a.signed.Cumulative)
-	a.s.tell(ctx, Event{Kind: EventBehind, Origin: a.origin, ChannelID: now.ID, Cumulative: a.signed.Cumulative, Deposit: now.Deposit, Err: e.Err})
+	a.s.tell(ctx, Event{Kind: EventBehind, Origin: a.origin.Text, ChannelID: now.ID, Cumulative: a.signed.Cumulative, Deposit: now.Deposit, Err: e.Err})
 	return e
 }
 

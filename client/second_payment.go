@@ -14,14 +14,14 @@ const secondPaymentEvery = time.Hour
 // paidTwice reports whether this payee or origin was paid twice for one request lately, or got
 // another deposit, and served nothing since.
 func (a *attempt) paidTwice() bool {
-	return a.s.twice.within(secondPaymentEvery, a.origin, a.challenge.offer.Payee.Hex())
+	return a.s.twice.within(secondPaymentEvery, a.origin.Text, a.challenge.offer.Payee.Hex())
 }
 
 // beginSecond notes that this request is about to be paid a second time, or to lock another
 // deposit. If other requests at the same time were first, the decision is taken back.
 func (a *attempt) beginSecond(do purchase.Action) purchase.Action {
 	a.second = true
-	for _, name := range []string{a.origin, a.challenge.offer.Payee.Hex()} {
+	for _, name := range []string{a.origin.Text, a.challenge.offer.Payee.Hex()} {
 		if !a.s.twice.begin(name, secondPaymentEvery) {
 			return a.decision.Forbid()
 		}

@@ -181,7 +181,7 @@ func (m *meter) end(err error) {
 	}
 	state := m.a.account.State()
 	m.a.s.tell(ctx, Event{
-		Kind: EventReceipt, Origin: m.a.origin, ChannelID: state.ID, Price: m.a.reserved.Price(), Cumulative: state.Signed,
+		Kind: EventReceipt, Origin: m.a.origin.Text, ChannelID: state.ID, Price: m.a.reserved.Price(), Cumulative: state.Signed,
 		Deposit: state.Deposit, Outcome: m.a.info.Outcome, Receipt: m.final, Err: err,
 	})
 	m.a.record(ctx, journal.KindStream, m.a.info.Outcome, m.final)

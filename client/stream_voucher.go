@@ -218,7 +218,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	m.notice(StreamEvent{Cumulative: signed.Cumulative, Receipt: got.receipt})
 	state := a.account.State()
 	a.s.tell(m.ctx, Event{
-		Kind: EventVoucher, Origin: a.origin, ChannelID: state.ID, Price: a.reserved.Price(), Cumulative: signed.Cumulative,
+		Kind: EventVoucher, Origin: a.origin.Text, ChannelID: state.ID, Price: a.reserved.Price(), Cumulative: signed.Cumulative,
 		Deposit: state.Deposit, Outcome: OutcomeAccepted, Status: got.status, Receipt: got.receipt,
 	})
 }

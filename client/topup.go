@@ -140,6 +140,6 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 			return topUpShown, errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.ToppingUp.Amount, ErrPending), answer.err(err), chainErr)
 		}
 	}
-	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
+	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
 	return topUpShown, nil
 }

@@ -16,7 +16,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: http allowed", breaks: "a credential goes over TLS or to this machine",
-		pkg: "client", fn: "Session.complete", from: `!origin.Loopback(u) {`, to: `!origin.Loopback(u) && false {`, tests: inClient, run: `^Test(InsecureHosts|LoopbackName)`,
+		pkg: "client", fn: "Session.complete", from: `!from.Loopback {`, to: `!from.Loopback && false {`, tests: inClient, run: `^Test(InsecureHosts|LoopbackName)`,
 	},
 	{
 		name: "pay: escrow not pinned", breaks: "only the canonical escrow, or the configured one, gets money",
@@ -36,7 +36,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: cross-origin paid", breaks: "only the origin that the caller chose is paid",
-		pkg: "client", fn: "attempt.blocked", from: `case req.Response != nil && !chosen(req):`, to: `case req.Response != nil && false:`, tests: inClient, run: `^TestRedirect`,
+		pkg: "client", fn: "attempt.answered", from: `case req.Response != nil && !chosen(req):`, to: `case req.Response != nil && false:`, tests: inClient, run: `^TestRedirect`,
 	},
 	{
 		name: "pay: cross-origin paid on a known route", breaks: "a redirect to a known route of another origin presents nothing",
@@ -56,7 +56,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: a body that cannot be sent again", breaks: "whether a request can be repeated is known before anything is signed",
-		pkg: "client", fn: "attempt.blocked", from: `case a.out.body != nil && !a.out.body.repeatable():`, to: `case false:`, tests: inClient, run: `^Test(Bod|GetBody)`,
+		pkg: "client", fn: "attempt.answered", from: `case a.out.body != nil && !a.out.body.repeatable():`, to: `case false:`, tests: inClient, run: `^Test(Bod|GetBody)`,
 	},
 	{
 		name: "pay: Idempotency-Key changes between tries", breaks: "all paid sendings of one request carry one key",
@@ -119,6 +119,6 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: proof as often as it is asked for", breaks: "an origin is asked once in ten minutes, whatever it answered",
-		pkg: "client", fn: "attempt.prove", from: `!ok || !a.s.proofs.begin(a.origin, proofEvery)`, to: `!ok`, tests: inClient, run: `^TestBootstrap`,
+		pkg: "client", fn: "attempt.prove", from: `!ok || !a.s.proofs.begin(a.origin.Text, proofEvery)`, to: `!ok`, tests: inClient, run: `^TestBootstrap`,
 	},
 }

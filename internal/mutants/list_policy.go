@@ -69,7 +69,7 @@ var thePolicy = []defect{
 	},
 	{
 		name: "origin: a root dot is another host", breaks: "one host has one origin",
-		pkg: "internal/origin", fn: "host", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
+		pkg: "internal/origin", fn: "hostName", from: `name, rooted = strings.CutSuffix(strings.ToLower(name), ".")`, to: `name, rooted = strings.ToLower(name), false`, tests: []string{"internal/origin"},
 	},
 	{
 		name: "origin: a realm with a path is a title", breaks: "a challenge of another service gets no proof",

@@ -36,7 +36,7 @@ func ParseEntry(text string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s is not a host: %w", quote(text), err)
 	}
-	e := split(o)
+	e := split(o.Text)
 	e.scheme = ""
 	if u.Port() == "" {
 		e.port = ""
@@ -51,7 +51,7 @@ func split(o string) Entry {
 	return Entry{scheme, name, port}
 }
 
-// Covers reports whether the entry covers an origin spelled as [Of] spells it. A missing scheme
+// Covers reports whether the entry covers an origin spelled as [Parse] spells it. A missing scheme
 // covers both schemes, and a missing port every port.
 func (e Entry) Covers(canonical string) bool {
 	o := split(canonical)

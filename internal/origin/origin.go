@@ -26,32 +26,56 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// Origin is the origin of a URL.
+type Origin struct {
+	// Text is the one spelling of the origin, Host the host in it, without the brackets of an IPv6
+	// address.
+	Text, Host string
+	// Loopback reports whether the host is this machine: localhost, or a loopback address. An
+	// address with a root dot is not one: net/http resolves it as a name.
+	Loopback bool
+}
+
 // Of returns the origin of a URL. Its user name, path, query and fragment do not matter.
 //
 // It returns an error if the URL is not http or https, if its host is not a host name or an IP
 // address, or if its port is not between 1 and 65535. The error shows the host, never the rest of
 // the URL.
-func Of(u *url.URL) (string, error) {
+func Of(u *url.URL) (Origin, error) {
 	scheme := strings.ToLower(u.Scheme)
 	if scheme != "http" && scheme != "https" {
-		return "", fmt.Errorf("scheme %s is not http or https", quote(u.Scheme))
+		return Origin{}, fmt.Errorf("scheme %s is not http or https", quote(u.Scheme))
 	}
-	name, _, err := host(u)
+	name, rooted := u.Hostname(), false
+	ip, err := netip.ParseAddr(name)
+	switch {
+	case strings.HasPrefix(u.Host, "["):
+		ip, err = unmapped(ip)
+		name = ip.String()
+	case err == nil && ip.Is4():
+		name = ip.String()
+	default:
+		name, rooted, err = hostName(name)
+		ip, _ = netip.ParseAddr(name)
+	}
 	if err != nil {
-		return "", err
+		return Origin{}, fmt.Errorf("host %s %w", quote(u.Host), err)
 	}
 	port := "443"
 	switch text := u.Port(); {
 	case text != "":
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil || n == 0 {
-			return "", fmt.Errorf("port %s is not between 1 and 65535", quote(text))
+			return Origin{}, fmt.Errorf("port %s is not between 1 and 65535", quote(text))
 		}
 		port = strconv.FormatUint(n, 10)
 	case scheme == "http":
 		port = "80"
 	}
-	return scheme + "://" + net.JoinHostPort(name, port), nil
+	return Origin{
+		Text: scheme + "://" + net.JoinHostPort(name, port), Host: name,
+		Loopback: name == "localhost" || (ip.IsLoopback() && !rooted),
+	}, nil
 }
 
 // Parse returns the origin of a URL given as text, for example "https://api.example.com". A path, a
@@ -73,7 +97,7 @@ func Parse(text string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s is not an origin: %w", quote(text), err)
 	}
-	return o, nil
+	return o.Text, nil
 }
 
 // Canonical returns the spelling of [Parse], or the text as it is if that is not an origin. It is
@@ -85,58 +109,34 @@ func Canonical(text string) string {
 	return text
 }
 
-// Host returns the host of a URL as [Of] spells it, an IPv6 address without brackets.
-func Host(u *url.URL) (string, error) {
-	name, _, err := host(u)
-	return name, err
+// unmapped returns the address of a host in brackets, the IPv4 address if it is mapped.
+func unmapped(ip netip.Addr) (netip.Addr, error) {
+	switch {
+	case !ip.Is6():
+		return ip, errors.New("is not an IPv6 address")
+	case ip.Zone() != "":
+		return ip, errors.New("has a zone, which names an interface of this machine")
+	}
+	return ip.Unmap(), nil
 }
 
-// Loopback reports whether the host of a URL is this machine: localhost, or a loopback address. An
-// address with a root dot is not one: net/http resolves it as a name.
-func Loopback(u *url.URL) bool {
-	name, rooted, err := host(u)
-	if err != nil {
-		return false
-	}
-	if name == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.IsLoopback() && !rooted
-}
-
-// host returns the canonical host of a URL, and whether it was written with a root dot.
-func host(u *url.URL) (name string, rooted bool, err error) {
-	name = u.Hostname()
-	if strings.HasPrefix(u.Host, "[") {
-		ip, err := netip.ParseAddr(name)
-		if err != nil || !ip.Is6() {
-			return "", false, fmt.Errorf("host %s is not an IPv6 address", quote(u.Host))
-		}
-		if ip.Zone() != "" {
-			return "", false,
-				fmt.Errorf("host %s has a zone, which names an interface of this machine",
-					quote(u.Host))
-		}
-		return ip.Unmap().String(), false, nil
-	}
+// hostName returns the canonical form of a host, and whether it was written with a root dot. It may
+// turn out to be an IPv4 address.
+func hostName(name string) (_ string, rooted bool, err error) {
 	// As net/http does: a name in ASCII is dialed as it is, another one is converted.
 	if strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		if !utf8.ValidString(name) {
-			return "", false, fmt.Errorf("host %s is not UTF-8", quote(u.Host))
+			return "", false, errors.New("is not UTF-8")
 		}
 		if name, err = idna.Lookup.ToASCII(name); err != nil {
-			return "", false, fmt.Errorf("host %s has no ASCII form", quote(u.Host))
+			return "", false, errors.New("has no ASCII form")
 		}
 	}
 	name, rooted = strings.CutSuffix(strings.ToLower(name), ".")
 	if ip, err := netip.ParseAddr(name); err == nil && ip.Is4() {
 		return ip.String(), rooted, nil
 	}
-	if err := checkName(name); err != nil {
-		return "", false, fmt.Errorf("host %s %w", quote(u.Host), err)
-	}
-	return name, rooted, nil
+	return name, rooted, checkName(name)
 }
 
 // maxName and maxLabel are the limits of the DNS (RFC 1035, section 2.3.4), in bytes.

@@ -19,7 +19,7 @@ import (
 // looks so and has no host that can be read is refused. Other words, and numbers such as 1.0, are a
 // title and name nobody.
 func CheckRealm(realm string, asked *url.URL) error {
-	own, err := Host(asked)
+	own, err := hostOf(asked)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,13 @@ func realmHost(word string) (string, error) {
 	if strings.ContainsAny(u.EscapedPath()+u.RawQuery+u.Fragment, `@\`) {
 		return "", fmt.Errorf("%s can be read as more than one host", quote(word))
 	}
-	return Host(u)
+	return hostOf(u)
+}
+
+// hostOf returns the host of a URL in the spelling of origins, whatever its scheme and its port.
+func hostOf(u *url.URL) (string, error) {
+	o, err := Of(&url.URL{Scheme: "https", Host: strings.TrimSuffix(u.Host, ":"+u.Port())})
+	return o.Host, err
 }
 
 // marks are the characters, besides the dot, by which a word is taken for a host or a URL.
