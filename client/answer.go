@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 )
@@ -53,9 +51,12 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 		a.refused(ctx, &e)
 		return e
 	}
-	r := a.readReceipt(ctx)
-	if e.Receipt = r != nil; e.Receipt {
-		e.Charged = r.Session && !r.Spent.IsZero()
+	r := a.readReceipt(ctx, a.resp.Header)
+	if a.receipt = r; r != nil {
+		a.info.mu.Lock()
+		a.info.receipt = r
+		a.info.mu.Unlock()
+		e.Receipt, e.Charged = true, r.Session && !r.Spent.IsZero()
 	}
 	if a.decision.Carrying {
 		get := a.out.req.Method == "" || a.out.req.Method == http.MethodGet
@@ -64,64 +65,10 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 	return e
 }
 
-// young is how long after its opening a channel may be unknown to its payee, who learns of it from
-// another request.
-const young = 10 * time.Second
-
-// refused reads a 402 or 410 to a credential.
-func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
-	problem := problemOf(a.resp, readEarly(a.resp))
-	a.info.Problem = problem.Name()
-	e.Problem = classOf(problem.Code)
-	e.Gone = e.Status == http.StatusGone || problem.Code.Gone()
-	e.Finalized = problem.Code == wire.ProblemChannelFinalized
-	r := a.s.recognize(ctx, a.out.req, a.origin, a.resp.Header)
-	e.Others, e.Err = r.others, r.err
-	state := a.account.State()
-	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
-	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
-	a.s.challenges.drop(a.route, a.challenge)
-	if e.Gone || r.found == nil {
-		return
-	}
-	e.Offered, e.Offer = true, r.found.wants
-	e.Fresh = r.found.wire.ID != a.challenge.wire.ID
-	same := rule.SameTerms(r.found.offer, a.challenge.offer)
-	a.challenge = r.found
-	switch snap := r.found.offer.Snapshot; {
-	case !same || snap == nil || snap.ChannelID != a.account.ID():
-	case a.decision.Carrying:
-		e.Acknowledged = snap.Report.Accepted == a.signed.Cumulative
-	default:
-		e.Proved = a.absorb(ctx, r.found.offer)
-	}
-}
-
-// classOf returns the class of a problem as the decision knows it.
-func classOf(c wire.ProblemCode) purchase.Problem {
-	switch {
-	case c == wire.ProblemNone:
-		return purchase.NoProblem
-	case c == wire.ProblemInsufficientBalance:
-		return purchase.Insufficient
-	case c.TooLow():
-		return purchase.TooLow
-	case c == wire.ProblemAmountExceedsDeposit:
-		return purchase.BeyondDeposit
-	case c == wire.ProblemVerificationFailed:
-		return purchase.Unverified
-	case c.Stale():
-		return purchase.Stale
-	default:
-		return purchase.OtherProblem
-	}
-}
-
-// readReceipt reads the receipt of the answer to our credential. It returns nil if there is none for
-// this challenge and this channel.
-func (a *attempt) readReceipt(ctx context.Context) *receipt.Receipt {
-	a.receipt = nil
-	text := a.resp.Header.Get(wire.HeaderPaymentReceipt)
+// readReceipt reads the receipt of an answer to our credential. It returns nil if there is none for this
+// challenge and this channel.
+func (a *attempt) readReceipt(ctx context.Context, h http.Header) *receipt.Receipt {
+	text := h.Get(wire.HeaderPaymentReceipt)
 	if text == "" {
 		return nil
 	}
@@ -133,9 +80,6 @@ func (a *attempt) readReceipt(ctx context.Context) *receipt.Receipt {
 		a.reportViolation(ctx, err)
 		return nil
 	}
-	a.info.mu.Lock()
-	a.info.receipt, a.receipt = &r, &r
-	a.info.mu.Unlock()
 	return &r
 }
 
@@ -180,7 +124,20 @@ type earlyBody struct {
 func readEarly(resp *http.Response) []byte {
 	b := &earlyBody{ReadCloser: resp.Body, came: make(chan struct{}, 1), done: make(chan struct{})}
 	resp.Body = b
-	go b.readAhead()
+	go func() {
+		defer close(b.done)
+		chunk := make([]byte, 4<<10)
+		for len(b.head) < maxRefusal && b.err == nil {
+			n, err := b.ReadCloser.Read(chunk[:min(len(chunk), maxRefusal-len(b.head))])
+			b.mu.Lock()
+			b.head, b.err = append(b.head, chunk[:n]...), err
+			b.mu.Unlock()
+			select {
+			case b.came <- struct{}{}:
+			default:
+			}
+		}
+	}()
 	timer := time.NewTimer(refusalWait)
 	defer timer.Stop()
 	select {
@@ -189,22 +146,6 @@ func readEarly(resp *http.Response) []byte {
 		return nil
 	case <-b.done:
 		return b.head
-	}
-}
-
-// readAhead reads the beginning of the body.
-func (b *earlyBody) readAhead() {
-	defer close(b.done)
-	chunk := make([]byte, 4<<10)
-	for len(b.head) < maxRefusal && b.err == nil {
-		n, err := b.ReadCloser.Read(chunk[:min(len(chunk), maxRefusal-len(b.head))])
-		b.mu.Lock()
-		b.head, b.err = append(b.head, chunk[:n]...), err
-		b.mu.Unlock()
-		select {
-		case b.came <- struct{}{}:
-		default:
-		}
 	}
 }
 
@@ -231,20 +172,10 @@ func (b *earlyBody) Read(p []byte) (int, error) {
 	}
 }
 
-// problemOf returns the problem details of a refusal whose body is text.
-func problemOf(resp *http.Response, text []byte) wire.Problem {
-	kind := resp.Header.Get("Content-Type")
-	if !strings.HasPrefix(strings.ToLower(kind), "application/problem+json") {
-		return wire.Problem{}
-	}
-	problem, _ := wire.ParseProblem(kind, text)
-	return problem
-}
-
 // discard reads the rest of a small body, so that its connection can be used again, and closes it. A
-// body that was waited for before is only closed.
+// body that was waited for before, or read to its end, is only closed.
 func discard(resp *http.Response) {
-	if b, ok := resp.Body.(*earlyBody); !ok || !b.late {
+	if b, ok := resp.Body.(*earlyBody); !ok || (!b.late && b.err == nil) {
 		stop := time.AfterFunc(refusalWait, func() { _ = resp.Body.Close() })
 		_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal)
 		stop.Stop()

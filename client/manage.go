@@ -119,17 +119,7 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 		out.fresh = a.s.recognize(ctx, a.out.req, a.origin, resp.Header).found
 		return out, nil
 	}
-	if text := resp.Header.Get(wire.HeaderPaymentReceipt); text != "" {
-		r, err := receipt.Parse(text)
-		if err == nil {
-			err = a.bound(r)
-		}
-		if err != nil {
-			a.reportViolation(ctx, err)
-		} else {
-			out.receipt = &r
-		}
-	}
+	out.receipt = a.readReceipt(ctx, resp.Header)
 	return out, nil
 }
 

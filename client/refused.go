@@ -1,0 +1,75 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+)
+
+// young is how long after its opening a channel may be unknown to its payee, who learns of it from
+// another request.
+const young = 10 * time.Second
+
+// refused reads a 402 or 410 to a credential.
+func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
+	problem := problemOf(a.resp, readEarly(a.resp))
+	a.info.Problem = problem.Name()
+	e.Problem = classOf(problem.Code)
+	e.Gone = e.Status == http.StatusGone || problem.Code.Gone()
+	e.Finalized = problem.Code == wire.ProblemChannelFinalized
+	r := a.s.recognize(ctx, a.out.req, a.origin, a.resp.Header)
+	e.Others, e.Err = r.others, r.err
+	state := a.account.State()
+	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
+	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
+	a.s.challenges.drop(a.route, a.challenge)
+	if e.Gone || r.found == nil {
+		return
+	}
+	e.Offered, e.Offer = true, r.found.wants
+	e.Fresh = r.found.wire.ID != a.challenge.wire.ID
+	same := rule.SameTerms(r.found.offer, a.challenge.offer)
+	a.challenge = r.found
+	switch snap := r.found.offer.Snapshot; {
+	case !same || snap == nil || snap.ChannelID != a.account.ID():
+	case a.decision.Carrying:
+		e.Acknowledged = snap.Report.Accepted == a.signed.Cumulative
+	default:
+		e.Proved = a.absorb(ctx, r.found.offer)
+	}
+}
+
+// classOf returns the class of a problem as the decision knows it.
+func classOf(c wire.ProblemCode) purchase.Problem {
+	switch {
+	case c == wire.ProblemNone:
+		return purchase.NoProblem
+	case c == wire.ProblemInsufficientBalance:
+		return purchase.Insufficient
+	case c.TooLow():
+		return purchase.TooLow
+	case c == wire.ProblemAmountExceedsDeposit:
+		return purchase.BeyondDeposit
+	case c == wire.ProblemVerificationFailed:
+		return purchase.Unverified
+	case c.Stale():
+		return purchase.Stale
+	default:
+		return purchase.OtherProblem
+	}
+}
+
+// problemOf returns the problem details of a refusal whose body is text.
+func problemOf(resp *http.Response, text []byte) wire.Problem {
+	kind := resp.Header.Get("Content-Type")
+	if !strings.HasPrefix(strings.ToLower(kind), "application/problem+json") {
+		return wire.Problem{}
+	}
+	problem, _ := wire.ParseProblem(kind, text)
+	return problem
+}
