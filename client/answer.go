@@ -37,7 +37,9 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 	}
 	a.challenge = r.found
 	e.Offered, e.Offer = true, r.found.wants
-	a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin.Text, Price: e.Offer.Price})
+	if a.s.watched {
+		a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin.Text, Price: e.Offer.Price})
+	}
 	return e
 }
 

@@ -38,7 +38,7 @@ type attempt struct {
 	signed    voucher.Signed      // the voucher to present
 	presented voucher.Amount      // the voucher that was refused, while the gate decides what else to present
 	price     voucher.Amount      // that was decided last
-	opening   *flight             // held while the request carries an opening
+	opening   func()              // ends the flight that an opening request holds, nil for others
 	resp      *http.Response      // the answer at hand
 	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts
 	info      *Payment
@@ -114,9 +114,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	named, _ := req.Context().Value(channelKey{}).(common.Hash)
 	a.route = routeKey{a.origin.Text, cmp.Or(req.Method, http.MethodGet), req.URL.EscapedPath(), named}
 	if req.Response != nil {
-		if a.bought = a.s.boughtBefore(req.Response); a.bought != nil {
-			a.showLast()
-		}
+		a.bought = a.s.boughtBefore(req.Response)
 	}
 	if a.bought == nil {
 		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
@@ -214,7 +212,6 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 				a.charge.Sent()
 			}
 			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative}
-			a.showLast()
 		}
 	}
 	if err != nil {
@@ -233,8 +230,6 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 // land ends the flight that an opening request holds, so that the requests that wait for the channel
 // go on.
 func (a *attempt) land() {
-	if a.opening != nil {
-		a.opening.end()
-		a.opening = nil
-	}
+	a.opening()
+	a.opening = nil
 }

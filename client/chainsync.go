@@ -158,13 +158,13 @@ func (s *Session) reportOthers(ctx context.Context, before, now rule.State) {
 func (a *attempt) readChain(ctx context.Context) purchase.Event {
 	e := purchase.Event{Kind: purchase.Read, Channel: a.account.ID(), Recent: a.paidTwice()}
 	if a.opening == nil && standingOf(a.account.State()) == purchase.Pending {
-		f, err := a.s.flights.begin(ctx, rule.ScopeKey(a.challenge.scope), &a.waited)
-		if err != nil || f == nil {
+		end, err := a.s.flights.begin(ctx, rule.ScopeKey(a.challenge.scope), &a.waited)
+		if err != nil || end == nil {
 			e.Err, e.Busy = err, err == nil
 			e.Standing = standingOf(a.account.State())
 			return e
 		}
-		a.opening = f
+		a.opening = end
 	}
 	read, err := a.s.sync(ctx, a.account, syncOptions{})
 	e.Err, e.Standing = err, standingOf(read.after)

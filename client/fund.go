@@ -130,7 +130,9 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	a.s.opened = append(a.s.opened, account.ID())
 	a.s.mu.Unlock()
 	e.Channel = account.ID()
-	a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
+	if a.s.watched {
+		a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
+	}
 	return e
 }
 
@@ -144,7 +146,9 @@ func (a *attempt) acknowledge(ctx context.Context) {
 	if a.s.cfg.Journal != nil {
 		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
 	}
-	a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
+	if a.s.watched {
+		a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
+	}
 	if a.opening != nil {
 		a.land()
 	}
@@ -152,34 +156,32 @@ func (a *attempt) acknowledge(ctx context.Context) {
 
 // flights let one request fund a scope or a channel at a time. The zero value is ready.
 type flights struct {
-	mu  sync.Mutex // guards all
-	all map[string]*flight
-}
-
-// flight is a funding transaction under way. The others wait for its end and then look again.
-type flight struct {
-	of   *flights
-	key  string
-	done chan struct{}
+	mu  sync.Mutex               // guards all
+	all map[string]chan struct{} // closed when the funding transaction under way has ended
 }
 
 // flightWait bounds how long a request waits for the funding transactions of others, in all.
 const flightWait = time.Minute
 
-// begin begins the flight of a key, or waits for the one under way. It returns nil, nil after such a
-// wait: look again then. It adds to waited, and the error is [ErrPending] if that reaches a minute, or
-// the context's.
-func (f *flights) begin(ctx context.Context, key string, waited *time.Duration) (*flight, error) {
+// begin begins the flight of a key and returns what ends it, to be called once; or it waits for the one
+// under way and returns nil, nil: look again then. It adds to waited, and the error is [ErrPending] if
+// that reaches a minute, or the context's.
+func (f *flights) begin(ctx context.Context, key string, waited *time.Duration) (end func(), err error) {
 	f.mu.Lock()
 	other := f.all[key]
 	if other == nil {
 		if f.all == nil {
-			f.all = map[string]*flight{}
+			f.all = map[string]chan struct{}{}
 		}
-		mine := &flight{of: f, key: key, done: make(chan struct{})}
-		f.all[key] = mine
+		done := make(chan struct{})
+		f.all[key] = done
 		f.mu.Unlock()
-		return mine, nil
+		return func() {
+			f.mu.Lock()
+			delete(f.all, key)
+			f.mu.Unlock()
+			close(done)
+		}, nil
 	}
 	f.mu.Unlock()
 	began := time.Now()
@@ -187,21 +189,13 @@ func (f *flights) begin(ctx context.Context, key string, waited *time.Duration) 
 	timer := time.NewTimer(flightWait - *waited)
 	defer timer.Stop()
 	select {
-	case <-other.done:
+	case <-other:
 		return nil, nil
 	case <-timer.C:
 		return nil, fmt.Errorf("%w: other requests have been funding this channel for %s", ErrPending, flightWait)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-// end ends the flight. It may be called once.
-func (f *flight) end() {
-	f.of.mu.Lock()
-	delete(f.of.all, f.key)
-	f.of.mu.Unlock()
-	close(f.done)
 }
 
 // placeOf returns a URL without what may be secret: no user, query or fragment.

@@ -21,6 +21,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.out.body.release()
 	}
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
+	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 	resp := a.resp
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
 	if a.reserved == nil || (!served && do.Outcome != purchase.Unknown) {
@@ -30,19 +31,20 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	if a.challenge.account != a.account || a.s.twice.any.Load() {
 		a.remember(do.Outcome)
 	}
-	switch streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type")); {
+	streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type"))
+	switch {
 	case streams:
 		a.meter(ctx, resp)
-		a.reportPaid(ctx, a.receipt, nil)
-		return resp // it has its line in the journal when it ends
 	case do.Redirected:
 		a.reserved.Release() // the price goes on where the redirect leads
 		a.leave()
 	default:
 		a.settle(ctx, a.receipt)
 	}
-	a.reportPaid(ctx, a.receipt, nil)
-	if a.s.cfg.Journal != nil {
+	if a.s.watched {
+		a.reportPaid(ctx, a.receipt, nil)
+	}
+	if a.s.cfg.Journal != nil && !streams { // a stream has its line when it ends
 		a.record(ctx, journal.KindPay, a.info.Outcome, a.receipt)
 	}
 	if resp.StatusCode >= 300 {
@@ -59,7 +61,7 @@ func (a *attempt) remember(o purchase.Outcome) {
 		c.account = a.account
 		a.s.challenges.put(a.route, &c)
 	}
-	if o == purchase.Accepted && !a.second {
+	if o == purchase.Accepted && !a.second && a.s.twice.any.Load() {
 		a.s.twice.forget(a.start, a.origin.Text, a.challenge.offer.Payee.Hex())
 	}
 }
@@ -135,11 +137,6 @@ func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 type shown struct {
 	channel           common.Hash
 	price, cumulative voucher.Amount
-}
-
-// showLast shows the last voucher that left in the payment of the response, however the request ends.
-func (a *attempt) showLast() {
-	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 }
 
 func (a *attempt) error(err error) *Error {

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -27,7 +29,9 @@ func (s *Session) write(ctx context.Context, e journal.Entry) {
 		}
 	}
 	if e.Operation == "" {
-		e.Operation = newOperation("")
+		var name [16]byte
+		_, _ = rand.Read(name[:]) // never fails
+		e.Operation = hex.EncodeToString(name[:])
 	}
 	e.End = time.Now().UTC()
 	if e.Start = e.Start.UTC(); e.Start.IsZero() {

@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +21,8 @@ type outgoing struct {
 	req  *http.Request
 	base http.RoundTripper
 	body *replay // nil without a body
-	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal. It
-	// is set when the gate is asked first.
+	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal: the
+	// caller's own, or a new one. It is set when the gate is asked first.
 	key string
 }
 
@@ -155,16 +153,6 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 }
 
 var acceptSession = []string{"tempo/session"}
-
-// newOperation returns a name for a request: the caller's own Idempotency-Key, or a new one.
-func newOperation(own string) string {
-	if own != "" {
-		return own
-	}
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
 
 // readable narrows an Accept-Encoding of the caller's to what payment frames can be read through.
 func readable(accept []string) []string {

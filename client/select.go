@@ -1,7 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -155,7 +158,9 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	req.Elsewhere = do.Elsewhere
 	a.price, a.presented = req.Price, voucher.Amount{}
 	if a.out.key == "" {
-		a.out.key = newOperation(a.out.req.Header.Get("Idempotency-Key"))
+		var name [16]byte
+		_, _ = rand.Read(name[:]) // never fails
+		a.out.key = cmp.Or(a.out.req.Header.Get("Idempotency-Key"), hex.EncodeToString(name[:]))
 	}
 	a.info.Operation = a.out.key
 	if a.reserved != nil && do.Anew {

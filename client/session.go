@@ -20,6 +20,7 @@ type Session struct {
 	payer      common.Address
 	ledger     *ledger.Ledger
 	log        *slog.Logger
+	watched    bool // Config.Log or Config.OnEvent is set: what happens to requests is told
 	challenges challengeCache
 	flights    flights
 	proofs     intervals // when each origin was last given a proof
@@ -40,9 +41,10 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Origins, err = canonicalOrigins(cfg.Origins); err != nil {
 		return nil, err
 	}
+	watched := cfg.Log != nil || cfg.OnEvent != nil
 	cfg.complete()
 	s := &Session{
-		cfg: cfg, payer: cfg.Signer.Address(), log: cfg.Log,
+		cfg: cfg, payer: cfg.Signer.Address(), log: cfg.Log, watched: watched,
 		ledger: ledger.New(cfg.Store, cfg.Signer, cfg.Limits),
 		twins:  map[*http.Transport]*http.Transport{},
 	}

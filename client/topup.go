@@ -43,11 +43,11 @@ const (
 // recorded transaction is presented until the payee or the chain has decided it; a second one is never
 // signed for the same need. view returns the channel as the request has to see it.
 func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.State) (topUpResult, error) {
-	f, err := a.s.flights.begin(ctx, "topup "+a.account.ID().Hex(), &a.waited)
-	if err != nil || f == nil {
+	end, err := a.s.flights.begin(ctx, "topup "+a.account.ID().Hex(), &a.waited)
+	if err != nil || end == nil {
 		return topUpDone, err // nil: another request did; look again
 	}
-	defer f.end()
+	defer end()
 	account := a.account
 	state := account.State()
 	if a.s.cfg.Chain != nil { // others may have raised the deposit, or it was before the store was restored

@@ -41,7 +41,7 @@ var theShell = []defect{
 	},
 	{
 		name: "purchase: paid twice and served is as served", breaks: "a second payment does not end its own hour",
-		pkg: "client", fn: "attempt.remember", from: `if o == purchase.Accepted && !a.second {`, to: `if o == purchase.Accepted {`, tests: inClient, run: `^Test(Second|Concurrent|Service)`,
+		pkg: "client", fn: "attempt.remember", from: `if o == purchase.Accepted && !a.second && `, to: `if o == purchase.Accepted && `, tests: inClient, run: `^Test(Second|Concurrent|Service)`,
 	},
 	{
 		name: "purchase: what left is refunded by the client", breaks: "a credential that left stays charged to its budgets",

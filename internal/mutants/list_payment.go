@@ -60,7 +60,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: Idempotency-Key changes between tries", breaks: "all paid sendings of one request carry one key",
-		pkg: "client", fn: "outgoing.build", from: `= []string{o.key}`, to: `= []string{newOperation("")}`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
+		pkg: "client", fn: "outgoing.build", from: `= []string{o.key}`, to: `= []string{o.key + credential.value}`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
 	},
 	{
 		name: "pay: guard body removed", breaks: "net/http does not send a paid request twice by itself",
