@@ -124,6 +124,9 @@ func (p *Purchase) see(e *Event) {
 		p.here = e.Raised
 	case e.Kind == Started:
 		p.refusal = nil // it was of the hop before
+		if e.Remembered {
+			p.offer = e.Offer
+		}
 	case e.Kind == ToppedUp:
 		p.funded = p.funded || e.Written
 	case e.Kind == Lost && e.Paid && e.Written:
@@ -135,6 +138,9 @@ func (p *Purchase) see(e *Event) {
 			p.refusal, p.others, p.answered = &last, e.Others, true
 		}
 	}
+	if e.Remembered || (e.Kind == Consented && e.Err == nil) { // consent covers the current offer
+		p.agreed, p.consented, p.total = p.offer, true, p.Charged.AddCapped(p.offer.Price)
+	}
 }
 
 // covered reports whether consent covers the current offer: the same terms, at the agreed sum or
@@ -142,11 +148,6 @@ func (p *Purchase) see(e *Event) {
 func (p *Purchase) covered() bool {
 	return p.consented && p.offer.Terms == p.agreed.Terms && p.offer.Funding == p.agreed.Funding &&
 		!p.total.Less(p.Charged.AddCapped(p.offer.Price))
-}
-
-// agree notes that consent covers the current offer.
-func (p *Purchase) agree() {
-	p.agreed, p.consented, p.total = p.offer, true, p.Charged.AddCapped(p.offer.Price)
 }
 
 // elsewhere is the part of the price that was raised already, other than on the channel.

@@ -60,8 +60,7 @@ var before = []row{
 		func(p *Purchase, e *Event) Action {
 			p.tries.Sent, p.tries.Unpaid, p.Carrying, p.others = 0, 0, false, false
 			p.at(e.Channel)
-			p.offer, p.standing, p.optimistic = e.Offer, Usable, true
-			p.agree()
+			p.standing, p.optimistic = Usable, true
 			return p.issue()
 		},
 	},
@@ -142,17 +141,13 @@ var prepared = []row{
 		"consent, but the challenge has expired meanwhile", Consented,
 		func(_ *Purchase, e *Event) bool { return e.Expired },
 		func(p *Purchase, _ *Event) Action {
-			p.agree()
 			p.Carrying = false
 			return Action{Do: SendUnpaid}
 		},
 	},
 	{
 		"consent", Consented, always,
-		func(p *Purchase, _ *Event) Action {
-			p.agree()
-			return p.use()
-		},
+		func(p *Purchase, _ *Event) Action { return p.use() },
 	},
 
 	{
