@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
@@ -50,6 +52,9 @@ func (c *Conflict) Error() string { return "pins: the offer was not accepted" }
 
 // ErrFull is the error for an origin of which [MaxTerms] terms are accepted.
 var ErrFull = errors.New("pins: the origin has too many accepted terms")
+
+// errNoRoom is the error for a route that has too many accepted unit types.
+var errNoRoom = fmt.Errorf("%w: no room for another unit type", ErrFull)
 
 // MaxTerms is how many terms of one origin can be accepted. A record of so many fits into a store.
 const MaxTerms = 128
@@ -102,6 +107,7 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 	if len(unit) > maxUnit {
 		unit = unitName(unit)
 	}
+	route := crypto.Keccak256([]byte(o.Route))
 	for range maxConflicts {
 		r, err := b.read(ctx, o.Origin)
 		if err != nil {
@@ -110,13 +116,13 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 		var u *units
 		var seen []string
 		if len(r.routes) > 0 {
-			seen = r.routes.of(o.Route)
+			seen = r.routes.of(route)
 		}
 		if len(seen) == 0 && r.more {
-			if u, err = b.readUnits(ctx, o.Origin, o.Route); err != nil {
+			if u, err = b.readUnits(ctx, o.Origin, route); err != nil {
 				return err
 			}
-			seen = u.of(o.Route)
+			seen = u.of(route)
 		}
 		if err := decide(r, seen); err != nil {
 			return err
@@ -129,10 +135,10 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 		case slices.Contains(seen, unit):
 			u = nil // nothing to write
 		case len(r.routes) == 0 && !r.more:
-			r.routes, r.dirty = routes{unit: routeHash(o.Route)}, true
+			r.routes, r.dirty = routes{unit: route[1 : 1+hashSize]}, true
 		default:
-			if u, err = b.addUnit(ctx, r, u, o.Route, unit); err != nil {
-				return err
+			if u, err = b.addUnit(ctx, r, u, route, unit); err != nil {
+				return fmt.Errorf("%s: %w", o.Route, err)
 			}
 		}
 		if err := b.put(ctx, r, u); !errors.Is(err, store.ErrConflict) {
@@ -145,9 +151,9 @@ func (b *Book) update(ctx context.Context, o Offer, decide func(r *record,
 
 // addUnit adds a unit type of a route to the record of the origin, or if that has no room to a
 // record of units, which it returns.
-func (b *Book) addUnit(ctx context.Context, r *record, u *units, route, unit string) (*units,
-	error,
-) {
+func (b *Book) addUnit(ctx context.Context, r *record, u *units, route []byte,
+	unit string,
+) (*units, error) {
 	if u == nil {
 		if fits, err := r.addUnit(route, unit); err != nil || fits {
 			return nil, err
@@ -196,7 +202,7 @@ func (b *Book) put(ctx context.Context, r *record, u *units) error {
 
 // read returns the record of an origin, or what records of version 1 hold of it, or an empty one.
 func (b *Book) read(ctx context.Context, origin string) (*record, error) {
-	key := pinKey(origin)
+	key := fmt.Sprintf(pinKey, crypto.Keccak256([]byte(origin)))
 	data, rev, err := b.store.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		r := &record{key: key, origin: origin}

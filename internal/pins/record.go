@@ -3,7 +3,6 @@ package pins
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -55,15 +54,15 @@ const roomForRoutes = 4 << 10
 
 // addUnit adds a unit type of a route and reports true, or reports false if it belongs into a
 // record of units: the route is new and there is no room for it. The error is ErrFull.
-func (r *record) addUnit(route, unit string) (bool, error) {
-	known := len(r.routes.of(route)) > 0
+func (r *record) addUnit(hash []byte, unit string) (bool, error) {
+	known := len(r.routes.of(hash)) > 0
 	if !known && (r.more || r.routes.size() >= roomForRoutes) {
 		return false, nil
 	}
 	if known && r.routes.size() >= roomForRoutes+roomToAccept {
-		return false, fmt.Errorf("%w: no room for another unit type of %s", ErrFull, route)
+		return false, errNoRoom
 	}
-	r.routes.add(route, unit)
+	r.routes.add(hash, unit)
 	r.dirty = true
 	return true, nil
 }
@@ -87,9 +86,8 @@ type accepted struct {
 	Since    time.Time        `json:"since"`
 }
 
-func pinKey(origin string) string {
-	return "pin/" + hex.EncodeToString(crypto.Keccak256([]byte(origin)))
-}
+// pinKey is the key of a record, of the hash of its origin.
+const pinKey = "pin/%x"
 
 // decode reads a record of version 2.
 func decode(key string, data []byte) (*record, error) {
@@ -97,7 +95,7 @@ func decode(key string, data []byte) (*record, error) {
 	if err := strict(key, data, &s, &s.Version, 2); err != nil {
 		return nil, err
 	}
-	if pinKey(s.Origin) != key || len(s.Accepted) == 0 || !s.Routes.whole() {
+	if fmt.Sprintf(pinKey, crypto.Keccak256([]byte(s.Origin))) != key || len(s.Accepted) == 0 || !s.Routes.whole() {
 		return nil, fmt.Errorf("%w: %s is not a pin", channel.ErrRecord, key)
 	}
 	r := &record{key: key, origin: s.Origin, routes: s.Routes, more: s.More}

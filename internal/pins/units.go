@@ -20,18 +20,16 @@ import (
 // its length does not matter. A route can have several unit types.
 type routes map[string][]byte
 
-// hashSize is how many bytes of a route's hash are kept. The byte before them says in which record
-// of units it is.
+// hashSize is how many bytes of a route's hash are kept: those after the first, which says in which
+// record of units it is.
 const hashSize = 8
 
-func routeHash(route string) []byte { return crypto.Keccak256([]byte(route))[1 : 1+hashSize] }
-
-// of returns the unit types of a route in ascending order; none if it is not there.
-func (r routes) of(route string) (found []string) {
-	hash := routeHash(route)
+// of returns the unit types of a route, given by its hash, in ascending order; none if it is not
+// there.
+func (r routes) of(hash []byte) (found []string) {
 	for _, unit := range slices.Sorted(maps.Keys(r)) {
 		for h := range slices.Chunk(r[unit], hashSize) {
-			if bytes.Equal(h, hash) {
+			if bytes.Equal(h, hash[1:1+hashSize]) {
 				found = append(found, unit)
 				break
 			}
@@ -41,9 +39,9 @@ func (r routes) of(route string) (found []string) {
 }
 
 // add adds a unit type to those of a route.
-func (r routes) add(route, unit string) {
-	if !slices.Contains(r.of(route), unit) {
-		r[unit] = append(slices.Clip(r[unit]), routeHash(route)...)
+func (r routes) add(hash []byte, unit string) {
+	if !slices.Contains(r.of(hash), unit) {
+		r[unit] = append(slices.Clip(r[unit]), hash[1:1+hashSize]...)
 	}
 }
 
@@ -106,9 +104,9 @@ func unitName(unit string) string {
 }
 
 // readUnits returns the record of units that a route belongs into, or an empty one.
-func (b *Book) readUnits(ctx context.Context, origin, route string) (*units, error) {
+func (b *Book) readUnits(ctx context.Context, origin string, hash []byte) (*units, error) {
 	u := &units{Version: 1, Origin: origin, key: fmt.Sprintf("unit/%x/%x",
-		crypto.Keccak256([]byte(origin)), crypto.Keccak256([]byte(route))[:1])}
+		crypto.Keccak256([]byte(origin)), hash[:1])}
 	data, rev, err := b.store.Get(ctx, u.key)
 	if err == nil {
 		var r units
@@ -130,23 +128,23 @@ func (b *Book) readUnits(ctx context.Context, origin, route string) (*units, err
 }
 
 // of returns the accepted unit types of a route; none if the route is new.
-func (u *units) of(route string) []string {
-	if own := u.Routes.of(route); len(own) > 0 {
+func (u *units) of(hash []byte) []string {
+	if own := u.Routes.of(hash); len(own) > 0 {
 		return own
 	}
 	return u.Rest
 }
 
 // add adds a unit type to those of a route. The error is ErrFull.
-func (u *units) add(route, unit string) error {
-	known := len(u.Routes.of(route)) > 0
+func (u *units) add(hash []byte, unit string) error {
+	known := len(u.Routes.of(hash)) > 0
 	size := u.Routes.size()
 	switch {
 	case known && size < roomForUnits+roomToAccept, !known && len(u.Rest) == 0 &&
 		size < roomForUnits:
-		u.Routes.add(route, unit)
+		u.Routes.add(hash, unit)
 	case known, len(u.Rest) == maxRest:
-		return fmt.Errorf("%w: no room for another unit type of %s", ErrFull, route)
+		return errNoRoom
 	default:
 		u.Rest = append(slices.Clip(u.Rest), unit)
 	}

@@ -119,7 +119,7 @@ func (o *older) addTo(r *record) error {
 			r.pins = append(r.pins, p)
 		}
 		for route, unit := range v.Units {
-			r.routes.add(route, unitName(unit))
+			r.routes.add(crypto.Keccak256([]byte(route)), unitName(unit))
 		}
 	}
 	return nil
