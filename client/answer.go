@@ -67,8 +67,8 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 	return e
 }
 
-// readReceipt reads the receipt of an answer to our credential. It returns nil if there is none for this
-// challenge and this channel.
+// readReceipt reads the receipt of an answer to our credential. It returns nil if there is none for
+// this challenge and this channel.
 func (a *attempt) readReceipt(ctx context.Context, h http.Header) *receipt.Receipt {
 	text := h.Get(wire.HeaderPaymentReceipt)
 	if text == "" {

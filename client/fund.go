@@ -131,7 +131,10 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	a.s.mu.Unlock()
 	e.Channel = account.ID()
 	if a.s.watched {
-		a.s.tell(ctx, Event{Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price, Deposit: account.State().Deposit})
+		a.s.tell(ctx, Event{
+			Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price,
+			Deposit: account.State().Deposit,
+		})
 	}
 	return e
 }
@@ -147,7 +150,9 @@ func (a *attempt) acknowledge(ctx context.Context) {
 		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
 	}
 	if a.s.watched {
-		a.s.tell(ctx, Event{Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err})
+		a.s.tell(ctx, Event{
+			Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err,
+		})
 	}
 	if a.opening != nil {
 		a.land()
@@ -163,10 +168,12 @@ type flights struct {
 // flightWait bounds how long a request waits for the funding transactions of others, in all.
 const flightWait = time.Minute
 
-// begin begins the flight of a key and returns what ends it, to be called once; or it waits for the one
-// under way and returns nil, nil: look again then. It adds to waited, and the error is [ErrPending] if
-// that reaches a minute, or the context's.
-func (f *flights) begin(ctx context.Context, key string, waited *time.Duration) (end func(), err error) {
+// begin begins the flight of a key and returns the function that ends it, to be called once. If one is
+// under way, it waits for its end and returns nil, nil: look again then. It adds to waited, and the
+// error is [ErrPending] if that reaches a minute, or the context's.
+func (f *flights) begin(
+	ctx context.Context, key string, waited *time.Duration,
+) (end func(), err error) {
 	f.mu.Lock()
 	other := f.all[key]
 	if other == nil {

@@ -28,7 +28,9 @@ type recognized struct {
 
 // recognize reads the challenges of an answer to a request to an origin. A challenge that is malformed
 // or has expired does not hide the others.
-func (s *Session) recognize(ctx context.Context, req *http.Request, from origin.Origin, h http.Header) (out recognized) {
+func (s *Session) recognize(
+	ctx context.Context, req *http.Request, from origin.Origin, h http.Header,
+) (out recognized) {
 	challenges, malformed := wire.ParseChallenges(h)
 	if malformed != nil {
 		s.log.Debug("unreadable challenges were skipped", "origin", from.Text, "error", malformed)
