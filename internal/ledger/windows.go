@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,8 +143,9 @@ func redated(ctx context.Context, s store.Store, e store.Entry, one rule.State) 
 
 // enter books a channel's ceiling, unless a higher one is known. The caller holds mu.
 func (w *windows) enter(s rule.State) {
-	if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {
-		w.rows[s.ID] = row{s.Scope.Payee, s.Rises()}
+	rises := s.Rises()
+	if was, ok := w.rows[s.ID]; !ok || !rises.Total.Less(was.rises.Total) {
+		w.rows[s.ID] = row{s.Scope.Payee, rises}
 	}
 }
 
@@ -163,7 +163,7 @@ type Rooms [9]channel.Room
 // rooms returns what the budgets leave for a request on a channel of a scope, and its limits with
 // what is left of all budgets. The caller holds mu.
 func (w *windows) rooms(t Terms, scope channel.Scope, now int64) (rooms Rooms, lim rule.Limits) {
-	lim = rule.Of(t.Limits)
+	lim = rule.Limits{Limits: t.Limits}
 	origin := cmp.Or(t.Origin, scope.Origin)
 	all, ofOrigin, ofPayee := lim.Budgets()
 	for i := range 3 {
@@ -175,17 +175,18 @@ func (w *windows) rooms(t Terms, scope channel.Scope, now int64) (rooms Rooms, l
 		}
 		for i := range 3 {
 			risen := r.rises.Within(now, all[i].Length)
+			forOrigin := risen // every rise counts for the channel's own origin
+			if origin != r.rises.Origin {
+				forOrigin = r.rises.For(origin, now, all[i].Length)
+			}
 			rooms[i].Used = rooms[i].Used.AddCapped(risen)
-			rooms[3+i].Used = rooms[3+i].Used.AddCapped(r.rises.For(origin, now, all[i].Length))
+			rooms[3+i].Used = rooms[3+i].Used.AddCapped(forOrigin)
 			if r.payee == scope.Payee {
 				rooms[6+i].Used = rooms[6+i].Used.AddCapped(risen)
 			}
 		}
 	}
-	// Of several that leave as little, the first: the others follow it where they are not set.
-	lim = lim.Within(slices.MinFunc(rooms[:], func(r, s channel.Room) int {
-		return r.Left().Cmp(s.Left())
-	}))
+	lim = lim.Within(rooms[:]...)
 	if t.Charge != nil {
 		if room, ok := t.Charge.room(); ok {
 			lim = lim.WithinRun(room)

@@ -4,11 +4,11 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		pkg: "internal/rule", fn: "State.ceiling", from: `most = most.Min(s.authorized.AddCapped(lim.room.Left()))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling = b.ceiling.Min(s.authorized.AddCapped(lim.room.left))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",
-		pkg: "internal/rule", fn: "PlanPayment", from: `if err := s.checkBudgets(need, lim); err != nil {`, to: `if err := s.checkBudgets(need, lim); false {`, tests: []string{"internal/rule", "client"},
+		pkg: "internal/rule", fn: "PlanPayment", from: `case bounds.ceiling.Less(need):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
@@ -16,11 +16,11 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
-		pkg: "internal/rule", fn: "History.reached", from: `return h.marks[n-1].Authorized, n`, to: `return h.marks[min(n, len(h.marks)-1)].Authorized, n`, tests: inRule,
+		pkg: "internal/rule", fn: "Rises.Within", from: `most = h.marks[n-1].Authorized`, to: `most = h.marks[min(n, len(h.marks)-1)].Authorized`, tests: inRule,
 	},
 	{
 		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
-		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !s.Authorized().Less(was.rises.Total()) {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !rises.Total.Less(was.rises.Total) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !rises.Total.Less(was.rises.Total) {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
@@ -28,7 +28,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: another origin's payments count here", breaks: "a limit of an origin is about that origin",
-		pkg: "internal/rule", fn: "Rises.For", from: `if origin == r.origin {`, to: `if true {`, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "Rises.For", from: `if origin == r.Origin {`, to: `if true {`, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: a named channel passes the origin's budget", breaks: "a rise counts for the origin that requested it",
@@ -48,7 +48,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a clock that was ahead is believed", breaks: "what was marked after now counts by the clock as it is",
-		pkg: "internal/rule", fn: "History.risen", from: `rest = rest.Min(h.after.risen(now, length, total))`, to: `_ = length`, tests: inRule,
+		pkg: "internal/rule", fn: "Rises.Within", from: `rest = rest.Min(Rises{Total: r.Total, history: *h.after}.Within(now, window))`, to: `_ = window`, tests: inRule,
 	},
 	{
 		name: "budget: a payee's payments elsewhere do not count", breaks: "a limit of a payee is about all its origins",
@@ -75,7 +75,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a lower ceiling replaces a higher one", breaks: "of two readings of a ceiling the higher is the newer",
-		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !s.Authorized().Less(was.rises.Total()) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !rises.Total.Less(was.rises.Total) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: the records are listed again after an hour", breaks: "what other processes authorize is seen within a second",
@@ -129,7 +129,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what was refused is free for a run", breaks: "a run is charged all that comes to exist for it",
-		pkg: "internal/rule", fn: "State.ceiling", from: `most.Min(s.MayExist().AddCapped`, to: `most.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
+		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling.Min(s.MayExist().AddCapped`, to: `b.ceiling.Min(s.authorized.AddCapped`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: what nothing was signed for stays charged", breaks: "what certainly was not signed is given back",

@@ -34,7 +34,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: least growth of a voucher", breaks: "Ahead is what the caller allows, and no less",
-		pkg: "internal/rule", fn: "State.authorize", from: `target := most.Min(`, to: `target := most.Min(claimed).Min(`, flows: server("least_growth_of_a_voucher"),
+		pkg: "internal/rule", fn: "State.Renew", from: `target := most.Min(`, to: `target := most.Min(claimed).Min(`, flows: server("least_growth_of_a_voucher"),
 	},
 	{
 		name: "their server: closed together", breaks: "a close pays what was used, not what was signed",

@@ -18,15 +18,15 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: deposit limit not a ceiling", breaks: "nothing is signed above Limits.Deposit",
-		pkg: "internal/rule", fn: "State.ceiling", from: `most := s.Deposit.Min(lim.Deposit).Min(`, to: `most := s.Deposit.Min(`, tests: inRule,
+		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling = s.Deposit.Min(lim.Deposit).Min(`, to: `b.ceiling = s.Deposit.Min(`, tests: inRule,
 	},
 	{
 		name: "rule: deposit not a ceiling", breaks: "nothing is signed above what the channel holds",
-		pkg: "internal/rule", fn: "State.ceiling", from: `most := s.Deposit.Min(lim.Deposit).Min(`, to: `most := lim.Deposit.Min(`, tests: inRule,
+		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling = s.Deposit.Min(lim.Deposit).Min(`, to: `b.ceiling = lim.Deposit.Min(`, tests: inRule,
 	},
 	{
 		name: "rule: deposit limit dropped in the plan", breaks: "no channel is opened or filled above Limits.Deposit",
-		pkg: "internal/rule", fn: "PlanPayment", from: `room := lim.Deposit.Min(s.Protocol.Max())`, to: `room := s.Protocol.Max()`, tests: inRule,
+		pkg: "internal/rule", fn: "PlanPayment", from: `room := lim.Deposit.Min(now.Protocol.Max())`, to: `room := now.Protocol.Max()`, tests: inRule,
 	},
 	{
 		name: "rule: total limit dropped in the plan", breaks: "one session funds no more than Limits.Total",
@@ -50,39 +50,39 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: required used as operand", breaks: "what a payee says a voucher must reach is compared, never signed",
-		pkg: "internal/rule", fn: "State.authorize", from: `target := most.Min(`, to: `target := most.Max(req.Floor).Min(`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `target := most.Min(`, to: `target := most.Max(req.Floor).Min(`, tests: inRule,
 	},
 	{
 		name: "rule: Ahead cap dropped", breaks: "what is authorized runs ahead of what was claimed by Limits.Ahead at most",
-		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Max(voucher.MaxAmount).Min(asked.AddCapped(lim.Ahead))`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Max(voucher.MaxAmount).Min(asked.AddCapped(lim.Ahead))`, tests: inRule,
 	},
 	{
 		name: "rule: asked cap dropped", breaks: "what is authorized is at most what callers ever asked for plus Ahead, whatever receipts free",
-		pkg: "internal/rule", fn: "State.authorize", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Min(claimed.AddCapped(lim.Ahead))`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `.Min(claimed.Min(asked).AddCapped(lim.Ahead))`, to: `.Min(claimed.AddCapped(lim.Ahead))`, tests: inRule,
 	},
 	{
 		name: "rule: a refused voucher pays the price again", breaks: "a price raises the number once, however often it is refused",
-		pkg: "internal/rule", fn: "State.Overdrawn", from: `rest := c.own().SubFloor(c.Raised).Max(`, to: `rest := c.own().Max(`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Overdrawn", from: `rest := bounds.own.SubFloor(c.Raised).Max(`, to: `rest := bounds.own.Max(`, tests: inRule,
 	},
 	{
 		name: "rule: the asked cap dropped after a refusal", breaks: "a payee that refuses vouchers does not march the number up",
-		pkg: "internal/rule", fn: "State.Overdrawn", from: `asked, ceiling := s.asked.AddCapped(lim.Ahead), s.ceiling(lim)`, to: `asked, ceiling := s.Protocol.Max(), s.ceiling(lim)`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Overdrawn", from: `asked := s.asked.AddCapped(lim.Ahead)`, to: `asked := s.Protocol.Max()`, tests: inRule,
 	},
 	{
 		name: "rule: the ceiling dropped after a refusal", breaks: "the deposit and its limit hold for second tries too",
-		pkg: "internal/rule", fn: "State.Overdrawn", from: `case ceiling.Less(target):`, to: `case false:`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Overdrawn", from: `case bounds.ceiling.Less(target):`, to: `case false:`, tests: inRule,
 	},
 	{
 		name: "rule: a claim that is decided again counts twice", breaks: "one request, one price, however many challenges it takes",
-		pkg: "internal/rule", fn: "State.authorize", from: `s.Claimed, s.asked = s.Claimed.SubFloor(was.Price), s.asked.SubFloor(was.Asked)`, to: ``, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `s.Claimed, s.asked = s.Claimed.SubFloor(was.Price), s.asked.SubFloor(was.Asked)`, to: ``, tests: inRule,
 	},
 	{
 		name: "rule: a claim that is decided again forgets what it raised", breaks: "one request raises the number by its price at most",
-		pkg: "internal/rule", fn: "State.authorize", from: `claim.Raised = claim.Raised.AddCapped(target.SubFloor(due)).Min(`, to: `claim.Raised = target.SubFloor(due).Min(`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `claim.Raised = claim.Raised.AddCapped(target.SubFloor(bounds.reach)).Min(`, to: `claim.Raised = target.SubFloor(bounds.reach).Min(`, tests: inRule,
 	},
 	{
 		name: "rule: a price that falls and rises counts twice", breaks: "one request's price counts once, whatever prices were named in between",
-		pkg: "internal/rule", fn: "State.authorize", from: `highest := was.Asked.AddCapped(was.Elsewhere).Max(req.Price)`, to: `highest := req.Price`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `highest := was.Asked.AddCapped(was.Elsewhere).Max(req.Price)`, to: `highest := req.Price`, tests: inRule,
 	},
 	{
 		name: "rule: a voucher above the number is booked", breaks: "no signature is above what was authorized",
@@ -110,19 +110,19 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: what was raised elsewhere is raised again", breaks: "the price of a request raises ceilings once in all",
-		pkg: "internal/rule", fn: "Claim.own", from: `func (c Claim) own() voucher.Amount { return c.Price.SubFloor(c.Elsewhere).Max(c.Raised) }`, to: `func (c Claim) own() voucher.Amount { return c.Price.Max(c.Raised) }`, tests: inRule,
+		pkg: "internal/rule", fn: "State.bounds", from: `b.own = c.Price.SubFloor(c.Elsewhere).Max(c.Raised)`, to: `b.own = c.Price.Max(c.Raised)`, tests: inRule,
 	},
 	{
 		name: "rule: what was raised elsewhere was asked for here", breaks: "what callers asked for counts a price on one channel",
-		pkg: "internal/rule", fn: "State.authorize", from: `Asked: highest.SubFloor(req.Elsewhere).Max(was.Raised)`, to: `Asked: highest`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Renew", from: `Asked: highest.SubFloor(req.Elsewhere).Max(was.Raised)`, to: `Asked: highest`, tests: inRule,
 	},
 	{
 		name: "rule: a channel is funded for what may not be paid", breaks: "nothing is deposited for a price that was raised elsewhere",
-		pkg: "internal/rule", fn: "State.affords", from: `if !most.Less(s.Claimed`, to: `if true || !most.Less(s.Claimed`, tests: inRule,
+		pkg: "internal/rule", fn: "PlanPayment", from: `case !req.Elsewhere.IsZero() && most.Less(`, to: `case false && most.Less(`, tests: inRule,
 	},
 	{
 		name: "rule: what a signer refused is signed later", breaks: "a voucher is at most what callers asked for and Ahead, though more is durable",
-		pkg: "internal/rule", fn: "State.reach", from: `return s.MayExist().Min(s.asked.AddCapped(ahead)).Max(s.Signed)`, to: `return s.authorized`, tests: inRule,
+		pkg: "internal/rule", fn: "State.bounds", from: `b.reach = s.MayExist().Min(s.asked.AddCapped(lim.Ahead)).Max(s.Signed)`, to: `b.reach = s.authorized`, tests: inRule,
 	},
 	{
 		name: "rule: what a signer refused may have been signed", breaks: "what a signer refused raises nothing of a later request",

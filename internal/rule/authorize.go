@@ -25,6 +25,10 @@ type Request struct {
 	// MinDelta is the growth between two vouchers that the payee requires (minVoucherDelta), or
 	// zero. It is only compared, too.
 	MinDelta voucher.Amount
+
+	// piece is set for what a frame of a stream asks for: Limits.Stream and Limits.Step bound its
+	// price instead of Limits.Price, and it may be zero.
+	piece bool
 }
 
 // Claim is the amount that one request in flight has reserved.
@@ -41,20 +45,54 @@ type Claim struct {
 	Elsewhere voucher.Amount
 }
 
-// own returns what the price of the claim may raise on this channel in all.
-func (c Claim) own() voucher.Amount { return c.Price.SubFloor(c.Elsewhere).Max(c.Raised) }
+// Authorized returns the stored ceiling, in base units: no voucher above it exists.
+func (s State) Authorized() voucher.Amount { return s.authorized }
+
+// Asked returns the sum of the prices that callers requested on this channel, in base units.
+func (s State) Asked() voucher.Amount { return s.asked }
 
 // MayExist returns the highest cumulative amount whose voucher may exist: all that was authorized,
 // less what is known to be unsigned because the signer refused it. The gate stores it before it
 // signs.
 func (s State) MayExist() voucher.Amount { return s.authorized.SubFloor(s.unsigned) }
 
-// reach returns the highest voucher that may be presented without raising anything: one that may
-// exist, and is at most what callers requested plus ahead. After a crash that is the whole ceiling:
-// what may have been signed may be signed again. What a signer refused is not signed later,
-// although its ceiling is stored.
-func (s State) reach(ahead voucher.Amount) voucher.Amount {
-	return s.MayExist().Min(s.asked.AddCapped(ahead)).Max(s.Signed)
+// Payable reports whether vouchers may be signed: the channel is open, or its opening transaction
+// leaves with the first voucher.
+func (s State) Payable() bool {
+	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone
+	return !ending && (s.Confirmed || len(s.Opening.Raw) > 0)
+}
+
+// bounds are what a decision about a claim must stay within, in base units.
+type bounds struct {
+	// reach is the highest voucher that may be presented without raising anything: one that may
+	// exist, and is at most what callers requested plus Limits.Ahead. After a crash that is the
+	// whole ceiling: what may have been signed may be signed again. What a signer refused is not
+	// signed later, although its ceiling is stored.
+	reach voucher.Amount
+	// own is what the price of the claim may raise on this channel in all.
+	own voucher.Amount
+	// most is the highest voucher that the claim may raise to. What other requests owe and
+	// Limits.Ahead do not count against its price.
+	most voucher.Amount
+	// ceiling is the most that may be authorized now.
+	ceiling voucher.Amount
+}
+
+// bounds returns what a decision must stay within that puts the claim c in the place of was.
+func (s State) bounds(was, c Claim, lim Limits) (b bounds) {
+	b.reach = s.MayExist().Min(s.asked.AddCapped(lim.Ahead)).Max(s.Signed)
+	b.own = c.Price.SubFloor(c.Elsewhere).Max(c.Raised)
+	owed := s.Claimed.SubFloor(was.Price).AddCapped(b.own).AddCapped(lim.Ahead)
+	b.most = b.reach.AddCapped(b.own.SubFloor(c.Raised)).Max(owed)
+	b.ceiling = s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
+	if lim.room != nil {
+		b.ceiling = b.ceiling.Min(s.authorized.AddCapped(lim.room.left))
+	}
+	if lim.run != nil {
+		b.ceiling = b.ceiling.Min(s.MayExist().AddCapped(lim.run.left))
+	}
+	return b
 }
 
 // raised returns the state with a voucher of v authorized.
@@ -86,19 +124,14 @@ func (s State) Authorize(
 // price at most, however often it is decided. The errors are those of [State.Authorize]; the state
 // is then unchanged.
 func (s State) Renew(
-	c Claim, req Request, lim Limits,
-) (next State, _ Claim, due voucher.Amount, err error) {
-	if err := lim.CheckPrice(req.Price); err != nil {
-		return s, c, due, err
-	}
-	return s.authorize(c, req, lim)
-}
-
-// authorize decides a request at any price, zero included. was is its claim so far.
-func (s State) authorize(was Claim, req Request, lim Limits) (State, Claim, voucher.Amount, error) {
-	unchanged, due := s, s.reach(lim.Ahead)
+	was Claim, req Request, lim Limits,
+) (_ State, _ Claim, due voucher.Amount, err error) {
+	unchanged := s
 	refuse := func(err error) (State, Claim, voucher.Amount, error) {
 		return unchanged, was, voucher.Amount{}, err
+	}
+	if err := lim.CheckPrice(req.Price); err != nil && !req.piece {
+		return refuse(err)
 	}
 	if !s.Payable() {
 		return refuse(fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing()))
@@ -108,6 +141,7 @@ func (s State) authorize(was Claim, req Request, lim Limits) (State, Claim, vouc
 		Price: req.Price, Asked: highest.SubFloor(req.Elsewhere).Max(was.Raised),
 		Raised: was.Raised, Elsewhere: req.Elsewhere,
 	}
+	bounds := s.bounds(was, claim, lim)
 	s.Claimed, s.asked = s.Claimed.SubFloor(was.Price), s.asked.SubFloor(was.Asked)
 	claimed, tooMuch := s.Claimed.Add(claim.Price)
 	asked, tooMany := s.asked.Add(claim.Asked)
@@ -124,40 +158,31 @@ func (s State) authorize(was Claim, req Request, lim Limits) (State, Claim, vouc
 	switch {
 	case fits(s.Signed):
 		return next, claim, s.Signed, nil
-	case !due.Less(claimed) && fits(claimed):
+	case !bounds.reach.Less(claimed) && fits(claimed):
 		return next, claim, claimed, nil
-	case fits(due):
-		return next, claim, due, nil
+	case fits(bounds.reach):
+		return next, claim, bounds.reach, nil
 	}
-	most := s.most(claim, due, lim).Min(claimed.Min(asked).AddCapped(lim.Ahead))
-	target := most.Min(s.ceiling(lim))
+	most := bounds.most.Min(claimed.Min(asked).AddCapped(lim.Ahead))
+	target := most.Min(bounds.ceiling)
 	switch want := claimed.Max(req.Floor.Min(most)); {
 	case most.Less(claimed):
 		return refuse(next.unreachable(claim, lim))
 	case target.Less(want):
 		return refuse(s.short(want, lim))
 	}
-	claim.Raised = claim.Raised.AddCapped(target.SubFloor(due)).Min(claim.Asked)
-	due = due.Max(target)
-	next = next.raised(due)
+	claim.Raised = claim.Raised.AddCapped(target.SubFloor(bounds.reach)).Min(claim.Asked)
+	due = bounds.reach.Max(target)
 	switch {
 	case due.Less(req.Floor):
 		return refuse(&channel.DesyncError{ChannelID: s.ID, Required: req.Floor, Ours: due})
-	case !req.MinDelta.IsZero() && !s.grows(due, req):
+	case !fits(due): // it grows by too little
 		return refuse(&channel.LimitError{
 			Limit: "Ahead", Wanted: req.MinDelta.SubFloor(claimed.SubFloor(s.Signed)),
 			Allowed: lim.Ahead,
 		})
 	}
-	return next, claim, due, nil
-}
-
-// most returns the highest voucher that a claim may raise to. s is the state without it, and reach
-// what may be presented without raising anything. What other requests owe and Limits.Ahead do not
-// count against its price.
-func (s State) most(c Claim, reach voucher.Amount, lim Limits) voucher.Amount {
-	owed := s.Claimed.AddCapped(c.own()).AddCapped(lim.Ahead)
-	return reach.AddCapped(c.own().SubFloor(c.Raised)).Max(owed)
+	return next.raised(due), claim, due, nil
 }
 
 // grows reports whether a voucher of v exists, is the first one, or is higher by as much as the
@@ -176,14 +201,14 @@ func (s State) grows(v voucher.Amount, req Request) bool {
 func (s State) Overdrawn(
 	c Claim, presented voucher.Amount, lim Limits,
 ) (next State, _ Claim, due voucher.Amount, err error) {
-	reach := s.reach(lim.Ahead)
-	exists := reach
+	bounds := s.bounds(c, c, lim)
+	exists := bounds.reach
 	if presented.Less(s.Signed) {
 		exists = s.Signed
 	}
 	// If other requests used the credit of this one, no voucher that exists covers all that is
 	// claimed.
-	if behind := reach.Less(s.Claimed); !behind && presented.Less(exists) {
+	if behind := bounds.reach.Less(s.Claimed); !behind && presented.Less(exists) {
 		return s, c, exists, nil
 	}
 	if !s.Payable() {
@@ -191,41 +216,29 @@ func (s State) Overdrawn(
 			"%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing(),
 		)
 	}
-	rest := c.own().SubFloor(c.Raised).Max(s.Claimed.SubFloor(reach))
+	rest := bounds.own.SubFloor(c.Raised).Max(s.Claimed.SubFloor(bounds.reach))
 	if rest.IsZero() {
 		return s, c, due, s.spent(c, presented)
 	}
-	target, err := reach.Add(rest)
+	target, err := bounds.reach.Add(rest)
 	if err != nil {
 		return s, c, due, err
 	}
-	asked, ceiling := s.asked.AddCapped(lim.Ahead), s.ceiling(lim)
-	most := s.Without(c).most(c, reach, lim).Min(s.Claimed.AddCapped(lim.Ahead))
-	target = target.Max(most.Min(asked).Min(ceiling)) // a payee that requires larger steps
+	asked := s.asked.AddCapped(lim.Ahead)
+	most := bounds.most.Min(s.Claimed.AddCapped(lim.Ahead))
+	target = target.Max(most.Min(asked).Min(bounds.ceiling)) // a payee that requires larger steps
 	switch {
 	case asked.Less(target) && presented.Less(exists):
 		return s, c, exists, nil
 	case asked.Less(target):
 		return s, c, due, s.spent(c, presented)
-	case ceiling.Less(target):
+	case bounds.ceiling.Less(target):
 		return s, c, due, s.short(target, lim)
 	}
 	next = s.raised(target)
 	next.Claimed = target.Max(s.Claimed)
-	c.Raised = c.Raised.AddCapped(target.SubFloor(reach)).Min(c.Asked).Max(c.own())
+	c.Raised = c.Raised.AddCapped(target.SubFloor(bounds.reach)).Min(c.Asked).Max(bounds.own)
 	return next, c, target, nil
-}
-
-// ceiling returns the most that may be authorized now.
-func (s State) ceiling(lim Limits) voucher.Amount {
-	most := s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
-	if lim.room != nil {
-		most = most.Min(s.authorized.AddCapped(lim.room.Left()))
-	}
-	if lim.run != nil {
-		most = most.Min(s.MayExist().AddCapped(lim.run.Left()))
-	}
-	return most
 }
 
 // signedBefore raises our own amounts to v, which our signature or a settlement on chain proves to
@@ -265,4 +278,80 @@ func (s State) Release(c Claim) State {
 func (s State) Without(c Claim) State {
 	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Asked)
 	return s
+}
+
+// CatchUp returns the state and the claim after a stream has delivered pieces for total, whether it
+// asked for them or took them out of the voucher of another request. The claim grows to total,
+// within Limits.Stream and until Claimed reaches most. Nothing is signed for it.
+func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, Claim) {
+	grown := total.Min(lim.Stream).SubFloor(c.Price).Min(most.SubFloor(s.Claimed))
+	s.Claimed = s.Claimed.AddCapped(grown)
+	s.asked = s.asked.AddCapped(grown)
+	c.Price, c.Asked = c.Price.AddCapped(grown), c.Asked.AddCapped(grown)
+	return s, c
+}
+
+// AuthorizeMore decides a need-voucher frame of a stream: required is what the payee requires the
+// next voucher to reach, unit the price of one piece, c the stream's claim so far, and delivered
+// the price of the pieces that came. The frame counts as a request of our own size: one unit, or
+// Limits.Step if one unit is not enough. If what is signed or claimed reaches required already, the
+// next piece is claimed only if this stream has not claimed it.
+//
+// A unit of zero means that the stream is charged once: nothing more is claimed or signed for it,
+// whatever the limits are. A voucher that exists may be presented.
+//
+// The error is a [*channel.DesyncError] if that does not reach required, and [channel.ErrLimit]
+// above Limits.Stream for the whole stream; the others are those of [State.Authorize].
+func (s State) AuthorizeMore(
+	c Claim, delivered, required, unit voucher.Amount, lim Limits,
+) (next State, grown Claim, due voucher.Amount, err error) {
+	if unit.IsZero() {
+		return s.present(c, required)
+	}
+	size := s.piece(required, unit, lim)
+	if !c.Price.Less(delivered.AddCapped(unit)) {
+		switch {
+		case !s.Signed.Less(required):
+			return s, c, s.Signed, nil
+		case !s.Claimed.Less(required):
+			size = voucher.Amount{}
+		}
+	}
+	if reach := s.Signed.Max(s.Claimed.AddCapped(size).AddCapped(lim.Ahead)); reach.Less(required) {
+		return s, c, due, &channel.DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
+	}
+	total, err := c.Price.Add(size)
+	if err != nil {
+		return s, c, due, err
+	}
+	if lim.Stream.Less(total) && !size.IsZero() {
+		return s, c, due, over("Stream", total, lim.Stream)
+	}
+	next, more, due, err := s.Renew(
+		Claim{}, Request{Price: size, Floor: required, piece: true}, lim,
+	)
+	if err != nil {
+		return s, c, due, err
+	}
+	c.Price, c.Asked = total, c.Asked.AddCapped(size)
+	c.Raised = c.Raised.AddCapped(more.Raised)
+	return next, c, due, nil
+}
+
+// present returns the voucher that exists, if it reaches required.
+func (s State) present(c Claim, required voucher.Amount) (State, Claim, voucher.Amount, error) {
+	if s.Signed.Less(required) {
+		return s, c, voucher.Amount{}, &channel.DesyncError{
+			ChannelID: s.ID, Required: required, Ours: s.Signed,
+		}
+	}
+	return s, c, s.Signed, nil
+}
+
+// piece returns the size of the request that a need-voucher frame counts as.
+func (s State) piece(required, unit voucher.Amount, lim Limits) voucher.Amount {
+	if s.Signed.Max(s.Claimed.AddCapped(unit).AddCapped(lim.Ahead)).Less(required) {
+		return lim.step(unit)
+	}
+	return unit
 }

@@ -1,9 +1,17 @@
 package rule
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"sort"
+	"strconv"
+	"time"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -57,9 +65,6 @@ const maxClocks = 3
 // consequence.
 const step = 2 * minute
 
-// IsZero reports whether nothing is marked.
-func (h History) IsZero() bool { return len(h.marks) == 0 }
-
 // last returns the newest mark, or the zero mark.
 func (h History) last() (m Mark) {
 	if n := len(h.marks); n > 0 {
@@ -77,41 +82,9 @@ func (h History) highest() voucher.Amount {
 	return highest
 }
 
-// reached returns the amount that was reached at a time, as far as it is marked, and how many marks
-// that are.
-func (h History) reached(at int64) (voucher.Amount, int) {
-	n := sort.Search(len(h.marks), func(i int) bool { return at < h.marks[i].At })
-	if n == 0 {
-		return voucher.Amount{}, 0
-	}
-	return h.marks[n-1].Authorized, n
-}
-
-// risen returns by how much an amount that is total now rose within the last length seconds. An
-// empty history counts as no rise.
-func (h History) risen(now, length int64, total voucher.Amount) voucher.Amount {
-	if len(h.marks) == 0 {
-		return voucher.Amount{}
-	}
-	passed, n := h.reached(now + step)
-	if n == len(h.marks) {
-		if h.after != nil {
-			h = h.joined(now)
-		}
-		before, _ := h.reached(now - length)
-		return total.SubFloor(before)
-	}
-	before, _ := h.reached(now - length)
-	rest := total.SubFloor(passed) // not passed by the clock
-	if h.after != nil {
-		rest = rest.Min(h.after.risen(now, length, total))
-	}
-	return passed.SubFloor(before).AddCapped(rest)
-}
-
 // unnoted reports whether a rise counts for longer than a window unless now is marked.
 func (h History) unnoted(now int64, total voucher.Amount) bool {
-	if h.IsZero() {
+	if len(h.marks) == 0 {
 		return false
 	}
 	for h.last().At > now+step {
@@ -134,20 +107,15 @@ func (h History) note(clocks int, now int64, total voucher.Amount, g grain) Hist
 		if h.after != nil {
 			h = h.joined(now)
 		}
-		if end <= h.marks[len(h.marks)-1].At {
-			return h.raised(total)
+		if n = len(h.marks); end <= h.marks[n-1].At {
+			last := h.marks[n-1]
+			last.Authorized = last.Authorized.Max(total)
+			h.marks = append(slices.Clone(h.marks[:n-1]), last)
+			return h
 		}
 		h.marks = h.thinned(now, g, clocks < maxClocks)
 	}
 	h.marks = append(h.marks, Mark{At: end, Authorized: total})
-	return h
-}
-
-// raised returns the history with total reached at the newest mark.
-func (h History) raised(total voucher.Amount) History {
-	h.marks = slices.Clone(h.marks)
-	newest := &h.marks[len(h.marks)-1]
-	newest.Authorized = newest.Authorized.Max(total)
 	return h
 }
 
@@ -189,7 +157,7 @@ func (g grain) period(at, now int64) (p struct{ step, n int64 }) {
 // was made.
 func (h History) shifted(amount voucher.Amount) History {
 	var out History
-	if h.IsZero() || h.marks[0].At != 0 {
+	if len(h.marks) == 0 || h.marks[0].At != 0 {
 		out.marks = append(out.marks, Mark{Authorized: amount})
 	}
 	return h.above(amount, out)
@@ -205,4 +173,218 @@ func (h History) above(amount voucher.Amount, out History) History {
 		out.after = &after
 	}
 	return out
+}
+
+// Rises records how the ceiling of a channel rose over time, and for which origins. The limits over
+// time are computed from it. It is a value that never changes.
+type Rises struct {
+	// Total is the ceiling, in base units.
+	Total voucher.Amount
+	// Origin is the origin that the channel was opened for. Every rise counts for it.
+	Origin  string
+	history History
+	foreign foreign
+}
+
+// foreign records how a ceiling rose for origins that the channel was not opened for. The history
+// of an origin marks the sum of the rises for it.
+type foreign struct {
+	origins map[string]History
+	others  History // of all further origins together
+}
+
+// maxOrigins bounds how many foreign origins have their own history. The rises for further ones
+// count for every foreign origin.
+const maxOrigins = 8
+
+// Rises returns how the ceiling rose.
+func (s State) Rises() Rises { return Rises{s.authorized, s.Scope.Origin, s.history, s.foreign} }
+
+// Quiet reports whether nothing rose within the longest window of limits.
+func (r Rises) Quiet(now int64) bool {
+	marks := r.history.marks
+	return len(marks) == 0 || marks[len(marks)-1].At <= now-month
+}
+
+// Within returns by how much the ceiling rose in the window that ends now, in base units. now is in
+// Unix seconds. A record without a history counts as no rise.
+func (r Rises) Within(now int64, window time.Duration) voucher.Amount {
+	h, begin := r.history, now-int64(window/time.Second)
+	if len(h.marks) == 0 {
+		return voucher.Amount{}
+	}
+	behind := h.marks[len(h.marks)-1].At > now+step
+	if h.after != nil && !behind {
+		h = h.joined(now)
+	}
+	reached := func(by int64) (most voucher.Amount) {
+		n := sort.Search(len(h.marks), func(i int) bool { return by < h.marks[i].At })
+		if n > 0 {
+			most = h.marks[n-1].Authorized
+		}
+		return most
+	}
+	before := reached(begin)
+	if !behind {
+		return r.Total.SubFloor(before)
+	}
+	passed := reached(now + step)
+	rest := r.Total.SubFloor(passed) // not passed by the clock
+	if h.after != nil {
+		rest = rest.Min(Rises{Total: r.Total, history: *h.after}.Within(now, window))
+	}
+	return passed.SubFloor(before).AddCapped(rest)
+}
+
+// For is like [Rises.Within] for requests of one origin. Every rise counts for the origin that the
+// channel was opened for.
+func (r Rises) For(origin string, now int64, window time.Duration) voucher.Amount {
+	if origin == r.Origin {
+		return r.Within(now, window)
+	}
+	rose := func(h History) voucher.Amount {
+		return Rises{Total: h.highest(), history: h}.Within(now, window)
+	}
+	return rose(r.foreign.origins[origin]).AddCapped(rose(r.foreign.others))
+}
+
+// noted returns f with a rise for an origin.
+func (f foreign) noted(origin string, rise voucher.Amount, now int64) foreign {
+	note := func(h History) History {
+		return h.note(
+			maxClocks, now, h.highest().AddCapped(rise), coarse,
+		)
+	}
+	h, known := f.origins[origin]
+	if !known && len(f.origins) >= maxOrigins {
+		f.others = note(f.others)
+		return f
+	}
+	origins := make(map[string]History, len(f.origins)+1)
+	maps.Copy(origins, f.origins)
+	origins[origin] = note(h)
+	f.origins = origins
+	return f
+}
+
+// Noted returns the state with a mark of the rise of its ceiling since before, for a request of
+// origin. now is in Unix seconds. The gate calls it for every rise.
+func (s State) Noted(before State, origin string, now int64) State {
+	if len(s.history.marks) == 0 && !before.authorized.IsZero() {
+		s.history = s.history.shifted(before.authorized)
+	}
+	s.history = s.history.note(maxClocks, now, s.authorized, fine)
+	if origin != s.Scope.Origin {
+		s.foreign = s.foreign.noted(origin, s.authorized.SubFloor(before.authorized), now)
+	}
+	return s
+}
+
+// Redated returns the state with a mark that the clock, at now, went back behind the newest rise.
+// changed is false if that is not so, or is marked already. Without the mark, that rise counts
+// until the clock shows its time again. The ledger stores the marked record.
+func (s State) Redated(now int64) (_ State, changed bool) {
+	if s.history.unnoted(now, s.authorized) {
+		s.history, changed = s.history.note(maxClocks, now, s.authorized, fine), true
+	}
+	if f, renoted := s.foreign.renoted(now); renoted {
+		s.foreign, changed = f, true
+	}
+	return s, changed
+}
+
+// renoted marks what each history has reached as of now, if that is not marked.
+func (f foreign) renoted(now int64) (_ foreign, changed bool) {
+	renoted := func(h History) (History, bool) {
+		reached := h.highest()
+		if !h.unnoted(now, reached) {
+			return h, false
+		}
+		return h.note(maxClocks, now, reached, coarse), true
+	}
+	f.others, changed = renoted(f.others)
+	origins := maps.Clone(f.origins)
+	for origin, h := range f.origins {
+		h, renoted := renoted(h)
+		if origins[origin] = h; renoted {
+			changed = true
+		}
+	}
+	f.origins = origins
+	return f, changed
+}
+
+// jsonHistory is a stored history with a second one. Any other is stored as its marks alone.
+type jsonHistory struct {
+	Marks []Mark   `json:"marks"`
+	After *History `json:"after"`
+}
+
+// MarshalJSON writes every mark as [seconds, "amount"].
+func (h History) MarshalJSON() ([]byte, error) {
+	b := append(make([]byte, 0, 2+32*len(h.marks)), '[')
+	for i, m := range h.marks {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, '['), m.At, 10)
+		b = m.Authorized.AppendText(append(b, `,"`...))
+		b = append(b, `"]`...)
+	}
+	b = append(b, ']')
+	if h.after == nil {
+		return b, nil
+	}
+	after, err := h.after.MarshalJSON()
+	return fmt.Appendf(nil, `{"marks":%s,"after":%s}`, b, after), err
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. The error is [channel.ErrRecord].
+func (h *History) UnmarshalJSON(text []byte) error {
+	*h = History{}
+	var err error
+	if bytes.HasPrefix(text, []byte("{")) {
+		var j jsonHistory
+		strict := json.NewDecoder(bytes.NewReader(text))
+		strict.DisallowUnknownFields()
+		err = strict.Decode(&j)
+		h.marks, h.after = j.Marks, j.After
+	} else {
+		err = json.Unmarshal(text, &h.marks)
+	}
+	if len(h.marks) == 0 {
+		h.marks = nil // so that it is left out again
+	}
+	sorted := slices.IsSortedFunc(h.marks, func(a, b Mark) int { return cmp.Compare(a.At, b.At) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: the history: %w", channel.ErrRecord, err)
+	case !sorted:
+		return fmt.Errorf("%w: the history goes back in time", channel.ErrRecord)
+	case h.after != nil && (len(h.marks) == 0 || len(h.after.marks) == 0):
+		return fmt.Errorf("%w: the history has no marks", channel.ErrRecord)
+	}
+	return nil
+}
+
+// UnmarshalJSON reads [seconds, "amount"].
+func (m *Mark) UnmarshalJSON(text []byte) error {
+	at, amount, ok := bytes.Cut(inside(text, '[', ']'), []byte{','})
+	if !ok {
+		return fmt.Errorf("a mark is a time and an amount, not %s", text)
+	}
+	var err error
+	if m.At, err = strconv.ParseInt(string(bytes.TrimSpace(at)), 10, 64); err != nil {
+		return err
+	}
+	return m.Authorized.UnmarshalText(inside(amount, '"', '"'))
+}
+
+// inside returns the text between two characters, or nothing if they are not there.
+func inside(text []byte, from, to byte) []byte {
+	text = bytes.TrimSpace(text)
+	if n := len(text); n >= 2 && text[0] == from && text[n-1] == to {
+		return text[1 : n-1]
+	}
+	return nil
 }

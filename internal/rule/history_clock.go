@@ -9,7 +9,7 @@ import (
 // noteBack is note for a clock that went back behind the newest mark.
 func (h History) noteBack(clocks int, now int64, total voucher.Amount, g grain) History {
 	if clocks == 1 {
-		return h.moved(endOfMinute(now) - h.last().At).raised(total)
+		return h.moved(endOfMinute(now)-h.last().At).note(clocks, now, total, g)
 	}
 	var after History
 	if h.after != nil {

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -16,10 +19,16 @@ type Limits struct {
 
 	// room is what the limits over time leave: by how much the ceiling may rise. Nil if they are
 	// not considered.
-	room *channel.Room
+	room *budget
 	// run is what the request's own budgets leave: by how much MayExist may rise. Nil if there are
 	// none.
-	run *channel.Room
+	run *budget
+}
+
+// budget is a budget and how much it leaves.
+type budget struct {
+	channel.Room
+	left voucher.Amount
 }
 
 // Of returns limits without a bound by budgets. See [Limits.Within].
@@ -69,32 +78,40 @@ func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	return all, origin, payee
 }
 
-// Within returns the limits with what the limits over time leave, for one decision. They count by
-// how much the ceiling rises.
-func (l Limits) Within(r channel.Room) Limits {
-	l.room = &r
+// Within returns the limits with what the limits over time leave, for one decision: the least of
+// what rooms leave. Of several that leave as little, the first counts. They count by how much the
+// ceiling rises.
+func (l Limits) Within(rooms ...channel.Room) Limits {
+	var least budget
+	for i, r := range rooms {
+		left := r.Rule.Allowed.SubFloor(r.Used)
+		if i == 0 || left.Less(least.left) {
+			least = budget{r, left}
+		}
+	}
+	l.room = &least
 	return l
 }
 
 // WithinRun returns the limits with what the request's own budgets leave, for one decision. They
 // count by how much [State.MayExist] rises.
 func (l Limits) WithinRun(r channel.Room) Limits {
-	l.run = &r
+	l.run = &budget{r, r.Left()}
 	return l
 }
 
 // checkBudgets refuses a target above what the budgets allow.
 func (s *State) checkBudgets(target voucher.Amount, lim Limits) error {
 	room, more := lim.room, target.SubFloor(s.authorized)
-	if room == nil || !room.Left().Less(more) {
+	if room == nil || !room.left.Less(more) {
 		room, more = lim.run, target.SubFloor(s.MayExist())
 	}
-	if room == nil || !room.Left().Less(more) {
+	if room == nil || !room.left.Less(more) {
 		return nil
 	}
 	return &channel.LimitError{
 		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed,
-		Left: room.Left(),
+		Left: room.left,
 	}
 }
 
@@ -127,7 +144,7 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 		}
 	}
 	room := l.room
-	if room == nil || l.run != nil && l.run.Left().Less(room.Left()) {
+	if room == nil || l.run != nil && l.run.left.Less(room.left) {
 		room = l.run
 	}
 	if room == nil {
@@ -138,7 +155,7 @@ func (l Limits) Decide(s *State, req Request) channel.Decision {
 	}
 	return channel.Decision{
 		Verdict: channel.Allow, Rule: room.Rule.Name, Wanted: room.Used.AddCapped(req.Price),
-		Allowed: room.Rule.Allowed, Left: room.Left(),
+		Allowed: room.Rule.Allowed, Left: room.left,
 	}
 }
 
@@ -169,32 +186,34 @@ func PlanPayment(
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
 	}
+	var now State
 	step, size, need := Fund, req.Price, req.Price
-	if s == nil {
-		s = new(State)
-	} else if step, size, need = TopUp, s.size(req, lim), s.need(req, lim); !s.Deposit.Less(need) {
-		return Plan{Step: Pay}, nil
-	}
-	if !req.Elsewhere.IsZero() {
-		if err := s.affords(req, size, lim); err != nil {
-			return Plan{}, err
+	if s != nil {
+		now, step, size, need = *s, TopUp, s.size(req, lim), s.need(req, lim)
+		if !s.Deposit.Less(need) {
+			return Plan{Step: Pay}, nil
 		}
 	}
-	short, total := need.SubFloor(s.Deposit), cmp.Or(lim.Total, lim.Deposit)
+	funding := now
+	funding.Deposit = need
+	bounds := funding.bounds(Claim{}, Claim{Price: size, Elsewhere: req.Elsewhere}, lim)
+	most := bounds.most.Min(now.asked.AddCapped(bounds.own).AddCapped(lim.Ahead))
+	short, total := need.SubFloor(now.Deposit), cmp.Or(lim.Total, lim.Deposit)
 	switch {
+	case !req.Elsewhere.IsZero() && most.Less(now.Claimed.AddCapped(size)):
+		return Plan{}, fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
 	case lim.Deposit.Less(need):
 		return Plan{}, over("Deposit", need, lim.Deposit)
 	case total.Less(funded.AddCapped(short)):
 		return Plan{}, over("Total", funded.AddCapped(short), total)
-	}
-	if err := s.checkBudgets(need, lim); err != nil {
-		return Plan{}, err // nothing is deposited for what may not be paid
-	}
-	room := lim.Deposit.Min(s.Protocol.Max()).SubFloor(s.Deposit)
-	amount := cmp.Or(lim.Fund, suggested).Max(short).Min(room).Min(total.SubFloor(funded))
-	if amount.Less(short) {
+	case bounds.ceiling.Less(need): // nothing is deposited for what may not be paid
+		if err := now.checkBudgets(need, lim); err != nil {
+			return Plan{}, err
+		}
 		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", channel.ErrOffer, need)
 	}
+	room := lim.Deposit.Min(now.Protocol.Max()).SubFloor(now.Deposit)
+	amount := cmp.Or(lim.Fund, suggested).Max(short).Min(room).Min(total.SubFloor(funded))
 	return Plan{Step: step, Amount: amount}, nil
 }
 
@@ -218,13 +237,109 @@ func (s State) need(req Request, lim Limits) voucher.Amount {
 	return need
 }
 
-// affords returns an error if a request of size, which no credit covers, cannot raise as much
-// because its price was raised elsewhere.
-func (s State) affords(req Request, size voucher.Amount, lim Limits) error {
-	c := Claim{Price: size, Elsewhere: req.Elsewhere}
-	most := s.most(c, s.reach(lim.Ahead), lim).Min(s.asked.AddCapped(c.own()).AddCapped(lim.Ahead))
-	if !most.Less(s.Claimed.AddCapped(size)) {
-		return nil
+// ParseOffer reads a session challenge. The errors are [channel.ErrNotSession] and
+// [channel.ErrOffer].
+func ParseOffer(c wire.Challenge) (channel.Offer, error) {
+	if c.Method != "tempo" || c.Intent != "session" {
+		return channel.Offer{}, fmt.Errorf("%w: %s/%s", channel.ErrNotSession, c.Method, c.Intent)
 	}
-	return fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
+	r, err := c.SessionRequest()
+	if err != nil {
+		return channel.Offer{}, fmt.Errorf("%w: %w", channel.ErrOffer, err)
+	}
+	d := r.MethodDetails
+	o := channel.Offer{
+		ChallengeID: c.ID, Realm: c.Realm, BindsBody: c.Digest != "",
+		Payee: r.Recipient, Token: r.Currency, Price: r.Amount, UnitType: r.UnitType,
+		Suggested: value(r.SuggestedDeposit), MinDelta: value(d.MinVoucherDelta),
+		ChainID: value(d.ChainID), FeePayer: d.FeePayer,
+		Operator: value(d.Operator), FeeToken: value(d.FeeToken), ChannelID: value(d.ChannelID),
+		Escrow: value(d.EscrowContract),
+	}
+	if o.Expires, _, err = c.ExpiresAt(); err != nil {
+		return channel.Offer{}, fmt.Errorf("%w: %w", channel.ErrExpired, err)
+	}
+	switch d.SessionProtocol {
+	case "", "v1":
+		o.Protocol = voucher.V1
+	case "v2":
+		o.Protocol = voucher.V2
+	default:
+		return channel.Offer{}, fmt.Errorf(
+			"%w: session protocol %q is not known", channel.ErrOffer, d.SessionProtocol,
+		)
+	}
+	if o.Protocol == voucher.V2 && o.ChainID == 0 {
+		return channel.Offer{}, fmt.Errorf(
+			"%w: a v2 challenge must name its chain", channel.ErrOffer,
+		)
+	}
+	switch {
+	case o.Payee == common.Address{}, o.Token == common.Address{}:
+		return channel.Offer{}, fmt.Errorf("%w: it names no payee or no token", channel.ErrOffer)
+	case o.Payee == o.Token:
+		return channel.Offer{}, fmt.Errorf("%w: the payee is the token", channel.ErrOffer)
+	case o.Protocol.Max().Less(o.Price):
+		return channel.Offer{}, fmt.Errorf(
+			"%w: the price %s does not fit a %s channel", channel.ErrOffer, o.Price, o.Protocol,
+		)
+	}
+	if d.AcceptedCumulative != nil || d.Spent != nil {
+		o.Hints = &channel.Report{Accepted: value(d.AcceptedCumulative), Spent: value(d.Spent)}
+	}
+	if d.SessionSnapshot != nil {
+		s := ParseSnapshot(*d.SessionSnapshot)
+		o.Snapshot = &s
+	}
+	return o, nil
+}
+
+// ParseSnapshot reads the snapshot of a challenge or of a Payment-Session-Snapshot header.
+func ParseSnapshot(w wire.Snapshot) channel.Snapshot {
+	s := channel.Snapshot{
+		ChannelID: w.ChannelID, ChainID: w.ChainID, Escrow: w.Escrow,
+		Descriptor: channel.Descriptor(w.Descriptor),
+		Report:     channel.Report{Accepted: w.AcceptedCumulative, Spent: w.Spent, Units: w.Units},
+		Required:   w.RequiredCumulative, Deposit: w.Deposit, Settled: w.Settled,
+		CloseRequestedAt: w.CloseRequestedAt,
+	}
+	if v := w.HighestVoucher; v != nil {
+		s.Voucher = &voucher.Signed{
+			Voucher:   voucher.Voucher{ChannelID: v.ChannelID, Cumulative: v.CumulativeAmount},
+			Signature: v.Signature,
+		}
+	}
+	return s
+}
+
+// Live returns [channel.ErrExpired] for an offer that has expired at now.
+func Live(o channel.Offer, now time.Time) error {
+	if !o.Expires.IsZero() && !now.Before(o.Expires) {
+		return fmt.Errorf("%w at %s", channel.ErrExpired, o.Expires.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// ScopeOf returns the scope in which a payer uses the offer.
+func ScopeOf(o channel.Offer, origin string, payer, signer common.Address) channel.Scope {
+	return channel.Scope{
+		Origin: origin, Protocol: o.Protocol, ChainID: o.ChainID, Escrow: o.Escrow, Payee: o.Payee,
+		Operator: o.Operator, Token: o.Token, Payer: payer, Signer: signer,
+	}
+}
+
+// SameTerms reports whether two offers can be paid from the same channel: only the price and the
+// unit may differ.
+func SameTerms(o, p channel.Offer) bool {
+	return ScopeOf(o, "", common.Address{}, common.Address{}) == ScopeOf(
+		p, "", common.Address{}, common.Address{},
+	)
+}
+
+// value returns what a pointer points to, or the zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }

@@ -38,7 +38,7 @@ type State struct {
 	// refused it.
 	unsigned voucher.Amount
 	// history records how authorized rose, and foreign for which other origins than the scope's.
-	// See rises.go.
+	// See history.go.
 	history History
 	foreign foreign
 	// asked is the sum of the prices that callers requested, less those whose vouchers the signer
@@ -105,15 +105,6 @@ type Funding struct {
 // Pending reports whether there is such a transaction.
 func (f Funding) Pending() bool { return len(f.Raw) > 0 }
 
-// Authorized returns the stored ceiling, in base units: no voucher above it exists.
-func (s State) Authorized() voucher.Amount { return s.authorized }
-
-// Asked returns the sum of the prices that callers requested on this channel, in base units.
-func (s State) Asked() voucher.Amount { return s.asked }
-
-// Headroom is what of the deposit has not been authorized.
-func (s State) Headroom() voucher.Amount { return s.Deposit.SubFloor(s.authorized) }
-
 // Domain returns the typed-data domain of the channel's vouchers.
 func (s State) Domain() *voucher.Domain {
 	return voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow)
@@ -128,18 +119,11 @@ func (s State) Phase() channel.Phase {
 		return channel.Closing
 	case s.Confirmed:
 		return channel.Open
-	case s.Opening.Pending():
+	case len(s.Opening.Raw) > 0:
 		return channel.Opening
 	default:
 		return channel.Unopened
 	}
-}
-
-// Payable reports whether vouchers may be signed: the channel is open, or its opening transaction
-// leaves with the first voucher.
-func (s State) Payable() bool {
-	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone
-	return !ending && (s.Confirmed || len(s.Opening.Raw) > 0)
 }
 
 // standing returns the phase for an error.
