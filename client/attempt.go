@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -145,12 +144,13 @@ func (a *attempt) started() purchase.Event {
 		return unknown
 	}
 	state := c.account.State()
-	if state.Phase() != channel.Open || state.Gone {
+	if !state.Confirmed || !state.Payable() {
 		a.s.challenges.drop(a.route, c)
 		return unknown
 	}
 	sum := a.decision.Charged.AddCapped(c.offer.Price)
-	if lim := a.terms.Limits; rule.Of(lim).CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
+	lim := rule.Limits{Limits: a.terms.Limits}
+	if lim.CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}
 	a.challenge, a.account, a.reserved = c, c.account, a.left[c.account.ID()]

@@ -53,7 +53,7 @@ func WithBudget(ctx context.Context, b *Budget) context.Context {
 // limits returns what a request to an origin is held to: the limits of the config, overridden by those
 // of the origin, and by those of the context within what the owner allows.
 func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, error) {
-	lim := rule.Of(s.cfg.Limits)
+	lim := rule.Limits{Limits: s.cfg.Limits}
 	var err error
 	if own, ok := s.cfg.Origins[origin]; ok {
 		if lim, err = lim.Override(own, own); err != nil {

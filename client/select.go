@@ -32,7 +32,8 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	}
 	o := a.challenge.offer
 	e.Nameable = o.Snapshot != nil || o.ChannelID != zeroHash || a.s.cfg.Bootstrap
-	if e.Err = rule.Of(a.terms.Limits).CheckPrice(a.decision.Total); e.Err != nil {
+	lim := rule.Limits{Limits: a.terms.Limits}
+	if e.Err = lim.CheckPrice(a.decision.Total); e.Err != nil {
 		return e
 	}
 	var account *ledger.Account

@@ -24,6 +24,7 @@ import (
 type Account struct {
 	ledger *Ledger
 	id     common.Hash
+	key    string // of its record in the store
 	domain *voucher.Domain
 
 	// turn holds one token while numbers are decided, stored and signed. It is never held while a
@@ -171,7 +172,7 @@ func (a *Account) Shared() bool {
 // refresh reads the record again, after a write of ours failed or another process wrote first. The
 // caller has the turn.
 func (a *Account) refresh(ctx context.Context) error {
-	data, rev, err := a.ledger.store.Get(ctx, rule.StateKey(a.id))
+	data, rev, err := a.ledger.store.Get(ctx, a.key)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}

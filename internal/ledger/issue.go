@@ -77,7 +77,7 @@ func (a *Account) judge(s rule.State, d *decision) (_ rule.State, due voucher.Am
 	if d.before, err = d.claim(); err != nil {
 		return s, due, err
 	}
-	if s.Phase() == channel.Closed {
+	if s.Closed {
 		return s, due, fmt.Errorf("%w: channel %s is closed", channel.ErrNotPayable, a.id)
 	}
 	w, now := &a.ledger.windows, time.Now().Unix()
@@ -134,7 +134,9 @@ type write struct {
 func (a *Account) stamped(s rule.State) *write {
 	now := time.Now().Unix()
 	s.Writer = a.ledger.name
-	s = s.Folded(func(w rule.Writer) bool { return w.Name != a.ledger.name && ended(now)(w) })
+	if !s.Pending(a.ledger.name).IsZero() { // other sessions are listed
+		s = s.Folded(func(w rule.Writer) bool { return w.Name != a.ledger.name && ended(now)(w) })
+	}
 	return &write{s.InFlight(a.ledger.name, a.own(), now), a.added.Counts}
 }
 
@@ -146,7 +148,7 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	if err != nil {
 		return err
 	}
-	rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+	rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
@@ -198,10 +200,9 @@ func (a *Account) sign(ctx context.Context, due voucher.Amount) (voucher.Signed,
 	signed := voucher.Signed{Voucher: v, Signature: sig}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	view, err = a.view.MarkSigned(signed)
-	if err == nil {
-		a.added = a.added.Learned(view)
+	if !due.Less(a.view.Signed) { // the voucher of a close may be lower
+		a.added.Signed, a.added.Voucher = due, sig
 		a.view = a.base.Fold(a.added)
 	}
-	return signed, err
+	return signed, nil
 }

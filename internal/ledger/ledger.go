@@ -68,7 +68,8 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	if a != nil {
 		return a, nil
 	}
-	data, rev, err := l.store.Get(ctx, rule.StateKey(id))
+	key := rule.StateKey(id)
+	data, rev, err := l.store.Get(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -78,21 +79,21 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	}
 	if s.ID != id {
 		return nil, fmt.Errorf(
-			"%w: %s holds channel %s", channel.ErrRecord, rule.StateKey(id), s.ID,
+			"%w: %s holds channel %s", channel.ErrRecord, key, s.ID,
 		)
 	}
-	return l.hold(s, rev), nil
+	return l.hold(key, s, rev), nil
 }
 
 // hold keeps one Account for each channel in memory.
-func (l *Ledger) hold(s rule.State, rev uint64) *Account {
+func (l *Ledger) hold(key string, s rule.State, rev uint64) *Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.accounts[s.ID]; a != nil {
 		return a
 	}
 	a := &Account{
-		ledger: l, id: s.ID, domain: s.Domain(), turn: make(chan struct{}, 1),
+		ledger: l, id: s.ID, key: key, domain: s.Domain(), turn: make(chan struct{}, 1),
 		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
 	}
 	l.accounts[s.ID] = a
@@ -186,12 +187,13 @@ func (l *Ledger) record(ctx context.Context, s rule.State) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
+	key := rule.StateKey(s.ID)
+	rev, err := l.store.Put(ctx, key, data, 0)
 	if errors.Is(err, store.ErrConflict) {
 		return l.Account(ctx, s.ID)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	return l.hold(s, rev), nil
+	return l.hold(key, s, rev), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -102,10 +101,10 @@ func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool
 	if err != nil {
 		return signed, err, true
 	}
-	if a.stale.Load() || d.exact || len(a.view.Voucher) == 0 || a.view.Phase() == channel.Closed {
+	if a.stale.Load() || d.exact || len(a.view.Voucher) == 0 || a.view.Closed {
 		return signed, nil, false
 	}
-	next, after, due, err := d.rule(a.view, was, d.request, rule.Of(d.terms.Limits))
+	next, after, due, err := d.rule(a.view, was, d.request, rule.Limits{Limits: d.terms.Limits})
 	if err == nil && due != a.view.Signed {
 		return signed, nil, false
 	}

@@ -211,11 +211,13 @@ func (a *Account) reconcile(r *Reservation, w channel.Report) error {
 		if r != nil && r.account == a {
 			a.cleared = a.cleared.Max(r.after) // these had ended when the request was sent
 		}
-		now := time.Now().Unix()
-		a.base = a.base.Ended(func(other rule.Writer) bool {
-			return other.Name != a.ledger.name && ended(now)(other)
-		})
-		a.view = a.base.Fold(a.added)
+		if !a.base.Pending(a.ledger.name).IsZero() { // other sessions are listed
+			now := time.Now().Unix()
+			a.base = a.base.Ended(func(other rule.Writer) bool {
+				return other.Name != a.ledger.name && ended(now)(other)
+			})
+			a.view = a.base.Fold(a.added)
+		}
 	}
 	err := a.report(w)
 	if err == nil && newest {
@@ -228,8 +230,9 @@ func (a *Account) reconcile(r *Reservation, w channel.Report) error {
 // in the sessions that share the record. The caller holds mu.
 func (a *Account) report(w channel.Report) error {
 	next, err := a.view.Reconcile(w, a.own().AddCapped(a.view.Pending(a.ledger.name)))
-	a.added = a.added.Learned(next)
-	a.added.Counts = a.added.Plus(rule.Counts{Freed: a.view.Claimed.SubFloor(next.Claimed)})
+	a.added.Accepted, a.added.Spent, a.added.Units = next.Accepted, next.Spent, next.Units
+	a.added.Untrusted = next.Untrusted
+	a.added.Freed = a.added.Freed.AddCapped(a.view.Claimed.SubFloor(next.Claimed))
 	a.view = a.base.Fold(a.added)
 	return err
 }

@@ -66,8 +66,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
-		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
-`, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
+`, to: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
 	if errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
 	}
@@ -75,8 +75,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
-		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
-`, to: `rev, err := a.ledger.store.Put(ctx, rule.StateKey(a.id), data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
+`, to: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
 	}
@@ -149,7 +149,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		pkg: "internal/ledger", fn: "Ledger.record", from: `rev, err := l.store.Put(ctx, rule.StateKey(s.ID), data, 0)
+		pkg: "internal/ledger", fn: "Ledger.record", from: `rev, err := l.store.Put(ctx, key, data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},
@@ -190,7 +190,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a closed channel is signed for", breaks: "nothing is signed for a channel that the chain shows as closed",
-		pkg: "internal/ledger", fn: "Account.judge", from: `if s.Phase() == channel.Closed {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.judge", from: `if s.Closed {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a forged receipt reads the store each time", breaks: "a flood of forged receipts costs a few reads",
