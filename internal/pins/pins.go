@@ -222,3 +222,36 @@ func (b *Book) read(ctx context.Context, origin string) (*record, error) {
 	r.rev = rev
 	return r, nil
 }
+
+// search returns the records of version 1. The store is read once: this program writes no more of
+// them.
+func (b *Book) search(ctx context.Context) (*older, error) {
+	b.mu.Lock()
+	found := b.older
+	b.mu.Unlock()
+	if found != nil {
+		return found, nil
+	}
+	found = &older{unreadable: map[string]error{}}
+	for e, err := range b.store.List(ctx, "pin/") {
+		if err != nil && e.Key == "" {
+			return nil, err
+		}
+		if err == nil && versionOf(e.Data) == 2 {
+			continue
+		}
+		var v version1
+		if err == nil {
+			v, err = decodeVersion1(e.Key, e.Data)
+		}
+		if err != nil {
+			found.unreadable[e.Key] = err
+			continue
+		}
+		found.records = append(found.records, v)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.older = found
+	return found, nil
+}

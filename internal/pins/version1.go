@@ -1,7 +1,6 @@
 package pins
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -61,39 +60,6 @@ func (v version1) pin() Pin {
 type older struct {
 	records    []version1
 	unreadable map[string]error // by key
-}
-
-// search returns the records of version 1. The store is read once: this program writes no more of
-// them.
-func (b *Book) search(ctx context.Context) (*older, error) {
-	b.mu.Lock()
-	found := b.older
-	b.mu.Unlock()
-	if found != nil {
-		return found, nil
-	}
-	found = &older{unreadable: map[string]error{}}
-	for e, err := range b.store.List(ctx, "pin/") {
-		if err != nil && e.Key == "" {
-			return nil, err
-		}
-		if err == nil && versionOf(e.Data) == 2 {
-			continue
-		}
-		var v version1
-		if err == nil {
-			v, err = decodeVersion1(e.Key, e.Data)
-		}
-		if err != nil {
-			found.unreadable[e.Key] = err
-			continue
-		}
-		found.records = append(found.records, v)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.older = found
-	return found, nil
 }
 
 // addTo adds to the empty record of an origin what is accepted of it, over both protocols and under

@@ -279,3 +279,104 @@ func (p *Purchase) at(id common.Hash) {
 	p.channel, p.here = id, p.raised[id]
 	delete(p.raised, id)
 }
+
+// unpaid hands over an answer that nothing was paid for.
+func (p *Purchase) unpaid(e *Event) Action {
+	switch {
+	case !p.Sent && !p.funded:
+		return Action{Do: HandOver, Outcome: None}
+	case !p.Charged.IsZero() && p.answered && p.refusal == nil && success(e):
+		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
+	}
+	return p.handOver(nil)
+}
+
+// end hands over an answer to a credential.
+func (p *Purchase) end(o Outcome, e *Event) Action {
+	a := Action{Do: HandOver, Outcome: o, Acknowledge: p.Carrying && e.Receipt}
+	p.Carrying = p.Carrying && !e.Receipt
+	return a
+}
+
+// stop ends the purchase with an error of this side, unless the answer offers what others can pay.
+func (p *Purchase) stop(err error) Action {
+	if p.others {
+		return p.handOver(err)
+	}
+	return p.giveUp(err)
+}
+
+// bury notes that the channel is closed. What can never have been redeemed of it counts no more.
+func (p *Purchase) bury(e *Event) {
+	if e.Err == nil {
+		p.here = p.here.Min(e.Redeemable)
+	}
+	delete(p.openings, p.channel)
+	p.Carrying = false
+}
+
+// reoffered answers an offer with other terms or another price.
+func (p *Purchase) reoffered(o Offer) Action {
+	if p.tries.Terms++; p.tries.Terms > maxTerms {
+		return p.handOver(nil)
+	}
+	p.Carrying = false // an opening stays recorded, and is not presented for another offer
+	p.offer = o
+	return Action{Do: Select}
+}
+
+// startOver reserves the price anew: what was raised for it is below an older signature of ours.
+func (p *Purchase) startOver() Action {
+	p.here, p.anew = voucher.Amount{}, true
+	return Action{Do: Select}
+}
+
+// acknowledged goes on after a refusal that shows that the opening was accepted.
+func (p *Purchase) acknowledged(e *Event) Action {
+	p.Carrying = false
+	a := Action{Do: SendPaid}
+	switch {
+	case e.Offer.Price != p.offer.Price:
+		a = p.reoffered(e.Offer)
+	case !p.correctable():
+		a = p.handOver(nil)
+	default:
+		p.tries.Corrected++
+	}
+	a.Acknowledge = true
+	return a
+}
+
+// openingRefused goes on after the chain was read about a refused opening.
+func (p *Purchase) openingRefused(e *Event) Action {
+	switch {
+	case p.standing == Usable:
+		return p.acknowledged(e)
+	case p.offer.Price.Less(e.Offer.Price):
+		return p.handOver(nil) // an opening goes with the price that was agreed to
+	case (e.Problem == Stale || e.Problem == NoProblem) && p.tries.Stale < maxStale:
+		return p.refresh(e)
+	}
+	return p.handOver(nil)
+}
+
+// correctable reports whether one more correction may be made. Those that follow a wait are bounded
+// by the waits.
+func (p *Purchase) correctable() bool {
+	return p.tries.Overtaken > 0 || p.tries.Corrected < maxCorrected
+}
+
+// correct asks the gate for more.
+func correct(p *Purchase, _ *Event) Action {
+	if p.tries.Overtaken == 0 {
+		p.tries.Corrected++
+	}
+	return Action{Do: Again}
+}
+
+// refresh answers the fresh challenge with the same voucher.
+func (p *Purchase) refresh(e *Event) Action {
+	p.tries.Stale++
+	p.offer = e.Offer
+	return Action{Do: SendPaid}
+}
