@@ -1,12 +1,16 @@
 package client_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -81,4 +85,96 @@ func TestGetBodyFails(t *testing.T) {
 	assert.Equal(t, client.OutcomeNotSent, e.Outcome)
 	p.get("/data")
 	assert.Equal(t, u(200), p.agree().Signed)
+}
+
+// echo is a server that answers as soon as a request is there, and then reads the first line of its
+// body and returns it. /refused is answered with 409, and its body is not read.
+func echo(t *testing.T, srv *clienttest.Server, http2 bool) *httptest.Server {
+	t.Helper()
+	line := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		text, _ := bufio.NewReader(r.Body).ReadString('\n')
+		_, _ = io.WriteString(w, "got "+text)
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/free", line)
+	mux.Handle("/paid", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(10_000)}, line))
+	mux.HandleFunc("/refused", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+	})
+	front := httptest.NewUnstartedServer(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
+			mux.ServeHTTP(w, r)
+		},
+	))
+	if front.EnableHTTP2 = http2; http2 {
+		front.StartTLS()
+	} else {
+		front.Start()
+	}
+	t.Cleanup(front.Close)
+	return front
+}
+
+// TestAnswersThatComeBeforeTheBody: a caller who writes its body once the server has answered gets
+// that answer, and the server gets the body, as with net/http.
+func TestAnswersThatComeBeforeTheBody(t *testing.T) {
+	for name, c := range map[string]struct {
+		path   string
+		warm   bool // there is a channel, and the challenge is known
+		plain  bool // by net/http itself
+		http1  bool // not over HTTP/2
+		status int
+	}{
+		"net/http":                   {path: "/free", plain: true, status: http.StatusOK},
+		"net/http, refused":          {path: "/refused", plain: true, status: http.StatusConflict},
+		"free":                       {path: "/free", status: http.StatusOK},
+		"free, beside a channel":     {path: "/free", warm: true, status: http.StatusOK},
+		"refused":                    {path: "/refused", status: http.StatusConflict},
+		"paid":                       {path: "/paid", http1: true, status: http.StatusOK},
+		"paid, a challenge is known": {path: "/paid", http1: true, warm: true, status: http.StatusOK},
+	} {
+		for protocol, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+			if http2 && c.http1 {
+				continue
+			}
+			t.Run(name+", "+protocol, func(t *testing.T) {
+				srv := clienttest.New(t, clienttest.Config{})
+				front := echo(t, srv, http2)
+				p := newPayer(t, srv)
+				p.base = front.Client().Transport
+				var rt http.RoundTripper = &client.Transport{Session: p.session, Base: p.base}
+				if c.plain {
+					rt = p.base
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel() // before the server waits for its handlers
+				if c.warm {
+					p.ok(p.fetch(ctx, http.MethodGet, front.URL+"/paid", nil))
+				}
+				reader, writer := io.Pipe()
+				defer writer.Close()
+				req, err := http.NewRequestWithContext(
+					ctx, http.MethodPost, front.URL+c.path, reader,
+				)
+				require.NoError(t, err)
+				resp, err := rt.RoundTrip(req)
+				require.NoError(t, err, "no answer before the body is written")
+				defer resp.Body.Close()
+				assert.Equal(t, c.status, resp.StatusCode)
+				assert.Equal(t, protocol, resp.Proto)
+				if c.status != http.StatusOK {
+					return
+				}
+				_, err = io.WriteString(writer, "hello\n")
+				require.NoError(t, err)
+				require.NoError(t, writer.Close())
+				body, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				assert.Equal(t, "got hello\n", string(body))
+			})
+		}
+	}
 }
