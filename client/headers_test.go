@@ -1,8 +1,11 @@
 package client_test
 
 import (
+	"compress/gzip"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -179,4 +182,66 @@ func TestWithoutATraceNothingIsSure(t *testing.T) {
 	assert.Equal(t, client.OutcomeUnknown, e.Outcome)
 	assert.Len(t, l.all(), 1)
 	assert.Equal(t, u(200), p.only().Claimed)
+}
+
+// TestFreeRequestsKeepTheirAcceptEncoding: what is sent without a payment asks for the encodings
+// that net/http asks for, and the answer is decoded if net/http decodes it.
+func TestFreeRequestsKeepTheirAcceptEncoding(t *testing.T) {
+	for name, asked := range map[string][]string{
+		"nothing":         nil,
+		"not gzip":        {"gzip;q=0"},
+		"others":          {"zstd, br"},
+		"one other":       {"br"},
+		"gzip":            {"gzip"},
+		"in other cases":  {"GZip, BR;q=0.5"},
+		"identity":        {"identity"},
+		"two lines":       {"br", "gzip;q=0.1"},
+		"an empty line":   {""},
+		"anything at all": {"*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := clienttest.New(t, clienttest.Config{})
+			p := newPayer(t, srv)
+			var lines []string
+			paid := srv.Paid(
+				clienttest.Terms{Price: u(100), Deposit: u(10_000)},
+				http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+			)
+			front := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, r *http.Request) {
+					if r.Header.Get("Authorization") == "" {
+						lines = r.Header.Values("Accept-Encoding")
+					}
+					if r.URL.Path == "/paid" {
+						paid.ServeHTTP(w, r)
+						return
+					}
+					w.Header().Set("Content-Encoding", "gzip")
+					z := gzip.NewWriter(w)
+					_, _ = io.WriteString(z, "hello")
+					_ = z.Close()
+				},
+			))
+			t.Cleanup(front.Close)
+			get := func(rt http.RoundTripper, path string) (string, *http.Response) {
+				req := p.request(t.Context(), http.MethodGet, front.URL+path, nil)
+				if asked != nil {
+					req.Header["Accept-Encoding"] = asked
+				}
+				lines = nil
+				resp, err := rt.RoundTrip(req)
+				return p.ok(resp, err), resp
+			}
+			wantBody, want := get(p.base, "/free")
+			wantLines := lines
+			ours := &client.Transport{Session: p.session, Base: p.base}
+			body, resp := get(ours, "/free")
+			assert.Equal(t, wantLines, lines)
+			assert.Equal(t, wantBody, body)
+			assert.Equal(t, want.Uncompressed, resp.Uncompressed)
+			assert.Equal(t, want.Header["Content-Encoding"], resp.Header["Content-Encoding"])
+			get(ours, "/paid")
+			assert.Equal(t, wantLines, lines, "the sending that is not paid")
+		})
+	}
 }
