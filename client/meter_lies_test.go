@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // needs is a frame that asks for a voucher.
@@ -102,18 +103,79 @@ func TestForgedReceiptFrames(t *testing.T) {
 	assert.Equal(t, u(10), s.Authorized)
 }
 
-// TestPaidOnceMeansOnce: where the unit is the request, no frame gets a second one.
+// TestPaidOnceMeansOnce: where the unit is the request, no frame gets a second one, whatever the
+// limits allow a stream that is charged by its events.
 func TestPaidOnceMeansOnce(t *testing.T) {
-	srv := clienttest.New(t, clienttest.Config{})
-	p := newPayer(t, srv)
-	terms := piece
-	terms.Unit = "request"
-	srv.Handle("/forged", srv.Metered(terms, func(m *clienttest.Meter, _ *http.Request) error {
-		return errors.Join(m.Charge(1), m.Send("x"), m.Raw([]byte(needs(srv.Accounts()[0].ChannelID, 20))), m.Send("never"))
-	}))
-	_, e := p.broken(p.do(http.MethodGet, "/forged", nil))
-	assert.ErrorIs(t, e, channel.ErrServerReport)
-	assert.Equal(t, u(10), p.only().Authorized)
+	for name, c := range map[string]struct {
+		limits channel.Limits // the fields that are set
+		need   []uint64       // in frames, each after an event
+		signed uint64
+		end    error
+	}{
+		"one more":           {need: []uint64{20}, signed: 10, end: channel.ErrServerReport},
+		"the whole deposit":  {need: []uint64{10_000}, signed: 10, end: channel.ErrServerReport},
+		"what it has, often": {need: []uint64{10, 10, 10, 10, 10, 10}, signed: 10},
+		"Step": {
+			limits: channel.Limits{Step: u(500)}, need: []uint64{510, 1010, 1510}, signed: 10,
+			end: channel.ErrServerReport,
+		},
+		"Step, one more": {
+			limits: channel.Limits{Step: u(500)}, need: []uint64{20, 30}, signed: 10,
+			end: channel.ErrServerReport,
+		},
+		"Step and Stream": {
+			limits: channel.Limits{Step: u(500), Stream: u(5000)},
+			need:   []uint64{510, 1010, 1510, 2010, 2510, 3010, 3510, 4010, 4510}, signed: 10,
+			end: channel.ErrServerReport,
+		},
+		"Ahead": {
+			limits: channel.Limits{Ahead: u(1000)}, need: []uint64{1011}, signed: 1010,
+			end: channel.ErrServerReport,
+		},
+		"Ahead and Step": {
+			limits: channel.Limits{Ahead: u(1000), Step: u(500)}, need: []uint64{1010, 1510, 2010},
+			signed: 1010, end: channel.ErrServerReport,
+		},
+	} {
+		for _, rail := range rails {
+			t.Run(name+rail, func(t *testing.T) {
+				srv := clienttest.New(t, clienttest.Config{})
+				p := newPayer(t, srv, func(cfg *client.Config) {
+					cfg.Limits.Step, cfg.Limits.Ahead = c.limits.Step, c.limits.Ahead
+					cfg.Limits.Stream = defaulted(c.limits.Stream, cfg.Limits.Stream)
+				})
+				terms := piece
+				terms.Unit = "request"
+				if rail == "/v1" {
+					terms.Protocol = voucher.V1
+				}
+				srv.Handle("/forged", srv.Metered(
+					terms, func(m *clienttest.Meter, _ *http.Request) error {
+						id := srv.Accounts()[0].ChannelID
+						err := m.Charge(1)
+						for _, n := range c.need {
+							err = errors.Join(err, m.Send("x"), m.Raw([]byte(needs(id, n))))
+						}
+						return errors.Join(err, m.Send("last"))
+					},
+				))
+				if c.end == nil {
+					assert.Equal(t, 1+len(c.need), strings.Count(p.get("/forged"), "\n\n"))
+				} else {
+					body, e := p.broken(p.do(http.MethodGet, "/forged", nil))
+					require.ErrorIs(t, e, c.end)
+					assert.Equal(t, u(10), e.Price)
+					assert.NotContains(t, body, "last")
+				}
+				s := p.only()
+				assert.Equal(t, u(c.signed), s.Signed)
+				assert.Equal(t, u(c.signed), s.Authorized)
+				assert.Equal(t, u(10), s.Claimed, "one request, one price")
+				assert.Equal(t, u(10), s.Asked)
+				assert.Equal(t, u(10_000), s.Deposit)
+			})
+		}
+	}
 }
 
 // TestRefusedVoucher: a payee that asks for a voucher and does not take it ends the stream with an error that
