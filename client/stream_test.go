@@ -1,9 +1,12 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,7 +17,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func (p *payer) stream(path string) *client.Stream {
@@ -197,4 +202,208 @@ func TestStreamClosedWhileAPaymentEventIsTaken(t *testing.T) {
 	release()
 	take()
 	assert.Len(t, d.of(journal.KindStream), 1)
+}
+
+// TestBodyThatIsClosedWhileItIsRead: net/http allows one goroutine to close a body that another one
+// reads. The read ends, and the stream is booked once.
+func TestBodyThatIsClosedWhileItIsRead(t *testing.T) {
+	event := "data: x\n\n"
+	for name, text := range map[string]string{
+		"events":              event,
+		"receipts":            plainReceiptFrame,
+		"events and receipts": plainReceiptFrame + event,
+		"frames in pieces":    "event: payment-rec",
+		"comments":            ": x\n\n",
+		"a voucher each":      "",
+	} {
+		for _, rail := range rails {
+			t.Run(name+rail, func(t *testing.T) {
+				srv := clienttest.New(t, clienttest.Config{})
+				terms := piece
+				if rail == "/v1" {
+					terms.Protocol = voucher.V1
+				}
+				srv.Handle("/endless", srv.Metered(
+					terms, func(m *clienttest.Meter, _ *http.Request) (err error) {
+						for err == nil {
+							if text == "" {
+								err = send(m, 1)
+							} else {
+								err = m.Raw([]byte(text))
+							}
+						}
+						return err
+					},
+				))
+				var d diary
+				p := newPayer(t, srv, d.kept)
+				p.get(rail + "/data")
+				for round := range 10 {
+					resp, err := p.do(http.MethodGet, "/endless", nil)
+					require.NoError(t, err)
+					reading, done := make(chan struct{}), make(chan error)
+					go func() {
+						_, err := resp.Body.Read(make([]byte, 1))
+						close(reading)
+						for b := make([]byte, 100); err == nil; {
+							_, err = resp.Body.Read(b)
+						}
+						done <- err
+					}()
+					if name != "receipts" { // of which no byte reaches a reader
+						<-reading
+					}
+					require.NoError(t, resp.Body.Close())
+					require.NotErrorIs(t, <-done, io.EOF, "it did not end by itself")
+					assert.Len(t, d.of(journal.KindStream), round+1)
+				}
+				p.idle(rail)
+			})
+		}
+	}
+}
+
+// inFlight reports whether the record of the one channel names sessions with requests in flight.
+func (p *payer) inFlight() bool {
+	p.t.Helper()
+	data, _, err := p.store.Get(p.t.Context(), rule.StateKey(p.only().ID))
+	require.NoError(p.t, err)
+	return strings.Contains(string(data), `"writers"`)
+}
+
+// idle closes the session of a payer whose streams have ended, after one more request, whose
+// receipt counts what is left of them. It checks that nothing is in flight, and that the three
+// columns agree.
+func (p *payer) idle(rail string) {
+	p.t.Helper()
+	p.get(rail + "/data")
+	require.NoError(p.t, p.session.Close(p.t.Context()))
+	assert.False(p.t, p.inFlight())
+	s, account := p.only(), p.srv.Accounts()[0]
+	assert.False(p.t, s.Claimed.Less(account.Spent), "what was charged counts")
+	assert.False(p.t, s.Asked.Less(s.Signed))
+	assert.False(p.t, s.Signed.Less(account.Accepted))
+}
+
+// closer closes the body of a stream at the third call, once.
+type closer struct {
+	body  atomic.Pointer[io.ReadCloser] // nil before and after
+	calls atomic.Int64
+}
+
+func (c *closer) opened(body io.ReadCloser) {
+	c.calls.Store(0)
+	c.body.Store(&body)
+}
+
+// close reports whether it closed the body.
+func (c *closer) close() bool {
+	if c.body.Load() == nil || c.calls.Add(1) < 3 {
+		return false
+	}
+	body := c.body.Swap(nil)
+	if body != nil {
+		_ = (*body).Close()
+	}
+	return body != nil
+}
+
+// on calls close at each event of the kind.
+func (c *closer) on(kind client.EventKind) func(*client.Config) {
+	return func(cfg *client.Config) {
+		cfg.OnEvent = func(e client.Event) {
+			if e.Kind == kind {
+				c.close()
+			}
+		}
+	}
+}
+
+type payerFunc struct {
+	voucher.TransactionSigner
+	before func()
+}
+
+func (f payerFunc) SignTransaction(ctx context.Context, tx voucher.Transaction) ([]byte, error) {
+	f.before()
+	return f.TransactionSigner.SignTransaction(ctx, tx)
+}
+
+// TestStreamThatIsClosedAtWork: a stream is closed while its voucher or its top-up is signed, or is
+// with the payee, or just after. Once another request was served, the record has nothing in flight.
+func TestStreamThatIsClosedAtWork(t *testing.T) {
+	locked := errors.New("the key is locked")
+	for name, c := range map[string]struct {
+		config func(*closer, *client.Config)
+		action string // with the payee
+		reads  int64  // closed after so many bytes
+	}{
+		"between events": {reads: 2000},
+		"after a voucher": {config: func(c *closer, cfg *client.Config) {
+			c.on(client.EventVoucher)(cfg)
+		}},
+		"after a top-up": {config: func(c *closer, cfg *client.Config) {
+			c.on(client.EventToppedUp)(cfg)
+		}},
+		"with a voucher at the payee": {action: "voucher"},
+		"with a top-up at the payee":  {action: "topUp"},
+		"with a voucher at the signer": {config: func(c *closer, cfg *client.Config) {
+			cfg.Signer = signerFunc{cfg.Signer, func(context.Context) error {
+				c.close()
+				return nil
+			}}
+		}},
+		"with a voucher at a signer that refuses": {config: func(c *closer, cfg *client.Config) {
+			cfg.Signer = signerFunc{cfg.Signer, func(context.Context) error {
+				if c.close() {
+					return locked
+				}
+				return nil
+			}}
+		}},
+		"with a top-up at the signer": {config: func(c *closer, cfg *client.Config) {
+			cfg.Payer = payerFunc{cfg.Payer, func() { c.close() }}
+		}},
+	} {
+		for _, rail := range rails {
+			t.Run(name+rail, func(t *testing.T) {
+				srv := clienttest.New(t, clienttest.Config{})
+				var stream closer
+				p := newPayer(t, srv, func(cfg *client.Config) {
+					if c.config != nil {
+						c.config(&stream, cfg)
+					}
+				})
+				inFlight := false
+				srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+					if r.Method == http.MethodHead && stream.body.Load() != nil {
+						inFlight = inFlight || p.inFlight()
+						if r.Action == c.action {
+							stream.close()
+						}
+					}
+					return clienttest.Fault{}
+				})
+				for range 3 {
+					resp, err := p.do(
+						http.MethodGet, rail+"/stream?n=1500&price=10&deposit=100", nil,
+					)
+					require.NoError(t, err)
+					stream.opened(resp.Body)
+					if c.reads > 0 {
+						_, err = io.CopyN(io.Discard, resp.Body, c.reads)
+						require.NoError(t, err)
+						for !stream.close() {
+						}
+					}
+					_, err = io.Copy(io.Discard, resp.Body)
+					require.Error(t, err)
+					require.Nil(t, stream.body.Load(), "the stream was not closed")
+				}
+				assert.True(t, inFlight, "no record names the session: the test tests nothing")
+				srv.OnRequest(nil)
+				p.idle(rail)
+			})
+		}
+	}
 }
