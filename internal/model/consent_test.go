@@ -25,6 +25,7 @@ func (proc *process) policy() client.Policy {
 	}
 	return func(ctx context.Context, p client.Proposal) error {
 		if err := accept(ctx, p); err != nil {
+			driven[policyRefuses]++
 			return err
 		}
 		proc.accepted = append(proc.accepted, p.Offer)
@@ -37,6 +38,7 @@ func (proc *process) approve(ctx context.Context, a client.Quote) error {
 	w := proc.w
 	switch w.draw(6, "approval") {
 	case 5:
+		driven[ownerDeclines]++
 		w.logf("    the owner declines %s", a.Offer.Price)
 		return errDeclined
 	case 4:
@@ -46,6 +48,7 @@ func (proc *process) approve(ctx context.Context, a client.Quote) error {
 			return ctx.Err()
 		}
 	}
+	driven[ownerApproves]++
 	w.logf("    the owner approves %s", a.Offer.Price)
 	if c := w.call(); c != nil {
 		c.approved = append(c.approved, a.Offer)

@@ -11,6 +11,9 @@
 // runs in a testing/synctest bubble without sockets: waiting costs no time, and an endless wait is
 // found.
 //
+// The test counts what its histories drove, and fails if calls that pay over both protocols,
+// redirects, refusals, approvals or budgets were missing.
+//
 // TestGate runs the ledger alone. The reports of the server, the state on chain and the order of
 // events are random. It is about ten times as fast as TestHistories and covers more interleavings
 // of two processes on one record.

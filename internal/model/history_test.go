@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -15,6 +16,21 @@ type base struct {
 
 // draw returns a number below n. Histories shrink towards zero.
 func (b *base) draw(n int, label string) int { return numbers(n).Draw(b.t, label) }
+
+// even returns a number below n, each as often as the others. draw prefers small numbers, so of
+// many it hardly ever returns the last. Histories shrink towards zero.
+func (b *base) even(n int, label string) int {
+	number := 0
+	for range bits.Len(uint(n-1)) + 2 { // two more, so that what is left over does not matter
+		number <<= 1
+		if bit.Draw(b.t, label) {
+			number++
+		}
+	}
+	return number % n
+}
+
+var bit = rapid.Bool()
 
 var allNumbers [2048]*rapid.Generator[int]
 

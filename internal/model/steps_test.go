@@ -3,6 +3,7 @@ package model_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -45,9 +47,28 @@ var quickLies = func() (all []lies.Lie) {
 	return all
 }()
 
+// Lies that change the terms within one call, that redirect it and that refuse it. They are half of
+// all lies, so that they often meet.
+var (
+	flips = []lies.Lie{
+		lies.FlipProtocol, lies.FlipProtocolOnce, lies.FlipPayee, lies.FlipPayeeOnce,
+		lies.FlipErratic, lies.FlipStrangers, lies.FlipEscrow, lies.UnitBecomesChunk,
+		lies.FeeTokenFlips, lies.SponsorVanishes, lies.SponsorAppears, lies.PriceClimbs,
+	}
+	bounces = []lies.Lie{
+		lies.BounceFound, lies.BounceSeeOther, lies.BounceTemporary, lies.BouncePermanent,
+		lies.RedirectToll, lies.RedirectDrip,
+	}
+	refusals = []lies.Lie{
+		lies.RefuseAfterCharge, lies.GoneAgain, lies.GoneAlways, lies.GoneAfterVoucher,
+		lies.ProblemRequired, lies.ProblemChallenge, lies.ProblemNone,
+	}
+	fickle = [][]lies.Lie{flips, flips, bounces, refusals}
+)
+
 // step runs a random step.
 func (w *world) step() {
-	switch n := w.draw(32, "step"); {
+	switch n := w.even(32, "step"); {
 	case n < 12:
 		w.request()
 	case n < 17:
@@ -107,8 +128,12 @@ func (w *world) lie() {
 		return
 	}
 	var chosen []lies.Lie
-	for range w.draw(4, "how many") {
-		chosen = append(chosen, quickLies[w.draw(len(quickLies), "lie")])
+	for range w.even(4, "how many") {
+		from := quickLies
+		if w.even(2, "fickle") == 1 {
+			from = fickle[w.even(len(fickle), "which of them")]
+		}
+		chosen = append(chosen, from[w.even(len(from), "lie")])
 	}
 	w.logf("the server lies: %s", chosen)
 	w.srv.Lie(chosen...)
@@ -164,10 +189,11 @@ func (w *world) get(path string, most int64) {
 		method, body = http.MethodPost, strings.NewReader("hello")
 	}
 	c := &call{
-		channels: map[common.Hash]bool{},
-		cost:     map[common.Hash]voucher.Amount{},
-		run:      w.draw(2, "run") == 1,
-		stream:   strings.Contains(path, "/stream"),
+		channels:  map[common.Hash]bool{},
+		protocols: map[voucher.Protocol]bool{},
+		cost:      map[common.Hash]voucher.Amount{},
+		run:       w.even(2, "run") == 1,
+		stream:    strings.Contains(path, "/stream"),
 	}
 	w.calls = append(w.calls, c)
 	w.inFlight = append(w.inFlight, c)
@@ -188,6 +214,10 @@ func (w *world) get(path string, most int64) {
 		resp, err := w.http(proc).Do(req)
 		if err != nil {
 			w.logf("  process %d: %s", w.index(proc), err)
+			var limit *channel.LimitError
+			if errors.As(err, &limit) {
+				driven[refusedBy(limit.Limit)]++
+			}
 			return
 		}
 		defer resp.Body.Close()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -67,6 +68,17 @@ func (w *world) replace(
 	return nil, nil
 }
 
+// otherProtocol returns the URL of the same content over the other version of the protocol.
+func otherProtocol(u *url.URL) *url.URL {
+	other := *u
+	if path, ok := strings.CutPrefix(u.Path, "/v1"); ok {
+		other.Path = path
+	} else {
+		other.Path = "/v1" + u.Path
+	}
+	return &other
+}
+
 // change may change the server's response.
 func (w *world) change(choice int, req *http.Request, paid *wire.Credential, resp *http.Response) {
 	if resp.StatusCode == http.StatusPaymentRequired && choice >= 7 && choice <= 15 {
@@ -105,14 +117,18 @@ func (w *world) change(choice int, req *http.Request, paid *wire.Credential, res
 	}
 }
 
-// freshChallenge returns a 402 of the server with a challenge that it has not sent before.
+// freshChallenge returns a 402 of the server with a challenge that it has not sent before, half of
+// the time for the other protocol.
 func (w *world) freshChallenge(req *http.Request) *http.Response {
 	w.fresh++
-	url := *req.URL
-	q := url.Query()
+	fresh := req.URL
+	if w.even(2, "the other protocol") == 1 {
+		fresh = otherProtocol(fresh)
+	}
+	q := fresh.Query()
 	q.Set("ttl", fmt.Sprint(300+w.fresh))
-	url.RawQuery = q.Encode()
-	plain, err := http.NewRequestWithContext(req.Context(), http.MethodGet, url.String(), nil)
+	text := fmt.Sprintf("%s://%s%s?%s", fresh.Scheme, fresh.Host, fresh.Path, q.Encode())
+	plain, err := http.NewRequestWithContext(req.Context(), http.MethodGet, text, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

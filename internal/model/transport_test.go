@@ -168,8 +168,9 @@ func (w *world) checkCredential(proc *process, c *wire.Credential, beside bool) 
 		w.openings[p.ChannelID] = true
 	}
 	if call := w.call(); call != nil && p.Action != "close" {
-		call.paid = true
+		call.paid, call.paidOn = true, call.paidOn || call.redirected
 		call.channels[p.ChannelID] = true
+		call.protocols[record.Protocol] = true
 	}
 	if call := w.call(); call != nil && !beside {
 		if w.lim.Price.Less(r.Amount) {

@@ -77,7 +77,9 @@ type call struct {
 	price                    voucher.Amount // the highest price that it paid
 	quoted                   voucher.Amount // highest price offered, within Limits.Price
 	channels                 map[common.Hash]bool
-	completed                bool // the response was read to its end
+	protocols                map[voucher.Protocol]bool // of the channels
+	paidOn                   bool                      // it paid after it was redirected
+	completed                bool                      // the response was read to its end
 	stream, redirected, paid bool
 	events                   uint64
 	sends                    int
@@ -119,7 +121,7 @@ func newWorld(t *rapid.T) *world {
 		sent:   map[common.Hash]voucher.Amount{},
 	}
 	cfg := clienttest.Config{NoSockets: true, Funds: u(1_000_000_000)}
-	odd := w.draw(64, "config")
+	odd := w.even(64, "config")
 	cfg.EqualVouchers, cfg.Receipts = clienttest.EqualRule(
 		odd&1,
 	), clienttest.ReceiptStyle(
@@ -136,15 +138,15 @@ func newWorld(t *rapid.T) *world {
 		t.Fatal(err)
 	}
 	w.lim = channel.Limits{Price: u(1000), Deposit: u(10_000), Total: u(25_000), Stream: u(200)}
-	w.lim.Ahead = u([]uint64{0, 0, 50, 1000}[w.draw(4, "ahead")])
-	w.lim.Fund = u([]uint64{0, 0, 0, 700}[w.draw(4, "fund")])
-	w.lim.Ask = u([]uint64{0, 0, 50, 150}[w.draw(4, "ask")])
-	if w.draw(4, "hour") == 3 {
+	w.lim.Ahead = u([]uint64{0, 0, 50, 1000}[w.even(4, "ahead")])
+	w.lim.Fund = u([]uint64{0, 0, 0, 700}[w.even(4, "fund")])
+	w.lim.Ask = u([]uint64{0, 50, 50, 150}[w.even(4, "ask")])
+	if w.even(4, "hour") == 3 {
 		w.lim.All = channel.Windows{Hour: u(700), Day: u(1500), Month: u(4000)}
 	}
-	w.trusting = w.draw(2, "policy") == 1
-	kind := w.draw(4, "kind")
-	w.hostile, w.noFaults = kind >= 2, kind == 2
+	w.trusting = w.even(2, "policy") == 1
+	kind := w.even(4, "kind")
+	w.hostile, w.noFaults = kind >= 1, kind == 2
 	w.logf(
 		"%+v, limits %+v, hostile %t, no faults %t, trusting %t", cfg, w.lim, w.hostile, w.noFaults,
 		w.trusting,
