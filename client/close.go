@@ -177,7 +177,7 @@ func (c *closing) send(ctx context.Context, a *attempt) (last answer, err error)
 			return last, err
 		}
 		c.left = true
-		last, err = a.manage(ctx, postFirst, func(k *challenge) (string, error) {
+		last, err = a.manage(ctx, a.methods(), func(k *challenge) (string, error) {
 			return k.echo.Payload(wire.Close(c.account.ID(), wireDescriptor(c.account.State()), signed.Cumulative, signed.Signature))
 		})
 		if err != nil || last.ok() || try == maxCloses || last.status != http.StatusPaymentRequired {

@@ -19,6 +19,10 @@ type answer struct {
 	status  int
 	problem wire.Problem
 	receipt *receipt.Receipt
+	method  string // of the request
+	// bare reports that an acceptance came without a receipt, challenged that a refusal came with a
+	// challenge of the protocol, whether it can be answered or not.
+	bare, challenged bool
 	// fresh is the challenge that came with a refusal; nil if none did.
 	fresh *challenge
 }
@@ -42,51 +46,44 @@ func (a answer) err(sent error) error {
 	return fmt.Errorf("%w: status %d %s %s", ErrRejected, a.status, a.problem.Name(), a.problem.Detail)
 }
 
-var (
-	headFirst = []string{http.MethodHead, http.MethodPost}
-	postFirst = []string{http.MethodPost, http.MethodHead}
-)
-
-// methods returns how a management request for this payment is sent. HEAD is management on every server,
-// so it goes first if the URL has a query (a POST would be taken for content) or the request was a GET
-// or HEAD; otherwise an empty POST.
-func (a *attempt) methods() []string {
-	if m := a.out.req.Method; a.out.req.URL.RawQuery != "" || m == "" || m == http.MethodGet || m == http.MethodHead {
-		return headFirst
-	}
-	return postFirst
-}
-
 // manage sends a credential without content to the payment's URL. credential writes it for a challenge,
 // and is called again, for the fresh one, if the first was stale. A fresh challenge is answered only if
-// it has the terms that were agreed to; its price is for the request to answer, after consent. If a
-// method is not allowed the next is tried.
+// it has the terms that were agreed to; its price is for the request to answer, after consent. If
+// something before the payee may have answered, the same credential goes by the next method. The
+// requests are idempotent and none of them raises what is signed.
 func (a *attempt) manage(ctx context.Context, methods []string, credential func(*challenge) (string, error)) (answer, error) {
-	var last answer
-	var err error
 	agreed := a.challenge
 	defer func() {
 		if a.challenge.offer.Price != agreed.offer.Price {
 			a.challenge = agreed
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, managementWait)
+	defer cancel()
+	at := routeKey{origin: a.origin.Text, path: a.out.req.URL.EscapedPath()}
+	methods, bare := a.s.management.order(at, methods)
+	var best answer
 	for i, stale := 0, 0; i < len(methods); {
-		if last, err = a.manageBy(ctx, methods[i], credential); err != nil {
-			return last, err
-		}
+		got, err := a.manageBy(ctx, methods[i], credential)
 		switch {
-		case last.ok():
-			return last, nil
-		case last.status == http.StatusNotFound, last.status == http.StatusMethodNotAllowed, last.status == http.StatusNotImplemented:
-			i++
-		case last.fresh != nil && last.fresh.wire.ID != a.challenge.wire.ID && agreed.sameBut(last.fresh) && stale == 0:
+		case err != nil && best.ok():
+			return best, nil // it was accepted
+		case err != nil:
+			return got, err
+		case got.fresh != nil && got.fresh.wire.ID != a.challenge.wire.ID && agreed.sameBut(got.fresh) && stale == 0:
 			stale++
-			a.challenge = last.fresh
-		default:
-			return last, nil
+			a.challenge = got.fresh
+			continue
+		}
+		best = best.better(got)
+		if i++; i < len(methods) && (!a.tryOther(got, methods[i]) || (got.ok() && bare)) {
+			break
 		}
 	}
-	return last, nil
+	if best.ok() {
+		a.s.management.worked(at, best.method, best.bare)
+	}
+	return best, nil
 }
 
 // sameBut reports whether two challenges have the same terms, whatever their prices.
@@ -95,7 +92,7 @@ func (c *challenge) sameBut(other *challenge) bool {
 	return mine.Terms == theirs.Terms && mine.Funding == theirs.Funding
 }
 
-// managementWait bounds one management request, its retries included.
+// managementWait bounds one management request, with its retries and by both methods.
 const managementWait = 30 * time.Second
 
 func (a *attempt) manageBy(ctx context.Context, method string, credential func(*challenge) (string, error)) (answer, error) {
@@ -103,8 +100,6 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, managementWait)
-	defer cancel()
 	req, err := a.managementRequest(ctx, method, value)
 	if err != nil {
 		return answer{}, err
@@ -113,12 +108,15 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	if err != nil {
 		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", a.origin.Text, unwrapURL(err))
 	}
-	out := answer{status: resp.StatusCode, problem: problemOf(resp, readEarly(resp))}
+	out := answer{method: method, status: resp.StatusCode, problem: problemOf(resp, readEarly(resp))}
 	discard(resp)
 	if !out.ok() {
+		offered, malformed := wire.ParseChallenges(resp.Header)
+		out.challenged = len(offered) > 0 || malformed != nil
 		out.fresh = a.s.recognize(ctx, a.out.req, a.origin, resp.Header).found
 		return out, nil
 	}
+	out.bare = resp.Header.Get(wire.HeaderPaymentReceipt) == ""
 	out.receipt = a.readReceipt(ctx, resp.Header)
 	return out, nil
 }
@@ -132,13 +130,7 @@ func (a *attempt) managementRequest(ctx context.Context, method, credential stri
 		return nil, errors.New("client: the management request could not be made")
 	}
 	req.Host = a.out.req.Host
-	req.Header.Set(wire.HeaderAcceptPayment, acceptSession[0])
-	// A caller's own Authorization goes along if the credential travels in a header of its own.
-	name := a.challenge.wire.CredentialHeader()
-	if own := a.out.req.Header.Get("Authorization"); own != "" && name != wire.HeaderAuthorization {
-		req.Header.Set(wire.HeaderAuthorization, own)
-	}
-	req.Header.Set(name, credential)
+	req.Header = a.managementRequestHeader(acceptSession[0], header{a.challenge.wire.CredentialHeader(), credential})
 	return req, nil
 }
 

@@ -186,7 +186,7 @@ func TestRefusedVoucher(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			p := newPayer(t, srv)
 			srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
-				if r.Method == http.MethodHead {
+				if r.Method != http.MethodGet {
 					return clienttest.Fault{Refuse: status}
 				}
 				return clienttest.Fault{}

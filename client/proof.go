@@ -117,8 +117,7 @@ func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 // headWait bounds one exchange of a HEAD request.
 const headWait = 15 * time.Second
 
-// head sends a HEAD request to the URL of the payment with the caller's headers and one more, without
-// those that describe a body.
+// head sends a HEAD request to the URL of the payment with the caller's headers and one more.
 func (a *attempt) head(ctx context.Context, accept string, more header) (status int, h http.Header, err error) {
 	ctx, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
@@ -126,18 +125,8 @@ func (a *attempt) head(ctx context.Context, accept string, more header) (status 
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header = a.out.req.Header.Clone()
-	if req.Header == nil {
-		req.Header = http.Header{}
-	}
-	for _, h := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Content-Digest", "Transfer-Encoding", "Expect", "Idempotency-Key", "Range"} {
-		req.Header.Del(h)
-	}
 	req.Host = a.out.req.Host
-	req.Header.Set(wire.HeaderAcceptPayment, accept)
-	if more.value != "" {
-		req.Header.Set(more.name, more.value)
-	}
+	req.Header = a.managementRequestHeader(accept, more)
 	resp, err := a.out.base.RoundTrip(req)
 	switch {
 	case err != nil:

@@ -22,6 +22,7 @@ type Session struct {
 	log        *slog.Logger
 	watched    bool // Config.Log or Config.OnEvent is set: what happens to requests is told
 	challenges challengeCache
+	management management
 	flights    flights
 	proofs     intervals // when each origin was last given a proof
 	twice      intervals // when each payee and origin was last paid twice for one request

@@ -183,7 +183,7 @@ func (m *meter) deliver(signed voucher.Signed) (step, error) {
 	a.signed = signed
 	var got answer
 	err := m.bounded(func() (err error) {
-		got, err = a.manage(m.ctx, a.methods(), func(c *challenge) (string, error) {
+		got, err = a.manage(m.ctx, a.voucherMethods(), func(c *challenge) (string, error) {
 			return c.echo.Payload(wire.Voucher(a.account.ID(), wireDescriptor(a.account.State()), signed.Cumulative, signed.Signature))
 		})
 		return err
