@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
-	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -23,14 +23,22 @@ import (
 //
 // If the payee refuses, the error is [ErrRejected]: the channel is as before, and
 // [Channels.RequestClose] gets the money back without the payee. If no receipt came, or one that does
-// not fit, and the chain does not show the close, the error is [ErrClose].
+// not fit, and the chain does not show the close, the error is [ErrClose]. A close ends within 90
+// seconds, whatever the payee and the node do; the error wraps [context.DeadlineExceeded] then.
+//
+// The requests of a close carry no headers of earlier requests. If the payee is behind a gateway that
+// wants a key, use [WithHeader].
 func (c *Channels) Close(ctx context.Context, id common.Hash) error {
 	account, err := c.s.ledger.Account(ctx, id)
 	if err != nil {
 		return err
 	}
 	closing := &closing{s: c.s, account: account, outcome: OutcomeRefused, start: time.Now()}
-	err = closing.run(ctx)
+	bounded, cancel := context.WithTimeoutCause(ctx, closeWait, errCloseWait)
+	defer cancel()
+	if err = closing.run(ctx, bounded); err != nil && context.Cause(bounded) == errCloseWait { //nolint:errorlint // this very one
+		err = errors.Join(errCloseWait, err)
+	}
 	st := account.State()
 	if closing.outcome != OutcomeRefused {
 		c.s.recordClose(ctx, st, closing.outcome, closing.start, closing.answer)
@@ -40,6 +48,12 @@ func (c *Channels) Close(ctx context.Context, id common.Hash) error {
 	}
 	return nil
 }
+
+// closeWait bounds a close with the payee's help. The payee has managementWait for each of a challenge
+// and the close itself; the rest is for a node that answers slowly.
+const closeWait = 90 * time.Second
+
+var errCloseWait = fmt.Errorf("client: the close was not decided within %s: %w", closeWait, context.DeadlineExceeded)
 
 // closing is one close with the payee's help.
 type closing struct {
@@ -51,10 +65,12 @@ type closing struct {
 	left    bool // a close left
 }
 
-func (c *closing) run(ctx context.Context) error {
+// run closes the channel. What payee and node are asked ends with bounded, and what their answers mean is
+// stored until ctx ends.
+func (c *closing) run(ctx, bounded context.Context) error {
 	state := c.account.State()
 	if c.s.cfg.Chain != nil {
-		read, err := c.s.sync(ctx, c.account, syncOptions{})
+		read, err := c.s.sync(bounded, c.account, syncOptions{})
 		if err != nil {
 			return err
 		}
@@ -66,7 +82,7 @@ func (c *closing) run(ctx context.Context) error {
 	if state.Phase() != channel.Open && !state.CloseSent {
 		return fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, state.ID, state.Phase())
 	}
-	a, err := c.s.closing(ctx, c.account)
+	a, err := c.s.closing(bounded, c.account)
 	if err != nil {
 		return err
 	}
@@ -74,7 +90,7 @@ func (c *closing) run(ctx context.Context) error {
 	if err := c.account.Update(ctx, func(st rule.State) rule.State { return st.ClosingAt(st.CloseAmount) }); err != nil {
 		return err
 	}
-	c.answer, err = c.send(ctx, a)
+	c.answer, err = c.send(bounded, a)
 	if err != nil && !c.left && !state.CloseSent {
 		return errors.Join(err, c.account.Update(context.WithoutCancel(ctx), rule.State.CloseRefused)) // as before
 	}
@@ -82,14 +98,14 @@ func (c *closing) run(ctx context.Context) error {
 		return err // it may have arrived: the channel stays closing
 	}
 	if c.answer.ok() {
-		return c.confirm(ctx)
+		return c.confirm(ctx, bounded)
 	}
-	return c.refused(ctx)
+	return c.refused(ctx, bounded)
 }
 
 // refused books that the payee refused to close, unless the chain shows the close all the same.
-func (c *closing) refused(ctx context.Context) error {
-	read, chainErr := c.s.sync(ctx, c.account, syncOptions{quiet: true})
+func (c *closing) refused(ctx, bounded context.Context) error {
+	read, chainErr := c.s.sync(bounded, c.account, syncOptions{quiet: true})
 	if chainErr == nil && read.after.Phase() == channel.Closed {
 		return nil
 	}
@@ -98,64 +114,6 @@ func (c *closing) refused(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(fmt.Errorf("%w; request the close on chain and withdraw", c.answer.err(nil)), chainErr)
-}
-
-// closing returns the attempt that carries a close: to where the channel was opened, under a challenge
-// of the same terms.
-func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attempt, error) {
-	state := account.State()
-	if state.URL == "" {
-		return nil, fmt.Errorf("client: channel %s has no URL to close at; request the close on chain and withdraw", state.ID)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, state.URL, nil)
-	if err != nil {
-		return nil, err
-	}
-	a := &attempt{
-		s: s, out: fork(req, s.cfg.Base, 0), account: account, info: &Payment{},
-		bought: &bought{decision: purchase.New(0)},
-	}
-	if a.origin, err = originOf(req.URL); err != nil {
-		return nil, err
-	}
-	for _, method := range []string{http.MethodHead, http.MethodGet} {
-		req.Method = method
-		status, h, err := a.lookBriefly(ctx, state.ID)
-		if err != nil {
-			return nil, unwrapURL(err)
-		}
-		if status != http.StatusPaymentRequired {
-			continue
-		}
-		r := s.recognize(ctx, req, a.origin, h)
-		if r.err != nil {
-			return nil, r.err
-		}
-		if r.found == nil {
-			continue
-		}
-		if a.challenge = r.found; !sameScope(a.challenge.scope, state.Scope) {
-			return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin.Text, state.ID)
-		}
-		a.absorb(ctx, r.found.offer)
-		req.Method = http.MethodPost
-		return a, nil
-	}
-	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin.Text)
-}
-
-// lookBriefly sends the request unpaid, naming a channel, within the bound of management requests.
-func (a *attempt) lookBriefly(ctx context.Context, id common.Hash) (int, http.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, managementWait)
-	defer cancel()
-	return a.out.look(ctx, id.Hex())
-}
-
-// sameScope compares the scope of an offer with that of a record, which may spell its origin in an
-// older way.
-func sameScope(now, stored channel.Scope) bool {
-	now.Origin, stored.Origin = "", ""
-	return now == stored
 }
 
 // maxCloses bounds how many vouchers are presented for one close, each higher than the one before.
@@ -188,7 +146,7 @@ func (c *closing) send(ctx context.Context, a *attempt) (last answer, err error)
 }
 
 // confirm checks the close receipt, and reads the chain.
-func (c *closing) confirm(ctx context.Context) error {
+func (c *closing) confirm(ctx, bounded context.Context) error {
 	s, account := c.s, c.account
 	receiptErr := checkCloseReceipt(account.State(), c.answer)
 	if receiptErr == nil {
@@ -201,7 +159,7 @@ func (c *closing) confirm(ctx context.Context) error {
 		}
 	}
 	for try := 0; ; try++ {
-		read, err := s.sync(ctx, account, syncOptions{quiet: true})
+		read, err := s.sync(bounded, account, syncOptions{quiet: true})
 		if err == nil && read.after.Phase() == channel.Closed {
 			return nil
 		}
@@ -210,8 +168,8 @@ func (c *closing) confirm(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(250 * time.Millisecond):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-bounded.Done():
+			return errors.Join(fmt.Errorf("%w: the chain was not read to the end: %w", ErrClose, context.Cause(bounded)), receiptErr)
 		}
 	}
 }
@@ -228,4 +186,21 @@ func checkCloseReceipt(state rule.State, a answer) error {
 		return fmt.Errorf("%w: the receipt says %s was spent, more than the %s sent", ErrClose, r.Spent, state.CloseAmount)
 	}
 	return nil
+}
+
+// closesAtOnce bounds how many channels are closed side by side.
+const closesAtOnce = 8
+
+// sideBySide calls do for 0 to n-1, some at a time, and returns when all have returned.
+func sideBySide(n int, do func(int)) {
+	var all sync.WaitGroup
+	slots := make(chan struct{}, closesAtOnce)
+	for i := range n {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	all.Wait()
 }

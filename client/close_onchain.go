@@ -25,6 +25,13 @@ func (c *Channels) Withdraw(ctx context.Context, id common.Hash) error {
 	return c.s.force(ctx, "withdraw", journal.KindWithdraw, id, Chain.Withdraw)
 }
 
+// Bounds of what is asked of Config.Chain outside requests. An [escrow.Client] needs less for all its
+// tries; another Chain may have no bounds of its own.
+const (
+	chainReadWait = time.Minute
+	chainSendWait = 5 * time.Minute
+)
+
 func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id common.Hash, send func(Chain, context.Context, escrow.CloseParams) (escrow.Receipt, error)) error {
 	account, err := s.ledger.Account(ctx, id)
 	if err != nil {
@@ -48,6 +55,8 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 		return fail(ErrNoPayer)
 	}
 	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, chainSendWait)
+	defer cancel()
 	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -142,6 +143,22 @@ func ExampleChannels_Close() {
 		fmt.Println(state.Phase, "deposited", state.Deposit, "paid", state.CloseAmount)
 	}
 	// Output: closed deposited 5000 paid 100
+}
+
+// A payee behind a gateway wants a key with every request, also with a close.
+func ExampleWithHeader() {
+	session, url, stop := paying(cents)
+	defer stop()
+	resp, err := session.Client().Get(url + "/data")
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+
+	id := client.PaymentOf(resp).ChannelID
+	ctx := client.WithHeader(context.Background(), url, http.Header{"X-Api-Key": {os.Getenv("API_KEY")}})
+	fmt.Println(session.Channels().Close(ctx, id))
+	// Output: <nil>
 }
 
 // The transport goes under any http.Client, over any other transport.

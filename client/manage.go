@@ -1,9 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -164,6 +166,9 @@ func retryManagement(ctx context.Context, resp *http.Response, err error) (bool,
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		text := readEarly(resp) // the body is drained before the next try, for as long as it lasts
+		discard(resp)
+		resp.Body = io.NopCloser(bytes.NewReader(text))
 		return true, nil
 	}
 	return false, nil

@@ -105,7 +105,9 @@ func (s *Session) sweeper() (*sweeper, error) {
 // stop the others.
 func (w *sweeper) pass(ctx context.Context) (err error) {
 	w.left, w.wait = 0, sweepIdle
-	if w.chainID, err = w.s.cfg.Chain.ChainID(ctx); err != nil {
+	reading, cancel := context.WithTimeout(ctx, chainReadWait)
+	w.chainID, err = w.s.cfg.Chain.ChainID(reading)
+	if cancel(); err != nil {
 		return err
 	}
 	all, err := w.holding(ctx)
@@ -121,8 +123,9 @@ func (w *sweeper) pass(ctx context.Context) (err error) {
 			refs[i] = escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID}
 			w.s.cfg.Chain.Forget(st.ID)
 		}
-		states, err := w.s.cfg.Chain.States(ctx, refs)
-		if err != nil {
+		reading, cancel := context.WithTimeout(ctx, chainReadWait)
+		states, err := w.s.cfg.Chain.States(reading, refs)
+		if cancel(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		for i, st := range some {

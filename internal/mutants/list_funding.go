@@ -95,7 +95,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: closed under other terms", breaks: "a close goes to the payee that the channel was opened for",
-		pkg: "client", fn: "Session.closing", from: `if a.challenge = r.found; !sameScope(a.challenge.scope, state.Scope) {`, to: `if a.challenge = r.found; false {`, tests: inClient, run: `^TestClose|Close$`,
+		pkg: "client", fn: "Session.closing", from: `if !sameScope(a.challenge.scope, state.Scope) {`, to: `if false {`, tests: inClient, run: `^TestClose|Close$`,
 	},
 	{
 		name: "fund: a lost close is taken back", breaks: "a close that may have arrived keeps the channel closing",

@@ -12,7 +12,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: stream with a query", breaks: "a voucher goes by HEAD where a POST would be content",
-		pkg: "client", fn: "headFirst", from: `headFirst = []string{http.MethodHead, http.MethodPost}`, to: `headFirst = []string{http.MethodPost, http.MethodHead}`, flows: server("stream_with_a_query"),
+		pkg: "client", fn: "attempt.voucherMethods", from: `return []string{http.MethodHead}`, to: `return []string{http.MethodPost}`, flows: server("stream_with_a_query"),
 	},
 	{
 		name: "their server: sponsored", breaks: "a sponsored transaction travels in the hand-off form",

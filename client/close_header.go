@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
+)
+
+type headerKey struct{}
+
+// originHeader is what [WithHeader] gave for one origin.
+type originHeader struct {
+	origin string
+	err    error // why it is none
+	header http.Header
+}
+
+// WithHeader returns a context with headers for an origin, which is written as for [ParseOrigin]: the
+// key of a gateway, for example. [Channels.Close], [Channels.RecoverFromPayee] and [Session.Close]
+// send them to that origin and to no other. Headers of one message, such as Content-Type, are left
+// out, and so is an Authorization where the credential goes. They are never stored or logged. For the
+// same origin and name the inner context counts. If rawurl has no origin, the close fails with
+// [ErrPolicy].
+//
+// Other requests do not need it: vouchers and top-ups carry the headers of the request that they pay
+// for.
+func WithHeader(ctx context.Context, rawurl string, h http.Header) context.Context {
+	outer, _ := ctx.Value(headerKey{}).([]originHeader)
+	o, err := origin.Parse(rawurl)
+	if err != nil {
+		err = noOrigin(err)
+	}
+	return context.WithValue(ctx, headerKey{}, append(outer[:len(outer):len(outer)], originHeader{o, err, h.Clone()}))
+}
+
+// givenHeader sets the headers that the context has for the origin of a request. A Host among them is
+// the request's.
+func givenHeader(ctx context.Context, req *http.Request, to string) error {
+	all, _ := ctx.Value(headerKey{}).([]originHeader)
+	for _, given := range all {
+		if given.err != nil {
+			return given.err
+		}
+		if given.origin != to {
+			continue
+		}
+		for name, values := range managementHeader(given.header) {
+			req.Header[name] = values
+		}
+		for name, values := range given.header {
+			if strings.EqualFold(name, "Host") && len(values) > 0 {
+				req.Host = values[0]
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+)
+
+// closing returns the attempt that carries a close: to where the channel was opened, under a challenge
+// of the same terms.
+func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attempt, error) {
+	state := account.State()
+	if state.URL == "" {
+		return nil, fmt.Errorf("client: channel %s has no URL to close at; request the close on chain and withdraw", state.ID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, state.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{
+		s: s, out: fork(req, s.cfg.Base, 0), account: account, info: &Payment{},
+		bought: &bought{decision: purchase.New(0)},
+	}
+	if a.origin, err = originOf(req.URL); err == nil {
+		err = givenHeader(ctx, req, a.origin.Text)
+	}
+	if err == nil {
+		a.challenge, err = a.challengeForClose(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !sameScope(a.challenge.scope, state.Scope) {
+		return nil, fmt.Errorf("%w: %s offers other terms now than channel %s was opened for", channel.ErrOffer, a.origin.Text, state.ID)
+	}
+	a.absorb(ctx, a.challenge.offer)
+	return a, nil
+}
+
+// challengeForClose asks for a challenge: the request is sent unpaid, by HEAD, by GET if that brings
+// none, and without a body by POST, which is how the close will go, if the URL serves nothing else.
+func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
+	ctx, cancel := context.WithTimeout(ctx, managementWait)
+	defer cancel()
+	req := a.out.req
+	for _, req.Method = range []string{http.MethodHead, http.MethodGet, http.MethodPost} {
+		status, h, err := a.out.look(ctx, a.account.ID().Hex())
+		if err != nil {
+			return nil, unwrapURL(err)
+		}
+		if status != http.StatusPaymentRequired {
+			continue
+		}
+		if r := a.s.recognize(ctx, req, a.origin, h); r.found != nil || r.err != nil {
+			req.Method = http.MethodPost
+			return r.found, r.err
+		}
+	}
+	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin.Text)
+}
+
+// sameScope compares the scope of an offer with that of a record, which may spell its origin in an
+// older way.
+func sameScope(now, stored channel.Scope) bool {
+	now.Origin, stored.Origin = "", ""
+	return now == stored
+}
