@@ -33,7 +33,7 @@ func (w *world) confirm(ctx context.Context, question string) (bool, error) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return false, errors.New("there is no terminal to ask at")
 	}
-	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", question)
+	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", inline(question))
 	answered := make(chan string, 1)
 	go func() { // it ends with the program where nobody answers
 		line, _ := bufio.NewReader(io.LimitReader(f, maxAnswer)).ReadString('\n')

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -75,11 +73,10 @@ func writeChannels(w io.Writer, states []channel.Info, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(rows)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CHANNEL\tPHASE\tORIGIN\tDEPOSIT\tUSED\tSPENT\tSIGNED\tSETTLED")
+	t := newTable(w)
+	t.row("CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED")
 	for _, s := range states {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", short(s.ID), phase(s), s.Scope.Origin,
-			tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
+		t.row(short(s.ID), phase(s), s.Scope.Origin, tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
 	}
 	return t.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ type closing struct {
 	*world
 	wallet                        wallet
 	all, force, withdraw, verbose bool
+	headers                       []string
+	origin                        string
 }
 
 func closeCommand(w *world) *cobra.Command {
@@ -28,6 +31,9 @@ func closeCommand(w *world) *cobra.Command {
 		Short: "Close channels and get the rest of the deposit back",
 		Long: `Close ends a channel with the payee's help, for what was really used. ID is what tally channels
 shows, or any part of the id that begins one channel only; it may be left out where there is but one.
+
+With --header the payee's gateway gets what it wants to see: a key, a cookie. Requests that were paid are
+not remembered. A header goes to one origin only: of channels of several, --origin chooses.
 
 Where the payee does not help, --force asks the chain to close the channel, and --withdraw brings the
 rest back 15 minutes later; tally keep waits for that time. Both send a transaction and need --rpc-url.`,
@@ -42,6 +48,8 @@ rest back 15 minutes later; tally keep waits for that time. Both send a transact
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVarP(&c.all, "all", "a", false, "all channels that hold money")
+	flags.StringVar(&c.origin, "origin", "", "only channels of the origin `URL`")
+	flags.StringArrayVarP(&c.headers, "header", "H", nil, "send the header `LINE` to the payee: \"Name: value\"")
 	flags.BoolVar(&c.force, "force", false, "request the close on chain, without the payee")
 	flags.BoolVar(&c.withdraw, "withdraw", false, "withdraw what a requested close has left")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "tell on stderr what happens")
@@ -55,6 +63,13 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 		return fail(exitUsage, errors.New("--force and --withdraw are two steps, 15 minutes apart"))
 	case c.all && len(args) > 0:
 		return fail(exitUsage, errors.New("give an ID or --all, not both"))
+	case len(c.headers) > 0 && (c.force || c.withdraw):
+		return fail(exitUsage, errors.New("--header is for the payee, who has no part in --force and --withdraw"))
+	}
+	if c.origin != "" {
+		if c.origin, err = client.ParseOrigin(c.origin); err != nil {
+			return fail(exitUsage, fmt.Errorf("--origin: %w", err))
+		}
 	}
 	if err := c.wallet.open(ctx, c.world, c.event); err != nil {
 		return err
@@ -67,13 +82,71 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, s := range chosen {
-		if err := c.one(ctx, s); err != nil {
-			errs = append(errs, fmt.Errorf("channel %s: %w", short(s.ID), err))
+	if ctx, err = c.withHeaders(ctx, chosen); err != nil {
+		return err
+	}
+	return c.each(ctx, chosen)
+}
+
+// closesAtOnce is how many channels are closed side by side.
+const closesAtOnce = 8
+
+// each closes the channels side by side, so that a payee or node that does not answer holds up no
+// other, and prints what became of them in their order.
+func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
+	ended := make([]chan error, len(chosen))
+	slots := make(chan struct{}, closesAtOnce)
+	for i := range chosen {
+		ended[i] = make(chan error, 1)
+	}
+	go func() {
+		for i, s := range chosen {
+			slots <- struct{}{}
+			go func() {
+				defer func() { <-slots }()
+				ended[i] <- c.one(ctx, s)
+			}()
 		}
+	}()
+	var errs []error
+	for i, s := range chosen {
+		err := <-ended[i]
+		if err == nil {
+			after, _ := c.wallet.channel(context.WithoutCancel(ctx), s.ID)
+			if _, err := fmt.Fprintln(c.stdout, inline(result(after))); err != nil {
+				errs = append(errs, fail(exitWrite, err))
+			}
+			continue
+		}
+		errs = append(errs, fmt.Errorf("channel %s: %w", short(s.ID), err))
 	}
 	return errors.Join(errs...)
+}
+
+// withHeaders returns a context in which closes send the given headers. They go to one origin.
+func (c *closing) withHeaders(ctx context.Context, chosen []channel.Info) (context.Context, error) {
+	req := &http.Request{Header: http.Header{}}
+	if err := (&request{headers: c.headers}).setHeaders(req); err != nil || len(c.headers) == 0 {
+		return ctx, err
+	}
+	if req.Host != "" {
+		req.Header.Set("Host", req.Host)
+	}
+	origin := ""
+	for _, s := range chosen {
+		o, err := client.ParseOrigin(s.Scope.Origin)
+		switch {
+		case err != nil: // it was found again, and has no place to close at
+		case origin != "" && o != origin:
+			return ctx, fail(exitUsage, fmt.Errorf("--header would go to %s and to %s: choose one with --origin", origin, o))
+		default:
+			origin = o
+		}
+	}
+	if origin == "" {
+		return ctx, nil
+	}
+	return client.WithHeader(ctx, origin, req.Header), nil
 }
 
 // choose finds the channels that are meant.
@@ -83,7 +156,7 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 		switch {
 		case err != nil:
 			fmt.Fprintln(c.stderr, "tally: a record was passed over:", err)
-		case !s.HoldsMoney():
+		case !s.HoldsMoney(), c.origin != "" && !sameOrigin(s.Scope.Origin, c.origin):
 		case len(args) == 0, strings.HasPrefix(s.ID.Hex(), strings.ToLower(args[0])):
 			found = append(found, s)
 		}
@@ -97,32 +170,20 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 	return found, nil
 }
 
-// one closes a channel in the way that was asked for, and says what became of it.
+// one closes a channel in the way that was asked for.
 func (c *closing) one(ctx context.Context, s channel.Info) error {
-	session := c.wallet.session
+	channels := c.wallet.session.Channels()
 	switch {
 	case c.force:
-		if err := session.Channels().RequestClose(ctx, s.ID); err != nil {
-			return err
-		}
+		return channels.RequestClose(ctx, s.ID)
 	case c.withdraw:
-		if err := session.Channels().Withdraw(ctx, s.ID); err != nil {
-			return err
-		}
-	default:
-		if err := session.Channels().Close(ctx, s.ID); err != nil {
-			if errors.Is(err, client.ErrRejected) {
-				return fmt.Errorf("%w; to close without the payee: tally close %s --force", err, short(s.ID))
-			}
-			return err
-		}
+		return channels.Withdraw(ctx, s.ID)
 	}
-	after, _ := c.wallet.channel(ctx, s.ID)
-	_, err := fmt.Fprintln(c.stdout, result(after))
-	if err != nil {
-		return fail(exitWrite, err)
+	err := channels.Close(ctx, s.ID)
+	if errors.Is(err, client.ErrRejected) {
+		return fmt.Errorf("%w; to close without the payee: tally close %s --force", err, short(s.ID))
 	}
-	return nil
+	return err
 }
 
 // result is what became of a channel, in one line.

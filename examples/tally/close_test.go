@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,4 +110,97 @@ func TestCloseWithoutThePayee(t *testing.T) {
 	assert.False(t, s.srv.Chain.Channel(id).Exists)
 	back := s.srv.Chain.Balance(s.key.Address).SubFloor(before)
 	assert.False(t, back.Less(voucher.Units(5000)), "the deposit less a fee: %s", back)
+}
+
+// TestCloseBehindAGateway: the payee's gateway wants a key with each request, and a close has none of
+// its own. The key goes to one origin, and is neither stored nor shown.
+func TestCloseBehindAGateway(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	const key = "gateway-secret-7f3a"
+	paid := s.srv.Paid(clienttest.Terms{Price: voucher.Units(100), Deposit: voucher.Units(1000)}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }))
+	var seen [2]atomic.Int64
+	var url [2]string
+	for i := range url {
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Api-Key") != key {
+				http.Error(w, "no key", http.StatusUnauthorized)
+				return
+			}
+			seen[i].Add(1)
+			paid.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		url[i] = front.URL
+		s.ok("-H", "X-Api-Key: "+key, front.URL+"/v1/a%2Fb")
+	}
+	s.ok("/data")
+	for _, args := range [][]string{{"--force", "0x"}, {"--all", "--withdraw"}} {
+		assert.Equal(t, exitUsage, s.run(append([]string{"close", "-H", "X-Api-Key: " + key}, args...)...).code)
+	}
+	e := s.run("close", "--all", "-H", "X-Api-Key: "+key)
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "choose one with --origin")
+	assert.Equal(t, exitUsage, s.run("close", "--all", "-H", "no colon").code)
+	assert.Equal(t, exitUsage, s.run("close", "--all", "--origin", "nowhere").code)
+	for i := range seen {
+		seen[i].Store(0)
+	}
+	e = s.run("close", "-v", "--all", "--origin", url[0], "-H", "x-api-key: "+key, "-H", "Content-Type: text/plain")
+	require.Equal(t, 0, e.code, e.stderr)
+	assert.Equal(t, 1, strings.Count(e.stdout, "closed: 0.0001 paid, 0.0009 back"))
+	assert.NotContains(t, e.stdout+e.stderr, key)
+	assert.NotZero(t, seen[0].Load())
+	assert.Zero(t, seen[1].Load())
+
+	assert.Equal(t, exitPayment, s.run("close", "--origin", url[1]).code, "without the key")
+	s.ok("close", "--origin", url[1], "-H", "X-Api-Key: "+key)
+	s.ok("close")
+	for _, account := range s.srv.Accounts() {
+		assert.True(t, account.Finalized)
+	}
+	require.NoError(t, filepath.WalkDir(s.env["TALLY_STORE"], func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		assert.NotContains(t, string(data), key, path)
+		return err
+	}))
+}
+
+// TestCloseAllRunsSideBySide: a payee that answers no close holds up no other, and what became of each
+// channel is printed in the order of tally channels.
+func TestCloseAllRunsSideBySide(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	paid := s.srv.Paid(clienttest.Terms{Price: voucher.Units(100), Deposit: voucher.Units(1000)}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }))
+	const fronts = 6
+	var closing atomic.Bool
+	var here sync.WaitGroup // all closes
+	here.Add(fronts)
+	for range fronts {
+		var once sync.Once
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if closing.Load() {
+				once.Do(here.Done)
+				here.Wait() // each waits for all others
+			}
+			paid.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		s.ok(front.URL)
+	}
+	var ids []string
+	for line := range strings.Lines(s.ok("channels")) {
+		if id, _, ok := strings.Cut(line, " "); ok && strings.HasPrefix(id, "0x") {
+			ids = append(ids, id)
+		}
+	}
+	closing.Store(true)
+	var got []string
+	for line := range strings.Lines(s.ok("close", "--all", "-v")) {
+		id, rest, _ := strings.Cut(line, " ")
+		assert.Equal(t, "closed: 0.0001 paid, 0.0009 back\n", rest)
+		got = append(got, id)
+	}
+	assert.Equal(t, ids, got)
 }

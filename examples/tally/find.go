@@ -72,7 +72,7 @@ func (f *finding) run(ctx context.Context) (err error) {
 		case channel.FoundUnreadable:
 			bad = errors.Join(bad, fmt.Errorf("channel %s: %w", short(one.Channel.ID), one.Err))
 		}
-		if _, err := fmt.Fprintln(f.stdout, line(one)); err != nil {
+		if _, err := fmt.Fprintln(f.stdout, inline(line(one))); err != nil {
 			return fail(exitWrite, err)
 		}
 	}

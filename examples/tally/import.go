@@ -78,7 +78,7 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 		if err != nil {
 			said = "left: " + err.Error()
 		}
-		if _, err := fmt.Fprintln(i.stdout, short(row.ID), said); err != nil {
+		if _, err := fmt.Fprintln(i.stdout, short(row.ID), inline(said)); err != nil {
 			return fail(exitWrite, err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +67,7 @@ func (b *books) run(ctx context.Context) error {
 	var out interface {
 		entry(journal.Entry) error
 		end() error
-	} = &tableBook{t: tabwriter.NewWriter(b.stdout, 0, 0, 2, ' ', 0)}
+	} = &tableBook{t: newTable(b.stdout)}
 	switch {
 	case b.asCSV:
 		out = &csvBook{w: csv.NewWriter(b.stdout)}
@@ -175,18 +174,18 @@ func (b *jsonBook) end() error {
 }
 
 type tableBook struct {
-	t      *tabwriter.Writer
+	t      table
 	headed bool
 }
 
 func (b *tableBook) entry(e journal.Entry) error {
 	if !b.headed {
 		b.headed = true
-		fmt.Fprintln(b.t, "TIME\tOPERATION\tKIND\tCHANNEL\tORIGIN\tPRICE\tRAISED\tAMOUNT\tOUTCOME")
+		b.t.row("TIME", "OPERATION", "KIND", "CHANNEL", "ORIGIN", "PRICE", "RAISED", "AMOUNT", "OUTCOME")
 	}
-	_, err := fmt.Fprintf(b.t, "%s\t%.8s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.End.Local().Format(time.DateTime), e.Operation, e.Kind, short(e.ChannelID),
+	b.t.row(e.End.Local().Format(time.DateTime), fmt.Sprintf("%.8s", e.Operation), e.Kind, short(e.ChannelID),
 		e.Origin, tokens(e.Price), tokens(e.Raised), tokens(e.Amount), e.Outcome)
-	return err
+	return nil
 }
 
 func (b *tableBook) end() error { return b.t.Flush() }

@@ -34,34 +34,40 @@ func main() {
 
 // run is the whole program. It returns the exit status.
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	w := &world{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
+	text, messages := &visible{w: stdout}, &visible{w: stderr, messages: true}
+	w := &world{env: env, stdin: stdin, body: stdout, stdout: text, stderr: messages}
 	root := fetchCommand(w)
 	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w), ledgerCommand(w), importCommand(w),
 		quoteCommand(w), budgetCommand(w), trustCommand(w), policyCommand(w))
 	w.policyFlag(root.PersistentFlags())
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(text)
+	root.SetErr(messages)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fail(exitUsage, err) })
 	err := root.ExecuteContext(ctx)
+	if endErr := text.end(); endErr != nil && err == nil {
+		err = fail(exitWrite, endErr)
+	}
 	if err == nil {
 		return 0
 	}
 	if !w.silent {
-		fmt.Fprintln(stderr, "tally:", w.explain(err))
+		fmt.Fprintln(messages, "tally:", w.explain(err))
 	}
 	return status(err)
 }
 
 // world is what the program touches, so that tests can hand it another.
 type world struct {
-	env            func(string) string
-	stdin          io.Reader
+	env    func(string) string
+	stdin  io.Reader
+	body   io.Writer // stdout as it is: for bodies only
+	silent bool      // no errors on stderr
+	rules  rules
+	// stdout and stderr write nothing that steers a terminal.
 	stdout, stderr io.Writer
-	silent         bool // no errors on stderr
-	rules          rules
 }
 
 // fromEnv sets the flags that the command line does not, each from TALLY_ and its name: TALLY_MAX_PRICE

@@ -20,6 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asTally) != "" {
+		main() // ends the process
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		os.Exit(code)

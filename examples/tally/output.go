@@ -19,7 +19,7 @@ type output struct {
 // there is an answer.
 func (f *fetch) create() (*output, error) {
 	if f.output == "" || f.output == "-" {
-		return &output{w: f.stdout}, nil
+		return &output{w: f.world.body}, nil
 	}
 	_, statErr := os.Stat(f.output)
 	file, err := os.OpenFile(f.output, os.O_WRONLY|os.O_CREATE, 0o666)
@@ -69,8 +69,10 @@ func (o *output) close() error {
 // secret are the headers whose values prove what was paid, or show a voucher.
 var secret = []string{"Payment-Receipt", "Payment-Session-Snapshot"}
 
-// writeHeader writes the status line and the headers as they came, but for the values of secret ones.
-func writeHeader(w io.Writer, resp *http.Response) error {
+// writeHeader writes the status line and the headers as they came, but for the values of secret ones and
+// what would steer a terminal.
+func writeHeader(to io.Writer, resp *http.Response) error {
+	w := &visible{w: to}
 	if _, err := fmt.Fprintf(w, "%s %s\r\n", resp.Proto, resp.Status); err != nil {
 		return err
 	}

@@ -196,7 +196,7 @@ func TestPolicyCheck(t *testing.T) {
 	assert.Equal(t, exitUsage, e.code)
 	assert.Equal(t,
 		`tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)`+"\n"+
-			`policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
+			`  policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
 	assert.Empty(t, e.stdout)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"text/tabwriter"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -116,9 +115,9 @@ func decision(d channel.Decision, refusal error) string {
 }
 
 func (q *quote) print(rows [][2]string) error {
-	t := tabwriter.NewWriter(q.stdout, 0, 0, 2, ' ', 0)
+	t := newTable(q.stdout)
 	for _, row := range rows {
-		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
+		t.row(row[0], row[1])
 	}
 	if err := t.Flush(); err != nil {
 		return fail(exitWrite, err)
@@ -188,11 +187,11 @@ func (p *wallet) budget(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "WITHIN\tALLOWED\tUSED\tLEFT")
+	t := newTable(w.stdout)
+	t.row("WITHIN", "ALLOWED", "USED", "LEFT")
 	for i := range rooms { // the longest comes first
 		r := rooms[len(rooms)-1-i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
+		t.row(within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
 	}
 	if err := t.Flush(); err != nil {
 		return fail(exitWrite, err)

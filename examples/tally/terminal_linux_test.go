@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -62,4 +64,34 @@ func TestAskAtTheTerminal(t *testing.T) {
 	_, err := io.WriteString(keyboard, "\n") // the reader goes home
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(e.stderr, "\n"))
+}
+
+// TestNoPathRewritesTheQuestion: a redirect chooses the path that the question shows, and the server the
+// unit that it charges by.
+func TestNoPathRewritesTheQuestion(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '1u' }")
+	s.srv.Handle("/to/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/paid/"+r.URL.Query().Get("p"))
+		w.WriteHeader(http.StatusFound)
+	}))
+	s.srv.Handle("/paid/", s.srv.Paid(clienttest.Terms{Price: voucher.Units(100), Deposit: voucher.Units(1000)},
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	for name, text := range steering {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{url.PathEscape(text), text + "\x1b[2K\rtally: api.example asks 0.000001 for GET /help"} {
+				keyboard, screen := newTerminal(t)
+				_, err := io.WriteString(keyboard, "n\n")
+				require.NoError(t, err)
+				s.stdin = screen
+				e := s.run("-L", "/to/?p="+url.QueryEscape(path))
+				assert.NotEqual(t, 0, e.code)
+				tame(t, e.stderr)
+				assert.LessOrEqual(t, strings.Count(e.stderr, "[y/N]"), 1)
+				assert.NotContains(t, e.stderr, "\ntally: api.example")
+				assert.NotContains(t, e.stderr, "\rtally: api.example")
+			}
+		})
+	}
+	assert.Empty(t, s.srv.Accounts(), "nothing was paid")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,17 +43,15 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 	}
 	defer p.files.Close()
 	var bad error
-	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ORIGIN\tPROTOCOL\tCHAIN\tPAYEE\tTOKEN\tESCROW\tSINCE")
+	t := newTable(w.stdout)
+	t.row("ORIGIN", "PROTOCOL", "CHAIN", "PAYEE", "TOKEN", "ESCROW", "SINCE")
 	for pin, err := range records.Pins(ctx, p.files) {
 		if err != nil {
 			bad = errors.Join(bad, err)
 			continue
 		}
 		m := pin.Terms
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow,
-			pin.Since.Local().Format(time.DateOnly))
+		t.row(pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow, pin.Since.Local().Format(time.DateOnly))
 	}
 	if err := t.Flush(); err != nil {
 		return fail(exitWrite, err)
@@ -139,7 +136,7 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 
 // show prints the accepted terms and the new ones.
 func (a *accepting) show(e *client.TermsError) {
-	fmt.Fprintf(a.stderr, "tally: %s, %s\n", e.Origin, e.Route)
+	fmt.Fprintf(a.stderr, "tally: %s, %s\n", e.Origin, inline(e.Route))
 	for _, p := range e.Pinned {
 		fmt.Fprintf(a.stderr, "  accepted since %s: %s\n", p.Since.Local().Format(time.DateTime), p)
 	}
