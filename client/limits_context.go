@@ -26,8 +26,8 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 // Budget is an amount that several requests may spend together: one run of an agent, one job. It is in
 // memory, starts full, and is safe for concurrent use. What counts is what the payees can take: for
 // each request the larger of its prices and of what it raised vouchers by. A refusal by the payee gives
-// nothing back; only a request whose credentials never left does. docs/trust-model.md names the one
-// case in which that gives back too much.
+// nothing back. Only a request whose credentials never left does, as far as no other request may
+// present a voucher that covers what it raised.
 type Budget struct{ spent *ledger.Budget }
 
 // NewBudget returns a budget of amount base units of an asset. A request that is to be paid in another

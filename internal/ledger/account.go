@@ -49,6 +49,11 @@ type Account struct {
 	serving []*decision    // the batch that is being decided, stored or signed
 	taken   voucher.Amount // the highest voucher that was noted with Took
 	near    []Near         // to be reported
+	charged bool           // requests with budgets came, so vouchers that left are told from others
+	shared  bool           // another session wrote the record
+	unsent  *unsent        // the highest voucher that may never have left, above those it covers
+	fresh   *unsent        // the one of the batch that is being decided, stored or signed
+	spare   voucher.Amount // by how much what may exist is above what left or may leave
 
 	reports uint64 // how many reports were the newest when they came
 	// prices of reservations that ended without a report of their own, in all
@@ -183,7 +188,12 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	base, counted := a.base, rule.Counts{}
+	if rev != a.rev {
+		a.unsent = nil // another session may have presented what is on record
+		a.shared = a.shared || a.tried == nil
+	}
 	if a.tried != nil && rev != a.rev {
+		a.spare = a.spare.AddCapped(a.tried.state.MayExist().SubFloor(a.base.MayExist()))
 		// The write worked. Or another session wrote since, and nobody can tell: then what this one
 		// asked for is taken to be in the record, because what is counted twice would be signed
 		// twice.
@@ -197,6 +207,7 @@ func (a *Account) refresh(ctx context.Context) error {
 	if a.view.Spent.Less(stored.Spent) {
 		a.reports++
 	}
+	a.proved(&stored)
 	a.added = a.added.Learned(a.view)
 	a.added.Counts = a.added.Minus(counted)
 	a.base, a.rev, a.tried = stored, rev, nil

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -17,7 +19,8 @@ type Charge struct {
 	mu     sync.Mutex     // guards what follows; taken before those of the budgets
 	prices voucher.Amount // of the reservations that are not released
 	taken  taken          // what the budgets count: of prices, the highest that it was
-	sent   bool
+	sent   atomic.Bool    // set with mu held
+	on     []*Account     // where it took anything since the last refund
 }
 
 // NewCharge returns a charge that nothing was taken for yet. Nil budgets are left out.
@@ -50,34 +53,49 @@ func (c *Charge) Sent() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent = true
+	c.sent.Store(true)
 }
 
-// Refund gives everything back if no credential of the request ever left. Otherwise it does
-// nothing.
+// Refund ends a request of which no credential ever left. It gives the prices back, and what the
+// request raised as soon as no other request may present a voucher that covers it. After Sent it
+// does nothing. What the request was given before must not be sent after it.
 func (c *Charge) Refund() {
 	if c == nil {
 		return
 	}
-	defer c.lock()()
-	if !c.sent {
-		c.prices = voucher.Amount{}
-		c.giveBack(c.taken)
+	for _, a := range c.refundPrices() {
+		a.unhold(c)
 	}
 }
 
-// take counts another price for one reservation, and by how much it raises the ceiling. It returns
-// by how much the budgets count more. After an error nothing was counted.
-func (c *Charge) take(asset channel.Asset, from, to, rise voucher.Amount) (more taken, err error) {
+// refundPrices gives the prices back, and returns the accounts that may give rises back. It returns
+// nil if a credential of the request left.
+func (c *Charge) refundPrices() (on []*Account) {
+	defer c.lock()()
+	if c.sent.Load() {
+		return nil
+	}
+	on, c.on, c.prices = c.on, nil, voucher.Amount{}
+	c.giveBack(taken{prices: c.taken.prices})
+	return on
+}
+
+// take counts another price for one reservation on a, and by how much it raises what the payee can
+// take there. It returns by how much the budgets count more. After an error nothing was counted.
+// The caller holds the account's mu.
+func (c *Charge) take(a *Account, from, to, rise voucher.Amount) (more taken, err error) {
 	if c == nil {
 		return more, nil
 	}
 	defer c.lock()()
 	more = taken{c.growth(from, to), rise}
-	if err := c.refuses(asset, more); err != nil {
+	if err := c.refuses(a.asset(), more); err != nil {
 		return taken{}, err
 	}
 	c.count(from, to, more)
+	if !slices.Contains(c.on, a) {
+		c.on = append(c.on, a)
+	}
 	return more, nil
 }
 

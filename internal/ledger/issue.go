@@ -33,7 +33,6 @@ func (a *Account) issue(ctx context.Context) (voucher.Signed, error) {
 		due, record := a.decide()
 		if record != nil {
 			if err := a.save(ctx, record); errors.Is(err, store.ErrConflict) {
-				a.dropAll()
 				continue
 			} else if err != nil {
 				return voucher.Signed{}, err
@@ -53,10 +52,10 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 	if a.streams {
 		a.countDelivered()
 	}
-	s := a.view
+	s, before := a.view, a.view.MayExist().SubFloor(a.spare)
 	left := a.serving[:0]
 	for _, d := range a.serving {
-		next, want, err := a.judge(s, d)
+		next, want, err := a.judge(s, before.Max(due), d)
 		if err != nil {
 			d.err = err
 			close(d.served)
@@ -64,16 +63,22 @@ func (a *Account) decide() (due voucher.Amount, w *write) {
 		}
 		s, due, left = next, due.Max(want), append(left, d)
 	}
-	if a.serving = left; len(left) > 0 && a.base.MayExist().Less(s.MayExist()) {
+	if a.serving = left; a.charged {
+		a.hold(before, due, left...)
+	}
+	if len(left) > 0 && a.base.MayExist().Less(s.MayExist()) {
 		w = a.stamped(s)
 	}
 	return due, w
 }
 
 // judge makes one decision on s with what the budgets leave, and counts it there and in the view.
+// Vouchers up to level left or may leave; what may exist above it counts as refused by the signer.
 // Decisions of other channels wait that long, so that two cannot use the same room. The caller
 // holds mu.
-func (a *Account) judge(s rule.State, d *decision) (_ rule.State, due voucher.Amount, err error) {
+func (a *Account) judge(
+	s rule.State, level voucher.Amount, d *decision,
+) (_ rule.State, due voucher.Amount, err error) {
 	if d.before, err = d.claim(); err != nil {
 		return s, due, err
 	}
@@ -85,29 +90,31 @@ func (a *Account) judge(s rule.State, d *decision) (_ rule.State, due voucher.Am
 	defer w.mu.Unlock()
 	w.enter(s)
 	rooms, lim := w.rooms(d.terms, s.Scope, now)
-	next, after, due, err := d.rule(s, d.before, d.request, lim)
+	out := s
+	if level.Less(s.MayExist()) {
+		out = upTo(level, s)
+	}
+	next, after, due, err := d.rule(out, d.before, d.request, lim)
 	if err != nil {
 		return s, due, err
 	}
-	rise, more := next.Authorized().SubFloor(s.Authorized()), next.MayExist().SubFloor(s.MayExist())
+	rise, more := next.Authorized().SubFloor(s.Authorized()), next.MayExist().SubFloor(out.MayExist())
+	if level.Less(s.MayExist()) {
+		next = allOf(next, &s)
+	}
 	if w.unknown != nil && !more.IsZero() {
 		return s, due, w.unknown
 	}
-	if d.reservation != nil && d.terms.Charge != nil {
-		d.charged, err = d.terms.Charge.take(a.asset(), d.before.Price, after.Price, more)
+	if d.terms.Charge != nil {
+		a.charged = true
+		d.charged, err = d.terms.Charge.take(a, d.before.Price, after.Price, more)
 		if err != nil {
 			return s, due, err
 		}
 	}
 	if d.rise = (Rise{}); !rise.IsZero() {
 		d.rise = Rise{s.Authorized(), next.Authorized(), rise}
-		var near *channel.Room // the tightest that is nearly used up
-		for i := range rooms {
-			if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
-				near = r
-			}
-		}
-		if near != nil {
+		if near := rooms.near(rise); near != nil {
 			a.near = append(a.near, Near{s.Scope, a.id, channel.Decision{
 				Verdict: channel.Allow, Rule: near.Rule.Name,
 				Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
@@ -141,8 +148,8 @@ func (a *Account) stamped(s rule.State) *write {
 }
 
 // save stores a record, and notes by what each decision that is being served has raised its
-// ceiling. The error is [store.ErrConflict] or [ErrStore]; after either the record is read again
-// before anything is decided. The caller has the turn.
+// ceiling. The error is [store.ErrConflict] or [ErrStore]; after either the decisions are taken
+// back, and the record is read again before anything is decided. The caller has the turn.
 func (a *Account) save(ctx context.Context, w *write) error {
 	data, err := w.state.Encode()
 	if err != nil {
@@ -153,10 +160,14 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	defer a.mu.Unlock()
 	if err != nil {
 		a.stale.Store(true)
+		a.dropAll()
 		if !errors.Is(err, store.ErrConflict) {
 			a.tried = w
 		}
 		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	if a.charged || !a.spare.IsZero() {
+		a.proved(&w.state)
 	}
 	a.base, a.rev = w.state, rev
 	a.added.Counts = a.added.Minus(w.counts)

@@ -101,21 +101,25 @@ func (a *Account) atOnce(d *decision) (signed voucher.Signed, err error, ok bool
 	if err != nil {
 		return signed, err, true
 	}
-	if a.stale.Load() || d.exact || len(a.view.Voucher) == 0 || a.view.Closed {
+	if a.stale.Load() || d.exact || len(a.view.Voucher) == 0 || a.view.Closed ||
+		a.view.MayExist().SubFloor(a.spare).Less(a.view.Signed) {
 		return signed, nil, false
 	}
 	next, after, due, err := d.rule(a.view, was, d.request, rule.Limits{Limits: d.terms.Limits})
 	if err == nil && due != a.view.Signed {
 		return signed, nil, false
 	}
-	if err == nil && d.reservation != nil && d.terms.Charge != nil {
-		_, err = d.terms.Charge.take(a.asset(), was.Price, after.Price, voucher.Amount{})
+	if err == nil && d.terms.Charge != nil {
+		_, err = d.terms.Charge.take(a, was.Price, after.Price, voucher.Amount{})
 	}
 	if err != nil {
 		return signed, err, true
 	}
 	a.admit(d, after)
 	a.step(&next)
+	if a.charged {
+		a.hold(due, due, d)
+	}
 	signed.Voucher = voucher.Voucher{ChannelID: a.id, Cumulative: due}
 	signed.Signature = a.view.Voucher
 	return signed, nil, true
@@ -174,8 +178,8 @@ func (a *Account) leave(d *decision) bool {
 }
 
 // work makes the decisions that wait and can be made together, if there are any: an exact one
-// alone, else all before the next exact one. It gives the turn back, also if a signer or a store panics.
-// Those who wait do not wait for ever then. It returns the budgets that are nearly used up, to be
+// alone, else all before the next exact one. It gives the turn back, also if a signer or a store
+// panics. Those who wait do not wait for ever then. It returns the budgets that are nearly used up, to be
 // reported outside all locks.
 func (a *Account) work(ctx context.Context) (near []Near) {
 	var signed voucher.Signed
@@ -214,10 +218,12 @@ func (a *Account) finish(
 ) (near []Near) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err != nil {
+		a.dropAll()
+	}
 	for _, d := range a.serving {
 		switch {
 		case err != nil:
-			a.drop(d)
 			d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
 		case d.abandoned:
 			d.err = ErrEnded
@@ -226,6 +232,10 @@ func (a *Account) finish(
 		}
 		close(d.served)
 	}
-	near, a.near, a.serving = a.near, nil, nil
+	near, a.near, a.serving, a.fresh = a.near, nil, nil, nil
+	a.spare = a.spare.Min(a.view.MayExist().SubFloor(signed.Cumulative))
+	if a.charged {
+		a.giveBack()
+	}
 	return near
 }

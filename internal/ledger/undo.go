@@ -5,12 +5,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// dropAll takes back what was counted for the decisions that are being served.
+// dropAll takes back what was counted for the decisions that are being served. The caller holds mu.
 func (a *Account) dropAll() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for _, d := range a.serving {
 		a.drop(d)
+	}
+	if a.fresh != nil {
+		a.unsent, a.fresh = a.fresh.below, nil
 	}
 }
 

@@ -115,11 +115,29 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what left is refunded", breaks: "what left is not given back",
-		pkg: "internal/ledger", fn: "Charge.Refund", from: `if !c.sent {`, to: `if true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Charge.refundPrices", from: `if c.sent.Load() {`, to: `if false {`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what another voucher covers is refunded", breaks: "what a voucher covers that left is not given back",
+		pkg: "internal/ledger", fn: "Account.giveBack", from: ` && len(u.held) == 0; `, to: `; `, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: a shared voucher is refunded", breaks: "a voucher that several requests were given left if one of them sent it",
+		pkg: "internal/ledger", fn: "Account.hold", from: `		u.held[d.terms.Charge] = struct{}{}
+`, to: `		if !d.charged.rises.IsZero() {
+			u.held[d.terms.Charge] = struct{}{}
+		}
+`, tests: []string{"internal/ledger"},
+	},
+	{
+		name: "budget: what was refunded is free", breaks: "what was given back is charged again if it is signed again",
+		pkg: "internal/ledger", fn: "Account.judge", from: `		out = upTo(level, s)
+`, to: `		out = upTo(s.MayExist(), s)
+`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run is not charged what it raised", breaks: "a run is charged the larger of prices and rises",
-		pkg: "internal/ledger", fn: "Account.judge", from: `take(a.asset(), d.before.Price, after.Price, more)`, to: `take(a.asset(), d.before.Price, after.Price, voucher.Amount{})`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `take(a, d.before.Price, after.Price, more)`, to: `take(a, d.before.Price, after.Price, voucher.Amount{})`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",
