@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -21,6 +23,8 @@ import (
 // The two are folded into the view, which is what decisions are made on. What is taken back is
 // counted beside what was added, and folded again; so is everything after another process wrote the
 // record first.
+//
+// Decisions wait here for the turn, and whoever has it makes all that wait together (issue.go).
 type Account struct {
 	ledger *Ledger
 	id     common.Hash
@@ -133,7 +137,7 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		if change != nil {
 			next = change(next)
 		}
-		w := a.stamped(next)
+		w := &write{next, a.added.Counts, a.own()}
 		a.mu.Unlock()
 		if err := a.save(ctx, w); !errors.Is(err, store.ErrConflict) {
 			return err
@@ -144,9 +148,12 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 
 // unsaved reports whether anything is in memory only. The caller holds mu.
 func (a *Account) unsaved() bool {
-	w := a.stamped(a.view)
-	return a.added.Counts != (rule.Counts{}) || a.base.Signed != w.state.Signed ||
-		a.base.Spent != w.state.Spent || len(a.base.Writers) != len(w.state.Writers)
+	now := time.Now().Unix()
+	writers := a.base.Folded(func(other rule.Writer) bool {
+		return other.Name != a.ledger.name && ended(now)(other)
+	}).InFlight(a.ledger.name, a.own(), now).Writers
+	return a.added.Counts != (rule.Counts{}) || a.base.Signed != a.view.Signed ||
+		a.base.Spent != a.view.Spent || len(a.base.Writers) != len(writers)
 }
 
 // maxConflicts bounds how often a change is decided again because another process wrote first.
@@ -174,45 +181,146 @@ func (a *Account) Shared() bool {
 	return !a.view.Pending(a.ledger.name).IsZero()
 }
 
-// refresh reads the record again, after a write of ours failed or another process wrote first. The
-// caller has the turn.
-func (a *Account) refresh(ctx context.Context) error {
-	data, rev, err := a.ledger.store.Get(ctx, a.key)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
+// ruling is a decision of package rule on a state and on the claim of a reservation. Only a renewal
+// reads the request. It returns the state and the claim as they are after it, and the amount of the
+// voucher that is to be presented.
+type ruling func(
+	rule.State, rule.Claim, rule.Request, rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount, error)
+
+// decision is one question to the gate. Decisions that wait together are made together: one durable
+// write and one voucher, which covers them all.
+type decision struct {
+	rule        ruling
+	request     rule.Request
+	reservation *Reservation
+	begins      bool // it may put the reservation in flight
+	exact       bool // it wants the voucher of exactly its own amount, so it is made alone
+
+	// What follows is guarded by the account's mu.
+
+	terms         Terms
+	ends          int // how often the reservation had ended when the decision was asked for
+	decided       bool
+	before, after rule.Claim
+	counted       rule.Counts
+	charged       taken
+	rise          Rise
+	stored        bool // and its rise is in the record
+	opened        bool // it put the reservation in flight
+	abandoned     bool // nobody will present its voucher
+
+	served chan struct{} // closed when signed, err and retry are final
+	signed voucher.Signed
+	err    error
+	retry  bool // it failed because the context of another caller ended
+}
+
+// place asks the gate for a decision and waits for it. Whoever gets the turn makes all decisions
+// that wait, under its own context.
+func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, error) {
+	if ctx.Err() != nil {
+		return voucher.Signed{}, context.Cause(ctx)
 	}
-	stored, err := rule.Decode(data)
-	if err != nil {
-		return err
-	}
+	r := ask.reservation
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	base, counted := a.base, rule.Counts{}
-	if rev != a.rev {
-		a.unsent = nil // another session may have presented what is on record
-		a.shared = a.shared || a.tried == nil
+	ask.terms, ask.ends = r.terms, r.ends
+	least := a.view.Claimed
+	if !r.open {
+		least = least.AddCapped(ask.request.Price)
 	}
-	if a.tried != nil && rev != a.rev {
-		a.spare = a.spare.AddCapped(a.tried.state.MayExist().SubFloor(a.base.MayExist()))
-		// The write worked. Or another session wrote since, and nobody can tell: then what this one
-		// asked for is taken to be in the record, because what is counted twice would be signed
-		// twice.
-		base, counted = a.tried.state, a.tried.counts
+	if !a.view.Signed.Less(least) { // there may be credit left
+		if signed, err, ok := a.atOnce(ask); ok {
+			a.mu.Unlock()
+			return signed, err
+		}
 	}
-	if stored.Asked() != base.Asked() || stored.Claimed != base.Claimed {
-		// Another session counted something. It may have freed the same money, so the newest report
-		// decides anew.
-		counted.Freed = a.added.Freed
+	a.mu.Unlock()
+	d := new(decision)
+	*d = ask
+	for queued := false; ; {
+		if !queued {
+			a.mu.Lock()
+			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
+			a.waiting = append(a.waiting, d)
+			a.mu.Unlock()
+		}
+		select {
+		case a.turn <- struct{}{}:
+			for _, near := range a.work(ctx) {
+				if a.ledger.OnNear != nil {
+					a.ledger.OnNear(near)
+				}
+			}
+		case <-d.served:
+		case <-ctx.Done():
+			if a.leave(d) {
+				return voucher.Signed{}, context.Cause(ctx)
+			}
+		}
+		select {
+		case <-d.served:
+			if !d.retry {
+				return d.signed, d.err
+			}
+			queued = false
+		default: // others went first
+		}
 	}
-	if a.view.Spent.Less(stored.Spent) {
-		a.reports++
+}
+
+// work makes the decisions that wait and can be made together, if there are any: an exact one
+// alone, else all before the next exact one. They get the voucher, or the error if nothing was
+// signed for them. It gives the turn back, also if a signer or a store panics, so that nobody waits
+// for ever. It returns the budgets that are nearly used up, to be reported outside all locks.
+func (a *Account) work(ctx context.Context) (near []Near) {
+	var signed voucher.Signed
+	err, returned := errPanic, false
+	defer func() {
+		defer func() { <-a.turn }()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !returned {
+			a.stale.Store(true) // it is not known what the record holds
+		}
+		if err != nil {
+			a.dropAll()
+		}
+		for _, d := range a.serving {
+			switch {
+			case err != nil:
+				d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
+			case d.abandoned:
+				d.err = ErrEnded
+			default:
+				d.signed = signed
+			}
+			close(d.served)
+		}
+		near, a.near, a.serving, a.fresh = a.near, nil, nil, nil
+		a.spare = a.spare.Min(a.view.MayExist().SubFloor(signed.Cumulative))
+		if a.charged {
+			a.giveBack()
+		}
+	}()
+	a.mu.Lock()
+	n := slices.IndexFunc(a.waiting, func(d *decision) bool { return d.exact })
+	switch {
+	case ctx.Err() != nil:
+		n = 0
+	case n < 0:
+		n = len(a.waiting)
+	case n == 0:
+		n = 1
 	}
-	a.proved(&stored)
-	a.added = a.added.Learned(a.view)
-	a.added.Counts = a.added.Minus(counted)
-	a.base, a.rev, a.tried = stored, rev, nil
-	a.view = a.base.Fold(a.added)
-	a.stale.Store(false)
-	a.reread()
+	a.serving = a.waiting[:n:n]
+	a.waiting = append([]*decision(nil), a.waiting[n:]...)
+	a.mu.Unlock()
+	if n > 0 {
+		signed, err = a.issue(ctx)
+	}
+	returned = true
 	return nil
 }
+
+var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")

@@ -17,8 +17,7 @@ func (l *Ledger) Note(ctx context.Context, s rule.State) (a *Account, added bool
 	if a, err = l.Account(ctx, s.ID); !errors.Is(err, store.ErrNotFound) {
 		return a, false, err
 	}
-	a, err = l.record(ctx, s)
-	return a, err == nil, err // two that note it at once both found it
+	return l.Add(ctx, s, nil) // two that note it at once both found it
 }
 
 // Bind assigns an unbound channel the scope of found, which was verified for that scope. A channel

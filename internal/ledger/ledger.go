@@ -4,7 +4,8 @@
 // The gate is issue.go: decide (by package rule), store, sign, in that order. Its stream half is
 // stream.go. A request holds a [Reservation] on a channel from the decision about its price until
 // it ends. A [Budget] bounds what a group of requests may take, and the limits over time
-// (windows.go) bound what all of them may.
+// (windows.go) bound what all of them may. What a request was charged goes back to its budgets if
+// no voucher that covers it left (unsent.go).
 package ledger
 
 import (
@@ -139,16 +140,31 @@ func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev u
 // Add stores a channel that is about to be opened, or was found, and makes it the one that its
 // scope uses. The record is stored before the scope points to it, and both before Add returns, so
 // that a transaction that is sent afterwards is never forgotten. replaces is the channel that the
-// scope used until now, nil if it had none.
+// scope used until now, nil if it had none. A channel whose origin is not known gets no scope.
 //
 // If another process was quicker, Add returns that process's channel and added is false. The new
 // one was never sent and is written off.
 func (l *Ledger) Add(
 	ctx context.Context, s rule.State, replaces *Account,
 ) (a *Account, added bool, err error) {
-	a, err = l.record(ctx, s)
+	data, err := s.Encode()
 	if err != nil {
 		return nil, false, err
+	}
+	key := rule.StateKey(s.ID)
+	rev, err := l.store.Put(ctx, key, data, 0)
+	switch {
+	case err == nil:
+		a = l.hold(key, s, rev)
+	case !errors.Is(err, store.ErrConflict):
+		return nil, false, fmt.Errorf("%w: %w", ErrStore, err)
+	default:
+		if a, err = l.Account(ctx, s.ID); err != nil {
+			return nil, false, err
+		}
+	}
+	if s.Scope.Origin == "" {
+		return a, true, nil
 	}
 	now, rev, err := l.alias(ctx, s.Scope)
 	if err != nil {
@@ -169,6 +185,13 @@ func (l *Ledger) Add(
 			return nil, false, fmt.Errorf("%w: %w", ErrStore, err)
 		}
 	}
+	return l.overtaken(ctx, a, s)
+}
+
+// overtaken writes off a channel that was never sent, and returns the one that its scope uses.
+func (l *Ledger) overtaken(
+	ctx context.Context, a *Account, s rule.State,
+) (other *Account, added bool, err error) {
 	if s.Opening.Pending() {
 		err = a.Update(ctx, func(s rule.State) rule.State {
 			return s.Settle(rule.OnChain{Time: s.Opening.ValidBefore + 1})
@@ -177,23 +200,79 @@ func (l *Ledger) Add(
 			return nil, false, err
 		}
 	}
-	other, err := l.Lookup(ctx, s.Scope)
+	other, err = l.Lookup(ctx, s.Scope)
 	return other, false, err
 }
 
-// record stores a new channel's record, or returns the account of the one that is there.
-func (l *Ledger) record(ctx context.Context, s rule.State) (*Account, error) {
-	data, err := s.Encode()
+// Funded returns what this session has put into channels so far, or is about to, in base units.
+func (l *Ledger) Funded() voucher.Amount {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.funded
+}
+
+// Plan plans how a request is paid and counts what that puts into a channel, in one step, so that
+// requests that race cannot pass Limits.Total together. What leaves is then counted by Leave; give
+// back the rest with Unplan. The errors are those of [rule.PlanPayment] and [Ledger.Rooms].
+func (l *Ledger) Plan(
+	ctx context.Context, t Terms, scope channel.Scope,
+	s *rule.State, req rule.Request, suggested voucher.Amount,
+) (rule.Plan, error) {
+	lim, err := l.Limited(ctx, t, scope)
 	if err != nil {
-		return nil, err
+		return rule.Plan{}, err
 	}
-	key := rule.StateKey(s.ID)
-	rev, err := l.store.Put(ctx, key, data, 0)
-	if errors.Is(err, store.ErrConflict) {
-		return l.Account(ctx, s.ID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, err := rule.PlanPayment(s, req, suggested, l.funded, lim)
+	if err == nil {
+		l.funded = l.funded.AddCapped(p.Amount)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+	return p, err
+}
+
+// Unplan gives back a planned amount that was not sent.
+func (l *Ledger) Unplan(amount voucher.Amount) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.funded = l.funded.SubFloor(amount)
+}
+
+// Leave counts a funding transaction that is about to leave, in place of what was planned for it.
+// One transaction counts once, however often it is presented, and also if another process stored
+// it.
+func (l *Ledger) Leave(f rule.Funding, planned voucher.Amount) {
+	key := sha256.Sum256(f.Raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.funded = l.funded.SubFloor(planned)
+	if _, ok := l.left[key]; !ok {
+		l.left[key] = struct{}{}
+		l.funded = l.funded.AddCapped(f.Amount)
 	}
-	return l.hold(key, s, rev), nil
+}
+
+// Unmined takes back a funding transaction that can never be mined, if it was counted here.
+func (l *Ledger) Unmined(f rule.Funding) {
+	key := sha256.Sum256(f.Raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.left[key]; ok {
+		delete(l.left, key)
+		l.funded = l.funded.SubFloor(f.Amount)
+	}
+}
+
+// Correct takes back the funding transactions that the chain has shown to be dead between two
+// states of a channel. An opening that the payee acknowledged may have been mined and closed since,
+// so it goes on counting.
+func (l *Ledger) Correct(before, after rule.State) {
+	closed := after.Phase() == channel.Closed
+	decided := before.ToppingUp.Pending() && !after.ToppingUp.Pending()
+	if decided && !closed && !before.ToppingUp.Before.Less(after.Deposit) {
+		l.Unmined(before.ToppingUp)
+	}
+	if closed && before.Opening.Pending() && !after.Confirmed {
+		l.Unmined(before.Opening)
+	}
 }

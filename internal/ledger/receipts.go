@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // Reconcile books a report while reservations are open. It came on an answer to r, which goes on; r
@@ -19,7 +21,7 @@ func (a *Account) Reconcile(ctx context.Context, r *Reservation, w channel.Repor
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.countDelivered()
-	return a.reconcile(r, w)
+	return a.reconcile(r, w, false)
 }
 
 // reread applies the newest report once more, now that fewer reservations are open, or more is
@@ -27,9 +29,8 @@ func (a *Account) Reconcile(ctx context.Context, r *Reservation, w channel.Repor
 // record's may have missed. The caller holds mu.
 func (a *Account) reread() {
 	if a.reports > 0 {
-		_ = a.report(
-			channel.Report{Accepted: a.view.Accepted, Spent: a.view.Spent, Units: a.view.Units},
-		)
+		w := channel.Report{Accepted: a.view.Accepted, Spent: a.view.Spent, Units: a.view.Units}
+		_ = a.reconcile(nil, w, true)
 	}
 }
 
@@ -75,4 +76,47 @@ func (a *Account) look(ctx context.Context, w channel.Report) error {
 		return nil
 	}
 	return a.refresh(ctx)
+}
+
+// refresh reads the record again, after a write of ours failed or another process wrote first. The
+// caller has the turn.
+func (a *Account) refresh(ctx context.Context) error {
+	data, rev, err := a.ledger.store.Get(ctx, a.key)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	stored, err := rule.Decode(data)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	base, counted := a.base, rule.Counts{}
+	if rev != a.rev {
+		a.unsent = nil // another session may have presented what is on record
+		a.shared = a.shared || a.tried == nil
+	}
+	if a.tried != nil && rev != a.rev {
+		a.spare = a.spare.AddCapped(a.tried.state.MayExist().SubFloor(a.base.MayExist()))
+		// The write worked. Or another session wrote since, and nobody can tell: then what this one
+		// asked for is taken to be in the record, because what is counted twice would be signed
+		// twice.
+		base, counted = a.tried.state, a.tried.counts
+	}
+	if stored.Asked() != base.Asked() || stored.Claimed != base.Claimed {
+		// Another session counted something. It may have freed the same money, so the newest report
+		// decides anew.
+		counted.Freed = a.added.Freed
+	}
+	if a.view.Spent.Less(stored.Spent) {
+		a.reports++
+	}
+	a.proved(&stored)
+	a.added = a.added.Learned(a.view)
+	a.added.Counts = a.added.Minus(counted)
+	a.base, a.rev, a.tried = stored, rev, nil
+	a.view = a.base.Fold(a.added)
+	a.stale.Store(false)
+	a.reread()
+	return nil
 }

@@ -33,8 +33,10 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 func (a *Account) CloseVoucher(
 	ctx context.Context, refused voucher.Amount,
 ) (voucher.Signed, error) {
+	r := &Reservation{account: a}
+	defer r.Release()
 	return a.place(ctx, decision{
-		exact: true,
+		reservation: r, begins: true, exact: true,
 		rule: func(
 			s rule.State, c rule.Claim, _ rule.Request, _ rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {

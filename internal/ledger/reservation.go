@@ -196,17 +196,18 @@ func (r *Reservation) Settle(ctx context.Context, w channel.Report) error {
 			a.kept = a.kept.AddCapped(r.claim.Price)
 		}
 	}
-	if err := a.reconcile(r, w); err != nil || !older {
+	if err := a.reconcile(r, w, false); err != nil || !older {
 		return err
 	}
 	a.reread()
 	return nil
 }
 
-// reconcile books a report against the reservations that it may not have counted. The caller holds
-// mu.
-func (a *Account) reconcile(r *Reservation, w channel.Report) error {
-	newest := !w.Spent.Less(a.view.Spent)
+// reconcile books a report against what it may have missed: the prices that are in flight here and
+// in the sessions that share the record. again is set for one that was booked before. The caller
+// holds mu.
+func (a *Account) reconcile(r *Reservation, w channel.Report, again bool) error {
+	newest := !again && !w.Spent.Less(a.view.Spent)
 	if newest {
 		if r != nil && r.account == a {
 			a.cleared = a.cleared.Max(r.after) // these had ended when the request was sent
@@ -219,20 +220,13 @@ func (a *Account) reconcile(r *Reservation, w channel.Report) error {
 			a.view = a.base.Fold(a.added)
 		}
 	}
-	err := a.report(w)
-	if err == nil && newest {
-		a.reports++
-	}
-	return err
-}
-
-// report applies a report to the view. It may have missed the prices that are in flight here and
-// in the sessions that share the record. The caller holds mu.
-func (a *Account) report(w channel.Report) error {
 	next, err := a.view.Reconcile(w, a.own().AddCapped(a.view.Pending(a.ledger.name)))
 	a.added.Accepted, a.added.Spent, a.added.Units = next.Accepted, next.Spent, next.Units
 	a.added.Untrusted = next.Untrusted
 	a.added.Freed = a.added.Freed.AddCapped(a.view.Claimed.SubFloor(next.Claimed))
 	a.view = a.base.Fold(a.added)
+	if err == nil && newest {
+		a.reports++
+	}
 	return err
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -18,7 +20,7 @@ func (a *Account) dropAll() {
 // drop takes back what was counted for a decision that nothing was signed for. A ceiling that is
 // stored already stays. The caller holds mu.
 func (a *Account) drop(d *decision) {
-	if d.decided && d.reservation != nil {
+	if d.decided {
 		a.unclaim(d)
 		back := d.counted
 		back.Claimed, back.Released, back.Freed = voucher.Amount{}, voucher.Amount{}, voucher.Amount{}
@@ -40,7 +42,7 @@ func (a *Account) drop(d *decision) {
 // holds mu.
 func (a *Account) abandon(d *decision) {
 	d.abandoned = true
-	if d.decided && d.reservation != nil {
+	if d.decided {
 		a.unclaim(d)
 	}
 }
@@ -67,4 +69,22 @@ func (a *Account) takeBack(c rule.Counts) {
 	c.Released = c.Released.Min(a.view.Claimed.AddCapped(c.Claimed))
 	c.Withdrawn = c.Withdrawn.Min(a.view.Asked().AddCapped(c.Asked))
 	a.count(c)
+}
+
+// leave takes a decision back whose caller gives up. It returns false if the decision is final
+// already.
+func (a *Account) leave(d *decision) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i := slices.Index(a.waiting, d); i >= 0 {
+		a.waiting = slices.Delete(a.waiting, i, i+1)
+		return true
+	}
+	select {
+	case <-d.served:
+		return d.retry
+	default:
+		a.abandon(d)
+		return true
+	}
 }

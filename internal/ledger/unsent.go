@@ -116,15 +116,14 @@ func (a *Account) proved(s *rule.State) {
 	a.spare = a.spare.Min(s.MayExist().SubFloor(left))
 }
 
-// upTo returns s as if the signer had refused all above level, so that a decision raises it anew.
-func upTo(level voucher.Amount, s rule.State) rule.State {
-	s.Signed = s.Signed.Min(level)
-	refused := rule.Counts{Unsigned: s.MayExist().SubFloor(level)}
-	return s.Fold(rule.Additions{Counts: refused})
+// without returns s as if the signer had refused spare, the highest part of what may exist.
+func without(spare voucher.Amount, s rule.State) rule.State {
+	s.Signed = s.Signed.Min(s.MayExist().SubFloor(spare))
+	return s.Fold(rule.Additions{Counts: rule.Counts{Unsigned: spare}})
 }
 
-// allOf returns next, which was decided on less, with all that may exist of s.
-func allOf(next rule.State, s *rule.State) rule.State {
-	exists := rule.Counts{Used: s.MayExist().SubFloor(next.MayExist())}
-	return next.Fold(rule.Additions{Counts: exists, Signed: s.Signed, Voucher: s.Voucher})
+// with returns s, which was decided on without some of what may exist, with all that before had.
+func with(s rule.State, before *rule.State) rule.State {
+	used := rule.Counts{Used: before.MayExist().SubFloor(s.MayExist())}
+	return s.Fold(rule.Additions{Counts: used, Signed: before.Signed, Voucher: before.Voucher})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // windows add up what was authorized on all channels of the store, for the limits over time. The
@@ -194,16 +193,6 @@ func (w *windows) rooms(t Terms, scope channel.Scope, now int64) (rooms Rooms, l
 		}
 	}
 	return rooms, lim
-}
-
-// near returns the tightest of the rooms that a rise nearly uses up, or nil.
-func (rooms *Rooms) near(rise voucher.Amount) (near *channel.Room) {
-	for i := range rooms {
-		if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
-			near = r
-		}
-	}
-	return near
 }
 
 // Rooms returns what the limits over time leave for a scope now. The errors are [ErrStore], and

@@ -12,7 +12,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		pkg: "internal/ledger", fn: "Account.judge", from: `next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)`, to: `_ = cmp.Or[string]`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.decide", from: `next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)`, to: `_ = cmp.Or[string]`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
@@ -131,13 +131,13 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what was refunded is free", breaks: "what was given back is charged again if it is signed again",
-		pkg: "internal/ledger", fn: "Account.judge", from: `		out = upTo(level, s)
-`, to: `		out = upTo(s.MayExist(), s)
+		pkg: "internal/ledger", fn: "Account.decide", from: `		s = without(a.spare, s)
+`, to: `		_ = without
 `, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run is not charged what it raised", breaks: "a run is charged the larger of prices and rises",
-		pkg: "internal/ledger", fn: "Account.judge", from: `take(a, d.before.Price, after.Price, more)`, to: `take(a, d.before.Price, after.Price, voucher.Amount{})`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.judge", from: `take(a, d.before.Price, d.after.Price, more)`, to: `take(a, d.before.Price, d.after.Price, voucher.Amount{})`, tests: []string{"internal/ledger"},
 	},
 	{
 		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",

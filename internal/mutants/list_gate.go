@@ -44,25 +44,23 @@ var theRecord = []defect{
 var theGate = []defect{
 	{
 		name: "gate: sign before store", breaks: "a signature never exists above the stored number",
-		pkg: "internal/ledger", fn: "Account.issue", from: `		if record != nil {
-`, to: `		if record != nil {
+		pkg: "internal/ledger", fn: "Account.issue", from: `		if err := a.save(ctx, record); errors.Is`, to: `		if record != nil {
 			if _, err := a.ledger.signer.SignVoucher(ctx, a.domain, voucher.Voucher{ChannelID: a.id, Cumulative: due}); err != nil {
 				return voucher.Signed{}, err
 			}
-`, tests: inLedger,
+		}
+		if err := a.save(ctx, record); errors.Is`, tests: inLedger,
 	},
 	{
 		name: "gate: nothing stored", breaks: "the number is durable before anything is signed",
-		pkg: "internal/ledger", fn: "Account.issue", from: `		if record != nil {
-`, to: `		if record != nil {
+		pkg: "internal/ledger", fn: "Account.issue", from: `		if err := a.save(ctx, record); errors.Is`, to: `		if record != nil {
 			a.mu.Lock()
 			a.base, a.added.Counts = record.state, a.added.Minus(record.counts)
 			a.view = a.base.Fold(a.added)
 			a.mu.Unlock()
 			record = nil
 		}
-		if record != nil {
-`, tests: inLedger,
+		if err := a.save(ctx, record); errors.Is`, tests: inLedger,
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
@@ -100,7 +98,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
-		pkg: "internal/ledger", fn: "Account.work", from: `if a.waiting[0].exact {`, to: `if false {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.work", from: `return d.exact })`, to: `return false })`, tests: inLedger,
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
@@ -149,7 +147,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		pkg: "internal/ledger", fn: "Ledger.record", from: `rev, err := l.store.Put(ctx, key, data, 0)
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `rev, err := l.store.Put(ctx, key, data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},
@@ -160,7 +158,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a reservation that ended is put in flight", breaks: "a reservation that its caller has ended is in flight no more",
-		pkg: "internal/ledger", fn: "decision.claim", from: `case d.abandoned, r.kept, r.ends != d.ends, !r.open && !d.begins:`, to: `case false:`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.judge", from: `if d.abandoned || r.kept || r.ends != d.ends || !r.open && !d.begins {`, to: `if false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a decision that is served outlives its reservation", breaks: "a reservation that its caller has ended is in flight no more",
@@ -175,11 +173,11 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a caller that gives up fails the others", breaks: "one request that is canceled fails no other",
-		pkg: "internal/ledger", fn: "Account.finish", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.work", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
 	},
 	{
 		name: "gate: a signer that times out is asked for ever", breaks: "a refusal of the signer is an answer",
-		pkg: "internal/ledger", fn: "Account.finish", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.work", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
 	},
 	{
 		name: "gate: a wait outlives its context", breaks: "every wait ends with its own context",
