@@ -25,7 +25,8 @@
 //
 // Folder rig has the peers: package.json says which versions, and nothing else does; server.mjs and
 // client.mjs are programs around mppx that do what the tests tell them, one JSON line at a time; anvil.mjs
-// runs anvil. All end when their standard input does, and speak to 127.0.0.1 alone.
+// runs anvil. loadserver.mjs and loadclient.mjs are for internal/load. All end when their standard
+// input does, and speak to 127.0.0.1 alone.
 //
 // This anvil has Tempo's hardfork T4. The channel reserve (TIP-1034) is a precompile of T5, so
 // ChannelReserve.sol takes its place, behind a JSON-RPC proxy in the tests that does what a contract cannot.
