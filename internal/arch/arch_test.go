@@ -52,6 +52,7 @@ var house = map[string][]string{
 	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "client"},
 	"internal/fleet":      {},
 	"internal/walk":       nil,
+	"internal/load":       nil,
 	"internal/interop":    nil, // tests only
 	"internal/crash":      nil, // tests only
 	"internal/shared":     nil, // tests only
