@@ -8,13 +8,14 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // Scope is what a channel is used for: one origin, payee, operator, token and escrow, for one payer
 // and one voucher key. A scope has at most one current channel.
 type Scope struct {
-	// Origin is scheme://host:port, in lower case and always with a port.
+	// Origin is spelled as [ParseOrigin] returns it.
 	Origin   string           `json:"origin"`
 	Protocol voucher.Protocol `json:"protocol"`
 	ChainID  uint64           `json:"chainId"`
@@ -24,6 +25,21 @@ type Scope struct {
 	Token    common.Address   `json:"token"`
 	Payer    common.Address   `json:"payer"`
 	Signer   common.Address   `json:"signer"`
+}
+
+// ParseOrigin returns the origin of a URL in the one spelling that scopes, lists, limits, pins,
+// budgets, proposals and events use: scheme://host:port. The scheme and the host are in lower case,
+// the host in ASCII (xn--…) and without a root dot, the port a number that is always written. A
+// path, a query and a fragment are dropped.
+//
+// It returns an error if the text has no scheme or host, has a user name, or has a host or a port
+// that cannot be dialed.
+func ParseOrigin(text string) (string, error) {
+	o, err := origin.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("channel: %w; write https://host or https://host:port", err)
+	}
+	return o, nil
 }
 
 // Holds reports whether a channel of this scope is d: same payer, payee, operator, token and
@@ -143,7 +159,7 @@ func (o Offer) Terms() Terms {
 // Pin is one set of terms that an origin may name: its first one, or one that was accepted since.
 // An origin can have several, for example two payees.
 type Pin struct {
-	// Origin is spelled as client.ParseOrigin returns it.
+	// Origin is spelled as [ParseOrigin] returns it.
 	Origin string
 	// Terms are the accepted ones. Their Unit is empty: units are remembered by route.
 	Terms Terms

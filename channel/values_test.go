@@ -131,3 +131,12 @@ func TestScopeHolds(t *testing.T) {
 	s.Signer = d.Payer
 	assert.True(t, s.Holds(d), "without a key of its own the payer signs")
 }
+
+func TestParseOriginNamesWhatIsWrong(t *testing.T) {
+	got, err := channel.ParseOrigin("HTTPS://B\u00fccher.example./x")
+	require.NoError(t, err)
+	assert.Equal(t, "https://xn--bcher-kva.example:443", got)
+	_, err = channel.ParseOrigin("pay.example")
+	assert.EqualError(t, err,
+		`channel: "pay.example" is not an origin: it has no scheme or no host; write https://host or https://host:port`)
+}

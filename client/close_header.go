@@ -17,7 +17,7 @@ type originHeader struct {
 	header http.Header
 }
 
-// WithHeader returns a context with headers for an origin, which is written as for [ParseOrigin]: the
+// WithHeader returns a context with headers for an origin, which is written as for [channel.ParseOrigin]: the
 // key of a gateway, for example. [Channels.Close], [Channels.RecoverFromPayee] and [Session.Close]
 // send them to that origin and to no other. Headers of one message, such as Content-Type, are left
 // out, and so is an Authorization where the credential goes. They are never stored or logged. For the

@@ -9,21 +9,6 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
 )
 
-// ParseOrigin returns the origin of a URL in the one spelling that lists, limits, pins, budgets,
-// proposals and events use: scheme://host:port. The scheme and the host are in lower case, the host
-// in ASCII (xn--…) and without a root dot, the port a number that is always written. A path, a
-// query and a fragment are dropped.
-//
-// It returns an error if the text has no scheme or host, has a user name, or has a host or a port
-// that cannot be dialed.
-func ParseOrigin(text string) (string, error) {
-	o, err := origin.Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("client: %w; write https://host or https://host:port", err)
-	}
-	return o, nil
-}
-
 // noOrigin returns the error for a URL without an origin.
 func noOrigin(err error) error { return fmt.Errorf("%w: the URL has no origin: %w", ErrPolicy, err) }
 

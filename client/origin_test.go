@@ -151,15 +151,6 @@ func TestLoopbackNameNeedsNoTLS(t *testing.T) {
 	}
 }
 
-func TestParseOriginNamesWhatIsWrong(t *testing.T) {
-	got, err := client.ParseOrigin("HTTPS://B\u00fccher.example./x")
-	require.NoError(t, err)
-	assert.Equal(t, "https://xn--bcher-kva.example:443", got)
-	_, err = client.ParseOrigin("pay.example")
-	assert.EqualError(t, err,
-		`client: "pay.example" is not an origin: it has no scheme or no host; write https://host or https://host:port`)
-}
-
 // TestOriginsOfTheConfigAreOrigins, and each of them once.
 func TestOriginsOfTheConfigAreOrigins(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}))

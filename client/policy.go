@@ -14,7 +14,7 @@ import (
 
 // Proposal is one decision of a [Policy]: an origin offers a route for payment on these terms.
 type Proposal struct {
-	// Origin is that of the request, as [ParseOrigin] returns it. Route is its method and path
+	// Origin is that of the request, as [channel.ParseOrigin] returns it. Route is its method and path
 	// ("GET /data").
 	Origin, Route string
 	// Offer is the decoded challenge. Terms are Offer.Terms(): what a consent to it covers, besides

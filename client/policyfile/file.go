@@ -64,7 +64,7 @@ type File struct {
 	// Pin adds [client.PinFirstUse] to the lists. It is true if the file does not set it.
 	Pin bool
 	// Bootstrap, Escrow, Limits, Raise and Origins are fields of [client.Config]. Origins are
-	// spelled as [client.ParseOrigin] returns them.
+	// spelled as [channel.ParseOrigin] returns them.
 	Bootstrap     bool
 	Escrow        common.Address
 	Limits, Raise channel.Limits

@@ -67,7 +67,7 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 		return fail(exitUsage, errors.New("--header is for the payee, who has no part in --force and --withdraw"))
 	}
 	if c.origin != "" {
-		if c.origin, err = client.ParseOrigin(c.origin); err != nil {
+		if c.origin, err = channel.ParseOrigin(c.origin); err != nil {
 			return fail(exitUsage, fmt.Errorf("--origin: %w", err))
 		}
 	}
@@ -134,7 +134,7 @@ func (c *closing) withHeaders(ctx context.Context, chosen []channel.Info) (conte
 	}
 	origin := ""
 	for _, s := range chosen {
-		o, err := client.ParseOrigin(s.Scope.Origin)
+		o, err := channel.ParseOrigin(s.Scope.Origin)
 		switch {
 		case err != nil: // it was found again, and has no place to close at
 		case origin != "" && o != origin:

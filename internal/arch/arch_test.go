@@ -40,7 +40,7 @@ var house = map[string][]string{
 	"internal/arch":       {},
 	"internal/vectors":    {},
 	"receipt":             {"voucher", "internal/wire"},
-	"channel":             {"voucher"},
+	"channel":             {"voucher", "internal/origin"},
 	"internal/rule":       {"voucher", "channel", "internal/origin", "internal/wire"},
 	"channel/escrow":      {"voucher", "channel"},
 	"internal/ledger":     {"voucher", "store", "channel", "internal/rule"},
