@@ -1,0 +1,16 @@
+// Package gateways tests the client through the reverse proxies that stand in front of most
+// servers: nginx and HAProxy from Debian's packages, with TLS and HTTP/2, compression, small header
+// buffers, buffering, and restarts while requests and streams are under way. The paid server behind
+// them is client/clienttest. What the tests show users is in docs/recipes.md, whose configuration
+// the gateways of the tests run with.
+//
+// # Run
+//
+//	internal/gateways/install.sh     # once: nginx and HAProxy
+//	go test ./internal/gateways
+//
+// Each gateway is a process of its own on a free loopback port, with its files in a directory of
+// its own. A service that the packages may have started is not touched. Without the programs the
+// test is skipped with a line that says what is missing. TALLYSTICK_GATEWAYS=require makes that a
+// failure, and TALLYSTICK_GATEWAYS=off skips it in any case.
+package gateways

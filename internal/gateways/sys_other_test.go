@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package gateways
+
+import "syscall"
+
+func attributes() *syscall.SysProcAttr { return nil }
