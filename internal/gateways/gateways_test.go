@@ -51,6 +51,7 @@ func TestGateways(t *testing.T) {
 	t.Run("header too long", headerTooLong)
 	t.Run("answers of the gateway", ownAnswers)
 	t.Run("repeated request", repeatedRequest)
+	t.Run("many repeated requests", manyRepeatedRequests)
 }
 
 // missing returns what the tests cannot do without.

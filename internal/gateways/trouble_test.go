@@ -287,3 +287,26 @@ func repeatedRequest(t *testing.T) {
 		})
 	}
 }
+
+// manyRepeatedRequests: what a gateway repeats is charged out of Limits.Ahead, and that is all it
+// costs, however often it does so.
+func manyRepeatedRequests(t *testing.T) {
+	const n, ahead = 30, 500
+	srv := clienttest.New(t, clienttest.Config{})
+	g := nginx(grace, "", careless)(t, cleartext(t, srv.Handler()).addr)
+	p := newPayer(t, srv, g, true, func(c *client.Config) { c.Limits.Ahead = u(ahead) })
+	p.get("/data")
+	for range n {
+		var once sync.Once
+		srv.OnRequest(func(clienttest.Request) (f clienttest.Fault) {
+			once.Do(func() { f.LoseAnswer = true })
+			return f
+		})
+		_, _, err := p.do(http.MethodGet, "/data", "")
+		require.NoError(t, err)
+	}
+	most := u((1+n)*price + ahead)
+	assert.False(t, most.Less(p.only().Authorized), "%s", p.only().Authorized)
+	assert.False(t, most.Less(srv.Accounts()[0].Spent), "%s", srv.Accounts()[0].Spent)
+	assert.True(t, u((1+n)*price).Less(srv.Accounts()[0].Spent), "some were charged twice")
+}
