@@ -132,9 +132,8 @@ func newSession(
 	return s
 }
 
-// spent checks that the server charged as much as the client counts, and that nothing is signed
-// beyond that, and returns it.
-func spent(t testing.TB, a *api, s *client.Session) voucher.Amount {
+// only returns the one channel of the session, and the server's account of it.
+func only(t testing.TB, a *api, s *client.Session) (channel.Info, clienttest.Account) {
 	t.Helper()
 	var all []channel.Info
 	for c, err := range s.Channels().All(t.Context()) {
@@ -144,7 +143,22 @@ func spent(t testing.TB, a *api, s *client.Session) voucher.Amount {
 	require.Len(t, all, 1)
 	account, ok := a.Account(all[0].ID)
 	require.True(t, ok)
-	assert.Equal(t, account.Spent, all[0].Claimed)
-	assert.Equal(t, account.Accepted, all[0].Signed)
+	return all[0], account
+}
+
+// settled reports whether the client counts as much as the server charged.
+func settled(t testing.TB, a *api, s *client.Session) bool {
+	t.Helper()
+	c, account := only(t, a, s)
+	return c.Claimed == account.Spent
+}
+
+// spent checks that the server charged as much as the client counts, and accepted what was signed,
+// and returns what it charged.
+func spent(t testing.TB, a *api, s *client.Session) voucher.Amount {
+	t.Helper()
+	c, account := only(t, a, s)
+	assert.Equal(t, account.Spent, c.Claimed)
+	assert.Equal(t, account.Accepted, c.Signed)
 	return account.Spent
 }

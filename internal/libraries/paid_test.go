@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -180,17 +181,25 @@ func TestPaid(t *testing.T) {
 			a := newAPI(t, separate)
 			s := newSession(t, a.Server)
 			c := above(t, a, s)
-			for n := range uint64(2) {
-				// The stream comes first: libraries that stop at its [DONE] do not read its receipt, and
-				// what was reserved for it stays counted until the next one.
+			whole, streamed := uint64(0), uint64(0)
+			for range 2 {
 				got, err := c.streamed(t.Context())
 				require.NoError(t, err)
 				assert.Equal(t, strings.Join(words, " "), got)
+				streamed++
 				got, err = c.whole(t.Context())
 				require.NoError(t, err)
 				assert.Equal(t, strings.Join(words, " "), got)
-				assert.Equal(t, u((n+1)*uint64(1+len(words))*price), spent(t, a, s))
+				whole++
 			}
+			// Libraries that stop at a stream's [DONE] do not read its receipt. What was reserved for
+			// it stays counted until the next receipt after it has ended, which may take a moment
+			// behind a proxy.
+			for ; whole < 1000 && !settled(t, a, s); whole++ {
+				_, err := c.whole(t.Context())
+				require.NoError(t, err)
+			}
+			assert.Equal(t, u((whole+streamed*uint64(len(words)))*price), spent(t, a, s))
 			assert.Zero(t, a.keyless.Load(), "every request had the API's key, those for vouchers too")
 		})
 	}
@@ -204,6 +213,7 @@ func proxy(t testing.TB, target string, s *client.Session) string {
 	front := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		Transport: &client.Transport{Session: s},
+		ErrorLog:  log.New(io.Discard, "", 0),
 	})
 	t.Cleanup(front.Close)
 	return front.URL
