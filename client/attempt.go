@@ -194,20 +194,20 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		a.resp, a.receipt = nil, nil
 	}
 	var resp *http.Response
-	var wrote bool
+	var got reach
 	var err error
 	if !paid {
 		if a.opening != nil {
 			a.land()
 		}
-		resp, wrote, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin.Text), false) //nolint:bodyclose // the answer at hand: handed over or discarded
+		resp, got, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin.Text), false) //nolint:bodyclose // the answer at hand: handed over or discarded
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
 			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying && wantsStream(a.out.req.Header)
-			resp, wrote, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream) //nolint:bodyclose // as above
+			resp, got, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream) //nolint:bodyclose // as above
 		}
-		if wrote {
+		if got != stayed {
 			if a.charge != nil {
 				a.charge.Sent()
 			}
@@ -215,7 +215,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		}
 	}
 	if err != nil {
-		return purchase.Event{Kind: purchase.Lost, Paid: paid, Written: paid && wrote, Err: unwrapURL(err)}
+		return purchase.Event{Kind: purchase.Lost, Paid: paid, Written: paid && got == arrived, Err: unwrapURL(err)}
 	}
 	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
 		resp.Request = a.out.req.WithContext(ctx) // for PaymentOf, and for those who follow a redirect

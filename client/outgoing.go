@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
-	"sync/atomic"
 
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -41,32 +38,35 @@ var errNoResponse = errors.New("client: the round tripper returned no response a
 // header is one header line to set.
 type header struct{ name, value string }
 
-// progress is how far the sending of a paid request got, as the round tripper reports it.
-type progress struct{ traced, connected, written atomic.Bool }
+// maxRefused is how often a request is sent again that the server refused before it processed it.
+const maxRefused = 3
+
+// refusedPause begins the pauses before: at most 64 ms the first time.
+const refusedPause = 5
 
 // send sends the request once more. credential is the header that pays for it, with an empty value if
-// nothing does; hint is the channel to name on an unpaid sending. wrote reports whether the request may
-// have reached the server.
-func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, wrote bool, err error) {
-	paid := credential.value != ""
-	for try := 0; ; try++ {
+// nothing does; hint is the channel to name on an unpaid sending. got is how far a paid sending got
+// that failed.
+//
+// A kept-alive connection that turned out dead before a header was written is nobody's answer: the
+// request is sent again, once. So is a request that the server refused, a few times.
+func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, got reach, err error) {
+	most := stayed // that the sendings before got
+	for try := 1; ; try++ {
 		var p progress
 		out, err := o.build(ctx, credential, hint, v1Stream, &p)
 		if err != nil {
-			return nil, false, err
+			return nil, most, err
 		}
-		resp, err = o.roundTrip(out)
-		// A kept-alive connection that turned out dead before a header was written is nobody's answer.
-		// The standard transport would try again by itself; build prevents that, so it is done here,
-		// once. A round tripper that does not trace may have written all of it.
-		wrote = !paid || !p.traced.Load() || p.written.Load()
-		if ctx.Err() != nil && p.connected.Load() {
-			wrote = true // HTTP/2 reports headers after it wrote them, and a canceled request does not wait
+		if resp, err = o.roundTrip(out); err == nil || credential.value == "" {
+			return resp, arrived, err
 		}
-		if err != nil && !wrote && try == 0 && ctx.Err() == nil && (o.body == nil || o.body.repeatable()) {
-			continue
+		got, err = p.reached(err, ctx.Err() != nil)
+		most = max(most, got)
+		last := got == arrived || (got == stayed && try > 1) || try > maxRefused || p.repeated
+		if last || ctx.Err() != nil || (o.body != nil && !o.body.repeatable()) || (got == refused && pause(ctx, refusedPause+try) != nil) {
+			return nil, most, err
 		}
-		return resp, wrote, err
 	}
 }
 
@@ -96,11 +96,7 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, p *progress) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			GetConn:      func(string) { p.traced.Store(true) },
-			GotConn:      func(httptrace.GotConnInfo) { p.connected.Store(true) },
-			WroteHeaders: func() { p.written.Store(true) },
-		})
+		ctx = p.trace(ctx)
 	}
 	out := o.req.WithContext(ctx)
 	if out.Header = o.req.Header.Clone(); out.Header == nil {
@@ -131,23 +127,7 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 	if v1Stream {
 		out.Header["Accept"] = []string{"*/*"}
 	}
-	// net/http must not send a paid request twice by itself. If a reused connection dies, it repeats
-	// GET, HEAD, OPTIONS and TRACE without a body, and any request without a body that has an
-	// Idempotency-Key: the price would be charged twice. A body that is not nil and empty, and a key that
-	// is not spelled canonically (header names are case-insensitive, RFC 9110, 5.1), are the same on the
-	// wire and look unrepeatable to it.
-	delete(out.Header, "Idempotency-Key")
-	out.Header["idempotency-key"] = []string{o.key}
-	if own, ok := out.Header["X-Idempotency-Key"]; ok {
-		delete(out.Header, "X-Idempotency-Key")
-		out.Header["x-idempotency-key"] = own
-	}
-	if out.Body == nil {
-		switch out.Method {
-		case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-			out.Body = io.NopCloser(strings.NewReader(""))
-		}
-	}
+	out.Header["Idempotency-Key"] = []string{o.key}
 	out.Header[http.CanonicalHeaderKey(credential.name)] = []string{credential.value}
 	return out, nil
 }

@@ -63,8 +63,20 @@ var thePayment = []defect{
 		pkg: "client", fn: "outgoing.build", from: `= []string{o.key}`, to: `= []string{o.key + credential.value}`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
 	},
 	{
-		name: "pay: guard body removed", breaks: "net/http does not send a paid request twice by itself",
-		pkg: "client", fn: "outgoing.build", from: `out.Body = io.NopCloser(strings.NewReader(""))`, to: `out.Body, _ = nil, io.EOF`, tests: inClient, run: `^TestNoSilentReplay$`,
+		name: "pay: net/http repeats a request", breaks: "net/http does not send a paid request twice by itself",
+		pkg: "client", fn: "progress.connected", from: `if info.Conn.SetWriteDeadline(time.Unix(1, 0)) != nil {`, to: `if _ = time.Unix; false {`, tests: inClient, run: `^TestNo(SilentReplay|ReplayOn)`,
+	},
+	{
+		name: "pay: a refused stream counts as processed", breaks: "what the server refused to process is sent again, and paid once",
+		pkg: "client", fn: "progress.reached", from: `case p.written && unprocessed(err) && !p.elsewhere && !p.answered:`, to: `case false:`, tests: inClient, run: `^Test(RefusedStream|StreamThatIs)`,
+	},
+	{
+		name: "pay: a lost stream counts as refused", breaks: "what may have been processed stays counted",
+		pkg: "client", fn: "progress.reached", from: `case p.written && unprocessed(err) && !p.elsewhere && !p.answered:`, to: `case p.written:`, tests: inClient, run: `^TestLostStream$`,
+	},
+	{
+		name: "pay: a refused stream frees the budget", breaks: "a voucher that left stays charged to budgets",
+		pkg: "client", fn: "attempt.send", from: `if got != stayed {`, to: `if got == arrived {`, tests: inClient, run: `^TestStreamThatIsAlwaysRefused$`,
 	},
 	{
 		name: "pay: sent again without end", breaks: "how often a paid request is sent again is bounded",
