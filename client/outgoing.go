@@ -105,7 +105,7 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 	out.Body = nil
 	if o.body != nil {
 		var err error
-		if out.Body, out.ContentLength, err = o.body.next(); err != nil {
+		if out.Body, err = o.body.next(ctx); err != nil {
 			return nil, fmt.Errorf("client: the request body for another sending: %w", err)
 		}
 	}

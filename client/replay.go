@@ -1,25 +1,33 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // replay is a request body that can be sent again: by the caller's GetBody, or because its first bytes
 // are kept while they are sent. A body that was answered before it was read to its end goes on where
 // the sending before it stopped.
+//
+// The caller's body is read by a goroutine of its own, one Read at a time, so that nobody waits for a
+// Read that brings nothing longer than its context allows. net/http alone does.
 type replay struct {
 	getBody func() (io.ReadCloser, error)
 	length  int64
 	most    int64 // how much is kept
 
-	mu      sync.Mutex // guards what follows; held shortly, never while src is read
+	mu      sync.Mutex // guards what follows; held shortly, never while src is read or closed
 	src     io.ReadCloser
 	reading chan struct{} // closed when the Read of src that is under way returns; nil if there is none
+	chunk   []byte        // what is read into
 	fresh   bool          // src was not given away yet
-	kept    []byte
+	shut    bool          // src was closed
+	kept    []byte        // what was read, from the byte first on
+	first   int64
 	over    bool // more was read than is kept
 	end     error
 	handed  bool // the response was handed over: the last sending closes src
@@ -43,31 +51,29 @@ func (b *replay) certain() bool {
 	return b.getBody != nil || (b.length > 0 && b.length <= b.most)
 }
 
-// next returns the body of the next sending and its length, -1 if unknown.
-func (b *replay) next() (io.ReadCloser, int64, error) {
+// next returns the body of the next sending, whose Reads end with the context.
+func (b *replay) next(ctx context.Context) (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.getBody != nil {
-		if b.fresh {
-			b.fresh = false
-			return b.src, b.length, nil
+		body, err := b.src, error(nil)
+		if !b.fresh {
+			body, err = b.getBody()
 		}
-		body, err := b.getBody()
-		return body, b.length, err
+		if b.fresh = false; err != nil {
+			return nil, err
+		}
+		once := &replay{src: body, handed: true}
+		once.current = newSending(ctx, once)
+		b.current = once.current
+		return b.current, nil
 	}
 	if b.over && !b.fresh {
-		return nil, 0, errNotRepeatable
-	}
-	length := b.length
-	if length == 0 {
-		length = -1
-	}
-	if b.end != nil && errors.Is(b.end, io.EOF) {
-		length = int64(len(b.kept))
+		return nil, errNotRepeatable
 	}
 	b.fresh = false
-	b.current = &sending{of: b}
-	return b.current, length, nil
+	b.current = newSending(ctx, b)
+	return b.current, nil
 }
 
 // release ends the replay: the response was handed over, and only the last sending may go on reading.
@@ -77,84 +83,112 @@ func (b *replay) release() {
 		return
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.handed = true
-	if b.current == nil || b.current.closed {
-		_ = b.close()
+	over := b.current == nil || b.current.closed
+	b.mu.Unlock()
+	if over {
+		b.abort()
 	}
 }
 
-// close closes src, after the Read that is under way. The caller holds mu.
-func (b *replay) close() error {
-	reading := b.reading
-	if reading == nil {
-		return b.src.Close()
+// closeGrace is how long the Close of a body waits for its Read, since few bodies expect both at once.
+const closeGrace = 100 * time.Millisecond
+
+// abort closes the caller's body. It does not wait for a Read that is under way.
+func (b *replay) abort() {
+	b.mu.Lock()
+	if b.current != nil && b.current.of != b { // one of GetBody
+		defer b.current.of.abort()
+		b.shut = true
 	}
-	go func() {
-		<-reading
+	shut, reading := b.shut, b.reading
+	b.shut = true
+	b.mu.Unlock()
+	switch {
+	case shut:
+	case reading == nil:
 		_ = b.src.Close()
-	}()
-	return nil
+	default:
+		go func() {
+			grace := time.NewTimer(closeGrace)
+			defer grace.Stop()
+			select {
+			case <-reading:
+			case <-grace.C:
+			}
+			_ = b.src.Close()
+		}()
+	}
 }
 
-// abort closes the caller's body.
-func (b *replay) abort() { _ = b.src.Close() }
+// read reads src once, up to size bytes, and closes done.
+func (b *replay) read(size int, done chan struct{}) {
+	if len(b.chunk) < size {
+		b.chunk = make([]byte, size)
+	}
+	n, err := b.src.Read(b.chunk[:size])
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, b.chunk[:n]...)
+	b.over = b.over || b.first+int64(len(b.kept)) > b.most
+	b.end = err
+	b.reading = nil
+	close(done)
+}
 
 // sending is the body of one sending.
 type sending struct {
-	of     *replay
-	at     int
-	closed bool // guarded by of.mu
+	of      *replay
+	ctx     context.Context
+	stopped chan struct{} // closed by Close
+	at      int64
+	closed  bool // guarded by of.mu
 }
 
-func (s *sending) Read(p []byte) (n int, err error) {
+func newSending(ctx context.Context, of *replay) *sending {
+	return &sending{of: of, ctx: ctx, stopped: make(chan struct{})}
+}
+
+func (s *sending) Read(p []byte) (int, error) {
 	b := s.of
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for {
 		if n, err, ok := s.kept(p); ok {
-			b.mu.Unlock()
 			return n, err
 		}
-		other := b.reading
-		if other == nil {
-			break
+		if b.reading == nil {
+			b.reading = make(chan struct{})
+			go b.read(len(p), b.reading)
 		}
+		reading := b.reading // perhaps of the sending before this one: both need what it brings
 		b.mu.Unlock()
-		<-other // the sending before this one reads what both need
+		select {
+		case <-reading:
+		case <-s.stopped:
+		case <-s.ctx.Done():
+		}
 		b.mu.Lock()
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
 	}
-	done := make(chan struct{})
-	b.reading = done
-	b.mu.Unlock()
-	n, err = b.src.Read(p)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reading = nil
-	close(done)
-	if err != nil {
-		b.end = err
-	}
-	fits := int64(len(b.kept)+n) <= b.most
-	if !b.over && (fits || s != b.current) { // a later sending has no other way to what this one read
-		b.kept = append(b.kept, p[:n]...)
-		s.at = len(b.kept)
-	}
-	b.over = b.over || !fits
-	return n, err
 }
 
 // kept reads without src; ok is false if that must be read. The caller holds the replay's mu.
 func (s *sending) kept(p []byte) (n int, err error, ok bool) {
 	b := s.of
-	switch {
+	switch kept := b.kept[max(s.at-b.first, 0):]; {
 	case s.closed:
 		return 0, http.ErrBodyReadAfterClose, true
-	case s.at < len(b.kept):
-		n = copy(p, b.kept[s.at:])
-		s.at += n
-		return n, nil, true
-	case s != b.current:
+	case s != b.current && (b.over || len(kept) == 0):
 		return 0, http.ErrBodyReadAfterClose, true // a later sending goes on
+	case len(kept) > 0 || len(p) == 0:
+		n = copy(p, kept)
+		if s.at += int64(n); b.over { // no other sending needs it
+			b.kept, b.first = b.kept[:copy(b.kept, b.kept[s.at-b.first:])], s.at
+		}
+		return n, nil, true
 	case b.end != nil:
 		return 0, b.end, true
 	}
@@ -165,10 +199,14 @@ func (s *sending) kept(p []byte) (n int, err error, ok bool) {
 func (s *sending) Close() error {
 	b := s.of
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	closed, last := s.closed, b.handed && s == b.current
 	s.closed = true
-	if b.handed && s == b.current {
-		return b.close()
+	b.mu.Unlock()
+	if !closed {
+		close(s.stopped)
+	}
+	if last {
+		b.abort()
 	}
 	return nil
 }
