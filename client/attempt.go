@@ -140,7 +140,7 @@ func (a *attempt) started() purchase.Event {
 	if c == nil || a.termsErr != nil || (req.Response != nil && !chosen(req)) || (a.out.body != nil && !a.out.body.certain()) {
 		return unknown
 	}
-	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, c.wire)) == 0 {
+	if own, _ := valuesOf(req.Header, wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, c.wire)) == 0 {
 		return unknown
 	}
 	state := c.account.State()

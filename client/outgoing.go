@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -93,6 +92,8 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 	return resp.StatusCode, resp.Header, nil
 }
 
+// build returns the request as it is sent: as the caller made it, with the headers that [Transport]
+// lists.
 func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, p *progress) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
@@ -109,45 +110,28 @@ func (o *outgoing) build(ctx context.Context, credential header, hint string, v1
 			return nil, fmt.Errorf("client: the request body for another sending: %w", err)
 		}
 	}
-	if out.GetBody = nil; !paid {
-		out.GetBody = o.req.GetBody
-	}
-	if _, ok := out.Header[wire.HeaderAcceptPayment]; !ok {
+	if _, ok := valuesOf(out.Header, wire.HeaderAcceptPayment); !ok {
 		out.Header[wire.HeaderAcceptPayment] = acceptSession
 	}
 	if !paid {
-		if _, ok := out.Header[wire.HeaderPaymentSession]; !ok && hint != "" {
+		if _, ok := valuesOf(out.Header, wire.HeaderPaymentSession); !ok && hint != "" {
 			out.Header[wire.HeaderPaymentSession] = []string{hint}
 		}
 		return out, nil
 	}
-	if accept, ok := out.Header["Accept-Encoding"]; ok {
-		out.Header["Accept-Encoding"] = readable(accept)
+	out.GetBody = nil // the body is made again here
+	if accept, ok := valuesOf(out.Header, "Accept-Encoding"); ok {
+		replace(out.Header, "Accept-Encoding", readable(accept)...)
 	}
 	if v1Stream {
-		out.Header["Accept"] = []string{"*/*"}
+		replace(out.Header, "Accept", "*/*")
 	}
-	out.Header["Idempotency-Key"] = []string{o.key}
-	out.Header[http.CanonicalHeaderKey(credential.name)] = []string{credential.value}
+	replace(out.Header, "Idempotency-Key", o.key)
+	replace(out.Header, credential.name, credential.value)
 	return out, nil
 }
 
 var acceptSession = []string{"tempo/session"}
-
-// readable narrows an Accept-Encoding of the caller's to what payment frames can be read through.
-func readable(accept []string) []string {
-	for _, line := range accept {
-		if strings.Contains(strings.ToLower(line), "gzip") {
-			return []string{"gzip"}
-		}
-	}
-	return []string{"identity"}
-}
-
-// wantsStream reports whether the caller asks for Server-Sent Events.
-func wantsStream(h http.Header) bool {
-	return strings.Contains(strings.ToLower(h.Get("Accept")), "text/event-stream")
-}
 
 // wireDescriptor returns the descriptor as credentials carry it: on v2 only.
 func wireDescriptor(s rule.State) *wire.Descriptor {

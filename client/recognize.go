@@ -42,7 +42,7 @@ func (s *Session) recognize(
 	for _, c := range challenges {
 		out.others = out.others || c.Method != "tempo" || c.Intent != "session"
 	}
-	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 {
+	if own, _ := valuesOf(req.Header, wire.HeaderAcceptPayment); len(own) > 0 {
 		challenges = wantedChallenges(own, challenges...)
 	}
 	var errs []error

@@ -161,7 +161,8 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 	if a.out.key == "" {
 		var name [16]byte
 		_, _ = rand.Read(name[:]) // never fails
-		a.out.key = cmp.Or(a.out.req.Header.Get("Idempotency-Key"), hex.EncodeToString(name[:]))
+		own, _ := valuesOf(a.out.req.Header, "Idempotency-Key")
+		a.out.key = cmp.Or(cmp.Or(own...), hex.EncodeToString(name[:]))
 	}
 	a.info.Operation = a.out.key
 	if a.reserved != nil && do.Anew {

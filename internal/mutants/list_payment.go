@@ -60,7 +60,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: Idempotency-Key changes between tries", breaks: "all paid sendings of one request carry one key",
-		pkg: "client", fn: "outgoing.build", from: `= []string{o.key}`, to: `= []string{o.key + credential.value}`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
+		pkg: "client", fn: "outgoing.build", from: `"Idempotency-Key", o.key)`, to: `"Idempotency-Key", o.key+credential.value)`, tests: inClient, run: `^Test(Idempotency|StaleChallenge|NoSilent)`,
 	},
 	{
 		name: "pay: net/http repeats a request", breaks: "net/http does not send a paid request twice by itself",

@@ -60,7 +60,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: stream asked for as one", breaks: "a v1 stream on an open channel is asked for with */*",
-		pkg: "client", fn: "outgoing.build", from: `		out.Header["Accept"] = []string{"*/*"}`, to: `		_ = v1Stream`, flows: []string{"v1/server/stream_asked_for_as_one"},
+		pkg: "client", fn: "outgoing.build", from: `		replace(out.Header, "Accept", "*/*")`, to: `		_ = v1Stream`, flows: []string{"v1/server/stream_asked_for_as_one"},
 	},
 	{
 		name: "their server: stream asked for as the caller asks", breaks: "the caller's Accept header is not touched elsewhere",
