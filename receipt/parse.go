@@ -3,6 +3,7 @@ package receipt
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -93,7 +94,8 @@ func timestamp(v wire.Value) (t time.Time, err error) {
 	if err != nil {
 		return t, err
 	}
-	if err := t.UnmarshalText([]byte(s)); err != nil {
+	// "T" and "Z" may be written in lower case (RFC 3339, 5.6).
+	if err := t.UnmarshalText([]byte(strings.ToUpper(s))); err != nil {
 		return time.Time{}, errTime
 	}
 	t = t.UTC()

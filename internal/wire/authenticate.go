@@ -99,7 +99,7 @@ func (p *parser) param(s string, name, nameEnd, i int) int {
 		i = skipElement(s, i)
 	} else {
 		end := skipElement(s, i)
-		value = latin1(strings.TrimRight(s[i:end], " \t"))
+		value = text(strings.TrimRight(s[i:end], " \t"))
 		if strings.Contains(value, `"`) {
 			p.fail("quote in the value", key)
 		}

@@ -88,7 +88,8 @@ func (c Challenge) ExpiresAt() (t time.Time, ok bool, err error) {
 	if c.Expires == "" {
 		return t, false, nil
 	}
-	if err := t.UnmarshalText([]byte(c.Expires)); err != nil {
+	// "T" and "Z" may be written in lower case (RFC 3339, 5.6).
+	if err := t.UnmarshalText([]byte(strings.ToUpper(c.Expires))); err != nil {
 		return time.Time{}, false, malformed("expires %s is not RFC 3339", shown(c.Expires))
 	}
 	return t, true, nil

@@ -117,6 +117,9 @@ func TestExpiresAt(t *testing.T) {
 		"2026-01-01T00:05:00.000Z":  time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
 		"2026-01-01T00:05:00Z":      time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
 		"2026-01-01T02:05:00+02:00": time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
+		"2026-01-01t00:05:00z":      time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
+		"2026-01-01T00:05:00.000z":  time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
+		"2026-01-01t02:05:00+02:00": time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC),
 	} {
 		got, ok, err := Challenge{Expires: s}.ExpiresAt()
 		require.NoError(t, err, s)

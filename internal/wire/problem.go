@@ -105,13 +105,15 @@ const (
 	maxDetail      = 1000 // bytes of a detail that are kept
 )
 
-// ParseProblem reads a problem document. It returns false if the content type is not
-// application/problem+json, or if the body is not a JSON object of at most [MaxDocument] bytes. A
-// field of the wrong type counts as absent, as RFC 9457 section 3 requires.
+// ParseProblem reads a problem document. It returns false if the content type is neither
+// application/problem+json nor application/json with a type of this protocol, or if the body is not
+// a JSON object of at most [MaxDocument] bytes. A field of the wrong type counts as absent, as RFC
+// 9457 section 3 requires.
 func ParseProblem(contentType string, body []byte) (Problem, bool) {
 	media, _, _ := strings.Cut(contentType, ";")
-	if !strings.EqualFold(strings.Trim(media, " \t"), "application/problem+json") ||
-		len(body) > MaxDocument {
+	media = strings.Trim(media, " \t")
+	plain := strings.EqualFold(media, "application/json")
+	if !plain && !strings.EqualFold(media, "application/problem+json") || len(body) > MaxDocument {
 		return Problem{}, false
 	}
 	o, err := ParseObject(body)
@@ -125,6 +127,9 @@ func ParseProblem(contentType string, body []byte) (Problem, bool) {
 		Status:        int(Optional(o, "status", statusCode)),
 		ChannelID:     readable(o, "channelId", Value.Hash),
 		RequiredTopUp: readable(o, "requiredTopUp", Value.Amount),
+	}
+	if plain && !strings.HasPrefix(p.Type, ProblemBase) {
+		return Problem{}, false // some other document
 	}
 	p.Code = problemCode(p.Type)
 	return p, true

@@ -49,7 +49,7 @@ func skipElement(s string, i int) int {
 
 // unquote reads the quoted string at i and returns the index after it. ok is false if the string is
 // unterminated. \x stands for x, and \uXXXX for a UTF-16 code unit: servers write characters above
-// Latin-1 in this way.
+// Latin-1 in this way. Other bytes are those of [text].
 func unquote(s string, i int) (value string, end int, ok bool) {
 	i++
 	start, plain := i, true
@@ -73,6 +73,7 @@ func unquote(s string, i int) (value string, end int, ok bool) {
 // unescape decodes the inside of a quoted string that does not end within an escape. An unpaired
 // surrogate becomes U+FFFD.
 func unescape(s string) string {
+	s = text(s)
 	var units []uint16 // from \uXXXX, not yet in b
 	b := make([]byte, 0, len(s))
 	flush := func() {
@@ -93,42 +94,48 @@ func unescape(s string) string {
 			}
 		}
 		flush()
-		b = utf8.AppendRune(b, rune(s[i]))
+		b = append(b, s[i])
 	}
 	flush()
 	return string(b)
 }
 
-// latin1 converts s from Latin-1 to UTF-8.
-func latin1(s string) string {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			b := make([]byte, 0, len(s)+8)
-			for j := range len(s) {
-				b = utf8.AppendRune(b, rune(s[j]))
-			}
-			return string(b)
-		}
+// text returns a header value as it is if it is UTF-8, so that what is echoed to the server are the
+// bytes that it sent. Otherwise it converts it from Latin-1, which is the older use (RFC 9110, 5.5).
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return s
+	b := make([]byte, 0, len(s)+8)
+	for i := range len(s) {
+		b = utf8.AppendRune(b, rune(s[i]))
+	}
+	return string(b)
 }
 
-// appendQuoted appends s as a quoted string that [unquote] can read.
+// appendQuoted appends s as a quoted string that [unquote] can read: in Latin-1, with \uXXXX for other
+// characters, and for all that are not ASCII if the Latin-1 would be read as UTF-8.
 func appendQuoted(dst []byte, s string) ([]byte, error) {
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < ' ' && r != '\t', r == 0x7f:
-			return nil, malformed("control character %#x", r)
-		case r <= 0xff:
-			dst = append(dst, byte(r))
-		default:
-			for _, u := range utf16.AppendRune(nil, r) {
-				dst = fmt.Appendf(dst, `\u%04x`, u)
+	start, plain := len(dst)+1, rune(0xff)
+	for {
+		out := append(dst, '"')
+		for _, r := range s {
+			switch {
+			case r == '"' || r == '\\':
+				out = append(out, '\\', byte(r))
+			case r < ' ' && r != '\t', r == 0x7f:
+				return nil, malformed("control character %#x", r)
+			case r <= plain:
+				out = append(out, byte(r))
+			default:
+				for _, u := range utf16.AppendRune(nil, r) {
+					out = fmt.Appendf(out, `\u%04x`, u)
+				}
 			}
 		}
+		if plain == 0x7f || !utf8.Valid(out[start:]) {
+			return append(out, '"'), nil
+		}
+		plain = 0x7f
 	}
-	return append(dst, '"'), nil
 }
