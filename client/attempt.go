@@ -189,7 +189,9 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 
 // send sends the request, with the credential if it is paid.
 func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
+	var cookies []string // of the answers that the caller does not see
 	if a.resp != nil {
+		cookies = a.resp.Header["Set-Cookie"]
 		discard(a.resp)
 		a.resp, a.receipt = nil, nil
 	}
@@ -219,6 +221,9 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	}
 	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
 		resp.Request = a.out.req.WithContext(ctx) // for PaymentOf, and for those who follow a redirect
+	}
+	if len(cookies) > 0 {
+		keepCookies(resp, cookies)
 	}
 	a.resp = resp
 	if paid {

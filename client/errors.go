@@ -34,7 +34,8 @@ var (
 	ErrNoPayer = errors.New("client: no funding key: set Config.Payer")
 	// ErrStalled: a stream was paid and then delivered nothing for Config.Stall.
 	ErrStalled = errors.New("client: the stream stalled after it was paid")
-	// ErrStream: a payment frame of a stream cannot be answered: it is malformed, or for another channel.
+	// ErrStream: a payment frame of a stream cannot be answered: it is malformed, for another channel, or
+	// in a content coding that is not read here.
 	ErrStream = errors.New("client: a payment frame of the stream cannot be answered")
 	// ErrPending: a funding transaction is under way and not decided yet. Try again in a moment.
 	ErrPending = purchase.ErrPending

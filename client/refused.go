@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -66,10 +65,9 @@ func classOf(c wire.ProblemCode) purchase.Problem {
 
 // problemOf returns the problem details of a refusal whose body is text.
 func problemOf(resp *http.Response, text []byte) wire.Problem {
-	kind := resp.Header.Get("Content-Type")
-	if !strings.HasPrefix(strings.ToLower(kind), "application/problem+json") {
-		return wire.Problem{}
+	if coding := codingOf(resp.Header); coding != "" {
+		text = inflate(coding, text)
 	}
-	problem, _ := wire.ParseProblem(kind, text)
+	problem, _ := wire.ParseProblem(resp.Header.Get("Content-Type"), text)
 	return problem
 }

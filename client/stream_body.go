@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,12 +52,9 @@ type meter struct {
 
 // meter puts the meter under the response's body.
 func (a *attempt) meter(ctx context.Context, resp *http.Response) {
-	body := resp.Body
-	switch strings.ToLower(resp.Header.Get("Content-Encoding")) {
-	case "", "identity":
-	case "gzip":
-		body = &gunzip{body: body}
-		resp.Header.Del("Content-Encoding")
+	coding := codingOf(resp.Header)
+	body := decoded(coding, resp.Body)
+	if resp.Header.Del("Content-Encoding"); coding != "" {
 		resp.Uncompressed = true
 	}
 	ctx, cancel := context.WithCancel(ctx)

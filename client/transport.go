@@ -3,11 +3,51 @@ package client
 import "net/http"
 
 // Transport is an [http.RoundTripper] that answers 402 challenges. It may be copied before its first
-// use and is safe for concurrent use. To a request that costs nothing it adds an Accept-Payment header,
-// and a Payment-Session header if the session used a channel at that origin.
+// use and is safe for concurrent use.
+//
+// A request that costs nothing reaches Base as the caller made it, body, trailers and Accept-Encoding
+// included, with at most two headers more:
+//
+//   - Accept-Payment: tempo/session, unless the request has an Accept-Payment;
+//   - Payment-Session, the id of the channel that the session used last at that origin, if it used one
+//     and the request has no Payment-Session.
+//
+// A request that is paid is the same request with
+//
+//   - Accept-Payment as above, and no Payment-Session but the caller's;
+//   - the credential in the header that the challenge names, in the place of the caller's value:
+//     Authorization, if it names none;
+//   - Idempotency-Key, the same for all sendings of the request: the caller's, or a new one;
+//   - the codings of the caller's Accept-Encoding that payment frames can be read through: gzip, x-gzip and
+//     identity. Nothing is added to a request without Accept-Encoding;
+//   - Accept: */*, for the first voucher of a stream of protocol v1 on a channel that is open;
+//   - no GetBody: the body is made again here.
+//
+// If an answer was paid for, the Set-Cookie headers of the 402 before it are on the answer, before its
+// own. The body of a paid event stream comes without content coding and payment frames.
 type Transport struct {
 	// Session pays. Required.
 	Session *Session
 	// Base sends. Nil means the session's Config.Base.
 	Base http.RoundTripper
+}
+
+// CloseIdleConnections closes the idle connections of Base, if it has such a method, and those that
+// vouchers were sent on beside its streams. [http.Client.CloseIdleConnections] calls it.
+func (t *Transport) CloseIdleConnections() {
+	base := t.Base
+	if base == nil && t.Session != nil {
+		base = t.Session.cfg.Base
+	}
+	if c, ok := base.(interface{ CloseIdleConnections() }); ok && !typedNil(base) {
+		c.CloseIdleConnections()
+	}
+	if pool, ok := base.(*http.Transport); ok && t.Session != nil {
+		t.Session.mu.Lock()
+		twin := t.Session.twins[pool]
+		t.Session.mu.Unlock()
+		if twin != nil {
+			twin.CloseIdleConnections()
+		}
+	}
 }

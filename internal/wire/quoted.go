@@ -116,9 +116,10 @@ func text(s string) string {
 // appendQuoted appends s as a quoted string that [unquote] can read: in Latin-1, with \uXXXX for other
 // characters, and for all that are not ASCII if the Latin-1 would be read as UTF-8.
 func appendQuoted(dst []byte, s string) ([]byte, error) {
-	start, plain := len(dst)+1, rune(0xff)
+	dst = append(dst, '"')
+	start, plain := len(dst), rune(0xff)
 	for {
-		out := append(dst, '"')
+		out := dst
 		for _, r := range s {
 			switch {
 			case r == '"' || r == '\\':
