@@ -3,7 +3,8 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http/httptrace"
 	"reflect"
@@ -22,8 +23,8 @@ const (
 )
 
 // errWritten is returned for a request whose connection ended after it was written, where net/http
-// would have sent it a second time.
-var errWritten = errors.New("client: the connection ended after the request was written, and before an answer came")
+// would have sent it a second time. What ended the connection net/http does not say then.
+var errWritten = fmt.Errorf("client: the connection ended after the request was written, and before an answer came: %w", io.EOF)
 
 // progress is how far the sending of a paid request got, as the round tripper reports it. It keeps
 // net/http from sending the request twice by itself: if a reused HTTP/1 connection dies before an
@@ -43,7 +44,9 @@ type progress struct {
 	stopped   bool       // it would have been repeated
 }
 
-// trace returns a context that has the round tripper report to p.
+// trace returns a context that has the round tripper report to p. A request that was written before is
+// stopped on its next connection, unless the server refused to process it. Nothing but the connection
+// can stop it for certain: net/http writes to one that it has although the context has ended.
 func (p *progress) trace(ctx context.Context) context.Context {
 	report := func(fact *bool) {
 		p.mu.Lock()
@@ -52,7 +55,27 @@ func (p *progress) trace(ctx context.Context) context.Context {
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { report(&p.traced) },
-		GotConn: p.connected,
+		GotConn: func(info httptrace.GotConnInfo) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			last := p.conn
+			p.ready, p.conn = true, info.Conn
+			p.repeated = p.repeated || p.written
+			switch {
+			case !p.written, p.answered:
+			case same(last, info.Conn): // the server refused the stream (RFC 9113, 8.7)
+			case !p.http1 && !p.elsewhere:
+				// The connection goes away and the stream was not processed, or the server reset it by
+				// PROTOCOL_ERROR. No report tells which.
+				p.elsewhere = true
+			case info.Conn == nil, info.Reused && overHTTP2(info.Conn): // others use it
+			default:
+				p.stopped = true
+				if info.Conn.SetWriteDeadline(time.Unix(1, 0)) != nil {
+					_ = info.Conn.Close()
+				}
+			}
+		},
 		WroteHeaderField: func(key string, _ []string) {
 			if key == "Host" { // HTTP/2 has :authority
 				report(&p.http1)
@@ -63,47 +86,32 @@ func (p *progress) trace(ctx context.Context) context.Context {
 	})
 }
 
-// connected stops a request that was written before, unless the server refused to process it. Nothing
-// but the connection can stop it for certain: net/http writes to one that it has although the context
-// has ended.
-func (p *progress) connected(info httptrace.GotConnInfo) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := p.conn
-	p.ready, p.conn = true, info.Conn
-	p.repeated = p.repeated || p.written
-	switch {
-	case !p.written, p.answered:
-	case same(last, info.Conn): // the server refused the stream (RFC 9113, 8.7)
-	case !p.http1 && !p.elsewhere:
-		// The connection goes away and the stream was not processed, or the server reset it by
-		// PROTOCOL_ERROR. No report tells which.
-		p.elsewhere = true
-	case info.Conn == nil, info.Reused && overHTTP2(info.Conn): // others use it
-	default:
-		p.stopped = true
-		if info.Conn.SetWriteDeadline(time.Unix(1, 0)) != nil {
-			_ = info.Conn.Close()
-		}
-	}
-}
+const (
+	// maxRefused is how often a request is sent again that the server refused before it processed it.
+	maxRefused = 3
+	// refusedPause begins the pauses before: at most 64 ms the first time.
+	refusedPause = 5
+)
 
-// reached returns how far a sending got that failed with err, and the error to show for it. ended
-// reports whether the context of the sending has ended.
-func (p *progress) reached(err error, ended bool) (reach, error) {
+// reached returns how far the sending number try got that failed with err, whether the request may be
+// sent again, and the error to show otherwise. ended reports whether its context has ended.
+//
+// A kept-alive connection that turned out dead before a header was written is nobody's answer: the
+// request is sent again, once. So is one that the server refused, a few times.
+func (p *progress) reached(err error, ended bool, try int) (got reach, again bool, cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.stopped:
-		return arrived, errWritten
+		return arrived, false, errWritten
 	case !p.traced:
-		return arrived, err // all of it may have been written
+		return arrived, false, err // all of it may have been written
 	case p.written && unprocessed(err) && !p.elsewhere && !p.answered:
-		return refused, err
+		return refused, !ended && !p.repeated && try <= maxRefused, err
 	case p.written, ended && p.ready: // HTTP/2 reports headers after it wrote them, and does not wait
-		return arrived, err
+		return arrived, false, err
 	}
-	return stayed, err
+	return stayed, !ended && try == 1, err
 }
 
 // same reports whether two connections are the same one.

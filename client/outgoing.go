@@ -37,49 +37,33 @@ var errNoResponse = errors.New("client: the round tripper returned no response a
 // header is one header line to set.
 type header struct{ name, value string }
 
-// maxRefused is how often a request is sent again that the server refused before it processed it.
-const maxRefused = 3
-
-// refusedPause begins the pauses before: at most 64 ms the first time.
-const refusedPause = 5
-
 // send sends the request once more. credential is the header that pays for it, with an empty value if
-// nothing does; hint is the channel to name on an unpaid sending. got is how far a paid sending got
-// that failed.
-//
-// A kept-alive connection that turned out dead before a header was written is nobody's answer: the
-// request is sent again, once. So is a request that the server refused, a few times.
+// nothing does; hint is the channel to name on an unpaid sending. The response has a body. got is how
+// far a paid sending got that failed; it is sent again here if that cannot pay it twice.
 func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, got reach, err error) {
-	most := stayed // that the sendings before got
 	for try := 1; ; try++ {
 		var p progress
 		out, err := o.build(ctx, credential, hint, v1Stream, &p)
 		if err != nil {
-			return nil, most, err
+			return nil, got, err
 		}
-		if resp, err = o.roundTrip(out); err == nil || credential.value == "" {
+		resp, err = o.base.RoundTrip(out)
+		switch {
+		case err != nil:
+		case resp == nil:
+			err = errNoResponse
+		case resp.Body == nil:
+			resp.Body = http.NoBody
+		}
+		if err == nil || credential.value == "" {
 			return resp, arrived, err
 		}
-		got, err = p.reached(err, ctx.Err() != nil)
-		most = max(most, got)
-		last := got == arrived || (got == stayed && try > 1) || try > maxRefused || p.repeated
-		if last || ctx.Err() != nil || (o.body != nil && !o.body.repeatable()) || (got == refused && pause(ctx, refusedPause+try) != nil) {
-			return nil, most, err
+		now, again, err := p.reached(err, ctx.Err() != nil, try)
+		got = max(got, now)
+		if !again || (o.body != nil && !o.body.repeatable()) || (now == refused && pause(ctx, refusedPause+try) != nil) {
+			return nil, got, err
 		}
 	}
-}
-
-// roundTrip returns a response that has a body, or an error.
-func (o *outgoing) roundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := o.base.RoundTrip(req)
-	switch {
-	case err != nil:
-	case resp == nil:
-		err = errNoResponse
-	case resp.Body == nil:
-		resp.Body = http.NoBody
-	}
-	return resp, err
 }
 
 // look sends the request unpaid and returns what its answer says without its body.

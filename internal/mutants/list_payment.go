@@ -64,7 +64,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: net/http repeats a request", breaks: "net/http does not send a paid request twice by itself",
-		pkg: "client", fn: "progress.connected", from: `if info.Conn.SetWriteDeadline(time.Unix(1, 0)) != nil {`, to: `if _ = time.Unix; false {`, tests: inClient, run: `^TestNo(SilentReplay|ReplayOn)`,
+		pkg: "client", fn: "progress.trace", from: `if info.Conn.SetWriteDeadline(time.Unix(1, 0)) != nil {`, to: `if _ = time.Unix; false {`, tests: inClient, run: `^TestNo(SilentReplay|ReplayOn)`,
 	},
 	{
 		name: "pay: a refused stream counts as processed", breaks: "what the server refused to process is sent again, and paid once",
