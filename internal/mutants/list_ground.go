@@ -56,6 +56,14 @@ var theGround = []defect{
 		pkg: "internal/wire", fn: "readObject", from: `_, twice := o.get(name); twice {`, to: `_, twice := o.get(name); twice && false {`, tests: inWire,
 	},
 	{
+		name: "wire: UTF-8 read as Latin-1", breaks: "a realm is echoed byte for byte",
+		pkg: "internal/wire", fn: "text", from: `if utf8.ValidString(s) {`, to: `if s == "" {`, tests: inWire,
+	},
+	{
+		name: "wire: any JSON is a problem", breaks: "plain JSON is a problem only with a type of the protocol",
+		pkg: "internal/wire", fn: "ParseProblem", from: `if plain && !strings.HasPrefix(p.Type, ProblemBase) {`, to: `if false {`, tests: inWire,
+	},
+	{
 		name: "ground: duplicate parameters accepted", breaks: "a challenge has one reading",
 		pkg: "internal/wire", fn: "parser.set", from: `if p.seen&bit != 0 {`, to: `if false {`, tests: inWire,
 	},

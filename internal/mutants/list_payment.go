@@ -79,6 +79,22 @@ var thePayment = []defect{
 		pkg: "client", fn: "attempt.send", from: `if got != stayed {`, to: `if got == arrived {`, tests: inClient, run: `^TestStreamThatIsAlwaysRefused$`,
 	},
 	{
+		name: "pay: a body holds up its request", breaks: "RoundTrip ends with its context",
+		pkg: "client", fn: "sending.Read", from: `case <-s.ctx.Done():`, to: `case <-make(chan struct{}):`, tests: inClient, run: `^TestBodyThatBlocks`,
+	},
+	{
+		name: "pay: a problem is inflated without end", breaks: "what a server can make long has a bound",
+		pkg: "client", fn: "inflate", from: `io.LimitReader(r, maxRefusal)`, to: `io.LimitReader(r, 1<<40)`, tests: inClient, run: `^TestInflateIsBounded$`,
+	},
+	{
+		name: "pay: a stream in any coding is read", breaks: "payment frames that cannot be seen end the stream",
+		pkg: "client", fn: "decoded", from: `case "":`, to: `case "", "br":`, tests: inClient, run: `^TestStreamCodings$`,
+	},
+	{
+		name: "pay: cookies without end", breaks: "what a server can make long has a bound",
+		pkg: "client", fn: "keepCookies", from: `earlier[:min(len(earlier), maxCookies)]`, to: `earlier[:max(len(earlier), maxCookies-maxCookies)]`, tests: inClient, run: `^TestCookiesAreBounded$`,
+	},
+	{
 		name: "pay: sent again without end", breaks: "how often a paid request is sent again is bounded",
 		pkg: "internal/purchase", fn: "refusals", from: `return p.tries.Sent > p.retries+p.tries.Overtaken+p.tries.Early`, to: `return false`, tests: []string{"internal/purchase", "client"}, run: `^Test(Random|ServerThatNever|Overtaken|SentAgain)`,
 	},
