@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +19,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 )
 
-// blocked is a body whose first Read brings a byte and whose second brings nothing before it is released.
+// blocked is a body whose first Read brings a byte and whose second brings nothing before it is
+// released.
 type blocked struct {
 	sync.Mutex               // held by Read, and by Close if it waits for Read
 	began      bool          // guarded by the mutex
@@ -60,8 +60,8 @@ func (s *blocked) Close() error {
 	return nil
 }
 
-// TestBodyThatBlocksObeysTheContext: RoundTrip ends when its context ends, also while the request body
-// brings nothing, whatever its Close does meanwhile.
+// TestBodyThatBlocksObeysTheContext: RoundTrip ends when its context ends, also while the request
+// body brings nothing, whatever its Close does meanwhile.
 func TestBodyThatBlocksObeysTheContext(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	over2 := overTLS(t, srv.Paid(hundred, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,10 +130,10 @@ func beforeTheBody(h http.Handler) http.Handler {
 	})
 }
 
-// TestAnswerWhileTheBodyIsSent: a handler that answers while it is still being sent to works as without
-// us: over both versions of HTTP, free and paid.
+// TestAnswerWhileTheBodyIsSent: a handler that answers while it is still being sent to works as
+// without us: over both versions of HTTP, free and paid.
 func TestAnswerWhileTheBodyIsSent(t *testing.T) {
-	for version, start := range map[string]func(*testing.T, http.Handler) *httptest.Server{"HTTP/1": overTCP, "HTTP/2": overTLS} {
+	for version, start := range versions {
 		for _, way := range []string{"net/http", "free", "paid"} {
 			t.Run(version+", "+way, func(t *testing.T) {
 				srv := clienttest.New(t, clienttest.Config{})
@@ -172,9 +172,10 @@ func TestAnswerWhileTheBodyIsSent(t *testing.T) {
 	}
 }
 
-// TestResponseClosedWhileTheBodyIsSent: the caller has enough; its body is closed and nothing hangs.
+// TestResponseClosedWhileTheBodyIsSent: the caller has enough; its body is closed and nothing
+// hangs.
 func TestResponseClosedWhileTheBodyIsSent(t *testing.T) {
-	for version, start := range map[string]func(*testing.T, http.Handler) *httptest.Server{"HTTP/1": overTCP, "HTTP/2": overTLS} {
+	for version, start := range versions {
 		t.Run(version, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			p := newPayer(t, srv)

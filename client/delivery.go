@@ -24,12 +24,13 @@ const (
 
 // errWritten is returned for a request whose connection ended after it was written, where net/http
 // would have sent it a second time. What ended the connection net/http does not say then.
-var errWritten = fmt.Errorf("client: the connection ended after the request was written, and before an answer came: %w", io.EOF)
+var errWritten = fmt.Errorf("client: the connection ended after the request was written, "+
+	"and before an answer came: %w", io.EOF)
 
 // progress is how far the sending of a paid request got, as the round tripper reports it. It keeps
 // net/http from sending the request twice by itself: if a reused HTTP/1 connection dies before an
-// answer, net/http repeats GET, HEAD, OPTIONS and TRACE, and anything else without a body that has an
-// Idempotency-Key, and the price would be charged twice. Over HTTP/2 it repeats what the server
+// answer, net/http repeats GET, HEAD, OPTIONS and TRACE, and anything else without a body that has
+// an Idempotency-Key, and the price would be charged twice. Over HTTP/2 it repeats what the server
 // refused to process, and that may be.
 type progress struct {
 	mu        sync.Mutex // guards what follows
@@ -44,9 +45,10 @@ type progress struct {
 	stopped   bool       // it would have been repeated
 }
 
-// trace returns a context that has the round tripper report to p. A request that was written before is
-// stopped on its next connection, unless the server refused to process it. Nothing but the connection
-// can stop it for certain: net/http writes to one that it has although the context has ended.
+// trace returns a context that has the round tripper report to p. A request that was written
+// before is stopped on its next connection, unless the server refused to process it. Nothing but
+// the connection can stop it for certain: net/http writes to one that it has although the context
+// has ended.
 func (p *progress) trace(ctx context.Context) context.Context {
 	report := func(fact *bool) {
 		p.mu.Lock()
@@ -93,8 +95,8 @@ const (
 	refusedPause = 5
 )
 
-// reached returns how far the sending number try got that failed with err, whether the request may be
-// sent again, and the error to show otherwise. ended reports whether its context has ended.
+// reached returns how far the sending number try got that failed with err, whether the request may
+// be sent again, and the error to show otherwise. ended reports whether its context has ended.
 //
 // A kept-alive connection that turned out dead before a header was written is nobody's answer: the
 // request is sent again, once. So is one that the server refused, a few times.
@@ -125,10 +127,10 @@ func overHTTP2(conn net.Conn) bool {
 	return ok && c.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// unprocessed reports whether an error of net/http or golang.org/x/net/http2 says that the server did
-// not process the request (RFC 9113, 8.7): its stream was refused, or came after the last one that
-// the server took before it closed the connection. The errors have no types that can be named here.
-// A text that is not known counts as processed.
+// unprocessed reports whether an error of net/http or golang.org/x/net/http2 says that the server
+// did not process the request (RFC 9113, 8.7): its stream was refused, or came after the last one
+// that the server took before it closed the connection. The errors have no types that can be named
+// here. A text that is not known counts as processed.
 func unprocessed(err error) bool {
 	text := unwrapURL(err).Error()
 	if inner, ok := strings.CutPrefix(text, "http2: Transport: cannot retry err ["); ok {
@@ -136,5 +138,6 @@ func unprocessed(err error) bool {
 	}
 	return text == "http2: Transport received Server's graceful shutdown GOAWAY" ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server ErrCode:") ||
-		strings.HasPrefix(text, "stream error: stream ID ") && strings.HasSuffix(text, "; REFUSED_STREAM; received from peer")
+		strings.HasPrefix(text, "stream error: stream ID ") &&
+			strings.HasSuffix(text, "; REFUSED_STREAM; received from peer")
 }

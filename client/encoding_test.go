@@ -160,9 +160,9 @@ func coded(coding string, text []byte) []byte {
 	return b.Bytes()
 }
 
-// TestProblemsInDisguise: a problem is understood through a coding that the caller asked for, and as
-// plain JSON if its type is one of the protocol. What cannot be read is no problem, and costs no more
-// than the bounds.
+// TestProblemsInDisguise: a problem is understood through a coding that the caller asked for, and
+// as plain JSON if its type is one of the protocol. What cannot be read is no problem, and costs
+// no more than the bounds.
 func TestProblemsInDisguise(t *testing.T) {
 	const kind = "session/invalid-signature"
 	problem := []byte(`{"type":"https://paymentauth.org/problems/` + kind + `","title":"Invalid signature","status":402}`)
@@ -238,10 +238,21 @@ func (w *recoded) Flush() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// TestStreamCodings: a paid stream is read through gzip under both of its names. In any other coding
-// its payment frames cannot be found, and it ends at once with an error that names the coding.
+// TestStreamCodings: a paid stream is read through gzip under both of its names. In any other
+// coding its payment frames cannot be found, and it ends at once with an error that names the
+// coding.
 func TestStreamCodings(t *testing.T) {
-	for _, names := range [][]string{{"gzip"}, {"x-gzip"}, {"X-GZip"}, {"deflate"}, {"br"}, {"zstd"}, {"gzip, br"}, {"gzip", "gzip"}, {strings.Repeat("long", 100)}} {
+	for _, names := range [][]string{
+		{"gzip"},
+		{"x-gzip"},
+		{"X-GZip"},
+		{"deflate"},
+		{"br"},
+		{"zstd"},
+		{"gzip, br"},
+		{"gzip", "gzip"},
+		{strings.Repeat("long", 100)},
+	} {
 		t.Run(fmt.Sprintf("%.20s", names), func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			p := newPayer(t, srv)
@@ -275,8 +286,8 @@ func TestStreamCodings(t *testing.T) {
 	}
 }
 
-// TestCookiesOfA402: cookies that came with a 402 which we answered reach the caller, and those of the
-// answer replace them.
+// TestCookiesOfA402: cookies that came with a 402 which we answered reach the caller, and those of
+// the answer replace them.
 func TestCookiesOfA402(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
@@ -350,8 +361,8 @@ type idleCloser struct {
 
 func (c *idleCloser) CloseIdleConnections() { c.n++ }
 
-// TestCloseIdleConnections of an http.Client reaches the base, whoever named it, and the connections
-// beside those of streams.
+// TestCloseIdleConnections of an http.Client reaches the base, whoever named it, and the
+// connections beside those of streams.
 func TestCloseIdleConnections(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)
@@ -362,7 +373,9 @@ func TestCloseIdleConnections(t *testing.T) {
 	p.restart()
 	p.session.Client().CloseIdleConnections()
 	assert.Equal(t, 2, base.n)
-	for _, odd := range []*client.Transport{{}, {Base: (*http.Transport)(nil)}, {Session: p.session, Base: answers(nil)}, {Base: base}} {
+	for _, odd := range []*client.Transport{
+		{}, {Base: (*http.Transport)(nil)}, {Session: p.session, Base: answers(nil)}, {Base: base},
+	} {
 		assert.NotPanics(t, odd.CloseIdleConnections)
 	}
 	assert.Equal(t, 3, base.n)
@@ -417,8 +430,8 @@ func TestRealmInUTF8(t *testing.T) {
 	}
 }
 
-// TestExpiryInLowerCase: "T" and "Z" may be written in lower case (RFC 3339, 5.6), and a challenge that
-// has expired is not answered in either spelling.
+// TestExpiryInLowerCase: "T" and "Z" may be written in lower case (RFC 3339, 5.6), and a challenge
+// that has expired is not answered in either spelling.
 func TestExpiryInLowerCase(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	for ahead, answered := range map[time.Duration]bool{time.Hour: true, -time.Hour: false} {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
@@ -44,7 +43,9 @@ func (c tapped) Write(p []byte) (int, error) {
 }
 
 // written returns what a transport over base writes for a request.
-func written(t *testing.T, request func(url string) *http.Request, url string, base *http.Transport, over http.RoundTripper) string {
+func written(
+	t *testing.T, request func(url string) *http.Request, url string, base *http.Transport, over http.RoundTripper,
+) string {
 	t.Helper()
 	var tap tap
 	base.CloseIdleConnections()
@@ -144,11 +145,11 @@ func (f atEnd) Read([]byte) (int, error) { f(); return 0, io.EOF }
 // ours are the lines that a session adds to a request that costs nothing.
 var ours = regexp.MustCompile("Accept-Payment: tempo/session\r\n|Payment-Session: 0x[0-9a-f]{64}\r\n")
 
-// TestFreeRequestsOnTheWire: a request that costs nothing is written byte by byte as net/http writes
-// it, but for an Accept-Payment line, and a Payment-Session line once the origin was paid. Over HTTP/2
-// the server gets the same, too.
+// TestFreeRequestsOnTheWire: a request that costs nothing is written byte by byte as net/http
+// writes it, but for an Accept-Payment line, and a Payment-Session line once the origin was paid.
+// Over HTTP/2 the server gets the same, too.
 func TestFreeRequestsOnTheWire(t *testing.T) {
-	for version, start := range map[string]func(*testing.T, http.Handler) *httptest.Server{"HTTP/1": overTCP, "HTTP/2": overTLS} {
+	for version, start := range versions {
 		srv := clienttest.New(t, clienttest.Config{})
 		var got string
 		mux := http.NewServeMux()
@@ -157,7 +158,9 @@ func TestFreeRequestsOnTheWire(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			var h bytes.Buffer
 			_ = r.Header.Write(&h)
-			got = fmt.Sprint(r.Method, r.RequestURI, r.Host, r.ContentLength, r.TransferEncoding, r.Trailer, h.String(), string(body))
+			got = fmt.Sprint(
+				r.Method, r.RequestURI, r.Host, r.ContentLength, r.TransferEncoding, r.Trailer, h.String(), string(body),
+			)
 			sayOK(w, r)
 		})
 		front := start(t, mux)

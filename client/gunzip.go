@@ -52,7 +52,8 @@ func decoded(coding string, body io.ReadCloser) io.ReadCloser {
 		return &gunzip{body: body}
 	}
 	_ = body.Close()
-	return unreadable{fmt.Errorf("%w: its Content-Encoding is %.40q; ask for gzip or identity in Accept-Encoding, or set none", ErrStream, coding)}
+	return unreadable{fmt.Errorf("%w: its Content-Encoding is %.40q; "+
+		"ask for gzip or identity in Accept-Encoding, or set none", ErrStream, coding)}
 }
 
 // unreadable is a body that cannot be read.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// valuesOf returns the values of a header, however the caller spelled its name as a key of the map: in
-// HTTP the name is the same in any case (RFC 9110, 5.1). ok reports whether it is there.
+// valuesOf returns the values of a header, however the caller spelled its name as a key of the
+// map: in HTTP the name is the same in any case (RFC 9110, 5.1). ok reports whether it is there.
 func valuesOf(h http.Header, name string) (values []string, ok bool) {
 	if values, ok = h[name]; ok {
 		return values, true
@@ -35,18 +35,20 @@ func replace(h http.Header, name string, values ...string) {
 // maxCookies bounds how many cookies of answers before the last one are kept.
 const maxCookies = 64
 
-// keepCookies puts cookies that came earlier before those of the response, which replace them in a jar.
+// keepCookies puts cookies that came earlier before those of the response, which replace them in a
+// jar.
 func keepCookies(resp *http.Response, earlier []string) {
 	if resp.Header == nil {
 		resp.Header = http.Header{}
 	}
-	resp.Header["Set-Cookie"] = slices.Concat(earlier[:min(len(earlier), maxCookies)], resp.Header["Set-Cookie"])
+	earlier = earlier[:min(len(earlier), maxCookies)]
+	resp.Header["Set-Cookie"] = slices.Concat(earlier, resp.Header["Set-Cookie"])
 }
 
-// readable narrows an Accept-Encoding of the caller's to the codings that payment frames can be read
-// through, with the weights that the caller gave them (RFC 9110, 12.5.3). It returns what is narrow
-// enough as it is. Where the caller accepts anything it leaves gzip, and where it would leave nothing,
-// identity.
+// readable narrows an Accept-Encoding of the caller's to the codings that payment frames can be
+// read through, with the weights that the caller gave them (RFC 9110, 12.5.3). It returns what is
+// narrow enough as it is. Where the caller accepts anything it leaves gzip, and where it would
+// leave nothing, identity.
 func readable(accept []string) []string {
 	var kept []string
 	all := strings.ToLower(strings.Join(accept, ","))
@@ -55,7 +57,8 @@ func readable(accept []string) []string {
 		member = strings.Trim(member, " \t")
 		coding, weight, _ := strings.Cut(member, ";")
 		switch coding = strings.TrimRight(coding, " \t"); {
-		case coding == "gzip", coding == "x-gzip", coding == "identity", coding == "*" && refusedWeight(weight):
+		case coding == "gzip", coding == "x-gzip", coding == "identity",
+			coding == "*" && refusedWeight(weight):
 			kept = append(kept, member)
 			continue
 		case coding == "*" && !named:

@@ -22,8 +22,8 @@ type noDeadline struct{ net.Conn }
 
 func (noDeadline) SetWriteDeadline(time.Time) error { return errors.New("no deadlines here") }
 
-// TestNoReplayOnAnotherConnection: net/http would repeat a request whose connection died on any other
-// idle one, whatever its context says by then. Nothing is written to that.
+// TestNoReplayOnAnotherConnection: net/http would repeat a request whose connection died on any
+// other idle one, whatever its context says by then. Nothing is written to that.
 func TestNoReplayOnAnotherConnection(t *testing.T) {
 	clone := func(base http.RoundTripper) http.RoundTripper {
 		return answers(func(r *http.Request) (*http.Response, error) { return base.RoundTrip(r.Clone(r.Context())) })
@@ -83,8 +83,8 @@ func TestNoReplayOnAnotherConnection(t *testing.T) {
 	}
 }
 
-// TestBaseThatAnswersAChallengeOfItsOwn: a base round tripper may send a paid request again after an
-// answer to it, on whatever connection: that is not net/http's doing.
+// TestBaseThatAnswersAChallengeOfItsOwn: a base round tripper may send a paid request again after
+// an answer to it, on whatever connection: that is not net/http's doing.
 func TestBaseThatAnswersAChallengeOfItsOwn(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{Header: "Payment-Authorization"})
 	paid := srv.Paid(hundred, http.HandlerFunc(sayOK))
@@ -114,8 +114,8 @@ func TestBaseThatAnswersAChallengeOfItsOwn(t *testing.T) {
 	assert.Equal(t, u(300), p.agree().Signed)
 }
 
-// TestBaseSeesTheKey: a base round tripper that signs requests reads the key by Header.Get, whether it
-// is the caller's or ours.
+// TestBaseSeesTheKey: a base round tripper that signs requests reads the key by Header.Get,
+// whether it is the caller's or ours.
 func TestBaseSeesTheKey(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)

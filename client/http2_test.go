@@ -36,7 +36,8 @@ var hundred = clienttest.Terms{Price: u(100), Deposit: u(10_000)}
 
 func sayOK(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
-// framed is an HTTP/2 server that works frame by frame, so that it can answer a request with any frame.
+// framed is an HTTP/2 server that works frame by frame, so that it can answer a request with any
+// frame.
 type framed struct {
 	URL     string
 	client  *http.Client
@@ -61,8 +62,9 @@ type inFrame struct {
 
 func newFramed(t *testing.T, h http.Handler) *framed {
 	t.Helper()
-	like := overTLS(t, h)                                                                                                    // for its certificate, and the client that trusts it
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: like.TLS.Certificates, NextProtos: []string{"h2"}}) //nolint:gosec // a test
+	like := overTLS(t, h)                                                                // for its certificate, and the client that trusts it
+	conf := &tls.Config{Certificates: like.TLS.Certificates, NextProtos: []string{"h2"}} //nolint:gosec // a test
+	l, err := tls.Listen("tcp", "127.0.0.1:0", conf)
 	require.NoError(t, err)
 	f := &framed{URL: "https://" + l.Addr().String(), client: like.Client(), handler: h}
 	var running sync.WaitGroup
@@ -110,7 +112,8 @@ func (f *framed) serve(c net.Conn) {
 				_ = fr.WritePing(true, frame.Data)
 			}
 		case *http2.MetaHeadersFrame:
-			r := &inFrame{f: f, conn: c, fr: fr, id: frame.StreamID, req: httptest.NewRequest(frame.PseudoValue("method"), frame.PseudoValue("path"), nil)}
+			r := &inFrame{f: f, conn: c, fr: fr, id: frame.StreamID}
+			r.req = httptest.NewRequest(frame.PseudoValue("method"), frame.PseudoValue("path"), nil)
 			r.req.Host = frame.PseudoValue("authority")
 			for _, h := range frame.RegularFields() {
 				r.req.Header.Add(h.Name, h.Value)
@@ -172,7 +175,9 @@ func (r *inFrame) serve() {
 		}
 	}
 	bare := r.req.Method == http.MethodHead || rec.Code == http.StatusNoContent
-	_ = r.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: r.id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: bare})
+	_ = r.fr.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: r.id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: bare,
+	})
 	if !bare {
 		_ = r.fr.WriteData(r.id, true, rec.Body.Bytes())
 	}
@@ -221,8 +226,8 @@ var kinds = map[string]struct {
 	"DELETE with a key": {http.MethodDelete, "", []string{"Idempotency-Key", "mine"}},
 }
 
-// TestPaidRequestEndsItsStream: a paid request without a body has none over HTTP/2 either: its HEADERS
-// end the stream, as without a payment. One with a body has it.
+// TestPaidRequestEndsItsStream: a paid request without a body has none over HTTP/2 either: its
+// HEADERS end the stream, as without a payment. One with a body has it.
 func TestPaidRequestEndsItsStream(t *testing.T) {
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -269,8 +274,8 @@ func TestPaidGetThroughAStrictEdge(t *testing.T) {
 	}
 }
 
-// TestRefusedStream: a stream that the server refused, by REFUSED_STREAM or by a GOAWAY below it, was
-// not processed (RFC 9113, 8.7). It is sent again, and paid once.
+// TestRefusedStream: a stream that the server refused, by REFUSED_STREAM or by a GOAWAY below it,
+// was not processed (RFC 9113, 8.7). It is sent again, and paid once.
 func TestRefusedStream(t *testing.T) {
 	for how, refuse := range map[string]func(*inFrame){
 		"REFUSED_STREAM":       resets(http2.ErrCodeRefusedStream, false),
@@ -309,8 +314,8 @@ func TestRefusedStream(t *testing.T) {
 	}
 }
 
-// TestStreamThatIsAlwaysRefused: nothing was processed, so the price is free for the next request. A
-// budget stays charged: the voucher left, and whether it was kept the refusal does not prove.
+// TestStreamThatIsAlwaysRefused: nothing was processed, so the price is free for the next request.
+// A budget stays charged: the voucher left, and whether it was kept the refusal does not prove.
 func TestStreamThatIsAlwaysRefused(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	f := newFramed(t, srv.Paid(hundred, http.HandlerFunc(sayOK)))
@@ -419,7 +424,7 @@ func (c *toldClosed) Close() error {
 
 // TestConnectionThatWasClosedWhileIdle: nothing was written to it, so the next one is used.
 func TestConnectionThatWasClosedWhileIdle(t *testing.T) {
-	for name, start := range map[string]func(*testing.T, http.Handler) *httptest.Server{"HTTP/2": overTLS, "HTTP/1": overTCP} {
+	for name, start := range versions {
 		t.Run(name, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
 			front := start(t, srv.Paid(hundred, http.HandlerFunc(sayOK)))
@@ -437,6 +442,11 @@ func TestConnectionThatWasClosedWhileIdle(t *testing.T) {
 			assert.Equal(t, u(600), p.agree().Signed)
 		})
 	}
+}
+
+// versions are the ways to serve a handler.
+var versions = map[string]func(*testing.T, http.Handler) *httptest.Server{
+	"HTTP/1": overTCP, "HTTP/2": overTLS,
 }
 
 func overTCP(t *testing.T, h http.Handler) *httptest.Server {

@@ -11,14 +11,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// outgoing is the caller's request in a form that can be sent several times. The caller's own value is
-// never changed.
+// outgoing is the caller's request in a form that can be sent several times. The caller's own
+// value is never changed.
 type outgoing struct {
 	req  *http.Request
 	base http.RoundTripper
 	body *replay // nil without a body
-	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal: the
-	// caller's own, or a new one. It is set when the gate is asked first.
+	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal:
+	// the caller's own, or a new one. It is set when the gate is asked first.
 	key string
 }
 
@@ -26,7 +26,8 @@ type outgoing struct {
 func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
 	o := &outgoing{req: req, base: base}
 	if req.Body != nil && req.Body != http.NoBody {
-		o.body = &replay{src: req.Body, fresh: true, getBody: req.GetBody, length: req.ContentLength, most: max(spool, 0)}
+		o.body = &replay{src: req.Body, getBody: req.GetBody, length: req.ContentLength}
+		o.body.fresh, o.body.most = true, max(spool, 0)
 	}
 	return o
 }
@@ -37,10 +38,12 @@ var errNoResponse = errors.New("client: the round tripper returned no response a
 // header is one header line to set.
 type header struct{ name, value string }
 
-// send sends the request once more. credential is the header that pays for it, with an empty value if
-// nothing does; hint is the channel to name on an unpaid sending. The response has a body. got is how
-// far a paid sending got that failed; it is sent again here if that cannot pay it twice.
-func (o *outgoing) send(ctx context.Context, credential header, hint string, v1Stream bool) (resp *http.Response, got reach, err error) {
+// send sends the request once more. credential is the header that pays for it, with an empty value
+// if nothing does; hint is the channel to name on an unpaid sending. The response has a body. got
+// is how far a paid sending got that failed; it is sent again here if that cannot pay it twice.
+func (o *outgoing) send(
+	ctx context.Context, credential header, hint string, v1Stream bool,
+) (resp *http.Response, got reach, err error) {
 	for try := 1; ; try++ {
 		var p progress
 		out, err := o.build(ctx, credential, hint, v1Stream, &p)
@@ -60,7 +63,8 @@ func (o *outgoing) send(ctx context.Context, credential header, hint string, v1S
 		}
 		now, again, err := p.reached(err, ctx.Err() != nil, try)
 		got = max(got, now)
-		if !again || (o.body != nil && !o.body.repeatable()) || (now == refused && pause(ctx, refusedPause+try) != nil) {
+		if !again || (o.body != nil && !o.body.repeatable()) ||
+			(now == refused && pause(ctx, refusedPause+try) != nil) {
 			return nil, got, err
 		}
 	}
@@ -78,7 +82,9 @@ func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.He
 
 // build returns the request as it is sent: as the caller made it, with the headers that [Transport]
 // lists.
-func (o *outgoing) build(ctx context.Context, credential header, hint string, v1Stream bool, p *progress) (*http.Request, error) {
+func (o *outgoing) build(
+	ctx context.Context, credential header, hint string, v1Stream bool, p *progress,
+) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
 		ctx = p.trace(ctx)
@@ -126,7 +132,8 @@ func wireDescriptor(s rule.State) *wire.Descriptor {
 	return &d
 }
 
-// credential answers the challenge with the voucher, and with the opening transaction if it is carried.
+// credential answers the challenge with the voucher, and with the opening transaction if it is
+// carried.
 func (a *attempt) credential() (string, error) {
 	state, id := a.account.State(), a.account.ID()
 	d := wireDescriptor(state)

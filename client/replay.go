@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// replay is a request body that can be sent again: by the caller's GetBody, or because its first bytes
-// are kept while they are sent. A body that was answered before it was read to its end goes on where
-// the sending before it stopped.
+// replay is a request body that can be sent again: by the caller's GetBody, or because its first
+// bytes are kept while they are sent. A body that was answered before it was read to its end goes
+// on where the sending before it stopped.
 //
-// The caller's body is read by a goroutine of its own, one Read at a time, so that nobody waits for a
-// Read that brings nothing longer than its context allows. net/http alone does.
+// The caller's body is read by a goroutine of its own, one Read at a time, so that nobody waits
+// for a Read that brings nothing longer than its context allows. net/http alone does.
 type replay struct {
 	getBody func() (io.ReadCloser, error)
 	length  int64
@@ -22,7 +22,7 @@ type replay struct {
 
 	mu      sync.Mutex // guards what follows; held shortly, never while src is read or closed
 	src     io.ReadCloser
-	reading chan struct{} // closed when the Read of src that is under way returns; nil if there is none
+	reading chan struct{} // closed when the Read of src under way returns; nil without one
 	chunk   []byte        // what is read into
 	fresh   bool          // src was not given away yet
 	shut    bool          // src was closed
@@ -76,8 +76,8 @@ func (b *replay) next(ctx context.Context) (io.ReadCloser, error) {
 	return b.current, nil
 }
 
-// release ends the replay: the response was handed over, and only the last sending may go on reading.
-// It does not wait for a Read that is under way.
+// release ends the replay: the response was handed over, and only the last sending may go on
+// reading. It does not wait for a Read that is under way.
 func (b *replay) release() {
 	if b.getBody != nil {
 		return
@@ -91,7 +91,8 @@ func (b *replay) release() {
 	}
 }
 
-// closeGrace is how long the Close of a body waits for its Read, since few bodies expect both at once.
+// closeGrace is how long the Close of a body waits for its Read, since few bodies expect both at
+// once.
 const closeGrace = 100 * time.Millisecond
 
 // abort closes the caller's body. It does not wait for a Read that is under way.

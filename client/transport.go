@@ -2,15 +2,15 @@ package client
 
 import "net/http"
 
-// Transport is an [http.RoundTripper] that answers 402 challenges. It may be copied before its first
-// use and is safe for concurrent use.
+// Transport is an [http.RoundTripper] that answers 402 challenges. It may be copied before its
+// first use and is safe for concurrent use.
 //
-// A request that costs nothing reaches Base as the caller made it, body, trailers and Accept-Encoding
-// included, with at most two headers more:
+// A request that costs nothing reaches Base as the caller made it, body, trailers and
+// Accept-Encoding included, with at most two headers more:
 //
 //   - Accept-Payment: tempo/session, unless the request has an Accept-Payment;
-//   - Payment-Session, the id of the channel that the session used last at that origin, if it used one
-//     and the request has no Payment-Session.
+//   - Payment-Session, the id of the channel that the session used last at that origin, if it used
+//     one and the request has no Payment-Session.
 //
 // A request that is paid is the same request with
 //
@@ -18,13 +18,13 @@ import "net/http"
 //   - the credential in the header that the challenge names, in the place of the caller's value:
 //     Authorization, if it names none;
 //   - Idempotency-Key, the same for all sendings of the request: the caller's, or a new one;
-//   - the codings of the caller's Accept-Encoding that payment frames can be read through: gzip, x-gzip and
-//     identity. Nothing is added to a request without Accept-Encoding;
+//   - the codings of the caller's Accept-Encoding that payment frames can be read through: gzip,
+//     x-gzip and identity. Nothing is added to a request without Accept-Encoding;
 //   - Accept: */*, for the first voucher of a stream of protocol v1 on a channel that is open;
 //   - no GetBody: the body is made again here.
 //
-// If an answer was paid for, the Set-Cookie headers of the 402 before it are on the answer, before its
-// own. The body of a paid event stream comes without content coding and payment frames.
+// If an answer was paid for, the Set-Cookie headers of the 402 before it are on the answer, before
+// its own. The body of a paid event stream comes without content coding and payment frames.
 type Transport struct {
 	// Session pays. Required.
 	Session *Session

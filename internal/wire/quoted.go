@@ -100,8 +100,9 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// text returns a header value as it is if it is UTF-8, so that what is echoed to the server are the
-// bytes that it sent. Otherwise it converts it from Latin-1, which is the older use (RFC 9110, 5.5).
+// text returns a header value as it is if it is UTF-8, so that what is echoed to the server are
+// the bytes that it sent. Otherwise it converts it from Latin-1, which is the older use (RFC 9110,
+// 5.5).
 func text(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -113,8 +114,8 @@ func text(s string) string {
 	return string(b)
 }
 
-// appendQuoted appends s as a quoted string that [unquote] can read: in Latin-1, with \uXXXX for other
-// characters, and for all that are not ASCII if the Latin-1 would be read as UTF-8.
+// appendQuoted appends s as a quoted string that [unquote] can read: in Latin-1, with \uXXXX for
+// other characters, and for all that are not ASCII if the Latin-1 would be read as UTF-8.
 func appendQuoted(dst []byte, s string) ([]byte, error) {
 	dst = append(dst, '"')
 	start, plain := len(dst), rune(0xff)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBytesOfAParameter: what is UTF-8 is echoed as it came, other bytes are Latin-1, and what we write
-// is what we read.
+// TestBytesOfAParameter: what is UTF-8 is echoed as it came, other bytes are Latin-1, and what we
+// write is what we read.
 func TestBytesOfAParameter(t *testing.T) {
 	for inside, want := range map[string]string{
 		"caf\xc3\xa9":              "café", // UTF-8
@@ -37,8 +37,8 @@ func TestBytesOfAParameter(t *testing.T) {
 	}
 }
 
-// TestProblemAsPlainJSON: servers that know no problem+json send application/json. Only a type of this
-// protocol makes that a problem.
+// TestProblemAsPlainJSON: servers that know no problem+json send application/json. Only a type of
+// this protocol makes that a problem.
 func TestProblemAsPlainJSON(t *testing.T) {
 	for body, want := range map[string]ProblemCode{
 		`{"type":"https://paymentauth.org/problems/session/delta-too-small"}`: ProblemDeltaTooSmall,
