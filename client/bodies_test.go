@@ -125,7 +125,6 @@ func TestAnswersThatComeBeforeTheBody(t *testing.T) {
 		path   string
 		warm   bool // there is a channel, and the challenge is known
 		plain  bool // by net/http itself
-		http1  bool // not over HTTP/2
 		status int
 	}{
 		"net/http":                   {path: "/free", plain: true, status: http.StatusOK},
@@ -133,13 +132,10 @@ func TestAnswersThatComeBeforeTheBody(t *testing.T) {
 		"free":                       {path: "/free", status: http.StatusOK},
 		"free, beside a channel":     {path: "/free", warm: true, status: http.StatusOK},
 		"refused":                    {path: "/refused", status: http.StatusConflict},
-		"paid":                       {path: "/paid", http1: true, status: http.StatusOK},
-		"paid, a challenge is known": {path: "/paid", http1: true, warm: true, status: http.StatusOK},
+		"paid":                       {path: "/paid", status: http.StatusOK},
+		"paid, a challenge is known": {path: "/paid", warm: true, status: http.StatusOK},
 	} {
 		for protocol, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
-			if http2 && c.http1 {
-				continue
-			}
 			t.Run(name+", "+protocol, func(t *testing.T) {
 				srv := clienttest.New(t, clienttest.Config{})
 				front := echo(t, srv, http2)
