@@ -37,6 +37,7 @@ type attempt struct {
 	signed    voucher.Signed      // the voucher to present
 	presented voucher.Amount      // the voucher that was refused, while the gate decides what else to present
 	price     voucher.Amount      // that was decided last
+	carried   []byte              // the opening transaction that the channel had when it was chosen
 	opening   func()              // ends the flight that an opening request holds, nil for others
 	resp      *http.Response      // the answer at hand
 	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts

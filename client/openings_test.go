@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // TestOpeningsOfOneRequest: one request opens one channel, and a second one only if the payee takes
@@ -159,4 +160,31 @@ func TestClosesOfOurOwnAreNoTakeBacks(t *testing.T) {
 
 func status(code int) turn {
 	return func(*payer, *liar, sent) *http.Response { return reply(code, fmt.Sprint(code)) }
+}
+
+// TestOpeningThatTheChainShowsFirst: the chain shows an opening, and the record with it, before the
+// request that carries it is sent. The payee still gets to know of the channel.
+func TestOpeningThatTheChainShowsFirst(t *testing.T) {
+	var p *payer
+	p = newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) {
+		c.OnEvent = func(e client.Event) {
+			if e.Kind == client.EventOpening {
+				p.broadcast(p.stored(e.ChannelID).Opening.Raw)
+				_, err := p.session.Channels().Sync(t.Context(), e.ChannelID)
+				assert.NoError(t, err)
+			}
+		}
+	})
+	p.get("/v1/data")
+	assert.Len(t, p.channels(), 1)
+}
+
+// stored returns the record of a channel.
+func (p *payer) stored(id common.Hash) rule.State {
+	p.t.Helper()
+	data, _, err := p.store.Get(p.t.Context(), rule.StateKey(id))
+	require.NoError(p.t, err)
+	s, err := rule.Decode(data)
+	require.NoError(p.t, err)
+	return s
 }

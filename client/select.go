@@ -86,7 +86,7 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 	}
 	a.account, a.reserved = account, nil
 	if account != nil {
-		a.reserved = a.left[account.ID()]
+		a.reserved, a.carried = a.left[account.ID()], account.State().Opening.Raw
 	}
 }
 
