@@ -28,8 +28,8 @@ var theShell = []defect{
 	},
 	{
 		name: "purchase: a channel that the request comes back to is new", breaks: "what a request leaves on a channel is still its own",
-		pkg: "client", fn: "attempt.use", from: `		a.reserved = a.left[account.ID()]
-`, to: ``, tests: inClient, run: `^TestOneRequestIsOnePurchase$`,
+		pkg: "client", fn: "attempt.use", from: `a.reserved, a.carried = a.left[account.ID()],`,
+		to: `a.carried =`, tests: inClient, run: `^TestOneRequestIsOnePurchase$`,
 	},
 	{
 		name: "purchase: a redirect to a known route is a new request", breaks: "a redirect goes on with what the request reserved",
