@@ -25,6 +25,9 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 	r := a.s.recognize(ctx, a.out.req, a.origin, a.resp.Header)
 	e.Others, e.Err = r.others, r.err
 	if r.found == nil {
+		if r.err == nil {
+			a.readAsked(ctx, &e)
+		}
 		return e
 	}
 	switch req := a.out.req; { // it must not be paid, whatever is offered

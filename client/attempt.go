@@ -39,6 +39,8 @@ type attempt struct {
 	price     voucher.Amount      // that was decided last
 	carried   []byte              // the opening transaction that the channel had when it was chosen
 	opening   func()              // ends the flight that an opening request holds, nil for others
+	who       *identity           // of a payee that asks who the payer is, nil for others
+	hint      string              // the channel to name on unpaid sendings, empty if the session knows
 	resp      *http.Response      // the answer at hand
 	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts
 	info      *Payment
@@ -60,11 +62,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
 	ctx := a.begin(req, t.Base)
-	defer func() {
-		if a.opening != nil {
-			a.land()
-		}
-	}()
+	defer a.ended()
 	e := a.started()
 	for {
 		do := a.decision.Next(e)
@@ -163,12 +161,14 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 	switch do.Do {
 	case purchase.SendUnpaid, purchase.SendPaid:
 		return a.send(ctx, do.Do == purchase.SendPaid)
+	case purchase.Prove:
+		return a.identify(ctx)
 	case purchase.Select:
 		return a.selectChannel(ctx)
 	case purchase.Consent:
 		return a.consent(ctx)
 	case purchase.Search:
-		return a.search(ctx)
+		return a.search(ctx, do.Proof)
 	case purchase.Open:
 		return a.open(ctx)
 	case purchase.Issue:
@@ -180,7 +180,7 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 	case purchase.ReadChain:
 		return a.readChain(ctx)
 	case purchase.Recover:
-		return a.recoverHigher(ctx)
+		return a.recoverHigher(ctx, do.Proof)
 	case purchase.PutAside:
 		return a.putAside(ctx)
 	default:
@@ -203,7 +203,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		if a.opening != nil {
 			a.land()
 		}
-		resp, got, err = a.out.send(ctx, header{}, a.s.challenges.hint(a.origin.Text), false) //nolint:bodyclose // the answer at hand: handed over or discarded
+		resp, got, err = a.out.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(a.origin.Text)), false) //nolint:bodyclose // the answer at hand: handed over or discarded
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
@@ -227,10 +227,23 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		keepCookies(resp, cookies)
 	}
 	a.resp = resp
+	if a.who != nil {
+		a.heed(resp, false)
+	}
 	if paid {
 		return a.answeredPaid(ctx)
 	}
 	return a.answered(ctx)
+}
+
+// ended ends the flights that the request still holds.
+func (a *attempt) ended() {
+	if a.opening != nil {
+		a.land()
+	}
+	if a.who != nil && a.who.end != nil {
+		a.who.end()
+	}
 }
 
 // land ends the flight that an opening request holds, so that the requests that wait for the channel

@@ -133,9 +133,6 @@ func TestBootstrapThatComesToNothing(t *testing.T) {
 		"no challenge":       {func(_ *liar, s sent, r *http.Response) { dropOn(s, r, "", "WWW-Authenticate") }, 0},
 		"no HEAD":            {func(_ *liar, s sent, r *http.Response) { statusOn(s, r, "", 405) }, 0},
 		"proof refused":      {func(_ *liar, s sent, r *http.Response) { statusOn(s, r, "proof", 402) }, 1},
-		"no snapshot":        {header(func(h http.Header) { h.Del("Payment-Session-Snapshot") }), 1},
-		"no base64":          {header(func(h http.Header) { h.Set("Payment-Session-Snapshot", "%%%") }), 1},
-		"no JSON":            {header(func(h http.Header) { h.Set("Payment-Session-Snapshot", "e30") }), 1},
 		"another escrow":     {header(snapshot(func(s *wire.Snapshot) { s.Escrow[0] ^= 1 })), 1},
 		"another chain's":    {header(snapshot(func(s *wire.Snapshot) { s.ChainID++ })), 1},
 		"another payee's":    {header(snapshot(func(s *wire.Snapshot) { s.Descriptor.Payee[0] ^= 1 })), 1},
@@ -166,6 +163,35 @@ func TestBootstrapThatComesToNothing(t *testing.T) {
 			assert.LessOrEqual(t, len(l.heads()), 2)
 			p.get("/boot")
 			assert.LessOrEqual(t, len(l.heads()), 2)
+		})
+	}
+}
+
+// TestBootstrapThatNamesAChannel: an answer to the proof without a snapshot that can be read, which names the
+// channel in Payment-Session. The payee shows the snapshot in its challenge when that is named.
+func TestBootstrapThatNamesAChannel(t *testing.T) {
+	for name, change := range map[string]func(http.Header){
+		"no snapshot": func(h http.Header) { h.Del("Payment-Session-Snapshot") },
+		"no base64":   func(h http.Header) { h.Set("Payment-Session-Snapshot", "%%%") },
+		"no JSON":     func(h http.Header) { h.Set("Payment-Session-Snapshot", "e30") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var n pen
+			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+			p.get("/boot")
+			p.get("/boot")
+			old := p.only().ID
+			p.cold(bootstrapping, n.counted)
+			l := p.lied()
+			l.after = func(_ int, s sent, resp *http.Response) {
+				if s.action() == "proof" {
+					change(resp.Header)
+				}
+			}
+			p.get("/boot")
+			assert.Equal(t, old, p.agree().ID)
+			assert.Equal(t, u(300), p.only().Signed)
+			assert.Zero(t, n.transactions.Load(), "no second deposit")
 		})
 	}
 }

@@ -157,7 +157,7 @@ func PinFirstUse(s store.Store) Policy {
 	book := pins.New(s)
 	return func(ctx context.Context, p Proposal) error {
 		o, err := origin.Parse(p.Origin)
-		if err != nil {
+		if err != nil || p.Proof { // no terms yet
 			return err
 		}
 		err = book.Check(ctx, pins.Offer{Origin: o, Route: p.Route, Terms: p.Offer.Terms()})

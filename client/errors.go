@@ -41,6 +41,9 @@ var (
 	ErrPending = purchase.ErrPending
 	// ErrTwice: the payee takes back what it asked to be paid by, and may not be paid a second time now.
 	ErrTwice = purchase.ErrTwice
+	// ErrProof: the payee names a price only to a payer that proves who it is, and no proof may be
+	// given. [Payment.Err] of its 402 wraps it, and why.
+	ErrProof = purchase.ErrProof
 	// ErrOpenings: one request would have to open more channels than it may.
 	ErrOpenings = purchase.ErrOpenings
 	// ErrStore: the store failed, so nothing was signed.

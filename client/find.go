@@ -50,40 +50,87 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 	return account, err
 }
 
-// search looks for a channel of ours that no scope uses: one that the challenge names, or one that the
-// server gives for a zero-dollar proof. The scope has none that can be paid from: nothing that a server
-// says replaces one. A channel that cannot be used is passed over.
-func (a *attempt) search(ctx context.Context) purchase.Event {
-	scope, o := a.challenge.scope, a.challenge.offer
-	var found *ledger.Account
-	if snap := o.Snapshot; snap != nil && fits(*snap, scope) {
-		found = a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
+// search looks for a channel of ours that no scope uses: one that the challenge names, one that the
+// payee showed when it asked who the payer is, or, if may is set, one that it shows for a zero-dollar
+// proof by HEAD. The scope has none that can be paid from: nothing that a server says replaces one. A
+// channel that cannot be used is passed over.
+func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
+	o := a.challenge.offer
+	var hints *channel.Snapshot
+	if o.Hints != nil {
+		hints = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
 	}
-	if found == nil && o.ChannelID != zeroHash && scope.Protocol == voucher.V1 {
+	e := purchase.Event{Kind: purchase.Searched}
+	found := a.trySnapshot(ctx, o.Snapshot)
+	if found == nil && o.ChannelID != zeroHash {
+		found = a.try(ctx, o.ChannelID, channel.Descriptor{}, hints)
+	}
+	if found == nil && a.who != nil {
+		found = a.tryShown(ctx, a.who.snap, a.who.channel, hints)
+	}
+	if found == nil && a.s.cfg.Bootstrap && may {
 		var snap *channel.Snapshot
-		if o.Hints != nil {
-			snap = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
+		var id common.Hash
+		snap, id, e.Proof = a.prove(ctx)
+		if snap == nil && id != zeroHash && o.Protocol == voucher.V2 {
+			snap = a.lookFor(ctx, id)
 		}
-		found = a.try(ctx, o.ChannelID, channel.Descriptor{}, snap)
-	}
-	if found == nil && a.s.cfg.Bootstrap {
-		if snap := a.prove(ctx); snap != nil && fits(*snap, scope) {
-			found = a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
-		}
+		found = a.tryShown(ctx, snap, id, hints)
 	}
 	if found == nil {
-		return purchase.Event{Kind: purchase.Searched}
+		return e
 	}
 	a.use(ctx, found)
 	a.absorb(ctx, o)
-	return purchase.Event{Kind: purchase.Searched, Channel: found.ID(), Standing: standingOf(found.State())}
+	e.Channel, e.Standing = found.ID(), standingOf(found.State())
+	return e
 }
 
-// try takes in a channel that the server named, if it can be used.
+// lookFor sends the request once more without a credential, names a channel with it, and returns the
+// snapshot of that channel in the answer; nil if there is none. On v2 an id is not enough to use one.
+func (a *attempt) lookFor(ctx context.Context, id common.Hash) *channel.Snapshot {
+	ctx, cancel := context.WithTimeout(ctx, headWait)
+	defer cancel()
+	status, h, err := a.out.look(ctx, id.Hex())
+	if err != nil {
+		return nil
+	}
+	return a.snapshotIn(ctx, status, h, id)
+}
+
+// tryShown takes in what an answer to a proof shows: a snapshot, or else the channel that it names.
+// hints are what the challenge reports of a channel; they count if it is the same.
+func (a *attempt) tryShown(ctx context.Context, snap *channel.Snapshot, id common.Hash, hints *channel.Snapshot) *ledger.Account {
+	found := a.trySnapshot(ctx, snap)
+	if found != nil || id == zeroHash || id == a.challenge.offer.ChannelID {
+		return found // the one that the challenge names was tried
+	}
+	if hints != nil && hints.ChannelID != id {
+		hints = nil
+	}
+	return a.try(ctx, id, channel.Descriptor{}, hints)
+}
+
+// trySnapshot takes in the channel of a snapshot, if it is for the scope and can be used.
+func (a *attempt) trySnapshot(ctx context.Context, snap *channel.Snapshot) *ledger.Account {
+	if snap == nil || !fits(*snap, a.challenge.scope) {
+		return nil
+	}
+	return a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
+}
+
+// try takes in a channel that the server named, if it can be used. A v2 channel without a descriptor
+// must be on record.
 func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
 	scope := a.challenge.scope
-	if used, err := a.s.ledger.Account(ctx, id); err == nil && !free(used.State(), scope) {
+	used, err := a.s.ledger.Account(ctx, id)
+	switch known := err == nil; {
+	case known && !free(used.State(), scope):
 		return nil // one channel has one name
+	case known && d == channel.Descriptor{}:
+		d = used.State().Descriptor
+	case scope.Protocol == voucher.V2 && d == channel.Descriptor{}:
+		return nil
 	}
 	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.req.URL), now: a.account})
 	if err != nil || account == nil {

@@ -61,6 +61,9 @@ func (a *attempt) remember(o purchase.Outcome) {
 		c.account = a.account
 		a.s.challenges.put(a.route, &c)
 	}
+	if a.s.proofs.any.Load() && a.resp.StatusCode < 300 {
+		a.s.proofs.ended(a.origin.Text, true)
+	}
 	if o == purchase.Accepted && !a.second && a.s.twice.any.Load() {
 		a.s.twice.forget(a.start, a.origin.Text, a.challenge.offer.Payee.Hex())
 	}

@@ -25,13 +25,16 @@ type Proposal struct {
 	// paid by the server if Offer.FeePayer is set, and otherwise by the payer in Offer.FeeToken
 	// (zero means Offer.Token).
 	Funding bool
+	// Proof reports that nothing is to be paid yet: the origin asks who the payer is before it names
+	// a price, and would be shown it. Of Offer only ChainID, Payee, Token and Realm are set.
+	Proof bool
 }
 
 // Policy decides with whom to deal. It returns nil to go on, or an error that says why not. The
 // request then fails with an [*Error] that wraps [ErrPolicy] and that error, and nothing is signed
 // for it.
 //
-// A policy is called for every challenge before it is answered, and again with Proposal.Funding set
+// A policy is called for every challenge before it is answered, the question who the payer is included, and again with Proposal.Funding set
 // before a channel is funded. It may be slow, must obey the context, and must be safe for
 // concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
 type Policy func(ctx context.Context, p Proposal) error

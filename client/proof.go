@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
@@ -14,34 +16,35 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// proofEvery is how long an origin is not given a proof again, whatever it answered.
-const proofEvery = 10 * time.Minute
-
 // prove asks the server for a channel of ours: a HEAD for a zero-dollar challenge, and a HEAD with a
 // proof that we are the payer. It is done only if no channel is known, once per origin in ten minutes.
 // The proof is signed for amount exactly zero and for the realm of the session challenge that the same
-// origin just sent; it is never a transaction. It returns nil if no channel was shown; the payment goes
-// on without.
-func (a *attempt) prove(ctx context.Context) *channel.Snapshot {
-	signer, ok := a.s.cfg.Payer.(voucher.ProofSigner)
-	if !ok || !a.s.proofs.begin(a.origin.Text, proofEvery) {
-		return nil
+// origin just sent; it is never a transaction. It returns what the server shows and the channel that it
+// names, if any; the payment goes on without. given reports that a proof may have left.
+func (a *attempt) prove(ctx context.Context) (snap *channel.Snapshot, id common.Hash, given bool) {
+	signer := a.s.prover()
+	if signer == nil || !a.s.proofs.begin(a.origin.Text) {
+		return nil, zeroHash, false
 	}
-	snap, err := a.exchangeProof(ctx, signer)
+	h, err := a.exchangeProof(ctx, signer)
+	if err == nil {
+		id = channelIn(h)
+		snap, err = snapshotOf(h)
+	}
 	if err != nil {
 		a.s.log.DebugContext(ctx, "no channel was found by proof", "origin", a.origin.Text, "error", err)
 	}
-	return snap
+	return snap, id, true
 }
 
-// exchangeProof sends the two HEAD requests.
-func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner) (*channel.Snapshot, error) {
+// exchangeProof sends the two HEAD requests, and returns the header of the last answer.
+func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner) (http.Header, error) {
 	status, h, err := a.head(ctx, "tempo/charge", header{})
 	if err != nil {
 		return nil, err
 	}
 	if status != http.StatusPaymentRequired {
-		return snapshotOf(h)
+		return h, nil
 	}
 	challenges, err := wire.ParseChallenges(h)
 	for _, c := range challenges {
@@ -67,7 +70,7 @@ func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner)
 		if status < 200 || status > 299 {
 			return nil, fmt.Errorf("client: the proof was answered with status %d", status)
 		}
-		return snapshotOf(h)
+		return h, nil
 	}
 	return nil, err
 }
@@ -101,6 +104,13 @@ func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigne
 	return voucher.Proof{ChainID: chainID, Account: signer.Address(), ChallengeID: c.ID, Realm: c.Realm}, nil
 }
 
+// channelIn returns the channel that an answer to a proof names, zero if it names none.
+func channelIn(h http.Header) (id common.Hash) {
+	_ = id.UnmarshalText([]byte(h.Get(wire.HeaderPaymentSession)))
+	return id
+}
+
+// snapshotOf returns the snapshot that an answer to a proof shows, nil if it shows none.
 func snapshotOf(h http.Header) (*channel.Snapshot, error) {
 	text := h.Get(wire.HeaderPaymentSessionSnapshot)
 	if text == "" {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -16,16 +18,17 @@ import (
 // recoverHigher finds out what this key has signed on the channel since its record was written, after
 // the payee refused all that the record is good for: the record may be from a backup. Only what the
 // chain has settled counts, and a voucher with our own signature that the payee shows when the channel
-// is named, or for a proof. If one of them proves more than the record, or the channel is closed, the
+// is named, or, if may is set, for a proof. If one of them proves more than the record, or the channel is closed, the
 // price is reserved anew on top of it.
-func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
+func (a *attempt) recoverHigher(ctx context.Context, may bool) purchase.Event {
 	e := purchase.Event{Kind: purchase.Recovered}
 	read, err := a.s.sync(ctx, a.account, syncOptions{stateOnly: true})
 	if err != nil {
 		a.s.log.DebugContext(ctx, "the chain was not read", "channel", a.account.ID(), "error", err)
 	}
 	rose := read.rose
-	if snap := a.shown(ctx); snap != nil {
+	var snap *channel.Snapshot
+	if snap, e.Proof = a.shown(ctx, may); snap != nil {
 		rose = a.s.absorb(ctx, a.account, a.reserved, *snap) || rose
 	}
 	now := a.account.State()
@@ -39,21 +42,38 @@ func (a *attempt) recoverHigher(ctx context.Context) purchase.Event {
 }
 
 // shown returns what the payee shows of the channel when it is named, or for a proof; nil if it shows
-// nothing of it.
-func (a *attempt) shown(ctx context.Context) *channel.Snapshot {
+// nothing of it. proof reports that one was given.
+func (a *attempt) shown(ctx context.Context, may bool) (snap *channel.Snapshot, proof bool) {
 	id := a.account.ID()
+	if snap = a.named(ctx, id); snap == nil && a.s.cfg.Bootstrap && may {
+		if snap, _, proof = a.prove(ctx); snap != nil && snap.ChannelID != id {
+			snap = nil
+		}
+	}
+	return snap, proof
+}
+
+// named returns the snapshot of a channel that the payee shows when the channel is named, nil if it
+// shows none.
+func (a *attempt) named(ctx context.Context, id common.Hash) *channel.Snapshot {
 	status, h, err := a.head(ctx, "tempo/session", header{wire.HeaderPaymentSession, id.Hex()})
-	if err == nil && status == http.StatusPaymentRequired {
-		if c := a.s.recognize(ctx, a.out.req, a.origin, h).found; c != nil && rule.SameTerms(c.offer, a.challenge.offer) && c.offer.Snapshot != nil && c.offer.Snapshot.ChannelID == id {
-			return c.offer.Snapshot
-		}
+	if err != nil {
+		return nil
 	}
-	if a.s.cfg.Bootstrap {
-		if snap := a.prove(ctx); snap != nil && snap.ChannelID == id {
-			return snap
-		}
+	return a.snapshotIn(ctx, status, h, id)
+}
+
+// snapshotIn returns the snapshot of a channel in an answer that offers the same as the challenge, nil
+// if there is none.
+func (a *attempt) snapshotIn(ctx context.Context, status int, h http.Header, id common.Hash) *channel.Snapshot {
+	if status != http.StatusPaymentRequired {
+		return nil
 	}
-	return nil
+	c := a.s.recognize(ctx, a.out.req, a.origin, h).found
+	if c == nil || !rule.SameTerms(c.offer, a.challenge.offer) || c.offer.Snapshot == nil || c.offer.Snapshot.ChannelID != id {
+		return nil
+	}
+	return c.offer.Snapshot
 }
 
 // absorb books what a snapshot says of a channel, and reports whether it proves more than was

@@ -28,6 +28,9 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
 	a.s.challenges.drop(a.route, a.challenge)
 	if e.Gone || r.found == nil {
+		if !e.Gone && r.err == nil {
+			a.readAsked(ctx, e)
+		}
 		return
 	}
 	e.Offered, e.Offer = true, r.found.wants

@@ -31,7 +31,7 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 		e.Recent = a.paidTwice()
 	}
 	o := a.challenge.offer
-	e.Nameable = o.Snapshot != nil || o.ChannelID != zeroHash || a.s.cfg.Bootstrap
+	e.Nameable = o.Snapshot != nil || o.ChannelID != zeroHash || a.s.cfg.Bootstrap || a.who != nil
 	lim := rule.Limits{Limits: a.terms.Limits}
 	if e.Err = lim.CheckPrice(a.decision.Total); e.Err != nil {
 		return e

@@ -24,7 +24,7 @@ type Session struct {
 	challenges challengeCache
 	management management
 	flights    flights
-	proofs     intervals // when each origin was last given a proof
+	proofs     proofBook // when each origin was last shown who the payer is
 	twice      intervals // when each payee and origin was last paid twice for one request
 
 	mu     sync.Mutex // guards what follows; held shortly

@@ -50,6 +50,7 @@ type payer struct {
 	base    http.RoundTripper
 	events  *events
 	began   voucher.Amount
+	seen    int // of the server's requests, see exchanges
 }
 
 var limits = channel.Limits{Price: u(1000), Deposit: u(100_000), Total: u(10_000_000), Stream: u(100_000)}

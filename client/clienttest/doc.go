@@ -23,14 +23,18 @@
 //	                   Payment-Session header, or the newest one of ?payer=ADDRESS
 //	/hinted/stream/N/PRICE
 //	/flat              like /hinted, with flat hints instead of a snapshot
+//	/who               like /data; a request without a credential is asked for a zero-dollar proof
+//	                   first, and the 402 that answers it names the price and the payer's channel
+//	/who/stream/N/PRICE
 //	/sponsored         like /data; the server pays the fees of opens and top-ups
 //	/sponsored/stream/N/PRICE
 //	/min-delta         like /data; each voucher must grow by at least 500
 //	/free              costs nothing
 //
 // Query parameters change the terms of a paid route: price=, deposit= (suggestedDeposit, 0 for
-// none), ttl= (lifetime of the challenge in seconds) and unit= (unitType). A stream also accepts
-// n=.
+// none), ttl= (lifetime of the challenge in seconds), unit= (unitType) and hints= (none, snapshot,
+// flat or full; see [Hints]). A stream also accepts n=. The /who routes accept apart (the proof is
+// answered with 204; see [IdentifyApart]) and cookie (the payer is recognized by one).
 //
 // Add your own routes with [Server.Handle], [Server.Paid] and [Server.Metered].
 //

@@ -20,14 +20,22 @@ func lower(a common.Address) string { return strings.ToLower(a.Hex()) }
 
 // hinted returns the account to report to the request, or nil. The caller holds s.book.mu.
 func (s *Server) hinted(t Terms, r *http.Request) *account {
+	payer := common.HexToAddress(r.URL.Query().Get("payer"))
+	known := common.Address{}
+	if v := incomingOf(r); v != nil && v.payer != known {
+		payer, known = v.payer, v.payer
+	}
 	if named := r.Header.Get("Payment-Session"); named != "" {
 		id, ok := decodeHash(named)
-		if a := s.book.byID[id]; ok && a != nil && a.p == t.Protocol && !a.finalized {
+		a := s.book.byID[id]
+		if ok && a != nil && a.p == t.Protocol && !a.finalized && (known == common.Address{} || a.d.Payer == known) {
 			return a
 		}
-		return nil
+		if known == (common.Address{}) {
+			return nil
+		}
 	}
-	return s.book.newest(t.Protocol, s.payee(t), common.HexToAddress(r.URL.Query().Get("payer")))
+	return s.book.newest(t.Protocol, s.payee(t), payer)
 }
 
 // hint adds the hints about a reusable channel to the methodDetails of a challenge.
@@ -51,7 +59,7 @@ func (s *Server) hint(details map[string]any, t Terms, r *http.Request, content 
 		details["acceptedCumulative"] = a.accepted.String()
 		details["requiredCumulative"] = required.String()
 		details["spent"], details["deposit"] = a.spent.String(), a.deposit.String()
-	case t.Protocol == voucher.V1:
+	case t.Protocol == voucher.V1 && t.Hints != FullHints:
 		details["channelId"] = a.id.Hex()
 	default:
 		details["sessionSnapshot"] = incomingOf(r).snapshot(a, required)

@@ -27,6 +27,9 @@ func (x *paidRequest) pay(serve func(*paidRequest)) {
 	if x.t.Bootstrap && x.r.Method == http.MethodHead && x.bootstrap() {
 		return
 	}
+	if x.t.Identify != AnyPayer && x.identify() {
+		return
+	}
 	content, err := x.take()
 	if err != nil {
 		x.refuse(err, x.fresh())

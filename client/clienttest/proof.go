@@ -2,6 +2,7 @@ package clienttest
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 
@@ -17,14 +18,7 @@ import (
 // valid proof with a snapshot of the payer's channel. It returns false for a HEAD with a session
 // credential.
 func (x *paidRequest) bootstrap() bool {
-	s := x.s
-	// The number makes each challenge unique, even within one tick of the clock, because a proof is
-	// valid once.
-	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
-	fresh := x.newChallenge("charge", message.Document{
-		"amount": "0", "currency": lower(s.Token), "recipient": s.Payee.Hex(),
-		"methodDetails": map[string]any{"chainId": s.ChainID},
-	}, opaque, x.t.TTL)
+	s, fresh := x.s, x.zeroCharge()
 	if x.credential == nil && x.credentialErr == nil {
 		x.w.Header().Set("Cache-Control", "no-store")
 		x.challenge(fresh)
@@ -49,6 +43,78 @@ func (x *paidRequest) bootstrap() bool {
 	s.book.mu.Unlock()
 	x.accepted(http.StatusNoContent)
 	return true
+}
+
+// zeroCharge returns a fresh challenge that asks who the payer is.
+func (x *paidRequest) zeroCharge() *message.Challenge {
+	s := x.s
+	// The number makes each challenge unique, even within one tick of the clock, because a proof is
+	// valid once.
+	opaque := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"n":%d}`, s.asked.Add(1)))
+	return x.newChallenge("charge", message.Document{
+		"amount": "0", "currency": lower(s.Token), "recipient": s.payee(x.t).Hex(),
+		"methodDetails": map[string]any{"chainId": s.ChainID},
+	}, opaque, x.t.TTL)
+}
+
+// payerCookie is the name of the cookie by which a payer is recognized.
+const payerCookie = "payer"
+
+// identify asks who the payer is, or answers a proof, and returns true; or returns false if it does
+// not matter, or is known.
+func (x *paidRequest) identify() bool {
+	s := x.s
+	if x.credentialErr != nil || x.credential != nil && x.credential.Challenge.Intent != "charge" {
+		return false
+	}
+	fresh := x.zeroCharge()
+	if x.credential == nil {
+		if x.recognized() {
+			return false
+		}
+		x.refuse(message.PaymentRequired("who is the payer?"), fresh)
+		return true
+	}
+	payer, err := s.checkProof(x.credential, fresh)
+	if err != nil {
+		x.refuse(err, fresh)
+		return true
+	}
+	incomingOf(x.r).payer, x.credential = payer, nil
+	s.book.mu.Lock()
+	channel := s.book.newest(x.t.Protocol, s.payee(x.t), payer)
+	if x.t.Cookie {
+		token := hex.EncodeToString(crypto.Keccak256(s.key, []byte(fresh.ID)))
+		s.cookies[token] = payer
+		http.SetCookie(x.w, &http.Cookie{Name: payerCookie, Value: token, Path: "/", HttpOnly: true})
+	}
+	s.book.mu.Unlock()
+	if x.t.Identify == IdentifyFirst {
+		return false
+	}
+	x.w.Header().Set("Cache-Control", "no-store")
+	if channel != nil {
+		x.w.Header().Set("Payment-Session", channel.id.Hex())
+	}
+	x.accepted(http.StatusNoContent)
+	return true
+}
+
+// recognized reports whether the request says who the payer is: by a cookie, or by a channel that
+// is open.
+func (x *paidRequest) recognized() bool {
+	s := x.s
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	v := incomingOf(x.r)
+	if c, err := x.r.Cookie(payerCookie); err == nil && x.t.Cookie {
+		v.payer = s.cookies[c.Value]
+	}
+	a := s.hinted(x.t, x.r)
+	if v.payer == (common.Address{}) && a != nil && x.r.Header.Get("Payment-Session") != "" {
+		v.payer = a.d.Payer
+	}
+	return v.payer != common.Address{}
 }
 
 // checkProof returns the payer of a proof. Each proof is valid once.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/message"
 )
 
@@ -21,6 +23,7 @@ type incoming struct {
 
 	credential    *message.Credential // nil if there is none
 	credentialErr error               // set if the credential cannot be read
+	payer         common.Address      // who the request is from, zero if that is not known
 }
 
 // incomingKey is the context key of *incoming.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -117,9 +118,11 @@ func (s *Server) routes() {
 		plain("/hinted", func(t *Terms) { t.Hints = SnapshotHints })
 		plain("/flat", func(t *Terms) { t.Hints = FlatHints })
 		plain("/sponsored", func(t *Terms) { t.Sponsored = true })
+		plain("/who", func(t *Terms) { t.Identify, t.Hints = IdentifyFirst, SnapshotHints })
 		plain("/min-delta", func(t *Terms) { t.MinDelta = voucher.Units(500) })
 		stream("/stream", func(*Terms) {})
 		stream("/hinted/stream", func(t *Terms) { t.Hints = SnapshotHints })
+		stream("/who/stream", func(t *Terms) { t.Identify, t.Hints = IdentifyFirst, SnapshotHints })
 		stream("/sponsored/stream", func(t *Terms) { t.Sponsored = true })
 	}
 }
@@ -163,11 +166,33 @@ func asked(t Terms) func(*http.Request) (Terms, error) {
 		if q.Has("unit") {
 			t.Unit = q.Get("unit")
 		}
+		if err := askedIdentity(&t, q); err != nil {
+			return t, err
+		}
 		if t.Price.IsZero() {
 			return t, fmt.Errorf("clienttest: a session's price must be above zero")
 		}
 		return t, nil
 	}
+}
+
+// askedIdentity reads the parameters of the routes that ask who the payer is.
+func askedIdentity(t *Terms, q url.Values) error {
+	if hints := q.Get("hints"); hints != "" {
+		all := map[string]Hints{
+			"none": NoHints, "snapshot": SnapshotHints, "flat": FlatHints, "full": FullHints,
+		}
+		var ok bool
+		if t.Hints, ok = all[hints]; !ok {
+			return fmt.Errorf("clienttest: hints=%s", hints)
+		}
+	}
+	if t.Identify != AnyPayer {
+		if t.Cookie = q.Has("cookie"); q.Has("apart") {
+			t.Identify = IdentifyApart
+		}
+	}
+	return nil
 }
 
 // maxEcho bounds the echoed body, in bytes.

@@ -42,6 +42,8 @@ type Server struct {
 	mux     *http.ServeMux
 	book    book
 	proofs  map[string]bool // challenge ids of used proofs; guarded by book.mu
+	// cookies are the payers that are recognized by a cookie; guarded by book.mu
+	cookies map[string]common.Address
 	log     requestLog
 	decide  atomic.Pointer[func(Request) Fault]
 	deceit  deceit
@@ -86,7 +88,8 @@ func Start(cfg Config) (*Server, error) {
 		Chain: newChain(cfg), Token: devchain.PathUSD, OtherToken: otherToken, cfg: cfg,
 		key: make([]byte, 32), mux: http.NewServeMux(),
 		book: book{byID: map[common.Hash]*account{}}, proofs: map[string]bool{},
-		log: requestLog{content: map[string]int{}},
+		cookies: map[string]common.Address{},
+		log:     requestLog{content: map[string]int{}},
 	}
 	_, _ = rand.Read(s.key) // never fails
 	s.ChainID = s.Chain.dev.ChainID()

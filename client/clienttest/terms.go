@@ -30,6 +30,11 @@ type Terms struct {
 	// Bootstrap makes HEAD ask for a zero-dollar proof and answer it with a snapshot of the payer's
 	// channel (v2).
 	Bootstrap bool
+	// Identify makes the server ask who the payer is before it names the price.
+	Identify Identify
+	// Cookie makes it recognize the payer by a cookie from then on, which it sets in the answer to
+	// the proof.
+	Cookie bool
 	// Hints selects what a challenge reports about a reusable channel.
 	Hints Hints
 	// Payee receives the money: [Server.Payee] or [Server.OtherPayee]. Zero means [Server.Payee].
@@ -39,8 +44,8 @@ type Terms struct {
 }
 
 // Hints selects what a challenge reports about a reusable channel. The channel is the one that the
-// request's Payment-Session header names, or else the newest open channel of the payer in the query
-// parameter payer=.
+// request's Payment-Session header names, or else the newest open channel of the payer: of the one
+// who proved it, or that in the query parameter payer=.
 type Hints int
 
 const (
@@ -51,4 +56,24 @@ const (
 	SnapshotHints
 	// FlatHints sends channelId and four amounts, which nothing proves.
 	FlatHints
+	// FullHints sends a sessionSnapshot with the highest voucher on v1, too. No published server
+	// does.
+	FullHints
+)
+
+// Identify selects whether the payer has to prove who it is before the price is named: a request
+// without a credential is answered with a tempo/charge challenge of amount 0, which a zero-dollar
+// proof answers. Nobody is asked who names an open channel of the route in a Payment-Session
+// header, or has the cookie. Each proof is valid once.
+type Identify int
+
+const (
+	// AnyPayer asks nobody.
+	AnyPayer Identify = iota
+	// IdentifyFirst answers a proof with the session challenge, as a 402.
+	IdentifyFirst
+	// IdentifyApart answers a proof with 204 and a Payment-Session header with the payer's newest
+	// open channel, if it has one. The request is sent again after that, with the header or the
+	// cookie; without either it is asked again.
+	IdentifyApart
 )

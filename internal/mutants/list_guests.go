@@ -44,7 +44,7 @@ var forTheirClient = []defect{
 	},
 	{
 		name: "their client: snapshot", breaks: "a challenge tells the payer about its channel",
-		pkg: "client/clienttest", fn: "Server.hinted", from: `	return s.book.newest(t.Protocol, s.payee(t), common.HexToAddress(r.URL.Query().Get("payer")))`, to: `	return s.book.newest(t.Protocol, s.payee(t), common.Address{})`, flows: client("snapshot"),
+		pkg: "client/clienttest", fn: "Server.hinted", from: `	return s.book.newest(t.Protocol, s.payee(t), payer)`, to: `	return s.book.newest(t.Protocol, s.payee(t), common.Address{})`, flows: client("snapshot"),
 	},
 	{
 		name: "their client: bootstrap", breaks: "the snapshot header is spelled as mppx spells it",

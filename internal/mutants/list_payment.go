@@ -147,6 +147,26 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: proof as often as it is asked for", breaks: "an origin is asked once in ten minutes, whatever it answered",
-		pkg: "client", fn: "attempt.prove", from: `!ok || !a.s.proofs.begin(a.origin.Text, proofEvery)`, to: `!ok`, tests: inClient, run: `^TestBootstrap`,
+		pkg: "client", fn: "attempt.prove", from: `signer == nil || !a.s.proofs.begin(a.origin.Text)`, to: `signer == nil`, tests: inClient, run: `^TestBootstrap`,
+	},
+	{
+		name: "pay: who the payer is, as often as it is asked", breaks: "an origin that did not serve is shown it once in ten minutes",
+		pkg: "client", fn: "attempt.proofOf", from: `who.end != nil && !s.proofs.begin(a.origin.Text)`, to: `false`, tests: inClient, run: `^TestProofOnce`,
+	},
+	{
+		name: "pay: who the payer is, where nothing may be paid", breaks: "zero limits show nobody who the payer is",
+		pkg: "client", fn: "attempt.mayBeShown", from: `return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1))`, to: `return nil`, tests: inClient, run: `^TestNoProof`,
+	},
+	{
+		name: "pay: who the payer is, whatever the policy says", breaks: "the policy is asked before a proof is given",
+		pkg: "client", fn: "attempt.proofOf", from: `err := s.cfg.Policy(ctx, p); err != nil`, to: `err := s.cfg.Policy(ctx, p); false`, tests: inClient, run: `^TestNoProof`,
+	},
+	{
+		name: "pay: two proofs in one request", breaks: "one request gives one proof",
+		pkg: "internal/purchase", fn: "Purchase.provable", from: `e.Unproved == nil && !p.proved`, to: `e.Unproved == nil`, tests: inPurchase, run: `^TestRandom`,
+	},
+	{
+		name: "pay: a proof for a charge", breaks: "a proof answers an amount of exactly zero",
+		pkg: "internal/purchase", fn: "Purchase.provable", from: `return asksWho(e) && `, to: `return e.ProofAsked && `, tests: inPurchase, run: `^TestRandom`,
 	},
 }

@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -13,6 +14,7 @@ type Do uint8
 const (
 	SendUnpaid Do = iota // send the request without a credential: Answered, Lost
 	SendPaid             // send it with the voucher, and with the opening if it is carried: Answered, Lost
+	Prove                // send it with a proof of who the payer is: Answered, Lost, NotProved
 	Select               // look up the channel of the offer and check the limits: Selected, Failed
 	Consent              // ask the policy and the owner about the offer: Consented
 	Search               // look for a channel that the payee can name: Searched, Failed
@@ -31,7 +33,7 @@ const (
 // String returns the name of the action.
 func (d Do) String() string {
 	return [...]string{
-		"send unpaid", "send paid", "select", "consent", "search", "open", "issue", "again", "top up",
+		"send unpaid", "send paid", "prove", "select", "consent", "search", "open", "issue", "again", "top up",
 		"read chain", "recover", "put aside", "wait", "hand over", "give up",
 	}[d]
 }
@@ -59,6 +61,10 @@ var (
 	// ErrTwice reports that the payee would have to be paid a second time for one request, or once
 	// more by a new deposit, and that this is not allowed now.
 	ErrTwice = errors.New("client: the payee takes back what it asked to be paid by; it is paid a second time at most once an hour, until it serves a request")
+	// ErrProof reports that the payee asks who the payer is, and was not shown it.
+	ErrProof = errors.New("client: the payee names a price only to a payer that proves who it is, and no proof is given")
+	// ErrProved reports that it asks once more in one request.
+	ErrProved = fmt.Errorf("%w: one request gives one, and this one did", ErrProof)
 	// ErrOpenings reports that the request would need one more opening than it may have.
 	ErrOpenings = errors.New("client: one request opens one channel; this one has opened one already")
 )
@@ -77,6 +83,9 @@ type Action struct {
 	// Anew reports that what the request raised on the channel is proved to be below an older
 	// signature, or dead, and that the price is reserved anew. Issue.
 	Anew bool
+	// Proof reports that the payee may be shown who the payer is, by a request of its own. Search,
+	// Recover.
+	Proof bool
 	// Try counts the waits of a kind, from 1. Wait.
 	Try int
 	// Acknowledge reports that the opening was accepted and is to be booked first.

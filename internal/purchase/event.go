@@ -41,6 +41,7 @@ const (
 	ToppedUp              // a top-up ended
 	Recovered             // the search for higher vouchers of ours ended
 	SetAside              // the channel was set aside
+	NotProved             // no proof was signed
 	Waited                // a wait is over
 	Failed                // an action failed for a reason that no other event has
 )
@@ -87,8 +88,8 @@ const (
 // Event is the result of an action. Fields that its Kind does not mention are ignored.
 type Event struct {
 	Kind Kind
-	// Err is the error of Lost, Consented, Opened, Denied, ToppedUp and Failed, the limit that
-	// refuses of Selected, and of Answered the reason why offers that are ours cannot be paid.
+	// Err is the error of Lost, Consented, Opened, Denied, ToppedUp, NotProved and Failed, the limit
+	// that refuses of Selected, and of Answered the reason why offers that are ours cannot be paid.
 	Err error
 
 	// Remembered reports that a live challenge of this route is known whose offer may be answered
@@ -120,6 +121,18 @@ type Event struct {
 	Problem Problem
 	// Fresh reports that the challenge is another than the one that was answered. Answered.
 	Fresh bool
+	// ProofAsked reports that the answer offers nothing but a charge, of ProofAmount. A charge of zero
+	// asks who the payer is; Unproved is the reason why that may not be answered, nil if it may.
+	// Answered.
+	ProofAsked  bool
+	ProofAmount voucher.Amount
+	Unproved    error
+	// Proof reports that the answered sending carried a proof (Answered, Lost), or that one was given
+	// meanwhile (Searched, Recovered).
+	Proof bool
+	// Introduced reports that an answer to a proof has no content and says how to ask again: with a
+	// channel, or with a cookie. Answered.
+	Introduced bool
 	// Others reports that the answer also offers methods that are not ours. Answered.
 	Others bool
 	// Acknowledged reports that the answer shows the opening to be accepted. Answered.

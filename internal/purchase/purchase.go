@@ -64,6 +64,7 @@ type Purchase struct {
 	optimistic bool // answers a remembered challenge
 	anew       bool // the price is reserved anew
 	recovered  bool
+	proved     bool // a proof was given, or is
 	answered   bool // every credential that left was answered
 	funded     bool // a top-up left
 	others     bool // the last answer offers methods that are not ours
@@ -94,6 +95,9 @@ func (p *Purchase) Next(event Event) Action {
 	p.event = event // its own memory: what the rows are given does not escape
 	e := &p.event
 	p.see(e)
+	if e.Proof {
+		p.proved = true
+	}
 	for i := range table {
 		r := &table[i]
 		if r.on != e.Kind || !r.when(p, e) {
@@ -106,6 +110,10 @@ func (p *Purchase) Next(event Event) Action {
 			p.tries.Sent++
 		case SendUnpaid:
 			p.tries.Unpaid++
+		case Prove:
+			p.proved = true
+		case Search, Recover:
+			a.Proof = !p.proved
 		case Issue, Again:
 			p.gate = a.Do
 		}
@@ -222,6 +230,23 @@ func (p *Purchase) look() Action {
 		return p.giveUp(ErrChanged)
 	}
 	return Action{Do: Select}
+}
+
+// provable reports whether a proof may answer: for a charge of exactly zero, once in all.
+func (p *Purchase) provable(e *Event) bool {
+	return asksWho(e) && e.Unproved == nil && !p.proved
+}
+
+// unproved hands over an answer that asks who the payer is.
+func (p *Purchase) unproved(err error) Action {
+	if err == nil {
+		err = ErrProved
+	}
+	a := Action{Do: HandOver, Outcome: None, Err: err}
+	if p.Sent || p.funded {
+		a.Outcome = p.stopped()
+	}
+	return a
 }
 
 // wait lets others go first.

@@ -66,6 +66,8 @@ type world struct {
 	recent   bool
 	second   bool
 	gone     bool
+	proofs   int // proofs that left
+	asked    purchase.Event
 	steps    int
 }
 
@@ -186,12 +188,22 @@ func (w *world) answer(a purchase.Action) purchase.Event {
 		return w.selected(failed)
 	case purchase.Consent:
 		return w.consented(failed)
+	case purchase.Prove:
+		if w.chance(4) {
+			return purchase.Event{Kind: purchase.NotProved, Err: failed}
+		}
+		w.proofs++
+		e := w.unpaid(failed)
+		e.Proof, e.Introduced = true, e.Status == 200 && w.chance(2)
+		return e
 	case purchase.Search:
+		e := purchase.Event{Kind: purchase.Searched, Proof: a.Proof && w.chance(2)}
+		w.given(e.Proof)
 		if w.chance(3) {
 			w.standing[w.channel] = purchase.Usable
-			return purchase.Event{Kind: purchase.Searched, Channel: w.channel, Standing: purchase.Usable}
+			e.Channel, e.Standing = w.channel, purchase.Usable
 		}
-		return purchase.Event{Kind: purchase.Searched}
+		return e
 	case purchase.Open:
 		switch w.r.IntN(6) {
 		case 0:
@@ -212,6 +224,8 @@ func (w *world) answer(a purchase.Action) purchase.Event {
 		return w.read(failed)
 	case purchase.Recover:
 		e := purchase.Event{Kind: purchase.Recovered, Proved: w.chance(2), Err: failed, Standing: purchase.Usable}
+		e.Proof = a.Proof && w.chance(2)
+		w.given(e.Proof)
 		w.prove(e.Proved)
 		if w.chance(4) {
 			w.standing[w.channel] = []purchase.Standing{purchase.Dead, purchase.Aside}[w.r.IntN(2)]
@@ -252,6 +266,8 @@ func (w *world) unpaid(failed error) purchase.Event {
 		e.Status = 200
 	case 1:
 		e.Err = w.maybe(failed, 2)
+	case 2, 3:
+		w.asks(&e, failed)
 	default:
 		e.Offered, e.Offer = true, w.offer()
 		w.current = e.Offer
@@ -283,6 +299,8 @@ func (w *world) paid(failed error) purchase.Event {
 	case 5, 6:
 		e.Gone, e.Status, e.Young, e.Finalized = true, 410, w.chance(3), w.chance(3)
 	case 7:
+	case 8:
+		w.asks(&e, failed)
 	default:
 		e.Offered, e.Offer = true, w.current
 		if w.chance(2) {
@@ -295,6 +313,21 @@ func (w *world) paid(failed error) purchase.Event {
 		w.current = e.Offer
 	}
 	return e
+}
+
+// asks makes an answer ask who the payer is, or for a charge.
+func (w *world) asks(e *purchase.Event, failed error) {
+	e.ProofAsked, e.Unproved = true, w.maybe(failed, 4)
+	if w.chance(4) {
+		e.ProofAmount = voucher.Units(1)
+	}
+	w.asked = *e
+}
+
+func (w *world) given(proof bool) {
+	if proof {
+		w.proofs++
+	}
 }
 
 // prove makes what was raised on the channel lie below an older signature of ours.
@@ -409,7 +442,14 @@ func (w *world) check(a purchase.Action) error {
 	if a.Do == purchase.Open && w.recent && w.p.Replaces && !w.p.Twice {
 		return errors.New("one more deposit in place of one that the payee does not take")
 	}
+	if w.proofs > 1 {
+		return fmt.Errorf("%d proofs", w.proofs)
+	}
 	switch a.Do {
+	case purchase.Prove:
+		if w.proofs > 0 || !w.asked.ProofAsked || !w.asked.ProofAmount.IsZero() || w.asked.Unproved != nil {
+			return fmt.Errorf("a proof for %+v", w.asked)
+		}
 	case purchase.SendPaid, purchase.Issue, purchase.Open, purchase.TopUp:
 		if w.approved[key(w.current)].Less(w.charged.AddCapped(w.current.Price)) {
 			return fmt.Errorf("%s without consent to %+v", a.Do, w.current)

@@ -78,6 +78,13 @@ var before = []row{
 		func(_ *Purchase, e *Event) Action { return Action{Do: GiveUp, Outcome: None, Err: e.Err} },
 	},
 	{
+		"a proof was taken: the price is asked for again", Answered,
+		func(p *Purchase, e *Event) bool {
+			return !e.Paid && e.Proof && e.Introduced && p.tries.Unpaid <= maxUnpaid
+		},
+		func(_ *Purchase, _ *Event) Action { return Action{Do: SendUnpaid} },
+	},
+	{
 		"nothing is to be paid", Answered,
 		func(_ *Purchase, e *Event) bool { return !e.Paid && e.Status != paymentRequired },
 		(*Purchase).unpaid,
@@ -86,6 +93,20 @@ var before = []row{
 		"it is not sent without a credential again and again", Answered,
 		func(p *Purchase, e *Event) bool { return !e.Paid && p.tries.Unpaid > 1+maxUnpaid },
 		func(p *Purchase, _ *Event) Action { return p.handOver(ErrChanged) },
+	},
+	{
+		"the price is named to a payer that proves who it is", Answered,
+		func(p *Purchase, e *Event) bool { return !e.Paid && e.ProofAsked && p.provable(e) },
+		func(_ *Purchase, _ *Event) Action { return Action{Do: Prove} },
+	},
+	{
+		"no proof may be given", Answered,
+		func(_ *Purchase, e *Event) bool { return !e.Paid && asksWho(e) },
+		func(p *Purchase, e *Event) Action { return p.unproved(e.Unproved) },
+	},
+	{
+		"no proof was given", NotProved, always,
+		func(p *Purchase, e *Event) Action { return p.unproved(e.Err) },
 	},
 	{
 		"an offer of ours that cannot be paid", Answered,
@@ -377,6 +398,16 @@ var refusals = []row{
 		func(p *Purchase, _ *Event) Action { return p.read(readGone) },
 	},
 	{
+		"the payee asks who the payer is, before it takes what it asked for", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.ProofAsked && p.provable(e) && (e.Problem == Stale || e.Problem == NoProblem)
+		},
+		func(p *Purchase, _ *Event) Action {
+			p.Carrying = false // it is presented again for the next offer
+			return Action{Do: Prove}
+		},
+	},
+	{
 		"nothing that can be answered", Answered,
 		func(_ *Purchase, e *Event) bool { return !e.Offered },
 		func(p *Purchase, e *Event) Action { return p.handOver(e.Err) },
@@ -575,6 +606,9 @@ var aftermath = []row{
 	},
 	{"no higher voucher was proved", Recovered, always, func(p *Purchase, e *Event) Action { return p.handOver(e.Err) }},
 }
+
+// asksWho reports whether an answer only asks who the payer is.
+var asksWho = func(e *Event) bool { return e.ProofAsked && !e.Offered && e.ProofAmount.IsZero() }
 
 // Classes of answers to a credential, and what a selected channel is short of.
 var (

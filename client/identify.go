@@ -1,0 +1,202 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// A payee may want to know who pays before it names a price: its 402 offers nothing but a charge of
+// zero. The payer proves who it is with a signature that moves no money, the request is sent again
+// with it, and the answer to that has the offer.
+
+// identity is what a request has to do with such a payee.
+type identity struct {
+	asked wire.Challenge // the charge that asks who the payer is
+	proof voucher.Proof  // that answers it, before it is signed
+	offer channel.Offer  // what a policy is shown of it
+	skew  time.Duration  // by which the clock that dated it is ahead of ours
+
+	end     func()            // ends the flight of the request that gives the proof, nil for others
+	jar     *cookiejar.Jar    // what the payee set since it asked, nil before
+	plain   http.Header       // the caller's header
+	channel common.Hash       // the channel that an answer to the proof names
+	snap    *channel.Snapshot // and what it reports of a channel
+}
+
+// Reasons why a payee that asks who the payer is gets no proof.
+var (
+	errNoProver = errors.New("the payer's key signs none: it is no voucher.ProofSigner")
+	errLately   = fmt.Errorf("the origin got one, and gets another after %s, or when it served a paid request", proofEvery)
+)
+
+// prover returns the key that proves who the payer is, nil if there is none.
+func (s *Session) prover() voucher.ProofSigner {
+	if signer, ok := s.cfg.Payer.(voucher.ProofSigner); ok {
+		return signer
+	}
+	if signer, ok := s.cfg.Signer.(voucher.ProofSigner); ok && s.cfg.Payer == nil {
+		return signer
+	}
+	return nil
+}
+
+// readAsked reads whether an answer offers nothing but charges. Only if all of them are for zero does
+// it ask who the payer is.
+func (a *attempt) readAsked(ctx context.Context, e *purchase.Event) {
+	h, req := a.resp.Header, a.out.req
+	for _, line := range h["Www-Authenticate"] {
+		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.EqualFold(scheme, "Payment") {
+			return
+		}
+	}
+	challenges, _ := wire.ParseChallenges(h)
+	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, challenges...)) < len(challenges) {
+		return
+	}
+	for _, c := range challenges {
+		r, err := c.SessionRequest()
+		if c.Method != "tempo" || c.Intent != "charge" || err != nil {
+			return
+		}
+		e.ProofAmount = e.ProofAmount.Max(r.Amount)
+	}
+	if e.ProofAsked = len(challenges) > 0; !e.ProofAsked || !e.ProofAmount.IsZero() {
+		return
+	}
+	for _, c := range challenges {
+		why := a.provable(ctx, c, skew(h))
+		if why == nil {
+			e.Unproved = nil
+			return
+		}
+		e.Unproved = fmt.Errorf("%w: %w", ErrProof, why)
+	}
+}
+
+// provable returns why a proof may not answer a charge, nil if it may, and notes the proof that would.
+// Nothing is signed.
+func (a *attempt) provable(ctx context.Context, c wire.Challenge, ahead time.Duration) error {
+	s, signer := a.s, a.s.prover()
+	if err := a.mayBeShown(signer); err != nil {
+		return err
+	}
+	session := channel.Offer{Realm: c.Realm}
+	if s.cfg.Chain != nil {
+		var err error
+		if session.ChainID, err = s.cfg.Chain.ChainID(ctx); err != nil {
+			return err
+		}
+	}
+	r, err := c.SessionRequest()
+	if err != nil {
+		return err
+	}
+	if session.ChainID == 0 && r.MethodDetails.ChainID != nil {
+		session.ChainID = *r.MethodDetails.ChainID
+	}
+	proof, err := proofFor(c, session, signer, a.out.req.URL, time.Now().Add(ahead))
+	if err != nil {
+		return err
+	}
+	if a.who == nil {
+		a.who = &identity{plain: a.out.req.Header}
+	}
+	a.who.asked, a.who.proof, a.who.skew = c, proof, ahead
+	a.who.offer = channel.Offer{ChainID: proof.ChainID, Payee: r.Recipient, Token: r.Currency, Realm: c.Realm}
+	return nil
+}
+
+// mayBeShown returns why the origin may not be shown who the payer is, whatever it asks; nil if it may.
+func (a *attempt) mayBeShown(signer voucher.ProofSigner) error {
+	switch req := a.out.req; {
+	case a.termsErr != nil:
+		return a.termsErr
+	case req.Response != nil && !chosen(req):
+		return ErrRedirect
+	case a.out.body != nil && !a.out.body.repeatable():
+		return errors.Join(ErrBody, errNotRepeatable)
+	case req.URL.Scheme != "https" && !a.origin.Loopback:
+		return fmt.Errorf("%w: %s", ErrInsecure, a.origin.Text)
+	case signer == nil:
+		return errNoProver
+	}
+	return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1)) // where nothing may be paid, whatever it costs
+}
+
+// identify shows the payee who the payer is: it sends the request with a zero-dollar proof.
+func (a *attempt) identify(ctx context.Context) purchase.Event {
+	value, err := a.proofOf(ctx)
+	if err != nil {
+		return purchase.Event{Kind: purchase.NotProved, Err: fmt.Errorf("%w: %w", ErrProof, err)}
+	}
+	a.heed(a.resp, false)
+	cookies := a.resp.Header["Set-Cookie"]
+	discard(a.resp)
+	a.resp, a.receipt = nil, nil
+	proving := *a.out
+	proving.req = withHeader(a.out.req, a.who.asked.CredentialHeader(), value)
+	resp, _, err := proving.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(a.origin.Text)), false) //nolint:bodyclose // the answer at hand
+	if err != nil {
+		return purchase.Event{Kind: purchase.Lost, Proof: true, Err: unwrapURL(err)}
+	}
+	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
+		resp.Request = a.out.req.WithContext(ctx)
+	}
+	if len(cookies) > 0 {
+		keepCookies(resp, cookies)
+	}
+	a.resp = resp
+	e := a.answered(ctx)
+	e.Proof, e.Introduced = true, a.heed(resp, true)
+	if served := resp.StatusCode < 300 && resp.StatusCode != http.StatusNoContent; served || (!e.Offered && resp.StatusCode >= 400) {
+		a.s.proofs.ended(a.origin.Text, served)
+	}
+	return e
+}
+
+// proofOf signs the proof and returns the credential with it. The policy is asked about the origin, and
+// requests that one origin asks at the same time wait for the first of them to be served. The expiry is
+// checked after that.
+func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
+	who, s := a.who, a.s
+	p := Proposal{
+		Origin: a.origin.Text, Route: a.route.method + " " + a.route.path,
+		Offer: who.offer, Terms: who.offer.Terms(), Proof: true,
+	}
+	if err := s.cfg.Policy(ctx, p); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	for who.end == nil && !s.proofs.more(a.origin.Text) {
+		who.end, err = s.flights.begin(ctx, "proof\n"+a.origin.Text, &a.waited)
+		if err != nil {
+			return "", err
+		}
+		if who.end != nil && !s.proofs.begin(a.origin.Text) {
+			return "", errLately
+		}
+	}
+	if t, ok, err := who.asked.ExpiresAt(); err != nil || (ok && !time.Now().Add(who.skew).Before(t)) {
+		return "", channel.ErrExpired
+	}
+	sig, err := s.prover().SignProof(ctx, who.proof)
+	if err != nil {
+		return "", err
+	}
+	source := wire.FormatSource(who.proof.ChainID, who.proof.Account)
+	return wire.NewEcho(who.asked, source).Payload(wire.Proof(sig))
+}

@@ -1,0 +1,86 @@
+package client
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// proofEvery is how long an origin is not given a proof again, whatever it answered, unless it
+	// served a request since.
+	proofEvery = 10 * time.Minute
+	// proofsServed is how many more proofs an origin may be given in that time once it served a
+	// paid request: one for each request that it asks.
+	proofsServed = 32
+)
+
+// proofBook remembers which origins were shown who the payer is, so that each is once in a while. The
+// zero value is ready.
+type proofBook struct {
+	any     atomic.Bool // an origin is remembered
+	mu      sync.Mutex  // guards origins
+	origins map[string]shownProof
+}
+
+// shownProof is when an origin was given a proof, and how many more it may be given until it has to
+// wait.
+type shownProof struct {
+	at   time.Time
+	left int
+}
+
+// begin notes that an origin is given a proof now, and reports whether it may be: not if it was given
+// one lately, and not if more origins than can be remembered were.
+func (b *proofBook) begin(origin string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	had, known := b.origins[origin]
+	if known && now.Sub(had.at) < proofEvery {
+		return false
+	}
+	if !known && len(b.origins) >= maxIntervals {
+		for other, had := range b.origins {
+			if now.Sub(had.at) >= proofEvery {
+				delete(b.origins, other)
+			}
+		}
+		if len(b.origins) >= maxIntervals {
+			return false
+		}
+	}
+	if b.origins == nil {
+		b.origins = map[string]shownProof{}
+	}
+	b.origins[origin] = shownProof{at: now}
+	b.any.Store(true)
+	return true
+}
+
+// more is begin for an origin that served a request since its last proof and asks for another.
+func (b *proofBook) more(origin string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	had := b.origins[origin]
+	if had.left == 0 || time.Since(had.at) >= proofEvery {
+		return false
+	}
+	b.origins[origin] = shownProof{had.at, had.left - 1}
+	return true
+}
+
+// ended notes what became of a request to an origin that was given a proof: served allows some more,
+// anything else none for a while.
+func (b *proofBook) ended(origin string, served bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	had, known := b.origins[origin]
+	switch {
+	case !known:
+	case served:
+		b.origins[origin] = shownProof{had.at, proofsServed}
+	default:
+		b.origins[origin] = shownProof{at: time.Now()}
+	}
+}
