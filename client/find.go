@@ -18,21 +18,26 @@ import (
 type channelKey struct{}
 
 // WithChannel returns a context whose requests are paid from the channel id and no other. Nothing is
-// searched. The channel must be in the store, or be a v1 channel that the chain knows, and must fit the
-// challenge; otherwise the request fails with [channel.ErrNotOurs] and nothing is signed. The budgets
-// of the request's own origin apply too.
+// searched. The channel must be in the store, or be a v1 channel that the chain knows, or a v2 channel
+// whose snapshot the payee's challenge shows, and must fit the challenge; otherwise the request fails
+// with [channel.ErrNotOurs] and nothing is signed. The requests name the channel to the payee. The
+// budgets of the request's own origin apply too.
+//
+// What is signed on a channel that was not in the store starts at what is proved: by our own voucher in
+// the payee's snapshot, or by what the chain has settled. If the payee holds a higher voucher and does
+// not show it, the request is rejected with [ErrBehind] as the reason; see there.
 func WithChannel(ctx context.Context, id common.Hash) context.Context {
 	return context.WithValue(ctx, channelKey{}, id)
 }
 
 // named returns the channel that the caller named, if it is of the scope.
-func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope, place string) (*ledger.Account, error) {
+func (s *Session) named(ctx context.Context, id common.Hash, c *challenge, place string) (*ledger.Account, error) {
+	scope := c.scope
 	account, err := s.ledger.Account(ctx, id)
-	if errors.Is(err, store.ErrNotFound) && scope.Protocol == voucher.V1 {
-		return s.adopt(ctx, id, channel.Descriptor{}, scope, adoption{place: place})
-	}
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w: channel %s is not in the store; import it with its descriptor (Channels.Import)", channel.ErrNotOurs, id)
+		if err = s.adoptNamed(ctx, id, c, place); err == nil {
+			account, err = s.ledger.Account(ctx, id) // the scope may use another one, and go on with it
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -48,6 +53,24 @@ func (s *Session) named(ctx context.Context, id common.Hash, scope channel.Scope
 		err = s.ledger.Bind(ctx, id, state)
 	}
 	return account, err
+}
+
+// adoptNamed takes in the channel that the caller named.
+func (s *Session) adoptNamed(ctx context.Context, id common.Hash, c *challenge, place string) error {
+	snap := c.offer.Snapshot
+	shown := snap != nil && snap.ChannelID == id && fits(*snap, c.scope)
+	v1 := c.scope.Protocol == voucher.V1
+	if shown {
+		_, err := s.adopt(ctx, id, snap.Descriptor, c.scope, adoption{snap: snap, place: place})
+		if err == nil || !v1 {
+			return err
+		}
+	}
+	if v1 {
+		_, err := s.adopt(ctx, id, channel.Descriptor{}, c.scope, adoption{place: place})
+		return err
+	}
+	return fmt.Errorf("%w: channel %s is not in the store, and the payee shows no snapshot of it; import it with its descriptor (Channels.Import)", channel.ErrNotOurs, id)
 }
 
 // search looks for a channel of ours that no scope uses: one that the challenge names, one that the

@@ -82,6 +82,75 @@ func TestWithChannelOnAColdClient(t *testing.T) {
 	}
 }
 
+// TestWithChannelThatThePayeeShows: a channel that nothing has settled is paid from at the first call if the
+// 402 shows our voucher of it. The channel is named to the payee for that.
+func TestWithChannelThatThePayeeShows(t *testing.T) {
+	for path, want := range map[string]string{
+		"/hinted":             "GET 402, GET voucher 200",
+		"/v1/data?hints=full": "GET 402, GET voucher 200",
+		"/who":                "GET 402, GET voucher 200", // it says who the payer is, too
+	} {
+		var n pen
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+		p.get(path)
+		p.get(path)
+		id := p.only().ID
+		p.cold(n.counted)
+		p.exchanges()
+		resp, err := p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, path, nil))
+		p.ok(resp, err)
+		assert.Equal(t, want, p.exchanges())
+		assert.Equal(t, id, p.agree().ID)
+		assert.Equal(t, u(300), p.only().Signed)
+		assert.Zero(t, n.transactions.Load())
+	}
+}
+
+// TestWithChannelBesideAnother: the channel that the scope uses stays the one that it uses.
+func TestWithChannelBesideAnother(t *testing.T) {
+	for _, path := range []string{"/hinted", "/v1/data?hints=full", "/v1/flat"} {
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+		p.get(path)
+		id := p.only().ID
+		_, err := p.srv.Settle(id)
+		require.NoError(t, err)
+		p.cold()
+		p.get(path)
+		other := p.only().ID
+		resp, err := p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, path, nil))
+		p.ok(resp, err)
+		assert.Equal(t, id, client.PaymentOf(resp).ChannelID, path)
+		p.restart()
+		resp, err = p.do(http.MethodGet, path, nil)
+		p.ok(resp, err)
+		assert.Equal(t, other, client.PaymentOf(resp).ChannelID, path)
+	}
+}
+
+// TestWithChannelThatNothingProves: each call signs one price more than what is proved, or what Limits.Ahead
+// allows, until the payee is content. A payee's hint is not signed.
+func TestWithChannelThatNothingProves(t *testing.T) {
+	for _, ahead := range []uint64{0, 500} {
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+		p.get("/v1/flat")
+		p.get("/v1/flat")
+		id := p.only().ID
+		p.cold(func(c *client.Config) { c.Limits.Ahead = u(ahead) })
+		calls := 0
+		for served := false; !served; calls++ {
+			require.Less(t, calls, 4)
+			resp, err := p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, "/v1/flat", nil))
+			require.NoError(t, err)
+			resp.Body.Close()
+			if served = resp.StatusCode == http.StatusOK; !served {
+				require.ErrorIs(t, client.PaymentOf(resp).Err, client.ErrBehind)
+			}
+			assert.False(t, u(100*uint64(calls+1)+ahead).Less(p.only().Authorized))
+		}
+		assert.Equal(t, map[uint64]int{0: 3, 500: 1}[ahead], calls)
+	}
+}
+
 // TestAdopt takes a channel over that another program opened, and uses it.
 func TestAdopt(t *testing.T) {
 	for _, rail := range rails {

@@ -27,8 +27,12 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
 	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
 	a.s.challenges.drop(a.route, a.challenge)
-	if e.Gone || r.found == nil {
-		if !e.Gone && r.err == nil {
+	if e.Gone {
+		a.goneOffer(r.found, e)
+		return
+	}
+	if r.found == nil {
+		if r.err == nil {
 			a.readAsked(ctx, e)
 		}
 		return
@@ -44,6 +48,19 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	default:
 		e.Proved = a.absorb(ctx, r.found.offer)
 	}
+}
+
+// goneOffer notes that the offer may be answered once more, from another channel, after the payee did
+// not take this one: by the challenge of the refusal if it offers the same, or by the one that was
+// answered, while it lives.
+func (a *attempt) goneOffer(fresh *challenge, e *purchase.Event) {
+	switch {
+	case fresh != nil && fresh.wants == a.challenge.wants && fresh.scope == a.challenge.scope:
+		a.challenge = fresh
+	case fresh != nil || rule.Live(a.challenge.offer, time.Now().Add(a.challenge.skew)) != nil:
+		return
+	}
+	e.Offered, e.Offer = true, a.challenge.wants
 }
 
 // classOf returns the class of a problem as the decision knows it.

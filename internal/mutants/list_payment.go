@@ -155,7 +155,8 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: who the payer is, where nothing may be paid", breaks: "zero limits show nobody who the payer is",
-		pkg: "client", fn: "attempt.mayBeShown", from: `return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1))`, to: `return nil`, tests: inClient, run: `^TestNoProof`,
+		pkg: "client", fn: "attempt.mayBeShown", from: `return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1))`, to: `_ = rule.Of
+	return nil`, tests: inClient, run: `^TestNoProof`,
 	},
 	{
 		name: "pay: who the payer is, whatever the policy says", breaks: "the policy is asked before a proof is given",

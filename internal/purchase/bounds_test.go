@@ -35,8 +35,14 @@ func TestWaitsForAYoungChannel(t *testing.T) {
 		Gone:   true,
 		Young:  true,
 	}
-	for range 8 {
-		g.leads(young, purchase.Wait)
+	g.leads(young, purchase.ReadChain)
+	open := purchase.Event{Kind: purchase.Read, Standing: purchase.Usable}
+	for i := range 8 {
+		if i == 0 {
+			g.leads(open, purchase.Wait)
+		} else {
+			g.leads(young, purchase.Wait)
+		}
 		g.leads(purchase.Event{Kind: purchase.Waited}, purchase.SendPaid)
 	}
 	g.leads(young, purchase.ReadChain)

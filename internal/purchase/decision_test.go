@@ -156,8 +156,7 @@ func TestRecoveryFindsTheChannelClosed(t *testing.T) {
 				g.leads(read, purchase.PutAside)
 				continue
 			}
-			g.leads(read, purchase.SendUnpaid)
-			g.leads(offered(100), purchase.Select)
+			g.leads(read, purchase.Select)
 			e := selected(chA, standing)
 			e.Recent = true
 			require.ErrorIs(t, g.leads(e, purchase.HandOver).Err, purchase.ErrTwice)

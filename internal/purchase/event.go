@@ -97,7 +97,8 @@ type Event struct {
 	Remembered bool
 	// Offer is the offer that was remembered (Started), or the first that can be paid (Answered).
 	Offer Offer
-	// Offered reports that there is such an offer. Answered.
+	// Offered reports that there is such an offer. With Gone it is the one that was answered, if it
+	// may be answered once more, from another channel. Answered.
 	Offered bool
 
 	// Status is the HTTP status. Answered.

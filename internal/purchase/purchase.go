@@ -82,6 +82,7 @@ const (
 	readOpening reading = iota // whether a recorded opening can still become a channel
 	readRefused                // whether a refused opening is on chain all the same
 	readGone                   // what became of a channel that its payee does not take
+	readYoung                  // likewise, and the payee may not know it yet
 )
 
 // New returns the purchase of one request, which is sent again at most retries times after its

@@ -298,6 +298,9 @@ func (w *world) paid(failed error) purchase.Event {
 		e.Status = 500
 	case 5, 6:
 		e.Gone, e.Status, e.Young, e.Finalized = true, 410, w.chance(3), w.chance(3)
+		if e.Offered = w.chance(2); e.Offered {
+			e.Offer = w.current // the same offer, or the shell does not answer it
+		}
 	case 7:
 	case 8:
 		w.asks(&e, failed)

@@ -126,6 +126,9 @@ var before = []row{
 		func(_ *Purchase, e *Event) bool { return !e.Paid },
 		func(p *Purchase, e *Event) Action {
 			p.offer, p.others = e.Offer, e.Others
+			if p.refusal != nil {
+				p.refusal.Offered = false // this one is answered from here on
+			}
 			return Action{Do: Select}
 		},
 	},
@@ -383,6 +386,13 @@ var refusals = []row{
 		func(p *Purchase, _ *Event) Action { return p.handOver(nil) },
 	},
 	{
+		"the payee does not know a young channel: the chain knows whether it is closed", Answered,
+		func(p *Purchase, e *Event) bool {
+			return e.Gone && e.Young && !e.Finalized && !p.Carrying && p.tries.Early == 0
+		},
+		func(p *Purchase, _ *Event) Action { return p.read(readYoung) },
+	},
+	{
 		"the payee may not know a young channel yet", Answered,
 		func(p *Purchase, e *Event) bool {
 			return e.Gone && e.Young && !e.Finalized && !p.Carrying && p.tries.Early < maxEarly
@@ -562,6 +572,9 @@ var aftermath = []row{
 		func(p *Purchase, e *Event) Action {
 			p.reopened = true
 			p.bury(e)
+			if p.refusal != nil && p.refusal.Offered && p.refusal.Offer == p.offer {
+				return p.look()
+			}
 			return Action{Do: SendUnpaid}
 		},
 	},
@@ -569,6 +582,14 @@ var aftermath = []row{
 		"the channel is closed, once more", Read,
 		func(_ *Purchase, e *Event) bool { return e.Standing == Dead },
 		func(p *Purchase, _ *Event) Action { return p.handOver(nil) },
+	},
+	{
+		"a young channel is not closed, as far as the chain shows", Read,
+		func(p *Purchase, _ *Event) bool { return p.reading == readYoung },
+		func(p *Purchase, _ *Event) Action {
+			p.tries.Early++
+			return p.wait(toSend, p.tries.Early)
+		},
 	},
 	{
 		"the channel is live and its payee takes no vouchers of it", Read, always,
