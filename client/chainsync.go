@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"reflect"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -169,6 +170,9 @@ func (a *attempt) readChain(ctx context.Context) purchase.Event {
 	read, err := a.s.sync(ctx, a.account, syncOptions{})
 	e.Err, e.Standing = err, standingOf(read.after)
 	if e.Standing == purchase.Pending {
+		// A sponsored transaction has no hash that is known here.
+		sponsored := read.after.Opening.Hash == zeroHash
+		e.Misfit = sponsored != a.challenge.offer.FeePayer && a.s.declined.within(time.Minute, e.Channel.Hex())
 		a.s.ledger.Leave(read.after.Opening, voucher.Amount{})
 		a.s.noteOpened(e.Channel)
 	}

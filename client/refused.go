@@ -27,6 +27,9 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
 	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
 	a.s.challenges.drop(a.route, a.challenge)
+	if a.decision.Carrying {
+		a.s.declined.begin(a.account.ID().Hex(), 0)
+	}
 	if e.Gone {
 		a.goneOffer(r.found, e)
 		return

@@ -185,3 +185,33 @@ func TestOpeningStaysWithItsOffer(t *testing.T) {
 	g.leads(purchase.Event{Kind: purchase.Issued, Raised: voucher.Units(100)}, purchase.SendPaid)
 	require.False(t, g.p.Carrying)
 }
+
+// TestOpeningThatDoesNotFit: one that the payee refused to another request is replaced, unless the
+// payee or origin had that within the hour. One of this request is not.
+func TestOpeningThatDoesNotFit(t *testing.T) {
+	misfit := purchase.Event{Kind: purchase.Read, Standing: purchase.Pending, Misfit: true}
+	for _, recent := range []bool{false, true} {
+		g := newGame(t)
+		g.leads(offered(100), purchase.Select)
+		g.leads(selected(chA, purchase.Pending), purchase.Consent)
+		g.leads(purchase.Event{Kind: purchase.Consented}, purchase.ReadChain)
+		misfit.Recent = recent
+		if recent {
+			require.ErrorIs(t, g.leads(misfit, purchase.GiveUp).Err, purchase.ErrPending)
+			continue
+		}
+		g.leads(misfit, purchase.PutAside)
+		g.leads(purchase.Event{Kind: purchase.SetAside}, purchase.Open)
+		require.True(t, g.p.Replaces)
+	}
+
+	g := newGame(t)
+	g.opened(100)
+	e := refusedFor(purchase.Stale, 100)
+	e.Offer.Funding.Sponsored = true
+	g.leads(e, purchase.Select)
+	g.leads(selected(chA, purchase.Pending), purchase.Consent)
+	g.leads(purchase.Event{Kind: purchase.Consented}, purchase.ReadChain)
+	misfit.Recent = false
+	require.ErrorIs(t, g.leads(misfit, purchase.HandOver).Err, purchase.ErrPending)
+}

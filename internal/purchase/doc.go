@@ -13,6 +13,8 @@
 //   - Nothing is sent in answer to terms, or to a price, that consent does not cover.
 //   - At most one opening leaves that is not proved dead; two if the payee takes no vouchers of a
 //     live channel.
+//   - An opening of another request that the payee refused, and that does not fit an offer because
+//     another side pays the fee, is replaced at most once an hour.
 //   - At most one proof of who the payer is leaves, and only for an amount of zero.
 //   - A request that ends as refused let no credential leave. One that let a credential leave does
 //     not end as refused or as none.

@@ -176,6 +176,9 @@ type Event struct {
 	// and Highest that no higher voucher than the refused one exists. Denied.
 	Denial         Denial
 	Alone, Highest bool
+	// Misfit reports that the payee refused the opening that is recorded, and that the offer has the
+	// fee paid by another side than that: it cannot be presented. Read.
+	Misfit bool
 	// Redeemable is the part of what the request raised that can be redeemed, or may have been. Read.
 	Redeemable voucher.Amount
 }

@@ -60,6 +60,7 @@ type Purchase struct {
 	openings map[common.Hash]bool           // those that left, or may have, and are not proved dead
 	reopened bool                           // a dead channel was replaced once
 	gone     bool                           // the payee takes no vouchers of a live channel
+	misfit   bool                           // a recorded opening is set aside that cannot be presented
 
 	optimistic bool // answers a remembered challenge
 	anew       bool // the price is reserved anew

@@ -157,6 +157,9 @@ func (w *world) id(o purchase.Offer) common.Hash {
 		id[0] = byte(len(w.channels) + 1)
 		w.channels[o.Terms] = id
 		w.standing[id] = purchase.Standing(w.r.IntN(2)) //nolint:gosec // Absent or Usable
+		if w.chance(8) {
+			w.standing[id] = purchase.Pending // another request opens it
+		}
 	}
 	return id
 }
@@ -409,7 +412,7 @@ func (w *world) read(failed error) purchase.Event {
 		st = was
 	}
 	w.standing[w.channel] = st
-	e := purchase.Event{Kind: purchase.Read, Channel: w.channel, Standing: st, Recent: w.recent}
+	e := purchase.Event{Kind: purchase.Read, Channel: w.channel, Standing: st, Recent: w.recent, Misfit: w.chance(3)}
 	if st == purchase.Dead {
 		delete(w.openings, w.channel)
 		live := w.raised[w.channel].SubFloor(w.below[w.channel])

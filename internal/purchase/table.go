@@ -532,6 +532,19 @@ var aftermath = []row{
 		func(p *Purchase, e *Event) Action { return p.stop(e.Err) },
 	},
 	{
+		"a recorded opening was refused and does not fit the offer", Read,
+		func(p *Purchase, e *Event) bool {
+			return p.reading == readOpening && e.Standing == Pending && e.Misfit
+		},
+		func(p *Purchase, e *Event) Action {
+			if p.openings[p.channel] || p.named || e.Recent {
+				return p.refuse(ErrPending)
+			}
+			p.misfit = true
+			return Action{Do: PutAside}
+		},
+	},
+	{
 		"a recorded opening is not decided: the same transaction again", Read,
 		func(p *Purchase, e *Event) bool { return p.reading == readOpening && e.Standing == Pending },
 		func(p *Purchase, _ *Event) Action {
@@ -594,6 +607,14 @@ var aftermath = []row{
 	{
 		"the channel is live and its payee takes no vouchers of it", Read, always,
 		func(_ *Purchase, _ *Event) Action { return Action{Do: PutAside} },
+	},
+	{
+		"an opening was set aside, and another one takes its place", SetAside,
+		func(p *Purchase, _ *Event) bool { return p.misfit },
+		func(p *Purchase, e *Event) Action {
+			p.misfit, p.aside, p.standing, p.recent = false, true, Aside, e.Recent
+			return p.open()
+		},
 	},
 	{
 		"set aside, and the payee may be paid on another channel", SetAside,

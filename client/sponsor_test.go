@@ -1,0 +1,43 @@
+package client_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+)
+
+// TestSponsorThatDoesNotSponsor: an opening whose fee the payee offered to pay, and that it refused, does not hold
+// up the routes on which the payer pays the fee itself, nor the other way round. It is put aside.
+func TestSponsorThatDoesNotSponsor(t *testing.T) {
+	for _, rail := range bothRails {
+		for lie, path := range map[lies.Lie]string{lies.SponsorLies: "/data", lies.SponsorAppears: "/sponsored"} {
+			t.Run(string(lie)+rail, func(t *testing.T) {
+				p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+				p.srv.Lie(lie)
+				resp, err := p.do(http.MethodGet, rail+"/data", nil)
+				require.NoError(t, err)
+				resp.Body.Close()
+				assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+				first := p.only().ID
+				p.srv.Lie()
+				p.get(rail + path) // no time passes on chain
+				aside, now := p.by(first)
+				assert.True(t, aside.Gone)
+				assert.Equal(t, u(100), now.Signed)
+
+				// The transaction that was put aside expires, and nothing is left of it.
+				p.srv.Chain.Advance(time.Minute)
+				_, err = p.session.Channels().Sync(t.Context(), first)
+				require.NoError(t, err)
+				aside, _ = p.by(first)
+				assert.False(t, aside.HoldsMoney())
+			})
+		}
+	}
+}
