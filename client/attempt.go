@@ -206,7 +206,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		if a.opening != nil {
 			a.land()
 		}
-		resp, got, err = a.out.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(a.origin.Text)), false) //nolint:bodyclose // the answer at hand: handed over or discarded
+		resp, got, err = a.out.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(ctx, a.s, a.origin.Text)), false) //nolint:bodyclose // the answer at hand: handed over or discarded
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
@@ -246,6 +246,9 @@ func (a *attempt) ended() {
 	}
 	if a.who != nil && a.who.end != nil {
 		a.who.end()
+	}
+	if a.who != nil && a.info.Outcome == OutcomeAccepted && a.account != nil {
+		a.keepPayee(a.out.req.Context())
 	}
 }
 

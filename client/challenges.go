@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ const (
 type challengeCache struct {
 	mu     sync.Mutex // guards what follows
 	routes map[routeKey]*challenge
-	last   map[string]common.Hash // by origin, for the Payment-Session hint
+	last   map[string]common.Hash // by origin, for the Payment-Session hint; zero: none
 }
 
 // get returns the live challenge of a route, or nil.
@@ -105,14 +106,33 @@ func (c *challengeCache) rebind(origin string, id common.Hash) {
 	c.last[origin] = id
 }
 
-// hint returns the channel to name to an origin, empty if this session used none there.
-func (c *challengeCache) hint(origin string) string {
+// hint returns the channel to name to an origin: the one that s used there last, or that an earlier
+// session over its store used, if the origin asks who the payer is. It is empty if there is none. The
+// store is read once for an origin.
+func (c *challengeCache) hint(ctx context.Context, s *Session, origin string) string {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if id := c.last[origin]; id != (common.Hash{}) {
-		return id.Hex()
+	id, known := c.last[origin]
+	c.mu.Unlock()
+	if !known {
+		ctx, cancel := context.WithTimeout(ctx, recallWait)
+		defer cancel()
+		data, _, err := s.cfg.Store.Get(ctx, payeeKey(origin, s.payer))
+		if err == nil {
+			id = s.recall(ctx, origin, data)
+		}
+		c.mu.Lock()
+		if _, known := c.last[origin]; !known {
+			if c.last == nil || len(c.last) >= maxRoutes {
+				c.last = map[string]common.Hash{} // it only saves exchanges
+			}
+			c.last[origin] = id
+		}
+		c.mu.Unlock()
 	}
-	return ""
+	if id == zeroHash {
+		return ""
+	}
+	return id.Hex()
 }
 
 // unhint stops naming a channel.
@@ -120,6 +140,6 @@ func (c *challengeCache) unhint(origin string, id common.Hash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last[origin] == id {
-		delete(c.last, origin)
+		c.last[origin] = zeroHash
 	}
 }

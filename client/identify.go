@@ -150,7 +150,7 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	a.resp, a.receipt = nil, nil
 	proving := *a.out
 	proving.req = withHeader(a.out.req, a.who.asked.CredentialHeader(), value)
-	resp, _, err := proving.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(a.origin.Text)), false) //nolint:bodyclose // the answer at hand
+	resp, _, err := proving.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(ctx, a.s, a.origin.Text)), false) //nolint:bodyclose // the answer at hand
 	if err != nil {
 		return purchase.Event{Kind: purchase.Lost, Proof: true, Err: unwrapURL(err)}
 	}

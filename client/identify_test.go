@@ -99,6 +99,34 @@ func TestSettledChannelIsFoundByItsID(t *testing.T) {
 	}
 }
 
+// TestWarmStoreIsNotAsked: a new process over the same store names its channel at once, and is served in
+// two round trips, without a proof. If the channel is closed, it is not named.
+func TestWarmStoreIsNotAsked(t *testing.T) {
+	for _, path := range []string{"/who", "/v1/who", "/who?apart&hints=none", "/v1/who?hints=flat"} {
+		var n pen
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}), n.counted)
+		p.get(path)
+		p.exchanges()
+		for range 2 {
+			p.restart()
+			p.get(path)
+			assert.Equal(t, "GET 402, GET voucher 200", p.exchanges(), path)
+		}
+		assert.EqualValues(t, 1, n.proofs.Load())
+		assert.EqualValues(t, 1, n.transactions.Load())
+		id := p.only().ID
+		require.NoError(t, p.session.Channels().Close(t.Context(), id))
+		p.restart()
+		p.exchanges()
+		p.get(path)
+		assert.Contains(t, p.exchanges(), "GET open 200", path)
+		p.restart()
+		p.exchanges()
+		p.get(path)
+		assert.Equal(t, "GET 402, GET voucher 200", p.exchanges(), path)
+	}
+}
+
 // TestProofOfABody: a POST is sent again with its body, if it can be; otherwise no proof is given.
 func TestProofOfABody(t *testing.T) {
 	var n pen

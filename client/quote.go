@@ -36,7 +36,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	if out.body != nil {
 		defer out.body.abort()
 	}
-	status, h, err := out.look(ctx, s.challenges.hint(from.Text))
+	status, h, err := out.look(ctx, s.challenges.hint(ctx, s, from.Text))
 	if err != nil || status != http.StatusPaymentRequired {
 		return nil, status, err
 	}

@@ -89,13 +89,11 @@ func (x *paidRequest) identify() bool {
 		http.SetCookie(x.w, &http.Cookie{Name: payerCookie, Value: token, Path: "/", HttpOnly: true})
 	}
 	s.book.mu.Unlock()
-	if x.t.Identify == IdentifyFirst {
+	if x.t.Identify == IdentifyFirst || channel == nil {
 		return false
 	}
 	x.w.Header().Set("Cache-Control", "no-store")
-	if channel != nil {
-		x.w.Header().Set("Payment-Session", channel.id.Hex())
-	}
+	x.w.Header().Set("Payment-Session", channel.id.Hex())
 	x.accepted(http.StatusNoContent)
 	return true
 }

@@ -72,8 +72,8 @@ const (
 	AnyPayer Identify = iota
 	// IdentifyFirst answers a proof with the session challenge, as a 402.
 	IdentifyFirst
-	// IdentifyApart answers a proof with 204 and a Payment-Session header with the payer's newest
-	// open channel, if it has one. The request is sent again after that, with the header or the
-	// cookie; without either it is asked again.
+	// IdentifyApart answers the proof of a payer that has an open channel with 204 and a
+	// Payment-Session header with the newest. The request is sent again after that, with the header
+	// or the cookie; without either it is asked again. To others it is IdentifyFirst.
 	IdentifyApart
 )
