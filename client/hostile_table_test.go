@@ -42,7 +42,7 @@ func (t *table) add(tr trial, each ...Lie) {
 func trials() table {
 	var t table
 	for _, part := range []func(*table){
-		hintTrials, receiptTrials, priceTrials, termsTrials, challengeTrials, transportTrials,
+		hintTrials, identityTrials, receiptTrials, priceTrials, termsTrials, challengeTrials, transportTrials,
 		streamTrials, fundTrials, closeTrials, refusalTrials,
 	} {
 		part(&t)
@@ -100,6 +100,50 @@ func hintTrials(t *table) {
 		tr.times, tr.patience, tr.want = 1, brief, overTime
 		t.add(tr, ProofHangs)
 	}
+}
+
+// identityTrials adds servers that ask who the payer is. A proof is given for nothing or not at all,
+// once, and whatever comes of it only our signature and the chain count for a channel.
+func identityTrials(t *table) {
+	for _, rail := range bothRails {
+		cold := trial{from: rail + "/who"}
+		lost := trial{from: rail + "/who?hints=flat", before: 2, lost: true}
+		for _, tr := range []trial{cold, lost} {
+			most := at(uint64(100 * tr.before))
+			tr.want, tr.most = unpaid, most
+			t.add(
+				tr, ProofRealm, ProofRealmPath, ProofPaid, ProofUnit, ProofChain, ProofOld, ProofBesideCharge,
+			)
+			// A proof was given for nothing: no other for a while.
+			tr.after = unpaid
+			t.add(tr, ProofAgain, ProofThenCharge, ProofNamesNothing)
+			tr.first = hands(204, client.OutcomeNone)
+			t.add(tr, ProofNamesGarbage)
+			tr.first = hands(503, client.OutcomeNone)
+			t.add(tr, ProofBusy)
+			tr.first, tr.want, tr.after = end{}, end{}, end{}
+			tr.most = nil
+			t.add(tr, ProofCookies, ProofCookieHuge, ProofCookieOfAnother)
+			tr.first, tr.want, tr.after = rejected, unpaid, unpaid
+			t.add(tr, ProofForPayment)
+			tr.first = end{}
+			tr.times, tr.patience, tr.want, tr.most, tr.after = 1, brief, overTime, most, unpaid
+			t.add(tr, ProofHangs)
+		}
+		cold.neighbor, lost.neighbor = true, true
+		cold.from, lost.from = rail+"/who?apart&hints=none", rail+"/who?apart&hints=none"
+		t.add(cold, ProofNamesAnother)
+		t.add(lost, ProofNamesAnother)
+		lost.from = rail + "/who?hints=flat"
+		t.add(
+			lost, HintAccepted, HintRequired, HintSpent, HintDeposit, HintAll, HintChannel, HintOfAnother,
+		)
+	}
+	lost := trial{from: "/who", before: 2, lost: true, neighbor: true}
+	t.add(
+		lost, SnapshotAccepted, SnapshotRequired, SnapshotRich, SnapshotRaised, SnapshotOtherKey,
+		SnapshotVoucherOf, SnapshotOfAnother, SnapshotBareAll,
+	)
 }
 
 // receiptTrials adds forged receipts. They raise nothing, and the caller gets the paid response.

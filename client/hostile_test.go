@@ -134,6 +134,7 @@ func (tr trial) run(t *testing.T) {
 		p.restart()
 	}
 
+	honest := len(srv.Requests())
 	srv.Lie(tr.lies...)
 	p.patience = tr.patience
 	times := tr.times
@@ -161,6 +162,13 @@ func (tr trial) run(t *testing.T) {
 		tr.closes.matched(t, end{err: p.session.Channels().Close(ctx, opened)}, "the close")
 	}
 	p.atRisk(100 * (tr.before + times))
+	proofs := 0
+	for _, r := range srv.Requests()[honest:] {
+		if r.Action == "proof" {
+			proofs++
+		}
+	}
+	assert.LessOrEqual(t, proofs, times, "at most one proof for each request")
 	for _, l := range tr.lies {
 		assert.NotZero(t, srv.Lied(l), "the trial does not try %s", l)
 	}

@@ -178,6 +178,10 @@ func (v *incoming) honest() *incoming { return &incoming{s: v.s} }
 func (v *incoming) OtherChannel(id common.Hash) (common.Hash, voucher.Amount, bool) {
 	v.s.book.mu.Lock()
 	defer v.s.book.mu.Unlock()
+	if id == (common.Hash{}) && len(v.s.book.order) > 0 {
+		oldest := v.s.book.byID[v.s.book.order[0]]
+		return oldest.id, oldest.deposit, true
+	}
 	if a := v.s.book.byID[id]; a != nil {
 		if other := v.s.book.other(a); other != nil {
 			return other.id, other.deposit, true

@@ -35,7 +35,7 @@ var all = func() table {
 	joined := table{}
 	for _, part := range []table{
 		chargeTable, challengeTable, closeTable, credentialHeaderTable, expiryTable, flipTable,
-		hintTable, needTable, openTable, partyTable, priceTable, proofTable, receiptTable,
+		hintTable, identityTable, needTable, openTable, partyTable, priceTable, proofTable, receiptTable,
 		redirectTable, refusalTable, snapshotTable, streamTable, topUpTable, transportTable,
 	} {
 		for l, h := range part {

@@ -61,7 +61,8 @@ type Request interface {
 	// deposit as accepted and spent, or "" if there is no channel.
 	ForgedReceipt() string
 	// OtherChannel returns the id and the deposit of another channel than id: an older one of the
-	// same payer, or else another payer's. It returns false if there is none.
+	// same payer, or else another payer's. Without an id it is the oldest of all. It returns false
+	// if there is none.
 	OtherChannel(id common.Hash) (common.Hash, voucher.Amount, bool)
 	// ForgetChannels drops all channel accounts and returns how many there were.
 	ForgetChannels() int
