@@ -54,38 +54,44 @@ func (s *Session) prover() voucher.ProofSigner {
 	return nil
 }
 
-// readAsked reads whether an answer offers nothing but charges. Only if all of them are for zero does
-// it ask who the payer is.
+// readAsked reads whether an answer asks who the payer is.
 func (a *attempt) readAsked(ctx context.Context, e *purchase.Event) {
-	h, req := a.resp.Header, a.out.req
-	for _, line := range h["Www-Authenticate"] {
-		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !strings.EqualFold(scheme, "Payment") {
-			return
-		}
-	}
-	challenges, _ := wire.ParseChallenges(h)
-	if own := req.Header.Values(wire.HeaderAcceptPayment); len(own) > 0 && len(wantedChallenges(own, challenges...)) < len(challenges) {
+	challenges, most := chargesOnly(a.out.req, a.resp.Header)
+	if e.ProofAsked, e.ProofAmount = len(challenges) > 0, most; !most.IsZero() {
 		return
 	}
 	for _, c := range challenges {
-		r, err := c.SessionRequest()
-		if c.Method != "tempo" || c.Intent != "charge" || err != nil {
-			return
-		}
-		e.ProofAmount = e.ProofAmount.Max(r.Amount)
-	}
-	if e.ProofAsked = len(challenges) > 0; !e.ProofAsked || !e.ProofAmount.IsZero() {
-		return
-	}
-	for _, c := range challenges {
-		why := a.provable(ctx, c, skew(h))
+		why := a.provable(ctx, c, skew(a.resp.Header))
 		if why == nil {
 			e.Unproved = nil
 			return
 		}
 		e.Unproved = fmt.Errorf("%w: %w", ErrProof, why)
 	}
+}
+
+// chargesOnly returns the challenges of an answer that offers nothing but charges, and the highest of
+// their amounts; none for any other answer. If that is zero, the answer asks who the payer is.
+func chargesOnly(req *http.Request, h http.Header) (all []wire.Challenge, most voucher.Amount) {
+	for _, line := range h["Www-Authenticate"] {
+		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.EqualFold(scheme, "Payment") {
+			return nil, most
+		}
+	}
+	all, _ = wire.ParseChallenges(h)
+	own := req.Header.Values(wire.HeaderAcceptPayment)
+	if len(own) > 0 && len(wantedChallenges(own, all...)) < len(all) {
+		return nil, most
+	}
+	for _, c := range all {
+		r, err := c.SessionRequest()
+		if c.Method != "tempo" || c.Intent != "charge" || err != nil {
+			return nil, most
+		}
+		most = most.Max(r.Amount)
+	}
+	return all, most
 }
 
 // provable returns why a proof may not answer a charge, nil if it may, and notes the proof that would.

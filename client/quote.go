@@ -42,6 +42,9 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	}
 	r := s.recognize(ctx, req, from, h)
 	if r.found == nil {
+		if all, most := chargesOnly(req, h); len(all) > 0 && most.IsZero() {
+			r.err = ErrProof
+		}
 		return nil, status, r.err
 	}
 	d, funding, err := s.decide(ctx, from.Text, r.found)

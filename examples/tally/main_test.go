@@ -137,6 +137,38 @@ func TestStory(t *testing.T) {
 	assert.Contains(t, s.ok("channels", "--all"), "closed")
 }
 
+// TestPayeeThatAsksWhoPays before it names a price: a proof at first, and the channel's name from then on. With a
+// store that is lost, the proof finds the channel.
+func TestPayeeThatAsksWhoPays(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	proofs := func() (n int) {
+		for _, r := range s.srv.Requests() {
+			if r.Action == "proof" {
+				n++
+			}
+		}
+		return n
+	}
+	e := s.run("quote", "/who")
+	assert.NotZero(t, e.code)
+	assert.Contains(t, e.stderr, "proves who it is")
+	s.ok("/who")
+	s.ok("-d", "hello", "/who")
+	assert.Equal(t, 1, proofs())
+	assert.Contains(t, s.ok("quote", "/who"), "0.0001")
+	s.books(200)
+	s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "another")
+	s.ok("/who")
+	assert.Equal(t, 2, proofs())
+	s.books(300)
+
+	s.env["TALLY_MAX_PRICE"] = "0"
+	s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "third")
+	e = s.run("/who")
+	assert.NotZero(t, e.code)
+	assert.Equal(t, 2, proofs(), "nothing may be paid, so nobody is shown who would")
+}
+
 // frames is what /stream/n/… brings, payment frames left out.
 func frames(n int) string {
 	var b strings.Builder
