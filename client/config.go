@@ -25,8 +25,9 @@ import (
 type Config struct {
 	// Signer is the voucher key. It signs every voucher. Required.
 	Signer voucher.Signer
-	// Payer is the funding key. It signs openings, top-ups and withdrawals, and the zero-dollar proof
-	// if it is a [voucher.ProofSigner]. It may be the same value as Signer. If Payer is nil, no channel
+	// Payer is the funding key. It signs openings, top-ups and withdrawals, and zero-dollar proofs
+	// if it is a [voucher.ProofSigner]: with Bootstrap, and for a payee that names a price only to a
+	// payer that proves who it is. It may be the same value as Signer. If Payer is nil, no channel
 	// is funded: only existing channels are used, and they must belong to Signer's address.
 	Payer voucher.TransactionSigner
 	// Chain reads channels and prepares transactions; [escrow.Dial] returns one. The session does not
@@ -56,7 +57,7 @@ type Config struct {
 	// Escrow is trusted instead of the canonical escrow of the chain and protocol. Zero trusts the
 	// canonical one only.
 	Escrow common.Address
-	// Bootstrap asks the server for a channel of ours with a zero-dollar proof before a new one is
+	// Bootstrap asks every server for a channel of ours with a zero-dollar proof before a new one is
 	// opened: two HEAD requests, at most once per origin in ten minutes. It needs a Payer that is a
 	// [voucher.ProofSigner].
 	Bootstrap bool

@@ -54,6 +54,28 @@ func (s *Session) prover() voucher.ProofSigner {
 	return nil
 }
 
+// signProof lets a key sign a proof. A key that ignores its context is left behind, and what it signs is
+// dropped.
+func signProof(ctx context.Context, key voucher.ProofSigner, proof voucher.Proof) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, prepareWait)
+	defer cancel()
+	type result struct {
+		sig []byte
+		err error
+	}
+	signed := make(chan result, 1)
+	go func() {
+		sig, err := key.SignProof(ctx, proof)
+		signed <- result{sig, err}
+	}()
+	select {
+	case r := <-signed:
+		return r.sig, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // readAsked reads whether an answer asks who the payer is.
 func (a *attempt) readAsked(ctx context.Context, e *purchase.Event) {
 	challenges, most := chargesOnly(a.out.req, a.resp.Header)
@@ -199,7 +221,7 @@ func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 	if t, ok, err := who.asked.ExpiresAt(); err != nil || (ok && !time.Now().Add(who.skew).Before(t)) {
 		return "", channel.ErrExpired
 	}
-	sig, err := s.prover().SignProof(ctx, who.proof)
+	sig, err := signProof(ctx, s.prover(), who.proof)
 	if err != nil {
 		return "", err
 	}

@@ -273,6 +273,35 @@ func TestProofThatAnswersAlone(t *testing.T) {
 	assert.Zero(t, n.vouchers.Load())
 }
 
+// deafProver ignores its context.
+type deafProver struct {
+	voucher.TransactionSigner
+	block chan struct{}
+}
+
+func (k deafProver) SignProof(context.Context, voucher.Proof) ([]byte, error) {
+	<-k.block
+	return nil, context.Canceled
+}
+
+// TestProverThatIgnoresItsContext does not hold up the request longer than its context.
+func TestProverThatIgnoresItsContext(t *testing.T) {
+	key := deafProver{block: make(chan struct{})}
+	defer close(key.block)
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) {
+		key.TransactionSigner = c.Payer
+		c.Payer = key
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), brief)
+	defer cancel()
+	resp, err := p.send(p.request(ctx, http.MethodGet, "/who", nil))
+	if err == nil {
+		resp.Body.Close()
+		require.ErrorIs(t, client.PaymentOf(resp).Err, context.DeadlineExceeded)
+	}
+	assert.Equal(t, "GET 402", p.exchanges())
+}
+
 // TestProofWaitIsBounded: a payee that never answers a proof holds up the request until its context ends.
 func TestProofWaitIsBounded(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}))

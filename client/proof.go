@@ -55,7 +55,7 @@ func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner)
 		if err != nil {
 			return nil, err
 		}
-		sig, err := signer.SignProof(ctx, proof)
+		sig, err := signProof(ctx, signer, proof)
 		if err != nil {
 			return nil, err
 		}

@@ -74,6 +74,37 @@ func flowBootstrap(t *testing.T, w *world) {
 	q.agree(q.only().ID, books{accepted: 100, spent: 100, deposit: 10_000, units: 1})
 }
 
+// flowWho: the server asks who the payer is before it names a price. The proof goes with the request; a store that is
+// lost is made good by what the server shows for it, or by what it has settled.
+func flowWho(t *testing.T, w *world) {
+	p := w.newPayer(t)
+	since := w.since(t)
+	p.get("/who")
+	assert.Equal(t, []string{"GET proof 402", "GET open 200"}, actions(since()))
+	since = w.since(t)
+	p.get("/who")
+	resp, err := p.send(http.MethodPost, "/who", "hello")
+	require.NoError(t, err)
+	resp.Body.Close()
+	assert.Equal(t, []string{"GET voucher 200", "POST voucher 200"}, actions(since()), "the channel is named")
+	id := p.only().ID
+	if w.rail == voucher.V1 {
+		w.server.do(t, "settle", args{"channelId": id}, nil)
+		p.cfg.Chain.Forget(id)
+	}
+	p.cfg.Store = store.NewMem()
+	p.restart()
+	since = w.since(t)
+	p.get("/who")
+	assert.Equal(t, []string{"GET proof 402", "GET voucher 200"}, actions(since()), "no second deposit")
+	if w.rail == voucher.V1 { // its salt is not known, so the descriptor does not hash to the id
+		assert.Equal(t, id, p.only().ID)
+		assert.Equal(t, voucher.Units(400), p.only().Signed)
+		return
+	}
+	p.agree(id, books{accepted: 400, spent: 400, deposit: 10_000, units: 4})
+}
+
 func flowSettle(t *testing.T, w *world) {
 	p := w.newPayer(t)
 	for range 3 {

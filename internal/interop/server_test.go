@@ -24,6 +24,7 @@ var serverFlows = []struct {
 	{"sponsored", 0, flowSponsored},
 	{"snapshot", 0, flowSnapshot},
 	{"bootstrap", voucher.V2, flowBootstrap},
+	{"who the payer is", 0, flowWho},
 	{"settled in mid-session", 0, flowSettle},
 	{"resumed in a fresh process", 0, flowResume},
 	{"least growth of a voucher", 0, flowMinDelta},

@@ -87,6 +87,10 @@ var forTheirServer = []defect{
 		pkg: "client", fn: "attempt.exchangeProof", from: `wire.FormatSource(proof.ChainID, proof.Account)`, to: `wire.FormatSource(proof.ChainID, a.challenge.offer.Payee)`, flows: []string{"v2/server/bootstrap"},
 	},
 	{
+		name: "their server: who the payer is", breaks: "the proof says whose it is",
+		pkg: "client", fn: "attempt.proofOf", from: `source := wire.FormatSource(who.proof.ChainID, who.proof.Account)`, to: `source := wire.FormatSource(who.proof.ChainID, who.offer.Payee)`, flows: server("who_the_payer_is"),
+	},
+	{
 		name: "their server: least growth announced", breaks: "a growth that the challenge announces is decided before anything is signed",
 		pkg: "client", fn: "Session.recognize", from: `rule.Request{Price: o.Price, MinDelta: o.MinDelta}`, to: `rule.Request{Price: o.Price}`, flows: []string{"v2/server/least_growth_of_a_voucher"},
 	},

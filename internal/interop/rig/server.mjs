@@ -3,6 +3,7 @@
 //   /data                       100 a request; a POST is echoed
 //   /stream/N/PRICE             an event stream of N chunks at PRICE each; ?delay= ms for each chunk
 //   /boot                       as /data; HEAD asks for a zero-dollar proof (v2)
+//   /who                        as /data; a zero charge asks who the payer is before the price is named
 //   /hinted                     as /data; the 402 tells about the channel that Payment-Session names
 //   /sponsored, /sponsored/stream/N/PRICE
 //   /min-delta                  as /data; a voucher grows by 500 at least, which a v1 challenge does not say
@@ -59,7 +60,32 @@ async function start({ v1, rpcUrl, payeeKey, sponsorKey }) {
   const picky = create({ minVoucherDelta: units(500) })
   const tells = v1 ? plain : create({ resolveChannelId: hinted })
   const boots = v1 ? plain : create({ bootstrap: true, resolveChannelId: proven })
+  // mppx asks who the payer is by HEAD only. A server that asks with the request itself puts the two methods that it
+  // publishes together: a charge of zero, and for its proof a session challenge with what is known of the payer.
+  const asks = mppx.Mppx.create({
+    realm: 'interop',
+    secretKey: 'nothing-depends-on-this-secret-0123456789',
+    methods: [mppx.tempo.charge({
+      account: payee.account, recipient: payee.account.address, chainId: payee.client.chain.id, currency: token,
+      getClient: () => payee.client, store: mppx.Store.memory(),
+    })],
+  })
+  const who = async (request, url) => {
+    const { action, source } = credentialOf(request.headers.get('authorization'))
+    if (action && action !== 'proof') return data(plain)(request, url)
+    const named = hinted({ request })
+    if (!named || action) {
+      const proof = await asks.charge({ amount: '0' })(request)
+      if (proof.status === 402) return proof.challenge
+    }
+    const id = action ? await proven({ source }) : named
+    const headers = new Headers(request.headers)
+    headers.delete('authorization')
+    const plainly = new Request(request.url, { method: request.method, headers })
+    return data(v1 ? plain : create({ resolveChannelId: () => id }), () => (v1 ? { channelId: id } : {}))(plainly, url)
+  }
   const routes = {
+    who,
     data: data(plain), 'min-delta': data(picky, () => (v1 ? {} : { minVoucherDelta: units(500) })),
     sponsored: data(paysFees), boot: data(boots),
     hinted: data(tells, (request) => (v1 ? { channelId: hinted({ request }) } : {})),
@@ -68,7 +94,7 @@ async function start({ v1, rpcUrl, payeeKey, sponsorKey }) {
 
   const listener = mppx.Request.toNodeListener(async (request) => {
     const url = new URL(request.url)
-    const [, name, ...rest] = /^\/(data|min-delta|sponsored\/stream|sponsored|boot|hinted|stream)(?:\/(\d+)\/(\d+))?$/.exec(url.pathname) ?? []
+    const [, name, ...rest] = /^\/(data|who|min-delta|sponsored\/stream|sponsored|boot|hinted|stream)(?:\/(\d+)\/(\d+))?$/.exec(url.pathname) ?? []
     return routes[name] ? routes[name](request, url, rest) : new Response('no such route', { status: 404 })
   })
   const http = createServer((req, res) => {
