@@ -239,19 +239,6 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	return a.answered(ctx)
 }
 
-// ended ends the flights that the request still holds.
-func (a *attempt) ended() {
-	if a.opening != nil {
-		a.land()
-	}
-	if a.who != nil && a.who.end != nil {
-		a.who.end()
-	}
-	if a.who != nil && a.info.Outcome == OutcomeAccepted && a.account != nil {
-		a.keepPayee(a.out.req.Context())
-	}
-}
-
 // land ends the flight that an opening request holds, so that the requests that wait for the channel
 // go on.
 func (a *attempt) land() {

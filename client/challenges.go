@@ -15,8 +15,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
-// challenge is a challenge that can be answered: its offer is complete and names nothing that is not
-// trusted.
+// challenge is a challenge that can be answered: its offer is complete and names nothing that is
+// not trusted.
 type challenge struct {
 	wire    wire.Challenge
 	offer   channel.Offer
@@ -28,16 +28,16 @@ type challenge struct {
 	skew    time.Duration   // by which the clock that dated it is ahead of ours
 }
 
-// routeKey is the route of a request, for which a challenge is remembered. channel is the one that the
-// caller named, zero if none.
+// routeKey is the route of a request, for which a challenge is remembered. channel is the one that
+// the caller named, zero if none.
 type routeKey struct {
 	origin, method, path string
 	channel              common.Hash
 }
 
 const (
-	// expiryMargin is how long before its expiry a remembered challenge is no longer used: it must be
-	// alive when it arrives.
+	// expiryMargin is how long before its expiry a remembered challenge is no longer used: it must
+	// be alive when it arrives.
 	expiryMargin = 5 * time.Second
 	// maxRoutes bounds the memory that servers can fill with challenges.
 	maxRoutes = 1024
@@ -107,8 +107,8 @@ func (c *challengeCache) rebind(origin string, id common.Hash) {
 }
 
 // hint returns the channel to name to an origin: the one that s used there last, or that an earlier
-// session over its store used, if the origin asks who the payer is. It is empty if there is none. The
-// store is read once for an origin.
+// session over its store used, if the origin asks who the payer is. It is empty if there is none.
+// The store is read once for an origin.
 func (c *challengeCache) hint(ctx context.Context, s *Session, origin string) string {
 	c.mu.Lock()
 	id, known := c.last[origin]

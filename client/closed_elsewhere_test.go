@@ -13,7 +13,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// closedElsewhere closes the payer's channel from another store, so that its own knows nothing of it.
+// closedElsewhere closes the payer's channel from another store, so that its own knows nothing of
+// it.
 func (p *payer) closedElsewhere() {
 	p.t.Helper()
 	s := p.only()
@@ -30,8 +31,8 @@ func (p *payer) closedElsewhere() {
 	require.NoError(p.t, other.Channels().Withdraw(p.t.Context(), s.ID))
 }
 
-// TestChannelClosedElsewhere: three exchanges at most until the next channel is open, however young the
-// closed one is, whatever receipts say, and with or without a challenge in the refusal.
+// TestChannelClosedElsewhere: three exchanges at most until the next channel is open, however young
+// the closed one is, whatever receipts say, and with or without a challenge in the refusal.
 func TestChannelClosedElsewhere(t *testing.T) {
 	for name, cfg := range map[string]clienttest.Config{
 		"as mppx":          {},

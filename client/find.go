@@ -17,15 +17,15 @@ import (
 
 type channelKey struct{}
 
-// WithChannel returns a context whose requests are paid from the channel id and no other. Nothing is
-// searched. The channel must be in the store, or be a v1 channel that the chain knows, or a v2 channel
-// whose snapshot the payee's challenge shows, and must fit the challenge; otherwise the request fails
-// with [channel.ErrNotOurs] and nothing is signed. The requests name the channel to the payee. The
-// budgets of the request's own origin apply too.
+// WithChannel returns a context whose requests are paid from the channel id and no other. Nothing
+// is searched. The channel must be in the store, or be a v1 channel that the chain knows, or a v2
+// channel whose snapshot the payee's challenge shows, and must fit the challenge; otherwise the
+// request fails with [channel.ErrNotOurs] and nothing is signed. The requests name the channel to
+// the payee. The budgets of the request's own origin apply too.
 //
-// What is signed on a channel that was not in the store starts at what is proved: by our own voucher in
-// the payee's snapshot, or by what the chain has settled. If the payee holds a higher voucher and does
-// not show it, the request is rejected with [ErrBehind] as the reason; see there.
+// What is signed on a channel that was not in the store starts at what is proved: by our own
+// voucher in the payee's snapshot, or by what the chain has settled. If the payee holds a higher
+// voucher and does not show it, the request is rejected with [ErrBehind] as the reason; see there.
 func WithChannel(ctx context.Context, id common.Hash) context.Context {
 	return context.WithValue(ctx, channelKey{}, id)
 }
@@ -74,9 +74,9 @@ func (s *Session) adoptNamed(ctx context.Context, id common.Hash, c *challenge, 
 }
 
 // search looks for a channel of ours that no scope uses: one that the challenge names, one that the
-// payee showed when it asked who the payer is, or, if may is set, one that it shows for a zero-dollar
-// proof by HEAD. The scope has none that can be paid from: nothing that a server says replaces one. A
-// channel that cannot be used is passed over.
+// payee showed when it asked who the payer is, or, if may is set, one that it shows for a
+// zero-dollar proof by HEAD. The scope has none that can be paid from: nothing that a server says
+// replaces one. A channel that cannot be used is passed over.
 func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 	o := a.challenge.offer
 	var hints *channel.Snapshot
@@ -109,8 +109,9 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 	return e
 }
 
-// lookFor sends the request once more without a credential, names a channel with it, and returns the
-// snapshot of that channel in the answer; nil if there is none. On v2 an id is not enough to use one.
+// lookFor sends the request once more without a credential, names a channel with it, and returns
+// the snapshot of that channel in the answer; nil if there is none. On v2 an id is not enough to
+// use one.
 func (a *attempt) lookFor(ctx context.Context, id common.Hash) *channel.Snapshot {
 	ctx, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
@@ -142,8 +143,8 @@ func (a *attempt) trySnapshot(ctx context.Context, snap *channel.Snapshot) *ledg
 	return a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
 }
 
-// try takes in a channel that the server named, if it can be used. A v2 channel without a descriptor
-// must be on record.
+// try takes in a channel that the server named, if it can be used. A v2 channel without a
+// descriptor must be on record.
 func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
 	scope := a.challenge.scope
 	used, err := a.s.ledger.Account(ctx, id)
@@ -164,8 +165,8 @@ func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor,
 	return account
 }
 
-// free reports whether a channel on record may be used for the scope: it is of it, or of none, and can
-// be paid from.
+// free reports whether a channel on record may be used for the scope: it is of it, or of none, and
+// can be paid from.
 func free(have rule.State, scope channel.Scope) bool {
 	if have.Unbound() {
 		have.Scope.Origin = scope.Origin
@@ -173,8 +174,8 @@ func free(have rule.State, scope channel.Scope) bool {
 	return have.Scope == scope && have.Payable()
 }
 
-// fits reports whether a snapshot is for the escrow and the chain of the scope, and of a channel that
-// can be used. The rest is checked against the chain.
+// fits reports whether a snapshot is for the escrow and the chain of the scope, and of a channel
+// that can be used. The rest is checked against the chain.
 func fits(snap channel.Snapshot, scope channel.Scope) bool {
 	return snap.Escrow == scope.Escrow && snap.ChainID == scope.ChainID && snap.CloseRequestedAt == 0 && !snap.Deposit.Less(snap.Settled)
 }

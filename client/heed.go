@@ -9,9 +9,9 @@ import (
 // maxCookieText bounds what a payee may set that goes with the request, in bytes.
 const maxCookieText = 8 << 10
 
-// heed keeps what an answer on the way to the price sets: cookies, which go with the request from now
-// on, and, if it answers a proof, the channel that it names. It reports whether an answer without
-// content leads on.
+// heed keeps what an answer on the way to the price sets: cookies, which go with the request from
+// now on, and, if it answers a proof, the channel that it names. It reports whether an answer
+// without content leads on.
 func (a *attempt) heed(resp *http.Response, proved bool) (leads bool) {
 	who, req := a.who, a.out.req
 	if who.jar == nil {
@@ -47,8 +47,8 @@ func withHeader(req *http.Request, name, value string) *http.Request {
 	return &out
 }
 
-// withCookies returns a copy of a request with cookies beside those of the caller's header, or in place
-// of those of the same name.
+// withCookies returns a copy of a request with cookies beside those of the caller's header, or in
+// place of those of the same name.
 func withCookies(req *http.Request, plain http.Header, set []*http.Cookie) *http.Request {
 	replaced := map[string]bool{}
 	for _, c := range set {

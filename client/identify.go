@@ -40,41 +40,11 @@ type identity struct {
 // Reasons why a payee that asks who the payer is gets no proof.
 var (
 	errNoProver = errors.New("the payer's key signs none: it is no voucher.ProofSigner")
-	errLately   = fmt.Errorf("the origin got one, and gets another after %s, or when it served a paid request", proofEvery)
+	errLately   = fmt.Errorf(
+		"the origin got one, and gets another after %s, or when it served a paid request",
+		proofEvery,
+	)
 )
-
-// prover returns the key that proves who the payer is, nil if there is none.
-func (s *Session) prover() voucher.ProofSigner {
-	if signer, ok := s.cfg.Payer.(voucher.ProofSigner); ok {
-		return signer
-	}
-	if signer, ok := s.cfg.Signer.(voucher.ProofSigner); ok && s.cfg.Payer == nil {
-		return signer
-	}
-	return nil
-}
-
-// signProof lets a key sign a proof. A key that ignores its context is left behind, and what it signs is
-// dropped.
-func signProof(ctx context.Context, key voucher.ProofSigner, proof voucher.Proof) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, prepareWait)
-	defer cancel()
-	type result struct {
-		sig []byte
-		err error
-	}
-	signed := make(chan result, 1)
-	go func() {
-		sig, err := key.SignProof(ctx, proof)
-		signed <- result{sig, err}
-	}()
-	select {
-	case r := <-signed:
-		return r.sig, r.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
 
 // readAsked reads whether an answer asks who the payer is.
 func (a *attempt) readAsked(ctx context.Context, e *purchase.Event) {
@@ -92,8 +62,8 @@ func (a *attempt) readAsked(ctx context.Context, e *purchase.Event) {
 	}
 }
 
-// chargesOnly returns the challenges of an answer that offers nothing but charges, and the highest of
-// their amounts; none for any other answer. If that is zero, the answer asks who the payer is.
+// chargesOnly returns the challenges of an answer that offers nothing but charges, and the highest
+// of their amounts; none for any other answer. If that is zero, the answer asks who the payer is.
 func chargesOnly(req *http.Request, h http.Header) (all []wire.Challenge, most voucher.Amount) {
 	for _, line := range h["Www-Authenticate"] {
 		scheme, _, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -116,8 +86,8 @@ func chargesOnly(req *http.Request, h http.Header) (all []wire.Challenge, most v
 	return all, most
 }
 
-// provable returns why a proof may not answer a charge, nil if it may, and notes the proof that would.
-// Nothing is signed.
+// provable returns why a proof may not answer a charge, nil if it may, and notes the proof that
+// would. Nothing is signed.
 func (a *attempt) provable(ctx context.Context, c wire.Challenge, ahead time.Duration) error {
 	s, signer := a.s, a.s.prover()
 	if err := a.mayBeShown(signer); err != nil {
@@ -145,11 +115,17 @@ func (a *attempt) provable(ctx context.Context, c wire.Challenge, ahead time.Dur
 		a.who = &identity{plain: a.out.req.Header}
 	}
 	a.who.asked, a.who.proof, a.who.skew = c, proof, ahead
-	a.who.offer = channel.Offer{ChainID: proof.ChainID, Payee: r.Recipient, Token: r.Currency, Realm: c.Realm}
+	a.who.offer = channel.Offer{
+		ChainID: proof.ChainID,
+		Payee:   r.Recipient,
+		Token:   r.Currency,
+		Realm:   c.Realm,
+	}
 	return nil
 }
 
-// mayBeShown returns why the origin may not be shown who the payer is, whatever it asks; nil if it may.
+// mayBeShown returns why the origin may not be shown who the payer is, whatever it asks; nil if it
+// may.
 func (a *attempt) mayBeShown(signer voucher.ProofSigner) error {
 	switch req := a.out.req; {
 	case a.termsErr != nil:
@@ -163,7 +139,8 @@ func (a *attempt) mayBeShown(signer voucher.ProofSigner) error {
 	case signer == nil:
 		return errNoProver
 	}
-	return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1)) // where nothing may be paid, whatever it costs
+	// Nobody is shown it where nothing may be paid, whatever it costs.
+	return rule.Of(a.terms.Limits).CheckPrice(voucher.Units(1))
 }
 
 // identify shows the payee who the payer is: it sends the request with a zero-dollar proof.
@@ -178,7 +155,8 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	a.resp, a.receipt = nil, nil
 	proving := *a.out
 	proving.req = withHeader(a.out.req, a.who.asked.CredentialHeader(), value)
-	resp, _, err := proving.send(ctx, header{}, cmp.Or(a.hint, a.s.challenges.hint(ctx, a.s, a.origin.Text)), false) //nolint:bodyclose // the answer at hand
+	hint := cmp.Or(a.hint, a.s.challenges.hint(ctx, a.s, a.origin.Text))
+	resp, _, err := proving.send(ctx, header{}, hint, false) //nolint:bodyclose // handed over or discarded
 	if err != nil {
 		return purchase.Event{Kind: purchase.Lost, Proof: true, Err: unwrapURL(err)}
 	}
@@ -191,15 +169,18 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	a.resp = resp
 	e := a.answered(ctx)
 	e.Proof, e.Introduced = true, a.heed(resp, true)
-	if served := resp.StatusCode < 300 && resp.StatusCode != http.StatusNoContent; served || (!e.Offered && resp.StatusCode >= 400) {
-		a.s.proofs.ended(a.origin.Text, served)
+	switch status := resp.StatusCode; {
+	case status < 300 && status != http.StatusNoContent:
+		a.s.proofs.ended(a.origin.Text, true)
+	case status >= 400 && !e.Offered:
+		a.s.proofs.ended(a.origin.Text, false)
 	}
 	return e
 }
 
-// proofOf signs the proof and returns the credential with it. The policy is asked about the origin, and
-// requests that one origin asks at the same time wait for the first of them to be served. The expiry is
-// checked after that.
+// proofOf signs the proof and returns the credential with it. The policy is asked about the origin,
+// and requests that one origin asks at the same time wait for the first of them to be served. The
+// expiry is checked after that.
 func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 	who, s := a.who, a.s
 	p := Proposal{
@@ -218,7 +199,8 @@ func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 			return "", errLately
 		}
 	}
-	if t, ok, err := who.asked.ExpiresAt(); err != nil || (ok && !time.Now().Add(who.skew).Before(t)) {
+	if t, ok, err := who.asked.ExpiresAt(); err != nil ||
+		(ok && !time.Now().Add(who.skew).Before(t)) {
 		return "", channel.ErrExpired
 	}
 	sig, err := signProof(ctx, s.prover(), who.proof)
@@ -227,4 +209,17 @@ func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 	}
 	source := wire.FormatSource(who.proof.ChainID, who.proof.Account)
 	return wire.NewEcho(who.asked, source).Payload(wire.Proof(sig))
+}
+
+// ended ends the flights that the request still holds.
+func (a *attempt) ended() {
+	if a.opening != nil {
+		a.land()
+	}
+	if a.who != nil && a.who.end != nil {
+		a.who.end()
+	}
+	if a.who != nil && a.info.Outcome == OutcomeAccepted && a.account != nil {
+		a.keepPayee(a.out.req.Context())
+	}
 }

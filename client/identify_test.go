@@ -33,8 +33,8 @@ func (p *payer) exchanges() string {
 		Replace(strings.Join(lines, ", "))
 }
 
-// TestPayerProvesWhoItIs before the price is named: the proof goes with the request itself, and then the
-// channel is opened or, with an empty store, found.
+// TestPayerProvesWhoItIs before the price is named: the proof goes with the request itself, and
+// then the channel is opened or, with an empty store, found.
 func TestPayerProvesWhoItIs(t *testing.T) {
 	const opened = "GET 402, GET proof 402, GET open 200"
 	const found = "GET 402, GET proof 402, GET voucher 200"
@@ -70,8 +70,8 @@ func TestPayerProvesWhoItIs(t *testing.T) {
 	}
 }
 
-// TestSettledChannelIsFoundByItsID: flat hints, an id alone, and a Payment-Session header on the 204 that
-// answers the proof. On v1 the chain shows the rest.
+// TestSettledChannelIsFoundByItsID: flat hints, an id alone, and a Payment-Session header on the
+// 204 that answers the proof. On v1 the chain shows the rest.
 func TestSettledChannelIsFoundByItsID(t *testing.T) {
 	for path, want := range map[string]string{
 		"/v1/who?hints=flat":       "GET 402, GET proof 402, GET voucher 200",
@@ -99,8 +99,8 @@ func TestSettledChannelIsFoundByItsID(t *testing.T) {
 	}
 }
 
-// TestWarmStoreIsNotAsked: a new process over the same store names its channel at once, and is served in
-// two round trips, without a proof. If the channel is closed, it is not named.
+// TestWarmStoreIsNotAsked: a new process over the same store names its channel at once, and is
+// served in two round trips, without a proof. If the channel is closed, it is not named.
 func TestWarmStoreIsNotAsked(t *testing.T) {
 	for _, path := range []string{"/who", "/v1/who", "/who?apart&hints=none", "/v1/who?hints=flat"} {
 		var n pen
@@ -137,7 +137,9 @@ func TestProofOfABody(t *testing.T) {
 
 	p = newPayer(t, p.srv, n.counted, func(c *client.Config) { c.Spool = -1 })
 	p.exchanges()
-	resp, err = p.send(p.request(t.Context(), http.MethodPost, "/who", onlyReader{strings.NewReader("hello")}))
+	resp, err = p.send(
+		p.request(t.Context(), http.MethodPost, "/who", onlyReader{strings.NewReader("hello")}),
+	)
 	require.NoError(t, err)
 	resp.Body.Close()
 	assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
@@ -150,8 +152,8 @@ func TestProofOfABody(t *testing.T) {
 
 type onlyReader struct{ *strings.Reader }
 
-// TestNoProof is given where nothing may be paid, to whom the policy does not deal with, without a key for
-// it, or over a plain connection. The caller gets the 402, and why.
+// TestNoProof is given where nothing may be paid, to whom the policy does not deal with, without a
+// key for it, or over a plain connection. The caller gets the 402, and why.
 func TestNoProof(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*client.Config)
@@ -179,11 +181,16 @@ func TestNoProof(t *testing.T) {
 	}
 }
 
-// TestProofOnceInAWhile: an origin that did not serve gets no second proof; one that served does, for
-// each request that it asks.
+// TestProofOnceInAWhile: an origin that did not serve gets no second proof; one that served does,
+// for each request that it asks.
 func TestProofOnceInAWhile(t *testing.T) {
 	var n pen
-	p := newPayer(t, clienttest.New(t, clienttest.Config{}), n.counted, func(c *client.Config) { c.Limits.Price = u(50) })
+	p := newPayer(
+		t,
+		clienttest.New(t, clienttest.Config{}),
+		n.counted,
+		func(c *client.Config) { c.Limits.Price = u(50) },
+	)
 	for _, want := range []string{"GET 402, GET proof 402", "GET 402"} { // too dear
 		if resp, err := p.do(http.MethodGet, "/who", nil); err == nil {
 			resp.Body.Close()
@@ -237,17 +244,32 @@ func TestCookieOfTheProof(t *testing.T) {
 		last := l.all()[len(l.all())-1]
 		require.Len(t, resp.Cookies(), 1)
 		assert.Equal(t, "own=1; payer="+resp.Cookies()[0].Value, last.Header.Get("Cookie"))
-		assert.Equal(t, "own=1; payer=old", req.Header.Get("Cookie"), "the caller's request is not changed")
+		assert.Equal(
+			t,
+			"own=1; payer=old",
+			req.Header.Get("Cookie"),
+			"the caller's request is not changed",
+		)
 		require.Len(t, jar.Cookies(req.URL), 1)
 
 		p.exchanges()
-		other := p.request(t.Context(), http.MethodGet, strings.Replace(path, "?", "?price=50&", 1), nil)
+		other := p.request(
+			t.Context(),
+			http.MethodGet,
+			strings.Replace(path, "?", "?price=50&", 1),
+			nil,
+		)
 		other.Header.Set("Accept-Payment", "tempo/session;q=0.9") // not remembered for another
 		p.restart()
 		hc.Transport = &client.Transport{Session: p.session, Base: p.base}
 		resp, err = hc.Do(other)
 		p.ok(resp, err)
-		assert.Equal(t, "GET 402, GET voucher 200", p.exchanges(), "the payer is known by its cookie")
+		assert.Equal(
+			t,
+			"GET 402, GET voucher 200",
+			p.exchanges(),
+			"the payer is known by its cookie",
+		)
 	}
 }
 
@@ -302,10 +324,13 @@ func TestProverThatIgnoresItsContext(t *testing.T) {
 	assert.Equal(t, "GET 402", p.exchanges())
 }
 
-// TestProofWaitIsBounded: a payee that never answers a proof holds up the request until its context ends.
+// TestProofWaitIsBounded: a payee that never answers a proof holds up the request until its context
+// ends.
 func TestProofWaitIsBounded(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-	p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault { return clienttest.Fault{Hang: r.Action == "proof"} })
+	p.srv.OnRequest(
+		func(r clienttest.Request) clienttest.Fault { return clienttest.Fault{Hang: r.Action == "proof"} },
+	)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), brief)
 	defer cancel()

@@ -14,8 +14,8 @@ import (
 
 // Proposal is one decision of a [Policy]: an origin offers a route for payment on these terms.
 type Proposal struct {
-	// Origin is that of the request, as [channel.ParseOrigin] returns it. Route is its method and path
-	// ("GET /data").
+	// Origin is that of the request, as [channel.ParseOrigin] returns it. Route is its method and
+	// path ("GET /data").
 	Origin, Route string
 	// Offer is the decoded challenge. Terms are Offer.Terms(): what a consent to it covers, besides
 	// the price.
@@ -25,8 +25,8 @@ type Proposal struct {
 	// paid by the server if Offer.FeePayer is set, and otherwise by the payer in Offer.FeeToken
 	// (zero means Offer.Token).
 	Funding bool
-	// Proof reports that nothing is to be paid yet: the origin asks who the payer is before it names
-	// a price, and would be shown it. Of Offer only ChainID, Payee, Token and Realm are set.
+	// Proof reports that nothing is to be paid yet: the origin asks who the payer is before it
+	// names a price, and would be shown it. Of Offer only ChainID, Payee, Token and Realm are set.
 	Proof bool
 }
 
@@ -34,9 +34,10 @@ type Proposal struct {
 // request then fails with an [*Error] that wraps [ErrPolicy] and that error, and nothing is signed
 // for it.
 //
-// A policy is called for every challenge before it is answered, the question who the payer is included, and again with Proposal.Funding set
-// before a channel is funded. It may be slow, must obey the context, and must be safe for
-// concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
+// A policy is called for every challenge before it is answered, the question who the payer is
+// included, and again with Proposal.Funding set before a channel is funded. It may be slow, must
+// obey the context, and must be safe for concurrent use. How much may be spent is not its concern:
+// [channel.Limits] bound that.
 type Policy func(ctx context.Context, p Proposal) error
 
 // AllowHosts returns a policy that deals with the listed hosts only. An entry is an origin

@@ -1,9 +1,12 @@
 package client
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 const (
@@ -15,8 +18,8 @@ const (
 	proofsServed = 32
 )
 
-// proofBook remembers which origins were shown who the payer is, so that each is once in a while. The
-// zero value is ready.
+// proofBook remembers which origins were shown who the payer is, so that each is once in a while.
+// The zero value is ready.
 type proofBook struct {
 	any     atomic.Bool // an origin is remembered
 	mu      sync.Mutex  // guards origins
@@ -30,8 +33,8 @@ type shownProof struct {
 	left int
 }
 
-// begin notes that an origin is given a proof now, and reports whether it may be: not if it was given
-// one lately, and not if more origins than can be remembered were.
+// begin notes that an origin is given a proof now, and reports whether it may be: not if it was
+// given one lately, and not if more origins than can be remembered were.
 func (b *proofBook) begin(origin string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,8 +73,8 @@ func (b *proofBook) more(origin string) bool {
 	return true
 }
 
-// ended notes what became of a request to an origin that was given a proof: served allows some more,
-// anything else none for a while.
+// ended notes what became of a request to an origin that was given a proof: served allows some
+// more, anything else none for a while.
 func (b *proofBook) ended(origin string, served bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,5 +85,38 @@ func (b *proofBook) ended(origin string, served bool) {
 		b.origins[origin] = shownProof{had.at, proofsServed}
 	default:
 		b.origins[origin] = shownProof{at: time.Now()}
+	}
+}
+
+// prover returns the key that proves who the payer is, nil if there is none.
+func (s *Session) prover() voucher.ProofSigner {
+	if signer, ok := s.cfg.Payer.(voucher.ProofSigner); ok {
+		return signer
+	}
+	if signer, ok := s.cfg.Signer.(voucher.ProofSigner); ok && s.cfg.Payer == nil {
+		return signer
+	}
+	return nil
+}
+
+// signProof lets a key sign a proof. A key that ignores its context is left behind, and what it
+// signs is dropped.
+func signProof(ctx context.Context, key voucher.ProofSigner, proof voucher.Proof) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, prepareWait)
+	defer cancel()
+	type result struct {
+		sig []byte
+		err error
+	}
+	signed := make(chan result, 1)
+	go func() {
+		sig, err := key.SignProof(ctx, proof)
+		signed <- result{sig, err}
+	}()
+	select {
+	case r := <-signed:
+		return r.sig, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }

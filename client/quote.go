@@ -22,7 +22,8 @@ type Quote struct {
 // Quote sends req unpaid, body included, and returns what it would cost and what the limits decide
 // about that. It does not ask the policy and signs nothing. It returns a nil *Quote if the response
 // did not ask for a payment that this session can make. The response body is discarded; the int
-// result is its HTTP status. The error is [ErrProof] if the payee asks who the payer is before it names a price.
+// result is its HTTP status. The error is [ErrProof] if the payee asks who the payer is before it
+// names a price.
 func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 	ctx := req.Context()
 	from, err := originOf(req.URL)

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// payeeRecord is the stored record of an origin that asks who the payer is: the channel that it served a
-// request from last. A later session names that to the origin at once, and is not asked again. It holds
-// no money: without it the origin asks once more.
+// payeeRecord is the stored record of an origin that asks who the payer is: the channel that it
+// served a request from last. A later session names that to the origin at once, and is not asked
+// again. It holds no money: without it the origin asks once more.
 type payeeRecord struct {
 	Version   int            `json:"version"`
 	Origin    string         `json:"origin"`
@@ -36,7 +36,8 @@ var payeeKey = func(origin string, payer common.Address) string {
 // recall returns the channel that a record names, zero if that cannot be paid from.
 func (s *Session) recall(ctx context.Context, origin string, data []byte) common.Hash {
 	var r payeeRecord
-	if json.Unmarshal(data, &r) != nil || r.Version != 1 || r.Origin != origin || r.Payer != s.payer {
+	if json.Unmarshal(data, &r) != nil || r.Version != 1 || r.Origin != origin ||
+		r.Payer != s.payer {
 		return zeroHash
 	}
 	account, err := s.ledger.Account(ctx, r.ChannelID)
@@ -49,16 +50,29 @@ func (s *Session) recall(ctx context.Context, origin string, data []byte) common
 // keepPayee records the channel that an origin which asks who the payer is served a request from.
 func (a *attempt) keepPayee(ctx context.Context) {
 	s, key := a.s, payeeKey(a.origin.Text, a.s.payer)
-	want := payeeRecord{Version: 1, Origin: a.origin.Text, Payer: s.payer, ChannelID: a.account.ID()}
+	want := payeeRecord{
+		Version:   1,
+		Origin:    a.origin.Text,
+		Payer:     s.payer,
+		ChannelID: a.account.ID(),
+	}
 	data, rev, err := s.cfg.Store.Get(ctx, key)
 	var had payeeRecord
-	if err == nil && json.Unmarshal(data, &had) == nil && had == want || err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err == nil && json.Unmarshal(data, &had) == nil && had == want ||
+		err != nil && !errors.Is(err, store.ErrNotFound) {
 		return
 	}
 	if data, err = json.Marshal(want); err == nil {
 		_, err = s.cfg.Store.Put(ctx, key, data, rev)
 	}
 	if err != nil {
-		s.log.DebugContext(ctx, "an origin that asks who the payer is was not recorded", "origin", a.origin.Text, "error", err)
+		s.log.DebugContext(
+			ctx,
+			"an origin that asks who the payer is was not recorded",
+			"origin",
+			a.origin.Text,
+			"error",
+			err,
+		)
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// recoverHigher finds out what this key has signed on the channel since its record was written, after
-// the payee refused all that the record is good for: the record may be from a backup. Only what the
-// chain has settled counts, and a voucher with our own signature that the payee shows when the channel
-// is named, or, if may is set, for a proof. If one of them proves more than the record, or the channel is closed, the
-// price is reserved anew on top of it.
+// recoverHigher finds out what this key has signed on the channel since its record was written,
+// after the payee refused all that the record is good for: the record may be from a backup. Only
+// what the chain has settled counts, and a voucher with our own signature that the payee shows when
+// the channel is named, or, if may is set, for a proof. If one of them proves more than the record,
+// or the channel is closed, the price is reserved anew on top of it.
 func (a *attempt) recoverHigher(ctx context.Context, may bool) purchase.Event {
 	e := purchase.Event{Kind: purchase.Recovered}
 	read, err := a.s.sync(ctx, a.account, syncOptions{stateOnly: true})
@@ -41,8 +41,8 @@ func (a *attempt) recoverHigher(ctx context.Context, may bool) purchase.Event {
 	return e
 }
 
-// shown returns what the payee shows of the channel when it is named, or for a proof; nil if it shows
-// nothing of it. proof reports that one was given.
+// shown returns what the payee shows of the channel when it is named, or for a proof; nil if it
+// shows nothing of it. proof reports that one was given.
 func (a *attempt) shown(ctx context.Context, may bool) (snap *channel.Snapshot, proof bool) {
 	id := a.account.ID()
 	if snap = a.named(ctx, id); snap == nil && a.s.cfg.Bootstrap && may {
@@ -63,8 +63,8 @@ func (a *attempt) named(ctx context.Context, id common.Hash) *channel.Snapshot {
 	return a.snapshotIn(ctx, status, h, id)
 }
 
-// snapshotIn returns the snapshot of a channel in an answer that offers the same as the challenge, nil
-// if there is none.
+// snapshotIn returns the snapshot of a channel in an answer that offers the same as the challenge,
+// nil if there is none.
 func (a *attempt) snapshotIn(ctx context.Context, status int, h http.Header, id common.Hash) *channel.Snapshot {
 	if status != http.StatusPaymentRequired {
 		return nil

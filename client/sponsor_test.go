@@ -12,8 +12,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
 
-// TestSponsorThatDoesNotSponsor: an opening whose fee the payee offered to pay, and that it refused, does not hold
-// up the routes on which the payer pays the fee itself, nor the other way round. It is put aside.
+// TestSponsorThatDoesNotSponsor: an opening whose fee the payee offered to pay, and that it
+// refused, does not hold up the routes on which the payer pays the fee itself, nor the other way
+// round. It is put aside.
 func TestSponsorThatDoesNotSponsor(t *testing.T) {
 	for _, rail := range bothRails {
 		for lie, path := range map[lies.Lie]string{lies.SponsorLies: "/data", lies.SponsorAppears: "/sponsored"} {

@@ -28,7 +28,8 @@ func (s *Server) hinted(t Terms, r *http.Request) *account {
 	if named := r.Header.Get("Payment-Session"); named != "" {
 		id, ok := decodeHash(named)
 		a := s.book.byID[id]
-		if ok && a != nil && a.p == t.Protocol && !a.finalized && (known == common.Address{} || a.d.Payer == known) {
+		if ok && a != nil && a.p == t.Protocol && !a.finalized &&
+			(known == common.Address{} || a.d.Payer == known) {
 			return a
 		}
 		if known == (common.Address{}) {

@@ -86,7 +86,10 @@ func (x *paidRequest) identify() bool {
 	if x.t.Cookie {
 		token := hex.EncodeToString(crypto.Keccak256(s.key, []byte(fresh.ID)))
 		s.cookies[token] = payer
-		http.SetCookie(x.w, &http.Cookie{Name: payerCookie, Value: token, Path: "/", HttpOnly: true})
+		http.SetCookie(
+			x.w,
+			&http.Cookie{Name: payerCookie, Value: token, Path: "/", HttpOnly: true},
+		)
 	}
 	s.book.mu.Unlock()
 	if x.t.Identify == IdentifyFirst || channel == nil {
