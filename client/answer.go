@@ -18,6 +18,9 @@ import (
 // answered reads an answer to a sending without a credential.
 func (a *attempt) answered(ctx context.Context) purchase.Event {
 	e := purchase.Event{Kind: purchase.Answered, Status: a.resp.StatusCode}
+	if a.who != nil {
+		a.heed(a.resp, false)
+	}
 	if e.Status != http.StatusPaymentRequired {
 		return e
 	}

@@ -230,9 +230,6 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 		keepCookies(resp, cookies)
 	}
 	a.resp = resp
-	if a.who != nil {
-		a.heed(resp, false)
-	}
 	if paid {
 		return a.answeredPaid(ctx)
 	}
