@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
@@ -66,4 +68,22 @@ func TestChannelClosedElsewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestChannelClosedElsewhereAtAnotherPrice: the challenge of the refusal is not answered if it offers
+// anything else than what was agreed to.
+func TestChannelClosedElsewhereAtAnotherPrice(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data")
+	old := p.only().ID
+	p.closedElsewhere()
+	l := p.lied()
+	l.after = func(_ int, _ sent, resp *http.Response) {
+		if resp.StatusCode == http.StatusGone {
+			l.forge(resp, func(_ *wire.Challenge, request map[string]any) { request["amount"] = "500" })
+		}
+	}
+	p.get("/data")
+	_, now := p.by(old)
+	assert.Equal(t, u(100), now.Signed)
 }

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -40,5 +41,25 @@ func TestSponsorThatDoesNotSponsor(t *testing.T) {
 				assert.False(t, aside.HoldsMoney())
 			})
 		}
+	}
+}
+
+// TestSponsorThatDidNotAnswer: whether it sponsors is not known, so its opening is not replaced.
+func TestSponsorThatDidNotAnswer(t *testing.T) {
+	for _, rail := range bothRails {
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+		p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+			return clienttest.Fault{Hang: r.Action == "open"}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), brief)
+		_, err := p.send(p.request(ctx, http.MethodGet, rail+"/sponsored", nil))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+		p.srv.OnRequest(nil)
+		if resp, err := p.do(http.MethodGet, rail+"/data", nil); err == nil {
+			resp.Body.Close()
+			assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+		}
+		assert.False(t, p.only().Gone)
 	}
 }
