@@ -171,16 +171,8 @@ var thePayment = []defect{
 		pkg: "internal/purchase", fn: "Purchase.provable", from: `return asksWho(e) && `, to: `return e.ProofAsked && `, tests: inPurchase, run: `^TestRandom`,
 	},
 	{
-		name: "pay: a refused opening is replaced again and again", breaks: "an opening that does not fit is replaced once an hour",
-		pkg: "internal/purchase", fn: "Purchase.open", from: `p.aside && p.recent && !p.Twice`, to: `false`, tests: inPurchase, run: `^Test(Random|Opening)`,
-	},
-	{
 		name: "pay: an opening that nobody refused is replaced", breaks: "an opening whose answer is lost is not replaced",
 		pkg: "client", fn: "attempt.readChain", from: ` && a.s.declined.within(time.Minute, e.Channel.Hex())`, to: ` && time.Minute > 0`, tests: inClient, run: `^TestSponsor`,
-	},
-	{
-		name: "pay: another offer after a close elsewhere", breaks: "a refusal's challenge is answered if it offers the same",
-		pkg: "client", fn: "attempt.goneOffer", from: `fresh.wants == a.challenge.wants && `, to: ``, tests: inClient, run: `^TestChannelClosed`,
 	},
 	{
 		name: "pay: a POST that was served is made again", breaks: "a 204 to the proof of a POST is its answer",
