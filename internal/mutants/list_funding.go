@@ -56,10 +56,6 @@ var theFunding = []defect{
 `, tests: inClient, run: `TopUp`,
 	},
 	{
-		name: "fund: a top-up that the store refused is sent", breaks: "a top-up is durable before it leaves",
-		pkg: "client", fn: "attempt.recordTopUp", from: `return f, !overtaken, err`, to: `return f, !overtaken, map[bool]error{}[err == nil]`, tests: inClient, run: `^TestBrokenWritesOfATopUp$`,
-	},
-	{
 		name: "fund: a top-up over another session's", breaks: "two sessions of one store stay within Limits.Deposit together",
 		pkg: "client", fn: "attempt.recordTopUp", from: `if overtaken = s.Deposit != planned.Deposit || s.ToppingUp.Pending() || !s.Payable(); overtaken {`, to: `if overtaken = false; overtaken {`, tests: inClient, run: `^TestTwoSessions`,
 	},
