@@ -110,7 +110,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		a.termsErr = noOrigin(a.termsErr)
 	}
 	named, _ := req.Context().Value(channelKey{}).(common.Hash)
-	if named != zeroHash {
+	if named != zeroHash && (req.Response == nil || chosen(req)) {
 		a.hint = named.Hex() // payees show a snapshot of the channel that is named
 	}
 	a.route = routeKey{a.origin.Text, cmp.Or(req.Method, http.MethodGet), req.URL.EscapedPath(), named}

@@ -245,3 +245,25 @@ func TestScopes(t *testing.T) {
 	p.ok(p.send(p.request(t.Context(), http.MethodGet, strings.Replace(twin(srv), "localhost", "LOCALhost", 1)+"/data", nil)))
 	assert.Len(t, srv.Accounts(), 3)
 }
+
+// TestChannelIsNotNamedToAnotherOrigin: a channel that the caller names is for the origin that the
+// caller chose, and not for where a redirect leads.
+func TestChannelIsNotNamedToAnotherOrigin(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data")
+	id := p.only().ID
+	l := p.lied()
+	l.answer = func(_ int, s sent) (*http.Response, error) {
+		if strings.HasPrefix(s.URL, "https://evil.example") {
+			return reply(http.StatusOK, "evil"), nil
+		}
+		return reply(http.StatusFound, "", "Location", "https://evil.example/x"), nil
+	}
+	resp, err := p.send(p.request(client.WithChannel(t.Context(), id), http.MethodGet, "/free", nil))
+	require.NoError(t, err)
+	resp.Body.Close()
+	sent := l.all()
+	require.Len(t, sent, 2)
+	assert.Equal(t, id.Hex(), sent[0].Header.Get("Payment-Session"))
+	assert.Empty(t, sent[1].Header.Get("Payment-Session"))
+}
