@@ -37,13 +37,13 @@ func (a *attempt) heed(resp *http.Response, proved bool) (leads bool) {
 	return leads
 }
 
-// withHeader returns a copy of a request with one more header.
+// withHeader returns a copy of a request with a header in the place of the caller's.
 func withHeader(req *http.Request, name, value string) *http.Request {
 	out := *req
 	if out.Header = req.Header.Clone(); out.Header == nil {
 		out.Header = http.Header{}
 	}
-	out.Header[http.CanonicalHeaderKey(name)] = []string{value}
+	replace(out.Header, name, value)
 	return &out
 }
 

@@ -72,7 +72,7 @@ func chargesOnly(req *http.Request, h http.Header) (all []wire.Challenge, most v
 		}
 	}
 	all, _ = wire.ParseChallenges(h)
-	own := req.Header.Values(wire.HeaderAcceptPayment)
+	own, _ := valuesOf(req.Header, wire.HeaderAcceptPayment)
 	if len(own) > 0 && len(wantedChallenges(own, all...)) < len(all) {
 		return nil, most
 	}
