@@ -47,21 +47,24 @@ func withHeader(req *http.Request, name, value string) *http.Request {
 	return &out
 }
 
-// withCookies returns a copy of a request with cookies beside those of the caller's header, or in
-// place of those of the same name.
+// withCookies returns a copy of a request with cookies beside those of the caller's header, which stay
+// as they are written, or in place of those of the same name.
 func withCookies(req *http.Request, plain http.Header, set []*http.Cookie) *http.Request {
 	replaced := map[string]bool{}
 	for _, c := range set {
 		replaced[c.Name] = true
 	}
 	var all []string
-	for _, c := range (&http.Request{Header: plain}).Cookies() {
-		if !replaced[c.Name] {
-			all = append(all, c.Name+"="+c.Value)
+	own, _ := valuesOf(plain, "Cookie")
+	for pair := range strings.SplitSeq(strings.Join(own, ";"), ";") {
+		pair = strings.TrimSpace(pair)
+		name, _, _ := strings.Cut(pair, "=")
+		if pair != "" && !replaced[strings.TrimSpace(name)] {
+			all = append(all, pair)
 		}
 	}
 	for _, c := range set {
-		all = append(all, c.Name+"="+c.Value)
+		all = append(all, (&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}).String())
 	}
 	return withHeader(req, "Cookie", strings.Join(all, "; "))
 }
