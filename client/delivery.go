@@ -37,6 +37,7 @@ type progress struct {
 	traced    bool       // the round tripper reports something
 	ready     bool       // a connection was obtained
 	conn      net.Conn   // the last one
+	begun     bool       // over HTTP/2 the headers are being written
 	written   bool       // the headers were written
 	answered  bool       // something came back: who sends it again now, net/http does not
 	http1     bool       // over HTTP/1
@@ -79,9 +80,10 @@ func (p *progress) trace(ctx context.Context) context.Context {
 			}
 		},
 		WroteHeaderField: func(key string, _ []string) {
-			if key == "Host" { // HTTP/2 has :authority
-				report(&p.http1)
-			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.http1 = p.http1 || key == "Host" // which comes first; HTTP/2 has :authority
+			p.begun = !p.http1
 		},
 		WroteHeaders:         func() { report(&p.written) },
 		GotFirstResponseByte: func() { report(&p.answered) },
@@ -110,7 +112,7 @@ func (p *progress) reached(err error, ended bool, try int) (got reach, again boo
 		return arrived, false, err // all of it may have been written
 	case p.written && unprocessed(err) && !p.elsewhere && !p.answered:
 		return refused, !ended && !p.repeated && try <= maxRefused, err
-	case p.written, ended && p.ready: // HTTP/2 reports headers after it wrote them, and does not wait
+	case p.written, p.begun, ended && p.ready: // HTTP/2 reports headers after it wrote them, and does not wait
 		return arrived, false, err
 	}
 	return stayed, !ended && try == 1, err

@@ -64,12 +64,23 @@ func (o *outgoing) send(
 		if err == nil || credential.value == "" {
 			return resp, arrived, err
 		}
-		now, again, err := p.reached(err, ctx.Err() != nil, try)
+		now, again, err := p.reached(err, ctx.Err() != nil || canceled(o.req), try)
 		got = max(got, now)
 		if !again || (o.body != nil && !o.body.repeatable()) ||
 			(now == refused && pause(ctx, refusedPause+try) != nil) {
 			return nil, got, err
 		}
+	}
+}
+
+// canceled reports whether the Cancel of a request was closed. [http.Client] closes it at its
+// Timeout, and that may be before the context ends.
+func canceled(req *http.Request) bool {
+	select {
+	case <-req.Cancel: //nolint:staticcheck // see above
+		return true
+	default:
+		return false
 	}
 }
 
