@@ -38,9 +38,9 @@ type liar struct {
 
 // sent is one request as it left the payer.
 type sent struct {
-	Method, URL, Body string
-	Header            http.Header
-	Paid              *wire.Credential // nil where it carried none
+	Method, URL, Host, Body string
+	Header                  http.Header
+	Paid                    *wire.Credential // nil where it carried none
 }
 
 // String shows no header: there is a credential in it.
@@ -64,7 +64,7 @@ func (p *payer) lied() *liar {
 }
 
 func (l *liar) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := sent{Method: r.Method, URL: r.URL.String(), Header: r.Header.Clone()}
+	s := sent{Method: r.Method, URL: r.URL.String(), Host: r.URL.Host, Header: r.Header.Clone()}
 	if r.Body != nil {
 		body, err := io.ReadAll(r.Body)
 		_ = r.Body.Close()

@@ -127,11 +127,11 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 func (a *attempt) managementRequest(ctx context.Context, method, credential string) (*retryablehttp.Request, error) {
 	u := *a.out.req.URL
 	u.Fragment, u.RawFragment = "", ""
-	req, err := retryablehttp.NewRequestWithContext(ctx, method, u.String(), nil)
+	req, err := retryablehttp.NewRequestWithContext(ctx, method, "", nil)
 	if err != nil {
 		return nil, errors.New("client: the management request could not be made")
 	}
-	req.Host = a.out.req.Host
+	req.URL, req.Host = &u, a.out.req.Host // as text an opaque URL may name another host
 	req.Header = a.managementRequestHeader(acceptSession[0], header{a.challenge.wire.CredentialHeader(), credential})
 	return req, nil
 }

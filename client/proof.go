@@ -131,11 +131,12 @@ const headWait = 15 * time.Second
 func (a *attempt) head(ctx context.Context, accept string, more header) (status int, h http.Header, err error) {
 	ctx, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, a.out.req.URL.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "", nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Host = a.out.req.Host
+	u := *a.out.req.URL
+	req.URL, req.Host = &u, a.out.req.Host
 	req.Header = a.managementRequestHeader(accept, more)
 	resp, err := a.out.base.RoundTrip(req)
 	switch {
