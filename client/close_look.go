@@ -50,7 +50,7 @@ func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 	for _, req.Method = range []string{http.MethodHead, http.MethodGet, http.MethodPost} {
 		status, h, err := a.out.look(ctx, a.account.ID().Hex())
 		if err != nil {
-			return nil, unwrapURL(err)
+			return nil, err
 		}
 		if status != http.StatusPaymentRequired {
 			continue

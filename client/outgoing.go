@@ -88,7 +88,7 @@ func canceled(req *http.Request) bool {
 func (o *outgoing) look(ctx context.Context, hint string) (status int, h http.Header, err error) {
 	resp, _, err := o.send(ctx, header{}, hint, false)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, unwrapURL(err)
 	}
 	discard(resp)
 	return resp.StatusCode, resp.Header, nil

@@ -141,7 +141,7 @@ func (a *attempt) head(ctx context.Context, accept string, more header) (status 
 	resp, err := a.out.base.RoundTrip(req)
 	switch {
 	case err != nil:
-		return 0, nil, err
+		return 0, nil, unwrapURL(err)
 	case resp == nil:
 		return 0, nil, errNoResponse
 	case resp.Body != nil:

@@ -2,8 +2,10 @@ package client_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -187,4 +189,41 @@ type counting struct {
 func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	*c.n++
 	return c.RoundTripper.RoundTrip(r)
+}
+
+// TestSecretsOfAProofStayHome: the same for the requests that show who the payer is.
+func TestSecretsOfAProofStayHome(t *testing.T) {
+	const secret = "hunter2"
+	for path, method := range map[string]string{"/boot": http.MethodHead, "/who": http.MethodGet} {
+		var log bytes.Buffer
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}), bootstrapping, func(c *client.Config) {
+			c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		l := p.lied()
+		broken := 0
+		l.answer = func(_ int, s sent) (*http.Response, error) {
+			if s.Method == method && (method == http.MethodHead || s.action() == "proof") {
+				broken++
+				return nil, &url.Error{Op: "Get", URL: s.URL, Err: errors.New("no route")}
+			}
+			return nil, nil
+		}
+		req := p.request(t.Context(), http.MethodGet, path+"?token="+secret, nil)
+		resp, err := (&client.Transport{Session: p.session, Base: p.base}).RoundTrip(req)
+		text := log.String()
+		if err == nil {
+			resp.Body.Close()
+		} else {
+			text += err.Error()
+		}
+		assert.Equal(t, 1, broken, path)
+		p.cfg.Base = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &url.Error{Op: "Get", URL: req.URL.String(), Err: errors.New("no route")}
+		}}
+		p.restart()
+		_, _, err = p.session.Quote(req)
+		text += err.Error()
+		assert.Equal(t, 2, strings.Count(text, "no route"))
+		assert.NotContains(t, text, secret)
+	}
 }
