@@ -145,6 +145,9 @@ func (a *attempt) mayBeShown(signer voucher.ProofSigner) error {
 
 // identify shows the payee who the payer is: it sends the request with a zero-dollar proof.
 func (a *attempt) identify(ctx context.Context) purchase.Event {
+	if a.opening != nil {
+		a.land() // who gives a proof now may wait for the channel
+	}
 	value, err := a.proofOf(ctx)
 	if err != nil {
 		return purchase.Event{Kind: purchase.NotProved, Err: fmt.Errorf("%w: %w", ErrProof, err)}
