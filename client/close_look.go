@@ -46,13 +46,13 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 	ctx, cancel := context.WithTimeout(ctx, managementWait)
 	defer cancel()
-	req := a.out.req
+	req, last := a.out.req, 0
 	for _, req.Method = range []string{http.MethodHead, http.MethodGet, http.MethodPost} {
 		status, h, err := a.out.look(ctx, a.account.ID().Hex())
 		if err != nil {
 			return nil, err
 		}
-		if status != http.StatusPaymentRequired {
+		if last = status; status != http.StatusPaymentRequired {
 			continue
 		}
 		if r := a.s.recognize(ctx, req, a.origin, h); r.found != nil || r.err != nil {
@@ -60,7 +60,11 @@ func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 			return r.found, r.err
 		}
 	}
-	return nil, fmt.Errorf("%w: %s sends no challenge to close a channel under", ErrRejected, a.origin.Text)
+	return nil, fmt.Errorf(
+		"%w: %s sends no challenge to close a channel under (status %d); "+
+			"if it wants a key, give the close its header (WithHeader)",
+		ErrRejected, a.origin.Text, last,
+	)
 }
 
 // sameScope compares the scope of an offer with that of a record, which may spell its origin in an

@@ -22,7 +22,12 @@ func (c *Channels) RequestClose(ctx context.Context, id common.Hash) error {
 // Withdraw ends a channel whose close was requested [escrow.GracePeriod] ago. The errors are those of
 // [escrow.Client.Withdraw].
 func (c *Channels) Withdraw(ctx context.Context, id common.Hash) error {
-	return c.s.force(ctx, "withdraw", journal.KindWithdraw, id, Chain.Withdraw)
+	err := c.s.force(ctx, "withdraw", journal.KindWithdraw, id, Chain.Withdraw)
+	var reverted *escrow.RevertError
+	if e, ok := errors.AsType[*Error](err); ok && errors.As(err, &reverted) && reverted.Reason == "CloseNotReady" {
+		e.Err = fmt.Errorf("%w: no close was requested, or less than %v ago", e.Err, escrow.GracePeriod)
+	}
+	return err
 }
 
 // Bounds of what is asked of Config.Chain outside requests. An [escrow.Client] needs less for all its

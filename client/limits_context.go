@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
@@ -24,14 +25,15 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 }
 
 // Budget is an amount that several requests may spend together: one run of an agent, one job. It is in
-// memory, starts full, and is safe for concurrent use. What counts is what the payees can take: for
+// memory, starts with its whole amount, and is safe for concurrent use. What counts is what the payees can take: for
 // each request the larger of its prices and of what it raised vouchers by. A refusal by the payee gives
 // nothing back. Only a request whose credentials never left does, as far as no other request may
 // present a voucher that covers what it raised.
 type Budget struct{ spent *ledger.Budget }
 
-// NewBudget returns a budget of amount base units of an asset. A request that is to be paid in another
-// asset is refused under it.
+// NewBudget returns a budget of amount base units of an asset: a token on a chain, as an offer names
+// them ([channel.Offer], [Session.Quote]). A request that is to be paid in another asset is refused
+// under it.
 func NewBudget(asset channel.Asset, amount voucher.Amount) *Budget {
 	return &Budget{ledger.NewBudget(asset, amount, nil)}
 }
@@ -64,7 +66,7 @@ func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, er
 	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
 	for _, own := range outer {
 		if lim, err = lim.Override(own, most); err != nil {
-			return channel.Limits{}, err
+			return channel.Limits{}, fmt.Errorf("client: WithLimits raises a limit that Config.Raise does not: %w", err)
 		}
 		most = channel.Limits{}
 	}

@@ -52,7 +52,8 @@ type BalanceError struct {
 
 // Error is a sentence with both amounts.
 func (e *BalanceError) Error() string {
-	return fmt.Sprintf("%v: %s holds %s base units of token %s and needs %s", ErrInsufficientBalance, e.Owner, e.Have, e.Token, e.Want)
+	return fmt.Sprintf("%v: %s holds %s base units of token %s and needs %s; "+
+		"send it more, or put less into a channel", ErrInsufficientBalance, e.Owner, e.Have, e.Token, e.Want)
 }
 
 // Unwrap is [ErrInsufficientBalance].

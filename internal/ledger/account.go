@@ -323,4 +323,4 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 	return nil
 }
 
-var errPanic = errors.New("ledger: the signer or the store panicked; nothing was signed")
+var errPanic = errors.New("client: the signer or the store panicked; nothing was signed")

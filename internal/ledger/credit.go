@@ -8,7 +8,7 @@ import (
 )
 
 // errUnsigned is the error of a decision that needs the gate.
-var errUnsigned = errors.New("ledger: no voucher that exists covers the request")
+var errUnsigned = errors.New("client: no voucher that exists covers the request")
 
 // atOnce makes a decision that needs neither a write nor a signature: the voucher that exists
 // covers it, and it left or may leave. ok is false if the gate has to make it. The caller holds mu.

@@ -56,7 +56,7 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 		}
 		signed.Signature, err = a.ledger.signer.SignVoucher(ctx, a.domain, signed.Voucher)
 		if err != nil {
-			return none, fmt.Errorf("ledger: the signer refused: %w", err)
+			return none, fmt.Errorf("client: the signer refused: %w", err)
 		}
 
 		a.mu.Lock()

@@ -26,7 +26,7 @@ import (
 
 // ErrStore is returned if the store failed. Nothing was signed. It is not known whether the record
 // was written; it is read again before the channel is used again.
-var ErrStore = errors.New("ledger: the store failed; nothing was signed")
+var ErrStore = errors.New("client: the store failed; nothing was signed")
 
 // Ledger holds a session's channels. It is safe for concurrent use.
 type Ledger struct {

@@ -21,7 +21,7 @@ type Terms struct {
 }
 
 // ErrEnded is returned for a reservation that has ended. Nothing was signed.
-var ErrEnded = errors.New("ledger: the reservation has ended; nothing was signed")
+var ErrEnded = errors.New("client: the reservation has ended; nothing was signed")
 
 // Reservation is the place of one request on a channel, from the decision about its price until
 // Keep, Release or Settle. It is safe for concurrent use.

@@ -61,7 +61,7 @@ func TestOnFrameError(t *testing.T) {
 			got = append(got, p[:n]...)
 		}
 		assert.ErrorIs(t, err, limit)
-		assert.EqualError(t, err, "sse: payment-need-voucher: limit")
+		assert.EqualError(t, err, "payment-need-voucher event: limit")
 		assert.Equal(t, "data: x\n\n", string(got))
 		_, err = f.Read(p)
 		assert.ErrorIs(t, err, limit)

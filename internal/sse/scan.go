@@ -115,7 +115,7 @@ func (f *Filter) endBlock(next int) {
 	f.pending = 0
 	f.data = appendData(f.data[:0], block)
 	if err := f.onFrame(name, f.data); err != nil {
-		f.err = fmt.Errorf("sse: %s: %w", name, err)
+		f.err = fmt.Errorf("%s event: %w", name, err)
 	}
 }
 
