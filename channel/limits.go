@@ -33,9 +33,10 @@ type Limits struct {
 	// Ahead is how much more than what callers requested may be signed, for each channel. One store
 	// write and one signature then serve many requests, and a stream does not stop to wait. A
 	// dishonest payee can take this amount and deliver nothing for it. Zero signs for what was
-	// requested only.
+	// requested only. It must also cover what a server that requires a minimum growth of vouchers
+	// ([Offer.MinDelta]) asks for above the price.
 	Ahead voucher.Amount
-	// Ask is the price above which the owner must approve (client.Config.Approve). Zero means that
+	// Ask is the price above which client.Config.Approve is called and has to agree. Zero means that
 	// no approval is needed.
 	Ask voucher.Amount
 	// All, Origin and Payee bound what is authorized over time: on all channels of the store

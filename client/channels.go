@@ -13,7 +13,7 @@ import (
 // [Session.Channels] returns it. It is safe for concurrent use.
 type Channels struct{ s *Session }
 
-// Channels returns the management of the session's channels.
+// Channels returns a value that lists, closes and recovers the session's channels.
 func (s *Session) Channels() *Channels { return &Channels{s} }
 
 // All yields every channel on record, closed ones included. A record that cannot be read is yielded as
@@ -28,7 +28,8 @@ func (c *Channels) All(ctx context.Context) iter.Seq2[channel.Info, error] {
 	}
 }
 
-// Sync reads a channel on chain, books what the chain shows, and returns the channel as it is then.
+// Sync reads a channel on chain, records what the chain shows, and returns the channel as it is then.
+// It signs and sends nothing. The error is [ErrNoChain], store.ErrNotFound, or that of the chain.
 func (c *Channels) Sync(ctx context.Context, id common.Hash) (channel.Info, error) {
 	account, err := c.s.ledger.Account(ctx, id)
 	if err != nil {

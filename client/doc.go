@@ -2,6 +2,10 @@
 // method tempo, intent session) by itself: it opens payment channels, signs vouchers, tops up, keeps
 // streams going, finds channels again and closes them.
 //
+// A channel is a deposit of the payer in an escrow on chain, for one payee. A voucher is a signature
+// that lets the payee take up to a cumulative amount of it. Package voucher explains both. All
+// amounts are base units of the channel's token.
+//
 // # Use
 //
 // Make a [Session] from a [Config], and put its [Transport] under an [http.Client]:
@@ -9,6 +13,9 @@
 //	s, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
 //	…
 //	resp, err := s.Client().Get("https://api.example.com/data")
+//
+// [WithLimits], [WithBudget] and [WithChannel] change how the requests of a context are paid.
+// [Session.Channels] lists and closes channels. Package clienttest is a paid server for tests.
 //
 // The response is the paid one. [PaymentOf] says what was paid for it. A body of Server-Sent Events is
 // the application's events only; vouchers that the stream asks for are signed while it is read.
@@ -22,8 +29,13 @@
 //
 // # What comes back
 //
-// RoundTrip returns a response or an error, never both. A 402 that offers nothing we can pay is the
-// caller's, body untouched. A refusal of ours is an [*Error] that wraps [channel.ErrLimit] or
-// [ErrPolicy] and says what to change. After a request was sent with a voucher and no answer came the
-// outcome is [Unknown]: the price stays counted, and the next receipt corrects it.
+// RoundTrip returns a response or an error, never both. A 402 that offers nothing this session can pay
+// is returned as it is, body untouched, and the Err of its [Payment] says why. If the session refuses
+// to pay, the error is an [*Error] that wraps [channel.ErrLimit] or [ErrPolicy], for example, and says
+// what to change. If a request was sent with a voucher and no answer came, the outcome is
+// [OutcomeUnknown]: the price stays counted, and the next receipt corrects it.
+//
+// A payee may ask who the payer is before it names a price. A zero-dollar proof answers that: a
+// signature over amount 0, which pays nothing. If none may be given, the payee's 402 is returned, and
+// the Err of its Payment wraps [ErrProof] and the reason, also if a limit or the policy is the reason.
 package client

@@ -7,11 +7,11 @@ type Outcome string
 // The outcomes.
 const (
 	OutcomeNone              Outcome = "none"                // nothing was to be paid
-	OutcomeRefused           Outcome = "refused"             // by this side; no credential left
-	OutcomeNotSent           Outcome = "not_sent"            // a voucher or an opening exists, but it did not leave
-	OutcomeUnknown           Outcome = "unknown"             // it left and no answer came, or a top-up left that may yet be mined
+	OutcomeRefused           Outcome = "refused"             // by this session; no credential was sent
+	OutcomeNotSent           Outcome = "not_sent"            // a voucher or an opening exists, but was not sent
+	OutcomeUnknown           Outcome = "unknown"             // it was sent, and no answer says more; or a top-up may yet be mined
 	OutcomeRejected          Outcome = "rejected"            // the payee refused it
 	OutcomeAccepted          Outcome = "accepted"            // the payee accepted it, and content came
-	OutcomeAcceptedNoContent Outcome = "accepted_no_content" // accepted, and the answer is an error or empty
+	OutcomeAcceptedNoContent Outcome = "accepted_no_content" // the payee accepted it, and the answer is an error or empty
 	OutcomeRefunded          Outcome = "refunded"            // the channel is closed and the rest is back
 )

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Payment is what was paid for one response. [PaymentOf] returns it. Its fields are final when the
+// Payment tells what was paid for one response. [PaymentOf] returns it. Its fields are final when the
 // response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
 type Payment struct {
 	// Operation identifies the request in Config.Journal: its Idempotency-Key. Empty if nothing was to
@@ -22,7 +22,8 @@ type Payment struct {
 	ChannelID common.Hash
 	// Price is the price of one unit, Cumulative the voucher that was presented, in base units.
 	Price, Cumulative voucher.Amount
-	// Problem is the type of the last problem that the server had with the payment, without its base.
+	// Problem is the type of the last problem that the server had with the payment, without its base
+	// URI; it may be set although a later attempt was accepted.
 	Problem string
 	// Err explains a 402 or a rejected payment if the client knows more than the response says: why an
 	// offer was not paid, a limit, or [ErrBehind]. Nil otherwise.
@@ -42,8 +43,8 @@ func (p *Payment) Receipt() *receipt.Receipt {
 
 type paymentKey struct{}
 
-// PaymentOf returns what was paid for a response of a [Transport], or nil if the response did not come
-// through one.
+// PaymentOf returns what was paid for a response of a [Transport], or nil if resp is nil or did not
+// come through one. After redirects it is the payment for the last response.
 func PaymentOf(resp *http.Response) *Payment {
 	if resp == nil || resp.Request == nil {
 		return nil
