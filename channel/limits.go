@@ -41,7 +41,8 @@ type Limits struct {
 	Ask voucher.Amount
 	// All, Origin and Payee bound what is authorized over time: on all channels of the store
 	// together, for each origin, and for each payee. They hold across restarts and processes. If
-	// nothing is set, at most Total is authorized in a month.
+	// All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
+	// zero, it is the same as for all together.
 	All, Origin, Payee Windows
 }
 
