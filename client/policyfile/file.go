@@ -5,6 +5,7 @@
 //	policy, err := policyfile.Load("policy.toml")
 //	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: files}
 //	policy.Apply(&cfg)
+//	cfg.Approve = askOwner // if the file sets ask
 //	session, err := client.New(cfg)
 //
 // # The format
