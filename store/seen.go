@@ -11,7 +11,9 @@ import (
 // Vouchers that were signed after that copy are then missing, so a rollback must be detected. The
 // zero value is ready to use. A Seen is safe for concurrent use; a driver has one for each
 // database.
-type Seen struct{ revs sync.Map } // key -> uint64
+type Seen struct {
+	revs sync.Map // key -> uint64
+}
 
 // Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a
 // concurrent write is not mistaken for a rollback.

@@ -9,7 +9,15 @@
 //	srv, err := clienttest.Start(clienttest.Config{}) // elsewhere; Close it
 //
 // [Server.URL] is its address on loopback and [Server.RPCURL] that of the chain's JSON-RPC.
-// [Server.Payer] returns a new funded key.
+// [Server.Payer] returns a new funded key. A session that pays it:
+//
+//	key, err := voucher.ParseKey(srv.Payer().Hex)
+//	chain, err := escrow.Dial(ctx, srv.RPCURL)
+//	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
+//	resp, err := session.Client().Get(srv.URL + "/data")
+//
+// The clock of the chain stands still unless [Config.WallClock] is set: [Chain.Advance] moves it, for
+// example by the 15 minutes after which a close without the payee can be withdrawn.
 //
 // # Routes
 //
@@ -22,7 +30,7 @@
 //	/hinted            like /data; the 402 names a reusable channel: that of the
 //	                   Payment-Session header, or the newest one of ?payer=ADDRESS
 //	/hinted/stream/N/PRICE
-//	/flat              like /hinted, with flat hints instead of a snapshot
+//	/flat              like /hinted, with amounts that nothing proves instead of a snapshot
 //	/who               like /data; a request without a credential is asked for a zero-dollar proof
 //	                   first, and the 402 that answers it names the price and the payer's channel
 //	/who/stream/N/PRICE
@@ -35,6 +43,9 @@
 // none), ttl= (lifetime of the challenge in seconds), unit= (unitType) and hints= (none, snapshot,
 // flat or full; see [Hints]). A stream also accepts n=. The /who routes accept apart (the proof is
 // answered with 204; see [IdentifyApart]) and cookie (the payer is recognized by one).
+//
+// A snapshot describes a channel that can be used again, with the highest voucher that the server
+// has. A zero-dollar proof is a signature over amount 0 that shows who the payer is.
 //
 // Add your own routes with [Server.Handle], [Server.Paid] and [Server.Metered].
 //

@@ -63,12 +63,12 @@ const (
 
 // Identify selects whether the payer has to prove who it is before the price is named: a request
 // without a credential is answered with a tempo/charge challenge of amount 0, which a zero-dollar
-// proof answers. Nobody is asked who names an open channel of the route in a Payment-Session
-// header, or has the cookie. Each proof is valid once.
+// proof answers. A request that names an open channel of the route in a Payment-Session header, or
+// has the cookie, is not asked. Each proof is valid once.
 type Identify int
 
 const (
-	// AnyPayer asks nobody.
+	// AnyPayer requires no proof.
 	AnyPayer Identify = iota
 	// IdentifyFirst answers a proof with the session challenge, as a 402.
 	IdentifyFirst
