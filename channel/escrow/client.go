@@ -18,8 +18,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Client is a connection to one Tempo node over JSON-RPC. It is safe for concurrent use. Make it with
-// [Dial] and end it with [Client.Close].
+// Client is a connection to one Tempo node over JSON-RPC. It is safe for concurrent use. Create it
+// with [Dial] and end it with [Client.Close].
 type Client struct {
 	rpc   *rpc.Client
 	base  http.RoundTripper
@@ -36,14 +36,15 @@ type Client struct {
 // Option changes how [Dial] connects.
 type Option func(*Client)
 
-// WithTransport sends the HTTP requests through rt: a proxy, client certificates, a test's fault
-// injector. Retries, size limits and timeouts stay in front of it. rt stays the caller's: [Client.Close]
-// does not close its connections. Nil means a transport of the client's own.
+// WithTransport sends the HTTP requests through rt, for example a proxy or client certificates.
+// Retries, size limits and timeouts still apply. [Client.Close] does not close the connections of
+// rt. Nil means a transport of the client's own.
 func WithTransport(rt http.RoundTripper) Option { return func(c *Client) { c.base = rt } }
 
-// Dial makes a client of the node at rawurl, which is http or https. Credentials of the node go into its
-// userinfo, path or query, and none of these appear in errors. Nothing is sent yet: the first call finds
-// out whether the node is there and on which chain it is. The error is [ErrParams].
+// Dial returns a client of the node at rawurl, which is http or https. Credentials of the node go
+// into its userinfo, path or query, and none of these appear in errors. Dial sends nothing: the
+// first call finds out whether the node can be reached and which chain it is on. The error is
+// [ErrParams].
 func Dial(ctx context.Context, rawurl string, opts ...Option) (*Client, error) {
 	u, err := url.Parse(rawurl)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -64,7 +65,7 @@ func Dial(ctx context.Context, rawurl string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Close ends idle connections. Calls that are under way finish.
+// Close closes idle connections. Calls that are under way finish.
 func (c *Client) Close() {
 	c.rpc.Close()
 	if c.owned != nil {
@@ -72,13 +73,13 @@ func (c *Client) Close() {
 	}
 }
 
-// ChainID is the chain that the node is on. It is asked once. The error is [ErrRPC].
+// ChainID returns the id of the chain that the node is on. It is read once. The error is [ErrRPC].
 func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	err := c.ask(ctx, 0)
 	return c.chain.Load(), err
 }
 
-// TokenBalance is the owner's balance of a TIP-20 token in base units. The error is [ErrRPC].
+// TokenBalance returns the owner's balance of a TIP-20 token in base units. The error is [ErrRPC].
 func (c *Client) TokenBalance(ctx context.Context, token, owner common.Address) (voucher.Amount, error) {
 	var answer hexutil.Bytes
 	if err := c.ask(ctx, 0, balanceOf(&answer, token, owner)); err != nil {

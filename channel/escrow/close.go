@@ -10,38 +10,41 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// CloseParams says which channel to close without the payee.
+// CloseParams are the parameters of a close without the payee.
 type CloseParams struct {
 	Protocol voucher.Protocol
 	ChainID  uint64
 	Escrow   common.Address
 	// Payer is the channel's payer.
 	Payer voucher.TransactionSigner
-	// Descriptor is the channel's.
+	// Descriptor is the descriptor of the channel.
 	Descriptor channel.Descriptor
-	// ChannelID is the channel's id where Descriptor does not hash to it: a v1 channel whose salt is not known.
-	// A v1 escrow goes by the id alone. Zero where it does.
+	// ChannelID is the channel's id if Descriptor does not hash to it: for a v1 channel whose salt
+	// is not known, because a v1 escrow needs only the id. Otherwise it is zero.
 	ChannelID common.Hash
 	// FeeToken pays the fee of the transaction. Zero means the channel's token.
 	FeeToken common.Address
 }
 
-// RequestClose starts the unilateral close of a channel: it sends the request and waits for it to be
-// mined. [GracePeriod] later [Client.Withdraw] gets the rest of the deposit back; until then the payee can
-// still settle the vouchers that it has. Errors before sending are those of [Client.PrepareTopUp]; after
-// it [ErrNotSent], [ErrReverted], [ErrExpired] and [ErrUnconfirmed], with [Receipt.TxHash] set.
+// RequestClose starts to close a channel without the payee: it sends the request and waits for it
+// to be mined. [GracePeriod] later [Client.Withdraw] gets the rest of the deposit back; until then
+// the payee can still redeem the vouchers that it has. The errors before sending are those of
+// [Client.PrepareTopUp]. After sending they are [ErrNotSent], [ErrReverted], [ErrExpired] and
+// [ErrUnconfirmed], with [Receipt.TxHash] set.
 func (c *Client) RequestClose(ctx context.Context, p CloseParams) (Receipt, error) {
 	return c.onOwn(ctx, p, selCloseV1, selCloseV2)
 }
 
-// Withdraw ends a channel whose close was requested [GracePeriod] ago and brings the rest of the deposit
-// back to the payer. Too early is [ErrWouldRevert]. Otherwise as [Client.RequestClose].
+// Withdraw closes a channel whose close was requested [GracePeriod] ago and returns the rest of the
+// deposit to the payer. If it is too early, the error is [ErrWouldRevert]. The other errors are
+// those of [Client.RequestClose].
 func (c *Client) Withdraw(ctx context.Context, p CloseParams) (Receipt, error) {
 	return c.onOwn(ctx, p, selWithdrawV1, selWithdrawV2)
 }
 
-// CancelClose takes a close request back, by a top-up of nothing. The v1 escrow has no such thing (top up
-// by more than nothing instead): [ErrParams]. Otherwise as [Client.RequestClose].
+// CancelClose cancels a close request with a top-up of zero. The v1 escrow does not support that
+// and the error is [ErrParams]: top up by more than zero instead. The other errors are those of
+// [Client.RequestClose].
 func (c *Client) CancelClose(ctx context.Context, p CloseParams) (Receipt, error) {
 	if p.Protocol != voucher.V2 {
 		return Receipt{}, fmt.Errorf("%w: only a v2 escrow takes a top-up of nothing; top up by something", ErrParams)

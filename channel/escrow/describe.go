@@ -12,9 +12,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// String says in one line, for a person who is to sign it, what the transaction does: every call, who pays
-// which fee at most, and until when it can be mined. A call that is not one of a session's, to the last
-// byte, is shown as unknown.
+// String describes in one line, for a person who signs it, what the transaction does: every call, who
+// pays which fee at most, and until when it can be mined. A call that is not exactly one of a session's
+// is shown as unknown.
 func (t *Tx) String() string {
 	var b strings.Builder
 	for i, c := range t.Calls {
@@ -49,7 +49,7 @@ func (t *Tx) String() string {
 	return b.String()
 }
 
-// String says what the call does.
+// String describes what the call does.
 func (c Call) String() string {
 	if c.To != nil && (c.Value == nil || c.Value.Sign() == 0) && len(c.Data) >= 4 {
 		if s, ok := describe(*c.To, c.Data); ok {

@@ -9,13 +9,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Opened is a channel as the escrow's log of its opening tells it: all that it takes to close it, whoever
-// lost the record.
+// Opened describes a channel as the escrow's log of its opening shows it, with all that a close
+// needs.
 type Opened struct {
-	// Ref says where it is, and its id, to which Descriptor hashes.
+	// Ref identifies the channel. Descriptor hashes to its id.
 	Ref
 	Descriptor channel.Descriptor
-	// Deposit is what it was opened with, in base units. Top-ups are not in it.
+	// Deposit is the first deposit, in base units, without top-ups.
 	Deposit voucher.Amount
 	// Block is the block of the log, TxHash the transaction.
 	Block  uint64

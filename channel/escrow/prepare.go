@@ -11,7 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// OpenParams says which channel to open.
+// OpenParams are the parameters of the transaction that opens a channel.
 type OpenParams struct {
 	Protocol voucher.Protocol
 	ChainID  uint64
@@ -24,34 +24,35 @@ type OpenParams struct {
 	Token common.Address
 	// FeeToken pays the fee of the transaction. Zero means Token. It is not used when Sponsored.
 	FeeToken common.Address
-	// AuthorizedSigner is the key that signs vouchers. Zero means the payer, whose address is then written
-	// out.
+	// AuthorizedSigner is the key that signs vouchers. Zero means the payer, whose address is then
+	// written into the descriptor.
 	AuthorizedSigner common.Address
 	// Deposit is in base units, above zero.
 	Deposit voucher.Amount
 	// Salt makes the channel's id unique. Zero means 32 random bytes, none of which is zero.
 	Salt common.Hash
-	// Sponsored leaves the fee to the payee's server.
+	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
 }
 
-// Opening is a signed transaction that opens a channel. Write it down before it leaves.
+// Opening is a signed transaction that opens a channel. Store it before it is sent.
 type Opening struct {
 	ChannelID  common.Hash
 	Descriptor channel.Descriptor
-	// Raw is what goes over the wire: 0x76 form, or the 0x78 hand-off form when sponsored.
+	// Raw is what is sent: the 0x76 form, or the 0x78 hand-off form if sponsored.
 	Raw []byte
-	// TxHash is the transaction's hash. It is zero when sponsored: the sponsor's signature changes it.
+	// TxHash is the transaction's hash. It is zero if sponsored: the sponsor's signature changes
+	// it.
 	TxHash common.Hash
-	// ValidBefore is the chain time (Unix seconds) from which on the transaction can never be mined.
+	// ValidBefore is the chain time (Unix seconds) from which the transaction can never be mined.
 	ValidBefore uint64
 	Deposit     voucher.Amount
 }
 
-// PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing. It
-// asks the node twice, once when sponsored. Errors are [ErrParams], [ErrChainID],
-// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap] and [ErrRPC], all before anything is signed,
-// and [ErrSignature] or the signer's own.
+// PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing.
+// It makes two requests to the node, or one if sponsored. The errors are [ErrParams], [ErrChainID],
+// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap] and [ErrRPC], all before anything is
+// signed, and [ErrSignature] or the signer's own.
 func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error) {
 	d, err := p.descriptor()
 	if err != nil {
@@ -120,27 +121,27 @@ func freshSalt() (salt common.Hash) {
 // isTIP20 reports whether the address is one of those that TIP-20 tokens have.
 func isTIP20(a common.Address) bool { return [12]byte(a[:12]) == [12]byte{0x20, 0xc0} }
 
-// TopUpParams says which channel gets more deposit.
+// TopUpParams are the parameters of the transaction that adds to a deposit.
 type TopUpParams struct {
 	Protocol voucher.Protocol
 	ChainID  uint64
 	Escrow   common.Address
 	// Payer is the channel's payer.
 	Payer voucher.TransactionSigner
-	// Descriptor is the channel's.
+	// Descriptor is the descriptor of the channel.
 	Descriptor channel.Descriptor
 	// ChannelID is as in [CloseParams].
 	ChannelID common.Hash
-	// FeeToken pays the fee of the transaction. Zero means the channel's token. It is not used when
+	// FeeToken pays the fee of the transaction. Zero means the channel's token. It is not used if
 	// Sponsored.
 	FeeToken common.Address
 	// Additional is what the deposit grows by, in base units, above zero.
 	Additional voucher.Amount
-	// Sponsored leaves the fee to the payee's server.
+	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
 }
 
-// TopUp is a signed transaction that adds to a deposit. Write it down before it leaves. Two of them for
+// TopUp is a signed transaction that adds to a deposit. Store it before it is sent. Two of them for
 // the same amount are two transactions, and both can be mined.
 type TopUp struct {
 	ChannelID common.Hash
@@ -151,9 +152,9 @@ type TopUp struct {
 	Additional  voucher.Amount
 }
 
-// PrepareTopUp builds, estimates and signs the transaction that adds to a channel's deposit, and sends
-// nothing. Mined, it also cancels a close request. Errors are those of [Client.PrepareOpen], and
-// [ErrNoChannel] where the escrow does not hold the channel.
+// PrepareTopUp builds, estimates and signs the transaction that adds to a channel's deposit, and
+// sends nothing. If it is mined, it also cancels a close request. The errors are those of
+// [Client.PrepareOpen], and [ErrNoChannel] if the escrow does not hold the channel.
 func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error) {
 	if p.Additional.IsZero() || p.Protocol.Max().Less(p.Additional) {
 		return nil, fmt.Errorf("%w: Additional must be above zero and at most %s", ErrParams, p.Protocol.Max())

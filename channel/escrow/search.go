@@ -12,31 +12,31 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// Search says which channels to look for in the chain's logs.
+// Search describes the channels to look for in the chain's logs.
 type Search struct {
 	// ChainID is the chain that the node has to be on.
 	ChainID uint64
-	// Payer is who opened them.
+	// Payer is the account that opened them.
 	Payer common.Address
-	// V1 and V2 are the escrows to look in. Zero looks for no channel of that protocol; both zero is
-	// [ErrParams].
+	// V1 and V2 are the escrows to search. Zero searches for no channel of that protocol. If both
+	// are zero, the error is [ErrParams].
 	V1, V2 common.Address
-	// From is the first block to look at: zero for the whole chain, or [Stretch.Next] of a search that ended
-	// early.
+	// From is the first block to search: zero for the whole chain, or [Stretch.Next] of a search
+	// that ended early.
 	From uint64
-	// Span is how many blocks one question covers at most. Zero means 100,000. Fewer are asked for where the
-	// node refuses.
+	// Span is how many blocks one request to the node covers at most. Zero means 100,000. If the
+	// node refuses, fewer are requested.
 	Span uint64
 }
 
-// Stretch is a number of blocks that were searched, and what is in them.
+// Stretch is a range of blocks that was searched, and what was found in it.
 type Stretch struct {
-	// Opened are the channels, each checked to hash to its id and to be the payer's. That they were opened
-	// does not say that they still are: see [Client.States].
+	// Opened are the channels. Each was checked: it hashes to its id and is the payer's. It may be
+	// closed by now: see [Client.States].
 	Opened []Opened
-	// Strange is how many logs of the answer are not of such a channel. They are left out.
+	// Strange is how many logs do not describe such a channel. They are left out.
 	Strange int
-	// Next is the block to go on from, Newest the chain's newest block when the search began.
+	// Next is the block to continue from, Newest the chain's newest block when the search began.
 	Next, Newest uint64
 }
 
@@ -47,13 +47,13 @@ const (
 	growAfter   = 8  // answers in a row, then twice as many
 )
 
-// Search looks for channels of a payer in the logs of the escrows, from a block to the newest one, and
-// yields them in stretches of blocks. A stretch without channels is yielded too: it is the progress. There is
-// always one stretch, also where the node has no block to search.
+// Search searches the logs of the escrows for channels of a payer, from a block to the newest one,
+// and yields them in stretches of blocks. A stretch without channels is yielded too, as progress.
+// There is at least one stretch, even if there is no block to search.
 //
-// An error is the end; the Stretch with it has only Next and Newest, to go on from. It is [ErrParams],
-// [ErrChainID] or [ErrRPC], which wraps the context's. A node that leaves logs out cannot be seen to: ask
-// another.
+// An error is the last pair; the Stretch with it has only Next and Newest, to continue from. It is
+// [ErrParams], [ErrChainID] or [ErrRPC], which wraps the error of the context. There is no way to
+// detect a node that omits logs; search again with another node.
 func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error] {
 	return func(yield func(Stretch, error) bool) {
 		at := Stretch{Next: s.From}

@@ -14,7 +14,7 @@ import (
 
 // Receipt is what became of a transaction.
 type Receipt struct {
-	// TxHash is the transaction's hash, also where nothing else is known.
+	// TxHash is the transaction's hash, also if nothing else is known.
 	TxHash common.Hash
 	// Success is false for a transaction that was mined and reverted.
 	Success bool
@@ -31,8 +31,8 @@ type receiptJSON struct {
 	GasUsed     hexutil.Uint64  `json:"gasUsed"`
 }
 
-// Confirm looks a transaction up. found is false where the chain has not mined it (yet, or at all: see
-// [Opening.ValidBefore]). The error is [ErrRPC].
+// Confirm returns the receipt of a transaction. found is false if the chain has not mined it: after
+// [Opening.ValidBefore] it never will. The error is [ErrRPC].
 func (c *Client) Confirm(ctx context.Context, txHash common.Hash) (r Receipt, found bool, err error) {
 	r, found, _, err = c.lookUp(ctx, txHash)
 	return r, found, err

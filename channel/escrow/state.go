@@ -12,7 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Ref says which channel is meant: where it is and its id. All fields are required.
+// Ref identifies a channel: its protocol, chain, escrow and id. All fields are required.
 type Ref struct {
 	Protocol  voucher.Protocol
 	ChainID   uint64
@@ -22,21 +22,21 @@ type Ref struct {
 
 // State is what the escrow holds for a channel.
 type State struct {
-	// Exists is false where the escrow holds nothing: the channel was never opened, or it is closed. The
-	// chain cannot tell these apart on v2.
+	// Exists is false if the escrow holds nothing: the channel was never opened, or it is closed.
+	// The chain cannot tell these apart on v2.
 	Exists bool
 	// Finalized is set by a v1 escrow for a channel that is closed for good.
 	Finalized bool
 	// Deposit and Settled are in base units.
 	Deposit, Settled voucher.Amount
-	// CloseRequestedAt is in Unix seconds, zero where no close was requested. The payer can withdraw from
-	// [GracePeriod] later on.
+	// CloseRequestedAt is in Unix seconds, zero if no close was requested. The payer can withdraw
+	// [GracePeriod] later.
 	CloseRequestedAt uint64
-	// Time is the newest block's time (Unix seconds) when the reading began: the state is not older. A
-	// transaction that was valid until then and is not in the state never will be.
+	// Time is the newest block's time (Unix seconds) when the read began: the state is not older. A
+	// transaction that was valid until then and is not in the state will never be mined.
 	Time uint64
-	// Payer, Payee, Token and Signer are what a v1 escrow stores of an open channel. They are zero on v2,
-	// where the descriptor hashes to the id.
+	// Payer, Payee, Token and Signer are what a v1 escrow stores of an open channel. They are zero
+	// on v2, because the descriptor hashes to the id there.
 	Payer, Payee, Token, Signer common.Address
 }
 
@@ -52,9 +52,9 @@ type reading struct {
 	gone bool // the caller's context ended: the others read for themselves
 }
 
-// State reads a channel. Answers are kept for a few seconds and concurrent callers share one reading;
-// after [Client.Forget] the chain is asked again. That a channel does not exist is not kept. Errors are
-// [ErrChainID], [ErrParams] and [ErrRPC].
+// State reads a channel. A result is kept for a few seconds and concurrent callers share one read;
+// after [Client.Forget] the chain is read again. That a channel does not exist is not kept. The
+// errors are [ErrChainID], [ErrParams] and [ErrRPC].
 func (c *Client) State(ctx context.Context, ref Ref) (State, error) {
 	all, err := c.States(ctx, []Ref{ref})
 	if err != nil {
@@ -63,8 +63,8 @@ func (c *Client) State(ctx context.Context, ref Ref) (State, error) {
 	return all[0], nil
 }
 
-// States is [Client.State] for several channels of one chain in one exchange, in the order of refs. It
-// is one error for all or none.
+// States is like [Client.State] for several channels of one chain in one request, in the order of
+// refs. It returns all states or one error.
 func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
 	for _, ref := range refs {
 		if err := checkPlace(ref.Protocol, ref.ChainID, ref.Escrow); err != nil {
@@ -178,7 +178,7 @@ func (c *Client) fetch(ctx context.Context, refs []Ref) ([]State, error) {
 	return states, nil
 }
 
-// Forget drops what is kept about a channel, so that the next reading sees the chain as it is then.
+// Forget drops what is kept about a channel, so that the next call of State reads the chain.
 func (c *Client) Forget(channelID common.Hash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,11 +26,13 @@ type Tx struct {
 	Nonce uint64
 	// ValidBefore and ValidAfter bound the block time (Unix seconds). Zero is no bound.
 	ValidBefore, ValidAfter uint64
-	// FeeToken pays the fee. Zero leaves it to the chain, or to the sponsor.
+	// FeeToken pays the fee. Zero leaves the choice to the chain, or to the sponsor.
 	FeeToken common.Address
-	// Sponsored leaves the fee to somebody who signs later. What the sender signs then names no fee token.
+	// Sponsored means that a sponsor pays the fee and signs later. The sender then signs no fee
+	// token.
 	Sponsored bool
-	// Sender is the root account. It is not part of the 0x76 form, where it follows from the signature.
+	// Sender is the root account. It is not part of the 0x76 form, in which the signature implies
+	// it.
 	Sender common.Address
 	// Signature is the sender's: 65 bytes r || s || v with v 27 or 28, or a TIP-1020 or keychain envelope.
 	// Nil is unsigned.
@@ -72,9 +74,9 @@ var (
 	rlpNoItems  = rlp.RawValue{0xc0}
 )
 
-// SigningBytes is what the sender signs the keccak256 of: 0x76 and all fields but the signature. A
-// sponsored transaction is signed without a fee token and with a zero byte in place of the sponsor's
-// signature, so that the sponsor can fill in both.
+// SigningBytes returns the bytes whose keccak256 the sender signs: 0x76 and all fields but the
+// signature. A sponsored transaction is signed without a fee token and with a zero byte in place of
+// the sponsor's signature, so that the sponsor can fill in both.
 func (t *Tx) SigningBytes() []byte {
 	if t.Sponsored {
 		return t.encode(txType, common.Address{}, rlpZeroByte, nil)
@@ -82,18 +84,18 @@ func (t *Tx) SigningBytes() []byte {
 	return t.encode(txType, t.FeeToken, rlpNothing, nil)
 }
 
-// SigningHash is the keccak256 of [Tx.SigningBytes].
+// SigningHash returns the keccak256 of [Tx.SigningBytes].
 func (t *Tx) SigningHash() common.Hash { return crypto.Keccak256Hash(t.SigningBytes()) }
 
-// ExpiringNonceHash is the replay id of the transaction, which names a v2 channel that it opens
-// (TIP-1034): the keccak256 of [Tx.SigningBytes] and the 20 bytes of Sender. It does not depend on the
-// signatures.
+// ExpiringNonceHash returns the replay id of the transaction, which names a v2 channel that it
+// opens (TIP-1034): the keccak256 of [Tx.SigningBytes] and the 20 bytes of Sender. It does not
+// depend on the signatures.
 func (t *Tx) ExpiringNonceHash() common.Hash {
 	return crypto.Keccak256Hash(t.SigningBytes(), t.Sender[:])
 }
 
-// Serialize is the transaction in its 0x76 form, which is what a node takes (once a sponsor has signed,
-// where there is one).
+// Serialize returns the transaction in its 0x76 form, which a node accepts. A sponsored one needs
+// the signature of its sponsor first.
 func (t *Tx) Serialize() []byte {
 	switch {
 	case t.FeePayerSignature != nil:
@@ -105,8 +107,8 @@ func (t *Tx) Serialize() []byte {
 	}
 }
 
-// Handoff is the form in which a sender hands a sponsored transaction to its sponsor: type 0x78, with
-// the sender's address where the sponsor's signature will be. It cannot be broadcast.
+// Handoff returns the form in which a sender hands a sponsored transaction to its sponsor: type
+// 0x78, with the sender's address in place of the sponsor's signature. It cannot be broadcast.
 func (t *Tx) Handoff() []byte {
 	var slot [1 + common.AddressLength]byte
 	slot[0] = 0x80 + common.AddressLength
@@ -114,7 +116,7 @@ func (t *Tx) Handoff() []byte {
 	return t.encode(handoffType, common.Address{}, slot[:], t.Signature)
 }
 
-// Hash is the transaction's hash: the keccak256 of [Tx.Serialize]. A sponsor changes it.
+// Hash returns the transaction's hash: the keccak256 of [Tx.Serialize]. A sponsor changes it.
 func (t *Tx) Hash() common.Hash { return crypto.Keccak256Hash(t.Serialize()) }
 
 // encode writes the fields in their order. feePayer is RLP already. A nil signature is left out.
