@@ -1,5 +1,5 @@
-// Agent buys answers until the budget of its run is used up. The limits are its owner's and hold for all runs; the budget is
-// this run's, and what it leaves is what the agent plans by.
+// Agent buys answers until the budget of its run is used up. The limits are its owner's and hold for
+// all runs. The budget is this run's, and Budget.Left tells the agent what it can still spend.
 //
 //	go run ./examples/agent
 package main

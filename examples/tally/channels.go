@@ -21,7 +21,7 @@ func channelsCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "channels",
 		Short: "List the channels that hold money",
-		Long: `Channels lists the channels on record that hold money, with --all the closed ones too. It asks nobody and
+		Long: `Channels lists the channels on record that hold money, with --all the closed ones too. It sends nothing and
 needs no key. USED is what was asked for, SPENT what the server says it charged, SIGNED the highest
 voucher, SETTLED what the chain says was taken out.`,
 		Args: arguments(cobra.NoArgs),

@@ -35,7 +35,7 @@ shows, or any part of the id that begins one channel only; it may be left out wh
 With --header the payee's gateway gets what it wants to see: a key, a cookie. Requests that were paid are
 not remembered. A header goes to one origin only: of channels of several, --origin chooses.
 
-Where the payee does not help, --force asks the chain to close the channel, and --withdraw brings the
+If the payee does not help, --force asks the chain to close the channel, and --withdraw brings the
 rest back 15 minutes later; tally keep waits for that time. Both send a transaction and need --rpc-url.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

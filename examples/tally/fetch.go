@@ -31,7 +31,7 @@ func fetchCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tally URL",
 		Short: "curl for paid APIs",
-		Long: `Tally fetches a URL like curl. Where the answer is 402 it pays from a payment channel: it opens one,
+		Long: `Tally fetches a URL like curl. If the answer is 402 it pays from a payment channel: it opens one,
 uses it again the next time, tops it up, and keeps a paid stream going. How much it may spend is up
 to the flags; without them it pays nothing.
 
@@ -65,7 +65,7 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 	flags.BoolVarP(&f.follow, "location", "L", false, "follow redirects; each origin is paid on its own terms")
 	flags.Float64VarP(&f.maxTime, "max-time", "m", 0, "give up after this many `SECONDS`")
 	flags.BoolVarP(&f.quiet, "silent", "s", false, "no summary and no errors on stderr")
-	flags.BoolVarP(&f.showError, "show-error", "S", false, "show errors in spite of -s")
+	flags.BoolVarP(&f.showError, "show-error", "S", false, "show errors although -s is set")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell on stderr what is paid; never keys or credentials")
 	flags.BoolP("no-buffer", "N", true, "for those whose fingers know curl: output is never held back")
 	_ = flags.MarkHidden("no-buffer") // it exists

@@ -32,8 +32,8 @@ func importCommand(w *world) *cobra.Command {
 channels that were funded and are signed for with this key. Their file is copied and the copy is read; nothing is
 written there. End the other program first: two that pay from one channel without knowing of each other are refused.
 
-What was signed is taken from nobody's word: a channel begins with what the chain has settled, and with the highest
-voucher of ours that its server shows. Where the server shows none, and the other program signed more, requests are
+No other program's number is signed: a channel begins with what the chain has settled, and with the highest
+voucher of ours that its server shows. If the server shows none, and the other program signed more, requests are
 refused until the number has climbed to where it was. --agree skips that: it signs what the other program says it
 signed, up to AMOUNT for each channel, as if you had asked for something at that price.`,
 		Args: arguments(cobra.ExactArgs(1)),

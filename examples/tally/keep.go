@@ -24,7 +24,7 @@ func keepCommand(w *world) *cobra.Command {
 		Use:   "keep",
 		Short: "Finish what was begun: withdraw what closes have left",
 		Long: `Keep looks after channels until nothing is left to be done: it withdraws what a requested close has left as
-soon as its 15 minutes are over, looks up openings, top-ups and closes that nobody answered for, and notices
+soon as its 15 minutes are over, looks up openings, top-ups and closes whose result is not known, and notices
 what the payees did. It signs no vouchers. With --once it looks once and says how much is left: for cron.
 
 Open channels with nothing under way are left alone; see tally close.`,

@@ -30,7 +30,7 @@ func ledgerCommand(w *world) *cobra.Command {
 		Use:   "ledger",
 		Short: "Show and check the account of what was paid",
 		Long: `Ledger shows the journal: one line for every operation that could cost money, the oldest first. RAISED is by how
-much the operation raised what may be signed, AMOUNT what it moved on chain. It asks nobody and needs no key.
+much the operation raised what may be signed, AMOUNT what it moved on chain. It sends nothing and needs no key.
 
 With --check it adds the lines up per channel and compares them with the channels' records, and with the chain where
 --rpc-url is set. It names what differs and ends with status 26 then: most often an operation that was killed before

@@ -150,7 +150,7 @@ func policyCommand(w *world) *cobra.Command {
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "check FILE",
-		Short: "Say what a policy file means, or what is wrong with it",
+		Short: "Show what a policy file means, or what is wrong with it",
 		Long: `Check reads a policy file and prints it with comments that describe each line, and
 what applies if a key is not set. If the file has mistakes, check prints their lines and what was
 expected there, and ends with status 2.`,

@@ -26,10 +26,10 @@ func quoteCommand(w *world) *cobra.Command {
 	q := &quote{world: w}
 	cmd := &cobra.Command{
 		Use:   "quote URL",
-		Short: "Say what a request would cost, and whether it would be paid",
-		Long: `Quote sends the request unpaid and prints what it would cost, who asks for it, and what limits and policy make of that:
+		Short: "Show what a request would cost, and whether it would be paid",
+		Long: `Quote sends the request unpaid and prints what it would cost, who would be paid, and what limits and policy decide:
 allow, ask (a person first), or deny, which ends with status 110. Nothing is signed, and no key is needed.
-With a key, a channel that is there already is taken into account.`,
+With a key, an open channel of the key is taken into account.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
@@ -156,9 +156,9 @@ func budgetCommand(w *world) *cobra.Command {
 	var p wallet
 	cmd := &cobra.Command{
 		Use:   "budget",
-		Short: "Say what is left of the hour, the day and the month",
+		Short: "Show what is left of the hour, the day and the month",
 		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
-was, and what is left. It asks nobody and needs no key. What is signed ahead counts, too: a payee could take it.`,
+was, and what is left. It sends nothing and needs no key. What is signed ahead counts, too: a payee could take it.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {

@@ -23,7 +23,7 @@ type request struct {
 func (r *request) requestFlags(f *pflag.FlagSet) {
 	f.StringVarP(&r.method, "request", "X", "", "the `METHOD` (default: GET, or POST with -d)")
 	f.StringArrayVarP(&r.data, "data", "d", nil, "send `DATA`; @FILE sends a file, - or @- stdin, byte for byte; several are joined by &")
-	f.StringArrayVarP(&r.headers, "header", "H", nil, "send the header `LINE`: \"Name: value\"; \"Name:\" takes a default one away")
+	f.StringArrayVarP(&r.headers, "header", "H", nil, "send the header `LINE`: \"Name: value\"; \"Name:\" removes a default one")
 }
 
 // build makes the request. A body is held in memory, because it is sent again after a 402.

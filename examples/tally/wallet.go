@@ -52,7 +52,7 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.Price}, "max-price", "the most that one request or one piece of a stream may cost (default 0: pay nothing)")
 	f.Var(amount{&p.limits.Deposit}, "max-deposit", "the most that one channel may hold (default 0: open nothing)")
 	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
-	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or the bare need)")
+	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or else what the request needs)")
 	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
 	f.Var(amount{&p.limits.All.Hour}, "per-hour", "the most that all payments together may be in any 60 minutes (default: as per day)")
 	f.Var(amount{&p.limits.All.Day}, "per-day", "the same in any 24 hours (default: as per month)")
