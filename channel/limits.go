@@ -36,8 +36,8 @@ type Limits struct {
 	// requested only. It must also cover what a server that requires a minimum growth of vouchers
 	// ([Offer.MinDelta]) asks for above the price.
 	Ahead voucher.Amount
-	// Ask is the price above which client.Config.Approve is called and has to agree. Zero means that
-	// no approval is needed.
+	// Ask is the price above which client.Config.Approve is called and has to agree. Zero means
+	// that no approval is needed.
 	Ask voucher.Amount
 	// All, Origin and Payee bound what is authorized over time: on all channels of the store
 	// together, for each origin, and for each payee. They hold across restarts and processes. If

@@ -28,8 +28,9 @@ func (c *Channels) All(ctx context.Context) iter.Seq2[channel.Info, error] {
 	}
 }
 
-// Sync reads a channel on chain, records what the chain shows, and returns the channel as it is then.
-// It signs and sends nothing. The error is [ErrNoChain], store.ErrNotFound, or that of the chain.
+// Sync reads a channel on chain, records what the chain shows, and returns the channel as it is
+// then. It signs and sends nothing. The error is [ErrNoChain], store.ErrNotFound, or that of the
+// chain.
 func (c *Channels) Sync(ctx context.Context, id common.Hash) (channel.Info, error) {
 	account, err := c.s.ledger.Account(ctx, id)
 	if err != nil {

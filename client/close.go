@@ -22,11 +22,11 @@ import (
 // listed as closing until the chain confirms it.
 //
 // If the payee refuses, the error is [ErrRejected]: the channel is as before, and
-// [Channels.RequestClose] gets the money back without the payee. If no receipt came, or one that does
-// not fit, and the chain does not show the close, the error is [ErrClose]. A close ends within 90
-// seconds, whatever the payee and the node do; the error wraps [context.DeadlineExceeded] then. These
-// errors are in an [*Error]. The error is store.ErrNotFound if the channel is not on record, and nil
-// if it is closed already.
+// [Channels.RequestClose] gets the money back without the payee. If no receipt came, or one that
+// does not fit, and the chain does not show the close, the error is [ErrClose]. A close ends within
+// 90 seconds, whatever the payee and the node do; the error wraps [context.DeadlineExceeded] then.
+// These errors are in an [*Error]. The error is store.ErrNotFound if the channel is not on record,
+// and nil if it is closed already.
 //
 // The requests of a close carry no headers of earlier requests. If the payee is behind a gateway that
 // wants a key, use [WithHeader].

@@ -24,8 +24,11 @@ func (c *Channels) RequestClose(ctx context.Context, id common.Hash) error {
 func (c *Channels) Withdraw(ctx context.Context, id common.Hash) error {
 	err := c.s.force(ctx, "withdraw", journal.KindWithdraw, id, Chain.Withdraw)
 	var reverted *escrow.RevertError
-	if e, ok := errors.AsType[*Error](err); ok && errors.As(err, &reverted) && reverted.Reason == "CloseNotReady" {
-		e.Err = fmt.Errorf("%w: no close was requested, or less than %v ago", e.Err, escrow.GracePeriod)
+	e, ok := errors.AsType[*Error](err)
+	if ok && errors.As(err, &reverted) && reverted.Reason == "CloseNotReady" {
+		e.Err = fmt.Errorf(
+			"%w: no close was requested, or less than %v ago", e.Err, escrow.GracePeriod,
+		)
 	}
 	return err
 }

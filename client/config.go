@@ -47,11 +47,11 @@ type Config struct {
 	// Raise bounds how far [WithLimits] may raise each limit. A limit that is zero here can only be
 	// lowered.
 	Raise channel.Limits
-	// Approve decides about a price above Limits.Ask. It is called before anything is signed, once for
-	// each set of terms and sum that a request would agree to, and only if the limits and budgets allow
-	// the price. It may take long, must obey the context, and must be safe for concurrent use. An error
-	// refuses the request with [ErrPolicy]. If Approve is nil, such prices are refused, and [New] refuses
-	// a Limits.Ask below Limits.Price.
+	// Approve decides about a price above Limits.Ask. It is called before anything is signed, once
+	// for each set of terms and sum that a request would agree to, and only if the limits and
+	// budgets allow the price. It may take long, must obey the context, and must be safe for
+	// concurrent use. An error refuses the request with [ErrPolicy]. If Approve is nil, such prices
+	// are refused, and [New] refuses a Limits.Ask below Limits.Price.
 	Approve func(context.Context, Quote) error
 	// Policy decides with whom to deal. Nil means [PinFirstUse] over Store.
 	Policy Policy

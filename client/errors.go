@@ -18,18 +18,18 @@ import (
 var (
 	// ErrPolicy: the Policy or Config.Approve refused. Nothing was signed for this offer.
 	ErrPolicy = errors.New("client: refused by the policy")
-	// ErrBody: the request has a body that cannot be sent a second time: it has no GetBody, and more
-	// than Config.Spool of it was sent before the 402 came. Nothing was signed. Set Request.GetBody,
-	// or raise Config.Spool.
+	// ErrBody: the request has a body that cannot be sent a second time: it has no GetBody, and
+	// more than Config.Spool of it was sent before the 402 came. Nothing was signed. Set
+	// Request.GetBody, or raise Config.Spool.
 	ErrBody = errors.New("client: the request body cannot be sent again after payment")
-	// ErrInsecure: a host that is not this machine wants payment over plain HTTP. Nothing was signed.
-	// Use https.
+	// ErrInsecure: a host that is not this machine wants payment over plain HTTP. Nothing was
+	// signed. Use https.
 	ErrInsecure = errors.New("client: refusing to pay over an unencrypted connection")
 	// ErrRedirect: an origin that the caller did not choose wants payment: a redirect led there. Nothing
 	// was signed. If it is right, request its URL directly.
 	ErrRedirect = errors.New("client: refusing to pay another origin that a redirect led to")
-	// ErrEscrow: the challenge names an escrow that is not the canonical one or Config.Escrow. Nothing
-	// was signed.
+	// ErrEscrow: the challenge names an escrow that is not the canonical one or Config.Escrow.
+	// Nothing was signed.
 	ErrEscrow = errors.New("client: the challenge names an escrow that is not trusted")
 	// ErrNoChain: a channel must be opened, topped up or checked, but Config.Chain is nil.
 	ErrNoChain = errors.New("client: no chain connection: set Config.Chain")
@@ -42,16 +42,17 @@ var (
 	ErrStream = errors.New("client: a payment frame of the stream cannot be answered")
 	// ErrPending: a funding transaction is under way and not decided yet. Try again in a moment.
 	ErrPending = purchase.ErrPending
-	// ErrTwice: after a voucher was sent, the payee gave up the channel or named other terms, and this
-	// request may not be paid a second time now. A payee may be paid so once a request, and not again
-	// for an hour unless it served something since.
+	// ErrTwice: after a voucher was sent, the payee gave up the channel or named other terms, and
+	// this request may not be paid a second time now. A payee may be paid so once a request, and
+	// not again for an hour unless it served something since.
 	ErrTwice = purchase.ErrTwice
 	// ErrProof: the payee names a price only to a payer that proves who it is, and no proof may be
-	// given. [Payment.Err] of its 402 wraps it and the reason: a limit that pays nothing (the price is
-	// not known yet and counts as 1 base unit), the policy, or a Payer that is no voucher.ProofSigner.
+	// given. [Payment.Err] of its 402 wraps it and the reason: a limit that pays nothing (the price
+	// is not known yet and counts as 1 base unit), the policy, or a Payer that is no
+	// voucher.ProofSigner.
 	ErrProof = purchase.ErrProof
-	// ErrOpenings: one request would have to open more channels than it may: one, and a second only if
-	// the payee takes no vouchers of the first.
+	// ErrOpenings: one request would have to open more channels than it may: one, and a second only
+	// if the payee takes no vouchers of the first.
 	ErrOpenings = purchase.ErrOpenings
 	// ErrStore: the store failed, so nothing was signed.
 	ErrStore = ledger.ErrStore
@@ -114,10 +115,10 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same request may succeed later without a change of limits, policy or
-// keys, and without the danger of paying twice. It is false if the request was paid or may have been
-// (for example [OutcomeUnknown]), and for what limits, budgets and policies refuse. It says nothing
-// of responses: for these see the Outcome of [PaymentOf].
+// Retryable reports whether the same request may succeed later without a change of limits, policy
+// or keys, and without the danger of paying twice. It is false if the request was paid or may have
+// been (for example [OutcomeUnknown]), and for what limits, budgets and policies refuse. It says
+// nothing of responses: for these see the Outcome of [PaymentOf].
 func (e *Error) Retryable() bool {
 	switch e.Outcome {
 	case OutcomeNone, OutcomeRefused, OutcomeNotSent, OutcomeRejected:

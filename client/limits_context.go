@@ -24,16 +24,16 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 	return context.WithValue(ctx, limitsKey{}, append(outer[:len(outer):len(outer)], lim))
 }
 
-// Budget is an amount that several requests may spend together: one run of an agent, one job. It is in
-// memory, starts with its whole amount, and is safe for concurrent use. What counts is what the payees can take: for
-// each request the larger of its prices and of what it raised vouchers by. A refusal by the payee gives
-// nothing back. Only a request whose credentials never left does, as far as no other request may
-// present a voucher that covers what it raised.
+// Budget is an amount that several requests may spend together: one run of an agent, one job. It is
+// in memory, starts with its whole amount, and is safe for concurrent use. What counts is what the
+// payees can take: for each request the larger of its prices and of what it raised vouchers by. A
+// refusal by the payee gives nothing back. Only a request whose credentials never left does, as far
+// as no other request may present a voucher that covers what it raised.
 type Budget struct{ spent *ledger.Budget }
 
-// NewBudget returns a budget of amount base units of an asset: a token on a chain, as an offer names
-// them ([channel.Offer], [Session.Quote]). A request that is to be paid in another asset is refused
-// under it.
+// NewBudget returns a budget of amount base units of an asset: a token on a chain, as an offer
+// names them ([channel.Offer], [Session.Quote]). A request that is to be paid in another asset is
+// refused under it.
 func NewBudget(asset channel.Asset, amount voucher.Amount) *Budget {
 	return &Budget{ledger.NewBudget(asset, amount, nil)}
 }
@@ -66,7 +66,9 @@ func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, er
 	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
 	for _, own := range outer {
 		if lim, err = lim.Override(own, most); err != nil {
-			return channel.Limits{}, fmt.Errorf("client: WithLimits raises a limit that Config.Raise does not: %w", err)
+			return channel.Limits{}, fmt.Errorf(
+				"client: WithLimits raises a limit that Config.Raise does not: %w", err,
+			)
 		}
 		most = channel.Limits{}
 	}

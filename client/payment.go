@@ -10,8 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Payment tells what was paid for one response. [PaymentOf] returns it. Its fields are final when the
-// response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
+// Payment tells what was paid for one response. [PaymentOf] returns it. Its fields are final when
+// the response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
 type Payment struct {
 	// Operation identifies the request in Config.Journal: its Idempotency-Key. Empty if nothing was to
 	// be paid.
@@ -22,8 +22,8 @@ type Payment struct {
 	ChannelID common.Hash
 	// Price is the price of one unit, Cumulative the voucher that was presented, in base units.
 	Price, Cumulative voucher.Amount
-	// Problem is the type of the last problem that the server had with the payment, without its base
-	// URI; it may be set although a later attempt was accepted.
+	// Problem is the type of the last problem that the server had with the payment, without its
+	// base URI; it may be set although a later attempt was accepted.
 	Problem string
 	// Err explains a 402 or a rejected payment if the client knows more than the response says: why an
 	// offer was not paid, a limit, or [ErrBehind]. Nil otherwise.

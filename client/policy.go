@@ -33,13 +33,13 @@ type Proposal struct {
 
 // Policy decides with whom to deal. It returns nil to go on, or an error that says why not. The
 // request then fails with an [*Error] that wraps [ErrPolicy] and that error, and nothing is signed
-// for it. If it refuses a proposal with Proof set, the payee's 402 is returned instead, and the Err of
-// its [Payment] wraps [ErrProof], ErrPolicy and that error.
+// for it. If it refuses a proposal with Proof set, the payee's 402 is returned instead, and the Err
+// of its [Payment] wraps [ErrProof], ErrPolicy and that error.
 //
-// A policy is called before a challenge is answered, with Proposal.Proof set if the payee asks who the
-// payer is, and again with Proposal.Funding set before a channel is funded. It is not called for what
-// the limits refuse. It may be slow, must obey the context, and must be safe for concurrent use. How
-// much may be spent is not its concern: [channel.Limits] bound that.
+// A policy is called before a challenge is answered, with Proposal.Proof set if the payee asks who
+// the payer is, and again with Proposal.Funding set before a channel is funded. It is not called
+// for what the limits refuse. It may be slow, must obey the context, and must be safe for
+// concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
 type Policy func(ctx context.Context, p Proposal) error
 
 // AllowHosts returns a policy that deals with the listed hosts only. An entry is an origin

@@ -16,8 +16,9 @@ const maxTxSize = 128 << 10
 // [Tx.Serialize] of what came as 0x76, and [Tx.Handoff] of what came as 0x78, gives the same bytes again.
 // The error is [ErrTx].
 //
-// Sender is recovered from a valid signature: it is zero if the transaction is unsigned, or signed in a
-// way that only a node can verify. A hand-off that another key than its sender's signed is refused.
+// Sender is recovered from a valid signature: it is zero if the transaction is unsigned, or signed
+// in a way that only a node can verify. A hand-off that another key than its sender's signed is
+// refused.
 func DecodeTx(raw []byte) (*Tx, error) {
 	if len(raw) == 0 || len(raw) > maxTxSize || (raw[0] != txType && raw[0] != handoffType) {
 		return nil, fmt.Errorf("%w: %d bytes that do not start with 0x76 or 0x78", ErrTx, len(raw))

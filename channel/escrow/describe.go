@@ -12,9 +12,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// String describes in one line, for a person who signs it, what the transaction does: every call, who
-// pays which fee at most, and until when it can be mined. A call that is not exactly one of a session's
-// is shown as unknown.
+// String describes in one line, for a person who signs it, what the transaction does: every call,
+// who pays which fee at most, and until when it can be mined. A call that is not exactly one of a
+// session's is shown as unknown.
 func (t *Tx) String() string {
 	var b strings.Builder
 	for i, c := range t.Calls {

@@ -3,24 +3,25 @@
 //
 // # Who sends what
 //
-// The payee's server broadcasts the transactions that open a channel and top it up. [Client.PrepareOpen]
-// and [Client.PrepareTopUp] therefore build, estimate and sign, and never send: the caller stores the
-// result first and then sends [Opening.Raw] in a credential. A close without the payee needs no server:
-// [Client.RequestClose] and, 15 minutes later, [Client.Withdraw] send a transaction and wait for it.
+// The payee's server broadcasts the transactions that open a channel and top it up.
+// [Client.PrepareOpen] and [Client.PrepareTopUp] therefore build, estimate and sign, and never
+// send: the caller stores the result first and then sends [Opening.Raw] in a credential. A close
+// without the payee needs no server: [Client.RequestClose] and, 15 minutes later, [Client.Withdraw]
+// send a transaction and wait for it.
 //
 // # Transactions
 //
-// [Tx] is the Tempo transaction 0x76 and its 0x78 hand-off form for sponsors: servers that pay the fee.
-// All transactions of this package have an expiring nonce (TIP-1009): they can be mined for 25 seconds
-// of chain time and never later, so an unknown result is known after that. Times come from the latest
-// block, not from the clock of this machine.
+// [Tx] is the Tempo transaction 0x76 and its 0x78 hand-off form for sponsors: servers that pay the
+// fee. All transactions of this package have an expiring nonce (TIP-1009): they can be mined for 25
+// seconds of chain time and never later, so an unknown result is known after that. Times come from
+// the latest block, not from the clock of this machine.
 //
 // # The node
 //
 // [Client] speaks JSON-RPC over HTTP. Reads and raw sends are repeated a few times with the same
-// bytes; nothing is signed again because an answer was lost. Every wait is bounded. The node is trusted
-// to report what the chain holds. No number of it raises what is signed, except a settled amount, which
-// counts as our own signature (docs/trust-model.md).
+// bytes; nothing is signed again because an answer was lost. Every wait is bounded. The node is
+// trusted to report what the chain holds. No number of it raises what is signed, except a settled
+// amount, which counts as our own signature (docs/trust-model.md).
 package escrow
 
 import (
@@ -57,8 +58,9 @@ var (
 	moderatoStream = common.HexToAddress("0xe1c4d3dce17bc111181ddf716f75bae49e61a336")
 )
 
-// DefaultEscrow returns the canonical escrow of a protocol on a chain: the precompile for v2 on every
-// chain, the deployed contract for v1 on [Mainnet] and [Moderato]. ok is false if there is none.
+// DefaultEscrow returns the canonical escrow of a protocol on a chain: the precompile for v2 on
+// every chain, the deployed contract for v1 on [Mainnet] and [Moderato]. ok is false if there is
+// none.
 func DefaultEscrow(p voucher.Protocol, chainID uint64) (escrow common.Address, ok bool) {
 	switch {
 	case p == voucher.V2:
@@ -72,8 +74,8 @@ func DefaultEscrow(p voucher.Protocol, chainID uint64) (escrow common.Address, o
 	}
 }
 
-// DefaultToken returns the token that payments on a chain are made in by default: USDC.e on [Mainnet],
-// pathUSD on [Moderato]. ok is false for other chains.
+// DefaultToken returns the token that payments on a chain are made in by default: USDC.e on
+// [Mainnet], pathUSD on [Moderato]. ok is false for other chains.
 func DefaultToken(chainID uint64) (token common.Address, ok bool) {
 	switch chainID {
 	case Mainnet:

@@ -54,7 +54,8 @@ type BalanceError struct {
 // Error returns the account, both amounts and what to do.
 func (e *BalanceError) Error() string {
 	return fmt.Sprintf("%v: %s holds %s base units of token %s and needs %s; "+
-		"send it more, or put less into a channel", ErrInsufficientBalance, e.Owner, e.Have, e.Token, e.Want)
+		"send it more, or put less into a channel",
+		ErrInsufficientBalance, e.Owner, e.Have, e.Token, e.Want)
 }
 
 // Unwrap returns [ErrInsufficientBalance].

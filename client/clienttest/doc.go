@@ -16,8 +16,8 @@
 //	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
 //	resp, err := session.Client().Get(srv.URL + "/data")
 //
-// The clock of the chain stands still unless [Config.WallClock] is set: [Chain.Advance] moves it, for
-// example by the 15 minutes after which a close without the payee can be withdrawn.
+// The clock of the chain stands still unless [Config.WallClock] is set: [Chain.Advance] moves it,
+// for example by the 15 minutes after which a close without the payee can be withdrawn.
 //
 // # Routes
 //

@@ -1,5 +1,5 @@
-// Agent buys answers until the budget of its run is used up. The limits are its owner's and hold for
-// all runs. The budget is this run's, and Budget.Left tells the agent what it can still spend.
+// Agent buys answers until the budget of its run is used up. The limits are its owner's and hold
+// for all runs. The budget is this run's, and Budget.Left tells the agent what it can still spend.
 //
 //	go run ./examples/agent
 package main

@@ -1,6 +1,6 @@
-// Quickstart runs a chain, a paid server and a client in one process. The client opens a channel, pays
-// requests and a stream from it, tops it up, is restarted in the middle, and closes it. At the end it
-// prints who owes what, and fails if that differs from the chain by one base unit.
+// Quickstart runs a chain, a paid server and a client in one process. The client opens a channel,
+// pays requests and a stream from it, tops it up, is restarted in the middle, and closes it. At the
+// end it prints who owes what, and fails if that differs from the chain by one base unit.
 //
 //	go run ./examples/quickstart
 package main
