@@ -62,7 +62,7 @@ func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 	}
 	return nil, fmt.Errorf(
 		"%w: %s sends no challenge to close a channel under (status %d); "+
-			"if it wants a key, give the close its header (WithHeader)",
+			"if it wants a key, give the close its header (client.WithHeader, or tally close -H)",
 		ErrRejected, a.origin.Text, last,
 	)
 }
