@@ -52,6 +52,6 @@ func (r *Reservation) Without() rule.State {
 	a := r.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	back := rule.Counts{Released: r.held(), Withdrawn: r.claim.Asked}
+	back := rule.Counts{Released: r.counted(), Withdrawn: r.claim.Asked}
 	return a.view.Fold(rule.Additions{Counts: back})
 }

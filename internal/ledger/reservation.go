@@ -34,12 +34,14 @@ type Reservation struct {
 	claim     rule.Claim
 	open      bool // it is in flight
 	kept      bool // it ended with its price counted
+	doubt     bool // an earlier try of the request may have been charged
 	ends      int  // how often it ended
 	unit      voucher.Amount
 	delivered func() uint64 // pieces of a stream so far; nil for a request
 	overspent error
 	since     uint64         // the account's reports when it was made
 	after     voucher.Amount // and its kept
+	at        voucher.Amount // the account's kept since this one is part of it
 	misses    int            // reports above the ceiling that the record did not explain
 	rise      Rise
 }
@@ -119,20 +121,31 @@ func (r *Reservation) Keep() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.end(r) {
-		r.kept = true
-		a.kept = a.kept.AddCapped(r.claim.Price)
+		a.keep(r)
 	}
 }
 
 // Release ends the reservation: it was certainly not charged. Its price is free for the next
-// request. What its budgets count stays.
+// request. What its budgets count stays. If an earlier try of the request may have been charged,
+// Release is Keep.
 func (r *Reservation) Release() {
 	a := r.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.end(r) {
+	switch {
+	case !a.end(r):
+	case r.doubt:
+		a.keep(r)
+	default:
 		a.release(r)
 	}
+}
+
+// keep counts the price of a reservation that ended. The caller holds mu.
+func (a *Account) keep(r *Reservation) {
+	r.kept = true
+	a.kept = a.kept.AddCapped(r.claim.Price)
+	r.at = a.kept
 }
 
 // end takes a reservation out of those in flight; false if it was out already. A decision about it

@@ -65,6 +65,11 @@ var (
 	ErrProof = errors.New("client: the payee names a price only to a payer that proves who it is, and no proof is given")
 	// ErrProved reports that it asks once more in one request.
 	ErrProved = fmt.Errorf("%w: one request gives one, and this one did", ErrProof)
+	// ErrPaidBefore reports that an earlier try of the request was paid, or may have been, and that
+	// the payee wants to be paid for it again.
+	ErrPaidBefore = errors.New("client: an earlier request with this Idempotency-Key was paid, " +
+		"or may have been, and the payee asks for more; nothing more is paid under the key: " +
+		"use a new key to pay again")
 	// ErrOpenings reports that the request would need one more opening than it may have.
 	ErrOpenings = errors.New("client: one request opens one channel; this one has opened one already")
 )
@@ -86,6 +91,9 @@ type Action struct {
 	// Proof reports that the payee may be shown who the payer is, by a request of its own. Search,
 	// Recover.
 	Proof bool
+	// Present reports that an earlier try was paid: the voucher that exists is presented, and
+	// nothing is decided or raised. Issue, Again.
+	Present bool
 	// Try counts the waits of a kind, from 1. Wait.
 	Try int
 	// Acknowledge reports that the opening was accepted and is to be booked first.

@@ -38,6 +38,9 @@ type Purchase struct {
 	// channel in place of one that its payee does not take while it is live. Either happens once an
 	// hour; see [Purchase.Forbid].
 	Twice, Replaces bool
+	// Retried reports that the caller made the request before ([Purchase.Resume]), and Paid that an
+	// earlier try was served, or was charged on its way: nothing more is raised for it.
+	Retried, Paid bool
 
 	retries int
 	tries   Tries
@@ -62,6 +65,7 @@ type Purchase struct {
 	gone     bool                           // the payee takes no vouchers of a live channel
 	misfit   bool                           // a recorded opening is set aside that cannot be presented
 
+	doubt      bool // nobody knows whether an earlier try was charged
 	optimistic bool // answers a remembered challenge
 	anew       bool // the price is reserved anew
 	recovered  bool
@@ -117,7 +121,10 @@ func (p *Purchase) Next(event Event) Action {
 		case Search, Recover:
 			a.Proof = !p.proved
 		case Issue, Again:
-			p.gate = a.Do
+			p.gate, a.Present = a.Do, p.Paid
+		}
+		if p.Retried && (a.Do == HandOver || a.Do == GiveUp) {
+			a.Outcome = p.overall(a.Outcome, e)
 		}
 		p.Total = p.Charged.AddCapped(p.offer.Price)
 		return a

@@ -68,6 +68,9 @@ type world struct {
 	gone     bool
 	proofs   int // proofs that left
 	asked    purchase.Event
+	retried  bool // it was made before
+	served   bool // and served, or charged on its way
+	doubt    bool // or nobody knows
 	steps    int
 }
 
@@ -101,7 +104,7 @@ func (w *world) chance(n int) bool { return w.r.IntN(n) == 0 }
 // run plays the purchase to its end, over redirects.
 func (w *world) run(reached map[string]int) error {
 	e := w.start()
-	for {
+	for tries := 0; ; {
 		if w.steps++; w.steps > 5_000 {
 			return errors.New("the sequence does not end")
 		}
@@ -113,11 +116,22 @@ func (w *world) run(reached map[string]int) error {
 		}
 		switch a.Do {
 		case purchase.GiveUp:
-			return nil
+			if tries++; tries > 4 || w.chance(2) {
+				return nil
+			}
+			e = w.retry(a.Outcome)
+			continue
 		case purchase.HandOver:
 			redirected := a.Redirected || a.Row == "redirected and charged"
-			if !redirected || w.hops == 5 {
-				return nil
+			if !redirected || w.hops == 5 || w.chance(8) {
+				if tries++; tries > 4 || w.chance(2) {
+					return nil
+				}
+				if a.Row == "redirected and charged" {
+					w.charged = w.charged.AddCapped(w.current.Price)
+				}
+				e = w.retry(a.Outcome)
+				continue
 			}
 			if !a.Redirected {
 				w.charged = w.charged.AddCapped(w.current.Price)
@@ -130,12 +144,29 @@ func (w *world) run(reached map[string]int) error {
 	}
 }
 
+// retry makes the same request again, after it ended with o. The channel may have been closed
+// since.
+func (w *world) retry(o purchase.Outcome) purchase.Event {
+	if o == purchase.Accepted || o == purchase.AcceptedNoContent || !w.charged.IsZero() {
+		w.served = true
+	}
+	w.doubt = w.doubt || o == purchase.Unknown
+	w.sent, w.funded, w.hops, w.retried = false, false, 0, true
+	if w.chance(4) && w.standing[w.channel] == purchase.Usable {
+		w.standing[w.channel] = purchase.Dead
+		delete(w.openings, w.channel)
+	}
+	w.history += fmt.Sprintf("again, after %s\n", o)
+	w.p.Resume(o)
+	return w.unpaid(errors.New("failed"))
+}
+
 func (w *world) start() purchase.Event {
 	e := purchase.Event{Kind: purchase.Started}
 	if o := w.offers[0]; w.hops == 0 && w.chance(4) { // an earlier request had consent to it
 		w.approved[key(o)], w.highest = o.Price, o.Price
 	}
-	if o := w.offers[0]; w.approved[key(o)] != (voucher.Amount{}) && w.chance(2) {
+	if o := w.offers[0]; w.approved[key(o)] != (voucher.Amount{}) && !w.served && w.chance(2) {
 		if sum := w.charged.AddCapped(o.Price); !w.approved[key(o)].Less(sum) {
 			e.Remembered, e.Offer, e.Channel = true, o, w.id(o)
 			w.current, w.channel = o, e.Channel
@@ -350,7 +381,7 @@ func (w *world) selected(failed error) purchase.Event {
 	id := w.id(w.current)
 	w.channel = id
 	e := purchase.Event{Kind: purchase.Selected, Standing: w.standing[id], Recent: w.recent, Err: w.maybe(failed, 12), Named: w.chance(30), Nameable: w.chance(2)}
-	if e.Standing == purchase.Absent || e.Standing == purchase.Dead || e.Standing == purchase.Aside {
+	if e.Standing == purchase.Absent {
 		return e
 	}
 	e.Channel = id
@@ -392,7 +423,7 @@ func (w *world) gate(a purchase.Action, failed error) purchase.Event {
 	}
 	if !w.chance(4) {
 		e.Kind = purchase.Issued
-		if own.Less(room) {
+		if own.Less(room) && !a.Present {
 			w.raised[w.channel] = w.below[w.channel].AddCapped(room)
 		}
 	}
@@ -451,6 +482,10 @@ func (w *world) check(a purchase.Action) error {
 	if w.proofs > 1 {
 		return fmt.Errorf("%d proofs", w.proofs)
 	}
+	if w.served && (a.Do == purchase.Open || a.Do == purchase.TopUp || a.Do == purchase.Recover ||
+		(a.Do == purchase.Issue || a.Do == purchase.Again) && !a.Present) {
+		return fmt.Errorf("%s for a request that was paid before", a.Do)
+	}
 	switch a.Do {
 	case purchase.Prove:
 		if w.proofs > 0 || !w.asked.ProofAsked || !w.asked.ProofAmount.IsZero() || w.asked.Unproved != nil {
@@ -466,6 +501,10 @@ func (w *world) check(a purchase.Action) error {
 		}
 		if !w.sent && a.Outcome == purchase.Rejected {
 			return errors.New("nothing left, and the outcome is rejected")
+		}
+		served := a.Outcome == purchase.Accepted || a.Outcome == purchase.AcceptedNoContent
+		if w.served && !served || w.doubt && !served && a.Outcome != purchase.Unknown {
+			return fmt.Errorf("an earlier try may have been charged: outcome %s", a.Outcome)
 		}
 	}
 	return nil

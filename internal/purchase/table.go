@@ -30,6 +30,7 @@ var always = func(*Purchase, *Event) bool { return true }
 var table []row
 
 func init() {
+	table = append(table, retries...)
 	table = append(table, before...)
 	table = append(table, prepared...)
 	table = append(table, answers...)
