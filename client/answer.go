@@ -41,6 +41,11 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 		e.Err = errors.Join(ErrBody, errNotRepeatable)
 		return e
 	}
+	if a.byKey && a.keyed == nil {
+		if e.Err = a.join(ctx); e.Err != nil {
+			return e
+		}
+	}
 	a.challenge = r.found
 	e.Offered, e.Offer = true, r.found.wants
 	if a.s.watched {

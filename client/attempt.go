@@ -3,8 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -38,6 +36,8 @@ type attempt struct {
 	presented voucher.Amount      // the voucher that was refused, while the gate decides what else to present
 	price     voucher.Amount      // that was decided last
 	carried   []byte              // the opening transaction that the channel had when it was chosen
+	holds     bool                // the turn of the remembered purchase
+	byKey     bool                // the caller gave the request an Idempotency-Key
 	opening   func()              // ends the flight that an opening request holds, nil for others
 	who       *identity           // of a payee that asks who the payer is, nil for others
 	hint      string              // the channel to name on unpaid sendings, empty if the session knows
@@ -63,7 +63,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
 	ctx := a.begin(req, t.Base)
 	defer a.ended()
-	e := a.started()
+	var e purchase.Event
+	if a.byKey {
+		e = a.startedKeyed(ctx)
+	} else {
+		e = a.started()
+	}
 	for {
 		do := a.decision.Next(e)
 		if (a.decision.Twice || a.decision.Replaces) && !a.second {
@@ -82,20 +87,6 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		e = a.carryOut(ctx, do)
 	}
-}
-
-// unusable returns why a request cannot be sent at all.
-func (t *Transport) unusable(req *http.Request) error {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	switch {
-	case t.Session == nil:
-		return errors.New("client: Transport.Session is nil: set it to a session from client.New")
-	case typedNil(t.Base):
-		return fmt.Errorf("client: Transport.Base holds a nil pointer (%T): leave it unset, or set it to a value", t.Base)
-	}
-	return errors.New("client: the request has no URL")
 }
 
 // begin takes the request over and reads what it is held to. It returns the context of all that is done
@@ -125,6 +116,10 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		}
 	}
 	ctx = context.WithValue(ctx, boughtKey{a.s}, a.bought)
+	keys, _ := valuesOf(req.Header, "Idempotency-Key")
+	if a.keyed != nil || len(keys) == 1 && keys[0] != "" {
+		a.name()
+	}
 	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin.Text}
 	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
 		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text)
@@ -177,7 +172,7 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 	case purchase.Issue:
 		return a.issue(ctx, do)
 	case purchase.Again:
-		return a.again(ctx)
+		return a.again(ctx, do)
 	case purchase.TopUp:
 		return a.topUpForRequest(ctx)
 	case purchase.ReadChain:

@@ -88,7 +88,9 @@ func TestHeaderMapInLowerCase(t *testing.T) {
 		return req
 	}
 	p.ok(p.send(own(nil)))
-	p.ok(p.send(own(nil)))
+	another := own(nil)
+	another.URL.RawQuery = "b" // no retry
+	p.ok(p.send(another))
 	require.Len(t, all, 3)
 	assert.Equal(t, []string{"Bearer t"}, all[0]["Authorization"])
 	for _, h := range all {
@@ -108,6 +110,7 @@ func TestHeaderMapInLowerCase(t *testing.T) {
 	assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode, "a caller who wants no session pays none")
 
 	req := own(nil)
+	req.URL.RawQuery = "c"
 	kept := req.Header.Clone()
 	p.ok(p.send(req))
 	assert.Equal(t, kept, req.Header, "the caller's map stays as it is")

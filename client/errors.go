@@ -54,6 +54,13 @@ var (
 	// ErrOpenings: one request would have to open more channels than it may: one, and a second only
 	// if the payee takes no vouchers of the first.
 	ErrOpenings = purchase.ErrOpenings
+	// ErrPaidBefore: an earlier request with the same Idempotency-Key was paid, or may have been,
+	// and the payee asks for more. Nothing more was signed; a new key pays again.
+	ErrPaidBefore = purchase.ErrPaidBefore
+	// ErrKeyReused: the Idempotency-Key was used for a request with another body. Nothing was
+	// signed.
+	ErrKeyReused = errors.New("client: the Idempotency-Key was used before " +
+		"with another body: use a new key for another request")
 	// ErrStore: the store failed, so nothing was signed.
 	ErrStore = ledger.ErrStore
 	// ErrClose: the payee's close receipt does not fit what was sent. The channel stays listed as closing.
@@ -86,6 +93,8 @@ type Error struct {
 	Problem string
 	// Err is the cause.
 	Err error
+
+	keyed bool // the session remembers the purchase under the caller's Idempotency-Key
 }
 
 // Error returns the operation, its outcome and the cause in one line.
@@ -116,18 +125,23 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same request may succeed later without a change of limits, policy
-// or keys, and without the danger of paying twice. It is false if the request was paid or may have
-// been (for example [OutcomeUnknown]), and for what limits, budgets and policies refuse. It says
-// nothing of responses: for these see the Outcome of [PaymentOf].
+// or keys, and without the danger of paying twice. It is false for what limits, budgets and
+// policies refuse. It is also false if the payee was paid, or may have been, unless the request had
+// an Idempotency-Key under which the session remembers it and no content came: a retry with that
+// key is the same purchase (see [Transport]).
 func (e *Error) Retryable() bool {
 	switch e.Outcome {
 	case OutcomeNone, OutcomeRefused, OutcomeNotSent, OutcomeRejected:
+	case OutcomeUnknown, OutcomeAcceptedNoContent:
+		if !e.keyed {
+			return false // it may have been paid
+		}
 	default:
-		return false // it was paid, or may have been
+		return false // it was served
 	}
 	for _, final := range []error{
 		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
-		channel.ErrNotOurs,
+		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused,
 	} {
 		if errors.Is(e.Err, final) {
 			return false

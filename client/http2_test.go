@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -235,8 +236,9 @@ func TestPaidRequestEndsItsStream(t *testing.T) {
 			f := newFramed(t, srv.Paid(hundred, http.HandlerFunc(sayOK)))
 			p := newPayer(t, srv)
 			p.base = f.client.Transport
-			for range 2 { // after a 402, and at once
-				resp, err := p.fetch(t.Context(), kind.method, f.URL+"/?a=b", bodyOf(kind.body), kind.header...)
+			for i := range 2 { // after a 402, and at once
+				url := fmt.Sprintf("%s/?a=%d", f.URL, i) // no retry, where there is a key
+				resp, err := p.fetch(t.Context(), kind.method, url, bodyOf(kind.body), kind.header...)
 				require.NoError(t, err)
 				resp.Body.Close()
 				assert.Equal(t, 2, resp.StatusCode/100)
@@ -288,8 +290,11 @@ func TestRefusedStream(t *testing.T) {
 				f := newFramed(t, srv.Paid(hundred, http.HandlerFunc(sayOK)))
 				p := newPayer(t, srv)
 				p.base = f.client.Transport
+				n := 0
 				get := func() {
-					resp, err := p.fetch(t.Context(), kind.method, f.URL+"/?a=b", bodyOf(kind.body), kind.header...)
+					n++
+					url := fmt.Sprintf("%s/?a=%d", f.URL, n) // no retry, where there is a key
+					resp, err := p.fetch(t.Context(), kind.method, url, bodyOf(kind.body), kind.header...)
 					require.NoError(t, err)
 					resp.Body.Close()
 					require.Equal(t, 2, resp.StatusCode/100)
@@ -381,14 +386,14 @@ func TestLostStream(t *testing.T) {
 				fetch := func() (*http.Response, error) {
 					return p.fetch(t.Context(), kind.method, f.URL+"/?a=b", bodyOf(kind.body), kind.header...)
 				}
-				p.ok(fetch())
+				p.ok(p.fetch(t.Context(), kind.method, f.URL+"/?a=b", bodyOf(kind.body)))
 				for range 10 {
 					f.next = append(f.next, lose)
 				}
 				before := f.served
 				e := p.refused(fetch())
 				assert.Equal(t, client.OutcomeUnknown, e.Outcome)
-				assert.False(t, e.Retryable())
+				assert.Equal(t, len(kind.header) > 0, e.Retryable(), "a key makes it safe")
 				assert.Equal(t, u(200), p.only().Claimed)
 				most := 1
 				if how == "PROTOCOL_ERROR" && kind.body == "" {

@@ -214,7 +214,7 @@ func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 	return wire.NewEcho(who.asked, source).Payload(wire.Proof(sig))
 }
 
-// ended ends the flights that the request still holds.
+// ended ends the flights that the request still holds, and its turn of a remembered purchase.
 func (a *attempt) ended() {
 	if a.opening != nil {
 		a.land()
@@ -224,5 +224,8 @@ func (a *attempt) ended() {
 	}
 	if a.who != nil && a.info.Outcome == OutcomeAccepted && a.account != nil {
 		a.keepPayee(a.out.req.Context())
+	}
+	if a.holds {
+		a.done()
 	}
 }

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -121,7 +122,7 @@ func TestManagementCarriesNoMessageHeaders(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{Header: credential})
 			p := newPayer(t, srv, func(c *client.Config) { c.Bootstrap = true })
 			l := p.lied()
-			for range 3 {
+			for i := range 3 {
 				req := p.request(t.Context(), http.MethodPost, "/boot?deposit=200", strings.NewReader("{}"))
 				req.Host = "api.example"
 				set := func(name, value string) {
@@ -134,6 +135,7 @@ func TestManagementCarriesNoMessageHeaders(t *testing.T) {
 				for _, name := range ofOne {
 					set(name, "x")
 				}
+				set("Idempotency-Key", fmt.Sprint(i)) // three requests, not one and its retries
 				set("Connection", "X-Hop, close")
 				set("Accept-Encoding", "br")
 				set("Accept", "text/event-stream")

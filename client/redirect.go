@@ -10,9 +10,11 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 )
 
-// bought is what a request of a caller keeps over all of its redirects: the decision, and its place on
-// each channel that it touched.
+// bought is what a request of a caller keeps over all of its redirects, and over its retries under
+// one Idempotency-Key: the decision, and its place on each channel that it touched.
 type bought struct {
+	keyed    *keyed // where it is remembered for retries, nil if it is not
+	tries    uint64 // that it had when the last hop of this one ended
 	decision *purchase.Purchase
 	charge   *ledger.Charge // nil without a budget
 	// left are the reservations on the channels that the request left, or on which a redirect found it;

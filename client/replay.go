@@ -19,6 +19,7 @@ type replay struct {
 	getBody func() (io.ReadCloser, error)
 	length  int64
 	most    int64 // how much is kept
+	summed  bool  // its digest is computed while it is sent
 
 	mu      sync.Mutex // guards what follows; held shortly, never while src is read or closed
 	src     io.ReadCloser
@@ -30,7 +31,8 @@ type replay struct {
 	first   int64
 	over    bool // more was read than is kept
 	end     error
-	handed  bool // the response was handed over: the last sending closes src
+	sum     *digest // once it was read to its end, if summed
+	handed  bool    // the response was handed over: the last sending closes src
 	current *sending
 }
 
@@ -63,7 +65,7 @@ func (b *replay) next(ctx context.Context) (io.ReadCloser, error) {
 		if b.fresh = false; err != nil {
 			return nil, err
 		}
-		once := &replay{src: body, handed: true}
+		once := &replay{src: b.sums(body), handed: true}
 		once.current = newSending(ctx, once)
 		b.current = once.current
 		return b.current, nil

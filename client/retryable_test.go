@@ -26,7 +26,8 @@ func TestRetryable(t *testing.T) {
 		channel.ErrLimit, &channel.LimitError{Limit: "Price"}, client.ErrPolicy, client.ErrBody,
 		client.ErrInsecure,
 		client.ErrRedirect, client.ErrEscrow, client.ErrNoChain, client.ErrNoPayer, client.ErrTwice,
-		client.ErrOpenings, channel.ErrNotOurs, channel.ErrRecord,
+		client.ErrPaidBefore, client.ErrKeyReused, client.ErrOpenings,
+		channel.ErrNotOurs, channel.ErrRecord,
 		errors.Join(client.ErrPolicy, errors.New("not today")),
 	}
 	for _, outcome := range []client.Outcome{

@@ -124,6 +124,9 @@ func standingOf(s rule.State) purchase.Standing {
 // affords checks the offer against the limits, the budgets over time and the caller's budget, so that
 // nobody is asked about a price that is refused anyway. state is nil if a channel has to be opened.
 func (a *attempt) affords(ctx context.Context, state *rule.State) error {
+	if a.decision.Paid || a.decision.Retried && a.reserved != nil {
+		return nil // its price counts already; the gate decides about more
+	}
 	overTime := ledger.Terms{Limits: a.terms.Limits, Origin: a.terms.Origin}
 	lim, err := a.s.ledger.Limited(ctx, overTime, a.challenge.scope)
 	if err != nil {
@@ -171,9 +174,15 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 		a.reserved = nil
 	}
 	var err error
-	if a.reserved == nil {
+	switch {
+	case do.Present:
+		return a.present(ctx)
+	case a.reserved == nil:
 		a.reserved, a.signed, err = a.account.Reserve(ctx, a.terms, req)
-	} else {
+	case a.decision.Retried:
+		a.reserved.Under(a.terms)
+		a.signed, err = a.reserved.Retry(ctx, req)
+	default:
 		a.reserved.Under(a.terms)
 		a.signed, err = a.reserved.Decide(ctx, req)
 	}
@@ -184,7 +193,10 @@ func (a *attempt) issue(ctx context.Context, do purchase.Action) purchase.Event 
 }
 
 // again lets the gate decide what else may be presented for the same price.
-func (a *attempt) again(ctx context.Context) purchase.Event {
+func (a *attempt) again(ctx context.Context, do purchase.Action) purchase.Event {
+	if do.Present {
+		return a.present(ctx)
+	}
 	a.presented = a.signed.Cumulative
 	signed, err := a.reserved.Again(ctx, a.presented)
 	if err != nil {

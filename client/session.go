@@ -24,9 +24,10 @@ type Session struct {
 	challenges challengeCache
 	management management
 	flights    flights
-	proofs     proofBook // when each origin was last shown who the payer is
-	declined   intervals // when each opening was refused by its payee
-	twice      intervals // when each payee and origin was last paid twice for one request
+	keys       keyedPurchases // by the Idempotency-Keys of callers
+	proofs     proofBook      // when each origin was last shown who the payer is
+	declined   intervals      // when each opening was refused by its payee
+	twice      intervals      // when each payee and origin was last paid twice for one request
 
 	mu     sync.Mutex // guards what follows; held shortly
 	twins  map[*http.Transport]*http.Transport

@@ -31,6 +31,7 @@ type meter struct {
 	cancel context.CancelFunc
 	filter *sse.Filter
 	once   bool // the stream is charged once, however many events it delivers
+	holds  bool // the turn of the remembered purchase, until the end
 
 	reading sync.Mutex // held by Read, and by whoever ends the stream; guards what follows
 	opened  string     // the challenge that opened the stream: receipts may name it to the end
@@ -67,6 +68,7 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	} else {
 		a.reserved.Stream(a.price, m.filter.Events)
 	}
+	m.holds, a.holds = a.holds, false
 	resp.Body = m
 	resp.ContentLength = -1
 	for _, h := range []string{"Content-Length", "Content-Digest", "Digest", "Repr-Digest", "Etag"} {
@@ -181,6 +183,10 @@ func (m *meter) end(err error) {
 		Deposit: state.Deposit, Outcome: m.a.info.Outcome, Receipt: m.final, Err: err,
 	})
 	m.a.record(ctx, journal.KindStream, m.a.info.Outcome, m.final)
+	if m.holds {
+		m.a.reserved.Stream(voucher.Amount{}, nil)
+		m.a.done()
+	}
 }
 
 func (m *meter) error(err error) error {

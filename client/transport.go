@@ -1,6 +1,10 @@
 package client
 
-import "net/http"
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
 
 // Transport is an [http.RoundTripper] that answers 402 challenges. It may be copied before its
 // first use and is safe for concurrent use.
@@ -25,6 +29,14 @@ import "net/http"
 //
 // If an answer was paid for, the Set-Cookie headers of the 402 before it are on the answer, before
 // its own. The body of a paid event stream comes without content coding and payment frames.
+//
+// A request that its caller makes again is a new purchase. It is the same purchase if it has the
+// same Idempotency-Key, method, URL, Host, body and budgets: its price is authorized once, a second
+// one at the same time waits for the first, and what was served is presented again without another
+// payment. A session remembers 4096 such purchases, each for 24 hours, if the body has a GetBody or
+// is at most Config.Spool long. The one that ended longest ago is forgotten first, and those under
+// way never are: one more is paid as without a key. The same key with another body is
+// [ErrKeyReused]. See docs/recipes.md.
 type Transport struct {
 	// Session pays. Required.
 	Session *Session
@@ -50,4 +62,19 @@ func (t *Transport) CloseIdleConnections() {
 			twin.CloseIdleConnections()
 		}
 	}
+}
+
+// unusable returns why a request cannot be sent at all.
+func (t *Transport) unusable(req *http.Request) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	switch {
+	case t.Session == nil:
+		return errors.New("client: Transport.Session is nil: set it to a session from client.New")
+	case typedNil(t.Base):
+		return fmt.Errorf("client: Transport.Base holds a nil pointer (%T): "+
+			"leave it unset, or set it to a value", t.Base)
+	}
+	return errors.New("client: the request has no URL")
 }

@@ -50,8 +50,8 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: prices", breaks: "a price that was changed is counted once",
-		pkg: "client", fn: "attempt.issue", from: `	if a.reserved == nil {
-`, to: `	if true {
+		pkg: "client", fn: "attempt.issue", from: `	case a.reserved == nil:
+`, to: `	case true:
 `, flows: server("prices"),
 	},
 	{
