@@ -2,6 +2,7 @@ package libraries
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,6 +90,33 @@ func Example_goOpenAI() {
 	}
 	fmt.Println(got.Choices[0].Message.Content)
 	// Output: so much depends upon a red wheel barrow
+}
+
+// Retrying returns a client that makes a failed request again. All of its tries are one purchase.
+func Retrying(session *client.Session) *http.Client {
+	retry := retryablehttp.NewClient()
+	retry.HTTPClient = session.Client()
+	retry.Logger = nil // it logs URLs
+	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	retry.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+		var payment *client.Error
+		if ctx.Err() == nil && errors.As(err, &payment) {
+			return payment.Retryable(), nil
+		}
+		return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+	}
+	return &http.Client{Transport: oneKey{&retryablehttp.RoundTripper{Client: retry}}}
+}
+
+// oneKey gives all tries of a request one Idempotency-Key.
+type oneKey struct{ retry http.RoundTripper }
+
+func (k oneKey) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("Idempotency-Key") == "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("Idempotency-Key", rand.Text())
+	}
+	return k.retry.RoundTrip(req)
 }
 
 // careful returns a client that sends nothing again that was paid, or may have been.

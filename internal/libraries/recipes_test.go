@@ -25,7 +25,7 @@ func TestRecipes(t *testing.T) {
 		programs++
 		assert.Contains(t, examples, unindented(program))
 	}
-	assert.Equal(t, 4, programs)
+	assert.Equal(t, 5, programs)
 
 	var tests strings.Builder
 	for _, pattern := range []string{"*_test.go", "../gateways/*_test.go"} {

@@ -3,10 +3,12 @@ package libraries
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-retryablehttp"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -189,4 +191,52 @@ func TestReverseProxyAnswersForTheClient(t *testing.T) {
 	_, err := direct(proxy(t, a.URL, s), http.DefaultClient).whole(t.Context())
 	assert.ErrorContains(t, err, "502")
 	assert.Empty(t, a.Accounts())
+}
+
+// TestOneKeyForAllTries: with one Idempotency-Key for all tries of a request a library authorizes
+// one price, whatever becomes of the tries, and gets what limits refuse at once.
+func TestOneKeyForAllTries(t *testing.T) {
+	libraries := map[string]func(a *api, c *http.Client) caller{
+		"openai-go": func(a *api, c *http.Client) caller {
+			return official(a.URL, c, option.WithMaxRetries(0))
+		},
+		"go-openai":        func(a *api, c *http.Client) caller { return community(a.URL, c) },
+		"go-retryablehttp": func(a *api, c *http.Client) caller { return direct(a.URL, c) },
+	}
+	for name, above := range libraries {
+		for what, fault := range faults {
+			t.Run(name+", "+what, func(t *testing.T) {
+				a := newAPI(t, separate)
+				s := newSession(t, a.Server)
+				c := Retrying(s)
+				//nolint:forcetypeassert // as Retrying builds it
+				retry := c.Transport.(oneKey).retry.(*retryablehttp.RoundTripper).Client
+				retry.RetryWaitMin, retry.RetryWaitMax = time.Millisecond, time.Millisecond
+				lib := above(a, c)
+				_, err := lib.whole(t.Context()) // opens the channel
+				require.NoError(t, err)
+
+				a.failing(2, fault.Fault)
+				_, err = lib.whole(t.Context())
+				if fault.charged == 0 {
+					require.NoError(t, err)
+				} else {
+					require.Error(t, err, "this server does not know the key, and wants more")
+				}
+				assert.Equal(t, u(2*price), a.Accounts()[0].Accepted)
+				assert.Equal(t, u(2*price), a.Accounts()[0].Spent)
+
+				got, err := lib.streamed(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, strings.Join(words, " "), got)
+
+				a.failing(0, fault.Fault)
+				asked := len(a.Requests())
+				ctx := client.WithLimits(t.Context(), channel.Limits{Price: u(1)})
+				_, err = lib.whole(ctx)
+				require.ErrorIs(t, err, channel.ErrLimit)
+				assert.LessOrEqual(t, len(a.Requests()), asked+1, "it is not tried again")
+			})
+		}
+	}
 }
