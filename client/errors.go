@@ -93,8 +93,6 @@ type Error struct {
 	Problem string
 	// Err is the cause.
 	Err error
-
-	keyed bool // the session remembers the purchase under the caller's Idempotency-Key
 }
 
 // Error returns the operation, its outcome and the cause in one line.
@@ -126,18 +124,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same request may succeed later without a change of limits, policy
 // or keys, and without the danger of paying twice. It is false for what limits, budgets and
-// policies refuse. It is also false if the payee was paid, or may have been, unless the request had
-// an Idempotency-Key under which the session remembers it and no content came: a retry with that
-// key is the same purchase (see [Transport]).
+// policies refuse, and if the payee was paid or may have been (for example [OutcomeUnknown]).
+// Whoever gave the request an Idempotency-Key of its own may send it again after an unknown outcome
+// too: with that key it is the same purchase (see [Transport]). It says nothing of responses: for
+// these see the Outcome of [PaymentOf].
 func (e *Error) Retryable() bool {
 	switch e.Outcome {
 	case OutcomeNone, OutcomeRefused, OutcomeNotSent, OutcomeRejected:
-	case OutcomeUnknown, OutcomeAcceptedNoContent:
-		if !e.keyed {
-			return false // it may have been paid
-		}
 	default:
-		return false // it was served
+		return false // it was paid, or may have been
 	}
 	for _, final := range []error{
 		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,

@@ -159,9 +159,6 @@ func (a *attempt) error(err error) *Error {
 	if a.decision.Carrying {
 		e.Op = "open"
 	}
-	if a.keyed != nil {
-		_, e.keyed = a.out.sum()
-	}
 	return e
 }
 

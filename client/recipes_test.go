@@ -31,6 +31,10 @@ func Retrying(session *client.Session) *http.Client {
 	retry.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 		var payment *client.Error
 		if ctx.Err() == nil && errors.As(err, &payment) {
+			switch payment.Outcome {
+			case client.OutcomeUnknown, client.OutcomeAcceptedNoContent:
+				return true, nil // the tries have one key, so it is paid once
+			}
 			return payment.Retryable(), nil
 		}
 		return retryablehttp.DefaultRetryPolicy(ctx, resp, err)

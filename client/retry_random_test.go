@@ -121,7 +121,8 @@ func randomRetries(t *testing.T, seed uint64, knows bool) {
 		if err != nil {
 			var e *client.Error
 			if errors.As(err, &e) {
-				assert.True(t, e.Retryable(), "%v", e)
+				unpaid := e.Outcome != client.OutcomeUnknown && e.Outcome != client.OutcomeAcceptedNoContent
+				assert.Equal(t, unpaid, e.Retryable(), "%v", e)
 			}
 			return
 		}
