@@ -8,8 +8,8 @@ import (
 )
 
 // Filter is the body of a metered event stream without its payment events. It is an
-// [io.ReadCloser]. Read must not be called concurrently; Close and Events may be called at any
-// time. It starts no goroutine.
+// [io.ReadCloser]. Read must not be called concurrently; Close, Events and Contents may be called
+// at any time. It starts no goroutine.
 //
 // It holds at most one unfinished block, and no more than its maximum of it. A larger block is
 // passed on as it arrives, unless it has the name of a payment event: then, also if the name comes
@@ -25,14 +25,18 @@ type Filter struct {
 
 	name    string // name of the block so far, if it is that of a payment event
 	hasData bool   // the block has a data line
+	content bool   // and one that is not empty
 	over    bool   // the block exceeds the maximum and is passed on as it arrives
 	flow    bool   // the start of the current line was released
 	cut     bool   // the last processed bytes were removed
 
-	pending int // events among b[out:rel]
-	lastEnd int // end of the last of them
+	pending  int  // events among b[out:rel]
+	filled   int  // of these, with content
+	lastEnd  int  // end of the last of them
+	lastFull bool // the last of them has content
 
 	events    atomic.Uint64
+	contents  atomic.Uint64
 	closed    atomic.Bool
 	closeOnce func() error
 }
@@ -104,15 +108,20 @@ func (f *Filter) Close() error {
 // a data line do not count. In onFrame, all events before the frame count.
 func (f *Filter) Events() uint64 { return f.events.Load() }
 
+// Contents returns how many of [Filter.Events] have data of at least one byte.
+func (f *Filter) Contents() uint64 { return f.contents.Load() }
+
 // count counts the delivered events. Only the last pending event can still have undelivered bytes,
 // because scan stops when there are enough.
 func (f *Filter) count() {
-	n := f.pending
-	if n > 0 && f.out < f.lastEnd {
-		n--
+	rest, full := 0, 0
+	if f.pending > 0 && f.out < f.lastEnd {
+		rest = 1
+		if f.lastFull {
+			full = 1
+		}
 	}
-	if n > 0 {
-		f.pending -= n
-		f.events.Add(uint64(n))
-	}
+	f.contents.Add(uint64(f.filled - full))
+	f.events.Add(uint64(f.pending - rest))
+	f.pending, f.filled = rest, full
 }

@@ -43,6 +43,26 @@ func TestEventsCountsWhatIsDelivered(t *testing.T) {
 	}
 }
 
+// TestContentsCountsEventsWithData: an event whose data is empty counts as an event, and has no
+// content.
+func TestContentsCountsEventsWithData(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	for stream, want := range map[string][2]uint64{
+		"data\n\ndata:\n\ndata: \n\ndata:\ndata: \ndata\n\nid: 7\nretry: 1\n\n: x\n\n": {4, 0},
+		"data: a\n\ndata\n\ndata:\ndata: b\n\ndata: c\ndata:\n\ndata:  \n\n":           {5, 4},
+		"data: a\n\ndata\n\n" + receiptBlock + "data: b\n\ndata\n\n" + voucherBlock:    {4, 2},
+		"id: " + long + "\ndata:\n\ndata:" + long + "\n\ndata: a":                      {2, 1},
+	} {
+		for size := 1; size <= len(stream)+1; size++ {
+			for _, got := range []result{
+				filtered(t, stream, 64, []int{size}, 512), filtered(t, stream, 64, nil, size),
+			} {
+				require.Equal(t, want, [2]uint64{got.events, got.contents}, "%d: %q", size, stream)
+			}
+		}
+	}
+}
+
 func TestOnFrameError(t *testing.T) {
 	limit := errors.New("limit")
 	for size := 1; size < 60; size++ {

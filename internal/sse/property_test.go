@@ -98,6 +98,9 @@ func TestAnyInterleaving(t *testing.T) {
 			if b.event {
 				want.events++
 			}
+			if b.event && strings.Trim(referenceEvents(b.raw)[0].Data, "\n") != "" {
+				want.contents++
+			}
 		}
 		in := rapid.SliceOfN(rapid.IntRange(1, 64), 1, 40).Draw(t, "in")
 		out := rapid.IntRange(1, 200).Draw(t, "out")

@@ -18,6 +18,7 @@ type result struct {
 	out      string
 	frames   []frame
 	events   uint64
+	contents uint64
 	tooLarge bool
 }
 
@@ -102,6 +103,9 @@ func reference(stream string, maximum int) (r result) {
 			case data == nil:
 			case name == "":
 				r.events++
+				if strings.Join(data, "") != "" {
+					r.contents++
+				}
 			default:
 				r.frames = append(r.frames, frame{name, strings.Join(data, "\n")})
 			}
@@ -211,7 +215,7 @@ func filtered(t require.TestingT, stream string, maximum int, in []int, out int)
 		require.Equal(t, err, again, "an error is final")
 		break
 	}
-	r.out, r.events = b.String(), f.Events()
+	r.out, r.events, r.contents = b.String(), f.Events(), f.Contents()
 	return r
 }
 
@@ -233,5 +237,6 @@ func TestReference(t *testing.T) {
 	)
 	require.Equal(t, result{
 		out: "\uFEFF: a\n\ndata: x\r\n\r\n", frames: []frame{{Receipt, "{\n}"}}, events: 1,
+		contents: 1,
 	}, got)
 }

@@ -52,8 +52,9 @@ func (f *Filter) whole(end, next int) {
 			return
 		}
 	case 'd':
-		if _, ok := field(line, "data"); ok {
+		if value, ok := field(line, "data"); ok {
 			f.hasData = true
+			f.content = f.content || len(value) > 0
 		}
 	case 'e':
 		if name, ok := eventName(line); ok {
@@ -84,7 +85,7 @@ func (f *Filter) unfinished() {
 	if f.over && !f.flow && len(line) > longestName {
 		f.flow = true
 		if _, ok := field(line, "data"); ok {
-			f.hasData = true
+			f.hasData, f.content = true, true
 		}
 	}
 	if f.flow {
@@ -95,13 +96,16 @@ func (f *Filter) unfinished() {
 // endBlock ends the block at its blank line. It releases a block of the application, and removes
 // and reports a payment event.
 func (f *Filter) endBlock(next int) {
-	name, hasData := f.name, f.hasData
-	f.name, f.hasData, f.over = "", false, false
+	name, hasData, content := f.name, f.hasData, f.content
+	f.name, f.hasData, f.content, f.over = "", false, false, false
 	if name == "" {
 		f.release(next)
 		if hasData {
 			f.pending++
-			f.lastEnd = next
+			f.lastEnd, f.lastFull = next, content
+			if content {
+				f.filled++
+			}
 		}
 		return
 	}
@@ -111,8 +115,9 @@ func (f *Filter) endBlock(next int) {
 		return
 	}
 	// This Read returns the bytes before the frame, because they are fewer than it wants.
+	f.contents.Add(uint64(f.filled))
 	f.events.Add(uint64(f.pending))
-	f.pending = 0
+	f.pending, f.filled = 0, 0
 	f.data = appendData(f.data[:0], block)
 	if err := f.onFrame(name, f.data); err != nil {
 		f.err = fmt.Errorf("%s event: %w", name, err)
