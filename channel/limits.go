@@ -26,7 +26,16 @@ type Limits struct {
 	Fund voucher.Amount
 	// Stream is the most that one streamed response may cost in all. Zero pays for its first unit
 	// only: the stream ends with a [LimitError] when the server asks for more.
+	//
+	// Within it a voucher runs ahead of the stream by a quarter of the pieces that came with
+	// content so far, so that a stream of n pieces waits for O(log n) vouchers. A dishonest payee
+	// can take what was signed ahead and deliver nothing for it: the price of one piece and of a
+	// quarter of those that came, or of four pieces if that is more. See PieceByPiece.
 	Stream voucher.Amount
+	// PieceByPiece turns that off: a voucher covers one more piece of a stream, which then waits a
+	// round trip for each. Step and Ahead count either way; if Ahead is the larger lead, it counts
+	// alone. WithLimits can set it and cannot clear it.
+	PieceByPiece bool
 	// Step is the most that one need-voucher frame of a stream may ask for. Zero means the price of
 	// one unit.
 	Step voucher.Amount

@@ -33,7 +33,7 @@ type Request struct {
 
 // Claim is the amount that one request in flight has reserved.
 type Claim struct {
-	// Price is its share of State.Claimed.
+	// Price is what it costs: with Lead its share of State.Claimed.
 	Price voucher.Amount
 	// Asked is its share of State.Asked: the highest price that it was decided at, less what was
 	// raised elsewhere, and at least what it raised here.
@@ -43,7 +43,13 @@ type Claim struct {
 	Raised voucher.Amount
 	// Elsewhere is what its price raised on other channels ([Request.Elsewhere]).
 	Elsewhere voucher.Amount
+	// Lead is what a stream was authorized ahead, for pieces that did not come yet. They use it up
+	// before they count in State.Claimed and State.Asked themselves.
+	Lead voucher.Amount
 }
+
+// Held returns the claim's share of State.Claimed.
+func (c Claim) Held() voucher.Amount { return c.Price.AddCapped(c.Lead) }
 
 // Authorized returns the stored ceiling, in base units: no voucher above it exists.
 func (s State) Authorized() voucher.Amount { return s.authorized }
@@ -270,21 +276,25 @@ func (s State) MarkSigned(v voucher.Signed) (State, error) {
 // Release returns the state after a claim ended that was certainly not charged. The ceiling stays,
 // and the next request uses what is free below it.
 func (s State) Release(c Claim) State {
-	s.Claimed = s.Claimed.SubFloor(c.Price)
+	s.Claimed = s.Claimed.SubFloor(c.Held())
 	return s
 }
 
 // Without returns the state as if c had not been decided. The ceiling stays.
 func (s State) Without(c Claim) State {
-	s.Claimed, s.asked = s.Claimed.SubFloor(c.Price), s.asked.SubFloor(c.Asked)
+	s.Claimed, s.asked = s.Claimed.SubFloor(c.Held()), s.asked.SubFloor(c.Asked)
 	return s
 }
 
 // CatchUp returns the state and the claim after a stream has delivered pieces for total, whether it
-// asked for them or took them out of the voucher of another request. The claim grows to total,
-// within Limits.Stream and until Claimed reaches most. Nothing is signed for it.
+// asked for them or took them out of the voucher of another request. Its price grows to total,
+// within Limits.Stream: out of its lead, and then until Claimed reaches most. Nothing is signed for
+// it.
 func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, Claim) {
-	grown := total.Min(lim.Stream).SubFloor(c.Price).Min(most.SubFloor(s.Claimed))
+	came := total.Min(lim.Stream).SubFloor(c.Price)
+	led := came.Min(c.Lead)
+	c.Price, c.Lead = c.Price.AddCapped(led), c.Lead.SubFloor(led)
+	grown := came.SubFloor(led).Min(most.SubFloor(s.Claimed))
 	s.Claimed = s.Claimed.AddCapped(grown)
 	s.asked = s.asked.AddCapped(grown)
 	c.Price, c.Asked = c.Price.AddCapped(grown), c.Asked.AddCapped(grown)
@@ -296,6 +306,9 @@ func (s State) CatchUp(c Claim, total, most voucher.Amount, lim Limits) (State, 
 // the price of the pieces that came. The frame counts as a request of our own size: one unit, or
 // Limits.Step if one unit is not enough. If what is signed or claimed reaches required already, the
 // next piece is claimed only if this stream has not claimed it.
+//
+// A voucher that has to be signed covers the stream's lead, too ([Limits.Delivered]): how much that
+// is does not depend on what the payee requires.
 //
 // A unit of zero means that the stream is charged once: nothing more is claimed or signed for it,
 // whatever the limits are. A voucher that exists may be presented.
@@ -309,33 +322,33 @@ func (s State) AuthorizeMore(
 		return s.present(c, required)
 	}
 	size := s.piece(required, unit, lim)
-	if !c.Price.Less(delivered.AddCapped(unit)) {
-		switch {
-		case !s.Signed.Less(required):
-			return s, c, s.Signed, nil
-		case !s.Claimed.Less(required):
-			size = voucher.Amount{}
-		}
+	switch next := delivered.AddCapped(unit).SubFloor(c.Price); {
+	case !next.IsZero() && size == unit:
+		size = unit.Min(next) // a part of it may be claimed already
+	case !next.IsZero():
+	case !s.Signed.Less(required):
+		return s, c, s.Signed, nil
+	case !s.Claimed.Less(required):
+		size = voucher.Amount{}
 	}
-	if reach := s.Signed.Max(s.Claimed.AddCapped(size).AddCapped(lim.Ahead)); reach.Less(required) {
+	more, after := s.ahead(c, required, size, unit, lim)
+	if reach := s.Signed.Max(s.Claimed.AddCapped(more).AddCapped(lim.Ahead)); reach.Less(required) {
 		return s, c, due, &channel.DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
 	}
-	total, err := c.Price.Add(size)
-	if err != nil {
+	if after.Price, err = c.Price.Add(size); err != nil {
 		return s, c, due, err
 	}
-	if lim.Stream.Less(total) && !size.IsZero() {
-		return s, c, due, over("Stream", total, lim.Stream)
+	if lim.Stream.Less(after.Held()) && !size.IsZero() {
+		return s, c, due, over("Stream", after.Held(), lim.Stream)
 	}
-	next, more, due, err := s.Renew(
-		Claim{}, Request{Price: size, Floor: required, piece: true}, lim,
+	next, asked, due, err := s.Renew(
+		Claim{}, Request{Price: more, Floor: required, piece: true}, lim,
 	)
 	if err != nil {
 		return s, c, due, err
 	}
-	c.Price, c.Asked = total, c.Asked.AddCapped(size)
-	c.Raised = c.Raised.AddCapped(more.Raised)
-	return next, c, due, nil
+	after.Asked, after.Raised = c.Asked.AddCapped(more), c.Raised.AddCapped(asked.Raised)
+	return next, after, due, nil
 }
 
 // present returns the voucher that exists, if it reaches required.

@@ -23,6 +23,8 @@ type Limits struct {
 	// run is what the request's own budgets leave: by how much MayExist may rise. Nil if there are
 	// none.
 	run *budget
+	// lead is what a stream has earned, for a decision about it. See lead.go.
+	lead lead
 }
 
 // budget is a budget and how much it leaves.

@@ -25,6 +25,7 @@ func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 			*f.amount = want
 		}
 	}
+	l.PieceByPiece = l.PieceByPiece || own.PieceByPiece
 	return l, nil
 }
 

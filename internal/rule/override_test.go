@@ -82,3 +82,16 @@ func TestOverrideWhatIsNotSet(t *testing.T) {
 		)
 	}
 }
+
+// TestPieceByPieceStays: other limits can turn the lead off, and not on.
+func TestPieceByPieceStays(t *testing.T) {
+	for _, c := range []struct{ outer, own, want bool }{
+		{false, false, false}, {false, true, true}, {true, false, true}, {true, true, true},
+	} {
+		lim := wide
+		lim.PieceByPiece = c.outer
+		got, err := lim.Override(channel.Limits{Price: u(1), PieceByPiece: c.own}, channel.Limits{})
+		require.NoError(t, err)
+		assert.Equal(t, c.want, got.PieceByPiece, "%+v", c)
+	}
+}
