@@ -38,6 +38,7 @@ type Reservation struct {
 	ends      int  // how often it ended
 	unit      voucher.Amount
 	delivered func() uint64 // pieces of a stream so far; nil for a request
+	contents  func() uint64 // of these, those with content; nil if they earn no lead
 	overspent error
 	since     uint64         // the account's reports when it was made
 	after     voucher.Amount // and its kept
@@ -144,7 +145,7 @@ func (r *Reservation) Release() {
 // keep counts the price of a reservation that ended. The caller holds mu.
 func (a *Account) keep(r *Reservation) {
 	r.kept = true
-	a.kept = a.kept.AddCapped(r.claim.Price)
+	a.kept = a.kept.AddCapped(r.claim.Held())
 	r.at = a.kept
 }
 
@@ -164,6 +165,7 @@ func (a *Account) end(r *Reservation) bool {
 		return false
 	}
 	if r.delivered != nil {
+		a.cover(r)
 		a.owe(r)
 	}
 	r.open = false
@@ -173,7 +175,7 @@ func (a *Account) end(r *Reservation) bool {
 
 // release frees the price of a reservation that ended. The caller holds mu.
 func (a *Account) release(r *Reservation) {
-	a.count(rule.Counts{Released: r.claim.Price.Min(a.view.Claimed)})
+	a.count(rule.Counts{Released: r.claim.Held().Min(a.view.Claimed)})
 	r.terms.Charge.moved(r.claim.Price, voucher.Amount{})
 }
 
@@ -206,7 +208,7 @@ func (r *Reservation) Settle(ctx context.Context, w channel.Report) error {
 	if a.end(r) {
 		r.kept = true
 		if older && r.since == a.reports {
-			a.kept = a.kept.AddCapped(r.claim.Price)
+			a.kept = a.kept.AddCapped(r.claim.Held())
 		}
 	}
 	if err := a.reconcile(r, w, false); err != nil || !older {

@@ -47,7 +47,7 @@ func (r *Reservation) judged() bool { return !r.account.cleared.Less(r.at) }
 // counted is what the reservation counts in Claimed. The caller holds mu.
 func (r *Reservation) counted() voucher.Amount {
 	if r.kept && !r.judged() {
-		return r.claim.Price
+		return r.claim.Held()
 	}
 	return r.held()
 }

@@ -19,6 +19,28 @@ func (r *Reservation) Stream(unit voucher.Amount, delivered func() uint64) {
 	}
 }
 
+// RunAhead lets the vouchers of the stream run ahead by a share of the pieces with content, which
+// contents counts ([rule.Limits.Delivered]). It may be called at any time.
+func (r *Reservation) RunAhead(contents func() uint64) {
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	r.contents = contents
+}
+
+// Complete notes that the stream was read to its end. What was authorized ahead for pieces that did
+// not come is credit of the channel again. A stream that ends before may have left pieces behind
+// that the payee charged for: only a report frees their price.
+func (r *Reservation) Complete() {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.countDelivered(); r.open {
+		a.cover(r)
+		a.count(rule.Counts{Released: r.claim.Lead.Min(a.view.Claimed)})
+		r.claim.Lead = voucher.Amount{}
+	}
+}
+
 // More decides a need-voucher frame of the stream: required is what the payee wants the next
 // voucher to reach. The errors are those of [rule.State.AuthorizeMore] and of [Account.Reserve],
 // and [ErrEnded].
@@ -32,6 +54,10 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 		rule: func(
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
+			if r.contents != nil {
+				pooled := len(a.open) > 1 || !s.Pending(a.ledger.name).IsZero()
+				lim = lim.Delivered(r.contents(), pooled)
+			}
 			return s.AuthorizeMore(was, r.cost(), required, r.unit, lim)
 		},
 	})
@@ -93,6 +119,14 @@ func (a *Account) deliver(r *Reservation, most voucher.Amount) {
 	}
 	r.claim = after
 	a.step(&next)
+}
+
+// cover pays what ended streams delivered and did not ask for out of the lead of a stream that ends:
+// the payee took it from there. It stays claimed. The caller holds mu.
+func (a *Account) cover(r *Reservation) {
+	led := a.arrears.Min(r.claim.Lead)
+	a.arrears, r.claim.Lead = a.arrears.SubFloor(led), r.claim.Lead.SubFloor(led)
+	a.kept = a.kept.AddCapped(led)
 }
 
 // owe notes what a stream that ends has delivered and not asked for. It raises the ceiling for

@@ -53,6 +53,10 @@ func (a *Account) unclaim(d *decision) {
 	a.takeBack(rule.Counts{Claimed: d.counted.Claimed, Released: d.counted.Released})
 	was := r.held()
 	r.claim.Price = r.claim.Price.AddCapped(d.before.Price).SubFloor(d.after.Price)
+	// Pieces that came since may have used up the lead that is taken back. They count again later.
+	lead := r.claim.Lead.AddCapped(d.before.Lead)
+	r.claim.Price = r.claim.Price.SubFloor(d.after.Lead.SubFloor(lead))
+	r.claim.Lead = lead.SubFloor(d.after.Lead)
 	if d.opened {
 		r.open = false
 		delete(a.open, r)
@@ -60,7 +64,7 @@ func (a *Account) unclaim(d *decision) {
 	}
 	d.terms.Charge.moved(was, r.claim.Price)
 	d.counted.Claimed, d.counted.Released = voucher.Amount{}, voucher.Amount{}
-	d.after.Price, d.opened = d.before.Price, false
+	d.after.Price, d.after.Lead, d.opened = d.before.Price, d.before.Lead, false
 }
 
 // takeBack counts the opposite of what was counted. The caller holds mu.

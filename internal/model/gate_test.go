@@ -67,6 +67,7 @@ type gateRequest struct {
 	unit        voucher.Amount // price of a unit of a stream; zero for a request
 	mores       uint64
 	events      uint64
+	contents    uint64         // events that are not empty
 	last        voucher.Amount // the voucher that was sent last
 	ended       bool
 	released    bool
@@ -81,7 +82,7 @@ func (g *gate) agreed(a *gateRequest) voucher.Amount {
 		return a.price
 	}
 	most, _ := g.lim.Step.Max(a.unit).Mul(a.mores)
-	brought, _ := a.unit.Mul(a.events)
+	brought, _ := a.unit.Mul(a.events + a.contents/4)
 	return a.price.AddCapped(most).AddCapped(brought).Min(g.lim.Stream.Max(a.price))
 }
 

@@ -178,6 +178,9 @@ func (g *gate) startStream(p *gateProcess) {
 		a.unit = a.price
 		g.logf("%d streams at %s", g.index(p), a.unit)
 		a.reservation.Stream(a.unit, func() uint64 { return a.events })
+		if g.draw(2, "runs ahead") == 1 {
+			a.reservation.RunAhead(func() uint64 { return a.contents })
+		}
 	}
 }
 
@@ -187,7 +190,11 @@ func (g *gate) more(ctx context.Context, p *gateProcess) {
 	if a == nil {
 		return
 	}
-	a.events += uint64(g.draw(4, "events"))
+	came := uint64([]int{0, 1, 2, 8}[g.draw(4, "events")])
+	a.events += came
+	if g.draw(4, "empty") != 3 {
+		a.contents += came
+	}
 	required := g.reported()
 	a.mores++
 	g.logf(
@@ -203,6 +210,9 @@ func (g *gate) finish(ctx context.Context, p *gateProcess) {
 		return
 	}
 	a.ended = true
+	if !a.unit.IsZero() && g.draw(2, "read to its end") == 1 {
+		a.reservation.Complete()
+	}
 	switch g.draw(3, "end") {
 	case 0:
 		w := channel.Report{Accepted: g.reported(), Spent: g.reported()}
