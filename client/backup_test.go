@@ -65,7 +65,7 @@ func TestBackup(t *testing.T) {
 				p.get(path)
 			}
 		}},
-		"a stream": {path: "/hinted", since: func(p *payer, path string) {
+		"a stream": {path: "/hinted", config: func(c *client.Config) { c.Limits.PieceByPiece = true }, since: func(p *payer, path string) {
 			p.get(path)
 			p.get("/hinted/stream/60/10")
 		}},

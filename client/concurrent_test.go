@@ -275,7 +275,8 @@ func TestMixedLoad(t *testing.T) {
 		account, _ := srv.Account(s.ID)
 		assert.Equal(t, u(100*33+8*200), account.Spent)
 		assert.Equal(t, account.Spent, s.Claimed)
-		assert.False(t, s.Claimed.AddCapped(ahead).Less(s.Authorized))
+		leads := u(8 * (10 + 200/4)) // of eight streams of 200
+		assert.False(t, s.Claimed.AddCapped(ahead).AddCapped(leads).Less(s.Authorized))
 		assert.Equal(t, srv.Chain.Channel(s.ID).Deposit, s.Deposit)
 		require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
 		p.paidOut(s, 100*33+8*200)

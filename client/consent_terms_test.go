@@ -141,7 +141,9 @@ func TestUnitOfARetryIsAnotherOffer(t *testing.T) {
 		} {
 			t.Run(name+rail, func(t *testing.T) {
 				srv := clienttest.New(t, clienttest.Config{})
-				p := newPayer(t, srv, func(c *client.Config) { c.Limits.Stream = u(5000) })
+				p := newPayer(t, srv, func(c *client.Config) {
+					c.Limits.Stream, c.Limits.PieceByPiece = u(5000), true
+				})
 				accept := client.PinFirstUse(p.store)
 				if c.owners {
 					accept = func(context.Context, client.Proposal) error { return nil }

@@ -160,7 +160,7 @@ func receiptTrials(t *table) {
 			trial{before: 2, from: rail + "/data?ttl=4", neighbor: true},
 			append(receipts, ReceiptOnRefusal)...)
 		t.add(
-			trial{before: 2, from: rail + "/data", path: rail + "/stream/5/10", most: at(350)},
+			trial{before: 2, from: rail + "/data", path: rail + "/stream/5/10", most: at(360)},
 			append(receipts, ReceiptEaten)...)
 		t.add(
 			trial{before: 2, from: rail + "/data", none: true, close: true}, ReceiptAccepted,

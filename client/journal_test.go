@@ -92,7 +92,7 @@ func TestJournal(t *testing.T) {
 	for _, rail := range rails {
 		var d diary
 		srv := clienttest.New(t, clienttest.Config{})
-		p := newPayer(t, srv, d.kept)
+		p := newPayer(t, srv, d.kept, func(c *client.Config) { c.Limits.PieceByPiece = true })
 		l := p.lied()
 		var receipts []string
 		l.after = func(_ int, s sent, resp *http.Response) {

@@ -133,6 +133,7 @@ func TestJournalFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) {
+				c.Limits.PieceByPiece = true
 				c.Journal, c.Log = j, slog.New(slog.NewTextHandler(&log, nil))
 			})
 			p.get("/data")

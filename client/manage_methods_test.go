@@ -101,7 +101,7 @@ func TestTopUpsAndClosesByTheOtherMethod(t *testing.T) {
 func TestTheOtherMethodCarriesTheSameVoucher(t *testing.T) {
 	for _, status := range []int{200, 403, 405, 500} {
 		srv := clienttest.New(t, clienttest.Config{})
-		p := newPayer(t, srv)
+		p := newPayer(t, srv, func(c *client.Config) { c.Limits.PieceByPiece = true })
 		l := p.lied()
 		l.answer = func(_ int, s sent) (*http.Response, error) {
 			if s.action() == "voucher" && s.Method == http.MethodHead {
@@ -202,7 +202,7 @@ func TestPayeesWithoutReceiptsAreAskedOnce(t *testing.T) {
 			cfg.EqualVouchers = clienttest.EqualRefused
 		}
 		srv := clienttest.New(t, cfg)
-		p := newPayer(t, srv)
+		p := newPayer(t, srv, func(c *client.Config) { c.Limits.PieceByPiece = true })
 		l := p.lied()
 		p.get("/stream/6/10")
 		want := 6 // both for the first of five

@@ -175,7 +175,9 @@ func TestStreamAhead(t *testing.T) {
 	for ahead, want := range map[uint64]int{0: 99, 90: 9, 1000: 0} {
 		t.Run(fmt.Sprint(ahead), func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})
-			p := newPayer(t, srv, func(c *client.Config) { c.Limits.Ahead = u(ahead) })
+			p := newPayer(t, srv, func(c *client.Config) {
+				c.Limits.Ahead, c.Limits.PieceByPiece = u(ahead), true
+			})
 			assert.Equal(t, 100, strings.Count(p.get("/stream/100/10"), "\n\n"))
 			assert.Equal(t, want, vouchers(srv)[http.MethodHead])
 			s := p.only()
@@ -228,8 +230,9 @@ func TestStreamsShareAChannel(t *testing.T) {
 			account, ok := srv.Account(s.ID)
 			require.True(t, ok)
 			assert.Equal(t, u(3000), account.Spent)
-			// Each stream may have asked for one piece that another one's voucher brought it.
-			assert.False(t, u(3000+6*10+c.ahead).Less(s.Authorized), "authorized %s", s.Authorized)
+			// Each stream may have asked for one piece that another one's voucher brought it, and
+			// has run ahead by a quarter of its 500.
+			assert.False(t, u(3000+6*(10+125)+c.ahead).Less(s.Authorized), "authorized %s", s.Authorized)
 		})
 	}
 }

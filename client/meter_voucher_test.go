@@ -54,7 +54,7 @@ func TestHowAVoucherGoes(t *testing.T) {
 				assert.Equal(t, 6, strings.Count(p.ok(resp, err), "\n\n"))
 				by := vouchers(srv)
 				assert.Equal(t, map[string]int{c.by: by[c.by]}, by)
-				assert.GreaterOrEqual(t, by[c.by], 5)
+				assert.GreaterOrEqual(t, by[c.by], 4, "the fourth piece may earn one ahead")
 				s := p.agree()
 				assert.False(t, u(70).Less(s.Claimed), "six pieces, and on v1 a POST is charged in advance: %s", s.Claimed)
 				assert.Equal(t, 1, srv.Served(rail+"/stream/6/10"), "no voucher was taken for a request for content")

@@ -67,6 +67,7 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 		a.reserved.Stream(voucher.Amount{}, nil)
 	} else {
 		a.reserved.Stream(a.price, m.filter.Events)
+		a.reserved.RunAhead(m.filter.Contents)
 	}
 	m.holds, a.holds = a.holds, false
 	resp.Body = m
@@ -172,6 +173,9 @@ func (m *meter) end(err error) {
 	m.stall.Stop()
 	m.cancel()
 	ctx := context.WithoutCancel(m.ctx)
+	if errors.Is(err, io.EOF) {
+		m.a.reserved.Complete()
+	}
 	// Receipts of vouchers lag behind the stream; only its own last one shows what it cost.
 	m.a.settle(ctx, m.final)
 	if errors.Is(err, io.EOF) {
