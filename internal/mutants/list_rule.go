@@ -42,7 +42,7 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: stream limit dropped", breaks: "one streamed answer costs no more than Limits.Stream",
-		pkg: "internal/rule", fn: "State.AuthorizeMore", from: `if lim.Stream.Less(total) && !size.IsZero() {`, to: `if false {`, tests: inRule,
+		pkg: "internal/rule", fn: "State.AuthorizeMore", from: `if lim.Stream.Less(after.Held()) && !size.IsZero() {`, to: `if false {`, tests: inRule,
 	},
 	{
 		name: "rule: step limit dropped", breaks: "requiredCumulative is no operand of what is signed: a frame asks for one unit or Limits.Step",
