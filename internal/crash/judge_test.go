@@ -199,7 +199,7 @@ func (w *world) current() common.Hash {
 // judge is what must be true at every moment: after a death, and at the end.
 func (w *world) judge() {
 	records := map[common.Hash]rule.State{}
-	authorized, allowed := voucher.Amount{}, w.allowed()
+	authorized, allowed := voucher.Amount{}, w.allowed().AddCapped(w.lead())
 	for _, s := range w.records() {
 		records[s.ID] = s
 		authorized = authorized.AddCapped(s.Authorized())
@@ -261,6 +261,14 @@ func (w *world) allowed() voucher.Amount {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.asked
+}
+
+// lead is what may be authorized ahead of streams: a quarter of their pieces.
+func (w *world) lead() voucher.Amount {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lead, _ := piece.Mul(w.pieces / 4)
+	return lead
 }
 
 // judgeEnd is what must be true when all channels were closed: the money is where it belongs.

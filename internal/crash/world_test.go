@@ -42,6 +42,7 @@ type world struct {
 	mu      sync.Mutex // guards what follows
 	closing int        // children that began to close everything
 	asked   voucher.Amount
+	pieces  uint64                         // of streams, among what was asked for
 	signed  map[common.Hash]voucher.Amount // the highest voucher that exists
 	left    []departure                    // funding transactions that reached the server
 	bad     []string                       // what should not have been
@@ -146,6 +147,9 @@ func (w *world) ask(amount voucher.Amount) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = w.asked.AddCapped(amount)
+	if amount == piece {
+		w.pieces++
+	}
 }
 
 // wrong notes what should not have been.
