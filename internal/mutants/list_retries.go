@@ -100,7 +100,7 @@ var theRetries = []defect{
 		pkg: "internal/rule", fn: "State.Retried", from: `req.Price = req.Price.Max(was.Price)`, to: ``, tests: inRule,
 	},
 	{
-		name: "retry: any unknown outcome is safe", breaks: "without a key an unknown outcome is not tried again",
-		pkg: "client", fn: "Error.Retryable", from: `if !e.keyed {`, to: `if false {`, tests: inClient, run: `^TestRetryable$`,
+		name: "retry: an unknown outcome is safe", breaks: "what may have been paid is not tried again",
+		pkg: "client", fn: "Error.Retryable", from: `OutcomeNotSent, OutcomeRejected:`, to: `OutcomeNotSent, OutcomeRejected, OutcomeUnknown:`, tests: inClient, run: `^TestRetryable$`,
 	},
 }
