@@ -33,7 +33,8 @@ func Retrying(session *client.Session) *http.Client {
 		if ctx.Err() == nil && errors.As(err, &payment) {
 			switch payment.Outcome {
 			case client.OutcomeUnknown, client.OutcomeAcceptedNoContent:
-				return true, nil // the tries have one key, so it is paid once
+				// The tries have one key, so it is paid once.
+				return !errors.Is(err, client.ErrPaidBefore) && !errors.Is(err, channel.ErrLimit), nil
 			}
 			return payment.Retryable(), nil
 		}
