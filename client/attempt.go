@@ -62,7 +62,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a := &attempt{s: t.Session, info: &Payment{Outcome: OutcomeNone}}
 	ctx := a.begin(req, t.Base)
-	defer a.ended()
+	defer func() {
+		if a.opening != nil || a.who != nil || a.holds {
+			a.ended()
+		}
+	}()
 	var e purchase.Event
 	if a.byKey {
 		e = a.startedKeyed(ctx)

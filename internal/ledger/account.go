@@ -169,7 +169,7 @@ func (a *Account) tooMany() error {
 func (a *Account) own() voucher.Amount {
 	sum := a.kept.SubFloor(a.cleared)
 	for r := range a.open {
-		sum = sum.AddCapped(r.claim.Held())
+		sum = sum.AddCapped(r.claim.Price).AddCapped(r.claim.Lead)
 	}
 	return sum
 }
