@@ -102,7 +102,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
-		pkg: "internal/ledger", fn: "Account.own", from: `		sum = sum.AddCapped(r.claim.Held())
+		pkg: "internal/ledger", fn: "Account.own", from: `		sum = sum.AddCapped(r.claim.Price).AddCapped(r.claim.Lead)
 `, to: `		_ = r
 `, tests: inLedger,
 	},

@@ -72,7 +72,7 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: a report frees the lead of an open stream", breaks: "what a stream was authorized ahead is in flight while it is open",
-		pkg: "internal/ledger", fn: "Account.own", from: `r.claim.Held()`, to: `r.claim.Price`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.own", from: `.AddCapped(r.claim.Lead)`, to: ``, tests: inLedger,
 	},
 	{
 		name: "stream: the lead of a closed stream is free at once", breaks: "a stream that was closed early may have left pieces behind",
