@@ -67,12 +67,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			a.ended()
 		}
 	}()
-	var e purchase.Event
 	if a.byKey {
-		e = a.startedKeyed(ctx)
-	} else {
-		e = a.started()
+		return a.run(ctx, a.startedKeyed(ctx))
 	}
+	return a.run(ctx, a.started())
+}
+
+// run carries out what is decided after e, and after each event that comes of it.
+func (a *attempt) run(ctx context.Context, e purchase.Event) (*http.Response, error) {
 	for {
 		do := a.decision.Next(e)
 		if (a.decision.Twice || a.decision.Replaces) && !a.second {

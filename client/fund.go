@@ -155,7 +155,8 @@ func (a *attempt) acknowledge(ctx context.Context) {
 		})
 	}
 	if a.opening != nil {
-		a.land()
+		a.opening()
+		a.opening = nil
 	}
 }
 
