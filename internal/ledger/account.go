@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +48,7 @@ type Account struct {
 	open    map[*Reservation]struct{}
 	streams bool           // a stream was paid from the channel, so countDelivered may find pieces
 	arrears voucher.Amount // what ended streams delivered out of vouchers of others
+	pace    pace
 	waiting []*decision
 	serving []*decision    // the batch that is being decided, stored or signed
 	taken   voucher.Amount // the highest voucher that was noted with Took
@@ -196,6 +196,9 @@ type decision struct {
 	reservation *Reservation
 	begins      bool // it may put the reservation in flight
 	exact       bool // it wants the voucher of exactly its own amount, so it is made alone
+	waits       bool // it waits for the epoch to end
+	travels     bool // the pace follows its request
+	yields      int  // how often it waited for other sessions
 
 	// What follows is guarded by the account's mu.
 
@@ -238,19 +241,21 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 	a.mu.Unlock()
 	d := new(decision)
 	*d = ask
-	for queued := false; ; {
+	for queued, busy := false, false; ; busy = d.waits {
 		if !queued {
 			a.mu.Lock()
 			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
 			a.waiting = append(a.waiting, d)
+			busy = a.pace.at[leaving]+a.pace.at[flying]+d.yields > 0
 			a.mu.Unlock()
+		}
+		if busy {
+			a.arrive(ctx, d)
 		}
 		select {
 		case a.turn <- struct{}{}:
-			for _, near := range a.work(ctx) {
-				if a.ledger.OnNear != nil {
-					a.ledger.OnNear(near)
-				}
+			if near := a.work(ctx); len(near) > 0 {
+				a.ledger.report(near)
 			}
 		case <-d.served:
 		case <-ctx.Done():
@@ -269,8 +274,16 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 	}
 }
 
-// work makes the decisions that wait and can be made together, if there are any: an exact one
-// alone, else all before the next exact one. They get the voucher, or the error if nothing was
+// report tells of limits that are nearly used up.
+func (l *Ledger) report(all []Near) {
+	for _, near := range all {
+		if l.OnNear != nil {
+			l.OnNear(near)
+		}
+	}
+}
+
+// work makes the decisions that wait and can be made together, if there are any. They get the voucher, or the error if nothing was
 // signed for them. It gives the turn back, also if a signer or a store panics, so that nobody waits
 // for ever. It returns the budgets that are nearly used up, to be reported outside all locks.
 func (a *Account) work(ctx context.Context) (near []Near) {
@@ -289,13 +302,20 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 		for _, d := range a.serving {
 			switch {
 			case err != nil:
-				d.err, d.retry = err, ctx.Err() != nil && !d.abandoned
+				a.pace.move(&d.reservation.trip, stopped, voucher.Amount{})
+				d.err, d.retry = err, (ctx.Err() != nil || errors.Is(err, errYield)) && !d.abandoned
 			case d.abandoned:
 				d.err = ErrEnded
 			default:
 				d.signed = signed
+				if d.travels {
+					a.pace.move(&d.reservation.trip, leaving, signed.Cumulative)
+				}
 			}
 			close(d.served)
+		}
+		if len(a.waiting) == 0 {
+			a.pace.since = time.Time{}
 		}
 		near, a.near, a.serving, a.fresh = a.near, nil, nil, nil
 		a.spare = a.spare.Min(a.view.MayExist().SubFloor(signed.Cumulative))
@@ -304,17 +324,14 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 		}
 	}()
 	a.mu.Lock()
-	n := slices.IndexFunc(a.waiting, func(d *decision) bool { return d.exact })
 	switch {
 	case ctx.Err() != nil:
-		n = 0
-	case n < 0:
-		n = len(a.waiting)
-	case n == 0:
-		n = 1
+	case len(a.waiting) == 1 && a.pace.idle:
+		a.serving, a.waiting = a.waiting, nil
+	default:
+		a.choose(time.Now())
 	}
-	a.serving = a.waiting[:n:n]
-	a.waiting = append([]*decision(nil), a.waiting[n:]...)
+	n := len(a.serving)
 	a.mu.Unlock()
 	if n > 0 {
 		signed, err = a.issue(ctx)

@@ -95,6 +95,7 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 		next, want, err := a.judge(s, d, lim, w.unknown)
 		if err != nil {
 			d.err = err
+			a.pace.move(&d.reservation.trip, stopped, voucher.Amount{})
 			close(d.served)
 			continue
 		}
@@ -210,6 +211,8 @@ func (a *Account) save(ctx context.Context, w *write) error {
 		a.dropAll()
 		if !errors.Is(err, store.ErrConflict) {
 			a.tried = w
+		} else if a.yield() {
+			return errYield
 		}
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}

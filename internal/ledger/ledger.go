@@ -43,6 +43,7 @@ type Ledger struct {
 	accounts map[common.Hash]*Account
 	funded   voucher.Amount
 	left     map[[sha256.Size]byte]struct{} // the funding transactions in funded, by their bytes
+	apart    map[common.Address]struct{}    // payees that refuse a voucher equal to the highest one
 }
 
 // New returns a ledger over a store. It does not close the store.
@@ -51,6 +52,7 @@ func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
 		store: s, signer: signer, limits: limits, name: sessionID(),
 		windows:  windows{rows: map[common.Hash]row{}},
 		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
+		apart: map[common.Address]struct{}{},
 	}
 }
 
@@ -96,6 +98,10 @@ func (l *Ledger) hold(key string, s rule.State, rev uint64) *Account {
 	a := &Account{
 		ledger: l, id: s.ID, key: key, domain: s.Domain(), turn: make(chan struct{}, 1),
 		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
+		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
+	}
+	if _, ok := l.apart[s.Descriptor.Payee]; ok {
+		a.pace.shares, a.pace.idle = sharesNone, false
 	}
 	l.accounts[s.ID] = a
 	return a

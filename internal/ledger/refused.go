@@ -14,15 +14,19 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 	a := r.account
 	a.mu.Lock()
 	a.countUnasked(a.view.Authorized().AddCapped(r.claim.Price))
+	apart := a.pace.shares == sharesNone
 	if !presented.Less(a.view.Signed) {
 		a.stale.Store(true)
 	}
 	a.mu.Unlock()
 	return a.place(ctx, decision{
-		reservation: r,
+		reservation: r, travels: r.paced, waits: r.paced && apart,
 		rule: func(
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
+			if a.pace.shares == sharesNone {
+				presented = presented.Max(s.Signed) // another request has that one
+			}
 			return s.Overdrawn(was, presented, lim)
 		},
 	})

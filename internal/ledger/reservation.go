@@ -18,6 +18,9 @@ type Terms struct {
 	// Origin is the origin of the request, which may be another than the channel was opened for.
 	// Empty means the channel's own.
 	Origin string
+	// Paced reports that the request waits for those before it, and that how far it got is reported
+	// by [Reservation.Wrote], [Reservation.Overtaken] and [Reservation.Unequal].
+	Paced bool
 }
 
 // ErrEnded is returned for a reservation that has ended. Nothing was signed.
@@ -27,6 +30,7 @@ var ErrEnded = errors.New("client: the reservation has ended; nothing was signed
 // Keep, Release or Settle. It is safe for concurrent use.
 type Reservation struct {
 	account *Account
+	paced   bool // Terms.Paced when it was made
 
 	// What follows is guarded by the account's mu.
 
@@ -45,6 +49,7 @@ type Reservation struct {
 	at        voucher.Amount // the account's kept since this one is part of it
 	misses    int            // reports above the ceiling that the record did not explain
 	rise      Rise
+	trip      trip
 }
 
 // Reserve decides a request and returns the voucher to present. The reservation stands for the
@@ -56,9 +61,10 @@ type Reservation struct {
 func (a *Account) Reserve(
 	ctx context.Context, t Terms, req rule.Request,
 ) (*Reservation, voucher.Signed, error) {
-	r := &Reservation{account: a, terms: t}
+	r := &Reservation{account: a, terms: t, paced: t.Paced}
 	signed, err := a.place(ctx, decision{
 		reservation: r, begins: true, rule: rule.State.Renew, request: req,
+		waits: r.paced, travels: r.paced,
 	})
 	return r, signed, err
 }
@@ -69,6 +75,7 @@ func (a *Account) Reserve(
 func (r *Reservation) Decide(ctx context.Context, req rule.Request) (voucher.Signed, error) {
 	return r.account.place(ctx, decision{
 		reservation: r, begins: true, rule: rule.State.Renew, request: req,
+		waits: r.paced, travels: r.paced,
 	})
 }
 
@@ -161,6 +168,9 @@ func (a *Account) end(r *Reservation) bool {
 		}
 	}
 	r.ends++
+	if r.trip.travel != away {
+		a.pace.move(&r.trip, away, voucher.Amount{})
+	}
 	if !r.open {
 		return false
 	}

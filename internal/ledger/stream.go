@@ -14,6 +14,9 @@ func (r *Reservation) Stream(unit voucher.Amount, delivered func() uint64) {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	r.unit, r.delivered = unit, delivered
+	if r.trip.travel != away { // it was answered
+		r.account.pace.move(&r.trip, away, voucher.Amount{})
+	}
 	if delivered != nil {
 		r.account.streams = true
 	}

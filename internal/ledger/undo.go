@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"time"
 
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -81,7 +82,9 @@ func (a *Account) leave(d *decision) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if i := slices.Index(a.waiting, d); i >= 0 {
-		a.waiting = slices.Delete(a.waiting, i, i+1)
+		if a.waiting = slices.Delete(a.waiting, i, i+1); len(a.waiting) == 0 {
+			a.pace.since = time.Time{}
+		}
 		return true
 	}
 	select {

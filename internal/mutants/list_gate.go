@@ -97,8 +97,20 @@ var theGate = []defect{
 `, tests: inLedger,
 	},
 	{
+		name: "pace: newcomers do not let an overtaken request through", breaks: "a voucher waits for those before it",
+		pkg: "internal/ledger", fn: "pace.wait", from: `	case p.at[leaving] > 0:`, to: `	case false:`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: an epoch is waited for without an end", breaks: "a slow handler does not hold up the others",
+		pkg: "internal/ledger", fn: "pace.wait", from: `until, pause := p.since.Add(maxPause), p.pause`, to: `until, pause := p.since.Add(time.Hour), time.Hour`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: a request that waits at the gate is waited for", breaks: "a request that waits does not hold up itself",
+		pkg: "internal/ledger", fn: "Account.arrive", from: `p.move(t, stopped, voucher.Amount{})`, to: `_ = t`, tests: inLedger, run: `^TestPace`,
+	},
+	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
-		pkg: "internal/ledger", fn: "Account.work", from: `return d.exact })`, to: `return false })`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.choose", from: `if a.serving = append(a.serving, d); d.exact {`, to: `if a.serving = append(a.serving, d); false {`, tests: inLedger,
 	},
 	{
 		name: "gate: a claim stays in flight too short", breaks: "a receipt frees nothing of a request that waits for its answer",
@@ -173,11 +185,11 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: a caller that gives up fails the others", breaks: "one request that is canceled fails no other",
-		pkg: "internal/ledger", fn: "Account.work", from: `ctx.Err() != nil && !d.abandoned`, to: `false`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.work", from: `(ctx.Err() != nil || errors.Is(err, errYield)) && !d.abandoned`, to: `false`, tests: inLedger,
 	},
 	{
 		name: "gate: a signer that times out is asked for ever", breaks: "a refusal of the signer is an answer",
-		pkg: "internal/ledger", fn: "Account.work", from: `ctx.Err() != nil && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Account.work", from: `(ctx.Err() != nil || errors.Is(err, errYield)) && !d.abandoned`, to: `errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil`, tests: inLedger,
 	},
 	{
 		name: "gate: a wait outlives its context", breaks: "every wait ends with its own context",

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Servers refuse a voucher below the highest one that they hold, so a newcomer's higher voucher must
+// not overtake those that are on their way. Requests that wait at the gate share one voucher, and are
+// an epoch. The next, higher voucher is issued when every request of the epoch has been written, none
+// that was refused is still to be sent again, and all are answered or a pause has passed since the
+// last write. The pause follows what the server shows: a refusal makes it longer, answers make it
+// shorter. Only the first voucher of a request waits for that; those of streams, of repetitions and
+// of closes do not, nor does an update. The wait raises nothing: what is decided after it is decided
+// by the same rule.
+
+const (
+	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests.
+	maxPause = 100 * time.Millisecond
+	// firstPause bounds the pause as long as no request is refused.
+	firstPause = 2 * time.Millisecond
+	// maxBetween bounds how long the voucher of another session is let through, and maxYields how
+	// often a request waits for one.
+	maxBetween, maxYields = 20 * time.Millisecond, 3
+)
+
+// shares is whether a payee serves two requests with one voucher.
+type shares uint8
+
+const (
+	sharesUnknown shares = iota
+	sharesOne            // it does
+	sharesNone           // it refuses a voucher that is equal to the highest one
+)
+
+// pace decides when the next, higher voucher may be issued. Its guard is the account's mu, but for
+// the channels.
+type pace struct {
+	door chan struct{} // has one token while a caller waits for the epoch on behalf of all
+	wake chan struct{} // has one if the epoch changed for that caller
+
+	epoch    uint64
+	amount   voucher.Amount // the voucher of the epoch
+	carriers int            // requests that it was given to
+	at       [4]int         // how many of them have got how far, refused ones included
+	refusals int            // in the epoch
+	wrote    time.Time      // the last of them that was written
+	since    time.Time      // when a caller began to wait for it; zero if nobody does
+	idle     bool           // a single decision may be made without a look at the rest
+
+	foreign time.Time     // until when the voucher of another session is let through
+	between time.Duration // how long that takes; zero until one overtook ours
+
+	pause  time.Duration
+	answer time.Duration  // the mean time until an answer, each counted as maxPause at most
+	served voucher.Amount // the voucher of the last answer
+	shares shares
+}
+
+// wait returns how long the next, higher voucher has to wait at most, as things stand.
+func (p *pace) wait(now time.Time) time.Duration {
+	if p.at[leaving]+p.at[flying] == 0 {
+		return max(p.foreign.Sub(now), 0)
+	}
+	if p.since.IsZero() {
+		p.since = now
+	}
+	until, pause := p.since.Add(maxPause), p.pause
+	if p.shares == sharesNone {
+		pause = maxPause // one at a time: a request that is overtaken cannot be repaired
+	}
+	switch due := p.wrote.Add(pause); {
+	case p.at[leaving] > 0:
+	case p.shares == sharesUnknown: // answers show whether requests can share
+		if p.carriers > 1 && !now.Before(until) {
+			p.shares = sharesOne // a refusal is no handler's work and would have come
+		}
+	case due.Before(until):
+		until = due
+	}
+	return max(until.Sub(now), p.foreign.Sub(now), 0)
+}
+
+// choose moves the decisions from waiting to serving that can be made together: an exact one alone,
+// else those before the next exact one. Those that wait for the epoch are left out until it lets
+// them go. The caller holds mu.
+func (a *Account) choose(now time.Time) {
+	open, most := a.pace.wait(now) == 0, a.pace.most()
+	var left []*decision
+	for i, d := range a.waiting {
+		if d.begins && d.waits && a.pace.shares == sharesNone {
+			d.rule = apart
+		}
+		if d.exact && len(a.serving) > 0 {
+			left = append(left, a.waiting[i:]...)
+			break
+		}
+		if d.waits && !open || len(a.serving) >= most && (d.travels || most == 1) {
+			left = append(left, d)
+			continue
+		}
+		if a.serving = append(a.serving, d); d.exact {
+			left = append(left, a.waiting[i+1:]...)
+			break
+		}
+	}
+	a.waiting = left
+}
+
+// most returns how many requests the next voucher may carry. A payee that refuses equal vouchers
+// serves one request with each, and what the others raised is lost to them. So two try it first.
+func (p *pace) most() int {
+	switch p.shares {
+	case sharesNone:
+		return 1
+	case sharesUnknown:
+		return 2
+	}
+	return math.MaxInt
+}
+
+// arrive waits until the decision is served, or may be made together with all that wait. It returns
+// early if the context ends. One caller waits on behalf of all, so that one timer runs.
+func (a *Account) arrive(ctx context.Context, d *decision) {
+	if !d.waits {
+		return
+	}
+	p := &a.pace
+	select {
+	case p.door <- struct{}{}:
+		defer func() { <-p.door }()
+	case <-d.served:
+		return
+	case <-ctx.Done():
+		return
+	}
+	for {
+		a.mu.Lock()
+		select {
+		case <-d.served: // with a voucher, so that it is followed from now on
+			a.mu.Unlock()
+			return
+		default:
+		}
+		if t := &d.reservation.trip; t.travel != away {
+			p.move(t, stopped, voucher.Amount{}) // nobody waits for one that waits itself
+		}
+		wait := p.wait(time.Now())
+		a.mu.Unlock()
+		if wait == 0 || ctx.Err() != nil {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-p.wake:
+		case <-d.served:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// yield puts off a write that another session was quicker with: its voucher is on the way to the
+// payee, and the next one must not overtake it. It reports false if a decision does not wait, or has
+// waited for others often enough. The caller holds mu.
+func (a *Account) yield() bool {
+	if a.pace.between == 0 || len(a.serving) == 0 {
+		return false
+	}
+	for _, d := range a.serving {
+		if !d.waits || d.yields >= maxYields {
+			return false
+		}
+	}
+	for _, d := range a.serving {
+		d.yields++
+	}
+	a.pace.foreign = time.Now().Add(a.pace.between)
+	return true
+}
+
+// errYield is the error of a write that was put off.
+var errYield = errors.New("ledger: the voucher of another session goes first")

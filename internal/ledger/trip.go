@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// travel is how far a request with a voucher has got.
+type travel uint8
+
+const (
+	away    travel = iota // it was answered or has ended, or nothing was given to it
+	leaving               // it was given a voucher, or was refused and is to be sent again
+	flying                // it was written
+	stopped               // it is followed no more: it waits at the gate itself, or failed
+)
+
+// trip is what the pace knows of a reservation. The guard is the account's mu.
+type trip struct {
+	travel  travel
+	epoch   uint64 // to which it belongs
+	amount  voucher.Amount
+	wrote   time.Time
+	refused int // how often it was overtaken
+}
+
+// move notes how far a request has got. amount is the voucher that it was given, or zero if it keeps
+// the one it has. A voucher above that of the epoch begins the next one; how far the requests of the
+// last one get does not matter any more.
+func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
+	if t.epoch == p.epoch {
+		p.at[t.travel]--
+	}
+	if p.amount.Less(amount) {
+		p.epoch++
+		p.amount, p.carriers, p.refusals, p.at = amount, 0, 0, [4]int{}
+		p.since = time.Time{}
+	}
+	from := t.travel
+	switch t.travel = to; {
+	case to == leaving:
+		if t.epoch = p.epoch; !amount.IsZero() {
+			t.amount = amount
+			p.carriers++
+		}
+	case to == away && from == flying: // answered
+		took := min(time.Since(t.wrote), maxPause)
+		if p.answer == 0 {
+			p.answer, p.pause = took, min(took/16, firstPause)
+		}
+		p.answer += (took - p.answer) / 8
+		p.pause -= p.pause/256 + max(p.pause-p.answer, 0)/64
+		p.between -= p.between / 256
+		if p.served == t.amount {
+			p.shares = max(p.shares, sharesOne)
+		}
+		p.served = t.amount
+	}
+	if t.epoch == p.epoch {
+		p.at[t.travel]++
+	}
+	p.idle = p.at[leaving]+p.at[flying]+int(p.between) == 0 && p.shares != sharesNone
+	if p.at[leaving] == 0 && !p.since.IsZero() {
+		p.tell()
+	}
+}
+
+// tell wakes the caller who waits for the epoch.
+func (p *pace) tell() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// refused learns from a refusal that the pause was too short. It doubles once in an epoch, and is
+// four answers long if that was not enough.
+func (p *pace) refused(t *trip) {
+	p.refusals++
+	t.refused++
+	switch {
+	case p.refusals > 3 || t.refused > 1:
+		p.pause = max(p.pause, 4*p.answer)
+	case p.refusals == 1:
+		p.pause = max(2*p.pause, p.answer/64)
+	}
+	p.pause = min(p.pause, maxPause)
+}
+
+// Wrote notes that the request was written with the voucher that it was given.
+func (r *Reservation) Wrote() {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t := &r.trip; t.travel == leaving {
+		t.wrote = time.Now()
+		if t.epoch == a.pace.epoch {
+			a.pace.wrote = t.wrote
+		}
+		a.pace.move(t, flying, voucher.Amount{})
+	}
+}
+
+// Overtaken notes that the payee refused the voucher of the request for being lower than another one.
+// If it was one of this session, own, the request goes before newcomers until [Reservation.Again] has
+// decided what to present instead and that was written. Otherwise sessions that share the record
+// leave more time between their vouchers.
+func (r *Reservation) Overtaken(own bool) {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch p := &a.pace; {
+	case r.trip.travel == away, r.trip.travel == stopped:
+	case own:
+		p.refused(&r.trip)
+		p.move(&r.trip, leaving, voucher.Amount{})
+	default:
+		if time.Now().After(p.foreign) {
+			p.between = min(max(2*p.between, time.Millisecond), maxBetween)
+		}
+		p.move(&r.trip, stopped, voucher.Amount{})
+	}
+}
+
+// Unequal notes that the payee refused the voucher of the request for not being higher than another
+// one. From now on vouchers to this payee carry one request each.
+func (r *Reservation) Unequal() {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.trip.travel != away && r.trip.travel != stopped {
+		a.pace.shares = sharesNone
+		a.pace.move(&r.trip, stopped, voucher.Amount{})
+		a.ledger.mu.Lock()
+		defer a.ledger.mu.Unlock()
+		a.ledger.apart[a.base.Descriptor.Payee] = struct{}{}
+	}
+}
+
+// apart decides a request of a payee that refuses the voucher that exists: what the rule answers to
+// that refusal, without it.
+func apart(
+	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount, error) {
+	next, claim, due, err := s.Renew(was, req, lim)
+	if err == nil && !s.Signed.Less(due) {
+		if higher, after, more, err := next.Overdrawn(claim, due, lim); err == nil {
+			return higher, after, more, nil
+		}
+	}
+	return next, claim, due, err
+}
