@@ -126,7 +126,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	if a.keyed != nil || len(keys) == 1 && keys[0] != "" {
 		a.name()
 	}
-	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin.Text}
+	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin.Text, Paced: true}
 	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
 		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text)
 	}
@@ -211,6 +211,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	} else {
 		var value string
 		if value, err = a.credential(); err == nil {
+			a.out.wrote = a.reserved.Wrote
 			v1Stream := a.challenge.offer.Protocol == voucher.V1 && !a.decision.Carrying && wantsStream(a.out.req.Header)
 			resp, got, err = a.out.send(ctx, header{a.challenge.wire.CredentialHeader(), value}, "", v1Stream) //nolint:bodyclose // as above
 		}

@@ -19,7 +19,16 @@ import (
 // itself.
 func inMemory(t *testing.T, change ...func(*client.Config)) *payer {
 	t.Helper()
-	srv := clienttest.New(t, clienttest.Config{NoSockets: true, WallClock: true})
+	return inMemoryWith(t, clienttest.Config{}, change...)
+}
+
+// inMemoryWith is inMemory on a server with other settings.
+func inMemoryWith(
+	t *testing.T, cfg clienttest.Config, change ...func(*client.Config),
+) *payer {
+	t.Helper()
+	cfg.NoSockets, cfg.WallClock = true, true
+	srv := clienttest.New(t, cfg)
 	p := newPayer(t, srv, append([]func(*client.Config){func(c *client.Config) {
 		chain, err := escrow.Dial(t.Context(), srv.RPCURL, escrow.WithTransport(srv.Transport()))
 		require.NoError(t, err)

@@ -46,11 +46,12 @@ type progress struct {
 	stopped   bool       // it would have been repeated
 }
 
-// trace returns a context that has the round tripper report to p. A request that was written
+// trace returns a context that has the round tripper report to p, and call wrote when it has written
+// the headers. A request that was written
 // before is stopped on its next connection, unless the server refused to process it. Nothing but
 // the connection can stop it for certain: net/http writes to one that it has although the context
 // has ended.
-func (p *progress) trace(ctx context.Context) context.Context {
+func (p *progress) trace(ctx context.Context, wrote func()) context.Context {
 	report := func(fact *bool) {
 		p.mu.Lock()
 		*fact = true
@@ -85,7 +86,10 @@ func (p *progress) trace(ctx context.Context) context.Context {
 			p.http1 = p.http1 || key == "Host" // which comes first; HTTP/2 has :authority
 			p.begun = !p.http1
 		},
-		WroteHeaders:         func() { report(&p.written) },
+		WroteHeaders: func() {
+			report(&p.written)
+			wrote()
+		},
 		GotFirstResponseByte: func() { report(&p.answered) },
 	})
 }

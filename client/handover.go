@@ -116,7 +116,7 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 		return
 	}
 	if do.Outcome == purchase.Rejected {
-		a.s.challenges.drop(a.route, a.challenge)
+		a.s.challenges.drop(a.route, a.s.challenges.get(a.route))
 	}
 	if a.reserved != nil && do.Outcome != purchase.Refused {
 		a.reportPaid(ctx, nil, do.Err)

@@ -23,6 +23,8 @@ type outgoing struct {
 	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal:
 	// the caller's own, or a new one. It is set when the gate is asked first.
 	key string
+	// wrote is called when the headers of a paid sending were written.
+	wrote func()
 }
 
 // fork takes the request over, body included.
@@ -101,7 +103,7 @@ func (o *outgoing) build(
 ) (*http.Request, error) {
 	paid := credential.value != ""
 	if paid {
-		ctx = p.trace(ctx)
+		ctx = p.trace(ctx, o.wrote)
 	}
 	out := o.req.WithContext(ctx)
 	if out.Header = o.req.Header.Clone(); out.Header == nil {

@@ -26,7 +26,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	state := a.account.State()
 	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
 	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
-	a.s.challenges.drop(a.route, a.challenge)
+	a.judgeVoucher(problem.Code, e, r.found)
 	if a.decision.Carrying {
 		a.s.declined.begin(a.account.ID().Hex(), 0)
 	}
@@ -64,6 +64,26 @@ func (a *attempt) goneOffer(fresh *challenge, e *purchase.Event) {
 		return
 	}
 	e.Offered, e.Offer = true, a.challenge.wants
+}
+
+// judgeVoucher tells the channel whether the voucher was refused beside another one, so that later
+// requests wait for that. The challenge is remembered if nothing but the voucher was refused.
+func (a *attempt) judgeVoucher(code wire.ProblemCode, e *purchase.Event, offered *challenge) {
+	low := e.Higher
+	switch {
+	case e.Gone:
+	case code == wire.ProblemDeltaTooSmall:
+		a.reserved.Unequal()
+	case e.Higher, e.Problem == purchase.Unverified:
+		a.reserved.Overtaken(e.Higher && !e.Shared)
+	}
+	switch e.Problem {
+	case purchase.Unverified, purchase.TooLow, purchase.Insufficient:
+		low = true
+	}
+	if e.Gone || !low || offered == nil || offered.wants != a.challenge.wants {
+		a.s.challenges.drop(a.route, a.challenge)
+	}
 }
 
 // classOf returns the class of a problem as the decision knows it.

@@ -133,16 +133,7 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: waits for other requests are not counted", breaks: "every wait that others cause is bounded",
-		pkg: "internal/purchase", fn: "refusals", from: `			p.tries.Overtaken++
-			return p.wait(toAgain, p.tries.Overtaken)
-		},
-	},
-	{
-		"above the deposit"`, to: `			return p.wait(toAgain, 1)
-		},
-	},
-	{
-		"above the deposit"`, tests: inPurchase,
+		pkg: "internal/purchase", fn: "refusals", from: `			if p.tries.Overtaken++; !e.Higher || e.Shared || p.tries.Overtaken > maxHurries {`, to: `			if !e.Higher {`, tests: inPurchase,
 	},
 	{
 		name: "purchase: waits for a young channel are not counted", breaks: "every wait that a payee causes is bounded",

@@ -15,9 +15,15 @@ import (
 func TestWaitsForOtherRequests(t *testing.T) {
 	g := newGame(t)
 	g.paid(100)
-	for range 16 {
-		g.leads(refusedFor(purchase.Unverified, 100), purchase.Wait)
-		g.leads(purchase.Event{Kind: purchase.Waited}, purchase.Again)
+	for n := range 16 {
+		if n < 4 { // at once, before newcomers
+			overtaken := refusedFor(purchase.Unverified, 100)
+			overtaken.Higher = true
+			g.leads(overtaken, purchase.Again)
+		} else {
+			g.leads(refusedFor(purchase.Unverified, 100), purchase.Wait)
+			g.leads(purchase.Event{Kind: purchase.Waited}, purchase.Again)
+		}
 		g.leads(issued(100), purchase.SendPaid)
 	}
 	g.leads(refusedFor(purchase.Unverified, 100), purchase.HandOver)

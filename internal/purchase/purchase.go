@@ -11,6 +11,7 @@ const (
 	maxStale     = 2   // the challenge was stale; the same voucher answers the fresh one
 	maxTerms     = 2   // the terms or the price changed
 	maxOvertaken = 16  // a higher voucher of ours arrived first
+	maxHurries   = 4   // and the highest is presented at once
 	maxCorrected = 3   // the voucher or the deposit was too small
 	maxEarly     = 8   // the payee does not know a channel yet that another request opened
 	maxUnpaid    = 2   // sendings without a credential, after the first

@@ -459,9 +459,11 @@ var refusals = []row{
 		func(p *Purchase, e *Event) bool {
 			return (e.Higher || e.Problem == Unverified) && p.tries.Overtaken < maxOvertaken
 		},
-		func(p *Purchase, _ *Event) Action {
-			p.tries.Overtaken++
-			return p.wait(toAgain, p.tries.Overtaken)
+		func(p *Purchase, e *Event) Action {
+			if p.tries.Overtaken++; !e.Higher || e.Shared || p.tries.Overtaken > maxHurries {
+				return p.wait(toAgain, p.tries.Overtaken)
+			}
+			return Action{Do: Again} // before those that come later
 		},
 	},
 	{

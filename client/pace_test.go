@@ -1,0 +1,130 @@
+package client_test
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+)
+
+// TestOvertakenKeepsTheChallenge: a voucher that was overtaken says nothing of the challenge, so
+// those who come later pay at once.
+func TestOvertakenKeepsTheChallenge(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	p.get("/data")
+	var once sync.Once
+	srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+		if r.Cumulative == u(200) {
+			once.Do(func() { p.get("/data") }) // overtakes it, after a pause
+		}
+		return clienttest.Fault{}
+	})
+	p.get("/data")
+	var unpaid, refused int
+	for _, r := range srv.Requests() {
+		switch {
+		case r.Action == "":
+			unpaid++
+		case r.Status == http.StatusPaymentRequired:
+			refused++
+		}
+	}
+	assert.Equal(t, 1, refused, "the test tests nothing")
+	p.get("/data")
+	assert.Equal(t, 1, unpaid, "the first of all")
+	assert.Len(t, srv.Requests(), 6)
+}
+
+// TestEqualRefusedIsLearned: a payee that refuses equal vouchers costs one refusal in a session.
+// After it each request has a voucher of its own, with and without Limits.Ahead.
+func TestEqualRefusedIsLearned(t *testing.T) {
+	for _, ahead := range []uint64{0, 25_600} {
+		for _, rail := range rails {
+			synctest.Test(t, func(t *testing.T) {
+				p := inMemoryWith(t, clienttest.Config{EqualVouchers: clienttest.EqualRefused},
+					func(cfg *client.Config) { cfg.Limits.Ahead = u(ahead) })
+				path := rail + "/data?deposit=1000000"
+				p.get(path)
+				for round := range 2 {
+					var refused atomic.Int64
+					var group sync.WaitGroup
+					for range 16 {
+						group.Go(func() {
+							resp, err := p.do(http.MethodGet, path, nil)
+							if !assert.NoError(t, err) {
+								return
+							}
+							if resp.StatusCode == http.StatusPaymentRequired {
+								refused.Add(1)
+							}
+							resp.Body.Close()
+						})
+					}
+					group.Wait()
+					assert.LessOrEqual(t, refused.Load(), int64(1-round))
+				}
+			})
+		}
+	}
+}
+
+// TestStarvedStream: a stream whose first piece another stream used up, and whose payee asks for
+// nothing, ends with an error that says so.
+func TestStarvedStream(t *testing.T) {
+	for _, rail := range rails {
+		synctest.Test(t, func(t *testing.T) {
+			p := inMemory(t, func(cfg *client.Config) { cfg.Stall = stall })
+			terms := piece
+			if rail == "/v1" {
+				terms.Protocol = 1
+			}
+			p.srv.Handle("/starved", p.srv.Metered(terms,
+				func(m *clienttest.Meter, r *http.Request) error {
+					_ = m.Raw([]byte(": nothing comes\n\n"))
+					<-r.Context().Done()
+					return r.Context().Err()
+				}))
+			other, err := p.do(http.MethodGet, "/starved", nil)
+			require.NoError(t, err)
+			defer other.Body.Close()
+			began := time.Now()
+			resp, err := p.do(http.MethodGet, "/starved", nil)
+			require.NoError(t, err)
+			_, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+			require.ErrorIs(t, err, client.ErrStalled)
+			require.ErrorContains(t, err, "other requests of the channel may have used up")
+			assert.LessOrEqual(t, time.Since(began), stall+stall/2)
+		})
+	}
+}
+
+// TestParallelStreams: streams on one channel are all served, however many there are.
+func TestParallelStreams(t *testing.T) {
+	for _, n := range []int{2, 5, 12} {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		p.get("/data")
+		var group sync.WaitGroup
+		for range n {
+			group.Go(func() {
+				resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
+				if assert.NoError(t, err) {
+					readAll(t, resp, 5)
+				}
+			})
+		}
+		group.Wait()
+		assert.Equal(t, u(100+50*uint64(n)), srv.Accounts()[0].Spent)
+	}
+}
