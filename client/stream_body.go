@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -39,7 +40,7 @@ type meter struct {
 	asks    askCounter
 	problem string // of a refused voucher
 	ended   bool
-	owing   bool          // a voucher was accepted, and no event came since
+	owing   bool          // the stream began or a voucher was accepted, and no event came since
 	paid    uint64        // the events that had come then
 	rest    time.Duration // of Config.Stall, while owing
 	since   time.Time     // when Read began to wait
@@ -49,6 +50,13 @@ type meter struct {
 
 	closed  atomic.Bool
 	stalled atomic.Bool
+}
+
+// askCounter counts need-voucher frames since the last event.
+type askCounter struct {
+	events  uint64 // at the last frame
+	raised  int    // frames for more than was signed
+	repeats int    // the others
 }
 
 // meter puts the meter under the response's body.
@@ -61,6 +69,7 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &meter{a: a, ctx: ctx, cancel: cancel, opened: a.challenge.wire.ID, once: a.challenge.offer.UnitType == "request"}
 	m.filter = sse.NewFilter(body, maxFrame, m.frame)
+	m.owing, m.rest = true, a.s.cfg.Stall // for the first piece
 	m.stall = time.AfterFunc(time.Hour, m.hang)
 	m.stall.Stop()
 	if m.once {
@@ -100,7 +109,9 @@ func (m *meter) read(b []byte) (int, error) {
 		}
 	}
 	if m.stalled.Load() {
-		err = ErrStalled
+		if err = ErrStalled; !m.a.reserved.Alone() {
+			err = fmt.Errorf("%w: other requests of the channel may have used up what was paid for it", err)
+		}
 	}
 	m.end(err)
 	if errors.Is(err, io.EOF) {

@@ -23,8 +23,10 @@ const (
 	maxYields = 12
 	// maxStreamTries bounds how often one need-voucher frame is tried again after a top-up.
 	maxStreamTries = 4
-	// maxStreamWaits bounds how often it waits for other requests of the channel.
+	// maxStreamWaits bounds how often it waits for other requests of the channel, maxHurries how often
+	// an overtaken voucher is replaced without waiting.
 	maxStreamWaits = 16
+	maxHurries     = 4
 )
 
 // frame answers one payment frame. It is called by Read; an error ends the stream.
@@ -81,13 +83,6 @@ func (m *meter) acknowledged() {
 	}
 }
 
-// askCounter counts need-voucher frames since the last event.
-type askCounter struct {
-	events  uint64 // at the last frame
-	raised  int    // frames for more than was signed
-	repeats int    // the others
-}
-
 // need answers a need-voucher frame in three steps: guard, obtain the voucher, deliver it.
 func (m *meter) need(n wire.NeedVoucher) error {
 	m.disarm()
@@ -104,17 +99,16 @@ func (m *meter) need(n wire.NeedVoucher) error {
 		}
 	}()
 	for tries, waits := 0, 0; tries < maxStreamTries && waits < maxStreamWaits; {
-		signed, step, err := m.obtain(n)
-		if err == nil && step == deliverIt {
-			step, err = m.deliver(signed)
-		}
+		step, err := m.satisfy(n, before)
 		switch {
 		case err != nil:
 			return err
 		case step == done:
 			m.owe()
 			return nil
-		case step == waitForOthers:
+		case step == overtaken && waits < maxHurries:
+			waits++
+		case step == waitForOthers, step == overtaken:
 			if waits++; waits < maxStreamWaits {
 				err = pause(m.ctx, waits)
 			}
@@ -126,6 +120,23 @@ func (m *meter) need(n wire.NeedVoucher) error {
 		}
 	}
 	return fmt.Errorf("%w: the payee does not accept the voucher that it asked for", ErrRejected)
+}
+
+// satisfy obtains the voucher and delivers it, unless the payee has taken enough since it asked and
+// nothing more was reserved. before is what was reserved when the frame came.
+func (m *meter) satisfy(n wire.NeedVoucher, before voucher.Amount) (step, error) {
+	taken := func() bool { return !m.a.account.Taken().Less(n.Required) }
+	signed, next, err := m.obtain(n)
+	switch {
+	case err != nil || next != deliverIt:
+		return next, err
+	case taken() && !before.Less(m.a.reserved.Price()):
+		return done, nil
+	}
+	if next, err = m.deliver(signed); next == overtaken && taken() {
+		next = done // by a higher one, which another request presented
+	}
+	return next, err
 }
 
 // guard refuses a frame for another channel, and a stream that asks without delivering. A stream whose
@@ -156,6 +167,7 @@ const (
 	deliverIt     step = iota // deliver the voucher
 	done                      // the payee has it
 	tryAgain                  // obtain a voucher again
+	overtaken                 // a higher voucher came first: present the highest
 	waitForOthers             // wait for other requests, then obtain a voucher again
 )
 
@@ -196,7 +208,7 @@ func (m *meter) deliver(signed voucher.Signed) (step, error) {
 		m.accepted(signed, got)
 		return done, nil
 	case signed.Cumulative.Less(state.Signed):
-		return waitForOthers, nil // another request's voucher came first; present the highest
+		return overtaken, nil
 	case got.problem.Code == wire.ProblemAmountExceedsDeposit:
 		_, err := a.s.sync(m.ctx, a.account, syncOptions{})
 		return tryAgain, err

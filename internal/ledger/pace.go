@@ -9,14 +9,14 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Servers refuse a voucher below the highest one that they hold, so a newcomer's higher voucher must
-// not overtake those that are on their way. Requests that wait at the gate share one voucher, and are
-// an epoch. The next, higher voucher is issued when every request of the epoch has been written, none
-// that was refused is still to be sent again, and all are answered or a pause has passed since the
-// last write. The pause follows what the server shows: a refusal makes it longer, answers make it
-// shorter. Only the first voucher of a request waits for that; those of streams, of repetitions and
-// of closes do not, nor does an update. The wait raises nothing: what is decided after it is decided
-// by the same rule.
+// Servers refuse a voucher below the highest one that they hold, so a newcomer's higher voucher
+// must not overtake those that are on their way. Requests that wait at the gate share one voucher,
+// and are an epoch. The next, higher voucher is issued when every request of the epoch has been
+// written, none that was refused is still to be sent again, and all are answered or a pause has
+// passed since the last write. The pause follows what the server shows: a refusal makes it longer,
+// answers make it shorter. Only the first voucher of a request waits for that; those of streams,
+// of repetitions and of closes do not, nor does an update. The wait raises nothing: what is
+// decided after it is decided by the same rule.
 
 const (
 	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests.
@@ -85,9 +85,9 @@ func (p *pace) wait(now time.Time) time.Duration {
 	return max(until.Sub(now), p.foreign.Sub(now), 0)
 }
 
-// choose moves the decisions from waiting to serving that can be made together: an exact one alone,
-// else those before the next exact one. Those that wait for the epoch are left out until it lets
-// them go. The caller holds mu.
+// choose moves the decisions from waiting to serving that can be made together: an exact one
+// alone, else those before the next exact one. Those that wait for the epoch are left out until it
+// lets them go. The caller holds mu.
 func (a *Account) choose(now time.Time) {
 	open, most := a.pace.wait(now) == 0, a.pace.most()
 	var left []*decision
@@ -123,8 +123,8 @@ func (p *pace) most() int {
 	return math.MaxInt
 }
 
-// arrive waits until the decision is served, or may be made together with all that wait. It returns
-// early if the context ends. One caller waits on behalf of all, so that one timer runs.
+// arrive waits until the decision is served, or may be made together with all that wait. It
+// returns early if the context ends. One caller waits on behalf of all, so that one timer runs.
 func (a *Account) arrive(ctx context.Context, d *decision) {
 	if !d.waits {
 		return
@@ -166,8 +166,8 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 }
 
 // yield puts off a write that another session was quicker with: its voucher is on the way to the
-// payee, and the next one must not overtake it. It reports false if a decision does not wait, or has
-// waited for others often enough. The caller holds mu.
+// payee, and the next one must not overtake it. It reports false if a decision does not wait, or
+// has waited for others often enough. The caller holds mu.
 func (a *Account) yield() bool {
 	if a.pace.between == 0 || len(a.serving) == 0 {
 		return false

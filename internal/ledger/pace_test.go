@@ -22,7 +22,9 @@ import (
 const mostPause = 100 * time.Millisecond
 
 // paced reserves a request that waits for those before it.
-func paced(ctx context.Context, a *ledger.Account, b *bench) (*ledger.Reservation, voucher.Signed, error) {
+func paced(
+	ctx context.Context, a *ledger.Account, b *bench,
+) (*ledger.Reservation, voucher.Signed, error) {
 	t := b.terms()
 	t.Paced = true
 	return a.Reserve(ctx, t, price(100))

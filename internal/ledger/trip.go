@@ -26,9 +26,9 @@ type trip struct {
 	refused int // how often it was overtaken
 }
 
-// move notes how far a request has got. amount is the voucher that it was given, or zero if it keeps
-// the one it has. A voucher above that of the epoch begins the next one; how far the requests of the
-// last one get does not matter any more.
+// move notes how far a request has got. amount is the voucher that it was given, or zero if it
+// keeps the one it has. A voucher above that of the epoch begins the next one; how far the
+// requests of the last one get does not matter any more.
 func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	if t.epoch == p.epoch {
 		p.at[t.travel]--
@@ -103,10 +103,10 @@ func (r *Reservation) Wrote() {
 	}
 }
 
-// Overtaken notes that the payee refused the voucher of the request for being lower than another one.
-// If it was one of this session, own, the request goes before newcomers until [Reservation.Again] has
-// decided what to present instead and that was written. Otherwise sessions that share the record
-// leave more time between their vouchers.
+// Overtaken notes that the payee refused the voucher of the request for being lower than another
+// one. If it was one of this session, own, the request goes before newcomers until
+// [Reservation.Again] has decided what to present instead and that was written. Otherwise sessions
+// that share the record leave more time between their vouchers.
 func (r *Reservation) Overtaken(own bool) {
 	a := r.account
 	a.mu.Lock()
@@ -124,8 +124,8 @@ func (r *Reservation) Overtaken(own bool) {
 	}
 }
 
-// Unequal notes that the payee refused the voucher of the request for not being higher than another
-// one. From now on vouchers to this payee carry one request each.
+// Unequal notes that the payee refused the voucher of the request for not being higher than
+// another one. From now on vouchers to this payee carry one request each.
 func (r *Reservation) Unequal() {
 	a := r.account
 	a.mu.Lock()
@@ -139,8 +139,8 @@ func (r *Reservation) Unequal() {
 	}
 }
 
-// apart decides a request of a payee that refuses the voucher that exists: what the rule answers to
-// that refusal, without it.
+// apart decides a request of a payee that refuses the voucher that exists: what the rule answers
+// to that refusal, without it.
 func apart(
 	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
 ) (rule.State, rule.Claim, voucher.Amount, error) {
