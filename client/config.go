@@ -69,8 +69,8 @@ type Config struct {
 	// Spool is how many bytes of a body without GetBody are kept in memory so that it can be sent
 	// again. Zero means 1 MiB; -1 keeps none.
 	Spool int64
-	// Stall bounds how long a stream may deliver nothing after it was paid, and how long each voucher
-	// and top-up of a stream may take. Zero means a minute.
+	// Stall bounds how long a stream may deliver nothing after it was paid, its first piece included,
+	// and how long each voucher and top-up of a stream may take. Zero means a minute.
 	Stall time.Duration
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.

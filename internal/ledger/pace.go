@@ -23,6 +23,9 @@ const (
 	maxPause = 100 * time.Millisecond
 	// firstPause bounds the pause as long as no request is refused.
 	firstPause = 2 * time.Millisecond
+	// firstEpochs are waited for until they are answered, because it is not known yet whether the
+	// payee refuses equal vouchers: what is overtaken then cannot be repaired.
+	firstEpochs = 3
 	// maxBetween bounds how long the voucher of another session is let through, and maxYields how
 	// often a request waits for one.
 	maxBetween, maxYields = 20 * time.Millisecond, 3
@@ -75,7 +78,8 @@ func (p *pace) wait(now time.Time) time.Duration {
 	}
 	switch due := p.wrote.Add(pause); {
 	case p.at[leaving] > 0:
-	case p.shares == sharesUnknown: // answers show whether requests can share
+	case p.shares == sharesUnknown && (p.carriers > 1 || p.epoch <= firstEpochs):
+		// Answers show whether requests can share.
 		if p.carriers > 1 && !now.Before(until) {
 			p.shares = sharesOne // a refusal is no handler's work and would have come
 		}
