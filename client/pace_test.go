@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,42 @@ func TestOvertakenKeepsTheChallenge(t *testing.T) {
 	p.get("/data")
 	assert.Equal(t, 1, unpaid, "the first of all")
 	assert.Len(t, srv.Requests(), 6)
+}
+
+// TestEqualRefusedIsLearned: a payee that refuses equal vouchers costs one refusal in a session.
+// After it each request has a voucher of its own, with and without Limits.Ahead.
+func TestEqualRefusedIsLearned(t *testing.T) {
+	for _, ahead := range []uint64{0, 25_600} {
+		for _, rail := range rails {
+			synctest.Test(t, func(t *testing.T) {
+				p := inMemoryWith(t, clienttest.Config{EqualVouchers: clienttest.EqualRefused},
+					func(cfg *client.Config) { cfg.Limits.Ahead = u(ahead) })
+				path := rail + "/data?deposit=1000000"
+				p.get(path)
+				p.srv.OnRequest(func(clienttest.Request) clienttest.Fault {
+					return clienttest.Fault{Delay: 10 * time.Millisecond} // they meet at the gate
+				})
+				for round := range 3 {
+					var refused atomic.Int64
+					var group sync.WaitGroup
+					for range 16 {
+						group.Go(func() {
+							resp, err := p.do(http.MethodGet, path, nil)
+							if !assert.NoError(t, err) {
+								return
+							}
+							if resp.StatusCode == http.StatusPaymentRequired {
+								refused.Add(1)
+							}
+							resp.Body.Close()
+						})
+					}
+					group.Wait()
+					assert.LessOrEqual(t, refused.Load(), int64(max(1-round, 0)))
+				}
+			})
+		}
+	}
 }
 
 // TestStarvedStream: a stream whose first piece another stream used up, and whose payee asks for

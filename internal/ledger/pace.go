@@ -150,7 +150,7 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 			return
 		default:
 		}
-		if t := &d.reservation.trip; t.travel != away {
+		if t := &d.reservation.trip; t.travel == leaving || t.travel == flying {
 			p.move(t, stopped, voucher.Amount{}) // nobody waits for one that waits itself
 		}
 		wait := p.wait(time.Now())
