@@ -51,7 +51,9 @@ func New(cfg Config) (*Session, error) {
 		ledger: ledger.New(cfg.Store, cfg.Signer, cfg.Limits),
 		twins:  map[*http.Transport]*http.Transport{},
 	}
-	s.ledger.OnNear = s.reportNear
+	if s.watched {
+		s.ledger.OnNear = s.reportNear
+	}
 	if cfg.Payer != nil {
 		s.payer = cfg.Payer.Address()
 	}

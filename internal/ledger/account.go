@@ -283,9 +283,10 @@ func (l *Ledger) report(all []Near) {
 	}
 }
 
-// work makes the decisions that wait and can be made together, if there are any. They get the voucher, or the error if nothing was
-// signed for them. It gives the turn back, also if a signer or a store panics, so that nobody waits
-// for ever. It returns the budgets that are nearly used up, to be reported outside all locks.
+// work makes the decisions that wait and can be made together, if there are any. They get the
+// voucher, or the error if nothing was signed for them. It gives the turn back, also if a signer or
+// a store panics, so that nobody waits for ever. It returns the budgets that are nearly used up, to
+// be reported outside all locks.
 func (a *Account) work(ctx context.Context) (near []Near) {
 	var signed voucher.Signed
 	err, returned := errPanic, false

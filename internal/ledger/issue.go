@@ -106,17 +106,8 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 		a.view = a.base.Fold(a.added)
 		if rise := next.Authorized().SubFloor(s.Authorized()); !rise.IsZero() {
 			d.rise = Rise{s.Authorized(), next.Authorized(), rise}
-			var near *channel.Room // the tightest that is nearly used up
-			for i := range rooms {
-				if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
-					near = r
-				}
-			}
-			if near != nil {
-				a.near = append(a.near, Near{s.Scope, a.id, channel.Decision{
-					Verdict: channel.Allow, Rule: near.Rule.Name,
-					Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
-				}})
+			if a.ledger.OnNear != nil {
+				a.noteNear(s.Scope, &rooms, rise)
 			}
 			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
 			w.enter(next)

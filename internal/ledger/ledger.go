@@ -96,7 +96,7 @@ func (l *Ledger) hold(key string, s rule.State, rev uint64) *Account {
 		return a
 	}
 	a := &Account{
-		ledger: l, id: s.ID, key: key, domain: s.Domain(), turn: make(chan struct{}, 1),
+		ledger: l, id: s.ID, key: key, domain: voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), turn: make(chan struct{}, 1),
 		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
 		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // windows add up what was authorized on all channels of the store, for the limits over time. The
@@ -154,6 +155,23 @@ type Near struct {
 	Scope     channel.Scope
 	ChannelID common.Hash
 	Decision  channel.Decision
+}
+
+// noteNear notes the tightest budget that a rise nearly uses up, to be reported. The caller holds
+// mu.
+func (a *Account) noteNear(scope channel.Scope, rooms *Rooms, rise voucher.Amount) {
+	var near *channel.Room
+	for i := range rooms {
+		if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
+			near = r
+		}
+	}
+	if near != nil {
+		a.near = append(a.near, Near{scope, a.id, channel.Decision{
+			Verdict: channel.Allow, Rule: near.Rule.Name,
+			Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
+		}})
+	}
 }
 
 // Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the
