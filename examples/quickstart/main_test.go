@@ -21,7 +21,7 @@ func TestRun(t *testing.T) {
 	text := out.String()
 	t.Log("\n" + text)
 	assert.Equal(t, 7, strings.Count(text, "GET "))
-	assert.Contains(t, text, "25 messages, paid 250 by 24 vouchers")
+	assert.Contains(t, text, "25 messages, paid 250 by 10 vouchers")
 	assert.Contains(t, text, "after 3 top-ups")
 	assert.Contains(t, text, "used 950, deposited 1200, ")
 }

@@ -48,7 +48,7 @@ func TestLedger(t *testing.T) {
 	assert.Equal(t, "=1+1", all[2].Operation)
 	assert.Equal(t, "'=1+1", rows[3][0], "no formula")
 	assert.Contains(t, all[1].Receipt, `"acceptedCumulative":"100"`)
-	assert.Contains(t, s.ok("ledger", "--check"), "agrees: 5 lines, 0.0004 authorized, 0.01 put in, closed")
+	assert.Contains(t, s.ok("ledger", "--check"), "agrees: 5 lines, 0.00043 authorized, 0.01 put in, closed")
 
 	info, err := os.Stat(s.lines())
 	require.NoError(t, err)

@@ -99,14 +99,20 @@ func (s *shell) ok(args ...string) string {
 	return e.stdout
 }
 
-// books says that the only channel of the server stands at spent, and that all accepted vouchers cover
-// nothing more.
+// books checks that the only channel of the server stands at spent, and that all accepted vouchers
+// cover nothing more.
 func (s *shell) books(spent uint64) clienttest.Account {
+	s.t.Helper()
+	return s.booksAhead(spent, 0)
+}
+
+// booksAhead is like books after a stream whose last voucher covers ahead more than it used.
+func (s *shell) booksAhead(spent, ahead uint64) clienttest.Account {
 	s.t.Helper()
 	accounts := s.srv.Accounts()
 	require.Len(s.t, accounts, 1)
 	assert.Equal(s.t, voucher.Units(spent), accounts[0].Spent)
-	assert.Equal(s.t, voucher.Units(spent), accounts[0].Accepted)
+	assert.Equal(s.t, voucher.Units(spent+ahead), accounts[0].Accepted)
 	return accounts[0]
 }
 
@@ -121,7 +127,7 @@ func TestStory(t *testing.T) {
 	assert.Equal(t, `{"echo":"hello","method":"POST","ok":true,"path":"/data"}`+"\n", s.ok("-d", "hello", "/data"))
 	s.books(700)
 	assert.Equal(t, frames(50), s.ok("/stream/50/10"))
-	account := s.books(1200)
+	account := s.booksAhead(1200, 90)
 	afterOpen := s.srv.Chain.Balance(s.key.Address)
 
 	table := s.ok("channels")
@@ -184,7 +190,7 @@ func TestStreamOutgrowsItsDeposit(t *testing.T) {
 	require.Equal(t, 0, e.code, e.stderr)
 	assert.Equal(t, frames(50), e.stdout)
 	assert.Equal(t, 4, strings.Count(e.stderr, "* topped_up"), e.stderr)
-	assert.Equal(t, voucher.Units(600), s.books(500).Deposit)
+	assert.Equal(t, voucher.Units(600), s.booksAhead(500, 100).Deposit)
 }
 
 func TestSponsored(t *testing.T) {
