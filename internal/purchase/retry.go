@@ -51,6 +51,13 @@ var retries = []row{
 		selected,
 	},
 	{
+		"paid before, and the recorded opening does not fit the offer", Read,
+		func(p *Purchase, e *Event) bool {
+			return p.Paid && p.reading == readOpening && e.Standing == Pending && e.Misfit
+		},
+		func(p *Purchase, _ *Event) Action { return p.refuse(ErrPaidBefore) },
+	},
+	{
 		"the channel was closed between two tries", Selected,
 		func(p *Purchase, e *Event) bool {
 			return p.Retried && !p.reopened && !p.here.IsZero() &&
