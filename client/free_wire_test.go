@@ -171,10 +171,10 @@ func TestFreeRequestsOnTheWire(t *testing.T) {
 				p.ok(p.fetch(t.Context(), http.MethodGet, front.URL+"/paid", nil))
 			}
 			for name, request := range freeRequests() {
+				if strings.HasPrefix(name, "opaque") && version == "HTTP/2" {
+					continue // net/http sends none over HTTP/2
+				}
 				t.Run(version+", "+name, func(t *testing.T) {
-					if strings.HasPrefix(name, "opaque") && version == "HTTP/2" {
-						t.Skip("net/http sends none over HTTP/2")
-					}
 					base := p.base.(*http.Transport)
 					want, seen := written(t, request, front.URL, base, base), got
 					written := written(t, request, front.URL, base, &client.Transport{Session: p.session, Base: base})

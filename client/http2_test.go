@@ -375,10 +375,10 @@ func TestLostStream(t *testing.T) {
 		"ENHANCE_YOUR_CALM, stopped": resets(http2.ErrCodeEnhanceYourCalm, true),
 	} {
 		for name, kind := range kinds {
+			if kind.method == http.MethodHead {
+				continue // the test server does not charge it
+			}
 			t.Run(how+", "+name, func(t *testing.T) {
-				if kind.method == http.MethodHead {
-					t.Skip("the test server does not charge it")
-				}
 				srv := clienttest.New(t, clienttest.Config{})
 				f := newFramed(t, srv.Paid(hundred, http.HandlerFunc(sayOK)))
 				p := newPayer(t, srv)

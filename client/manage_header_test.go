@@ -65,6 +65,9 @@ func TestVouchersPassAGateway(t *testing.T) {
 	for name, value := range needed {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			for _, spelled := range []string{name, strings.ToLower(name)} {
+				if name == "User-Agent" && spelled != name {
+					continue // net/http adds its own to a name that is not canonical
+				}
 				t.Run(spelled+" "+method, func(t *testing.T) {
 					srv := clienttest.New(t, clienttest.Config{})
 					p := newPayer(t, srv)
@@ -78,9 +81,6 @@ func TestVouchersPassAGateway(t *testing.T) {
 					}
 					req, err := http.NewRequestWithContext(t.Context(), method, front.URL, body)
 					require.NoError(t, err)
-					if name == "User-Agent" && spelled != name {
-						t.Skip("net/http adds its own to a name that is not canonical")
-					}
 					req.Header[spelled] = []string{value}
 					resp, err := p.send(req)
 					p.delivered(5, resp, err)
