@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
@@ -93,7 +93,7 @@ func TestBudgetsOverTimeHoldWhileTheyAreRead(t *testing.T) {
 	} {
 		for _, rail := range rails {
 			t.Run(name+rail, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
 					p := inMemory(t, c.limits)
 					for range 3 {
 						p.get(rail + "/data")

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // closeWithin is how long a close may take, with a second to spare.
@@ -132,7 +132,7 @@ func TestClosesEnd(t *testing.T) {
 		"a close that is cut, a hang": {is(http.MethodPost, true), cutThenHang(), channel.Closing},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				var trouble atomic.Bool
 				p := inMemory(t, func(cfg *client.Config) {
 					base := cfg.Base
@@ -173,7 +173,7 @@ func cutThenHang() func(*http.Request) (*http.Response, error) {
 // TestClosesEndIfTheNodeHangs before the close, and after it.
 func TestClosesEndIfTheNodeHangs(t *testing.T) {
 	for _, sent := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Run(t, func(t *testing.T) {
 			var stop atomic.Bool
 			p := inMemory(t, func(cfg *client.Config) {
 				base := cfg.Base
@@ -215,7 +215,7 @@ func TestClosesEndIfTheNodeHangs(t *testing.T) {
 // nor those of the others, and the errors come in the order of the channels.
 func TestSessionCloseRunsSideBySide(t *testing.T) {
 	const channels = 20
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		var trouble atomic.Bool
 		var now, most atomic.Int64
 		p := inMemory(t, func(cfg *client.Config) {

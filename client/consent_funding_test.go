@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
@@ -142,8 +142,8 @@ func TestFeesAreConsentedToBeforeFunding(t *testing.T) {
 				one := change
 				one.path = rail + change.path
 				t.Run(name+", "+when+rail, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { story.run(t, one, false) })
-					synctest.Test(t, func(t *testing.T) { story.run(t, one, true) })
+					bubble.Run(t, func(t *testing.T) { story.run(t, one, false) })
+					bubble.Run(t, func(t *testing.T) { story.run(t, one, true) })
 				})
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // inMemory returns a payer and a server without sockets, for stories in which time passes by
@@ -138,7 +138,7 @@ func TestChallengeThatExpiresWhileOthersDecide(t *testing.T) {
 	} {
 		for _, rail := range rails {
 			t.Run(name+rail, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
 					asked := 0
 					slow := func() error {
 						asked++

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
@@ -23,7 +23,7 @@ import (
 // challenge. No credential answers an expired challenge, the owner is asked once, and the request
 // is served.
 func TestChallengeExpiresDuringApproval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		srv := clienttest.New(t, clienttest.Config{NoSockets: true})
 		var approvals atomic.Int64
 		p := newPayer(t, srv, func(c *client.Config) {

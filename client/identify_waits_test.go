@@ -4,16 +4,17 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestProofAndOpeningDoNotWaitForEachOther: the request that opens a channel is asked who the payer
 // is, while one that proved it waits for the channel. Neither holds up the other.
 func TestProofAndOpeningDoNotWaitForEachOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		p := inMemory(t)
 		asked := p.unpaid("/who")
 		began := time.Now()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -27,7 +27,7 @@ import (
 // is kept, since time stands still while one is open.
 func inTime(t *testing.T, story func(t *testing.T, p *payer, n *node)) {
 	srv := clienttest.New(t, clienttest.Config{})
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		p := newPayer(t, srv)
 		base := &http.Transport{DisableKeepAlives: true}
 		n := p.through()

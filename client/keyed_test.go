@@ -11,11 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestKeysAreBounded: the purchases that ended longest ago are forgotten first, those in flight
 // never. If all are in flight, one more is not remembered, and is paid as without a key.
-func TestKeysAreBounded(t *testing.T) { synctest.Test(t, keysAreBounded) }
+func TestKeysAreBounded(t *testing.T) { bubble.Run(t, keysAreBounded) }
 
 func keysAreBounded(t *testing.T) {
 	var k client.Keys
@@ -71,7 +72,7 @@ func keysAreBounded(t *testing.T) {
 // TestKeysAreForgotten after a while, and at once if nothing was signed; who waits begins anew
 // then.
 func TestKeysAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		var k client.Keys
 		enter := func() (func(bool), bool) {
 			end, again, err := k.Enter(t.Context(), 1, 1)

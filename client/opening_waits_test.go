@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -106,7 +107,7 @@ func TestWaitsBehindAnOpeningAreBounded(t *testing.T) {
 	} {
 		for _, rail := range rails {
 			t.Run(name+rail, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
 					s := newStuck()
 					s.deaf = c.deaf
 					p := inMemory(t, func(cfg *client.Config) { c.hang(cfg, s) })

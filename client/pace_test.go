@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestOvertakenKeepsTheChallenge: a voucher that was overtaken says nothing of the challenge, so
@@ -50,7 +50,7 @@ func TestOvertakenKeepsTheChallenge(t *testing.T) {
 func TestEqualRefusedIsLearned(t *testing.T) {
 	for _, ahead := range []uint64{0, 25_600} {
 		for _, rail := range rails {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				p := inMemoryWith(t, clienttest.Config{EqualVouchers: clienttest.EqualRefused},
 					func(cfg *client.Config) { cfg.Limits.Ahead = u(ahead) })
 				path := rail + "/data?deposit=1000000"
@@ -85,7 +85,7 @@ func TestEqualRefusedIsLearned(t *testing.T) {
 // nothing, ends with an error that says so.
 func TestStarvedStream(t *testing.T) {
 	for _, rail := range rails {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Run(t, func(t *testing.T) {
 			p := inMemory(t, func(cfg *client.Config) { cfg.Stall = stall })
 			terms := piece
 			if rail == "/v1" {

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/stretchr/testify/assert"
@@ -18,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // What follows is in docs/recipes.md, word by word.
@@ -74,7 +74,7 @@ func TestTheRecipeIsCompiled(t *testing.T) {
 // TestRetryingClient: what a server answers in between costs one price, what limits refuse is not
 // tried again, and a new request is a new purchase.
 func TestRetryingClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		srv, p, l := offline(t, clienttest.Config{})
 		s := sells(srv, "/shop")
 		dear := clienttest.Terms{Price: u(5000), Deposit: u(100_000)}

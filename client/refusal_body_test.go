@@ -6,13 +6,13 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
@@ -115,8 +115,8 @@ func TestRefusalWhoseBodyNeverEnds(t *testing.T) {
 	} {
 		for what, body := range bodies {
 			t.Run(name+", "+what, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { c.run(t, body, false) })
-				synctest.Test(t, func(t *testing.T) { c.run(t, body, true) })
+				bubble.Run(t, func(t *testing.T) { c.run(t, body, false) })
+				bubble.Run(t, func(t *testing.T) { c.run(t, body, true) })
 			})
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
@@ -473,7 +474,7 @@ func TestKeyOfABodyThatIsSentAtOnce(t *testing.T) {
 // TestRequestsWithOneKeyAtOnce: the second one waits for the first, and for no longer than its
 // context.
 func TestRequestsWithOneKeyAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		srv, p, l := offline(t, clienttest.Config{})
 		s := sells(srv, "/shop")
 		p.get("/data")
@@ -521,7 +522,7 @@ func TestRequestsWithOneKeyAtOnce(t *testing.T) {
 // TestRetryOfAStream: a stream is under way until its body ends. A retry waits for that, and raises
 // nothing then.
 func TestRetryOfAStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		_, p, l := offline(t, clienttest.Config{})
 		stream, err := p.keyed(t.Context(), "k", "/stream/3/10", nil)
 		require.NoError(t, err)

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // takeBacks are ways in which a payee takes back what it asked to be paid by. The payer has a
@@ -147,7 +147,7 @@ func TestSecondPaymentOnceAnHour(t *testing.T) {
 	} {
 		for _, rail := range rails {
 			t.Run(name+rail, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
 					var o owner
 					p := inMemory(t, o.asks(1))
 					p.get(rail + "/data")

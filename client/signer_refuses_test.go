@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // afterRefusals is what a payee does once the signer of its payer works again. It returns how much
@@ -80,7 +80,7 @@ func TestWhatTheSignerRefusedStaysUnsigned(t *testing.T) {
 		} {
 			for _, rail := range rails {
 				t.Run(strings.Join([]string{name, how, rail}, ", "), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
+					bubble.Run(t, func(t *testing.T) {
 						refusedThen(t, rail, c.together, c.restarts, then)
 					})
 				})

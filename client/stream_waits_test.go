@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // stall is the Config.Stall of these tests.
@@ -51,7 +51,7 @@ func TestManagementOfAStreamIsBounded(t *testing.T) {
 					t.Run(
 						strings.Join([]string{action, method, name, rail}, " "),
 						func(t *testing.T) {
-							synctest.Test(t, func(t *testing.T) { c.run(t, rail) })
+							bubble.Run(t, func(t *testing.T) { c.run(t, rail) })
 						},
 					)
 				}
@@ -115,7 +115,7 @@ func TestNothingButEventsCountsAsDelivered(t *testing.T) {
 	} {
 		for _, rail := range rails {
 			t.Run(name+rail, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
 					p := inMemory(t, func(cfg *client.Config) { cfg.Stall = stall })
 					terms := piece
 					if rail == "/v1" {

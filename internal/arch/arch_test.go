@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -38,6 +39,7 @@ var house = map[string][]string{
 	"internal/origin":     {},
 	"internal/pins":       {"voucher", "store", "channel", "internal/origin"},
 	"internal/arch":       {},
+	"internal/bubble":     nil, // tests only
 	"internal/vectors":    {},
 	"receipt":             {"voucher", "internal/wire"},
 	"channel":             {"voucher", "internal/origin"},
@@ -293,4 +295,18 @@ func TestTopLevel(t *testing.T) {
 		top, _, _ := strings.Cut(s.pkg, "/")
 		assert.Contains(t, []string{"client", "channel", "voucher", "receipt", "store", "internal", "examples"}, top, "%s/%s", s.pkg, s.name)
 	}
+}
+
+// TestBubbles: tests with a fake clock run through internal/bubble, which says why.
+func TestBubbles(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	require.NoError(t, filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(p, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		assert.NotContains(t, string(text), "synctest"+".Test(", p)
+		return err
+	}))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -207,7 +208,7 @@ func (w *waiter) SignVoucher(
 // TestTheOneAtTheSignerIsCanceled: the signer works on a batch under the context of one caller,
 // which is canceled. The others are served under their own contexts.
 func TestTheOneAtTheSignerIsCanceled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		w := &waiter{judge: b.judge}
 		b.Ledger = b.with(w)

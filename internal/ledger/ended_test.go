@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
@@ -26,7 +27,7 @@ func TestEndedReservationStaysEnded(t *testing.T) {
 		for _, served := range []bool{true, false} {
 			for _, fails := range []bool{true, false} {
 				t.Run(name, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
+					bubble.Run(t, func(t *testing.T) {
 						b := newBench(t, lim)
 						a := b.open(t, 100_000)
 						r, _, err := a.Reserve(t.Context(), a.Terms(), price(10))

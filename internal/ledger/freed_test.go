@@ -2,13 +2,13 @@ package ledger_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestCreditThatAnotherSessionFreedToo: a session frees credit by a report and does not write it. A
@@ -16,7 +16,7 @@ import (
 // record. When the first one comes back, the credit counts once: what the payee has charged and
 // what is in flight stays claimed.
 func TestCreditThatAnotherSessionFreedToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		first := newBench(t, lim)
 		a := first.open(t, 10_000)
 		r, v, err := a.Reserve(t.Context(), first.terms(), price(10))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
@@ -83,7 +84,7 @@ func used(t *testing.T) (*bench, *listed, *ledger.Account) {
 
 // TestFirstListingIsAwaited: nobody decides before the records were listed, on whatever channel.
 func TestFirstListingIsAwaited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		third := b.at(t, 3, "https://third.example:443", 3)
 		l.hang = make(chan struct{})
@@ -124,7 +125,7 @@ func TestFirstListingIsAwaited(t *testing.T) {
 // TestWhoListsGivesUp: the context of the one who reads the records ends. The others are served all
 // the same, and each waits as long as its own context says.
 func TestWhoListsGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		third := b.at(t, 3, "https://third.example:443", 3)
 		l.hang = make(chan struct{})
@@ -152,7 +153,7 @@ func TestWhoListsGivesUp(t *testing.T) {
 
 // TestListingThatFails refuses what would raise a ceiling, and nothing else, until one works.
 func TestListingThatFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		l.fail = errors.New("the index is broken")
 		for range 2 {
@@ -173,7 +174,7 @@ func TestListingThatFails(t *testing.T) {
 // TestListedAgain: what another process authorized on other channels is seen a second later, and a
 // listing that takes long is made for a hundredth of the time.
 func TestListedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		own := b.Limits()
 		own.All.Month = u(1000)
@@ -219,7 +220,7 @@ func TestListedAgain(t *testing.T) {
 
 // TestLaterListingIsNotAwaited, unless it takes longer than listings do.
 func TestLaterListingIsNotAwaited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		own := b.Limits()
 		own.All.Month = u(1000)

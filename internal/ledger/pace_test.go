@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -67,7 +68,7 @@ func sharing(t *testing.T, a *ledger.Account, b *bench) {
 // TestPaceWaitsForTheWrite: a higher voucher does not leave before the one that exists was written,
 // and then not before a pause.
 func TestPaceWaitsForTheWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		sharing(t, a, b)
@@ -89,7 +90,7 @@ func TestPaceWaitsForTheWrite(t *testing.T) {
 
 // TestPaceEndsWithTheAnswer: nobody waits for a request that was answered.
 func TestPaceEndsWithTheAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		first, _, err := paced(t.Context(), a, b)
@@ -105,7 +106,7 @@ func TestPaceEndsWithTheAnswer(t *testing.T) {
 // TestPaceLetsTheOvertakenThrough: newcomers wait until an overtaken request has presented the
 // highest voucher, which it is given at once.
 func TestPaceLetsTheOvertakenThrough(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		sharing(t, a, b)
@@ -134,7 +135,7 @@ func TestPaceLetsTheOvertakenThrough(t *testing.T) {
 // TestPaceOfOneThatWaitsItself: a refused request whose decision waits at the gate does not wait for
 // itself.
 func TestPaceOfOneThatWaitsItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		first, _, err := paced(t.Context(), a, b)
@@ -153,7 +154,7 @@ func TestPaceOfOneThatWaitsItself(t *testing.T) {
 func TestPaceOfASlowHandler(t *testing.T) {
 	for name, written := range map[string]bool{"slow": true, "stuck": false} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				b := newBench(t, lim)
 				a := b.open(t, 100_000)
 				slow, _, err := paced(t.Context(), a, b)
@@ -175,7 +176,7 @@ func TestPaceOfASlowHandler(t *testing.T) {
 // TestPaceHoldsUpNothingElse: while a request waits for the epoch, updates, closes and the vouchers
 // of streams do not wait, and neither does a caller that gives up.
 func TestPaceHoldsUpNothingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		stream, _, err := paced(t.Context(), a, b)
@@ -211,7 +212,7 @@ func TestPaceHoldsUpNothingElse(t *testing.T) {
 // TestPaceApart: after the payee has refused an equal voucher, each request gets its own, one after
 // the other, in this session also on another channel of the payee.
 func TestPaceApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		first, _, err := paced(t.Context(), a, b)
@@ -252,7 +253,7 @@ func TestPaceApart(t *testing.T) {
 // none waits longer than a pause for each that was before it, and vouchers never go down.
 func TestPaceRandom(t *testing.T) {
 	for seed := range uint64(40) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Run(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			b := newBench(t, lim)
 			a := b.open(t, 10_000_000)

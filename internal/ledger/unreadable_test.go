@@ -5,7 +5,6 @@ import (
 	"iter"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -26,7 +26,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		"damaged": "{", "of a newer version": `{"version":2}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				own := lim
 				own.Ahead = u(50)
 				b := newBench(t, own)
@@ -89,7 +89,7 @@ func (r *renamed) List(ctx context.Context, prefix string) iter.Seq2[store.Entry
 // TestUnreadableRecordIsReadAgainSoon: a record that could not be read for a moment stops rises for
 // a moment, however long a listing takes.
 func TestUnreadableRecordIsReadAgainSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		f := &flaky{Store: b.store}
 		b.Ledger = ledger.New(f, b.judge, lim)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -71,7 +72,7 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 		"store":  func(d *tired) *chan struct{} { return &d.put },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				b, d, a, r := hanging(t)
 				other, _, err := a.Reserve(t.Context(), a.Terms(), price(10))
 				require.NoError(t, err)
@@ -142,7 +143,7 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 // TestWaitsForAnothersSigner: a decision about a reservation that exists is in the batch of a
 // request without a deadline, at a signer that hangs.
 func TestWaitsForAnothersSigner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b := newBench(t, lim)
 		a := b.open(t, 100_000)
 		r, _, err := a.Reserve(t.Context(), a.Terms(), price(100))

@@ -2,13 +2,13 @@ package ledger_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
@@ -17,7 +17,7 @@ import (
 // that this one never uses. What it paid counts for one window, although nothing is paid meanwhile,
 // and across restarts.
 func TestBudgetsAfterAClockThatWasAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		own := lim
 		own.All.Day = u(1000)
 		b := newBench(t, own)

@@ -3,12 +3,12 @@ package ledger_test
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
@@ -35,7 +35,7 @@ func TestWindowsHoldWhateverHappens(t *testing.T) {
 			}
 		}), 5, 30).Draw(rt, "steps")
 		var broken string
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Run(t, func(t *testing.T) {
 			b := newBench(t, own)
 			accounts := []*ledger.Account{b.at(t, 1, here, 1), b.at(t, 2, there, 1)}
 			type rise struct {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -65,7 +65,7 @@ func TestWindows(t *testing.T) {
 		"day of an origin": {"Origin.Day", 24 * time.Hour, at(2, here, 9), at(3, there, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
 				own := lim
 				require.NoError(t, own.Set(c.set, u(1000)))
 				b := newBench(t, own)
@@ -175,7 +175,7 @@ func TestWindowsRace(t *testing.T) {
 // TestWindowsOfTwoProcesses: what another process authorized on other channels is seen a moment
 // later; on a shared channel at once.
 func TestWindowsOfTwoProcesses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		own := lim
 		own.All.Hour = u(100)
 		b := newBench(t, own)
@@ -223,7 +223,7 @@ func TestNearIsReported(t *testing.T) {
 
 // TestOldListing: a listing that was read before our own rise does not lower what is known of it.
 func TestOldListing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		b, l, a := used(t)
 		own := b.Limits()
 		own.All.Month = u(1000)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // byHand reports whether -rapid.checks was given.
@@ -122,7 +122,7 @@ func bubbled(t *testing.T, rt *rapid.T, do func()) {
 		caught any
 		stack  []byte
 	)
-	synctest.Test(t, func(*testing.T) {
+	bubble.Run(t, func(*testing.T) {
 		defer func() {
 			if caught = recover(); caught != nil {
 				stack = debug.Stack()
