@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,7 +20,7 @@ type Mem struct {
 
 type record struct {
 	data []byte // immutable
-	rev  uint64
+	rev  uint64 // MovedRev if the record has moved away
 }
 
 // NewMem returns an empty store in memory.
@@ -33,7 +34,7 @@ func (m *Mem) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	r, ok := m.records[key]
-	if !ok {
+	if !ok || r.rev == MovedRev {
 		return nil, 0, fmt.Errorf("%w: %s", ErrNotFound, key)
 	}
 	return slices.Clone(r.data), r.rev, nil
@@ -46,11 +47,29 @@ func (m *Mem) Put(ctx context.Context, key string, data []byte, rev uint64) (uin
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if have := m.records[key].rev; have != rev {
+	if have := m.records[key].rev; have != rev || have == MovedRev {
 		return 0, fmt.Errorf("%w: %s is at revision %d, not %d", ErrConflict, key, have, rev)
 	}
 	m.records[key] = record{data: slices.Clone(data), rev: rev + 1}
 	return rev + 1, nil
+}
+
+// Move implements [Mover]. If it returns an error, nothing was moved.
+func (m *Mem) Move(ctx context.Context, key string, rev uint64, to string) error {
+	if err := errors.Join(check(ctx, key, nil), check(ctx, to, nil)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.records[key]
+	if r.rev != rev || r.rev == MovedRev || r.rev == 0 {
+		return fmt.Errorf("%w: %s is at revision %d, not %d", ErrConflict, key, r.rev, rev)
+	}
+	if _, used := m.records[to]; used {
+		return fmt.Errorf("%w: %s is used already", ErrConflict, to)
+	}
+	m.records[to], m.records[key] = r, record{rev: MovedRev}
+	return nil
 }
 
 // List implements [Store].
@@ -64,6 +83,9 @@ func (m *Mem) List(ctx context.Context, prefix string) iter.Seq2[Entry, error] {
 				continue
 			}
 			data, rev, err := m.Get(ctx, key)
+			if errors.Is(err, ErrNotFound) { // it moved away
+				continue
+			}
 			if err != nil { // the context ended
 				yield(Entry{}, err)
 				return

@@ -20,12 +20,14 @@
 //
 // # Stores
 //
+// Each of them is a [Mover] as well.
+//
 //   - [Mem]: in memory, for tests and for programs that can afford to lose a deposit.
 //   - filestore: files in one directory, for one machine. It is the durable default.
 //   - redisstore, pgstore: one Redis or PostgreSQL server, for many machines. They refuse a server
 //     that could lose acknowledged writes, with an [UnsafeError].
 //
-// To write another one, implement [Store] and test it with storetest.Run.
+// To write another one, implement [Store] and, if it can, [Mover], and test it with storetest.Run.
 package store
 
 import (
@@ -33,6 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 )
 
 const (
@@ -99,6 +102,37 @@ type Store interface {
 	// one damaged record does not hide the others. An error with an empty Key ends the iteration.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 }
+
+// Mover is a [Store] that moves a record to another key in one step. With it, the records of closed
+// channels leave the listing of the others.
+type Mover interface {
+	Store
+
+	// Move moves revision rev of the record under key to the key to. The record keeps its data and
+	// its revision. There is no moment at which it is under both keys or under neither. If Move
+	// returns nil, the move is durable, as a Put is.
+	//
+	// The key that a record has left is not used again: Get returns ErrNotFound for it, List does
+	// not yield it, and Put and Move return ErrConflict for it, at every revision and for ever, as
+	// they do for a key that holds another record. A process that read the record there before must
+	// not take it for lost.
+	//
+	// A listing that is under way when a record moves may yield it or not. To miss none, list the
+	// place that records leave, and after its end the place that they move to; that may yield a
+	// record twice.
+	//
+	// The error is ErrConflict if the stored revision is not rev, or if a record is or was under to;
+	// ErrKey; or ErrCorrupt if a stored record cannot be read. In these cases nothing was moved. It
+	// is an error that wraps [errors.ErrUnsupported], and nothing was moved, if this is a wrapper of
+	// a Store that is no Mover. After any other error, also one of the context, it is unknown whether
+	// the record was moved: Get both.
+	Move(ctx context.Context, key string, rev uint64, to string) error
+}
+
+// MovedRev is the revision that drivers store or remember for a key whose record has moved away (see
+// [Mover]). It is above those of all records, so a [Seen] that noted it reports a record that comes
+// back under the key as rolled back.
+const MovedRev = math.MaxInt64
 
 // Check returns an error that wraps [ErrKey] or [ErrTooLarge] if key or data breaks the rules that
 // are common to all stores. Pass nil data to check a key only.

@@ -16,7 +16,7 @@ const pageSize = 100
 // nextPage selects records in byte order, independent of the collation of the database.
 const nextPage = `SELECT key, data, rev FROM tallystick_records
 WHERE key COLLATE "C" >= $1 AND key COLLATE "C" > $2 AND key COLLATE "C" < $3
-ORDER BY key COLLATE "C" LIMIT $4`
+AND rev <> $5 ORDER BY key COLLATE "C" LIMIT $4`
 
 // List implements [store.Store] with one round trip for every hundred records. It holds no
 // connection while the caller processes an entry.
@@ -41,7 +41,8 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 					return
 				}
 				last = e.Key
-				if !yield(s.known(ctx, e)) {
+				e, moved, err := s.known(ctx, e)
+				if !moved && !yield(e, err) {
 					return
 				}
 			}
@@ -54,7 +55,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 
 func (s *Store) page(ctx context.Context, prefix, last string) ([]store.Entry, error) {
 	rows, err := s.db.Query(
-		ctx, nextPage, prefix, last, prefix+"\x7f", pageSize,
+		ctx, nextPage, prefix, last, prefix+"\x7f", pageSize, int64(store.MovedRev),
 	) // \x7f is above all characters of keys
 	if err != nil {
 		return nil, err
@@ -69,11 +70,11 @@ func (s *Store) page(ctx context.Context, prefix, last string) ([]store.Entry, e
 
 // known checks an entry against the revisions that this process has seen. It reads an older one
 // again with Get, which detects a rollback: another writer may have changed the record during the
-// listing.
-func (s *Store) known(ctx context.Context, e store.Entry) (store.Entry, error) {
+// listing, or moved it to another key.
+func (s *Store) known(ctx context.Context, e store.Entry) (now store.Entry, moved bool, err error) {
 	if e.Rev >= s.seen.Rev(e.Key) {
-		return e, s.seen.Note(e.Key, 0, e.Rev)
+		return e, false, s.seen.Note(e.Key, 0, e.Rev)
 	}
-	data, rev, err := s.Get(ctx, e.Key)
-	return store.Entry{Key: e.Key, Data: data, Rev: rev}, err
+	data, rev, moved, err := s.get(ctx, e.Key)
+	return store.Entry{Key: e.Key, Data: data, Rev: rev}, moved, err
 }

@@ -49,7 +49,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -108,21 +107,28 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err
 	}
+	data, rev, _, err := s.get(ctx, key)
+	return data, rev, err
+}
+
+// get also reports whether the record has moved to another key; the error is store.ErrNotFound then.
+func (s *Store) get(ctx context.Context, key string) (data []byte, rev uint64, moved bool, err error) {
 	before := s.seen.Rev(key)
-	var data []byte
-	var rev int64
-	err := s.db.QueryRow(ctx, `SELECT rev, data FROM tallystick_records WHERE key = $1`, key).
+	err = s.db.QueryRow(ctx, `SELECT rev, data FROM tallystick_records WHERE key = $1`, key).
 		Scan(&rev, &data)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return nil, 0, fmt.Errorf("pgstore: read of %s: %w", key, because(ctx, err))
+		return nil, 0, false, fmt.Errorf("pgstore: read of %s: %w", key, because(ctx, err))
 	}
-	if lost := s.seen.Note(key, before, uint64(rev)); lost != nil {
-		return nil, 0, fmt.Errorf("pgstore: %w", lost)
+	if lost := s.seen.Note(key, before, rev); lost != nil {
+		return nil, 0, false, fmt.Errorf("pgstore: %w", lost)
 	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("pgstore: %w: %s", store.ErrNotFound, key)
+	switch {
+	case err != nil:
+		return nil, 0, false, fmt.Errorf("pgstore: %w: %s", store.ErrNotFound, key)
+	case rev == store.MovedRev:
+		return nil, 0, true, fmt.Errorf("pgstore: %w: %s has moved to %s", store.ErrNotFound, key, data)
 	}
-	return data, uint64(rev), nil
+	return data, rev, false, nil
 }
 
 // The statements of Put.
@@ -142,8 +148,8 @@ func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (u
 		data = []byte{} // nil would be NULL
 	}
 	next := store.NextRev(rev)
-	if rev > math.MaxInt64 || next > math.MaxInt64 {
-		return 0, conflict(key, rev) // the column cannot contain it
+	if rev >= store.MovedRev || next >= store.MovedRev {
+		return 0, conflict(key, rev) // no record has it, and the column cannot contain a higher one
 	}
 	var tag pgconn.CommandTag
 	var err error
@@ -161,6 +167,38 @@ func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (u
 		return 0, conflict(key, rev)
 	}
 	return next, s.seen.Note(key, 0, next)
+}
+
+// move moves a record, and leaves its new key and store.MovedRev under the old one. It locks the
+// record first, so that of several writers one goes on and the others see its result.
+const move = `WITH old AS (
+	SELECT data FROM tallystick_records WHERE key = $1 AND rev = $2 FOR UPDATE
+), new AS (
+	INSERT INTO tallystick_records (key, rev, data) SELECT $3, $2, data FROM old
+	ON CONFLICT (key) DO NOTHING RETURNING key
+)
+UPDATE tallystick_records SET rev = $4, data = convert_to($3, 'UTF8')
+WHERE key = $1 AND rev = $2 AND EXISTS (SELECT 1 FROM new)`
+
+// Move implements [store.Mover] with one round trip. The first Move of a connection needs another
+// one to prepare the statement.
+func (s *Store) Move(ctx context.Context, key string, rev uint64, to string) error {
+	if err := errors.Join(check(ctx, key, nil), check(ctx, to, nil)); err != nil {
+		return err
+	}
+	if rev >= store.MovedRev || key == to {
+		return conflict(key, rev)
+	}
+	tag, err := s.db.Exec(ctx, move, key, int64(rev), to, int64(store.MovedRev))
+	switch {
+	case serialization(err):
+		return fmt.Errorf("%w: %w", conflict(key, rev), err)
+	case err != nil:
+		return fmt.Errorf("pgstore: move of %s to %s: %w", key, to, because(ctx, err))
+	case tag.RowsAffected() == 0:
+		return fmt.Errorf("%w, or %s is used already", conflict(key, rev), to)
+	}
+	return errors.Join(s.seen.Note(to, 0, rev), s.seen.Note(key, 0, store.MovedRev))
 }
 
 func conflict(key string, rev uint64) error {

@@ -54,10 +54,11 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 					yield(store.Entry{}, fmt.Errorf("redisstore: listing: %w", err))
 					return
 				}
-				if !yield(s.entry(ctx, key, row[1], row[2])) {
+				from = "(" + key
+				e, moved, err := s.entry(ctx, key, row[1], row[2])
+				if !moved && !yield(e, err) {
 					return
 				}
-				from = "(" + key
 			}
 			if len(rows) < 3*pageSize {
 				return
@@ -68,19 +69,19 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, 
 
 // entry returns one record of a listing. It reads a record again with Get if it is damaged, or
 // older than a revision that this process has seen: another writer may have changed it during the
-// listing.
+// listing, or moved it to another key.
 func (s *Store) entry(
 	ctx context.Context,
 	key string,
 	revField, dataField any,
-) (store.Entry, error) {
+) (e store.Entry, moved bool, err error) {
 	data, rev, err := record(key, revField, dataField)
-	if err == nil && rev >= s.seen.Rev(key) {
-		return store.Entry{Key: key, Data: data, Rev: rev}, s.seen.Note(key, 0, rev)
+	if err == nil && rev >= s.seen.Rev(key) && rev != store.MovedRev {
+		return store.Entry{Key: key, Data: data, Rev: rev}, false, s.seen.Note(key, 0, rev)
 	}
-	data, rev, err = s.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) { // the index contains it, so it existed
+	data, rev, moved, err = s.get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) && !moved { // the index contains it, so it existed
 		err = fmt.Errorf("redisstore: %w: %s%s is gone", store.ErrCorrupt, recordPrefix, key)
 	}
-	return store.Entry{Key: key, Data: data, Rev: rev}, err
+	return store.Entry{Key: key, Data: data, Rev: rev}, moved, err
 }

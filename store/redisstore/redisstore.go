@@ -47,7 +47,10 @@
 // # Keys
 //
 //	tallystick:record:channel/0x12ab…   hash: rev, data
-//	tallystick:keys                     sorted set: all keys, for listings
+//	tallystick:keys                     sorted set: all keys of records, for listings
+//
+// The hash of a record that has moved to another key stays, with the highest revision that there is
+// ([store.MovedRev]) and the other key as its data, so that nothing is written there again.
 //
 // Different applications can use one server with different database numbers ([redis.Options.DB]).
 package redisstore
@@ -121,22 +124,31 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err
 	}
+	data, rev, _, err := s.get(ctx, key)
+	return data, rev, err
+}
+
+// get also reports whether the record has moved to another key; the error is store.ErrNotFound then.
+func (s *Store) get(ctx context.Context, key string) (data []byte, rev uint64, moved bool, err error) {
 	before := s.seen.Rev(key)
 	fields, err := await(
 		ctx,
 		func() ([]any, error) { return s.db.HMGet(ctx, recordPrefix+key, "rev", "data").Result() },
 	)
 	if err != nil {
-		return nil, 0, damaged(key, err)
+		return nil, 0, false, damaged(key, err)
 	}
-	data, rev, err := record(key, fields[0], fields[1])
+	data, rev, err = record(key, fields[0], fields[1])
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	if lost := s.seen.Note(key, before, rev); lost != nil {
-		return nil, 0, fmt.Errorf("redisstore: %w", lost)
+		return nil, 0, false, fmt.Errorf("redisstore: %w", lost)
 	}
-	return data, rev, err
+	if rev == store.MovedRev {
+		return nil, 0, true, fmt.Errorf("redisstore: %w: %s has moved to %s", store.ErrNotFound, key, data)
+	}
+	return data, rev, false, err
 }
 
 // record parses the two fields of a record.

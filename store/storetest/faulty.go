@@ -9,21 +9,24 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// ErrFault is the error of a Put that a [Faulty] breaks. The caller cannot know whether the record
+// ErrFault is the error of a Put or a Move that a [Faulty] breaks. The caller cannot know whether the record
 // was stored.
 var ErrFault = errors.New("storetest: injected fault")
 
-// Fault is a way in which a Put fails.
+// errNoMover is returned by Move if the underlying store is no [store.Mover].
+var errNoMover = fmt.Errorf("storetest: the underlying store moves no records: %w", errors.ErrUnsupported)
+
+// Fault is a way in which a Put or a Move fails.
 type Fault int
 
 const (
 	// Failed means that nothing was written.
 	Failed Fault = iota + 1
-	// FailedButStored means that the record was written, although Put returned an error.
+	// FailedButStored means that the record was written, although Put or Move returned an error.
 	FailedButStored
 )
 
-// Faulty is a store that counts calls and whose Put fails on request. To break each write of a
+// Faulty is a store that counts calls and whose Put fails on request. Its Move counts as a Put. To break each write of a
 // scenario in turn:
 //
 //	for n := 1; ; n++ {
@@ -49,7 +52,7 @@ type Faulty struct {
 // NewFaulty returns a store that behaves like s until FailPut is called.
 func NewFaulty(s store.Store) *Faulty { return &Faulty{Store: s, at: map[int]Fault{}} }
 
-// FailPut breaks the n-th Put from now; 1 is the next one. It may be called several times for
+// FailPut breaks the n-th Put or Move from now; 1 is the next one. It may be called several times for
 // several Puts.
 func (f *Faulty) FailPut(n int, how Fault) {
 	f.mu.Lock()
@@ -57,7 +60,7 @@ func (f *Faulty) FailPut(n int, how Fault) {
 	f.at[f.puts+n] = how
 }
 
-// Fired reports whether a Put was broken so far.
+// Fired reports whether a Put or a Move was broken so far.
 func (f *Faulty) Fired() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,7 +74,7 @@ func (f *Faulty) Gets() int {
 	return f.gets
 }
 
-// Puts returns the number of calls of Put so far, including those that failed.
+// Puts returns the number of calls of Put and Move so far, including those that failed.
 func (f *Faulty) Puts() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +91,29 @@ func (f *Faulty) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 
 // Put counts the call and calls Put of the underlying store, unless FailPut says otherwise. It
 // returns the errors of the underlying store.
-func (f *Faulty) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
+func (f *Faulty) Put(ctx context.Context, key string, data []byte, rev uint64) (next uint64, err error) {
+	err = f.write("Put", key, func() error {
+		next, err = f.Store.Put(ctx, key, data, rev)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return next, nil
+}
+
+// Move counts as a Put, for FailPut and Puts, and calls Move of the underlying store. If that is no
+// [store.Mover], the error wraps [errors.ErrUnsupported] and nothing is counted.
+func (f *Faulty) Move(ctx context.Context, key string, rev uint64, to string) error {
+	m, ok := f.Store.(store.Mover)
+	if !ok {
+		return errNoMover
+	}
+	return f.write("Move", key, func() error { return m.Move(ctx, key, rev, to) })
+}
+
+// write counts a write and makes it, unless FailPut says otherwise.
+func (f *Faulty) write(what, key string, do func() error) error {
 	f.mu.Lock()
 	f.puts++
 	n, how := f.puts, f.at[f.puts]
@@ -97,11 +122,11 @@ func (f *Faulty) Put(ctx context.Context, key string, data []byte, rev uint64) (
 	}
 	f.mu.Unlock()
 	if how == Failed {
-		return 0, fmt.Errorf("%w: Put %d (%s) failed", ErrFault, n, key)
+		return fmt.Errorf("%w: %s %d (%s) failed", ErrFault, what, n, key)
 	}
-	next, err := f.Store.Put(ctx, key, data, rev)
+	err := do()
 	if err == nil && how == FailedButStored {
-		return 0, fmt.Errorf("%w: Put %d (%s) failed but was stored", ErrFault, n, key)
+		return fmt.Errorf("%w: %s %d (%s) failed but was stored", ErrFault, what, n, key)
 	}
-	return next, err
+	return err
 }

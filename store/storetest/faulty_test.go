@@ -53,6 +53,27 @@ func TestFaulty(t *testing.T) {
 	assert.Equal(t, 2, s.Gets())
 }
 
+func TestFaultyMove(t *testing.T) {
+	ctx := t.Context()
+	s := storetest.NewFaulty(store.NewMem())
+	rev, err := s.Put(ctx, "a", []byte("1"), 0)
+	require.NoError(t, err)
+	s.FailPut(1, storetest.Failed)
+	require.ErrorIs(t, s.Move(ctx, "a", rev, "b"), storetest.ErrFault)
+	_, _, err = s.Get(ctx, "a")
+	require.NoError(t, err, "failed")
+	s.FailPut(1, storetest.FailedButStored)
+	require.ErrorIs(t, s.Move(ctx, "a", rev, "b"), storetest.ErrFault)
+	_, same, err := s.Get(ctx, "b")
+	require.NoError(t, err, "failed but stored")
+	assert.Equal(t, rev, same)
+	assert.Equal(t, 3, s.Puts(), "a Move counts as a Put")
+
+	bare := storetest.NewFaulty(struct{ store.Store }{store.NewMem()})
+	require.ErrorIs(t, bare.Move(ctx, "a", rev, "b"), errors.ErrUnsupported)
+	assert.Zero(t, bare.Puts())
+}
+
 // A writer that takes every error for "not written" conflicts with its own write. The test breaks
 // each write in turn; this writer reads again and loses nothing.
 func ExampleFaulty() {

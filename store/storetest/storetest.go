@@ -25,7 +25,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Run tests what [store.Store] requires of one open store. open returns a new empty store at each
+// Run tests what [store.Store] requires of one open store, and what [store.Mover] requires if the
+// store is one. open returns a new empty store at each
 // call and registers its own cleanup.
 func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	for name, check := range map[string]func(*testing.T, store.Store){
@@ -45,6 +46,15 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		"readers beside one": readersBesideWriter,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open(t)) })
+	}
+	for name, check := range moves {
+		t.Run(name, func(t *testing.T) {
+			m, ok := open(t).(store.Mover)
+			if !ok {
+				t.Skip("this store moves no records")
+			}
+			check(t, m)
+		})
 	}
 }
 
@@ -83,6 +93,7 @@ func Durable(t *testing.T, open func(t testing.TB) func() store.Store) {
 		again := open(t)
 		count(t, again(), again(), again(), again())
 	})
+	movesBetweenHandles(t, open)
 }
 
 func put(t testing.TB, s store.Store, key, data string, rev uint64) uint64 {
