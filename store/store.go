@@ -119,7 +119,8 @@ type Mover interface {
 	//
 	// A listing that is under way when a record moves may yield it or not. To miss none, list the
 	// place that records leave, and after its end the place that they move to; that may yield a
-	// record twice.
+	// record twice. The time of a List does not depend on the records under other prefixes, nor on
+	// the keys that records have left: an old store has ten closed channels for each open one.
 	//
 	// The error is ErrConflict if the stored revision is not rev, or if a record is or was under to;
 	// ErrKey; or ErrCorrupt if a stored record cannot be read. In these cases nothing was moved. It
