@@ -101,7 +101,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: conflict ignored in memory", breaks: "of two writers one loses and knows it",
-		pkg: "store", fn: "Mem.Put", from: `if have := m.records[key].rev; have != rev {`, to: `if have := m.records[key].rev; false {`, tests: []string{"store"},
+		pkg: "store", fn: "Mem.Put", from: `if have := m.records[key].rev; have != rev || have == MovedRev {`, to: `if have := m.records[key].rev; false {`, tests: []string{"store"},
 	},
 	{
 		name: "ground: file sync dropped", breaks: "a write that returned survives the machine",
