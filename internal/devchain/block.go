@@ -19,6 +19,9 @@ type block struct {
 	number, time uint64
 	hash, parent common.Hash
 	receipt      *Receipt // nil in an empty block
+	raw          []byte   // the transaction
+	changes      []change // what it and the mints behind it did to the state
+	mints        []mint   // made while this block was the newest
 }
 
 // Receipt says what became of a transaction that was mined. It must not be changed.
@@ -50,23 +53,37 @@ func (r *Receipt) RevertReason() string { return errorName(r.RevertData) }
 // head is the newest block. The caller holds c.mu.
 func (c *Chain) head() *block { return c.blocks[len(c.blocks)-1] }
 
+// keptStates is how many blocks back the state can be read.
+const keptStates = 1024
+
+// keep takes what was committed.
+func (b *block) keep(s *state) {
+	b.changes = append(b.changes, s.done...)
+	s.done = s.done[:0]
+}
+
 // appendBlock mines a block with the transaction of r, or an empty one. Its hash is made of its
-// number, parent, time and transaction. The caller holds c.mu.
+// number, parent, time, branch and transaction. The caller holds c.mu.
 func (c *Chain) appendBlock(now uint64, r *Receipt) {
 	b := &block{number: uint64(len(c.blocks)), time: now, receipt: r}
 	if b.number > 0 {
 		b.parent = c.head().hash
 	}
-	var seed [24]byte
+	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[0:], c.cfg.ChainID)
 	binary.BigEndian.PutUint64(seed[8:], b.number)
 	binary.BigEndian.PutUint64(seed[16:], b.time)
+	binary.BigEndian.PutUint64(seed[24:], c.branch)
 	var tx common.Hash
 	if r != nil {
 		tx = r.TxHash
 	}
 	b.hash = crypto.Keccak256Hash(seed[:], b.parent[:], tx[:])
 	c.blocks = append(c.blocks, b)
+	b.keep(c.state)
+	if b.number > keptStates {
+		c.blocks[b.number-keptStates].changes = nil
+	}
 	if r == nil {
 		return
 	}

@@ -23,6 +23,8 @@ type Chain struct {
 	blocks []*block
 	state  *state
 	sent   map[common.Hash]*Receipt
+	branch uint64   // of the blocks to come; each reorganization begins one
+	pool   []pooled // what a reorganization took out of its blocks
 	faults faults
 	sends  uint64 // transactions made by Send
 }
@@ -100,6 +102,18 @@ func (c *Chain) tick() {
 func (c *Chain) Mint(token, to common.Address, amount voucher.Amount) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.mint(mint{token, to, amount})
+}
+
+// mint is money out of nothing. It is no transaction, and a reorganization does not take it back.
+type mint struct {
+	token, to common.Address
+	amount    voucher.Amount
+}
+
+// mint makes it. The caller holds c.mu.
+func (c *Chain) mint(m mint) {
+	token, to, amount := m.token, m.to, m.amount
 	if _, ok := c.state.tokens[token]; !ok {
 		panic(fmt.Sprintf("devchain: mint: there is no token %s; name it in Config.Tokens", token))
 	}
@@ -107,9 +121,12 @@ func (c *Chain) Mint(token, to common.Address, amount voucher.Amount) {
 	if err != nil {
 		panic("devchain: mint: " + err.Error())
 	}
-	c.state.supply[token] = supply
+	put(c.state, c.state.supply, token, supply)
 	balance := c.state.balances[holding{token, to}]
-	c.state.balances[holding{token, to}] = balance.AddCapped(amount) // at most the supply
+	put(c.state, c.state.balances, holding{token, to}, balance.AddCapped(amount)) // at most the supply
+	c.state.commit()
+	c.head().keep(c.state)
+	c.head().mints = append(c.head().mints, m)
 }
 
 // Balance is what the account holds of the token, in base units. It is zero for unknown ones.

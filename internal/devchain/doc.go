@@ -14,6 +14,12 @@
 // one block for each transaction, mined at once. The clock stands still until [Chain.Advance], unless
 // [Config.Clock] says otherwise.
 //
+// # Nodes
+//
+// [Chain.Handler] is a node that shows everything. [Chain.Node] serves what other nodes show of the same
+// chain: see [View] for replicas that lag, are on another branch or leave something out, and for a load
+// balancer over several. [Chain.Reorganize] replaces blocks for all of them.
+//
 // # What it is not
 //
 // There is no EVM, no trie, no peer, no consensus and no persistence. The tokens, the channel reserve
@@ -37,7 +43,7 @@
 //     where nodes ignore them. Bytes behind the arguments are ignored, as they are there.
 //   - A sponsored transaction with an access list is refused by the chain. On Tempo the sponsor does
 //     that.
-//   - State is kept for the newest block only. A call that names an older one is an error.
+//   - State is kept for the newest 1024 blocks. A call that names an older one is an error.
 //   - Blocks list transaction hashes only; roots and blooms of blocks are made up. There is no
 //     eth_fillTransaction: clients fill in with eth_getBlockByNumber and eth_estimateGas.
 //

@@ -1,6 +1,7 @@
 package devchain
 
 import (
+	"bytes"
 	"errors"
 	"math/big"
 
@@ -75,7 +76,9 @@ func (c *Chain) SendRaw(raw []byte) (*Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.execute(a), nil
+	r := c.execute(a)
+	c.head().raw = bytes.Clone(raw)
+	return r, nil
 }
 
 // execute runs an admitted transaction and mines it. The caller holds c.mu.

@@ -50,7 +50,7 @@ func read(t *testing.T, c *Chain, one Call) []string {
 
 func readBytes(t *testing.T, c *Chain, one Call) []byte {
 	t.Helper()
-	out, err := (&api{c}).Call(txRequest{callRequest: callRequest{To: &one.To, Data: one.Data}}, nil, nil)
+	out, err := (&api{c}).Call(t.Context(), txRequest{callRequest: callRequest{To: &one.To, Data: one.Data}}, nil, nil)
 	require.NoError(t, err)
 	return out
 }

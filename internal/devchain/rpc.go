@@ -3,8 +3,6 @@ package devchain
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -27,18 +25,12 @@ func newRPCServer(c *Chain) *rpc.Server {
 // api is the eth namespace. Its exported methods are the JSON-RPC methods.
 type api struct{ c *Chain }
 
-// lock takes the chain's mutex and lets an empty block catch up with the clock.
-func (a *api) lock() func() {
-	a.c.mu.Lock()
-	a.c.tick()
-	return a.c.mu.Unlock
-}
-
 // ChainId is eth_chainId, which is why it is not called ChainID.
 func (a *api) ChainId() hexutil.Uint64 { return hexutil.Uint64(a.c.cfg.ChainID) }
 
-func (a *api) BlockNumber() hexutil.Uint64 {
-	defer a.lock()()
+func (a *api) BlockNumber(ctx context.Context) hexutil.Uint64 {
+	_, release := a.read(ctx, "eth_blockNumber")
+	defer release()
 	return hexutil.Uint64(a.c.head().number)
 }
 
@@ -64,29 +56,55 @@ func (a *api) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, _ *
 	return receiptJSON(r), nil
 }
 
-func (a *api) GetTransactionReceipt(hash common.Hash) map[string]any {
-	defer a.lock()()
-	if r := a.c.sent[hash]; r != nil {
+func (a *api) GetTransactionReceipt(ctx context.Context, hash common.Hash) map[string]any {
+	v, release := a.read(ctx, "eth_getTransactionReceipt")
+	defer release()
+	if r := a.c.mined(hash); r != nil && !v.hidesTransaction(hash) {
 		return receiptJSON(r)
 	}
 	return nil
 }
 
+// GetTransactionByHash answers null for a transaction that the node has never heard of. One that waits in
+// its pool has no block.
+func (a *api) GetTransactionByHash(ctx context.Context, hash common.Hash) map[string]any {
+	v, release := a.read(ctx, "eth_getTransactionByHash")
+	defer release()
+	if v.hidesTransaction(hash) {
+		return nil
+	}
+	if r := a.c.mined(hash); r != nil {
+		return transactionJSON(r, true)
+	}
+	if r := a.c.waiting(&v, hash); r != nil {
+		return transactionJSON(r, false)
+	}
+	return nil
+}
+
 // GetTransactionCount is the account's next nonce of key 0.
-func (a *api) GetTransactionCount(account common.Address, at *rpc.BlockNumberOrHash) (hexutil.Uint64, error) {
-	defer a.lock()()
-	if err := a.c.newestOnly(at); err != nil {
+func (a *api) GetTransactionCount(
+	ctx context.Context, account common.Address, at *rpc.BlockNumberOrHash,
+) (hexutil.Uint64, error) {
+	_, release := a.read(ctx, "eth_getTransactionCount")
+	defer release()
+	back, err := a.c.stateAt(at)
+	if err != nil {
 		return 0, err
 	}
+	defer back()
 	return hexutil.Uint64(a.c.state.nonces[nonceOf{account: account}]), nil
 }
 
 // GetCode is one byte for what can be called and nothing for the rest.
-func (a *api) GetCode(at common.Address, block *rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
-	defer a.lock()()
-	if err := a.c.newestOnly(block); err != nil {
+func (a *api) GetCode(ctx context.Context, at common.Address, block *rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	_, release := a.read(ctx, "eth_getCode")
+	defer release()
+	back, err := a.c.stateAt(block)
+	if err != nil {
 		return nil, err
 	}
+	defer back()
 	if _, token := a.c.state.tokens[at]; token || at == ReserveAddress || at == a.c.cfg.StreamChannel {
 		return hexutil.Bytes{0xef}, nil
 	}
@@ -94,9 +112,21 @@ func (a *api) GetCode(at common.Address, block *rpc.BlockNumberOrHash) (hexutil.
 }
 
 // GetBlockByNumber has hashes for transactions whatever full says.
-func (a *api) GetBlockByNumber(number rpc.BlockNumber, _ bool) (map[string]any, error) {
-	defer a.lock()()
+func (a *api) GetBlockByNumber(ctx context.Context, number rpc.BlockNumber, _ bool) (map[string]any, error) {
+	_, release := a.read(ctx, "eth_getBlockByNumber")
+	defer release()
 	b := a.c.blockAt(number)
+	if b == nil {
+		return nil, nil // a block that is not there is null
+	}
+	return blockJSON(b, a.c.cfg.BaseFee), nil
+}
+
+// GetBlockByHash is GetBlockByNumber for a hash.
+func (a *api) GetBlockByHash(ctx context.Context, hash common.Hash, _ bool) (map[string]any, error) {
+	_, release := a.read(ctx, "eth_getBlockByHash")
+	defer release()
+	b := a.c.blockByHash(hash)
 	if b == nil {
 		return nil, nil // a block that is not there is null
 	}
@@ -127,28 +157,6 @@ func (c *Chain) blockByHash(hash common.Hash) *block {
 	return nil
 }
 
-// newestOnly refuses to read state of a block after which something happened. The caller holds c.mu.
-func (c *Chain) newestOnly(at *rpc.BlockNumberOrHash) error {
-	if at == nil {
-		return nil
-	}
-	var b *block
-	if number, ok := at.Number(); ok {
-		b = c.blockAt(number)
-	} else if hash, ok := at.Hash(); ok {
-		b = c.blockByHash(hash)
-	}
-	if b == nil {
-		return errors.New("header not found")
-	}
-	for _, later := range c.blocks[b.number+1:] {
-		if later.receipt != nil {
-			return fmt.Errorf("state of block %d is not kept; ask for latest", b.number)
-		}
-	}
-	return nil
-}
-
 // blockJSON has every field of a header, so that ordinary clients can read it.
 func blockJSON(b *block, baseFee uint64) map[string]any {
 	txs, gas := []common.Hash{}, uint64(0)
@@ -164,6 +172,19 @@ func blockJSON(b *block, baseFee uint64) map[string]any {
 		"logsBloom": types.Bloom{}, "sha3Uncles": types.EmptyUncleHash, "stateRoot": common.Hash{},
 		"transactionsRoot": types.EmptyTxsHash, "receiptsRoot": types.EmptyReceiptsHash,
 	}
+}
+
+// transactionJSON is a transaction, with its block if it is mined. What it calls is left out.
+func transactionJSON(r *Receipt, mined bool) map[string]any {
+	out := map[string]any{
+		"type": hexutil.Uint64(typeTempo), "hash": r.TxHash, "from": r.From, "to": r.To, "feePayer": r.FeePayer,
+		"feeToken": r.FeeToken, "blockHash": nil, "blockNumber": nil, "transactionIndex": nil,
+	}
+	if mined {
+		out["blockHash"], out["blockNumber"] = r.BlockHash, hexutil.Uint64(r.BlockNumber)
+		out["transactionIndex"] = hexutil.Uint64(0)
+	}
+	return out
 }
 
 func receiptJSON(r *Receipt) map[string]any {

@@ -2,9 +2,11 @@ package devchain
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -111,13 +113,20 @@ func (r *txRequest) price() *big.Int {
 	return &r.GasPrice.Int
 }
 
-// Call runs calls on the newest state and returns what the last one returned. Overrides of state are
-// refused.
-func (a *api) Call(request txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage) (hexutil.Bytes, error) {
-	defer a.lock()()
-	calls, err := a.prepare(&request, at, overrides)
+// Call runs calls on the state of a block, the newest one if none is named, and returns what the last
+// one returned. Overrides of state are refused.
+func (a *api) Call(
+	ctx context.Context, request txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage,
+) (hexutil.Bytes, error) {
+	v, release := a.read(ctx, "eth_call")
+	defer release()
+	calls, back, err := a.prepare(&request, at, overrides)
 	if err != nil {
 		return nil, err
+	}
+	defer back()
+	for i := range calls {
+		calls[i].data = a.c.without(&v, calls[i])
 	}
 	out, _, err := a.c.simulate(request.From, calls, nil)
 	return out, err
@@ -126,12 +135,16 @@ func (a *api) Call(request txRequest, at *rpc.BlockNumberOrHash, overrides *json
 // EstimateGas returns the smallest gas limit with which the calls succeed. A request with a price
 // must leave the payer enough for the gas limit that it names, or for a whole block where it names
 // none: so do Tempo's nodes.
-func (a *api) EstimateGas(request txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage) (hexutil.Uint64, error) {
-	defer a.lock()()
-	calls, err := a.prepare(&request, at, overrides)
+func (a *api) EstimateGas(
+	ctx context.Context, request txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage,
+) (hexutil.Uint64, error) {
+	_, release := a.read(ctx, "eth_estimateGas")
+	defer release()
+	calls, back, err := a.prepare(&request, at, overrides)
 	if err != nil {
 		return 0, err
 	}
+	defer back()
 	token := a.c.cfg.Tokens[0].Address
 	if request.FeeToken != nil {
 		token = *request.FeeToken
@@ -169,24 +182,44 @@ func (r *txRequest) signatureGas() (gas uint64) {
 	return gas
 }
 
-// prepare checks a request and returns its calls. The caller holds c.mu.
-func (a *api) prepare(request *txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage) ([]call, error) {
+// stateOf are the functions that read one channel by its id, the first argument.
+var stateOf = []selector{selectorOf("getChannelState(bytes32)"), selectorOf("getChannel(bytes32)")}
+
+// without is the data of a call as a node runs it that hides channels: a read of one of them reads a
+// channel that nobody has opened.
+func (c *Chain) without(v *View, one call) []byte {
+	reads := len(one.data) == 36 && slices.Contains(stateOf, selector(one.data[:4])) &&
+		(*one.to == ReserveAddress || *one.to == c.cfg.StreamChannel)
+	if !reads || !v.hidesChannel(common.Hash(one.data[4:])) {
+		return one.data
+	}
+	return append(bytes.Clone(one.data[:4]), keccak([]byte("hidden"), one.data[4:]).Bytes()...)
+}
+
+// prepare checks a request, returns its calls and makes the block that it names the newest one, until
+// back. The caller holds c.mu.
+func (a *api) prepare(
+	request *txRequest, at *rpc.BlockNumberOrHash, overrides *json.RawMessage,
+) (calls []call, back func(), err error) {
 	if overrides != nil && string(*overrides) != "null" && string(*overrides) != "{}" {
-		return nil, &invalidParams{"state overrides are not supported here"}
+		return nil, nil, &invalidParams{"state overrides are not supported here"}
 	}
-	if err := a.c.newestOnly(at); err != nil {
-		return nil, err
+	if calls, err = request.batch(a.c.cfg.ChainID); err != nil {
+		return nil, nil, err
 	}
-	calls, err := request.batch(a.c.cfg.ChainID)
-	if err != nil {
-		return nil, err
+	if back, err = a.c.stateAt(at); err != nil {
+		return nil, nil, err
 	}
 	now := new(big.Int).SetUint64(a.c.head().time)
-	if request.ValidBefore.Sign() != 0 && request.ValidBefore.Cmp(now) <= 0 {
-		return nil, refusef("expired: validBefore %s is not after %s", &request.ValidBefore, now)
+	switch {
+	case request.ValidBefore.Sign() != 0 && request.ValidBefore.Cmp(now) <= 0:
+		err = refusef("expired: validBefore %s is not after %s", &request.ValidBefore, now)
+	case request.ValidAfter.Cmp(now) > 0:
+		err = refusef("not valid yet: validAfter %s is after %s", &request.ValidAfter, now)
 	}
-	if request.ValidAfter.Cmp(now) > 0 {
-		return nil, refusef("not valid yet: validAfter %s is after %s", &request.ValidAfter, now)
+	if err != nil {
+		back()
+		return nil, nil, err
 	}
-	return calls, nil
+	return calls, back, nil
 }

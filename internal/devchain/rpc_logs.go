@@ -1,6 +1,7 @@
 package devchain
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -46,15 +47,16 @@ func (e *rangeError) ErrorCode() int { return -32005 }
 
 // GetLogs finds logs by block range or hash, address and topics. A missing end of the range is the
 // newest block.
-func (a *api) GetLogs(f logFilter) ([]*types.Log, error) {
-	defer a.lock()()
+func (a *api) GetLogs(ctx context.Context, f logFilter) ([]*types.Log, error) {
+	v, release := a.read(ctx, "eth_getLogs")
+	defer release()
 	blocks, err := a.c.span(&f)
 	if err != nil {
 		return nil, err
 	}
 	out := []*types.Log{}
 	for _, b := range blocks {
-		if b.receipt == nil {
+		if b.receipt == nil || v.hidesLogs(b) {
 			continue
 		}
 		for _, l := range b.receipt.Logs {

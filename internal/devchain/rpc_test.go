@@ -191,13 +191,21 @@ func TestStateOfOldBlocks(t *testing.T) {
 	for _, at := range []any{"latest", "0x2", "0x1", r.BlockHash, object{"blockHash": r.BlockHash}, object{"blockNumber": "0x1"}} {
 		ask[string](t, client, "eth_call", request, at)
 	}
+	balance := object{"to": PathUSD, "data": hexutil.Bytes(on(PathUSD, "balanceOf(address)", payee.addr).Data)}
+	one := func(at any) *big.Int {
+		return new(big.Int).SetBytes(ask[hexutil.Bytes](t, client, "eth_call", balance, at))
+	}
+	assert.Equal(t, new(big.Int).Add(one("0x0"), big.NewInt(1)), one("0x1"))
+	for range keptStates {
+		c.Advance(second)
+	}
 	for _, at := range []any{"earliest", "0x0"} {
 		require.ErrorContains(t, askError(t, client, "eth_call", request, at), "not kept")
 		require.ErrorContains(t, askError(t, client, "eth_estimateGas", request, at), "not kept")
 		require.ErrorContains(t, askError(t, client, "eth_getTransactionCount", payer.addr, at), "not kept")
 		require.ErrorContains(t, askError(t, client, "eth_getCode", payer.addr, at), "not kept")
 	}
-	for _, at := range []any{"0x3", common.Hash{5}} {
+	for _, at := range []any{"0x999", common.Hash{5}} {
 		require.ErrorContains(t, askError(t, client, "eth_call", request, at), "header not found")
 	}
 }

@@ -3,6 +3,7 @@ package devchain
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -35,7 +36,8 @@ type state struct {
 	reserve    map[common.Hash]reserveChannel
 	streams    map[common.Hash]streamChannel
 
-	undo []func() // takes back the changes since the last commit, from the end
+	undo []change // those since the last commit
+	done []change // those that are committed and belong to no block yet
 }
 
 func newState() *state {
@@ -52,23 +54,42 @@ func newState() *state {
 	}
 }
 
+// change is one entry of one map that became another.
+type change interface {
+	undo()
+	redo()
+}
+
+// entry is the change of m[k].
+type entry[K comparable, V any] struct {
+	m        map[K]V
+	k        K
+	old, new V
+	had, has bool // false: there was no such entry, there is none any more
+}
+
+func (e *entry[K, V]) undo() { e.set(e.old, e.had) }
+func (e *entry[K, V]) redo() { e.set(e.new, e.has) }
+
+func (e *entry[K, V]) set(v V, there bool) {
+	if there {
+		e.m[e.k] = v
+	} else {
+		delete(e.m, e.k)
+	}
+}
+
 // put sets m[k] so that it can be taken back.
 func put[K comparable, V any](s *state, m map[K]V, k K, v V) {
 	old, had := m[k]
-	s.undo = append(s.undo, func() {
-		if had {
-			m[k] = old
-		} else {
-			delete(m, k)
-		}
-	})
+	s.undo = append(s.undo, &entry[K, V]{m: m, k: k, old: old, had: had, new: v, has: true})
 	m[k] = v
 }
 
 // drop deletes m[k] so that it can be taken back.
 func drop[K comparable, V any](s *state, m map[K]V, k K) {
 	if old, had := m[k]; had {
-		s.undo = append(s.undo, func() { m[k] = old })
+		s.undo = append(s.undo, &entry[K, V]{m: m, k: k, old: old, had: true})
 		delete(m, k)
 	}
 }
@@ -78,14 +99,29 @@ func (s *state) mark() int { return len(s.undo) }
 
 // rollback takes back all changes since the mark.
 func (s *state) rollback(mark int) {
-	for i := len(s.undo) - 1; i >= mark; i-- {
-		s.undo[i]()
-	}
+	undo(s.undo[mark:])
 	s.undo = s.undo[:mark]
 }
 
-// commit makes the changes final.
-func (s *state) commit() { s.undo = s.undo[:0] }
+// undo takes changes back, from the end.
+func undo(changes []change) {
+	for _, one := range slices.Backward(changes) {
+		one.undo()
+	}
+}
+
+// redo makes them again.
+func redo(changes []change) {
+	for _, one := range changes {
+		one.redo()
+	}
+}
+
+// commit makes the changes final. They wait for the block that keeps them.
+func (s *state) commit() {
+	s.done = append(s.done, s.undo...)
+	s.undo = s.undo[:0]
+}
 
 // move transfers base units. It reports false, and does nothing, when from has less.
 func (s *state) move(token, from, to common.Address, amount voucher.Amount) bool {

@@ -45,6 +45,9 @@ func (c *Chain) admit(t *transaction) (*admitted, error) {
 	if c.sent[t.hash] != nil {
 		return nil, refusef("already executed")
 	}
+	if c.waiting(&View{}, t.hash) != nil {
+		return nil, refusef("already known")
+	}
 	if err := t.wellFormed(c.cfg.ChainID); err != nil {
 		return nil, &RefusedError{err.Error()}
 	}
