@@ -110,6 +110,15 @@ func (c *Chain) Channel(id common.Hash) ChannelState {
 	}
 }
 
+// Reorganize replaces the newest blocks of the chain by empty ones, for all nodes and for good. What
+// their transactions did is undone. With pool, these wait for [Chain.Remine]; without, they are
+// forgotten, and can be sent again. Funds of [Chain.Fund] stay. The accounts of the server do not change.
+func (c *Chain) Reorganize(blocks int, pool bool) { c.dev.Reorganize(blocks, pool) }
+
+// Remine mines the transactions that wait since [Chain.Reorganize], in their order, and returns how many
+// it mined. Those that are not valid any more are dropped.
+func (c *Chain) Remine() int { return len(c.dev.Remine()) }
+
 // Check returns an error if the balances of the chain do not add up.
 func (c *Chain) Check() error { return c.dev.CheckSupply() }
 

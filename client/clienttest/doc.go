@@ -74,6 +74,16 @@
 // and deposited on [Chain] is what its caller agreed to. The server's books stay honest:
 // [Server.Accounts].
 //
+// # Nodes
+//
+// [Server.Node], which serves RPCURL, and [Server.OtherNode] are two nodes of the chain. [Node.Fail]
+// makes a node faulty: it lags, leaves something out, limits the rate, breaks batches, loses answers.
+// Package [github.com/seed-5fe1f529/tallystick/client/clienttest/nodefaults] lists the faults:
+//
+//	srv.Node.Fail(nodefaults.LateByOne)
+//	srv.Node.FailTimes(2, nodefaults.Limit429) // then no more
+//	srv.Node.Fail()                            // right again
+//
 // # Behavior
 //
 // Where implementations differ, the default is the behavior of mppx 0.11.0 (v2) and 0.8.14 (v1).

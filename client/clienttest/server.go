@@ -25,8 +25,10 @@ type Server struct {
 	URL string
 	// OtherURL is a second origin with the same routes and accounts. Only lies refer clients to it.
 	OtherURL string
-	// RPCURL is the URL of the chain's JSON-RPC.
+	// RPCURL is the URL of the chain's JSON-RPC, that of Node.
 	RPCURL string
+	// Node and OtherNode are two nodes of the chain. Each can be made faulty; see [Node.Fail].
+	Node, OtherNode *Node
 	// Chain is the chain of the server.
 	Chain *Chain
 	// ChainID, Token and Payee are those of the challenges. OtherPayee is a second payee; see
@@ -92,6 +94,7 @@ func Start(cfg Config) (*Server, error) {
 		log:     requestLog{content: map[string]int{}},
 	}
 	_, _ = rand.Read(s.key) // never fails
+	s.Node, s.OtherNode = newNode(s.Chain.dev), newNode(s.Chain.dev)
 	s.ChainID = s.Chain.dev.ChainID()
 	s.Payee, s.OtherPayee = crypto.PubkeyToAddress(
 		s.Chain.payee.PublicKey,
@@ -107,6 +110,7 @@ func Start(cfg Config) (*Server, error) {
 	s.routes()
 	if cfg.NoSockets {
 		s.URL, s.OtherURL, s.RPCURL = inURL, inOtherURL, inRPCURL
+		s.Node.URL, s.OtherNode.URL = inRPCURL, inOtherRPCURL
 		return s, nil
 	}
 	if err := s.listen(); err != nil {
@@ -116,12 +120,12 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen serves on three free loopback ports. It sets all URLs before it serves the first one,
+// listen serves on four free loopback ports. It sets all URLs before it serves the first one,
 // because a client of an earlier server may still use its port.
 func (s *Server) listen() error {
-	handlers := []http.Handler{s.Handler(), s.Handler(), s.Chain.dev.Handler()}
+	handlers := []http.Handler{s.Handler(), s.Handler(), s.Node.Handler(), s.OtherNode.Handler()}
 	var listeners []net.Listener
-	for i, url := range []*string{&s.URL, &s.OtherURL, &s.RPCURL} {
+	for i, url := range []*string{&s.URL, &s.OtherURL, &s.RPCURL, &s.OtherNode.URL} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			for _, l := range listeners {
@@ -135,6 +139,7 @@ func (s *Server) listen() error {
 		)
 		*url = "http://" + l.Addr().String()
 	}
+	s.Node.URL = s.RPCURL
 	for i, l := range listeners {
 		s.running.Go(func() { _ = s.servers[i].Serve(l) })
 	}

@@ -15,10 +15,11 @@ import (
 // inURL and its siblings are the URLs of a server without sockets. They are loopback addresses, to
 // which clients send credentials without TLS.
 const (
-	inURL, inOtherURL, inRPCURL = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
+	inURL, inOtherURL       = "http://127.0.0.1:1", "http://127.0.0.1:2"
+	inRPCURL, inOtherRPCURL = "http://127.0.0.1:3", "http://127.0.0.1:4"
 )
 
-// Transport returns a round tripper that calls the handlers of URL, OtherURL and RPCURL directly,
+// Transport returns a round tripper that calls the handlers of URL, OtherURL and both nodes directly,
 // without a socket. It works with and without [Config.NoSockets], and in the testing/synctest
 // bubble in which the server was started. Requests to other hosts fail.
 //
@@ -35,7 +36,9 @@ func (s *Server) handler(host string) http.Handler {
 	case s.URL, s.OtherURL:
 		return s.Handler()
 	case s.RPCURL:
-		return s.Chain.dev.Handler()
+		return s.Node.Handler()
+	case s.OtherNode.URL:
+		return s.OtherNode.Handler()
 	}
 	return nil
 }

@@ -66,10 +66,12 @@ var house = map[string][]string{
 	"examples/tally":      nil,
 	"examples/agent":      nil,
 
-	"client/clienttest":      {"voucher", "internal/devchain", kit + "hook", kit + "message", "client/clienttest/lies"},
-	"client/clienttest/lies": {"voucher", kit + "hook", kit + "message"},
-	kit + "hook":             {"voucher", kit + "message"},
-	kit + "message":          {"voucher", "internal/devchain"},
+	"client/clienttest":            {"voucher", "internal/devchain", kit + "hook", kit + "message", kit + "node", "client/clienttest/lies", "client/clienttest/nodefaults"},
+	"client/clienttest/nodefaults": {"internal/devchain", kit + "node"},
+	kit + "node":                   {"internal/devchain"},
+	"client/clienttest/lies":       {"voucher", kit + "hook", kit + "message"},
+	kit + "hook":                   {"voucher", kit + "message"},
+	kit + "message":                {"voucher", "internal/devchain"},
 }
 
 // source is one file that is not a test.
