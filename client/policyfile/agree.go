@@ -36,6 +36,11 @@ func (d *decoder) agree() {
 			d.fail(at, "it on that list, or no such table",
 				"%s has limits, and [hosts] allow does not have it", o)
 		}
+		switched := d.written[originTable(o)+"."+pieceByPiece]
+		if f.Limits.PieceByPiece && !own.PieceByPiece && switched != (place{}) {
+			d.fail(switched, "true, or no such line",
+				"%s.%s is false and changes nothing: limits.%[2]s is true", originTable(o), pieceByPiece)
+		}
 		if own != (channel.Limits{}) {
 			if f.Origins == nil {
 				f.Origins = map[string]channel.Limits{}

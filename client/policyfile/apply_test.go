@@ -253,3 +253,29 @@ func TestReadOnlySignsNothing(t *testing.T) {
 	_, proves := cfg.Payer.(voucher.ProofSigner)
 	assert.False(t, proves)
 }
+
+// TestPieceByPieceOfTheFile: the file turns the lead of streams off, for all origins or one. A
+// caller can set the switch and cannot clear it.
+func TestPieceByPieceOfTheFile(t *testing.T) {
+	o := newOwner(t)
+	for _, c := range []struct {
+		name, policy string
+		own          channel.Limits
+		ahead        uint64
+	}{
+		{"not set", "", channel.Limits{}, 90},
+		{"set", "limits.piece-by-piece = true\n", channel.Limits{}, 0},
+		{"for the origin", "[origin.'" + o.srv.URL + "']\npiece-by-piece = true\n", channel.Limits{}, 0},
+		{"for another", "[origin.'https://other.example']\npiece-by-piece = true\n", channel.Limits{}, 90},
+		{"set by the caller", "", channel.Limits{PieceByPiece: true}, 0},
+		{"other limits of the caller", "limits.piece-by-piece = true\n", channel.Limits{Price: voucher.Units(10)}, 0},
+	} {
+		o.t, o.store = t, store.NewMem()
+		before := len(o.srv.Accounts())
+		ctx := client.WithLimits(t.Context(), c.own)
+		require.NoError(t, o.get(o.session(enough+c.policy), ctx, "/stream/50/10"), c.name)
+		opened := o.srv.Accounts()[before:]
+		require.Len(t, opened, 1, c.name)
+		assert.Equal(t, voucher.Units(500+c.ahead), opened[0].Accepted, c.name)
+	}
+}

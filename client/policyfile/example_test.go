@@ -16,7 +16,7 @@ depsit = "1"
 	fmt.Println(err)
 	// Output:
 	// policy.toml:3:10: limits.price is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")
-	// policy.toml:4:1: [limits] has no key "depsit"; expected deposit (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)
+	// policy.toml:4:1: [limits] has no key "depsit"; expected deposit (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month, piece-by-piece)
 }
 
 func ExampleFile_Apply() {

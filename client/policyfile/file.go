@@ -20,13 +20,13 @@
 //	escrow    = "0x…"        # trust this escrow instead of the chain's canonical one
 //
 //	[limits]                 # price, deposit, total, fund, stream, step, ahead, ask,
-//	                         # hour, day, month
+//	                         # hour, day, month, piece-by-piece
 //	price   = "0.001"
 //	deposit = "1"
 //
 //	[limits.origin]          # hour, day, month for each origin
 //	[limits.payee]           # hour, day, month for each payee
-//	[raise]                  # how far client.WithLimits may raise limits: the same keys and tables
+//	[raise]                  # how far client.WithLimits may raise limits: the same amounts
 //	[origin."https://api.example.com"]   # in place of [limits] for this origin: its keys but total
 //	[hosts]                  # allow, deny: lists of hosts and origins, see client.AllowHosts
 //	[payees]                 # allow, deny: lists of addresses

@@ -25,6 +25,7 @@ func FuzzParse(f *testing.F) {
 		"mode='read-only'\npin=false\nbootstrap=true\nescrow='0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'",
 		"limits = { price = \"0.250\", origin.hour = \"0.1\" }\r\n[[raise]]\n[origin.'http://[::1]:8080']\nday='1u'",
 		"[limits]\ndeposit='1'\nday='5'\n[hosts]\nallow=[[{}]]\n", "a.b.c.d.e={f={g={h=1}}}",
+		"limits.piece-by-piece=true\n[origin.'http://a.example']\npiece-by-piece=true",
 		"x=\"\"\"\\\n\"\"\"", "\"\\u00e9\"=1979-05-27T07:32:00Z",
 	} {
 		f.Add([]byte(seed))

@@ -27,6 +27,10 @@ func (k key) String() string {
 	return k.sub + "." + k.name
 }
 
+// pieceByPiece is the key of [channel.Limits.PieceByPiece]. [raise] does not have it: callers can
+// set it and cannot clear it.
+const pieceByPiece = "piece-by-piece"
+
 const (
 	anHour = "may be authorized in any 60 minutes"
 	aDay   = "may be authorized in any 24 hours"

@@ -99,14 +99,43 @@ func TestTOMLHasSeveralWaysToWriteTheSame(t *testing.T) {
 	}, f)
 }
 
+// TestPieceByPiece: the switch is read for all origins or for one, printed, and read back.
+func TestPieceByPiece(t *testing.T) {
+	for _, c := range []struct {
+		text        string
+		all, origin bool
+	}{
+		{"", false, false},
+		{"[limits]\npiece-by-piece = false\n", false, false},
+		{"[limits]\nprice = '1u'\npiece-by-piece = true\n", true, false},
+		{"[origin.'https://a.example']\npiece-by-piece = true\n", false, true},
+		{"[origin.'https://a.example']\npiece-by-piece = false\n", false, false},
+		{"limits.piece-by-piece = true\n[origin.'https://a.example']\npiece-by-piece = true\n", true, true},
+	} {
+		f, err := policyfile.Parse("policy.toml", []byte(c.text))
+		require.NoError(t, err, c.text)
+		assert.Equal(t, c.all, f.Limits.PieceByPiece, c.text)
+		assert.Equal(t, c.origin, f.Origins["https://a.example:443"].PieceByPiece, c.text)
+		assert.Equal(t, c.origin, f.Origins != nil, "%s: an origin without limits has no entry", c.text)
+		again, err := policyfile.Parse("printed", []byte(f.String()))
+		require.NoError(t, err, f.String())
+		assert.Equal(t, f, again)
+		assert.Equal(t, !c.all, strings.Contains(f.String(), "\n# piece-by-piece: false"), f)
+	}
+	f := &policyfile.File{Mode: policyfile.Pay, Raise: channel.Limits{PieceByPiece: true}}
+	_, err := policyfile.Parse("printed", []byte(f.String()))
+	assert.NoError(t, err, "no key of [raise]")
+}
+
 const (
 	anAmount = `an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`
 	anOrigin = `an origin: "https://api.example.com", or with a port "https://api.example.com:8443"`
 	aHost    = `a host: "api.example.com"; or an origin: "https://api.example.com"`
 	anAddr   = "an address in quotes: 0x and 40 hexadecimal digits, in lower case, or in mixed case with their checksum"
 	someTOML = `TOML 1.0: key = "value", with amounts, addresses and origins in quotes, every key once`
-	limits   = "one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month"
-	owns     = "one of price, deposit, fund, stream, step, ahead, ask, hour, day, month"
+	amounts  = "one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month"
+	limits   = amounts + ", piece-by-piece"
+	owns     = "one of price, deposit, fund, stream, step, ahead, ask, hour, day, month, piece-by-piece"
 	someTabs = "one of limits, raise, origin, hosts, payees, tokens"
 	less     = "at most that, or more of the other"
 )
@@ -238,6 +267,23 @@ func TestMistakesAreReportedWithTheirPlace(t *testing.T) {
 		// Modes and switches.
 		{"mode = \"readonly\"\n", `1:8: mode is "readonly"; expected "pay" or "read-only"`},
 		{"mode = true\n", `1:8: mode is true or false; expected "pay" or "read-only"`},
+		{
+			"[limits]\npiece-by-piece = \"true\"\n",
+			"2:18: limits.piece-by-piece is text; expected true or false, without quotes",
+		},
+		{
+			"[raise]\npiece-by-piece = true\n",
+			`2:1: [raise] has no key "piece-by-piece"; expected ` + amounts,
+		},
+		{
+			"[limits.origin]\npiece-by-piece = true\n",
+			`2:1: [limits.origin] has no key "piece-by-piece"; expected one of hour, day, month`,
+		},
+		{
+			"[limits]\npiece-by-piece = true\n[origin.\"https://a.example\"]\npiece-by-piece = false\n",
+			`4:1: origin."https://a.example:443".piece-by-piece is false and changes nothing: ` +
+				"limits.piece-by-piece is true; expected true, or no such line",
+		},
 		{"pin = \"false\"\n", "1:7: pin is text; expected true or false, without quotes"},
 		{
 			"bootstrap = 1\n",

@@ -29,8 +29,10 @@ func (f *File) String() string {
 	for _, sub := range []string{"", "origin", "payee"} {
 		p.limits("limits", sub, f.Limits, true)
 	}
+	raise := f.Raise
+	raise.PieceByPiece = false // it is no key there
 	for _, sub := range []string{"", "origin", "payee"} {
-		p.limits("raise", sub, f.Raise, false)
+		p.limits("raise", sub, raise, false)
 	}
 	for _, origin := range slices.Sorted(maps.Keys(f.Origins)) {
 		own := f.Origins[origin]
@@ -76,7 +78,8 @@ func (p *printer) limits(table, sub string, l channel.Limits, unset bool) {
 // amounts writes a table of limits. If unset is true, comments describe what is not set; otherwise
 // an empty table is left out.
 func (p *printer) amounts(table string, of []key, l channel.Limits, unset bool) {
-	if !unset && !slices.ContainsFunc(of, func(k key) bool { return !k.field(&l).IsZero() }) {
+	if !unset && !l.PieceByPiece &&
+		!slices.ContainsFunc(of, func(k key) bool { return !k.field(&l).IsZero() }) {
 		return
 	}
 	fmt.Fprintf(p, "\n[%s]\n", table)
@@ -85,6 +88,14 @@ func (p *printer) amounts(table string, of []key, l channel.Limits, unset bool) 
 			p.pair(k.name, FormatAmount(v), k.means, true)
 		} else if unset {
 			p.note(fmt.Sprintf("%s: %s", k.name, k.unset))
+		}
+		if k.limit != "Stream" {
+			continue
+		}
+		if l.PieceByPiece {
+			p.line(pieceByPiece, "true", "a stream waits for a voucher for each piece", true)
+		} else if unset {
+			p.note(pieceByPiece + ": false; a quarter of what a stream delivered is signed ahead")
 		}
 	}
 }

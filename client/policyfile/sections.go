@@ -34,7 +34,7 @@ func (d *decoder) open(path []string, at place) *section {
 	case len(path) == 0:
 		return &section{"", []string{"mode", "pin", "bootstrap", "escrow"}, d.top}
 	case len(path) == 1 && path[0] == "limits":
-		return d.amounts(path[0], below(""), &d.file.Limits)
+		return d.limits(path[0], below(""), &d.file.Limits)
 	case len(path) == 1 && path[0] == "raise":
 		return d.amounts(path[0], below(""), &d.file.Raise)
 	case len(path) == 2 && (path[0] == "limits" || path[0] == "raise"):
@@ -67,7 +67,7 @@ func (d *decoder) open(path []string, at place) *section {
 	return nil
 }
 
-// amounts returns a section of limits.
+// amounts returns a section of amounts.
 func (d *decoder) amounts(name string, of []key, to *channel.Limits) *section {
 	return &section{name, names(of), func(name, full string, v value) {
 		for _, k := range of {
@@ -76,6 +76,21 @@ func (d *decoder) amounts(name string, of []key, to *channel.Limits) *section {
 			}
 		}
 	}}
+}
+
+// limits returns a section of limits that also has the switches.
+func (d *decoder) limits(name string, of []key, to *channel.Limits) *section {
+	s := d.amounts(name, of, to)
+	amounts := s.set
+	s.keys = append(s.keys, pieceByPiece)
+	s.set = func(name, full string, v value) {
+		if name != pieceByPiece {
+			amounts(name, full, v)
+			return
+		}
+		to.PieceByPiece = d.boolean(full, v)
+	}
+	return s
 }
 
 func (d *decoder) originSection(path []string, at place) *section {
@@ -89,7 +104,7 @@ func (d *decoder) originSection(path []string, at place) *section {
 	}
 	own := new(channel.Limits)
 	d.origins[o] = own
-	return d.amounts(originTable(o), ofOrigin, own)
+	return d.limits(originTable(o), ofOrigin, own)
 }
 
 // originTable returns the name of the section of an origin for messages.

@@ -195,7 +195,7 @@ func TestPolicyCheck(t *testing.T) {
 	e := check("[limits]\npric = '1'\ndeposit = 2\n")
 	assert.Equal(t, exitUsage, e.code)
 	assert.Equal(t,
-		`tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month)`+"\n"+
+		`tally: policy.toml:2:1: [limits] has no key "pric"; expected price (one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month, piece-by-piece)`+"\n"+
 			`  policy.toml:3:11: limits.deposit is a number without quotes; expected an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`+"\n", e.stderr)
 	assert.Empty(t, e.stdout)
 }
@@ -315,4 +315,37 @@ func TestTrust(t *testing.T) {
 	assert.NotContains(t, s.ok("trust"), payee)
 	s.ok("trust", "accept", "--yes", "/data")
 	assert.Contains(t, s.ok("trust"), payee)
+}
+
+// TestPieceByPiece: by flag, environment or policy, nothing is signed ahead of a stream. No flag
+// turns off what the policy sets.
+func TestPieceByPiece(t *testing.T) {
+	const set = enough + "limits.piece-by-piece = true\n"
+	for _, c := range []struct {
+		name, policy, env string
+		flag              []string
+		ahead             uint64
+	}{
+		{"not set", "", "", nil, 90},
+		{"flag", "", "", []string{"--piece-by-piece"}, 0},
+		{"environment", "", "true", nil, 0},
+		{"policy", set, "", nil, 0},
+		{"flag under a policy", enough, "", []string{"--piece-by-piece"}, 0},
+		{"off where it is off", enough, "", []string{"--piece-by-piece=false"}, 90},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShell(t, clienttest.Config{})
+			if s.env["TALLY_PIECE_BY_PIECE"] = c.env; c.policy != "" {
+				s.policy(c.policy)
+			}
+			assert.Equal(t, frames(50), s.ok(append(c.flag, "/stream/50/10")...))
+			s.booksAhead(500, c.ahead)
+		})
+	}
+	s := newShell(t, clienttest.Config{})
+	s.policy(set)
+	e := s.run("--piece-by-piece=false", "/stream/50/10")
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "--piece-by-piece=false has no effect: the policy ")
+	assert.Empty(t, s.srv.Accounts())
 }

@@ -52,6 +52,8 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.Price}, "max-price", "the most that one request or one piece of a stream may cost (default 0: pay nothing)")
 	f.Var(amount{&p.limits.Deposit}, "max-deposit", "the most that one channel may hold (default 0: open nothing)")
 	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
+	f.BoolVar(&p.limits.PieceByPiece, "piece-by-piece", false,
+		"sign nothing ahead of a stream, which then waits for a voucher for each piece")
 	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or else what the request needs)")
 	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
 	f.Var(amount{&p.limits.All.Hour}, "per-hour", "the most that all payments together may be in any 60 minutes (default: as per day)")
@@ -62,7 +64,10 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 }
 
 // settings are the flags that the environment can set.
-var settings = []string{"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "fund", "ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap"}
+var settings = []string{
+	"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
+	"ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
+}
 
 // openStore opens the directory of channels.
 func (p *wallet) openStore(w *world) (err error) {
