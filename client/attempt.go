@@ -43,6 +43,7 @@ type attempt struct {
 	hint      string              // the channel to name on unpaid sendings, empty if the session knows
 	resp      *http.Response      // the answer at hand
 	receipt   *receipt.Receipt    // of the answer at hand, nil if none counts
+	cookies   cookies             // that answers set
 	info      *Payment
 	start     time.Time // when the caller made the request
 
@@ -194,9 +195,7 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 
 // send sends the request, with the credential if it is paid.
 func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
-	var cookies []string // of the answers that the caller does not see
 	if a.resp != nil {
-		cookies = a.resp.Header["Set-Cookie"]
 		discard(a.resp)
 		a.resp, a.receipt = nil, nil
 	}
@@ -228,8 +227,8 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
 		resp.Request = a.out.req.WithContext(ctx) // for PaymentOf, and for those who follow a redirect
 	}
-	if len(cookies) > 0 {
-		keepCookies(resp, cookies)
+	if len(a.cookies.lines)+len(resp.Header["Set-Cookie"]) > 0 {
+		a.passOn(resp)
 	}
 	a.resp = resp
 	if paid {

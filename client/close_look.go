@@ -48,7 +48,7 @@ func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 	defer cancel()
 	req, last := a.out.req, 0
 	for _, req.Method = range []string{http.MethodHead, http.MethodGet, http.MethodPost} {
-		status, h, err := a.out.look(ctx, a.account.ID().Hex())
+		status, h, err := a.look(ctx, a.account.ID().Hex())
 		if err != nil {
 			return nil, err
 		}

@@ -115,7 +115,7 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 func (a *attempt) lookFor(ctx context.Context, id common.Hash) *channel.Snapshot {
 	ctx, cancel := context.WithTimeout(ctx, headWait)
 	defer cancel()
-	status, h, err := a.out.look(ctx, id.Hex())
+	status, h, err := a.look(ctx, id.Hex())
 	if err != nil {
 		return nil
 	}

@@ -1,26 +1,15 @@
 package client
 
-import (
-	"net/http"
-	"net/http/cookiejar"
-	"strings"
-)
-
-// maxCookieText bounds what a payee may set that goes with the request, in bytes.
-const maxCookieText = 8 << 10
+import "net/http"
 
 // heed keeps what an answer on the way to the price sets: cookies, which go with the request from
 // now on, and, if it answers a proof, the channel that it names. It reports whether an answer
 // without content leads on.
 func (a *attempt) heed(resp *http.Response, proved bool) (leads bool) {
 	who, req := a.who, a.out.req
-	if who.jar == nil {
-		who.jar, _ = cookiejar.New(nil) // never fails
-	}
 	set := resp.Header["Set-Cookie"] // with those of the answers before
-	if size := len(strings.Join(set, "")); size > 0 && size <= maxCookieText && len(set) <= maxCookies {
-		who.jar.SetCookies(req.URL, resp.Cookies())
-		a.out.req = withCookies(req, who.plain, who.jar.Cookies(req.URL))
+	if now := a.cookies.now(req.URL); len(now) > 0 {
+		a.out.req = withHeader(req, "Cookie", cookieLine(who.plain, now))
 	}
 	if !proved {
 		return false
@@ -45,26 +34,4 @@ func withHeader(req *http.Request, name, value string) *http.Request {
 	}
 	replace(out.Header, name, value)
 	return &out
-}
-
-// withCookies returns a copy of a request with cookies beside those of the caller's header, which stay
-// as they are written, or in place of those of the same name.
-func withCookies(req *http.Request, plain http.Header, set []*http.Cookie) *http.Request {
-	replaced := map[string]bool{}
-	for _, c := range set {
-		replaced[c.Name] = true
-	}
-	var all []string
-	own, _ := valuesOf(plain, "Cookie")
-	for pair := range strings.SplitSeq(strings.Join(own, ";"), ";") {
-		pair = strings.TrimSpace(pair)
-		name, _, _ := strings.Cut(pair, "=")
-		if pair != "" && !replaced[strings.TrimSpace(name)] {
-			all = append(all, pair)
-		}
-	}
-	for _, c := range set {
-		all = append(all, (&http.Cookie{Name: c.Name, Value: c.Value, Quoted: c.Quoted}).String())
-	}
-	return withHeader(req, "Cookie", strings.Join(all, "; "))
 }

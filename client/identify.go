@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"strings"
 	"time"
 
@@ -31,7 +30,6 @@ type identity struct {
 	skew  time.Duration  // by which the clock that dated it is ahead of ours
 
 	end     func()            // ends the flight of the request that gives the proof, nil for others
-	jar     *cookiejar.Jar    // what the payee set since it asked, nil before
 	plain   http.Header       // the caller's header
 	channel common.Hash       // the channel that an answer to the proof names
 	snap    *channel.Snapshot // and what it reports of a channel
@@ -153,7 +151,6 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 		return purchase.Event{Kind: purchase.NotProved, Err: fmt.Errorf("%w: %w", ErrProof, err)}
 	}
 	a.heed(a.resp, false)
-	cookies := a.resp.Header["Set-Cookie"]
 	discard(a.resp)
 	a.resp, a.receipt = nil, nil
 	proving := *a.out
@@ -166,8 +163,8 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
 		resp.Request = a.out.req.WithContext(ctx)
 	}
-	if len(cookies) > 0 {
-		keepCookies(resp, cookies)
+	if len(a.cookies.lines)+len(resp.Header["Set-Cookie"]) > 0 {
+		a.passOn(resp)
 	}
 	a.resp = resp
 	e := a.answered(ctx)

@@ -106,7 +106,7 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	if err != nil {
 		return answer{}, err
 	}
-	resp, err := a.s.manager(a.out.base).Do(req)
+	resp, err := a.manager().Do(req)
 	if err != nil {
 		return answer{}, fmt.Errorf("client: the management request to %s failed: %w", a.origin.Text, unwrapURL(err))
 	}
@@ -143,15 +143,22 @@ const (
 
 // manager sends management requests. They carry the same bytes each time and are idempotent by the
 // protocol, so they are sent again when a connection breaks or a server is busy; never for longer than the
-// bounds above, whatever Retry-After says, and never across a redirect.
-func (s *Session) manager(base http.RoundTripper) *retryablehttp.Client {
+// bounds above, whatever Retry-After says, and never across a redirect. The cookies of each answer go with
+// the next.
+func (a *attempt) manager() *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport:     s.unlimited(base),
+			Transport:     a.s.unlimited(a.out.base),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryWaitMin: 50 * time.Millisecond, RetryWaitMax: managementBackoff, RetryMax: managementTries,
-		CheckRetry:   retryManagement,
+		CheckRetry:      retryManagement,
+		ResponseLogHook: func(_ retryablehttp.Logger, resp *http.Response) { a.keepCookies(resp.Header) },
+		PrepareRetry: func(req *http.Request) error {
+			req.Header = req.Header.Clone() // the one that was sent may still be read
+			a.addCookies(req.Header)
+			return nil
+		},
 		Backoff:      cappedBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}

@@ -44,9 +44,10 @@ func managementHeader(own http.Header) http.Header {
 }
 
 // managementRequestHeader returns the headers of a management request: those of the payment's request,
-// and the credential.
+// the cookies that answers to it set, and the credential.
 func (a *attempt) managementRequestHeader(accept string, credential header) http.Header {
 	h := managementHeader(a.out.req.Header)
+	a.addCookies(h)
 	h[wire.HeaderAcceptPayment] = []string{accept}
 	if credential.value != "" {
 		h.Set(credential.name, credential.value) // in place of what the caller has there

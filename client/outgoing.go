@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -182,19 +181,6 @@ func replace(h http.Header, name string, values ...string) {
 		}
 	}
 	h[name] = values
-}
-
-// maxCookies bounds how many cookies of answers before the last one are kept.
-const maxCookies = 64
-
-// keepCookies puts cookies that came earlier before those of the response, which replace them in a
-// jar.
-func keepCookies(resp *http.Response, earlier []string) {
-	if resp.Header == nil {
-		resp.Header = http.Header{}
-	}
-	earlier = earlier[:min(len(earlier), maxCookies)]
-	resp.Header["Set-Cookie"] = slices.Concat(earlier, resp.Header["Set-Cookie"])
 }
 
 // readable narrows an Accept-Encoding of the caller's to the codings that payment frames can be

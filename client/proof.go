@@ -147,5 +147,6 @@ func (a *attempt) head(ctx context.Context, accept string, more header) (status 
 	case resp.Body != nil:
 		discard(resp)
 	}
+	a.keepCookies(resp.Header)
 	return resp.StatusCode, resp.Header, nil
 }

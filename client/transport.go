@@ -27,8 +27,13 @@ import (
 //   - Accept: */*, for the first voucher of a stream of protocol v1 on a channel that is open;
 //   - no GetBody: the body is made again here.
 //
-// If an answer was paid for, the Set-Cookie headers of the 402 before it are on the answer, before
-// its own. The body of a paid event stream comes without content coding and payment frames.
+// Vouchers, top-ups and proofs go without content to the URL of the request that they pay for, with its
+// headers but those of one message, and with the cookies that answers set since the request was made,
+// in place of the caller's of the same name. The request itself has the caller's only.
+//
+// The Set-Cookie headers of the answers before the one that the caller gets, of 402s, top-ups and
+// proofs, are on that answer, before its own. The body of a paid event stream comes without content
+// coding and payment frames.
 //
 // A request that its caller makes again is a new purchase. It is the same purchase if it has the
 // same Idempotency-Key, method, URL, Host, body and budgets: its price is authorized once, a second

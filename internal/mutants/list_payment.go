@@ -8,7 +8,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: redirect followed with the credential", breaks: "a management credential does not cross a redirect",
-		pkg: "client", fn: "Session.manager", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient, run: `^TestRedirectOfAManagementRequest$`,
+		pkg: "client", fn: "attempt.manager", from: `return http.ErrUseLastResponse }`, to: `return nil }`, tests: inClient, run: `^TestRedirectOfAManagementRequest$`,
 	},
 	{
 		name: "pay: retry-after uncapped", breaks: "a server's Retry-After does not make us wait for long",
@@ -92,7 +92,15 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: cookies without end", breaks: "what a server can make long has a bound",
-		pkg: "client", fn: "keepCookies", from: `earlier[:min(len(earlier), maxCookies)]`, to: `earlier[:max(len(earlier), 0*maxCookies)]`, tests: inClient, run: `^TestCookiesAreBounded$`,
+		pkg: "client", fn: "cookies.setBy", from: `set[:min(len(set), maxCookies-len(c.lines))]`, to: `set[:max(len(set), 0*maxCookies)]`, tests: inClient, run: `^TestCookiesAreBounded$`,
+	},
+	{
+		name: "pay: cookies without end go with vouchers", breaks: "what a server can make long has a bound",
+		pkg: "client", fn: "cookies.setBy", from: `now > maxCookieText`, to: `now < 0`, tests: inClient, run: `^TestCookiesOfVouchersAreBounded$`,
+	},
+	{
+		name: "pay: a voucher goes to another backend", breaks: "what a payee sets for its stream goes with the vouchers of it",
+		pkg: "client", fn: "attempt.managementRequestHeader", from: `a.addCookies(h)`, to: ``, tests: inClient, run: `^TestVouchersFollowTheirStream$`,
 	},
 	{
 		name: "pay: sent again without end", breaks: "how often a paid request is sent again is bounded",
