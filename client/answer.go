@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +65,9 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 		a.refused(ctx, &e)
 		return e
 	}
+	if e.Status == http.StatusUnauthorized && a.displaces(a.challenge.wire) {
+		e.Err = ErrAuthorization
+	}
 	r := a.readReceipt(ctx, a.resp.Header)
 	if a.receipt = r; r != nil {
 		a.info.mu.Lock()
@@ -76,6 +80,13 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 		e.Resendable = (a.out.body == nil || a.out.body.repeatable()) && (get || (r != nil && r.Session))
 	}
 	return e
+}
+
+// displaces reports whether the credential for a challenge takes the place of an Authorization that
+// the caller's request has.
+func (a *attempt) displaces(c wire.Challenge) bool {
+	own, _ := valuesOf(a.out.req.Header, wire.HeaderAuthorization)
+	return c.CredentialHeader() == wire.HeaderAuthorization && strings.Join(own, "") != ""
 }
 
 // readReceipt reads the receipt of an answer to our credential. It returns nil if there is none for

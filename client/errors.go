@@ -68,6 +68,13 @@ var (
 	// ErrRejected: the payee refused a management request (voucher, top-up or close), or sent no
 	// challenge to make one under.
 	ErrRejected = errors.New("client: the payee refused")
+	// ErrAuthorization: the credential went in Authorization, in place of the value that the request
+	// had there, and the answer was 401: the payee, or a gateway before it, may want both.
+	// [Payment.Err] of the response has it, and so have the errors of vouchers, top-ups and closes.
+	ErrAuthorization = errors.New("client: the answer is 401, and the credential had taken the place " +
+		"of the request's own Authorization: send that key in another header if the payee reads one, " +
+		"or ask the payee to name another header for the credential in its challenges " +
+		"(header=\"Payment-Authorization\")")
 	// ErrBehind: the payee rejected our highest voucher and returned none higher; the store may be an old
 	// backup. Close the channel on chain, or keep retrying: each request raises the voucher by its own
 	// price only.
@@ -136,7 +143,7 @@ func (e *Error) Retryable() bool {
 	}
 	for _, final := range []error{
 		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
-		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused,
+		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused, ErrAuthorization,
 	} {
 		if errors.Is(e.Err, final) {
 			return false

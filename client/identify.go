@@ -169,6 +169,9 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	a.resp = resp
 	e := a.answered(ctx)
 	e.Proof, e.Introduced = true, a.heed(resp, true)
+	if resp.StatusCode == http.StatusUnauthorized && a.displaces(a.who.asked) {
+		e.Err = ErrAuthorization
+	}
 	switch status := resp.StatusCode; {
 	case status < 300 && status != http.StatusNoContent:
 		a.s.proofs.ended(a.origin.Text, true)

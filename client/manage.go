@@ -25,6 +25,8 @@ type answer struct {
 	// bare reports that an acceptance came without a receipt, challenged that a refusal came with a
 	// challenge of the protocol, whether it can be answered or not.
 	bare, challenged bool
+	// displaced reports a 401 to a credential in place of the caller's Authorization.
+	displaced bool
 	// fresh is the challenge that came with a refusal; nil if none did.
 	fresh *challenge
 }
@@ -45,7 +47,11 @@ func (a answer) err(sent error) error {
 	if a.ok() {
 		return nil
 	}
-	return fmt.Errorf("%w: status %d %s %s", ErrRejected, a.status, a.problem.Name(), a.problem.Detail)
+	err := fmt.Errorf("%w: status %d %s %s", ErrRejected, a.status, a.problem.Name(), a.problem.Detail)
+	if a.displaced {
+		err = fmt.Errorf("%w: %w", err, ErrAuthorization)
+	}
+	return err
 }
 
 // manage sends a credential without content to the payment's URL. credential writes it for a challenge,
@@ -114,6 +120,7 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 	discard(resp)
 	if !out.ok() {
 		offered, malformed := wire.ParseChallenges(resp.Header)
+		out.displaced = out.status == http.StatusUnauthorized && a.displaces(a.challenge.wire)
 		out.challenged = len(offered) > 0 || malformed != nil
 		out.fresh = a.s.recognize(ctx, a.out.req, a.origin, resp.Header).found
 		return out, nil

@@ -25,8 +25,8 @@ type Payment struct {
 	// Problem is the type of the last problem that the server had with the payment, without its
 	// base URI; it may be set although a later attempt was accepted.
 	Problem string
-	// Err explains a 402 or a rejected payment if the client knows more than the response says: why an
-	// offer was not paid, a limit, or [ErrBehind]. Nil otherwise.
+	// Err explains a 401, a 402 or a rejected payment if the client knows more than the response says:
+	// why an offer was not paid, a limit, [ErrAuthorization] or [ErrBehind]. Nil otherwise.
 	Err error
 
 	mu      sync.Mutex // guards receipt

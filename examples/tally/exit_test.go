@@ -182,3 +182,22 @@ func TestAmount(t *testing.T) {
 		require.ErrorContains(t, a.Set(text), "write tokens (0.25) or base units (250000u)", text)
 	}
 }
+
+// TestKeyAndCredentialInOneHeader: a key in Authorization gives way to the credential, and a 401 is
+// explained.
+func TestKeyAndCredentialInOneHeader(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer k" {
+			http.Error(w, "no key", http.StatusUnauthorized)
+			return
+		}
+		s.srv.Handler().ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	e := s.run("-H", "Authorization: Bearer k", front.URL+"/data")
+	assert.Equal(t, exitPayment, e.code, e.stderr)
+	assert.Contains(t, e.stderr, "send that key in another header")
+	assert.NotContains(t, e.stderr, "Bearer")
+	assert.Equal(t, "no key\n", e.stdout)
+}

@@ -156,7 +156,7 @@ func (f *fetch) verdict(resp *http.Response) error {
 		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s", resp.StatusCode, paid.Problem))
 	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
 		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))
-	case paid != nil && errors.Is(paid.Err, client.ErrProof):
+	case paid != nil && (errors.Is(paid.Err, client.ErrProof) || errors.Is(paid.Err, client.ErrAuthorization)):
 		return fail(exitPayment, paid.Err)
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
 		return fail(exitRefused, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))

@@ -80,7 +80,7 @@ type Action struct {
 	// Row is the name of the row of the table that decided.
 	Row string
 	// Outcome and Err are set by HandOver and GiveUp. HandOver may carry the reason why this side
-	// paid nothing; it is nil otherwise.
+	// paid nothing, or what explains the answer; it is nil otherwise.
 	Outcome Outcome
 	Err     error
 	// Elsewhere is the part of the price that was raised elsewhere. Issue.

@@ -89,7 +89,8 @@ const (
 type Event struct {
 	Kind Kind
 	// Err is the error of Lost, Consented, Opened, Denied, ToppedUp, NotProved and Failed, the limit
-	// that refuses of Selected, and of Answered the reason why offers that are ours cannot be paid.
+	// that refuses of Selected, and of Answered the reason why offers that are ours cannot be paid, or
+	// what explains an answer that is handed over.
 	Err error
 
 	// Remembered reports that a live challenge of this route is known whose offer may be answered

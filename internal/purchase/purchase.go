@@ -319,7 +319,7 @@ func (p *Purchase) at(id common.Hash) {
 func (p *Purchase) unpaid(e *Event) Action {
 	switch {
 	case !p.Sent && !p.funded:
-		return Action{Do: HandOver, Outcome: None}
+		return Action{Do: HandOver, Outcome: None, Err: e.Err}
 	case !p.Charged.IsZero() && p.answered && p.refusal == nil && success(e):
 		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
 	}
@@ -328,7 +328,7 @@ func (p *Purchase) unpaid(e *Event) Action {
 
 // end hands over an answer to a credential.
 func (p *Purchase) end(o Outcome, e *Event) Action {
-	a := Action{Do: HandOver, Outcome: o, Acknowledge: p.Carrying && e.Receipt}
+	a := Action{Do: HandOver, Outcome: o, Err: e.Err, Acknowledge: p.Carrying && e.Receipt}
 	p.Carrying = p.Carrying && !e.Receipt
 	return a
 }
