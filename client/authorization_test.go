@@ -24,6 +24,7 @@ func keyed(t *testing.T, srv *clienttest.Server, wants func(*http.Request) bool)
 // TestKeyAndCredentialInOneHeader: a payee, or a gateway before it, that wants a key in Authorization
 // with paid requests too, answers 401 to each, because the credential is there. The reason is told.
 func TestKeyAndCredentialInOneHeader(t *testing.T) {
+	credentials := func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
 	always := func(*http.Request) bool { return true }
 	proofs := func(r *http.Request) bool { return r.URL.Path == "/who" }
 	for name, c := range map[string]struct {
@@ -33,7 +34,7 @@ func TestKeyAndCredentialInOneHeader(t *testing.T) {
 		told                            bool
 	}{
 		"a paid request":              {"/data", "", "Bearer k", always, 401, true},
-		"no key":                      {"/data", "", "", func(r *http.Request) bool { return r.Header.Get("Authorization") != "" }, 401, false},
+		"no key":                      {"/data", "", "", credentials, 401, false},
 		"a header for the credential": {"/data", "Payment-Authorization", "Bearer k", always, 200, false},
 		"who asks for the payer":      {"/who", "", "Bearer k", proofs, 401, true},
 		"an unpaid request":           {"/data", "", "Bearer wrong", always, 401, false},

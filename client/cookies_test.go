@@ -147,7 +147,8 @@ func TestCookiesKeepTheirRules(t *testing.T) {
 		switch s.Method {
 		case http.MethodGet:
 			for _, line := range []string{
-				"host=1", "root=1; Path=/", "stream=1; Path=/stream", "other=1; Path=/other", "domain=1; Domain=example.com",
+				"host=1", "root=1; Path=/", "stream=1; Path=/stream", "other=1; Path=/other",
+				"domain=1; Domain=example.com",
 				"old=1; Max-Age=0", "gone=1; Path=/", "bad name=1", "=1", "",
 			} {
 				resp.Header.Add("Set-Cookie", line)
