@@ -82,7 +82,11 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if ctx, err = c.withHeaders(ctx, chosen); err != nil {
+	var places []string
+	for _, s := range chosen {
+		places = append(places, s.Scope.Origin)
+	}
+	if ctx, err = withHeaders(ctx, c.headers, places); err != nil {
 		return err
 	}
 	return c.each(ctx, chosen)
@@ -123,18 +127,19 @@ func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
 	return errors.Join(errs...)
 }
 
-// withHeaders returns a context in which closes send the given headers. They go to one origin.
-func (c *closing) withHeaders(ctx context.Context, chosen []channel.Info) (context.Context, error) {
+// withHeaders returns a context in which closes and questions to payees send the given headers. They go
+// to one origin: that of all places, of which those that are no URL are left out.
+func withHeaders(ctx context.Context, lines, places []string) (context.Context, error) {
 	req := &http.Request{Header: http.Header{}}
-	if err := (&request{headers: c.headers}).setHeaders(req); err != nil || len(c.headers) == 0 {
+	if err := (&request{headers: lines}).setHeaders(req); err != nil || len(lines) == 0 {
 		return ctx, err
 	}
 	if req.Host != "" {
 		req.Header.Set("Host", req.Host)
 	}
 	origin := ""
-	for _, s := range chosen {
-		o, err := channel.ParseOrigin(s.Scope.Origin)
+	for _, place := range places {
+		o, err := channel.ParseOrigin(place)
 		switch {
 		case err != nil: // it was found again, and has no place to close at
 		case origin != "" && o != origin:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -21,6 +22,9 @@ type importing struct {
 	*world
 	wallet wallet
 	agree  voucher.Amount
+
+	headers []string
+	origin  string
 }
 
 func importCommand(w *world) *cobra.Command {
@@ -35,7 +39,10 @@ written there. End the other program first: two that pay from one channel withou
 No other program's number is signed: a channel begins with what the chain has settled, and with the highest
 voucher of ours that its server shows. If the server shows none, and the other program signed more, requests are
 refused until the number has climbed to where it was. --agree skips that: it signs what the other program says it
-signed, up to AMOUNT for each channel, as if you had asked for something at that price.`,
+signed, up to AMOUNT for each channel, as if you had asked for something at that price.
+
+With --header the gateways of those servers get what they want to see: a key, a cookie. A header goes to one origin
+only: of channels of several, --origin chooses.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store", "escrow"); err != nil {
@@ -47,12 +54,22 @@ signed, up to AMOUNT for each channel, as if you had asked for something at that
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.Var(amount{&i.agree}, "agree", "sign what the other client says it signed, up to this much on each channel (default 0: nothing)")
+	flags.StringVar(&i.origin, "origin", "", "only channels of the origin `URL`")
+	flags.StringArrayVarP(&i.headers, "header", "H", nil, "send the header `LINE` to the server: \"Name: value\"")
 	i.wallet.escrowFlag(flags)
 	i.wallet.keyFlags(flags)
 	return cmd
 }
 
 func (i *importing) run(ctx context.Context, path string) (err error) {
+	if i.origin != "" {
+		if i.origin, err = channel.ParseOrigin(i.origin); err != nil {
+			return fail(exitUsage, fmt.Errorf("--origin: %w", err))
+		}
+	}
+	if err := (&request{headers: i.headers}).setHeaders(&http.Request{Header: http.Header{}}); err != nil {
+		return err
+	}
 	i.wallet.limits = channel.Limits{Price: i.agree, Deposit: voucher.MaxAmount} // it opens nothing
 	if err := i.wallet.open(ctx, i.world, nil); err != nil {
 		return err
@@ -64,16 +81,14 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 	if i.wallet.chain == nil {
 		return fail(exitUsage, errors.New("importing needs a node of the chain: set --rpc-url"))
 	}
-	var bad error
-	for row, err := range channelsdb.Read(ctx, path) {
-		var one *channelsdb.RowError
-		switch {
-		case errors.As(err, &one):
-			bad = errors.Join(bad, err)
-			continue
-		case err != nil:
-			return fail(exitRead, errors.Join(err, bad))
-		}
+	rows, places, bad, err := i.read(ctx, path)
+	if err != nil {
+		return fail(exitRead, errors.Join(err, bad))
+	}
+	if ctx, err = withHeaders(ctx, i.headers, places); err != nil {
+		return err
+	}
+	for _, row := range rows {
 		said, err := i.take(ctx, row)
 		if err != nil {
 			said = "left: " + err.Error()
@@ -86,6 +101,26 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 		return fail(exitRead, bad)
 	}
 	return nil
+}
+
+// read returns the rows of the file that are of the origin, if one was chosen, and where their channels
+// are paid. bad has the errors of rows that cannot be read.
+func (i *importing) read(ctx context.Context, path string) (rows []channelsdb.Channel, places []string, bad, err error) {
+	for row, err := range channelsdb.Read(ctx, path) {
+		var one *channelsdb.RowError
+		switch {
+		case errors.As(err, &one):
+			bad = errors.Join(bad, err)
+			continue
+		case err != nil:
+			return nil, nil, bad, err
+		}
+		place, _ := i.place(row) // none is an error when it is taken over
+		if i.origin == "" || sameOrigin(i.origin, place) {
+			rows, places = append(rows, row), append(places, place)
+		}
+	}
+	return rows, places, bad, nil
 }
 
 // take adopts one channel, and says what is known of it then. The error is why it was left.

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -185,4 +186,62 @@ func TestImportLeaves(t *testing.T) {
 	delete(s.env, "TALLY_RPC_URL")
 	e = s.run("import", file)
 	assert.Equal(t, exitUsage, e.code)
+}
+
+// TestImportBehindAGateway: the server's gateway wants a key with each request, and an import has none of
+// its own. The key goes to one origin, and is neither stored nor shown.
+func TestImportBehindAGateway(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	const key = "gateway-secret-7f3a"
+	for range 3 {
+		s.ok("/hinted")
+	}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != key {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		s.srv.Handler().ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	behind := func(values map[string]any) { values["origin"], values["request_url"] = front.URL, front.URL+"/hinted" }
+	all := s.states()
+	file := s.foreign("/hinted", all, behind)
+	out := s.ok("import", file)
+	assert.Contains(t, out, "imported, but its server could not be asked (")
+	assert.Contains(t, out, "0 signed as far as is proved")
+
+	file = s.foreign("/hinted", all, behind)
+	out = s.ok("import", "-H", "X-Api-Key: "+key, file)
+	assert.Contains(t, out, " imported: 0.01 deposited, 0.0003 signed as far as is proved\n")
+	assert.NotContains(t, out+s.ok("channels", "--json")+s.ok("ledger", "--json"), key)
+
+	file = s.foreign("/hinted", all, behind)
+	assert.Empty(t, s.ok("import", "--origin", s.srv.URL, file), "another origin")
+	assert.Contains(t, s.ok("import", "--origin", front.URL, "-H", "X-Api-Key: "+key, file), "0.0003 signed")
+
+	s.ok("/v1/data")
+	both := s.states()
+	require.Len(t, both, 2)
+	for _, one := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"-H", "nonsense"}, "it is not \"Name: value\""},
+		{[]string{"--origin", "nonsense"}, "--origin: "},
+	} {
+		e := s.run(append(append([]string{"import"}, one.args...), file)...)
+		assert.Equal(t, exitUsage, e.code)
+		assert.Contains(t, e.stderr, one.says)
+	}
+	i := 0
+	file = s.foreign("/hinted", both, func(values map[string]any) {
+		if i++; i > 1 {
+			behind(values)
+		}
+	})
+	e := s.run("import", "-H", "X-Api-Key: "+key, file)
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "choose one with --origin")
+	assert.Empty(t, e.stdout, "nothing was imported")
 }
