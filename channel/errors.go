@@ -80,7 +80,7 @@ type ViolationError struct {
 
 func (e *ViolationError) Error() string {
 	return fmt.Sprintf(
-		"channel: %s: the server reports that %s: %s, at most %s is possible; "+
+		"channel: %s: the server reports that %s: %s base units, at most %s is possible; "+
 			"our own amounts are unchanged",
 		e.ChannelID, e.What, e.Claimed, e.Bound,
 	)
@@ -99,7 +99,7 @@ type DesyncError struct {
 
 func (e *DesyncError) Error() string {
 	return fmt.Sprintf(
-		"channel: %s: the server requires a voucher of %s, we agreed to at most %s; "+
+		"channel: %s: the server requires a voucher of %s base units, we agreed to at most %s; "+
 			"nothing was signed (Limits.Step or Limits.Ahead allow larger steps)",
 		e.ChannelID, e.Required, e.Ours,
 	)

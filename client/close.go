@@ -166,7 +166,7 @@ func (c *closing) confirm(ctx, bounded context.Context) error {
 			return nil
 		}
 		if try == 4 {
-			return errors.Join(fmt.Errorf("%w: the chain does not show it yet", ErrClose), receiptErr, err)
+			return errors.Join(fmt.Errorf("%w: the chain does not show it yet; close it again, or request the close on chain", ErrClose), receiptErr, err)
 		}
 		select {
 		case <-time.After(250 * time.Millisecond):
@@ -183,9 +183,9 @@ func checkCloseReceipt(state rule.State, a answer) error {
 	case r.TxHash == zeroHash:
 		return fmt.Errorf("%w: the receipt names no transaction", ErrClose)
 	case r.Accepted != state.CloseAmount:
-		return fmt.Errorf("%w: the receipt says %s was accepted, sent was %s", ErrClose, r.Accepted, state.CloseAmount)
+		return fmt.Errorf("%w: the receipt says %s base units were accepted, sent were %s", ErrClose, r.Accepted, state.CloseAmount)
 	case state.CloseAmount.Less(r.Spent):
-		return fmt.Errorf("%w: the receipt says %s was spent, more than the %s sent", ErrClose, r.Spent, state.CloseAmount)
+		return fmt.Errorf("%w: the receipt says %s base units were spent, more than the %s sent", ErrClose, r.Spent, state.CloseAmount)
 	}
 	return nil
 }

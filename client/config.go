@@ -130,12 +130,12 @@ func (c *Config) check() error {
 func (c *Config) checkLimits() error {
 	switch lim := c.Limits; {
 	case lim.Deposit.Less(lim.Fund):
-		return fmt.Errorf("client: Limits.Fund is %s, above Limits.Deposit, which is %s", lim.Fund, lim.Deposit)
+		return fmt.Errorf("client: Limits.Fund is %s base units, above Limits.Deposit, which is %s", lim.Fund, lim.Deposit)
 	case lim.Ask.Less(lim.Price) && !lim.Ask.IsZero() && c.Approve == nil:
-		return fmt.Errorf("client: Limits.Ask is %s, below Limits.Price, and Config.Approve is nil: set Approve, or leave Ask unset", lim.Ask)
+		return fmt.Errorf("client: Limits.Ask is %s base units, below Limits.Price, and Config.Approve is nil: set Approve, or leave Ask unset", lim.Ask)
 	}
 	if all, _, _ := rule.Of(c.Limits).Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
-		return fmt.Errorf("client: Limits.All allows %s an hour, %s a day and %s a month; a longer window must allow at least as much as a shorter one (an unset month is Limits.Total, or Deposit)",
+		return fmt.Errorf("client: Limits.All allows %s base units an hour, %s a day and %s a month; a longer window must allow at least as much as a shorter one (an unset month is Limits.Total, or Deposit)",
 			all[2].Allowed, all[1].Allowed, all[0].Allowed)
 	}
 	return nil

@@ -24,10 +24,11 @@ var (
 	ErrBody = errors.New("client: the request body cannot be sent again after payment")
 	// ErrInsecure: a host that is not this machine wants payment over plain HTTP. Nothing was
 	// signed. Use https.
-	ErrInsecure = errors.New("client: refusing to pay over an unencrypted connection")
+	ErrInsecure = errors.New("client: refusing to pay over an unencrypted connection: use https")
 	// ErrRedirect: an origin that the caller did not choose wants payment: a redirect led there. Nothing
 	// was signed. If it is right, request its URL directly.
-	ErrRedirect = errors.New("client: refusing to pay another origin that a redirect led to")
+	ErrRedirect = errors.New("client: refusing to pay another origin that a redirect led to: " +
+		"request its URL itself if it is to be paid")
 	// ErrEscrow: the challenge names an escrow that is not the canonical one or Config.Escrow.
 	// Nothing was signed.
 	ErrEscrow = errors.New("client: the challenge names an escrow that is not trusted")
@@ -36,7 +37,7 @@ var (
 	// ErrNoPayer: a channel must be opened or topped up, but Config.Payer is nil.
 	ErrNoPayer = errors.New("client: no funding key: set Config.Payer")
 	// ErrStalled: a stream was paid and then delivered nothing for Config.Stall.
-	ErrStalled = errors.New("client: the stream stalled after it was paid")
+	ErrStalled = errors.New("client: the stream was paid and then delivered nothing for Config.Stall")
 	// ErrStream: a payment frame of a stream cannot be answered: it is malformed, for another channel, or
 	// in a content coding that is not read here.
 	ErrStream = errors.New("client: a payment frame of the stream cannot be answered")
@@ -83,8 +84,8 @@ var (
 
 // Error is what [Session], [Channels] and [Transport] return. It answers whether anything was signed
 // (Cumulative is the voucher), whether it was accepted (Outcome), and what to do next (the wrapped
-// error says it, and Retryable). Methods that take the id of a channel return store.ErrNotFound as
-// it is if the channel is not on record.
+// error says it, and Retryable). Methods that take the id of a channel return an error that wraps
+// store.ErrNotFound, and is no Error, if the channel is not on record.
 type Error struct {
 	// Op is the operation: "pay", "open", "top up", "stream", "close", "withdraw", "import" and so on.
 	Op      string
@@ -111,13 +112,13 @@ func (e *Error) Error() string {
 	}
 	fmt.Fprintf(&b, ": outcome %s", e.Outcome)
 	if !e.Price.IsZero() {
-		fmt.Fprintf(&b, ", price %s", e.Price)
+		fmt.Fprintf(&b, ", price %s base units", e.Price)
 	}
 	if e.ChannelID != (common.Hash{}) {
 		fmt.Fprintf(&b, ", channel %s", e.ChannelID)
 	}
 	if !e.Cumulative.IsZero() {
-		fmt.Fprintf(&b, ", voucher %s", e.Cumulative)
+		fmt.Fprintf(&b, ", voucher %s base units", e.Cumulative)
 	}
 	if e.Problem != "" {
 		fmt.Fprintf(&b, ", problem %s", e.Problem)

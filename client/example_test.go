@@ -119,7 +119,7 @@ func ExampleAllowHosts() {
 	fmt.Println(policy(context.Background(), ask))
 	// Output:
 	// <nil>
-	// origin https://elsewhere.example:443 is not on the list
+	// origin https://elsewhere.example:443 is not on the list of AllowHosts ([hosts] allow in a policy file): add it there if it is to be paid
 }
 
 // A cooperative close pays for what was used and brings the rest of the deposit back.

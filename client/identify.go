@@ -37,7 +37,7 @@ type identity struct {
 
 // Reasons why a payee that asks who the payer is gets no proof.
 var (
-	errNoProver = errors.New("the payer's key signs none: it is no voucher.ProofSigner")
+	errNoProver = errors.New("the payer's key signs none: set Config.Payer to a voucher.ProofSigner")
 	errLately   = fmt.Errorf(
 		"the origin got one, and gets another after %s, or when it served a paid request",
 		proofEvery,

@@ -38,6 +38,36 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	assert.ErrorContains(t, err, "(status 401); if it wants a key, give the close its header")
 }
 
+// TestErrorsNameListsAndUnits: what a list refuses names the list, and an amount its unit.
+func TestErrorsNameListsAndUnits(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	other := common.Address{1}
+	for says, policy := range map[string]client.Policy{
+		"is not on the list of AllowHosts ([hosts] allow in a policy file): add it there":   client.AllowHosts("a.example"),
+		"is denied by DenyHosts ([hosts] deny in a policy file)":                            client.DenyHosts("127.0.0.1"),
+		"is not on the list of AllowPayees ([payees] allow in a policy file): add it there": client.AllowPayees(other),
+		"is denied by DenyPayees ([payees] deny in a policy file)":                          client.DenyPayees(srv.Payee),
+		"is not on the list of AllowTokens ([tokens] allow in a policy file): add it there": client.AllowTokens(other),
+	} {
+		p := newPayer(t, srv, func(c *client.Config) { c.Policy = policy })
+		_, err := p.in(t.Context(), "/data")
+		require.ErrorIs(t, err, client.ErrPolicy)
+		require.ErrorContains(t, err, says)
+		assert.ErrorContains(t, err, "price 100 base units")
+	}
+	p := newPayer(t, srv)
+	err := p.session.Channels().Close(t.Context(), common.Hash{1})
+	require.ErrorIs(t, err, store.ErrNotFound)
+	assert.ErrorContains(t, err, "is not on record: Channels.All lists those that are, and Channels.Find looks for more on chain")
+	for _, e := range []error{
+		&client.Error{Op: "pay", Price: u(1), Cumulative: u(2), Err: client.ErrBehind},
+		&channel.DesyncError{Required: u(2), Ours: u(1)}, &channel.ViolationError{Claimed: u(2), Bound: u(1)},
+		&channel.LimitError{Limit: "Price", Wanted: u(2), Allowed: u(1)},
+	} {
+		assert.ErrorContains(t, e, " base units", "%T", e)
+	}
+}
+
 // TestChannelThatIsNotOnRecord: every method that takes an id returns store.ErrNotFound, and a
 // channel that is closed already closes without an error.
 func TestChannelThatIsNotOnRecord(t *testing.T) {

@@ -55,7 +55,8 @@ func AllowHosts(entries ...string) Policy {
 	}
 	return onHost(err, func(o string) error {
 		if !covered(list, o) {
-			return fmt.Errorf("origin %s is not on the list", o)
+			return fmt.Errorf("origin %s is not on the list of AllowHosts "+
+				"([hosts] allow in a policy file): add it there if it is to be paid", o)
 		}
 		return nil
 	})
@@ -71,7 +72,7 @@ func DenyHosts(entries ...string) Policy {
 	list, err := hosts("DenyHosts", entries)
 	return onHost(err, func(o string) error {
 		if covered(list, o) {
-			return fmt.Errorf("origin %s is denied", o)
+			return fmt.Errorf("origin %s is denied by DenyHosts ([hosts] deny in a policy file)", o)
 		}
 		return nil
 	})
@@ -115,7 +116,8 @@ func AllowPayees(payees ...common.Address) Policy {
 	payees = slices.Clone(payees)
 	return func(_ context.Context, p Proposal) error {
 		if !slices.Contains(payees, p.Offer.Payee) {
-			return fmt.Errorf("payee %s is not on the list", p.Offer.Payee)
+			return fmt.Errorf("payee %s is not on the list of AllowPayees "+
+				"([payees] allow in a policy file): add it there if it is to be paid", p.Offer.Payee)
 		}
 		return nil
 	}
@@ -126,7 +128,8 @@ func DenyPayees(payees ...common.Address) Policy {
 	payees = slices.Clone(payees)
 	return func(_ context.Context, p Proposal) error {
 		if slices.Contains(payees, p.Offer.Payee) {
-			return fmt.Errorf("payee %s is denied", p.Offer.Payee)
+			return fmt.Errorf("payee %s is denied by DenyPayees ([payees] deny in a policy file)",
+				p.Offer.Payee)
 		}
 		return nil
 	}
@@ -138,15 +141,20 @@ func AllowTokens(tokens ...common.Address) Policy {
 	tokens = slices.Clone(tokens)
 	return func(_ context.Context, p Proposal) error {
 		if !slices.Contains(tokens, p.Offer.Token) {
-			return fmt.Errorf("token %s is not on the list", p.Offer.Token)
+			return offTokens("token", p.Offer.Token)
 		}
 		fee := p.Offer.FeeToken
 		if p.Funding && !p.Offer.FeePayer && fee != (common.Address{}) && !slices.Contains(tokens,
 			fee) {
-			return fmt.Errorf("fee token %s is not on the list", fee)
+			return offTokens("fee token", fee)
 		}
 		return nil
 	}
+}
+
+func offTokens(what string, token common.Address) error {
+	return fmt.Errorf("%s %s is not on the list of AllowTokens ([tokens] allow in a policy file): "+
+		"add it there if it may be paid in", what, token)
 }
 
 // AllOf returns a policy that deals only if every one of the policies does, asked in their order

@@ -92,7 +92,7 @@ func proofFor(c wire.Challenge, session channel.Offer, signer voucher.ProofSigne
 	}
 	switch {
 	case !r.Amount.IsZero():
-		return voucher.Proof{}, fmt.Errorf("client: zero-dollar proof requested with amount %s; only amount 0 is signed", r.Amount)
+		return voucher.Proof{}, fmt.Errorf("client: zero-dollar proof requested with amount %s base units; only amount 0 is signed", r.Amount)
 	case c.Realm != session.Realm:
 		return voucher.Proof{}, fmt.Errorf("client: a proof was asked for realm %q by realm %q", c.Realm, session.Realm)
 	case chainID != session.ChainID:

@@ -36,7 +36,7 @@ type replay struct {
 	current *sending
 }
 
-var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool")
+var errNotRepeatable = errors.New("the body has no GetBody and is longer than Config.Spool: set one of them")
 
 // repeatable reports whether the body can be sent again, as far as it was read.
 func (b *replay) repeatable() bool {

@@ -20,8 +20,13 @@ func (w *world) approve(ctx context.Context, a client.Quote) error {
 	if err == nil && !yes {
 		err = errors.New("the answer was no")
 	}
+	if errors.Is(err, errNoTerminal) {
+		err = fmt.Errorf("%w: run it at one, or let the owner raise ask in the policy", err)
+	}
 	return err
 }
+
+var errNoTerminal = errors.New("there is no terminal to ask at")
 
 // maxAnswer bounds an answer in bytes.
 const maxAnswer = 1 << 10
@@ -31,7 +36,7 @@ const maxAnswer = 1 << 10
 func (w *world) confirm(ctx context.Context, question string) (bool, error) {
 	f, ok := w.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return false, errors.New("there is no terminal to ask at")
+		return false, errNoTerminal
 	}
 	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", inline(question))
 	answered := make(chan string, 1)

@@ -168,7 +168,7 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 	}
 	switch {
 	case len(found) == 0 && len(args) > 0:
-		return nil, fail(exitUsage, fmt.Errorf("no channel that holds money begins with %q", args[0]))
+		return nil, fail(exitUsage, fmt.Errorf("no channel that holds money begins with %q (tally channels lists them)", args[0]))
 	case len(found) > 1 && !c.all:
 		return nil, fail(exitUsage, fmt.Errorf("%d channels fit; give more of the ID, or --all (tally channels lists them)", len(found)))
 	}

@@ -153,7 +153,7 @@ func (f *fetch) verdict(resp *http.Response) error {
 	case paid != nil && paid.Outcome == client.OutcomeRejected && paid.Err != nil:
 		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s: %w; here: tally close %s --force, then tally keep", resp.StatusCode, paid.Problem, paid.Err, short(paid.ChannelID)))
 	case paid != nil && paid.Outcome == client.OutcomeRejected:
-		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s", resp.StatusCode, paid.Problem))
+		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s; -v shows what was paid", resp.StatusCode, paid.Problem))
 	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
 		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))
 	case paid != nil && (errors.Is(paid.Err, client.ErrProof) || errors.Is(paid.Err, client.ErrAuthorization)):
@@ -161,7 +161,7 @@ func (f *fetch) verdict(resp *http.Response) error {
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
 		return fail(exitRefused, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))
 	case resp.StatusCode == http.StatusPaymentRequired:
-		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay"))
+		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered"))
 	case f.failHTTP && resp.StatusCode >= http.StatusBadRequest:
 		return fail(exitHTTP, fmt.Errorf("the server answered with status %d", resp.StatusCode))
 	}

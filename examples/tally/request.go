@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +34,7 @@ func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*h
 	}
 	u, err := url.Parse(rawurl)
 	if err != nil || u.Host == "" {
-		return nil, fail(exitURL, fmt.Errorf("the URL is malformed"))
+		return nil, fail(exitURL, errors.New("the URL is malformed: write https://host/path"))
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fail(exitScheme, fmt.Errorf("the scheme %q is not supported", u.Scheme))

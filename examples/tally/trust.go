@@ -104,7 +104,7 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 		return err
 	case got == nil && status == http.StatusPaymentRequired:
 		return fail(exitPayment,
-			errors.New("payment is required, and in no way that tally can pay"))
+			errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered"))
 	case got == nil:
 		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d",
 			status))
@@ -167,6 +167,9 @@ func (a *accepting) sure(ctx context.Context) error {
 	yes, err := a.confirm(ctx, "Accept that?")
 	if err == nil && !yes {
 		err = errors.New("the answer was no")
+	}
+	if errors.Is(err, errNoTerminal) {
+		err = fmt.Errorf("%w: run it at one, or give --yes", err)
 	}
 	if err != nil {
 		return fail(exitRefused, fmt.Errorf("not accepted: %w", err))

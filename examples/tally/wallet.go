@@ -107,7 +107,7 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent, Approve: w.approve}
 	if p.escrow != "" {
 		if !common.IsHexAddress(p.escrow) {
-			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address", p.escrow))
+			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address: write 0x and 40 hexadecimal digits", p.escrow))
 		}
 		cfg.Escrow = common.HexToAddress(p.escrow)
 	}

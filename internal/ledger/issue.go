@@ -51,7 +51,7 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 			signed.Signature = view.Voucher
 			return signed, nil
 		case ceiling.Less(due):
-			return none, fmt.Errorf("%w: channel %s: %s above the stored %s",
+			return none, fmt.Errorf("%w: channel %s: %s base units, above the stored %s",
 				channel.ErrOverAuthorized, a.id, due, ceiling)
 		}
 		signed.Signature, err = a.ledger.signer.SignVoucher(ctx, a.domain, signed.Voucher)

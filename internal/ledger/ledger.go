@@ -73,6 +73,10 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	}
 	key := rule.StateKey(id)
 	data, rev, err := l.store.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("client: channel %s is not on record: Channels.All lists those that are, "+
+			"and Channels.Find looks for more on chain: %w", id, err)
+	}
 	if err != nil {
 		return nil, err
 	}

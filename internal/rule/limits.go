@@ -203,7 +203,7 @@ func PlanPayment(
 	short, total := need.SubFloor(now.Deposit), cmp.Or(lim.Total, lim.Deposit)
 	switch {
 	case !req.Elsewhere.IsZero() && most.Less(now.Claimed.AddCapped(size)):
-		return Plan{}, fmt.Errorf("%w: %s of %s", channel.ErrRaised, req.Elsewhere, req.Price)
+		return Plan{}, fmt.Errorf("%w: %s of %s base units", channel.ErrRaised, req.Elsewhere, req.Price)
 	case lim.Deposit.Less(need):
 		return Plan{}, over("Deposit", need, lim.Deposit)
 	case total.Less(funded.AddCapped(short)):
@@ -212,7 +212,7 @@ func PlanPayment(
 		if err := now.checkBudgets(need, lim); err != nil {
 			return Plan{}, err
 		}
-		return Plan{}, fmt.Errorf("%w: %s does not fit the escrow", channel.ErrOffer, need)
+		return Plan{}, fmt.Errorf("%w: a voucher of %s base units does not fit the escrow", channel.ErrOffer, need)
 	}
 	room := lim.Deposit.Min(now.Protocol.Max()).SubFloor(now.Deposit)
 	amount := cmp.Or(lim.Fund, suggested).Max(short).Min(room).Min(total.SubFloor(funded))

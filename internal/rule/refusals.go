@@ -24,9 +24,9 @@ func (s State) unreachable(c Claim, lim Limits) error {
 
 // spent returns the error for a claim that cannot raise anything more.
 func (s State) spent(c Claim, presented voucher.Amount) error {
-	err := fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, presented)
+	err := fmt.Errorf("%w: channel %s holds a voucher of %s base units", channel.ErrSpent, s.ID, presented)
 	if !c.Elsewhere.IsZero() && c.Raised.Less(c.Price) {
-		return fmt.Errorf("%w; %w: %s of %s", err, channel.ErrRaised, c.Elsewhere, c.Price)
+		return fmt.Errorf("%w; %w: %s of %s base units", err, channel.ErrRaised, c.Elsewhere, c.Price)
 	}
 	return err
 }

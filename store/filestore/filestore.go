@@ -216,7 +216,7 @@ func (s *Store) read(key string) ([]byte, uint64, error) {
 				Reason: fmt.Sprintf("it had revision %d and is gone", known),
 			}
 		}
-		return nil, 0, fmt.Errorf("filestore: %w: %s", store.ErrNotFound, key)
+		return nil, 0, fmt.Errorf("%w: %s in %s", store.ErrNotFound, key, s.dir)
 	}
 	if err != nil {
 		return nil, 0, err
