@@ -3,30 +3,38 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 )
 
 // Seen remembers the highest revision that this process has seen of every key. With it, a driver
-// detects that a database was rolled back, by a failover to a lagging copy or by a restored backup.
-// Vouchers that were signed after that copy are then missing, so a rollback must be detected. The
-// zero value is ready to use. A Seen is safe for concurrent use; a driver has one for each
-// database.
+// detects that a database was set back, by a failover to a lagging copy, by a restored backup or by
+// a command that empties it. Vouchers that were signed after that copy are then missing, so it must
+// be detected. The zero value is ready to use. A Seen is safe for concurrent use; a driver has one
+// for each database.
 type Seen struct {
-	revs sync.Map // key -> uint64
+	mu    sync.Mutex // guards what follows
+	keys  map[string]sighting
+	lists uint64 // listings that have begun
 }
+
+// sighting is the highest revision of a key, and how many listings had begun when any revision of
+// it was noted last.
+type sighting struct{ rev, lists uint64 }
 
 // Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a
-// concurrent write is not mistaken for a rollback.
+// concurrent write is not mistaken for a rollback. Call it before a Put as well: a Put of a lower
+// revision can succeed only on a database that was set back.
 func (s *Seen) Rev(key string) uint64 {
-	if v, ok := s.revs.Load(key); ok {
-		return v.(uint64)
-	}
-	return 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[key].rev
 }
 
-// Note notes a revision that was read or written. before is the result of Rev before the read, or 0
-// for a write. The error is [ErrCorrupt] if rev is lower than before: the record was rolled back,
-// or is gone (rev 0).
+// Note notes a revision that was read or written and is durable. before is the result of Rev before
+// the read, or 0 for a write. The error is [ErrCorrupt] if rev is lower than before: the record was
+// rolled back, or is gone (rev 0).
 func (s *Seen) Note(key string, before, rev uint64) error {
 	if rev < before {
 		return fmt.Errorf("%w: %s was at revision %d and is at %d now (0 means gone): the server "+
@@ -35,12 +43,45 @@ func (s *Seen) Note(key string, before, rev uint64) error {
 	if rev == 0 {
 		return nil
 	}
-	for {
-		have, loaded := s.revs.LoadOrStore(key, rev)
-		if !loaded || rev <= have.(uint64) || s.revs.CompareAndSwap(key, have, rev) {
-			return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]sighting{}
+	}
+	s.keys[key] = sighting{max(rev, s.keys[key].rev), s.lists}
+	return nil
+}
+
+// Listing begins a listing, and returns what Missing needs at its end.
+func (s *Seen) Listing() (begun uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists++
+	return s.lists
+}
+
+// Met notes that a listing yielded an error about a key, so that Missing does not return it as well.
+func (s *Seen) Met(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at, ok := s.keys[key]; ok {
+		s.keys[key] = sighting{at.rev, s.lists}
+	}
+}
+
+// Missing returns the keys with a prefix, in order, that were noted before a listing began and not
+// again since: a complete listing lacks them. Read each of them again. Keys whose record has moved
+// away ([MovedRev]) are left out.
+func (s *Seen) Missing(prefix string, begun uint64) (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, at := range s.keys {
+		if at.lists < begun && at.rev != MovedRev && strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
 		}
 	}
+	slices.Sort(keys)
+	return keys
 }
 
 // NextRev returns a revision to follow rev: higher by 1 to 2^20, at random. The random step makes

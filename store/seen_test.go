@@ -33,6 +33,32 @@ func TestSeen(t *testing.T) {
 	assert.Equal(t, uint64(799), s.Rev("raced"))
 }
 
+// TestSeenListing checks that a listing lacks what was noted before it began and not since.
+func TestSeenListing(t *testing.T) {
+	var s store.Seen
+	for _, key := range []string{"a/2", "a/1", "b", "a/moved"} {
+		require.NoError(t, s.Note(key, 0, 5))
+	}
+	require.NoError(t, s.Note("a/moved", 0, store.MovedRev))
+	begun := s.Listing()
+	assert.Equal(t, []string{"a/1", "a/2"}, s.Missing("a/", begun))
+	require.NoError(t, s.Note("a/1", 5, 5))
+	require.NoError(t, s.Note("a/new", 0, 1))
+	assert.Equal(t, []string{"a/2"}, s.Missing("a/", begun))
+	assert.Equal(t, []string{"a/2", "b"}, s.Missing("", begun))
+
+	s.Met("b")
+	s.Met("never noted")
+	assert.Equal(t, []string{"a/2"}, s.Missing("", begun))
+	assert.Zero(t, s.Rev("never noted"))
+
+	later := s.Listing()
+	require.NoError(t, s.Note("a/2", 0, 3), "an older revision is a sight of it too")
+	assert.Equal(t, uint64(5), s.Rev("a/2"))
+	assert.Empty(t, s.Missing("", begun), "another listing saw it meanwhile")
+	assert.Equal(t, []string{"a/1", "a/new", "b"}, s.Missing("", later))
+}
+
 // TestNextRev checks that two servers that diverge from one revision get different next revisions.
 func TestNextRev(t *testing.T) {
 	seen := map[uint64]bool{}

@@ -61,6 +61,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -77,8 +78,9 @@ const (
 // Store is a [store.Store] in a Redis server. Create one with [Open] and call [Store.Close] at the
 // end. It is safe for concurrent use. Any number of Stores may use one server.
 type Store struct {
-	db   *redis.Client
-	seen store.Seen
+	db      *redis.Client
+	seen    store.Seen
+	rebuilt atomic.Bool // a listing that found no index has rebuilt it
 }
 
 // Open connects and checks the settings of the server. [redis.ParseURL] returns options for a URL;
@@ -93,7 +95,7 @@ func Open(ctx context.Context, options *redis.Options) (*Store, error) {
 	o.MaxRetries = -1
 	o.ClientSideCache, o.ClientSideCacheConfig = nil, nil
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if o.ConnMaxLifetime <= 0 {
+	if o.ConnMaxLifetime <= 0 || o.ConnMaxLifetime > time.Hour {
 		o.ConnMaxLifetime = time.Hour // check the settings again
 	}
 	before := o.OnConnect
@@ -175,7 +177,8 @@ func check(ctx context.Context, key string, data []byte) error {
 	return store.Check(key, data)
 }
 
-// damaged wraps an error of the server. It adds ErrCorrupt if the key is not a hash.
+// damaged wraps an error of the server. It adds ErrCorrupt if the record is not a hash, which is
+// found before anything is written.
 func damaged(key string, err error) error {
 	if strings.Contains(
 		err.Error(), "WRONGTYPE",
