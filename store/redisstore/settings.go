@@ -32,18 +32,6 @@ var rules = []struct{ setting, must, loses string }{
 		"0",
 		"a failover to a replica loses writes, because Redis does not wait for replicas",
 	},
-	{
-		"master_replid2",
-		strings.Repeat("0", 40),
-		"this server was a replica and was promoted, so it lacks what it had not received: compare its " +
-			"records with the chain and restart it without replicas",
-	},
-	{
-		"repl_backlog_active",
-		"0",
-		"a replica was connected lately and a failover to it loses writes: remove it, and restart the server " +
-			"or wait for repl-backlog-ttl",
-	},
 	{"maxmemory_policy", "noeviction", "a server without free memory evicts records"},
 	{
 		"aof_enabled",
@@ -63,6 +51,19 @@ var rules = []struct{ setting, must, loses string }{
 		"ok",
 		"an append-only file that was switched on keeps nothing until a rewrite has succeeded: run " +
 			"BGREWRITEAOF and see why it fails",
+	},
+	// Last, because a server that has to be restarted must have its file by then.
+	{
+		"master_replid2",
+		strings.Repeat("0", 40),
+		"this server was a replica and was promoted, so it lacks what it had not received: compare its " +
+			"records with the chain and restart it without replicas",
+	},
+	{
+		"repl_backlog_active",
+		"0",
+		"a replica was connected lately and a failover to it loses writes: remove it, and restart the server " +
+			"or wait for repl-backlog-ttl",
 	},
 }
 

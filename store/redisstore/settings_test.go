@@ -1,8 +1,14 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
@@ -90,6 +96,137 @@ func TestReplicasAndClustersAreRefused(t *testing.T) {
 		t,
 		append(fleet.SafeRedis, "--cluster-enabled", "yes", "--databases", "1")...)
 	assert.Equal(t, "redis_mode", refused(t, &redis.Options{Addr: cluster.Addr}).Setting)
+}
+
+// TestAppendOnlyFileWithoutARewrite checks that a server is refused while its append-only file, which
+// was just switched on, keeps nothing: until a rewrite has succeeded.
+func TestAppendOnlyFileWithoutARewrite(t *testing.T) {
+	ctx := t.Context()
+	server := fleet.Redis(t, "--appendfsync", "always")
+	o := &redis.Options{Addr: server.Addr}
+	admin := redis.NewClient(o)
+	defer admin.Close()
+	for i := range 20 {
+		require.NoError(t, admin.Set(ctx, fmt.Sprint("other", i), "x", 0).Err())
+	}
+	// Each key takes a second to rewrite, so it takes as long as that of a large data set.
+	require.NoError(t, admin.ConfigSet(ctx, "rdb-key-save-delay", "1000000").Err())
+	require.NoError(t, admin.ConfigSet(ctx, "appendonly", "yes").Err())
+	assert.Equal(t, "aof_rewrite_in_progress", refused(t, o).Setting)
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	_, err := redisstore.Open(short, o)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, admin.ConfigSet(ctx, "appendonly", "no").Err()) // ends the rewrite
+
+	// The name of a file that the rewrite makes is taken.
+	require.NoError(t, admin.ConfigSet(ctx, "rdb-key-save-delay", "0").Err())
+	temporary := filepath.Join(server.Dir, "appendonlydir", "temp-appendonly.aof.manifest")
+	require.NoError(t, os.MkdirAll(filepath.Join(temporary, "not empty"), 0o700))
+	require.NoError(t, admin.ConfigSet(ctx, "appendonly", "yes").Err())
+	await(t, func() bool {
+		return strings.Contains(admin.Info(ctx, "persistence").Val(), "aof_last_bgrewrite_status:err")
+	}, "the rewrite fails")
+	unsafe := refused(t, o)
+	assert.Contains(t, []string{"aof_last_bgrewrite_status", "aof_rewrite_in_progress", "aof_rewrite_scheduled"}, unsafe.Setting)
+	require.NoError(t, os.RemoveAll(temporary))
+	require.NoError(t, admin.BgRewriteAOF(ctx).Err())
+	await(t, func() bool {
+		info := admin.Info(ctx, "persistence").Val()
+		return strings.Contains(info, "aof_last_bgrewrite_status:ok") && strings.Contains(info, "aof_rewrite_in_progress:0")
+	}, "the rewrite succeeds")
+
+	rev, err := openAt(t, o).Put(ctx, "k", []byte("kept"), 0)
+	require.NoError(t, err)
+	server.Kill(t)
+	again := fleet.Redis(t, append(fleet.SafeRedis, "--dir", server.Dir)...) // as CONFIG REWRITE would write it
+	data, kept, err := openAt(t, &redis.Options{Addr: again.Addr}).Get(ctx, "k")
+	require.NoError(t, err)
+	assert.Equal(t, rev, kept)
+	assert.Equal(t, "kept", string(data))
+}
+
+// replicated starts a server that lets replicas follow it at once.
+func replicated(t *testing.T) *fleet.Server {
+	t.Helper()
+	return fleet.Redis(t, append([]string{"--repl-diskless-sync-delay", "0"}, fleet.SafeRedis...)...)
+}
+
+// TestReplicaThatIsAway checks that a server is refused if its replica is away only at the time of
+// the check, and that the replica is refused when it was promoted, until it is restarted.
+func TestReplicaThatIsAway(t *testing.T) {
+	ctx := t.Context()
+	master, replica := replicated(t), replicated(t)
+	o, other := &redis.Options{Addr: master.Addr}, &redis.Options{Addr: replica.Addr}
+	s := openAt(t, o)
+	first, err := s.Put(ctx, "k", []byte("first"), 0)
+	require.NoError(t, err)
+	admin := redis.NewClient(other)
+	defer admin.Close()
+	host, port := split(t, master.Addr)
+	require.NoError(t, admin.ReplicaOf(ctx, host, port).Err())
+	await(t, func() bool { return admin.HGet(ctx, "tallystick:record:k", "data").Val() == "first" }, "it follows")
+
+	replica.Kill(t)
+	watch := redis.NewClient(o)
+	defer watch.Close()
+	await(t, func() bool {
+		return strings.Contains(watch.Info(ctx, "replication").Val(), "connected_slaves:0")
+	}, "the replica is away")
+	assert.Equal(t, "repl_backlog_active", refused(t, o).Setting)
+
+	replica.Start(t)
+	admin = redis.NewClient(other)
+	defer admin.Close()
+	require.NoError(t, admin.ReplicaOf(ctx, host, port).Err())
+	await(t, func() bool {
+		return strings.Contains(admin.Info(ctx, "replication").Val(), "master_link_status:up")
+	}, "it is back")
+	require.NoError(t, admin.ReplicaOf(ctx, "NO", "ONE").Err())
+	_, err = s.Put(ctx, "k", []byte("second"), first) // on a connection of before
+	require.NoError(t, err)
+	master.Kill(t)
+	assert.Equal(t, "master_replid2", refused(t, other).Setting, "it was promoted, and lacks the second write")
+	replica.Kill(t)
+	replica.Start(t)
+	_, rev, err := openAt(t, other).Get(ctx, "k")
+	require.NoError(t, err, "the operator has looked into it")
+	assert.Equal(t, first, rev)
+}
+
+// TestSentinel lets a Sentinel fail over from a server to its replica: a new connection to either
+// is refused, and a process that knows a newer revision says so if it is led there all the same.
+func TestSentinel(t *testing.T) {
+	ctx := t.Context()
+	master, replica := replicated(t), replicated(t)
+	o, other := &redis.Options{Addr: master.Addr}, &redis.Options{Addr: replica.Addr}
+	s := openAt(t, o) // before there was a replica
+	first, err := s.Put(ctx, "k", []byte("first"), 0)
+	require.NoError(t, err)
+	admin := redis.NewClient(other)
+	defer admin.Close()
+	host, port := split(t, master.Addr)
+	require.NoError(t, admin.ReplicaOf(ctx, host, port).Err())
+	await(t, func() bool { return admin.HGet(ctx, "tallystick:record:k", "data").Val() == "first" }, "it follows")
+
+	sentinel := fleet.Sentinel(t, master)
+	_, err = redisstore.Open(ctx, &redis.Options{Addr: sentinel.Addr})
+	require.Error(t, err, "the Sentinel itself is no store")
+	watch := redis.NewSentinelClient(&redis.Options{Addr: sentinel.Addr})
+	defer watch.Close()
+	await(t, func() bool {
+		found, err := watch.Replicas(ctx, "tally").Result()
+		return err == nil && len(found) == 1
+	}, "the Sentinel knows the replica")
+	assert.Equal(t, "connected_slaves", refused(t, o).Setting)
+
+	master.Kill(t)
+	await(t, func() bool { // what the Sentinel does when a server is away for long enough
+		return strings.Contains(admin.Info(ctx, "replication").Val(), "role:master")
+	}, "the Sentinel promotes the replica")
+	assert.Equal(t, "master_replid2", refused(t, other).Setting)
+	_, err = s.Put(ctx, "k", []byte("second"), first)
+	require.Error(t, err, "its server is gone")
 }
 
 // TestForbiddenSettings checks that a user who may not read the settings gets an error that names
