@@ -50,6 +50,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,6 +66,13 @@ import (
 type Store struct {
 	db   *pgxpool.Pool
 	seen store.Seen
+
+	table  atomic.Pointer[table]  // set by the first check of a connection
+	commit atomic.Pointer[string] // synchronous_commit, as the last check found it configured
+
+	flying sync.Mutex // held while one wait for the synchronous standby is under way
+	mu     sync.Mutex // guards next
+	next   *flight    // the wait that has not begun yet, nil if nobody wants one
 }
 
 // Open connects and checks the settings of the server. [pgxpool.ParseConfig] returns a config for a
@@ -71,7 +81,11 @@ type Store struct {
 //
 // The errors are [*store.UnsafeError], [ErrNoTable], and those of the connection.
 func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
-	c := config.Copy()
+	c, s := config.Copy(), &Store{}
+	if c.MaxConnLifetime <= 0 || c.MaxConnLifetime > time.Hour {
+		c.MaxConnLifetime = time.Hour // check the settings again
+	}
+	c.ConnConfig.OnNotice = watchNotices(c.ConnConfig.OnNotice)
 	before := c.AfterConnect
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if before != nil {
@@ -79,7 +93,7 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 				return err
 			}
 		}
-		return checkSettings(ctx, conn)
+		return s.checkSettings(ctx, conn, before != nil)
 	}
 	db, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
@@ -92,17 +106,19 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 		}
 		return nil, fmt.Errorf("pgstore: %w", err)
 	}
-	return &Store{db: db}, nil
+	s.db = db
+	return s, nil
 }
 
-// Close waits for running calls and closes the connections. Later calls fail. The error is always
+// Close waits for running calls, also for writes whose callers do not wait any more, and closes the connections. Later calls fail. The error is always
 // nil.
 func (s *Store) Close() error {
 	s.db.Close()
 	return nil
 }
 
-// Get implements [store.Store] with one round trip.
+// Get implements [store.Store] with one round trip. If the server has a synchronous standby and this
+// process does not know the revision yet, another one makes sure that it is there.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err
@@ -114,10 +130,15 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 // get also reports whether the record has moved to another key; the error is store.ErrNotFound then.
 func (s *Store) get(ctx context.Context, key string) (data []byte, rev uint64, moved bool, err error) {
 	before := s.seen.Rev(key)
-	err = s.db.QueryRow(ctx, `SELECT rev, data FROM tallystick_records WHERE key = $1`, key).
-		Scan(&rev, &data)
+	var standby bool
+	err = s.db.QueryRow(ctx, s.table.Load().get, key).Scan(&rev, &data, &standby)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, 0, false, fmt.Errorf("pgstore: read of %s: %w", key, because(ctx, err))
+	}
+	if rev > before && s.waits(standby) {
+		if err := s.replicated(ctx); err != nil {
+			return nil, 0, false, fmt.Errorf("pgstore: read of %s: %w", key, because(ctx, err))
+		}
 	}
 	if lost := s.seen.Note(key, before, rev); lost != nil {
 		return nil, 0, false, fmt.Errorf("pgstore: %w", lost)
@@ -131,32 +152,65 @@ func (s *Store) get(ctx context.Context, key string) (data []byte, rev uint64, m
 	return data, rev, false, nil
 }
 
-// The statements of Put.
+// waits reports whether a commit waits for a standby. standby reports whether the server has one.
+func (s *Store) waits(standby bool) bool {
+	commit := *s.commit.Load()
+	return standby && commit != "local" && commit != "off"
+}
+
+// table holds the statements for the table in one schema. Those that write set synchronous_commit
+// for themselves: behind a pooler, other applications leave their own setting on a connection.
+type table struct{ schema, get, page, insert, update, move string }
+
 const (
-	insert = `INSERT INTO tallystick_records (key, rev, data) VALUES ($1, $2, $3)
-ON CONFLICT (key) DO NOTHING`
-	update = `UPDATE tallystick_records SET rev = $2, data = $3 WHERE key = $1 AND rev = $4`
+	get = `SELECT rev, data, current_setting('synchronous_standby_names') <> '' FROM %s WHERE key = $1`
+	// nextPage selects records in byte order, independent of the collation of the database.
+	nextPage = `SELECT key, data, rev, current_setting('synchronous_standby_names') <> '' FROM %s
+WHERE key COLLATE "C" >= $1 AND key COLLATE "C" > $2 AND key COLLATE "C" < $3
+AND rev <> $5 ORDER BY key COLLATE "C" LIMIT $4`
+	insert = `INSERT INTO %s (key, rev, data) SELECT $1::text, $2::bigint, $3::bytea
+WHERE set_config('synchronous_commit', $4, true) <> '' ON CONFLICT (key) DO NOTHING`
+	update = `UPDATE %s SET rev = $2, data = $3
+WHERE key = $1 AND rev = $5 AND set_config('synchronous_commit', $4, true) <> ''`
+	// move moves a record, and leaves its new key and store.MovedRev under the old one. It locks the
+	// record first, so that of several writers one goes on and the others see its result.
+	move = `WITH old AS (
+	SELECT data FROM %[1]s WHERE key = $1 AND rev = $2 FOR UPDATE
+), new AS (
+	INSERT INTO %[1]s (key, rev, data) SELECT $3, $2, data FROM old
+	ON CONFLICT (key) DO NOTHING RETURNING key
+)
+UPDATE %[1]s SET rev = $4, data = convert_to($3, 'UTF8')
+WHERE key = $1 AND rev = $2 AND EXISTS (SELECT 1 FROM new)
+AND set_config('synchronous_commit', $5, true) <> ''`
 )
 
+func tableIn(schema string) *table {
+	name := pgx.Identifier{schema, "tallystick_records"}.Sanitize()
+	in := func(statement string) string { return fmt.Sprintf(statement, name) }
+	return &table{schema, in(get), in(nextPage), in(insert), in(update), in(move)}
+}
+
 // Put implements [store.Store] with one round trip. The first Put of a connection needs another one
-// to prepare the statement.
+// to prepare the statement. If ctx ends, Put returns, and the write goes on for up to 15 seconds.
 func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
 	if err := check(ctx, key, data); err != nil {
 		return 0, err
-	}
-	if data == nil {
-		data = []byte{} // nil would be NULL
 	}
 	next := store.NextRev(rev)
 	if rev >= store.MovedRev || next >= store.MovedRev {
 		return 0, conflict(key, rev) // no record has it, and the column cannot contain a higher one
 	}
+	if rev < s.seen.Rev(key) {
+		return 0, s.below(ctx, key, rev)
+	}
+	data = append([]byte{}, data...) // nil would be NULL, and the caller may change it when ctx has ended
 	var tag pgconn.CommandTag
 	var err error
-	if rev == 0 {
-		tag, err = s.db.Exec(ctx, insert, key, int64(next), data)
+	if commit := *s.commit.Load(); rev == 0 {
+		tag, err = s.exec(ctx, s.table.Load().insert, key, int64(next), data, commit)
 	} else {
-		tag, err = s.db.Exec(ctx, update, key, int64(next), data, int64(rev))
+		tag, err = s.exec(ctx, s.table.Load().update, key, int64(next), data, commit, int64(rev))
 	}
 	switch {
 	case serialization(err):
@@ -169,16 +223,14 @@ func (s *Store) Put(ctx context.Context, key string, data []byte, rev uint64) (u
 	return next, s.seen.Note(key, 0, next)
 }
 
-// move moves a record, and leaves its new key and store.MovedRev under the old one. It locks the
-// record first, so that of several writers one goes on and the others see its result.
-const move = `WITH old AS (
-	SELECT data FROM tallystick_records WHERE key = $1 AND rev = $2 FOR UPDATE
-), new AS (
-	INSERT INTO tallystick_records (key, rev, data) SELECT $3, $2, data FROM old
-	ON CONFLICT (key) DO NOTHING RETURNING key
-)
-UPDATE tallystick_records SET rev = $4, data = convert_to($3, 'UTF8')
-WHERE key = $1 AND rev = $2 AND EXISTS (SELECT 1 FROM new)`
+// below returns the error of a write that names a revision lower than one that this process has
+// seen. Only a server that was set back would take it, so it is not sent.
+func (s *Store) below(ctx context.Context, key string, rev uint64) error {
+	if _, _, _, err := s.get(ctx, key); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return conflict(key, rev)
+}
 
 // Move implements [store.Mover] with one round trip. The first Move of a connection needs another
 // one to prepare the statement.
@@ -189,7 +241,15 @@ func (s *Store) Move(ctx context.Context, key string, rev uint64, to string) err
 	if rev >= store.MovedRev || key == to {
 		return conflict(key, rev)
 	}
-	tag, err := s.db.Exec(ctx, move, key, int64(rev), to, int64(store.MovedRev))
+	if rev < s.seen.Rev(key) {
+		return s.below(ctx, key, rev)
+	}
+	if s.seen.Rev(to) > 0 { // only a server that lost it would take another
+		return s.below(ctx, to, 0)
+	}
+	tag, err := s.exec(
+		ctx, s.table.Load().move, key, int64(rev), to, int64(store.MovedRev), *s.commit.Load(),
+	)
 	switch {
 	case serialization(err):
 		return fmt.Errorf("%w: %w", conflict(key, rev), err)

@@ -38,6 +38,8 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	require.NoError(t, pgstore.Migrate(t.Context(), c))
 	openAt(t, c)
 
+	shapes(t, server)
+
 	for _, commit := range []string{"local", "remote_write", "remote_apply", "on"} {
 		exec(t, server, `ALTER ROLE tally SET synchronous_commit = `+commit)
 		openAt(t, c)
@@ -58,6 +60,42 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	server.Set()
 	server.Start(t)
 	openAt(t, c)
+}
+
+// shapes checks that a table is refused if records could be kept in something that is empty after a
+// crash, or that does not show what keeps them.
+func shapes(t *testing.T, server *fleet.Server) {
+	const columns = ` (key text COLLATE "C" PRIMARY KEY, rev bigint NOT NULL, data bytea NOT NULL)`
+	for _, shape := range []struct{ create, setting, is string }{
+		{`CREATE UNLOGGED TABLE part` + columns + `; CREATE VIEW tallystick_records AS TABLE part`, "relkind", "v"},
+		{`CREATE TABLE part` + columns + `; CREATE MATERIALIZED VIEW tallystick_records AS TABLE part`, "relkind", "m"},
+		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
+			CREATE TABLE half PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+			CREATE UNLOGGED TABLE part PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 2, REMAINDER 1)`, "relpersistence", "u"},
+		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
+			CREATE TABLE half PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY HASH (key);
+			CREATE UNLOGGED TABLE part PARTITION OF half FOR VALUES WITH (MODULUS 1, REMAINDER 0)`, "relpersistence", "u"},
+		{`CREATE TABLE tallystick_records` + columns + `; CREATE UNLOGGED TABLE part () INHERITS (tallystick_records)`, "relpersistence", "u"},
+		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
+			CREATE TABLE part PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 1, REMAINDER 0)`, "", ""},
+	} {
+		exec(t, server, `DROP SCHEMA IF EXISTS "A shape" CASCADE; CREATE SCHEMA "A shape"; SET search_path = "A shape"; `+shape.create)
+		c := config(t, server, "")
+		c.ConnConfig.RuntimeParams["search_path"] = `"A shape"`
+		if shape.setting != "" {
+			unsafe := refused(t, c)
+			assert.Equal(t, shape.setting+" of tallystick_records", unsafe.Setting, shape.create)
+			assert.Equal(t, shape.is, unsafe.Is, shape.create)
+			continue
+		}
+		s := openAt(t, c)
+		rev, err := s.Put(t.Context(), "k", []byte("first"), 0)
+		require.NoError(t, err)
+		_, err = s.Put(t.Context(), "k", []byte("second"), rev)
+		require.NoError(t, err)
+		require.NoError(t, s.Move(t.Context(), "k", mustRev(t, s, "k"), "l"))
+		assert.Equal(t, []string{"l"}, keysOf(t, s))
+	}
 }
 
 // failover checks that a standby is refused, and that a running process detects records that are
