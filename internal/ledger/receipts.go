@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // Reconcile books a report while reservations are open. It came on an answer to r, which goes on; r
@@ -91,6 +92,11 @@ func (a *Account) refresh(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if before := a.base.Authorized(); stored.Authorized().Less(before) { // it never sinks
+		return fmt.Errorf("%w: %w: channel %s: its record authorizes %s and authorized %s before: the "+
+			"store was set back to an old copy; restore the newest one",
+			ErrStore, store.ErrCorrupt, a.id, stored.Authorized(), before)
+	}
 	base, counted := a.base, rule.Counts{}
 	if rev != a.rev {
 		a.unsent = nil // another session may have presented what is on record
