@@ -15,13 +15,20 @@ import (
 // for each database.
 type Seen struct {
 	mu    sync.Mutex // guards what follows
-	keys  map[string]sighting
-	lists uint64 // listings that have begun
+	kinds map[string]map[string]sighting
+	moved map[string]struct{} // keys that records have left
+	lists uint64              // listings that have begun
 }
 
 // sighting is the highest revision of a key, and how many listings had begun when any revision of
-// it was noted last.
+// it was noted last. Sightings are kept by the first part of their keys, so that a listing of one
+// kind of records does not look at the others.
 type sighting struct{ rev, lists uint64 }
+
+func kind(key string) string {
+	first, _, _ := strings.Cut(key, "/")
+	return first
+}
 
 // Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a
 // concurrent write is not mistaken for a rollback. Call it before a Put as well: a Put of a lower
@@ -29,7 +36,10 @@ type sighting struct{ rev, lists uint64 }
 func (s *Seen) Rev(key string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys[key].rev
+	if _, ok := s.moved[key]; ok {
+		return MovedRev
+	}
+	return s.kinds[kind(key)][key].rev
 }
 
 // Note notes a revision that was read or written and is durable. before is the result of Rev before
@@ -45,10 +55,23 @@ func (s *Seen) Note(key string, before, rev uint64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.keys == nil {
-		s.keys = map[string]sighting{}
+	if _, ok := s.moved[key]; ok {
+		return nil
 	}
-	s.keys[key] = sighting{max(rev, s.keys[key].rev), s.lists}
+	if s.kinds == nil {
+		s.kinds, s.moved = map[string]map[string]sighting{}, map[string]struct{}{}
+	}
+	keys := s.kinds[kind(key)]
+	if rev == MovedRev {
+		delete(keys, key)
+		s.moved[key] = struct{}{}
+		return nil
+	}
+	if keys == nil {
+		keys = map[string]sighting{}
+		s.kinds[kind(key)] = keys
+	}
+	keys[key] = sighting{max(rev, keys[key].rev), s.lists}
 	return nil
 }
 
@@ -64,24 +87,29 @@ func (s *Seen) Listing() (begun uint64) {
 func (s *Seen) Met(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at, ok := s.keys[key]; ok {
-		s.keys[key] = sighting{at.rev, s.lists}
+	if at, ok := s.kinds[kind(key)][key]; ok {
+		s.kinds[kind(key)][key] = sighting{at.rev, s.lists}
 	}
 }
 
 // Missing returns the keys with a prefix, in order, that were noted before a listing began and not
 // again since: a complete listing lacks them. Read each of them again. Keys whose record has moved
 // away ([MovedRev]) are left out.
-func (s *Seen) Missing(prefix string, begun uint64) (keys []string) {
+func (s *Seen) Missing(prefix string, begun uint64) (missing []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, at := range s.keys {
-		if at.lists < begun && at.rev != MovedRev && strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
+	for name, keys := range s.kinds {
+		if !strings.HasPrefix(name, kind(prefix)) {
+			continue
+		}
+		for key, at := range keys {
+			if at.lists < begun && strings.HasPrefix(key, prefix) {
+				missing = append(missing, key)
+			}
 		}
 	}
-	slices.Sort(keys)
-	return keys
+	slices.Sort(missing)
+	return missing
 }
 
 // NextRev returns a revision to follow rev: higher by 1 to 2^20, at random. The random step makes

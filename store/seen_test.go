@@ -40,7 +40,13 @@ func TestSeenListing(t *testing.T) {
 		require.NoError(t, s.Note(key, 0, 5))
 	}
 	require.NoError(t, s.Note("a/moved", 0, store.MovedRev))
+	assert.Equal(t, uint64(store.MovedRev), s.Rev("a/moved"))
+	require.NoError(t, s.Note("a/moved", 0, 6), "a reader that was overtaken by the move")
+	assert.Equal(t, uint64(store.MovedRev), s.Rev("a/moved"))
+	require.ErrorIs(t, s.Note("a/moved", store.MovedRev, 6), store.ErrCorrupt)
 	begun := s.Listing()
+	assert.Equal(t, []string{"b"}, s.Missing("b", begun))
+	assert.Empty(t, s.Missing("b/", begun))
 	assert.Equal(t, []string{"a/1", "a/2"}, s.Missing("a/", begun))
 	require.NoError(t, s.Note("a/1", 5, 5))
 	require.NoError(t, s.Note("a/new", 0, 1))

@@ -18,6 +18,18 @@
 // If Put returns [ErrConflict], [ErrKey], [ErrTooLarge] or [ErrCorrupt], nothing was written. After
 // any other error the record may have been written or not: read it again before relying on either.
 //
+// It may also be written later. A write that was given up can arrive after the record was read
+// again. It is harmless: it names the revision that it replaces. Either it replaces the revision
+// that was read, and the next Put gets [ErrConflict] and decides on what it wrote; or another Put
+// was quicker, and it conflicts itself and writes nothing.
+//
+// # Stores that were set back
+//
+// A restored backup, a failover to a copy that lags behind, or a command that empties a database
+// removes acknowledged records, and vouchers were signed after them. A Store remembers the highest
+// revision of each key that it has read or written ([Seen]), and reports [ErrCorrupt] for a record
+// that is older, or gone. A Store that is opened later cannot know.
+//
 // # Stores
 //
 // Each of them is a [Mover] as well.
@@ -56,8 +68,8 @@ var (
 	ErrKey = errors.New("store: key must be 1 to 200 characters of [a-z0-9/._-]")
 	// ErrTooLarge means that the record is longer than [MaxRecord].
 	ErrTooLarge = errors.New("store: record is larger than 64 KiB")
-	// ErrCorrupt means that a record exists but cannot be read, or was rolled back. It is never
-	// overwritten. Restore it from the newest copy, or move it away by hand.
+	// ErrCorrupt means that a record exists but cannot be read, or that it was rolled back or is
+	// gone. It is never overwritten. Restore it from the newest copy, or move it away by hand.
 	ErrCorrupt = errors.New("store: record is damaged")
 )
 
@@ -80,8 +92,9 @@ type Store interface {
 	// be ensured, Get returns an error.
 	//
 	// The error is ErrNotFound if there is no record, ErrKey for an invalid key, and ErrCorrupt for
-	// a record that exists but cannot be read. An unreadable record must never be reported as
-	// ErrNotFound.
+	// a record that exists but cannot be read, and for one that this Store has seen at a higher
+	// revision. An unreadable record must never be reported as ErrNotFound, nor must one that this
+	// Store has seen.
 	Get(ctx context.Context, key string) (data []byte, rev uint64, err error)
 
 	// Put replaces revision rev of the record under key and returns the new revision, which is
@@ -91,7 +104,11 @@ type Store interface {
 	// The error is ErrConflict if the stored revision is not rev (also if rev is not 0 and there is
 	// no record), ErrKey, ErrTooLarge, or ErrCorrupt if the stored record cannot be read. In these
 	// cases nothing was written. After any other error, also one of the context, it is unknown
-	// whether the record was written: Get it again.
+	// whether the record was written, or will be: Get it again.
+	//
+	// If this Store has seen a revision that is higher than rev, Put returns ErrConflict, or
+	// ErrCorrupt if the record is not there any more at that revision or a higher one. It never
+	// writes.
 	Put(ctx context.Context, key string, data []byte, rev uint64) (newRev uint64, err error)
 
 	// List yields the records whose keys start with prefix, in ascending byte order of their keys;
@@ -100,6 +117,8 @@ type Store interface {
 	//
 	// An error about one record is yielded with its Entry.Key, and the iteration continues, so that
 	// one damaged record does not hide the others. An error with an empty Key ends the iteration.
+	// Records that this Store has seen before the iteration and that are gone are yielded as
+	// ErrCorrupt, after the others.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 }
 

@@ -82,22 +82,31 @@ func TestEmptiedStore(t *testing.T) {
 	assert.Empty(t, admin.Keys(ctx, "*record*").Val(), "nothing was written")
 }
 
-// TestEmptiedUnderAPayer empties the store under a session that pays.
+// TestEmptiedUnderAPayer empties the store under a session that pays. It goes on at most up to what
+// it had stored.
 func TestEmptiedUnderAPayer(t *testing.T) {
 	open, admin := redisOf(t, fleet.Redis(t, fleet.SafeRedis...))
-	srv := clienttest.New(t, clienttest.Config{})
-	m := boot(t, srv, srv.Payer(), open(), open(), limits(0))
-	require.True(t, m.get("/data"))
-	require.True(t, m.get("/data"))
-	before := m.only()
-	require.NoError(t, admin.FlushAll(t.Context()).Err())
-	for range 3 {
-		require.ErrorIs(t, m.within(time.Minute), store.ErrCorrupt)
+	for _, ahead := range []uint64{0, 16} {
+		srv := clienttest.New(t, clienttest.Config{})
+		m := boot(t, srv, srv.Payer(), open(), nil, limits(ahead*price))
+		require.True(t, m.get("/data"))
+		require.True(t, m.get("/data"))
+		before := m.only()
+		require.NoError(t, admin.FlushAll(t.Context()).Err())
+		var err error
+		for n := 0; err == nil; n++ {
+			require.LessOrEqual(t, n, int(ahead), "ahead %d", ahead)
+			err = m.within(time.Minute)
+		}
+		require.ErrorIs(t, err, store.ErrCorrupt)
+		for range 3 {
+			require.ErrorIs(t, m.within(time.Minute), store.ErrCorrupt)
+		}
+		account, ok := srv.Account(before.ID)
+		require.True(t, ok)
+		assert.False(t, before.Authorized.Less(account.Accepted), "no voucher is above the record that was lost")
+		assert.Len(t, srv.Accounts(), 1, "and no second deposit was made")
 	}
-	account, ok := srv.Account(before.ID)
-	require.True(t, ok)
-	assert.Equal(t, before.Authorized, account.Accepted, "no voucher is above the record that was lost")
-	assert.Len(t, srv.Accounts(), 1, "and no second deposit was made")
 }
 
 // TestLatePut lets a write land after its request was given up and the record was read again. It

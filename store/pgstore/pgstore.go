@@ -10,7 +10,7 @@
 //	fsync on                 the default
 //	synchronous_commit       anything but off; the default is on
 //	a primary, not a standby
-//	a table that is not UNLOGGED
+//	a table that is not UNLOGGED, nor is one of its partitions or children, and no view
 //
 // With other settings the server could lose acknowledged writes. [Open] refuses it with a
 // [store.UnsafeError] that names the setting. Every later connection is checked before its first
@@ -19,8 +19,13 @@
 //
 // # Guarantees
 //
-//   - A write is one statement in one round trip. When it returns, the write-ahead log is on disk.
-//   - A reader sees only committed records, which are on disk, and does not wait for writers.
+//   - A write is one statement in one round trip. When it returns, the write-ahead log is on disk,
+//     and on that of the synchronous standby, if there is one. A write goes on when its context has
+//     ended, for up to 15 seconds, because to cancel it would only end the wait for the standby.
+//   - A reader sees only committed records, which are on disk, and does not wait for writers. If the
+//     server has a synchronous standby, Get and List wait until what they return is there too,
+//     unless this process knows that it is: somebody may have canceled the wait of the writer. While
+//     the standby is away they fail, when their context ends or after 15 seconds.
 //   - If the response to a write is lost, the error is not [store.ErrConflict]. Nothing is sent
 //     twice.
 //   - If a record is older than a revision that this process has seen, or gone, the error is
@@ -42,7 +47,11 @@
 //
 // Poolers such as PgBouncer work, in transaction mode with default_query_exec_mode=exec in the
 // connection string. The check of a new connection then applies to the server that the pooler chose
-// for it.
+// for it. Settings that other applications leave on a connection change nothing: every write sets
+// synchronous_commit as the server configures it for this user and database, and statements name
+// the schema of the table, which is found by the configured search_path. If the pooler does not
+// pass on a search_path of the connection string, Open refuses it; use ALTER ROLE … SET
+// search_path. A program that sets search_path or synchronous_commit in AfterConnect has its way.
 package pgstore
 
 import (

@@ -1,8 +1,10 @@
 package pgstore_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,6 +41,7 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	openAt(t, c)
 
 	shapes(t, server)
+	ownSettings(t, server)
 
 	for _, commit := range []string{"local", "remote_write", "remote_apply", "on"} {
 		exec(t, server, `ALTER ROLE tally SET synchronous_commit = `+commit)
@@ -60,6 +63,28 @@ func unsafeServers(t *testing.T, server *fleet.Server) {
 	server.Set()
 	server.Start(t)
 	openAt(t, c)
+}
+
+// ownSettings checks that a program's own AfterConnect decides on search_path and synchronous_commit.
+func ownSettings(t *testing.T, server *fleet.Server) {
+	exec(t, server, `CREATE SCHEMA own`)
+	require.NoError(t, pgstore.Migrate(t.Context(), config(t, server, "own")))
+	for set, wanted := range map[string]string{
+		`SET search_path = own`: "", `SET synchronous_commit = off`: "synchronous_commit",
+	} {
+		c := config(t, server, "")
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, set)
+			return err
+		}
+		if wanted != "" {
+			assert.Equal(t, wanted, refused(t, c).Setting)
+			continue
+		}
+		rev, err := openAt(t, c).Put(t.Context(), "own", []byte("x"), 0)
+		require.NoError(t, err)
+		assert.Equal(t, rev, mustRev(t, openAt(t, config(t, server, "own")), "own"))
+	}
 }
 
 // shapes checks that a table is refused if records could be kept in something that is empty after a

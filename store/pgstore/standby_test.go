@@ -141,8 +141,13 @@ func TestSynchronousStandby(t *testing.T) {
 	data, _, err = openAt(t, p.config).Get(ctx, "nothing")
 	require.ErrorIs(t, err, store.ErrNotFound, "%s", data)
 
-	// When the standby is back, all is well.
+	// When the standby is back, all is well, also for a user with no more rights than are needed.
 	p.standby.Start(t)
+	exec(t, p.primary, `CREATE ROLE app LOGIN; GRANT SELECT, INSERT, UPDATE ON tallystick_records TO app`)
+	app := openAt(t, parse(t, "postgres://app@"+p.primary.Addr+"/postgres?sslmode=disable"))
+	assert.Equal(t, []string{"cancel", "context", "crash", "terminate"}, keysOf(t, app))
+	_, err = app.Put(ctx, "app", nil, 0)
+	require.NoError(t, err)
 	for _, key := range keys {
 		await(t, func() bool { // connections were cut
 			data, rev, err = b.Get(ctx, key)

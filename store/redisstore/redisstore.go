@@ -1,5 +1,5 @@
-// Package redisstore stores payment records in one Redis or Valkey server, so that many machines
-// can share their channels. It needs Redis 6.2 or newer.
+// Package redisstore stores payment records in one Redis server, so that many machines can share
+// their channels. It needs Redis 6.2 or newer.
 //
 // # Requirements
 //
@@ -13,6 +13,11 @@
 // setting. Every later connection is checked before its first use, and connections are replaced at
 // least once an hour. Write the settings into the configuration file of the server; those of CONFIG
 // SET are lost at a restart.
+//
+// It also refuses a server that was promoted, until it is restarted, and one that had a replica
+// lately, for as long as the server keeps the backlog for it. While the server rewrites its
+// append-only file, a new connection waits for two seconds and is refused then: the server does not
+// show whether the file was complete before.
 //
 // The settings are read with INFO and CONFIG GET. The ACL must allow them:
 //
@@ -31,6 +36,9 @@
 //     twice.
 //   - If a record is older than a revision that this process has seen, or gone, the error is
 //     [store.ErrCorrupt].
+//   - If the index for listings is lost, it is rebuilt: by the next listing if all of it is lost,
+//     and by whoever misses a record in it. If its name is used for something else, nothing is
+//     written.
 //
 // # Failures
 //
