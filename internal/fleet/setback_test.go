@@ -120,11 +120,14 @@ func TestLatePut(t *testing.T) {
 	}
 	id := m.only().ID
 	require.NoError(t, admin.Do(t.Context(), "CLIENT", "PAUSE", "60000", "WRITE").Err()) // reads go on
-	require.ErrorIs(t, m.within(200*time.Millisecond), context.DeadlineExceeded)
+	// A busy machine may not come to write in that time.
+	for blocked(t, admin) == 0 {
+		require.ErrorIs(t, m.within(200*time.Millisecond), context.DeadlineExceeded)
+	}
 	done := make(chan error, 1)
 	go func() { done <- m.within(time.Minute) }()
 	await(t, func() bool { // the late write and that of the second request
-		return blocked(t, admin) == 2
+		return blocked(t, admin) >= 2
 	}, "two writes are on their way")
 	require.NoError(t, admin.Do(t.Context(), "CLIENT", "UNPAUSE").Err())
 	require.NoError(t, <-done)
@@ -135,7 +138,7 @@ func TestLatePut(t *testing.T) {
 	assert.Equal(t, u(5*price), account.Spent)
 	assert.Equal(t, account.Spent, s.Signed, "what was signed was served")
 	assert.Equal(t, account.Accepted, s.Signed)
-	assert.False(t, u(6*price).Less(s.Authorized), "at most what callers asked for is authorized: %s", s.Authorized)
+	assert.False(t, s.Asked.Less(s.Authorized), "%s asked for, %s authorized", s.Asked, s.Authorized)
 }
 
 var regexpFlags = regexp.MustCompile(`flags=(\w+)`)

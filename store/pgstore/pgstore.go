@@ -119,8 +119,8 @@ func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for running calls, also for writes whose callers do not wait any more, and closes the connections. Later calls fail. The error is always
-// nil.
+// Close waits for running calls, also for writes whose callers do not wait any more, and closes the
+// connections. Later calls fail. The error is always nil.
 func (s *Store) Close() error {
 	s.db.Close()
 	return nil

@@ -46,7 +46,7 @@ func TestPooler(t *testing.T) {
 	t.Run("several stores", func(t *testing.T) { pooledStores(t, url) })
 	t.Run("search_path ignored", func(t *testing.T) { ignoredPath(t, server, url) })
 	t.Run("search_path left behind", func(t *testing.T) { leftPath(t, server, url) })
-	t.Run("synchronous_commit left behind", func(t *testing.T) { leftCommit(t, server, url) }) // kills the server
+	t.Run("synchronous_commit left behind", func(t *testing.T) { leftCommit(t, server, url) }) // kills it
 }
 
 func pooledStores(t *testing.T, url string) {
@@ -90,7 +90,8 @@ func ignoredPath(t *testing.T, server *fleet.Server, url string) {
 	require.NoError(t, pgstore.Migrate(t.Context(), c))
 	openAt(t, c)
 	for _, ask := range []string{
-		"&search_path=mine", "&options=-csearch_path%3Dmine", "&options=-c%20search_path%3Dmine", "&options=--search_path%3Dmine",
+		"&search_path=mine", "&options=-csearch_path%3Dmine", "&options=-c%20search_path%3Dmine",
+		"&options=--search_path%3Dmine",
 	} {
 		unsafe := refused(t, parse(t, url+ask))
 		assert.Equal(t, "search_path", unsafe.Setting, ask)

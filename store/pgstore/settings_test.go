@@ -91,20 +91,42 @@ func ownSettings(t *testing.T, server *fleet.Server) {
 // crash, or that does not show what keeps them.
 func shapes(t *testing.T, server *fleet.Server) {
 	const columns = ` (key text COLLATE "C" PRIMARY KEY, rev bigint NOT NULL, data bytea NOT NULL)`
+	const parted = `CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);`
 	for _, shape := range []struct{ create, setting, is string }{
-		{`CREATE UNLOGGED TABLE part` + columns + `; CREATE VIEW tallystick_records AS TABLE part`, "relkind", "v"},
-		{`CREATE TABLE part` + columns + `; CREATE MATERIALIZED VIEW tallystick_records AS TABLE part`, "relkind", "m"},
-		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
-			CREATE TABLE half PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-			CREATE UNLOGGED TABLE part PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 2, REMAINDER 1)`, "relpersistence", "u"},
-		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
-			CREATE TABLE half PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY HASH (key);
-			CREATE UNLOGGED TABLE part PARTITION OF half FOR VALUES WITH (MODULUS 1, REMAINDER 0)`, "relpersistence", "u"},
-		{`CREATE TABLE tallystick_records` + columns + `; CREATE UNLOGGED TABLE part () INHERITS (tallystick_records)`, "relpersistence", "u"},
-		{`CREATE TABLE tallystick_records` + columns + ` PARTITION BY HASH (key);
-			CREATE TABLE part PARTITION OF tallystick_records FOR VALUES WITH (MODULUS 1, REMAINDER 0)`, "", ""},
+		{
+			`CREATE UNLOGGED TABLE part` + columns + `; CREATE VIEW tallystick_records AS TABLE part`,
+			"relkind", "v",
+		},
+		{
+			`CREATE TABLE part` + columns + `; CREATE MATERIALIZED VIEW tallystick_records AS TABLE part`,
+			"relkind", "m",
+		},
+		{
+			parted + `CREATE TABLE half PARTITION OF tallystick_records
+				FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+			CREATE UNLOGGED TABLE part PARTITION OF tallystick_records
+				FOR VALUES WITH (MODULUS 2, REMAINDER 1)`,
+			"relpersistence", "u",
+		},
+		{
+			parted + `CREATE TABLE half PARTITION OF tallystick_records
+				FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY HASH (key);
+			CREATE UNLOGGED TABLE part PARTITION OF half FOR VALUES WITH (MODULUS 1, REMAINDER 0)`,
+			"relpersistence", "u",
+		},
+		{
+			`CREATE TABLE tallystick_records` + columns + `;
+			CREATE UNLOGGED TABLE part () INHERITS (tallystick_records)`,
+			"relpersistence", "u",
+		},
+		{
+			parted + `CREATE TABLE part PARTITION OF tallystick_records
+				FOR VALUES WITH (MODULUS 1, REMAINDER 0)`,
+			"", "",
+		},
 	} {
-		exec(t, server, `DROP SCHEMA IF EXISTS "A shape" CASCADE; CREATE SCHEMA "A shape"; SET search_path = "A shape"; `+shape.create)
+		exec(t, server, `DROP SCHEMA IF EXISTS "A shape" CASCADE; CREATE SCHEMA "A shape";
+			SET search_path = "A shape"; `+shape.create)
 		c := config(t, server, "")
 		c.ConnConfig.RuntimeParams["search_path"] = `"A shape"`
 		if shape.setting != "" {

@@ -113,7 +113,7 @@ func TestSynchronousStandby(t *testing.T) {
 	defer cancel()
 	_, err := a.Put(short, "context", []byte("second"), first["context"])
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Equal(t, 1, p.waiting(t), "the write is not canceled with its caller")
+	await(t, func() bool { return p.waiting(t) == 1 }, "the write is not canceled with its caller")
 	data, rev, err := b.Get(ctx, "context")
 	require.NoError(t, err, "and nobody sees it yet")
 	assert.Equal(t, "first", string(data))

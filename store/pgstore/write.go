@@ -88,10 +88,11 @@ type flight struct {
 
 // emit writes something to the log of the server and commits it with the setting that is given. A
 // commit is acknowledged when everything before it is on the standby as well.
-const emit = `SELECT set_config('synchronous_commit', $1, true), pg_logical_emit_message(true, 'tallystick', ''::text)`
+const emit = `SELECT set_config('synchronous_commit', $1, true),
+pg_logical_emit_message(true, 'tallystick', ''::text)`
 
 // replicated returns when everything that could be read before the call is on the synchronous
-// standby too. A commit whose wait was cancelled or cut is visible to all, and a failover loses it.
+// standby too. A commit whose wait was canceled or cut is visible to all, and a failover loses it.
 func (s *Store) replicated(ctx context.Context) error {
 	s.mu.Lock()
 	f := s.next

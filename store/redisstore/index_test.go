@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -89,7 +90,7 @@ func TestLostIndex(t *testing.T) {
 			_, rev, err := s.Get(ctx, all[0])
 			require.NoError(t, err)
 			require.NoError(t, s.Move(ctx, all[0], rev, "closed/0"))
-			want := append(all[1:len(all):len(all)], "closed/0")
+			want := slices.Concat(all[1:], []string{"closed/0"})
 
 			require.NoError(t, lose(admin))
 			if name == "deleted" { // nobody has to know the records
