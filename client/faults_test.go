@@ -16,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -181,9 +182,9 @@ func TestBrokenWritesOfAClose(t *testing.T) {
 	}, func(t *testing.T, p *payer, rail string, broke bool) {
 		p.noneForgotten()
 		s := p.only()
-		data, _, err := p.store.Get(t.Context(), rule.StateKey(s.ID))
+		stored, err := records.Channel(t.Context(), p.store, s.ID)
 		require.NoError(t, err)
-		if stored, err := rule.Decode(data); assert.NoError(t, err) && stored.Phase() == channel.Open {
+		if stored.Phase == channel.Open {
 			p.get(rail + "/data")
 			require.Len(t, p.channels(), 1, "what is not written down did not happen")
 		}

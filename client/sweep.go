@@ -17,7 +17,8 @@ import (
 // is over, and reports what others did: a payee that settled or closed, a close request that a top-up
 // canceled. A close that was sent to a payee and that the chain does not show is requested on chain
 // after a GracePeriod of sweeps with [Channels.SweepForever] or [Channels.SweepUntilDone]. A sweep never
-// signs a voucher and never opens or tops up a channel. Several sessions may sweep the same store.
+// signs a voucher and never opens or tops up a channel. Several sessions may sweep the same store. A sweep
+// also moves up to 1,000 records of closed channels, from before there was an archive, into it.
 //
 // Sweep makes one pass. pending is how many channels have something begun that is not finished; open
 // channels with nothing under way do not count. wait is how long to wait before the next sweep, at most
@@ -137,10 +138,15 @@ func (w *sweeper) pass(ctx context.Context) (err error) {
 	return errors.Join(errs...)
 }
 
-// holding lists the payer's channels that hold money on this chain.
+// maxArchived is how many channels that have ended one pass moves into the archive. A store of an older
+// program can have very many of them.
+const maxArchived = 1000
+
+// holding lists the payer's channels that hold money on this chain, and moves others that have ended into
+// the archive.
 func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 	w.unreadable = nil
-	for st, err := range w.s.ledger.Each(ctx) {
+	for st, err := range w.s.ledger.Live(ctx, maxArchived) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)

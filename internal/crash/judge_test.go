@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -57,16 +59,35 @@ func (w *world) hear(n note, end *ending) {
 
 // stored returns the record of a channel as it is on the disk.
 func (w *world) stored(id common.Hash) (rule.State, error) {
-	data, _, err := w.files.Get(context.Background(), rule.StateKey(id))
-	if err != nil {
-		return rule.State{}, err
+	for _, key := range rule.Places(id) {
+		data, _, err := w.files.Get(context.Background(), key)
+		if !errors.Is(err, store.ErrNotFound) {
+			if err != nil {
+				return rule.State{}, err
+			}
+			return rule.Decode(data)
+		}
 	}
-	return rule.Decode(data)
+	return rule.State{}, store.ErrNotFound
 }
 
-// records are all of them.
+// records are all of them, those in the archive last. None is in two places: nobody moves any meanwhile.
 func (w *world) records() (all []rule.State) {
-	for e, err := range w.files.List(context.Background(), "channel/") {
+	for _, prefix := range []string{rule.ChannelKeys, rule.ArchiveKeys} {
+		all = append(all, w.recordsUnder(prefix)...)
+	}
+	seen := map[common.Hash]bool{}
+	for _, s := range all {
+		if seen[s.ID] {
+			w.wrong("channel %s has two records", s.ID)
+		}
+		seen[s.ID] = true
+	}
+	return all
+}
+
+func (w *world) recordsUnder(prefix string) (all []rule.State) {
+	for e, err := range w.files.List(context.Background(), prefix) {
 		if err == nil {
 			var s rule.State
 			if s, err = rule.Decode(e.Data); err == nil {

@@ -64,6 +64,36 @@ func (s tellingStore) Put(ctx context.Context, key string, data []byte, rev uint
 	return next, err
 }
 
+// Move tells of the move of a channel that has ended. Its steps in the store are the store's own test.
+func (s tellingStore) Move(ctx context.Context, key string, rev uint64, to string) error {
+	m, ok := s.Store.(store.Mover)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	kind, _, _ := strings.Cut(key, "/")
+	name := "move " + kind
+	how := s.p.point(name + ": begin")
+	switch how {
+	case wordFail:
+		return errBroken
+	case wordHang:
+		return s.hang(ctx)
+	case wordFull:
+		defer fillDisk()()
+	}
+	err := m.Move(ctx, key, rev, to)
+	if err == nil {
+		switch how {
+		case wordStored:
+			return errBroken
+		case wordHangStored:
+			return s.hang(ctx)
+		}
+	}
+	s.p.point(name + ": done")
+	return err
+}
+
 // hang waits until the caller no longer does, and the caller gives up now.
 func (s tellingStore) hang(ctx context.Context) error {
 	s.giveUp()

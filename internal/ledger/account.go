@@ -27,12 +27,14 @@ import (
 type Account struct {
 	ledger *Ledger
 	id     common.Hash
-	key    string // of its record in the store
+	places [3]string // the keys that its record can be under
 	domain *voucher.Domain
 
 	// turn holds one token while numbers are decided, stored and signed. It is never held while a
 	// request is under way, and waiting for it obeys the context.
 	turn chan struct{}
+
+	at int // which of the places the record is under; guarded by the turn
 
 	mu    sync.Mutex // guards what follows; held shortly, never over I/O
 	base  rule.State // the record as it was last read or written
@@ -131,6 +133,7 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		a.mu.Lock()
 		if change == nil && !a.unsaved() {
 			a.mu.Unlock()
+			a.archive(ctx)
 			return nil
 		}
 		next := a.view
@@ -139,7 +142,10 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		}
 		w := &write{next, a.added.Counts, a.own()}
 		a.mu.Unlock()
-		if err := a.save(ctx, w); !errors.Is(err, store.ErrConflict) {
+		if err := a.save(ctx, w); err == nil {
+			a.archive(ctx)
+			return nil
+		} else if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}

@@ -194,7 +194,13 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	if err != nil {
 		return err
 	}
-	rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
+	if a.at == archived && !w.state.Finished() { // the chain shows it again
+		err = a.move(ctx)
+	}
+	var rev uint64
+	if err == nil {
+		rev, err = a.ledger.store.Put(ctx, a.places[a.at], data, a.rev)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {

@@ -71,8 +71,8 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	if a != nil {
 		return a, nil
 	}
-	key := rule.StateKey(id)
-	data, rev, err := l.store.Get(ctx, key)
+	places := rule.Places(id)
+	place, data, rev, err := l.find(ctx, places, 0)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("client: channel %s is not on record: Channels.All lists those that are, "+
 			"and Channels.Find looks for more on chain: %w", id, err)
@@ -86,21 +86,22 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 	}
 	if s.ID != id {
 		return nil, fmt.Errorf(
-			"%w: %s holds channel %s", channel.ErrRecord, key, s.ID,
+			"%w: %s holds channel %s", channel.ErrRecord, places[place], s.ID,
 		)
 	}
-	return l.hold(key, s, rev), nil
+	return l.hold(places, place, s, rev), nil
 }
 
 // hold keeps one Account for each channel in memory.
-func (l *Ledger) hold(key string, s rule.State, rev uint64) *Account {
+func (l *Ledger) hold(places [3]string, place int, s rule.State, rev uint64) *Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.accounts[s.ID]; a != nil {
 		return a
 	}
 	a := &Account{
-		ledger: l, id: s.ID, key: key, domain: voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), turn: make(chan struct{}, 1),
+		ledger: l, id: s.ID, places: places, at: place,
+		domain: voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), turn: make(chan struct{}, 1),
 		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
 		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
 	}
@@ -161,11 +162,11 @@ func (l *Ledger) Add(
 	if err != nil {
 		return nil, false, err
 	}
-	key := rule.StateKey(s.ID)
-	rev, err := l.store.Put(ctx, key, data, 0)
+	places := rule.Places(s.ID)
+	rev, err := l.store.Put(ctx, places[0], data, 0) // a conflict also if it is in the archive
 	switch {
 	case err == nil:
-		a = l.hold(key, s, rev)
+		a = l.hold(places, 0, s, rev)
 	case !errors.Is(err, store.ErrConflict):
 		return nil, false, fmt.Errorf("%w: %w", ErrStore, err)
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
@@ -29,7 +30,9 @@ type listed struct {
 
 func (l *listed) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
-		l.lists.Add(1)
+		if prefix == rule.ChannelKeys { // the archive is listed with it
+			l.lists.Add(1)
+		}
 		if l.hang != nil {
 			select {
 			case <-l.hang:

@@ -82,10 +82,11 @@ func (a *Account) look(ctx context.Context, w channel.Report) error {
 // refresh reads the record again, after a write of ours failed or another process wrote first. The
 // caller has the turn.
 func (a *Account) refresh(ctx context.Context) error {
-	data, rev, err := a.ledger.store.Get(ctx, a.key)
+	place, data, rev, err := a.ledger.find(ctx, a.places, a.at)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
+	a.at = place
 	stored, err := rule.Decode(data)
 	if err != nil {
 		return err

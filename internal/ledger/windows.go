@@ -109,7 +109,7 @@ func (w *windows) list(ctx context.Context, s store.Store, l *listing) {
 		next := time.Now().Add(max(maxAge, rest))
 		w.next.Store(&next)
 	}()
-	for e, err := range s.List(ctx, "channel/") {
+	for e, err := range records(ctx, s) {
 		if err != nil && e.Key == "" {
 			l.err = fmt.Errorf("%w: %w", ErrStore, err)
 			return

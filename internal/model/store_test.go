@@ -26,10 +26,26 @@ func (d faultyStore) Get(ctx context.Context, key string) ([]byte, uint64, error
 	return d.proc.w.disk.Get(ctx, key)
 }
 
-func (d faultyStore) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
+func (d faultyStore) Put(ctx context.Context, key string, data []byte, rev uint64) (next uint64, err error) {
+	err = d.write(func() error {
+		next, err = d.proc.w.disk.Put(ctx, key, data, rev)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return next, nil
+}
+
+func (d faultyStore) Move(ctx context.Context, key string, rev uint64, to string) error {
+	return d.write(func() error { return d.proc.w.disk.Move(ctx, key, rev, to) })
+}
+
+// write makes a write, which may fail or be the last thing that the process does.
+func (d faultyStore) write(do func() error) error {
 	proc := d.proc
 	if proc.gone {
-		return 0, errCrashed
+		return errCrashed
 	}
 	proc.puts++
 	crashes, fails := proc.puts == proc.crashesAtPut, proc.puts == proc.failsAtPut
@@ -37,16 +53,16 @@ func (d faultyStore) Put(ctx context.Context, key string, data []byte, rev uint6
 		proc.crash()
 	}
 	if fails && !proc.stored {
-		return 0, errStore
+		return errStore
 	}
-	next, err := proc.w.disk.Put(ctx, key, data, rev)
+	err := do()
 	if crashes {
 		proc.crash()
 	}
 	if fails {
-		return 0, errStore
+		return errStore
 	}
-	return next, err
+	return err
 }
 
 func (d faultyStore) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
@@ -55,28 +71,33 @@ func (d faultyStore) List(ctx context.Context, prefix string) iter.Seq2[store.En
 
 // record returns the stored record of a channel.
 func (w *world) record(id [32]byte) (rule.State, bool) {
-	data, _, err := w.disk.Get(context.Background(), rule.StateKey(id))
-	if err != nil {
-		return rule.State{}, false
+	for _, key := range rule.Places(id) {
+		data, _, err := w.disk.Get(context.Background(), key)
+		if err != nil {
+			continue
+		}
+		s, err := rule.Decode(data)
+		if err != nil {
+			w.fail("an unreadable record", "%v", err)
+		}
+		return s, true
 	}
-	s, err := rule.Decode(data)
-	if err != nil {
-		w.fail("an unreadable record", "%v", err)
-	}
-	return s, true
+	return rule.State{}, false
 }
 
 // records returns the stored records of all channels.
 func (w *world) records() (all []rule.State) {
-	for e, err := range w.disk.List(context.Background(), "channel/") {
-		if err != nil {
-			w.t.Fatal(err)
+	for _, prefix := range []string{rule.ChannelKeys, rule.ArchiveKeys} {
+		for e, err := range w.disk.List(context.Background(), prefix) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			s, err := rule.Decode(e.Data)
+			if err != nil {
+				w.fail("an unreadable record", "%s: %v", e.Key, err)
+			}
+			all = append(all, s)
 		}
-		s, err := rule.Decode(e.Data)
-		if err != nil {
-			w.fail("an unreadable record", "%s: %v", e.Key, err)
-		}
-		all = append(all, s)
 	}
 	return all
 }

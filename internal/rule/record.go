@@ -174,8 +174,9 @@ func ScopeKey(s channel.Scope) string {
 	return "scope/" + hex.EncodeToString(crypto.Keccak256([]byte(text)))
 }
 
-// StateKey returns the key of a channel's record in a store.
-func StateKey(id common.Hash) string { return "channel/" + id.Hex() }
+// StateKey returns the key of a channel's record in a store, until the channel has ended. See
+// [Places].
+func StateKey(id common.Hash) string { return ChannelKeys + id.Hex() }
 
 // Counts are changes of Claimed, Asked and what is known to be unsigned. Every amount only grows:
 // what is taken back is counted beside what was added. The zero Counts change nothing.
