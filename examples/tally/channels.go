@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -21,17 +22,26 @@ func channelsCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "channels",
 		Short: "List the channels that hold money",
-		Long: `Channels lists the channels on record that hold money, with --all the closed ones too. It sends nothing and
-needs no key. USED is what was asked for, SPENT what the server says it charged, SIGNED the highest
+		Long: `Channels lists the channels on record that hold money, with --all those in the archive of closed ones too. It
+sends nothing and needs no key. USED is what was asked for, SPENT what the server says it charged, SIGNED the highest
 voucher, SETTLED what the chain says was taken out.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
 				return err
 			}
-			states, err := p.list(cmd.Context(), w, all)
-			if writeErr := writeChannels(w.stdout, states, asJSON); writeErr != nil {
-				return fail(exitWrite, writeErr)
+			var out channelWriter = &channelTable{t: newTable(w.stdout)}
+			if asJSON {
+				out = &channelJSON{w: w.stdout}
+			}
+			err := p.list(cmd.Context(), w, all, func(s channel.Info) error {
+				if err := out.channel(s); err != nil {
+					return fail(exitWrite, err)
+				}
+				return nil
+			})
+			if endErr := out.end(); endErr != nil && err == nil {
+				err = fail(exitWrite, endErr)
 			}
 			return err
 		},
@@ -42,43 +52,88 @@ voucher, SETTLED what the chain says was taken out.`,
 	return cmd
 }
 
-// list reads the records. One that cannot be read does not hide the others.
-func (p *wallet) list(ctx context.Context, w *world, all bool) (states []channel.Info, err error) {
+// list hands over the records, with all those in the archive too. One that cannot be read does not hide the
+// others.
+func (p *wallet) list(ctx context.Context, w *world, all bool, hand func(channel.Info) error) error {
 	if err := p.openStore(w); err != nil {
-		return nil, err
+		return err
 	}
 	defer p.files.Close()
+	list := records.Live
+	if all {
+		list = records.Channels
+	}
 	var bad error
-	for s, err := range records.Channels(ctx, p.files) {
+	for s, err := range list(ctx, p.files) {
 		switch {
 		case err != nil:
 			bad = errors.Join(bad, err)
 		case all || s.HoldsMoney():
-			states = append(states, s)
+			if err := hand(s); err != nil {
+				return err
+			}
 		}
 	}
 	if bad != nil {
-		bad = fail(exitRead, bad)
+		return fail(exitRead, bad)
 	}
-	return states, bad
+	return nil
 }
 
-func writeChannels(w io.Writer, states []channel.Info, asJSON bool) error {
-	if asJSON {
-		rows := make([]row, 0, len(states))
-		for _, s := range states {
-			rows = append(rows, rowOf(s))
-		}
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(rows)
+// channelWriter writes channels, one by one.
+type channelWriter interface {
+	channel(channel.Info) error
+	end() error
+}
+
+type channelTable struct {
+	t      *table
+	headed bool
+}
+
+func (c *channelTable) head() {
+	if !c.headed {
+		c.headed = true
+		c.t.row("CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED")
 	}
-	t := newTable(w)
-	t.row("CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED")
-	for _, s := range states {
-		t.row(short(s.ID), phase(s), s.Scope.Origin, tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
+}
+
+func (c *channelTable) channel(s channel.Info) error {
+	c.head()
+	c.t.row(short(s.ID), phase(s), s.Scope.Origin, tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
+	return c.t.err
+}
+
+func (c *channelTable) end() error {
+	c.head()
+	return c.t.end()
+}
+
+type channelJSON struct {
+	w io.Writer
+	n int
+}
+
+func (c *channelJSON) channel(s channel.Info) error {
+	text, err := json.MarshalIndent(rowOf(s), "  ", "  ")
+	if err != nil {
+		return err
 	}
-	return t.Flush()
+	lead := ",\n  "
+	if c.n++; c.n == 1 {
+		lead = "[\n  "
+	}
+	_, err = fmt.Fprintf(c.w, "%s%s", lead, text)
+	return err
+}
+
+func (c *channelJSON) end() error {
+	text := "\n]\n"
+	if c.n == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(c.w, text)
+	return err
 }
 
 // phase is where the channel is in its life, and what its owner should know about it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,45 +24,30 @@ func (b *books) check(ctx context.Context) error {
 		totals[e.ChannelID].Add(e)
 		return nil
 	})
-	states, err := b.wallet.list(ctx, b.world, true)
-	if err := errors.Join(unread, err); err != nil {
-		return err
+	if unread != nil {
+		return unread
 	}
 	var chain *escrow.Client
 	if b.wallet.rpcURL != "" {
+		var err error
 		if chain, err = escrow.Dial(ctx, b.wallet.rpcURL); err != nil {
 			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
 		}
 		defer chain.Close()
 	}
 	differs := 0
-	for _, s := range states {
+	err := b.wallet.list(ctx, b.world, true, func(s channel.Info) error {
 		t := totals[s.ID]
 		if t == nil {
 			t = &journal.Totals{}
 		}
 		delete(totals, s.ID)
-		found := compare(s, t)
-		if chain != nil && s.HoldsMoney() {
-			c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
-			if err != nil {
-				return err
-			}
-			found = append(found, compareChain(s, t, c)...)
-		}
-		verdict := "agrees"
-		if len(found) > 0 {
-			verdict = "differs"
-		}
-		if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized), tokens(t.Funded), s.Phase); err != nil {
-			return err
-		}
-		for _, f := range found {
-			differs++
-			if err := b.say("  %s", f); err != nil {
-				return err
-			}
-		}
+		n, err := b.compare(ctx, s, t, chain)
+		differs += n
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	for id, t := range totals {
 		differs++
@@ -75,6 +59,31 @@ func (b *books) check(ctx context.Context) error {
 		return fail(exitRead, fmt.Errorf("the journal does not explain everything: %d differences", differs))
 	}
 	return nil
+}
+
+// compare prints a line for a channel and one for everything that differs, and returns how many do.
+func (b *books) compare(ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client) (differs int, err error) {
+	found := compare(s, t)
+	if chain != nil && s.HoldsMoney() {
+		c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, compareChain(s, t, c)...)
+	}
+	verdict := "agrees"
+	if len(found) > 0 {
+		verdict = "differs"
+	}
+	if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized), tokens(t.Funded), s.Phase); err != nil {
+		return 0, err
+	}
+	for _, f := range found {
+		if err := b.say("  %s", f); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
 }
 
 func (b *books) say(format string, args ...any) error {

@@ -157,7 +157,7 @@ func withHeaders(ctx context.Context, lines, places []string) (context.Context, 
 // choose finds the channels that are meant.
 func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, error) {
 	var found []channel.Info
-	for s, err := range c.wallet.session.Channels().All(ctx) {
+	for s, err := range c.wallet.session.Channels().Live(ctx) {
 		switch {
 		case err != nil:
 			fmt.Fprintln(c.stderr, "tally: a record was passed over:", err)

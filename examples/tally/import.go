@@ -22,6 +22,7 @@ type importing struct {
 	*world
 	wallet wallet
 	agree  voucher.Amount
+	used   map[string][]channel.Info // channels that are paid from, by where
 
 	headers []string
 	origin  string
@@ -81,6 +82,12 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 	if i.wallet.chain == nil {
 		return fail(exitUsage, errors.New("importing needs a node of the chain: set --rpc-url"))
 	}
+	i.used = map[string][]channel.Info{}
+	for s, err := range i.wallet.session.Channels().Live(ctx) {
+		if err == nil { // one that cannot be read is told by tally channels
+			i.use(s)
+		}
+	}
 	rows, places, bad, err := i.read(ctx, path)
 	if err != nil {
 		return fail(exitRead, errors.Join(err, bad))
@@ -136,13 +143,11 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 	if err := i.check(ctx, row, d); err != nil {
 		return "", err
 	}
-	for s, err := range i.wallet.session.Channels().All(ctx) {
-		switch {
-		case err != nil:
-			continue // it is told by tally channels
-		case s.ID == row.ID && s.Scope.Origin != "":
-			return i.agreed(ctx, row, s, "is here already, "+phase(s))
-		case s.Scope.Origin != "" && s.HoldsMoney() && s.Payable() && s.Escrow == row.Escrow && s.ChainID == row.ChainID && s.Scope.Holds(d) && sameOrigin(s.Scope.Origin, place):
+	if s, ok := i.wallet.channel(ctx, row.ID); ok && s.Scope.Origin != "" {
+		return i.agreed(ctx, row, s, "is here already, "+phase(s))
+	}
+	for _, s := range i.used[usedAt(place)] {
+		if s.ID != row.ID && s.Escrow == row.Escrow && s.ChainID == row.ChainID && s.Scope.Holds(d) {
 			return "", fmt.Errorf("%s is used there; close that first", short(s.ID))
 		}
 	}
@@ -150,11 +155,29 @@ func (i *importing) take(ctx context.Context, row channelsdb.Channel) (string, e
 		return "", err
 	}
 	s, asked := i.wallet.session.Channels().RecoverFromPayee(ctx, row.ID)
+	i.use(s)
 	said := "imported"
 	if asked != nil {
 		said = "imported, but its server could not be asked (" + explain(asked) + ")"
 	}
 	return i.agreed(ctx, row, s, said)
+}
+
+// use notes a channel that is paid from where it is.
+func (i *importing) use(s channel.Info) {
+	if s.Scope.Origin != "" && s.HoldsMoney() && s.Payable() {
+		at := usedAt(s.Scope.Origin)
+		i.used[at] = append(i.used[at], s)
+	}
+}
+
+// usedAt is the origin of a URL in one spelling.
+func usedAt(place string) string {
+	u, err := url.Parse(place)
+	if err != nil {
+		return place
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port(u)
 }
 
 // agreed says what is signed as far as we know, and signs what the owner agrees to where the other client says more.

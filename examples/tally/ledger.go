@@ -174,7 +174,7 @@ func (b *jsonBook) end() error {
 }
 
 type tableBook struct {
-	t      table
+	t      *table
 	headed bool
 }
 
@@ -188,4 +188,4 @@ func (b *tableBook) entry(e journal.Entry) error {
 	return nil
 }
 
-func (b *tableBook) end() error { return b.t.Flush() }
+func (b *tableBook) end() error { return b.t.end() }

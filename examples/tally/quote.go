@@ -119,7 +119,7 @@ func (q *quote) print(rows [][2]string) error {
 	for _, row := range rows {
 		t.row(row[0], row[1])
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return fail(exitWrite, err)
 	}
 	return nil
@@ -193,7 +193,7 @@ func (p *wallet) budget(ctx context.Context, w *world) error {
 		r := rooms[len(rooms)-1-i]
 		t.row(within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return fail(exitWrite, err)
 	}
 	return nil

@@ -53,7 +53,7 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 		m := pin.Terms
 		t.row(pin.Origin, m.Protocol, m.ChainID, m.Payee, m.Token, m.Escrow, pin.Since.Local().Format(time.DateOnly))
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.end(); err != nil {
 		return fail(exitWrite, err)
 	}
 	if bad != nil {

@@ -122,16 +122,35 @@ func indented(message string) string {
 	return strings.Join(lines, "")
 }
 
-// table writes rows of cells. Close it with Flush.
-type table struct{ *tabwriter.Writer }
+// table writes rows of cells. Close it with end. A long one is aligned in pieces, so that it need not
+// be held as a whole.
+type table struct {
+	w    *tabwriter.Writer
+	rows int
+	err  error
+}
 
-func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+func newTable(w io.Writer) *table { return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
 
-// row writes one row. No cell gets out of its place. Flush returns the error of the writer.
-func (t table) row(cells ...any) {
+// piece is how many rows are aligned together.
+const piece = 1000
+
+// row writes one row. No cell gets out of its place. end returns the error of the writer.
+func (t *table) row(cells ...any) {
 	text := make([]string, len(cells))
 	for i, cell := range cells {
 		text[i] = inline(fmt.Sprint(cell))
 	}
-	fmt.Fprintln(t, strings.Join(text, "\t"))
+	fmt.Fprintln(t.w, strings.Join(text, "\t"))
+	if t.rows++; t.rows%piece == 0 {
+		_ = t.end()
+	}
+}
+
+// end writes what is left, and returns the first error of the writer.
+func (t *table) end() error {
+	if err := t.w.Flush(); t.err == nil {
+		t.err = err
+	}
+	return t.err
 }

@@ -180,12 +180,8 @@ func (p *wallet) close(ctx context.Context) error {
 
 // channel returns the record of one channel as it stands.
 func (p *wallet) channel(ctx context.Context, id common.Hash) (found channel.Info, ok bool) {
-	for s, err := range p.session.Channels().All(ctx) {
-		if err == nil && s.ID == id {
-			return s, true
-		}
-	}
-	return channel.Info{}, false
+	found, err := p.session.Channels().Get(ctx, id)
+	return found, err == nil
 }
 
 // stateDir is where the channels are kept unless --store says otherwise.
