@@ -31,18 +31,28 @@ type Totals struct {
 	// Closed is the payment to the payee of an accepted close, or nil.
 	Closed *voucher.Amount
 
-	spans   []span
-	funding map[common.Hash]Entry
+	spans   []span // merged when there are limit of them
+	limit   int
+	funding []funding
+	known   map[common.Hash]int // indexes in funding, if there are many
 	found   voucher.Amount
 }
 
-// span is the part of the authorized amount between two values of one operation.
+// span is a part of the authorized amount that lines explain. first is the end of the operation at
+// its lower end, last that of the operation at its upper end.
 type span struct {
-	from, to voucher.Amount
-	at       time.Time
+	from, to    voucher.Amount
+	first, last time.Time
 }
 
-// Add adds one line.
+// funding is an open or a top-up.
+type funding struct {
+	transaction       common.Hash
+	amount            voucher.Amount
+	accepted, pending bool
+}
+
+// Add adds one line. What a Totals holds grows with the gaps and the transactions, not with the lines.
 func (t *Totals) Add(e Entry) {
 	if t.Lines++; t.Lines == 1 || e.Start.Before(t.First) {
 		t.First = e.Start
@@ -54,30 +64,90 @@ func (t *Totals) Add(e Entry) {
 	t.Presented = t.Presented.Max(e.Cumulative)
 	if !e.Raised.IsZero() {
 		t.Raised = t.Raised.AddCapped(e.Raised)
-		t.spans = append(t.spans, span{e.Before, e.After, e.End})
+		t.span(span{e.Before, e.After, e.End, e.End})
 	}
 	switch {
 	case e.Kind == KindFound:
+		t.Funded = t.Funded.SubFloor(t.found).AddCapped(e.Amount)
 		t.found = e.Amount
 	case e.Kind == KindOpen, e.Kind == KindTopUp:
-		if t.funding == nil {
-			t.funding = map[common.Hash]Entry{}
-		}
-		if was, ok := t.funding[e.Transaction]; !ok || !was.Accepted() {
-			t.funding[e.Transaction] = e // the last line, or the first with success
-		}
+		t.fund(funding{e.Transaction, e.Amount, e.Accepted(), e.Outcome == "unknown"})
 	case e.Kind == KindClose && e.Accepted():
-		t.Closed = &e.Amount
+		amount := e.Amount // alone, or the whole line would stay in memory
+		t.Closed = &amount
 	}
-	t.Funded, t.Pending = t.found, voucher.Amount{}
-	for _, f := range t.funding {
-		switch {
-		case f.Accepted():
-			t.Funded = t.Funded.AddCapped(f.Amount)
-		case f.Outcome == "unknown":
-			t.Pending = t.Pending.AddCapped(f.Amount)
+}
+
+// few is how many transactions are searched one by one.
+const few = 16
+
+// fund counts a transaction by its last line, or by the first with success.
+func (t *Totals) fund(f funding) {
+	i, ok := t.known[f.transaction]
+	if t.known == nil {
+		i = slices.IndexFunc(t.funding, func(g funding) bool { return g.transaction == f.transaction })
+		ok = i >= 0
+	}
+	switch {
+	case !ok:
+		t.funding = append(t.funding, f)
+		if t.known != nil {
+			t.known[f.transaction] = len(t.funding) - 1
+		} else if len(t.funding) > few {
+			t.known = make(map[common.Hash]int, 2*few)
+			for i, g := range t.funding {
+				t.known[g.transaction] = i
+			}
+		}
+	case t.funding[i].accepted:
+		return
+	default:
+		if t.funding[i].pending {
+			t.Pending = t.Pending.SubFloor(t.funding[i].amount)
+		}
+		t.funding[i] = f
+	}
+	switch {
+	case f.accepted:
+		t.Funded = t.Funded.AddCapped(f.amount)
+	case f.pending:
+		t.Pending = t.Pending.AddCapped(f.amount)
+	}
+}
+
+// span adds a part that a line explains. Most lines go on where the one before ended.
+func (t *Totals) span(s span) {
+	if n := len(t.spans); n > 0 && t.spans[n-1].extend(s) {
+		return
+	}
+	if t.spans = append(t.spans, s); len(t.spans) >= max(t.limit, 32) {
+		t.spans = merged(t.spans)
+		t.limit = 2 * len(t.spans)
+	}
+}
+
+// extend makes s reach as far as other, if that begins inside s.
+func (s *span) extend(other span) bool {
+	if other.from.Less(s.from) || s.to.Less(other.from) {
+		return false
+	}
+	if s.to.Less(other.to) {
+		s.to, s.last = other.to, other.last
+	}
+	return true
+}
+
+// merged returns the spans in order, those that touch made one.
+func merged(spans []span) []span {
+	spans = slices.Clone(spans)
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Cmp(b.from) })
+	out := spans[:0]
+	for _, s := range spans {
+		if n := len(out); n == 0 || !out[n-1].extend(s) {
+			out = append(out, s)
 		}
 	}
+	return out
 }
 
 // Gap is a part of the authorized amount that no line explains: an operation was killed or canceled
@@ -93,16 +163,14 @@ type Gap struct {
 // concurrently with others covers their increases too, so the gaps can be smaller than authorized
 // minus Raised.
 func (t *Totals) Gaps(authorized voucher.Amount) (gaps []Gap) {
-	spans := slices.Clone(t.spans)
-	slices.SortFunc(spans, func(a, b span) int { return a.from.Cmp(b.from) })
 	var reached voucher.Amount
 	var last time.Time
-	for _, s := range spans {
+	for _, s := range merged(t.spans) {
 		if reached.Less(s.from) {
-			gaps = append(gaps, Gap{reached, s.from, last, s.at})
+			gaps = append(gaps, Gap{reached, s.from, last, s.first})
 		}
 		if reached.Less(s.to) {
-			reached, last = s.to, s.at
+			reached, last = s.to, s.last
 		}
 	}
 	if reached.Less(authorized) {

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -99,4 +101,61 @@ func TestClosed(t *testing.T) {
 	assert.Equal(t, u(9), got.Presented)
 	assert.Equal(t, at(1), got.First)
 	assert.Equal(t, at(4), got.Last)
+}
+
+// TestTotalsStayShort checks that a channel of very many lines is added up in little memory, whatever
+// their order, and that the gaps are those of adding them one by one.
+func TestTotalsStayShort(t *testing.T) {
+	const lines = 20_000
+	for name, shuffle := range map[string]bool{"in order": false, "in any order": true} {
+		t.Run(name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 2))
+			order := make([]int, lines)
+			for i := range order {
+				order[i] = i
+			}
+			if shuffle { // as far as processes that write at once go
+				for i := range order {
+					j := min(lines-1, i+random.IntN(64))
+					order[i], order[j] = order[j], order[i]
+				}
+			}
+			got, most := &Totals{}, 0
+			for _, i := range order {
+				if i == 777 || i == 15_000 {
+					continue // these were killed
+				}
+				from := uint64(i) * 10
+				got.Add(rise(KindPay, from, from+10, 10, int64(i+1)))
+				most = max(most, len(got.spans))
+			}
+			assert.Less(t, most, 300)
+			assert.Equal(t, []Gap{
+				{u(7770), u(7780), at(777), at(779)},
+				{u(150_000), u(150_010), at(15_000), at(15_002)},
+			}, got.Gaps(u(lines*10)))
+			assert.Equal(t, u((lines-2)*10), got.Raised)
+		})
+	}
+}
+
+// TestManyTopUps checks the sums over very many transactions, each of which has two lines.
+func TestManyTopUps(t *testing.T) {
+	const n = 20_000
+	got := &Totals{}
+	line := func(i int, outcome string) Entry {
+		e := fund(KindTopUp, 3, 0, outcome)
+		binary.BigEndian.PutUint64(e.Transaction[:], uint64(i+1))
+		return e
+	}
+	for i := range n {
+		got.Add(line(i, "unknown"))
+	}
+	assert.Equal(t, u(3*n), got.Pending)
+	for i := range n {
+		got.Add(line(i, []string{"accepted", "rejected", "unknown"}[i%3]))
+	}
+	accepted, unknown := uint64(n+2)/3, uint64(n)/3
+	assert.Equal(t, u(3*accepted), got.Funded)
+	assert.Equal(t, u(3*unknown), got.Pending)
 }
