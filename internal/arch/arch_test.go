@@ -57,6 +57,7 @@ var house = map[string][]string{
 	"internal/libraries":  nil, // tests only, in a module of its own
 	"internal/walk":       nil,
 	"internal/load":       nil,
+	"internal/scale":      nil,
 	"internal/interop":    nil, // tests only
 	"internal/crash":      nil, // tests only
 	"internal/shared":     nil, // tests only

@@ -163,13 +163,13 @@ func (l *Ledger) Add(
 		return nil, false, err
 	}
 	places := rule.Places(s.ID)
-	rev, err := l.store.Put(ctx, places[0], data, 0) // a conflict also if it is in the archive
+	rev, err := l.store.Put(ctx, places[0], data, 0)
 	switch {
 	case err == nil:
 		a = l.hold(places, 0, s, rev)
 	case !errors.Is(err, store.ErrConflict):
 		return nil, false, fmt.Errorf("%w: %w", ErrStore, err)
-	default:
+	default: // it is on record, maybe in the archive
 		if a, err = l.Account(ctx, s.ID); err != nil {
 			return nil, false, err
 		}

@@ -64,8 +64,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: conflict taken for success", breaks: "who loses the race decides again on what the winner wrote",
-		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
-`, to: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err = a.ledger.store.Put(ctx, a.places[a.at], data, a.rev)
+`, to: `rev, err = a.ledger.store.Put(ctx, a.places[a.at], data, a.rev)
 	if errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
 	}
@@ -73,8 +73,8 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: failed write taken for success", breaks: "nothing is signed where the store failed",
-		pkg: "internal/ledger", fn: "Account.save", from: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
-`, to: `rev, err := a.ledger.store.Put(ctx, a.key, data, a.rev)
+		pkg: "internal/ledger", fn: "Account.save", from: `rev, err = a.ledger.store.Put(ctx, a.places[a.at], data, a.rev)
+`, to: `rev, err = a.ledger.store.Put(ctx, a.places[a.at], data, a.rev)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		rev, err = a.rev, nil
 	}
@@ -159,10 +159,34 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: opening not written before sending", breaks: "an opening is durable before it leaves",
-		pkg: "internal/ledger", fn: "Ledger.Add", from: `rev, err := l.store.Put(ctx, key, data, 0)
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `rev, err := l.store.Put(ctx, places[0], data, 0)
 `, to: `rev, err := uint64(1), error(nil)
 	_ = data
 `, tests: []string{"internal/ledger", "client"},
+	},
+	{
+		name: "archive: a channel that is shown again stays", breaks: "what may hold money is never in the archive only",
+		pkg: "internal/ledger", fn: "Account.save", from: `a.at == archived && !w.state.Finished()`, to: `false`, tests: inLedger,
+	},
+	{
+		name: "archive: one place is read", breaks: "a channel is found by its id wherever it is, also while it moves",
+		pkg: "internal/ledger", fn: "Ledger.find", from: `if place+1 == len(places) || `, to: `if `, tests: inLedger,
+	},
+	{
+		name: "archive: a listing sees what moves twice", breaks: "a channel is listed once, also while it moves",
+		pkg: "internal/ledger", fn: "Ledger.Each", from: `twice && err == nil`, to: `twice && false`, tests: inLedger,
+	},
+	{
+		name: "archive: what has not ended is moved", breaks: "a channel that holds money stays listed",
+		pkg: "internal/ledger", fn: "Ledger.Live", from: `most > 0 && s.Finished() &&`, to: `most > 0 &&`, tests: inLedger,
+	},
+	{
+		name: "archive: a closing channel has ended", breaks: "a channel that may hold money is not archived",
+		pkg: "internal/rule", fn: "State.Finished", from: `return s.Closed &&`, to: `return s.Phase() >= channel.Closing &&`, tests: inRule,
+	},
+	{
+		name: "archive: an undecided funding is dropped from view", breaks: "a channel with an undecided transaction is not archived",
+		pkg: "internal/rule", fn: "State.Finished", from: ` && !s.ToppingUp.Pending()`, to: ``, tests: inRule,
 	},
 	{
 		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
