@@ -182,7 +182,7 @@ var theGate = []defect{
 	},
 	{
 		name: "archive: a closing channel has ended", breaks: "a channel that may hold money is not archived",
-		pkg: "internal/rule", fn: "State.Finished", from: `return s.Closed &&`, to: `return s.Phase() >= channel.Closing &&`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Finished", from: `return s.Closed &&`, to: `return (s.Closed || s.CloseSent) &&`, tests: inRule,
 	},
 	{
 		name: "archive: an undecided funding is dropped from view", breaks: "a channel with an undecided transaction is not archived",
