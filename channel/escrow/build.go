@@ -92,7 +92,7 @@ func (c *Client) facts(ctx context.Context, j job) (f facts, err error) {
 		questions = append(questions, balanceOf(&purse, j.feeToken, j.payer.Address()))
 	}
 	if j.existing != (Ref{}) {
-		questions = append(questions, ethCall(&state, j.escrow, stateCall(j.existing)))
+		questions = append(questions, ethCall(&state, j.escrow, stateCall(j.existing), "latest"))
 	}
 	if err := c.ask(ctx, j.chainID, questions...); err != nil {
 		return f, err
@@ -182,51 +182,4 @@ func (c *Client) estimate(ctx context.Context, t *Tx) (uint64, error) {
 		return 0, fmt.Errorf("%w: eth_estimateGas: the node says 0", ErrRPC)
 	}
 	return withMargin(uint64(gas)), nil
-}
-
-// head is the time and the price of gas.
-type head struct {
-	block             blockHeader
-	pending           pendingHeader
-	quoted            hexutil.Uint64
-	baseFee, gasPrice uint64
-}
-
-type blockHeader struct {
-	Timestamp hexutil.Uint64  `json:"timestamp"`
-	BaseFee   *hexutil.Uint64 `json:"baseFeePerGas"`
-}
-
-// pendingHeader is the header of the block to come, which not every node tells.
-type pendingHeader struct{ blockHeader }
-
-// latest asks for the newest block.
-func (h *head) latest() rpc.BatchElem {
-	return rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{"latest", false}, Result: &h.block}
-}
-
-func (h *head) questions() []rpc.BatchElem {
-	return []rpc.BatchElem{
-		h.latest(),
-		{Method: "eth_getBlockByNumber", Args: []any{"pending", false}, Result: &h.pending},
-		{Method: "eth_gasPrice", Result: &h.quoted},
-	}
-}
-
-// check refuses a node without a block, and settles the prices.
-func (h *head) check() error {
-	if h.block.Timestamp == 0 || h.quoted == 0 {
-		return fmt.Errorf("%w: the node tells no newest block or no gas price", ErrRPC)
-	}
-	h.gasPrice, h.baseFee = uint64(h.quoted), uint64(h.quoted)
-	if h.block.BaseFee != nil {
-		h.baseFee = uint64(*h.block.BaseFee)
-	}
-	return nil
-}
-
-// now is the chain's time. A chain that mines only when there is something to mine has an old newest
-// block, but dates the block to come by its clock.
-func (h *head) now() uint64 {
-	return uint64(max(h.block.Timestamp, h.pending.Timestamp))
 }

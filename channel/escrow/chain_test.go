@@ -184,11 +184,21 @@ func TestSendsSurviveFaults(t *testing.T) {
 	require.NoError(t, err, "executed; the answer was lost, the repetition refused, the receipt found")
 	assert.True(t, r.Success)
 	w.RefuseNextSend("the pool is full")
+	go w.passes(ctx, 25*time.Second)
 	_, err = w.CancelClose(ctx, own)
 	require.ErrorIs(t, err, escrow.ErrNotSent)
 	require.ErrorContains(t, err, "the pool is full")
 	s := w.ChannelState(o.ChannelID)
 	assert.NotZero(t, s.CloseRequestedAt)
+}
+
+// passes lets time pass once a transaction was refused.
+func (w *world) passes(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(50 * time.Millisecond):
+		w.Advance(d)
+	case <-ctx.Done():
+	}
 }
 
 // An opening that was never sent dies with its validity, and the state says when it is dead.

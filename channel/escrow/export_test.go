@@ -10,7 +10,7 @@ import (
 // InTest makes every pause short, and the clock the test's own where now is not nil.
 func InTest(now func() time.Time) Option {
 	return func(c *Client) {
-		c.waits = waits{attempt: 300 * time.Millisecond, retryMin: time.Millisecond, retryMax: 5 * time.Millisecond, poll: time.Millisecond, confirm: 200 * time.Millisecond}
+		c.waits = waits{attempt: 300 * time.Millisecond, retryMin: time.Millisecond, retryMax: 5 * time.Millisecond, poll: time.Millisecond, confirm: 200 * time.Millisecond, others: 100 * time.Millisecond, limited: time.Millisecond}
 		if now != nil {
 			c.now = now
 		}

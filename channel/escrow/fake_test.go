@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -46,8 +47,9 @@ type node struct {
 }
 
 const (
-	blockTime = 1_767_225_600
-	gwei      = 1_000_000_000
+	blockTime   = 1_767_225_600
+	blockNumber = 1_000
+	gwei        = 1_000_000_000
 )
 
 func newNode(t *testing.T) *node {
@@ -60,8 +62,9 @@ func newNode(t *testing.T) *node {
 		if string(q.Params[0]) == `"pending"` {
 			return &jsonError{Code: -32601, Message: "no pending block here"}
 		}
-		return map[string]any{"timestamp": hexutil.Uint64(blockTime), "baseFeePerGas": hexutil.Uint64(20 * gwei)}
+		return block(blockTime)
 	})
+	n.say("eth_blockNumber", hexutil.Uint64(blockNumber))
 	n.answer("eth_call", func(q question) any {
 		var tx struct{ Data hexutil.Bytes }
 		_ = json.Unmarshal(q.Params[0], &tx)
@@ -79,6 +82,14 @@ func newNode(t *testing.T) *node {
 	n.Server = httptest.NewServer(n)
 	t.Cleanup(n.Close)
 	return n
+}
+
+// block is the newest block at a time.
+func block(time uint64) map[string]any {
+	return map[string]any{
+		"number": hexutil.Uint64(blockNumber), "hash": common.BigToHash(new(big.Int).SetUint64(time)),
+		"timestamp": hexutil.Uint64(time), "baseFeePerGas": hexutil.Uint64(20 * gwei),
+	}
 }
 
 // words is ABI data of small numbers.

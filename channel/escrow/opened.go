@@ -29,12 +29,25 @@ var (
 	openedV2 = crypto.Keccak256Hash([]byte("ChannelOpened(bytes32,address,address,address,address,address,bytes32,bytes32,uint96)"))
 )
 
-// emitter is the protocol whose opening has this topic, and its escrow; zero where it was not asked for.
+// The events of a close, by the payee or by a withdrawal. The channel's id, its payer and its payee are indexed.
+var (
+	closedV1 = crypto.Keccak256Hash([]byte("ChannelClosed(bytes32,address,address,uint256,uint256)"))
+	closedV2 = crypto.Keccak256Hash([]byte("ChannelClosed(bytes32,address,address,uint96,uint96)"))
+)
+
+func closedTopic(p voucher.Protocol) common.Hash {
+	if p == voucher.V1 {
+		return closedV1
+	}
+	return closedV2
+}
+
+// emitter is the protocol whose opening or close has this topic, and its escrow; zero where it was not asked for.
 func (s Search) emitter(topic common.Hash) (voucher.Protocol, common.Address) {
 	switch topic {
-	case openedV1:
+	case openedV1, closedV1:
 		return voucher.V1, s.V1
-	case openedV2:
+	case openedV2, closedV2:
 		return voucher.V2, s.V2
 	default:
 		return 0, common.Address{}
@@ -57,7 +70,7 @@ func (l openedLog) opened(s Search, from, to uint64) (o Opened, ok bool) {
 		return Opened{}, false
 	}
 	p, at := s.emitter(l.Topics[0])
-	if at == (common.Address{}) || at != l.Address {
+	if at == (common.Address{}) || at != l.Address || l.Topics[0] == closedTopic(p) {
 		return Opened{}, false
 	}
 	parties := &words{rest: append(append([]byte{}, l.Topics[2][:]...), l.Topics[3][:]...)}
@@ -78,4 +91,16 @@ func (l openedLog) opened(s Search, from, to uint64) (o Opened, ok bool) {
 		Ref: Ref{Protocol: p, ChainID: s.ChainID, Escrow: l.Address, ChannelID: l.Topics[1]}, Descriptor: d,
 		Deposit: deposit, Block: uint64(*l.Block), TxHash: l.TxHash,
 	}, true
+}
+
+// closed returns the channel whose close the log is of, if it is one of the payer's.
+func (l openedLog) closed(s Search, from, to uint64) (id common.Hash, ok bool) {
+	if l.Removed || len(l.Topics) != 4 || l.Block == nil || uint64(*l.Block) < from || uint64(*l.Block) > to {
+		return id, false
+	}
+	p, at := s.emitter(l.Topics[0])
+	if at == (common.Address{}) || at != l.Address || l.Topics[0] != closedTopic(p) || l.Topics[2] != word(s.Payer) {
+		return id, false
+	}
+	return l.Topics[1], true
 }

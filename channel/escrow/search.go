@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -34,6 +37,8 @@ type Stretch struct {
 	// Opened are the channels. Each was checked: it hashes to its id and is the payer's. It may be
 	// closed by now: see [Client.States].
 	Opened []Opened
+	// Closed are channels of the payer whose close is logged in these blocks: proof that they ended.
+	Closed []common.Hash
 	// Strange is how many logs do not describe such a channel. They are left out.
 	Strange int
 	// Next is the block to continue from, Newest the chain's newest block when the search began.
@@ -49,7 +54,8 @@ const (
 
 // Search searches the logs of the escrows for channels of a payer, from a block to the newest one,
 // and yields them in stretches of blocks. A stretch without channels is yielded too, as progress.
-// There is at least one stretch, even if there is no block to search.
+// There is at least one stretch, even if there is no block to search. A node that limits the rate is
+// asked again, for about half a minute.
 //
 // An error is the last pair; the Stretch with it has only Next and Newest, to continue from. It is
 // [ErrParams], [ErrChainID] or [ErrRPC], which wraps the error of the context. There is no way to
@@ -64,44 +70,94 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 		if s.Span == 0 {
 			s.Span = defaultSpan
 		}
-		var newest hexutil.Uint64
+		var newest *hexutil.Uint64
 		if err := c.ask(ctx, s.ChainID, rpc.BatchElem{Method: "eth_blockNumber", Result: &newest}); err != nil {
 			yield(at, err)
 			return
 		}
-		if at.Newest = uint64(newest); at.Newest < at.Next {
+		if newest == nil {
+			yield(at, fmt.Errorf("%w: the node tells no newest block", ErrRPC))
+			return
+		}
+		if at.Newest = uint64(*newest); at.Newest < at.Next {
 			yield(at, nil)
 			return
 		}
-		span, good, calm := s.Span, uint64(0), 0
-		for at.Next <= at.Newest {
+		p := pacing{span: s.Span, most: s.Span}
+		for more := true; more; {
 			to := at.Newest
-			if to-at.Next >= span {
-				to = at.Next + span - 1
+			if to-at.Next >= p.span {
+				to = at.Next + p.span - 1
 			}
 			found, err := c.stretch(ctx, s, at.Next, to)
-			if err != nil && span > 1 && tooMuch(err) {
-				if calm = 0; good != 0 && good < span {
-					span = good // what was answered before it grew
-				} else {
-					span = max((to-at.Next+1)/shrink, 1)
-				}
-				continue
-			}
 			if err != nil {
+				if p.slower(ctx, c.waits.limited, to-at.Next+1, err) {
+					continue
+				}
 				yield(at, err)
 				return
 			}
-			good = span
-			if calm++; calm == growAfter {
-				span, calm = min(2*span, s.Span), 0
+			p.faster()
+			more = to < at.Newest
+			if at.Next = to; to != math.MaxUint64 {
+				at.Next++
 			}
-			at.Next = to + 1
 			found.Next, found.Newest = at.Next, at.Newest
 			if !yield(found, nil) {
 				return
 			}
 		}
+	}
+}
+
+// pacing is how many blocks a question may cover.
+type pacing struct {
+	span, most uint64
+	good       uint64 // what was answered last
+	calm       int    // answers in a row
+	limited    int    // answers in a row that limit the rate
+}
+
+// slower reports whether the question may be put again after an error, for fewer blocks or after a wait.
+func (p *pacing) slower(ctx context.Context, wait time.Duration, blocks uint64, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	limited := isLimited(err) || errors.Is(err, errLags)
+	if limited {
+		if p.limited++; p.limited > maxLimited {
+			return false
+		}
+		sleep(ctx, wait<<(p.limited-1))
+	}
+	if limited && !ambiguous(err) {
+		return true
+	}
+	if p.span == 1 || !limited && !tooMuch(err) {
+		return limited
+	}
+	if p.calm = 0; p.good != 0 && p.good < p.span {
+		p.span = p.good // what was answered before it grew
+	} else {
+		p.span = max(blocks/shrink, 1)
+	}
+	return true
+}
+
+// maxLimited is how often in a row a search waits for a node that limits the rate: 31 waits in all.
+const maxLimited = 5
+
+// ambiguous reports whether a limit may be one of blocks: nodes use one code for both.
+func ambiguous(err error) bool {
+	var e *nodeError
+	return errors.As(err, &e) && e.code == limitExceeded && !aboutRate(e.message)
+}
+
+// faster follows an answer.
+func (p *pacing) faster() {
+	p.good, p.limited = p.span, 0
+	if p.calm++; p.calm == growAfter {
+		p.span, p.calm = min(2*p.span, p.most), 0
 	}
 }
 
@@ -123,24 +179,38 @@ func (s Search) check() error {
 // stretch asks for the logs of the blocks from one to another.
 func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out Stretch, err error) {
 	var (
-		logs   []openedLog
+		logs   *[]openedLog
+		newest hexutil.Uint64
 		at     []common.Address
 		topics []common.Hash
 	)
-	for _, topic := range []common.Hash{openedV1, openedV2} {
+	for _, topic := range []common.Hash{openedV1, openedV2, closedV1, closedV2} {
 		if _, escrow := s.emitter(topic); escrow != (common.Address{}) {
-			at, topics = append(at, escrow), append(topics, topic)
+			topics = append(topics, topic)
+			if !slices.Contains(at, escrow) {
+				at = append(at, escrow)
+			}
 		}
 	}
 	filter := map[string]any{
 		"fromBlock": hexutil.Uint64(from), "toBlock": hexutil.Uint64(to), "address": at, "topics": []any{topics, nil, word(s.Payer)},
 	}
-	if err := c.ask(ctx, s.ChainID, rpc.BatchElem{Method: "eth_getLogs", Args: []any{filter}, Result: &logs}); err != nil {
+	err = c.ask(ctx, s.ChainID,
+		rpc.BatchElem{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
+		rpc.BatchElem{Method: "eth_blockNumber", Result: &newest}) // of the node that answered
+	switch {
+	case err != nil:
 		return Stretch{}, err
+	case logs == nil:
+		return Stretch{}, fmt.Errorf("%w: eth_getLogs: the node answers null", ErrRPC)
+	case uint64(newest) < to:
+		return Stretch{}, fmt.Errorf("%w: eth_getLogs: %w: it is at block %d, not at %d", ErrRPC, errLags, uint64(newest), to)
 	}
-	for _, l := range logs {
+	for _, l := range *logs {
 		if o, ok := l.opened(s, from, to); ok {
 			out.Opened = append(out.Opened, o)
+		} else if id, ok := l.closed(s, from, to); ok {
+			out.Closed = append(out.Closed, id)
 		} else if !l.Removed {
 			out.Strange++
 		}
@@ -167,10 +237,15 @@ func statusError(status int) error {
 		return errTooLarge
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
 		return errTooSlow
+	case http.StatusTooManyRequests:
+		return errLimited
 	default:
 		return fmt.Errorf("HTTP %d %s", status, http.StatusText(status))
 	}
 }
+
+// errLags: the node does not have the newest block yet.
+var errLags = errors.New("the node lags")
 
 // errTooSlow: the node, or a proxy before it, gave up.
 var errTooSlow = errors.New("the node took too long")

@@ -207,7 +207,7 @@ func TestSearchEnds(t *testing.T) {
 		"a huge span":  {s: func(s *escrow.Search) { s.Span = 1 << 40 }, is: escrow.ErrParams},
 		"other chain":  {s: func(s *escrow.Search) { s.ChainID = 4217 }, is: escrow.ErrChainID},
 		"no method":    {node: func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32601, Message: "no such method"}) }, is: escrow.ErrRPC, tries: 1},
-		"always no":    {node: func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32005, Message: "too much"}) }, is: escrow.ErrRPC, tries: 4},
+		"always no":    {node: func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32005, Message: "too much"}) }, is: escrow.ErrRPC, tries: 24},
 		"no node":      {node: func(n *node) { n.before = func(http.ResponseWriter, []byte) bool { panic(http.ErrAbortHandler) } }, is: escrow.ErrRPC},
 		"nonsense":     {node: func(n *node) { n.say("eth_getLogs", "moon") }, is: escrow.ErrRPC, tries: 1},
 		"too long":     {node: func(n *node) { n.say("eth_getLogs", strings.Repeat("x", 5<<20)) }, is: escrow.ErrRPC},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,61 +23,95 @@ type Receipt struct {
 	BlockNumber uint64
 	// GasUsed is in gas.
 	GasUsed uint64
+
+	logs []receiptLog
+}
+
+// Closes reports whether the transaction closed the channel: its escrow logged that.
+func (r Receipt) Closes(ref Ref) bool {
+	return r.Success && slices.ContainsFunc(r.logs, func(l receiptLog) bool { return l.closes(ref) })
+}
+
+// receiptLog is a log as receipts have it.
+type receiptLog struct {
+	Address common.Address `json:"address"`
+	Topics  []common.Hash  `json:"topics"`
+	Removed bool           `json:"removed"`
+}
+
+func (l receiptLog) closes(ref Ref) bool {
+	return !l.Removed && l.Address == ref.Escrow && len(l.Topics) == 4 &&
+		l.Topics[0] == closedTopic(ref.Protocol) && l.Topics[1] == ref.ChannelID
 }
 
 // receiptJSON is a receipt as nodes have it.
 type receiptJSON struct {
+	TxHash      *common.Hash    `json:"transactionHash"`
 	Status      *hexutil.Uint64 `json:"status"`
 	BlockNumber *hexutil.Uint64 `json:"blockNumber"`
 	GasUsed     hexutil.Uint64  `json:"gasUsed"`
+	Logs        []receiptLog    `json:"logs"`
 }
 
-// Confirm returns the receipt of a transaction. found is false if the chain has not mined it: after
-// [Opening.ValidBefore] it never will. The error is [ErrRPC].
+// Confirm returns the receipt of a transaction. found is false if the node has none: the transaction was not
+// mined, or the node lags. The error is [ErrRPC].
 func (c *Client) Confirm(ctx context.Context, txHash common.Hash) (r Receipt, found bool, err error) {
-	r, found, _, err = c.lookUp(ctx, txHash)
+	err = c.anyNode(ctx, func(n *node) error {
+		r, found, _, err = n.lookUp(ctx, c.chain.Load(), txHash)
+		return err
+	})
 	return r, found, err
 }
 
-// lookUp is Confirm, and says the newest block's time.
-func (c *Client) lookUp(ctx context.Context, hash common.Hash) (r Receipt, found bool, now uint64, err error) {
+// lookUp asks one node for a receipt, and for the chain's time before that.
+func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r Receipt, found bool, now uint64, err error) {
 	var (
 		h    head
 		json *receiptJSON
 	)
 	r.TxHash = hash
-	err = c.ask(ctx, 0, h.latest(), rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json})
-	now = uint64(h.block.Timestamp)
-	if err != nil || json == nil || json.BlockNumber == nil {
-		return r, false, now, err // a receipt without a block is of a transaction that waits
+	questions := append(h.questions()[:2], rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json})
+	if err = n.ask(ctx, chainID, questions); err == nil {
+		err = firstError(questions)
 	}
-	if json.Status == nil || *json.Status > 1 {
-		return r, false, now, fmt.Errorf("%w: the receipt of %s has no status", ErrRPC, hash)
+	if err == nil {
+		err = h.block.check()
+	}
+	if err != nil {
+		return r, false, 0, err
+	}
+	now = h.now()
+	if json == nil || json.BlockNumber == nil {
+		return r, false, now, nil // a receipt without a block is of a transaction that waits
+	}
+	if json.Status == nil || *json.Status > 1 || json.TxHash != nil && *json.TxHash != hash {
+		return r, false, now, fmt.Errorf("%w: the receipt of %s has no status, or is of another transaction", ErrRPC, hash)
 	}
 	r.Success, r.BlockNumber, r.GasUsed = *json.Status == 1, uint64(*json.BlockNumber), uint64(json.GasUsed)
+	r.logs = json.Logs
 	return r, true, now, nil
 }
 
-// refusedLookUps is how often a transaction is looked up that the node has refused: an earlier copy of the
-// same send may have been taken.
-const refusedLookUps = 5
-
 // broadcast sends a signed transaction and waits until its fate is known. What the node answers to
 // the send decides nothing: an answer may be lost, and a copy of the same bytes is refused as known. The
-// chain is asked by the hash that we compute. It gives up when the context ends, when the transaction
-// has expired in chain time, and after a minute.
+// chain is asked by the hash that we compute, until the transaction can no longer be mined by the chain's
+// time. It gives up when the context ends, and after a minute.
 func (c *Client) broadcast(ctx context.Context, t *Tx) (Receipt, error) {
-	hash := t.Hash()
-	var ignored common.Hash
-	sendErr := c.ask(ctx, t.ChainID, rpc.BatchElem{Method: "eth_sendRawTransaction", Args: []any{hexutil.Bytes(t.Serialize())}, Result: &ignored})
-	refused := isRefusal(sendErr)
+	hash, none := t.Hash(), Receipt{TxHash: t.Hash()}
+	sendErr := c.send(ctx, t)
 	until := c.now().Add(c.waits.confirm)
-	for tries := 1; ; tries++ {
-		r, found, now, err := c.lookUp(ctx, hash)
+	for {
+		var now uint64
+		var found bool
+		r := none
+		err := c.anyNode(ctx, func(n *node) (err error) {
+			r, found, now, err = n.lookUp(ctx, t.ChainID, hash)
+			return err
+		})
 		if err == nil && !found && now >= t.ValidBefore {
-			// Only a look-up that follows the time can say that it never came.
-			if r, found, _, err = c.lookUp(ctx, hash); err == nil && !found {
-				return r, fmt.Errorf("%w: %s", ErrExpired, because(sendErr, "it was valid for too short a time"))
+			// Only look-ups that follow the time can say that it never came.
+			if r, found, err = c.lookUpEverywhere(ctx, t.ChainID, hash); err == nil && !found {
+				return none, neverMined(sendErr)
 			}
 		}
 		switch {
@@ -84,20 +119,67 @@ func (c *Client) broadcast(ctx context.Context, t *Tx) (Receipt, error) {
 			return r, &RevertError{Kind: ErrReverted}
 		case found:
 			return r, nil
-		case refused && err == nil && tries >= refusedLookUps:
-			return r, fmt.Errorf("%w: %w", ErrNotSent, sendErr)
 		case ctx.Err() != nil:
-			return r, fmt.Errorf("%w: %s: %w", ErrUnconfirmed, hash, ctx.Err())
+			return none, fmt.Errorf("%w: %s: %w", ErrUnconfirmed, hash, ctx.Err())
 		case !c.now().Before(until):
-			return r, fmt.Errorf("%w: %s: %s", ErrUnconfirmed, hash, because(errors.Join(sendErr, err), "the chain stands still"))
+			return none, fmt.Errorf("%w: %s: %s", ErrUnconfirmed, hash, because(errors.Join(sendErr, err), "the chain stands still"))
 		}
 		c.pause(ctx)
 	}
 }
 
+// send gives a transaction to the nodes, until one takes it.
+func (c *Client) send(ctx context.Context, t *Tx) (err error) {
+	raw := hexutil.Bytes(t.Serialize())
+	for _, n := range c.nodes {
+		var ignored common.Hash
+		question := []rpc.BatchElem{{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: &ignored}}
+		next := n.ask(ctx, t.ChainID, question)
+		if next == nil {
+			next = firstError(question)
+		}
+		if err == nil || next == nil || isAnswer(next) {
+			err = next
+		}
+		if err == nil || isKnown(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// lookUpEverywhere asks all nodes for a receipt. It is missing if none of those that answer has it.
+func (c *Client) lookUpEverywhere(ctx context.Context, chainID uint64, hash common.Hash) (Receipt, bool, error) {
+	var errs []error
+	for _, n := range c.nodes {
+		r, found, _, err := n.lookUp(ctx, chainID, hash)
+		if found {
+			return r, true, nil
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == len(c.nodes) {
+		return Receipt{TxHash: hash}, false, joined(errs)
+	}
+	return Receipt{TxHash: hash}, false, nil
+}
+
+// neverMined is the error for a transaction that can no longer be mined: sent is what the node answered to
+// the send.
+func neverMined(sent error) error {
+	if isAnswer(sent) && !isKnown(sent) {
+		return fmt.Errorf("%w: %w", ErrNotSent, sent)
+	}
+	return fmt.Errorf("%w: %s", ErrExpired, because(sent, "it was valid for too short a time"))
+}
+
 // pause waits a little, or until the context ends.
-func (c *Client) pause(ctx context.Context) {
-	timer := time.NewTimer(c.waits.poll)
+func (c *Client) pause(ctx context.Context) { sleep(ctx, c.waits.poll) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -105,19 +187,30 @@ func (c *Client) pause(ctx context.Context) {
 	}
 }
 
-// isRefusal reports whether the node said no for a reason other than that it has the transaction.
-func isRefusal(err error) bool {
-	var node *nodeError
-	if !errors.As(err, &node) {
+// knownTo are the words of nodes for a transaction that they have already, in lower case. Some put the hash
+// after them, or a kind before.
+var knownTo = []string{
+	"already known", "alreadyknown", "already imported", "already in pool", "already exists",
+	"known transaction", "transaction already known", "transaction already imported", "transaction already in pool",
+	"transaction already exists", "transaction with the same hash was already imported", "tx already known",
+	"tx already in mempool", "tx already exists in cache", "nonce too low",
+	"already executed", "transaction already executed", "expiring nonce replay",
+	"a transaction with this expiring nonce hash was executed",
+}
+
+// isKnown reports whether the node has the transaction already, or has mined it. A refusal that only has such
+// a word in it is a refusal.
+func isKnown(err error) bool {
+	var e *nodeError
+	if !errors.As(err, &e) {
 		return false
 	}
-	text := strings.ToLower(node.message)
-	for _, has := range []string{"already", "known", "nonce too low", "replay"} {
-		if strings.Contains(text, has) {
-			return false
-		}
+	text := strings.TrimRight(strings.ToLower(strings.TrimSpace(e.message)), ".!")
+	if at := strings.LastIndex(text, "0x"); at > 0 && len(text)-at == 2+2*common.HashLength {
+		text = strings.TrimRight(text[:at], ": (")
 	}
-	return true
+	_, last, _ := strings.Cut(text, ": ")
+	return slices.Contains(knownTo, text) || slices.Contains(knownTo, last)
 }
 
 // because is the text of the error, or what is to be said without one.

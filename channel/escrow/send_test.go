@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -47,11 +48,17 @@ func (m *mempool) install(n *node, answer func(taken int) any) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if len(m.raws) == 0 {
-			return map[string]any{"timestamp": hexutil.Uint64(blockTime), "baseFeePerGas": hexutil.Uint64(20 * gwei)}
+			return block(blockTime)
 		}
-		return map[string]any{"timestamp": hexutil.Uint64(m.time), "baseFeePerGas": hexutil.Uint64(20 * gwei)}
+		if m.time == noTime {
+			return nil
+		}
+		return block(m.time)
 	})
 }
+
+// noTime stands for a null block after the send.
+const noTime = ^uint64(0)
 
 func mined(status uint64) map[string]any {
 	return map[string]any{"status": hexutil.Uint64(status), "blockNumber": "0x7", "gasUsed": "0x9"}
@@ -77,7 +84,13 @@ func TestSendIsDecidedByTheChain(t *testing.T) {
 		{name: "nonce too low", answer: say(&jsonError{-32000, "nonce too low", nil}), receipt: mined(1), after: 10},
 		{name: "replay", answer: say(&jsonError{-32000, "expiring nonce replay", nil}), receipt: mined(1), after: 10},
 		{name: "refused, but an earlier copy was taken", answer: say(&jsonError{-32000, "pool is full", nil}), receipt: mined(1), after: 3},
-		{name: "refused", answer: say(&jsonError{-32000, "pool is full", nil}), want: escrow.ErrNotSent, says: "pool is full"},
+		{name: "refused", answer: say(&jsonError{-32000, "pool is full", nil}), time: blockTime + 25, want: escrow.ErrNotSent, says: "pool is full"},
+		{name: "refused, and it can still be mined", answer: say(&jsonError{-32000, "pool is full", nil}), time: blockTime + 24, want: escrow.ErrUnconfirmed, says: "pool is full"},
+		{name: "a word in a refusal", answer: say(&jsonError{-32602, "unknown transaction type 0x76", nil}), time: blockTime + 25, want: escrow.ErrNotSent, says: "unknown"},
+		{name: "known by its hash", answer: say(&jsonError{-32000, "known transaction: 0x" + strings.Repeat("ab", 32), nil}), time: blockTime + 25, want: escrow.ErrExpired},
+		{name: "known by a kind", answer: say(&jsonError{-32010, "ALREADY_EXISTS: already known", nil}), time: blockTime + 25, want: escrow.ErrExpired},
+		{name: "a null block", answer: say(zeroHash), time: noTime, want: escrow.ErrUnconfirmed, says: "newest block"},
+		{name: "another one's receipt", answer: say(zeroHash), receipt: map[string]any{"status": "0x1", "blockNumber": "0x1", "transactionHash": zeroHash}, want: escrow.ErrUnconfirmed, says: "another"},
 		{name: "reverted", answer: say(zeroHash), receipt: mined(0), want: escrow.ErrReverted},
 		{name: "expired", answer: say(zeroHash), time: blockTime + 25, want: escrow.ErrExpired},
 		{name: "expired as known", answer: say(&jsonError{-32000, "already known", nil}), time: blockTime + 26, want: escrow.ErrExpired, says: "already known"},

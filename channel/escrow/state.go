@@ -2,7 +2,9 @@ package escrow
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,7 +25,7 @@ type Ref struct {
 // State is what the escrow holds for a channel.
 type State struct {
 	// Exists is false if the escrow holds nothing: the channel was never opened, or it is closed.
-	// The chain cannot tell these apart on v2.
+	// The chain cannot tell these apart on v2, and it is no proof of either: see [Client.Closes].
 	Exists bool
 	// Finalized is set by a v1 escrow for a channel that is closed for good.
 	Finalized bool
@@ -32,8 +34,10 @@ type State struct {
 	// CloseRequestedAt is in Unix seconds, zero if no close was requested. The payer can withdraw
 	// [GracePeriod] later.
 	CloseRequestedAt uint64
-	// Time is the newest block's time (Unix seconds) when the read began: the state is not older. A
-	// transaction that was valid until then and is not in the state will never be mined.
+	// Ended is set by who has proof that the channel was closed, for example by [Client.Closes]. A
+	// reading of the state does not set it.
+	Ended bool
+	// Time is the time (Unix seconds) of the block whose state this is.
 	Time uint64
 	// Payer, Payee, Token and Signer are what a v1 escrow stores of an open channel. They are zero
 	// on v2, because the descriptor hashes to the id there.
@@ -64,7 +68,8 @@ func (c *Client) State(ctx context.Context, ref Ref) (State, error) {
 }
 
 // States is like [Client.State] for several channels of one chain in one request, in the order of
-// refs. It returns all states or one error.
+// refs. If some of them cannot be read, the error is a [ReadErrors], and the states of the others are
+// valid. With any other error there are none.
 func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
 	for _, ref := range refs {
 		if err := checkPlace(ref.Protocol, ref.ChainID, ref.Escrow); err != nil {
@@ -78,7 +83,7 @@ func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
 	if len(mine) > 0 {
 		c.read(ctx, mine, readings)
 	}
-	out := make([]State, len(refs))
+	out, errs, failed := make([]State, len(refs)), make(ReadErrors, len(refs)), 0
 	for i, ref := range refs {
 		r := readings[ref]
 		select {
@@ -90,12 +95,42 @@ func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
 			r = new(reading)
 			r.s, r.err = c.State(ctx, ref)
 		}
-		if r.err != nil {
-			return nil, r.err
+		if out[i], errs[i] = r.s, r.err; r.err != nil {
+			failed++
 		}
-		out[i] = r.s
 	}
-	return out, nil
+	switch {
+	case failed == 0:
+		return out, nil
+	case failed == len(refs):
+		return nil, errs[0]
+	}
+	return out, errs
+}
+
+// ReadErrors are the errors of channels that could not be read together with others, in the order in
+// which they were asked for; nil for those that were read.
+type ReadErrors []error
+
+// Error returns the first of the errors and how many there are.
+func (e ReadErrors) Error() string {
+	n := 0
+	for _, err := range e {
+		if err != nil {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d of %d channels were not read: %v", n, len(e), e.Unwrap()[0])
+}
+
+// Unwrap returns the errors that are not nil.
+func (e ReadErrors) Unwrap() (all []error) {
+	for _, err := range e {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
 }
 
 // join finds the readings of refs that are fresh or under way, and starts those that are missing, which
@@ -135,16 +170,13 @@ func (r *reading) stale(now time.Time) bool {
 
 // read does the readings and hands them to all that wait. Errors and absent channels are not kept.
 func (c *Client) read(ctx context.Context, refs []Ref, readings map[Ref]*reading) {
-	states, err := c.fetch(ctx, refs)
+	states, errs := c.fetch(ctx, refs)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, ref := range refs {
 		r := readings[ref]
-		r.at, r.err = c.now(), err
-		r.gone = err != nil && ctx.Err() != nil
-		if err == nil {
-			r.s = states[i]
-		}
+		r.at, r.s, r.err = c.now(), states[i], errs[i]
+		r.gone = r.err != nil && ctx.Err() != nil
 		if !r.s.Exists && c.kept[ref] == r {
 			delete(c.kept, ref)
 		}
@@ -152,30 +184,70 @@ func (c *Client) read(ctx context.Context, refs []Ref, readings map[Ref]*reading
 	}
 }
 
-// fetch reads the time first and the channels after it: only so is [State.Time] a time that the state is
-// not older than.
-func (c *Client) fetch(ctx context.Context, refs []Ref) ([]State, error) {
-	h, chainID := head{}, refs[0].ChainID
-	if err := c.ask(ctx, chainID, h.latest()); err != nil {
-		return nil, err
+// fetch reads channels at the newest block that a node has. What cannot be read there is read once more
+// at the then newest: the block may be gone, or the node may have been a replica that does not have it.
+func (c *Client) fetch(ctx context.Context, refs []Ref) ([]State, []error) {
+	states, errs := make([]State, len(refs)), make([]error, len(refs))
+	left := make([]int, len(refs)) // indices
+	for i := range left {
+		left[i] = i
 	}
-	answers, questions := make([]hexutil.Bytes, len(refs)), make([]rpc.BatchElem, len(refs))
-	for i, ref := range refs {
-		questions[i] = ethCall(&answers[i], ref.Escrow, stateCall(ref))
-	}
-	if err := c.ask(ctx, chainID, questions...); err != nil {
-		return nil, err
-	}
-	states := make([]State, len(refs))
-	for i, ref := range refs {
-		s, err := decodeState(ref.Protocol, answers[i])
-		if err != nil {
-			return nil, err
+	nodes := slices.Clone(c.nodes)
+	for try := 1; len(left) > 0; try++ {
+		if failed := c.fetchAt(ctx, nodes, refs, left, states, errs); len(nodes) > len(failed) {
+			nodes = slices.DeleteFunc(nodes, func(n *node) bool { return slices.Contains(failed, n) })
 		}
-		states[i] = s
-		states[i].Time = uint64(h.block.Timestamp)
+		left = slices.DeleteFunc(left, func(i int) bool { return errs[i] == nil || errors.Is(errs[i], ErrChainID) })
+		if try == maxReads || ctx.Err() != nil {
+			break
+		}
+		if len(left) > 0 {
+			c.pause(ctx)
+		}
 	}
-	return states, nil
+	return states, errs
+}
+
+// maxReads is how often a channel is read until it is given up.
+const maxReads = 4
+
+// fetchAt reads some of the channels, all at one block, and returns the nodes that said that they have it
+// and do not.
+func (c *Client) fetchAt(
+	ctx context.Context, nodes []*node, refs []Ref, some []int, states []State, errs []error,
+) (failed []*node) {
+	answers, questions := make([]hexutil.Bytes, len(some)), make([]rpc.BatchElem, 1, len(some)+1)
+	at, have, err := c.newest(ctx, refs[0].ChainID, nodes)
+	for j, i := range some {
+		questions = append(questions, ethCall(&answers[j], refs[i].Escrow, stateCall(refs[i]), at.pinned()))
+	}
+	for _, n := range have {
+		var again blockHeader
+		questions[0] = at.again(&again)
+		if err = n.ask(ctx, refs[0].ChainID, questions); err == nil {
+			if err = questions[0].Error; err == nil {
+				err = again.same(at)
+			}
+		}
+		if err == nil {
+			break
+		}
+		failed = append(failed, n)
+	}
+	if err == nil {
+		c.saw(at)
+	}
+	for j, i := range some {
+		if errs[i] = err; err != nil {
+			continue
+		}
+		if errs[i] = questions[j+1].Error; errs[i] == nil {
+			if states[i], errs[i] = decodeState(refs[i].Protocol, answers[j]); errs[i] == nil {
+				states[i].Time = uint64(*at.Timestamp)
+			}
+		}
+	}
+	return failed
 }
 
 // Forget drops what is kept about a channel, so that the next call of State reads the chain.

@@ -16,6 +16,9 @@ type OnChain struct {
 	Deposit, Settled voucher.Amount
 	// CloseRequestedAt is in Unix seconds, and zero if no close was requested.
 	CloseRequestedAt uint64
+	// Ended reports proof that the channel was closed: the log of its close, or our own confirmed
+	// withdrawal.
+	Ended bool
 	// Time is the chain's own clock at that block, in Unix seconds.
 	Time uint64
 	// Payer, Payee, Token and Signer are stored by a v1 escrow. They are zero for v2.
