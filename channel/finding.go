@@ -17,6 +17,10 @@ const (
 	FoundForeign Found = "foreign"
 	// FoundClosed: a channel that holds nothing any more and was not stored.
 	FoundClosed Found = "closed"
+	// FoundNotSeen: a channel that was opened, and that the chain does not show, without proof that it
+	// was closed. It is stored, and read again by every sweep; Err tells why if it could not be read. The
+	// next search begins before it.
+	FoundNotSeen Found = "not seen"
 	// FoundUnreadable: a channel whose record cannot be read; Err tells why.
 	FoundUnreadable Found = "unreadable"
 )
@@ -27,7 +31,7 @@ type Finding struct {
 	// Channel is the channel now. It has only its identity if the channel is closed or unreadable,
 	// and is zero with [FoundNothing].
 	Channel Info
-	// Err is set with [FoundUnreadable].
+	// Err is set with [FoundUnreadable], and may be with [FoundNotSeen].
 	Err error
 	// Next is the block where the search continues, Newest the last block. Strange is how many logs
 	// of these blocks were skipped because they do not describe a channel. They are set with

@@ -17,12 +17,13 @@ const (
 	Opening               // the opening transaction is stored, and may or may not be mined
 	Open                  // it accepts vouchers
 	Closing               // a close was sent or requested; the rest of the deposit is not back yet
-	Closed                // the chain shows that it is closed
+	Closed                // it is proved that it is closed, or was never opened
+	NotSeen               // the chain does not show it, and there is no proof that it is closed
 )
 
 // String returns the phase in lower case.
 func (p Phase) String() string {
-	return [...]string{"unopened", "opening", "open", "closing", "closed"}[min(p, Closed)]
+	return [...]string{"unopened", "opening", "open", "closing", "closed", "not seen"}[min(p, NotSeen)]
 }
 
 // Info is a copy of what is known of one channel. Changing it changes nothing. Amounts are base
@@ -87,8 +88,16 @@ type Info struct {
 func (i Info) HoldsMoney() bool { return i.Phase != Closed && i.Phase != Unopened }
 
 // Payable reports whether requests can be paid from the channel: it is open, or its opening
-// transaction leaves with the first voucher.
-func (i Info) Payable() bool { return (i.Phase == Open || i.Phase == Opening) && !i.Gone }
+// transaction leaves with the first voucher, or it was open and one reading did not show it.
+func (i Info) Payable() bool {
+	switch i.Phase {
+	case Open, Opening:
+		return !i.Gone
+	case NotSeen:
+		return i.Confirmed && !i.CloseSent && i.CloseRequestedAt == 0 && !i.Gone
+	}
+	return false
+}
 
 // Transfer is a transaction that puts money into a channel. The zero Transfer is none.
 type Transfer struct {

@@ -38,6 +38,7 @@ type attempt struct {
 	carried   []byte              // the opening transaction that the channel had when it was chosen
 	holds     bool                // the turn of the remembered purchase
 	byKey     bool                // the caller gave the request an Idempotency-Key
+	missed    common.Hash         // a channel whose opening the chain, read for this request, does not show
 	opening   func()              // ends the flight that an opening request holds, nil for others
 	who       *identity           // of a payee that asks who the payer is, nil for others
 	hint      string              // the channel to name on unpaid sendings, empty if the session knows

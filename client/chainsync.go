@@ -65,10 +65,9 @@ func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptio
 
 // observe returns what the chain's answer makes of a state.
 //
-// The escrow's state decides whether a deposit is there. If a funding transaction is undecided and the
-// state does not show it, its receipt may: it was mined and reverted, or the channel was opened and
-// closed since. A sponsored transaction has a hash that only its sponsor knows, so only the state and
-// the end of its validity decide it.
+// The escrow's state decides whether a deposit is there. If it does not show a channel, its receipts and
+// logs may: a funding transaction was reverted, or the channel was closed since. A sponsored transaction
+// has a hash that only its sponsor knows.
 func (s *Session) observe(ctx context.Context, st rule.State, o syncOptions) (func(rule.State) rule.State, error) {
 	c := o.read
 	if c == nil {
@@ -84,29 +83,66 @@ func (s *Session) observe(ctx context.Context, st rule.State, o syncOptions) (fu
 		}
 		return settled(st, now, *c)
 	}
-	tx := plain(st).InDoubt()
-	if o.stateOnly || o.read != nil || tx == zeroHash {
-		return plain, nil
+	unseen := plain(st).Phase() == channel.NotSeen
+	if tx := plain(st).InDoubt(); tx != zeroHash && !o.stateOnly && (o.read == nil || unseen) {
+		r, found, err := s.cfg.Chain.Confirm(ctx, tx)
+		switch {
+		case err != nil || !found: // as undecided as before
+		case !r.Success:
+			return func(now rule.State) rule.State { return plain(now.Mined(tx, false)) }, nil
+		default:
+			mined, err := s.readState(ctx, st) // it may have been mined after the state was read
+			if err != nil {
+				return nil, err
+			}
+			c, unseen = &mined, !mined.Exists && !mined.Finalized
+			plain = func(now rule.State) rule.State { return now.Mined(tx, true).Settle(*c) }
+		}
 	}
-	r, found, err := s.cfg.Chain.Confirm(ctx, tx)
-	switch {
-	case err != nil || !found:
-		return plain, nil // as undecided as before
-	case !r.Success:
-		return func(now rule.State) rule.State { return plain(now.Mined(tx, false)) }, nil
+	if unseen {
+		c.Ended = c.Ended || s.proveClosed(ctx, st, o.read == nil)
 	}
-	mined, err := s.readState(ctx, st) // it may have been mined after the state was read
+	return plain, nil
+}
+
+// proofWait bounds how long a proof is looked for that a channel was closed.
+const proofWait = 20 * time.Second
+
+// proveClosed looks for a proof that a channel which the chain does not show was closed: in the receipt of
+// its close, and, if logs is set, in the logs. What cannot be read proves nothing.
+func (s *Session) proveClosed(ctx context.Context, st rule.State, logs bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, proofWait)
+	defer cancel()
+	ref := refOf(st)
+	if st.CloseTx != zeroHash {
+		if r, found, err := s.cfg.Chain.Confirm(ctx, st.CloseTx); err == nil && found && r.Closes(ref) {
+			return true
+		}
+	}
+	if !logs {
+		return false
+	}
+	closed, err := s.cfg.Chain.Closes(ctx, escrow.CloseSearch{Channels: []escrow.Ref{ref}, Since: since(st)})
 	if err != nil {
-		return nil, err
+		s.log.DebugContext(ctx, "the logs were not searched for a close", "channel", st.ID, "error", err)
 	}
-	return func(now rule.State) rule.State { return now.Mined(tx, true).Settle(mined) }, nil
+	return len(closed) > 0
+}
+
+// since is when a channel was opened, or before.
+func since(st rule.State) uint64 {
+	return uint64(max(st.CreatedAt.Unix(), 0)) //nolint:gosec // not negative
+}
+
+func refOf(st rule.State) escrow.Ref {
+	return escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID}
 }
 
 // settled books a reading of the chain that was made when the channel stood as before. If the record
 // was written since by one who saw the channel opened, a reading that does not know it is the older
 // one, and is ignored.
 func settled(before, now rule.State, c rule.OnChain) rule.State {
-	if !c.Exists && before.Opening.Pending() && now.Confirmed && !now.Opening.Pending() {
+	if !c.Exists && !c.Ended && before.Opening.Pending() && now.Confirmed && !now.Opening.Pending() {
 		return now
 	}
 	return now.Settle(c)
@@ -118,7 +154,7 @@ func (s *Session) readState(ctx context.Context, st rule.State) (rule.OnChain, e
 		return rule.OnChain{}, ErrNoChain
 	}
 	s.cfg.Chain.Forget(st.ID)
-	c, err := s.cfg.Chain.State(ctx, escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID})
+	c, err := s.cfg.Chain.State(ctx, refOf(st))
 	return rule.OnChain(c), err
 }
 
@@ -126,6 +162,9 @@ func (s *Session) readState(ctx context.Context, st rule.State) (rule.OnChain, e
 func (s *Session) reportSync(ctx context.Context, before, after rule.State) {
 	s.reportOthers(ctx, before, after)
 	s.ledger.Correct(before, after)
+	if after.Phase() == channel.NotSeen && before.Phase() != channel.NotSeen {
+		s.tell(ctx, Event{Kind: EventNotSeen, Origin: after.Scope.Origin, ChannelID: after.ID, Deposit: after.Deposit})
+	}
 	if after.Phase() != channel.Closed || before.Phase() == channel.Closed {
 		return
 	}
@@ -168,7 +207,9 @@ func (a *attempt) readChain(ctx context.Context) purchase.Event {
 		a.opening = end
 	}
 	read, err := a.s.sync(ctx, a.account, syncOptions{})
-	e.Err, e.Standing = err, standingOf(read.after)
+	if e.Err, e.Standing = err, standingOf(read.after); err == nil && read.after.Lapsed() {
+		a.missed, e.Standing = e.Channel, purchase.Aside
+	}
 	if e.Standing == purchase.Pending {
 		// A sponsored transaction has no hash that is known here.
 		sponsored := read.after.Opening.Hash == zeroHash

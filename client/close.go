@@ -81,7 +81,7 @@ func (c *closing) run(ctx, bounded context.Context) error {
 	if state.Phase() == channel.Closed {
 		return nil
 	}
-	if state.Phase() != channel.Open && !state.CloseSent {
+	if p := state.Phase(); p != channel.Open && p != channel.NotSeen && !state.CloseSent {
 		return fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, state.ID, state.Phase())
 	}
 	a, err := c.s.closing(bounded, c.account)

@@ -8,7 +8,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
@@ -68,6 +71,9 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
 	})
+	if err != nil {
+		err = s.cameAbout(ctx, account, kind, sent, err)
+	}
 	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Outcome: string(OutcomeAccepted), Start: start}
 	if err != nil {
 		failed := fail(err)
@@ -77,8 +83,53 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 		return failed
 	}
 	s.recordEnd(ctx, state, line)
-	if _, err := s.sync(ctx, account, syncOptions{quiet: true}); err != nil {
+	if err := s.syncMined(ctx, account, kind); err != nil {
 		return &Error{Op: op, Outcome: OutcomeAccepted, Origin: state.Scope.Origin, ChannelID: id, Err: fmt.Errorf("it was mined, but the chain could not be read again: %w", err)}
 	}
 	return nil
+}
+
+// cameAbout returns nil if the chain shows what a transaction was for, although it failed: an earlier one
+// was mined and its answer lost, or the node lost track of this one. Else it returns err. The hash of a
+// withdrawal whose result is not known is kept, since its receipt proves the end of the channel.
+func (s *Session) cameAbout(ctx context.Context, account *ledger.Account, kind journal.Kind, sent escrow.Receipt, err error) error {
+	if kind == journal.KindWithdraw && errors.Is(err, escrow.ErrUnconfirmed) {
+		keep := func(st rule.State) rule.State { return st.CloseAcknowledged(sent.TxHash) }
+		if storeErr := account.Update(context.WithoutCancel(ctx), keep); storeErr != nil {
+			return errors.Join(err, storeErr)
+		}
+	}
+	for _, doubtful := range []error{
+		escrow.ErrNoChannel, escrow.ErrWouldRevert, escrow.ErrReverted, escrow.ErrNotSent, escrow.ErrExpired, escrow.ErrUnconfirmed,
+	} {
+		if !errors.Is(err, doubtful) {
+			continue
+		}
+		read, readErr := s.sync(ctx, account, syncOptions{quiet: true})
+		switch st := read.after; {
+		case readErr != nil:
+		case st.Phase() == channel.Closed && kind == journal.KindWithdraw:
+			return nil
+		case st.Phase() == channel.Closing && st.CloseRequestedAt != 0 && kind == journal.KindRequestClose:
+			return nil
+		}
+		break
+	}
+	return err
+}
+
+// syncMined books what the chain shows after a transaction of ours was mined. That a withdrawal was mined
+// is proof that the channel ended, unless the chain shows it all the same.
+func (s *Session) syncMined(ctx context.Context, account *ledger.Account, kind journal.Kind) error {
+	o := syncOptions{quiet: true}
+	if kind == journal.KindWithdraw {
+		c, err := s.readState(ctx, account.State())
+		if err != nil {
+			return err
+		}
+		c.Ended = !c.Exists
+		o.read = &c
+	}
+	_, err := s.sync(ctx, account, o)
+	return err
 }

@@ -91,6 +91,7 @@ type Chain interface {
 	States(ctx context.Context, refs []escrow.Ref) ([]escrow.State, error)
 	Forget(id common.Hash)
 	Confirm(ctx context.Context, tx common.Hash) (r escrow.Receipt, found bool, err error)
+	Closes(ctx context.Context, q escrow.CloseSearch) ([]escrow.Ref, error)
 	Search(ctx context.Context, s escrow.Search) iter.Seq2[escrow.Stretch, error]
 	PrepareOpen(ctx context.Context, p escrow.OpenParams) (*escrow.Opening, error)
 	PrepareTopUp(ctx context.Context, p escrow.TopUpParams) (*escrow.TopUp, error)

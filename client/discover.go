@@ -1,9 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -25,8 +28,11 @@ import (
 // it (a snapshot, or by proof with Config.Bootstrap), and after [Channels.Import] or [WithChannel]. A
 // channel of another voucher key is recorded too, and never paid from.
 //
+// A channel that the chain does not show counts as closed only if its close is in the logs, or its v1 escrow
+// says so. Others are recorded too, as [channel.FoundNotSeen]: a node may lag, or leave things out.
+//
 // The search records how far it came and goes on from there the next time, a little before it, so that
-// it can be interrupted. If again is true it begins at the first block. There is no way to detect a node
+// it can be interrupted. It goes on before the first channel that was not seen. If again is true it begins at the first block. There is no way to detect a node
 // that omits logs; search again with another node. For each stretch of blocks one [channel.Finding] without a
 // channel is yielded. An error is the end: [ErrNoChain], those of [escrow.Client.Search], and the
 // store's.
@@ -38,13 +44,14 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Findi
 			yield(channel.Finding{}, err)
 			return
 		}
+		f := finder{s: s, marked: marked, missing: map[common.Hash]missing{}, yield: yield}
 		for over := true; over; search.From = 0 {
 			over = false
 			for stretch, err := range s.cfg.Chain.Search(ctx, search) {
-				if over = err == nil && stretch.Next > stretch.Newest+1; over {
+				if over = err == nil && stretch.Next > stretch.Newest && stretch.Next-stretch.Newest > 1; over {
 					break // a node that was ahead of the chain, or lied, recorded that: from the first block
 				}
-				if !s.found(ctx, marked, stretch, err, yield) {
+				if !f.stretch(ctx, stretch, err) {
 					return
 				}
 			}
@@ -52,23 +59,123 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Findi
 	}
 }
 
-// found checks the channels of a stretch of blocks, and reports whether the search goes on.
-func (s *Session) found(ctx context.Context, marked searched, stretch escrow.Stretch, err error, yield func(channel.Finding, error) bool) bool {
+// finder is one search.
+type finder struct {
+	s       *Session
+	marked  searched
+	missing map[common.Hash]missing
+	yield   func(channel.Finding, error) bool
+}
+
+// missing is a channel that was opened, and that the chain does not show, with no close in the logs so far.
+type missing struct {
+	escrow.Opened
+	state rule.OnChain
+	err   error // why it could not be read
+}
+
+// stretch checks the channels of a stretch of blocks, and reports whether the search goes on.
+func (f *finder) stretch(ctx context.Context, stretch escrow.Stretch, err error) bool {
 	at := channel.Finding{Next: stretch.Next, Newest: stretch.Newest, Strange: stretch.Strange}
 	if err != nil {
-		yield(at, err)
+		f.yield(at, err)
 		return false
 	}
-	findings, err := s.take(ctx, stretch.Opened)
-	for _, f := range findings {
-		if !yield(f, nil) {
-			return false
+	if !f.take(ctx, stretch.Opened, false) {
+		return false
+	}
+	for _, id := range stretch.Closed {
+		if m, ok := f.missing[id]; ok {
+			delete(f.missing, id)
+			if m.state.Ended = true; !f.takeOne(ctx, m.Opened, m.state, nil) {
+				return false
+			}
 		}
 	}
-	if err == nil {
-		err = s.mark(ctx, marked, stretch)
+	if stretch.Next >= stretch.Newest && !f.last(ctx) {
+		return false
 	}
-	return yield(at, err) && err == nil
+	err = f.s.mark(ctx, f.marked, stretch, f.before(stretch.Next))
+	return f.yield(at, err) && err == nil
+}
+
+// before returns the block before which every channel that was opened is on record or proved to be closed.
+func (f *finder) before(next uint64) uint64 {
+	for _, m := range f.missing {
+		next = min(next, m.Block)
+	}
+	return next
+}
+
+// last reads the channels once more that were not seen, and records those that are still not.
+func (f *finder) last(ctx context.Context) bool {
+	left := slices.Collect(maps.Values(f.missing))
+	slices.SortFunc(left, func(a, b missing) int { return cmp.Compare(a.Block, b.Block) })
+	opened := make([]escrow.Opened, len(left))
+	for i, m := range left {
+		opened[i] = m.Opened
+	}
+	return f.take(ctx, opened, true)
+}
+
+// maxStates is how many channels are asked about in one exchange.
+const maxStates = 64
+
+// take reads channels that were found and records those that hold money. Those that are not seen wait for
+// the log of a close, unless it is the last time.
+func (f *finder) take(ctx context.Context, opened []escrow.Opened, last bool) bool {
+	for some := range slices.Chunk(opened, maxStates) {
+		refs := make([]escrow.Ref, len(some))
+		for i, o := range some {
+			refs[i] = o.Ref
+			f.s.cfg.Chain.Forget(o.ChannelID)
+		}
+		states, err := f.s.cfg.Chain.States(ctx, refs)
+		failed, _ := errors.AsType[escrow.ReadErrors](err)
+		if err != nil && len(failed) != len(some) {
+			if !last || ctx.Err() != nil {
+				f.yield(channel.Finding{}, err)
+				return false
+			}
+			states, failed = make([]escrow.State, len(some)), slices.Repeat(escrow.ReadErrors{err}, len(some))
+		}
+		for i, o := range some {
+			m := missing{o, rule.OnChain(states[i]), nil}
+			if failed != nil {
+				m.err = failed[i]
+			}
+			if (!m.state.Exists && !m.state.Finalized || m.err != nil) && !f.s.knownClosed(ctx, o.ChannelID) {
+				if f.missing[o.ChannelID] = m; !last {
+					continue
+				}
+			} else {
+				delete(f.missing, o.ChannelID)
+			}
+			if !f.takeOne(ctx, o, m.state, m.err) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// knownClosed reports whether a channel is on record as closed.
+func (s *Session) knownClosed(ctx context.Context, id common.Hash) bool {
+	account, err := s.ledger.Account(ctx, id)
+	return err == nil && account.State().Phase() == channel.Closed
+}
+
+// takeOne yields what is found of a channel.
+func (f *finder) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain, unread error) bool {
+	found, err := f.s.takeOne(ctx, o, c)
+	if err != nil {
+		f.yield(channel.Finding{}, err)
+		return false
+	}
+	if found.Channel.Phase == channel.NotSeen && found.Found != channel.FoundUnreadable {
+		found.Found, found.Err = channel.FoundNotSeen, unread
+	}
+	return f.yield(found, nil)
 }
 
 // searchFrom returns where to look, and the record of how far the search came.
@@ -97,37 +204,8 @@ func (s *Session) searchFrom(ctx context.Context, again bool) (escrow.Search, se
 	return search, marked, err
 }
 
-// maxStates is how many channels are asked about in one exchange.
-const maxStates = 64
-
-// take checks channels that were found and records those that hold money. The findings before an error
-// count.
-func (s *Session) take(ctx context.Context, opened []escrow.Opened) (out []channel.Finding, err error) {
-	for len(opened) > 0 {
-		some := opened[:min(len(opened), maxStates)]
-		opened = opened[len(some):]
-		refs := make([]escrow.Ref, len(some))
-		for i, o := range some {
-			refs[i] = o.Ref
-			s.cfg.Chain.Forget(o.ChannelID)
-		}
-		states, err := s.cfg.Chain.States(ctx, refs)
-		if err != nil {
-			return out, err
-		}
-		for i, o := range some {
-			f, err := s.takeOne(ctx, o, rule.OnChain(states[i]))
-			if err != nil {
-				return out, err
-			}
-			out = append(out, f)
-		}
-	}
-	return out, nil
-}
-
 func (s *Session) takeOne(ctx context.Context, o escrow.Opened, c rule.OnChain) (channel.Finding, error) {
-	orphan := rule.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, c)
+	orphan := rule.Orphan(o.Protocol, o.ChainID, o.Escrow, o.Descriptor, o.Deposit, c)
 	account, err := s.ledger.Account(ctx, o.ChannelID)
 	switch {
 	case errors.Is(err, channel.ErrRecord), errors.Is(err, store.ErrCorrupt):

@@ -60,12 +60,12 @@ func (s *Session) searched(ctx context.Context, r searched) (had searched, rev u
 	return had, rev, nil
 }
 
-// mark records that a stretch was searched. If another search of the same payer is under way, the one
-// that is further counts.
-func (s *Session) mark(ctx context.Context, r searched, stretch escrow.Stretch) error {
-	r.Next = stretch.Next
-	if most := stretch.Newest + 1; r.Next+overlap > most {
-		r.Next = most - min(overlap, most)
+// mark records that a stretch was searched up to a block. If another search of the same payer is under
+// way, the one that is further counts.
+func (s *Session) mark(ctx context.Context, r searched, stretch escrow.Stretch, next uint64) error {
+	r.Next = min(next, stretch.Newest-min(overlap, stretch.Newest)+1)
+	if stretch.Newest < overlap {
+		r.Next = 0
 	}
 	for range maxMarks {
 		had, rev, err := s.searched(ctx, r)

@@ -64,6 +64,12 @@ var (
 		"with another body: use a new key for another request")
 	// ErrStore: the store failed, so nothing was signed.
 	ErrStore = ledger.ErrStore
+	// ErrNotSeen: the chain does not show a channel that held money, and no proof that it was closed. It
+	// stays listed, and every sweep reads it again; ask another node.
+	ErrNotSeen = errors.New("client: the chain does not show the channel")
+	// ErrElsewhere: channels on record hold money and are not of this session: of another payer, or on
+	// another chain than Config.Chain.
+	ErrElsewhere = errors.New("client: channels of another payer or chain")
 	// ErrClose: the payee's close receipt does not fit what was sent. The channel stays listed as closing.
 	ErrClose = errors.New("client: the close was not confirmed")
 	// ErrRejected: the payee refused a management request (voucher, top-up or close), or sent no

@@ -29,7 +29,8 @@ const (
 	EventViolation EventKind = "violation" // the server reported impossible numbers; see Err. No money was lost
 	EventBehind    EventKind = "behind"    // the payee rejected the highest voucher on record; Err is ErrBehind
 	EventGone      EventKind = "gone"      // the payee accepts no more vouchers of a channel that holds money
-	EventClosed    EventKind = "closed"    // the chain shows that a channel is closed
+	EventClosed    EventKind = "closed"    // it is proved that a channel is closed
+	EventNotSeen   EventKind = "not_seen"  // the chain does not show a channel, and no proof that it is closed
 	EventBudget    EventKind = "budget"    // 80% of a budget is used; see Decision
 	EventJournal   EventKind = "journal"   // Config.Journal failed; Err says why, and which operation has no line
 

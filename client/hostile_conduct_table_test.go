@@ -131,7 +131,8 @@ func fundTrials(t *table) {
 		// After a 410, the request is paid from another channel. The next request is not.
 		open.sum, open.last, open.after = at(500), hands(410, client.OutcomeRejected), twice
 		ends(end{}, OpenMinedLate)
-		open.sum, open.last, open.after = nil, fails(escrow.ErrNoChannel), end{}
+		// It counts as not seen, and takes a second deposit, but no third.
+		open.sum, open.last, open.after = nil, fails(escrow.ErrNoChannel), twice
 		ends(end{}, OpenNotMined)
 
 		topUp := trial{before: 2, from: rail + "/data?deposit=250"}

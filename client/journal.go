@@ -144,13 +144,14 @@ func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
 	if s.cfg.Journal == nil {
 		return
 	}
-	was, is := before.Phase(), after.Phase()
+	closed := after.Phase() == channel.Closed && before.Phase() != channel.Closed
+	undecided := before.Opening.Pending() && !before.Confirmed
 	switch {
-	case was == channel.Opening && is == channel.Closed:
+	case undecided && closed && !after.Confirmed:
 		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeRejected, time.Time{}, nil) // it can no longer be mined
-	case was == channel.Opening && is != channel.Opening:
+	case undecided && !after.Opening.Pending() && !closed:
 		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeAccepted, time.Time{}, nil)
-	case was != channel.Closed && is == channel.Closed:
+	case closed:
 		s.recordEnd(ctx, after, journal.Entry{Kind: journal.KindClose, Amount: after.CloseAmount, Transaction: after.CloseTx, Outcome: string(OutcomeRefunded)})
 	}
 	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() {

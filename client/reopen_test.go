@@ -76,8 +76,8 @@ func TestOpeningThatNeverArrived(t *testing.T) {
 			require.Len(t, all, 2)
 			for _, s := range all {
 				if s.ID == first.ID {
-					assert.Equal(t, channel.Closed, s.Phase, "it can never be opened, so nothing is in it")
-					assert.True(t, s.Deposit.IsZero())
+					assert.Equal(t, channel.NotSeen, s.Phase, "it stays listed, and is read again")
+					assert.Equal(t, first.Deposit, s.Deposit)
 				} else {
 					assert.Equal(t, channel.Open, s.Phase)
 					assert.Equal(t, u(100), s.Signed)

@@ -322,7 +322,7 @@ func TestNodesThatLie(t *testing.T) {
 				return r
 			}
 		}},
-		"says it is closed": {want: channel.FoundClosed, lie: func(id common.Hash) func(rpcCall, json.RawMessage) any {
+		"says it is closed": {want: channel.FoundNotSeen, lie: func(id common.Hash) func(rpcCall, json.RawMessage) any {
 			return func(c rpcCall, r json.RawMessage) any {
 				if c.stateOf(id) {
 					return nothing

@@ -56,6 +56,9 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	a.absorb(ctx, o)
 	state := a.without()
 	e.Channel, e.Standing = account.ID(), standingOf(state)
+	if a.unusable(state) {
+		e.Standing = purchase.Aside
+	}
 	switch e.Standing {
 	case purchase.Usable:
 		e.Headroom = state.Authorized().SubFloor(state.Claimed)
@@ -106,13 +109,26 @@ func (a *attempt) without() rule.State {
 	return a.account.State()
 }
 
-// standingOf returns what a channel is good for.
+// unusable reports whether a channel that is not seen has to be replaced within the limits: the chain was
+// read for this request and does not show that it was opened, or its deposit, which cannot be topped up,
+// is too small.
+func (a *attempt) unusable(s rule.State) bool {
+	if s.Phase() != channel.NotSeen {
+		return false
+	}
+	return s.ID == a.missed || !s.Lapsed() && s.Deposit.Less(s.Claimed.AddCapped(a.challenge.request.Price))
+}
+
+// standingOf returns what a channel is good for. An opening that was missed is read again before another
+// channel is opened in its place.
 func standingOf(s rule.State) purchase.Standing {
 	switch {
 	case s.Phase() == channel.Closed, s.Phase() == channel.Unopened:
 		return purchase.Dead
 	case s.Gone:
 		return purchase.Aside
+	case s.Lapsed():
+		return purchase.Pending
 	case !s.Payable():
 		return purchase.Absent // we are closing it
 	case s.Phase() == channel.Opening:

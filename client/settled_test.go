@@ -19,7 +19,9 @@ func TestAWordThatIsOlderThanTheRecord(t *testing.T) {
 	assert.Equal(t, channel.Open, seen.Phase())
 	assert.Equal(t, channel.Open, settled(before, seen, unknown).Phase(), "an open channel is not forgotten")
 	assert.Equal(t, channel.Opening, settled(before, before, unknown).Phase())
-	assert.Equal(t, channel.Closed, settled(seen, seen, unknown).Phase(), "asked later, so it was closed since")
+	assert.Equal(t, channel.NotSeen, settled(seen, seen, unknown).Phase(), "asked later")
 	unknown.Time = 1001
-	assert.Equal(t, channel.Closed, settled(before, before, unknown).Phase(), "never to be mined")
+	assert.Equal(t, channel.NotSeen, settled(before, before, unknown).Phase(), "no longer to be mined")
+	unknown.Ended = true
+	assert.Equal(t, channel.Closed, settled(before, seen, unknown).Phase(), "proof counts, however old")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 )
@@ -33,12 +34,14 @@ func TestSponsorThatDoesNotSponsor(t *testing.T) {
 				assert.True(t, aside.Gone)
 				assert.Equal(t, u(100), now.Signed)
 
-				// The transaction that was put aside expires, and nothing is left of it.
+				// The transaction that was put aside expires, and stays listed: nothing proves it dead.
 				p.srv.Chain.Advance(time.Minute)
 				_, err = p.session.Channels().Sync(t.Context(), first)
 				require.NoError(t, err)
 				aside, _ = p.by(first)
-				assert.False(t, aside.HoldsMoney())
+				assert.Equal(t, channel.NotSeen, aside.Phase)
+				assert.True(t, aside.HoldsMoney())
+				assert.False(t, aside.Payable())
 			})
 		}
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
@@ -20,17 +23,22 @@ import (
 // signs a voucher and never opens or tops up a channel. Several sessions may sweep the same store. A sweep
 // also moves up to 1,000 records of closed channels, from before there was an archive, into it.
 //
+// A channel that the chain does not show ends only by proof: its v1 escrow says so, its close is in the
+// logs, or our own withdrawal was mined. Until then it is [channel.NotSeen], and every sweep reads it again.
+//
 // Sweep makes one pass. pending is how many channels have something begun that is not finished; open
 // channels with nothing under way do not count. wait is how long to wait before the next sweep, at most
-// one minute. The error joins what failed; what failed counts as pending. It is [ErrNoChain] or
-// [ErrNoPayer] without Config.Chain or Config.Payer.
+// one minute. The error joins what failed; what failed counts as pending. It wraps [ErrNotSeen] for
+// channels that held money and are not seen, and [ErrElsewhere] if the store has channels that hold money
+// and are of another payer or chain, since nothing is done for those. It is [ErrNoChain] or [ErrNoPayer]
+// without Config.Chain or Config.Payer.
 func (c *Channels) Sweep(ctx context.Context) (pending int, wait time.Duration, err error) {
 	w, err := c.s.sweeper()
 	if err != nil {
 		return 0, 0, err
 	}
 	failed := w.pass(ctx)
-	return w.left, w.wait, errors.Join(failed, errors.Join(w.unreadable...))
+	return w.left, w.wait, errors.Join(failed, w.undone())
 }
 
 // SweepForever repeats [Channels.Sweep] until the context ends, and returns its error: call it on a
@@ -39,7 +47,9 @@ func (c *Channels) Sweep(ctx context.Context) (pending int, wait time.Duration, 
 func (c *Channels) SweepForever(ctx context.Context) error { return c.s.sweep(ctx, false) }
 
 // SweepUntilDone repeats [Channels.Sweep] until nothing is pending: a program that has closed its
-// channels on chain waits for its money with it. It returns nil, or which records cannot be read.
+// channels on chain waits for its money with it. It returns nil, or what no sweep can do: which records
+// cannot be read, [ErrNotSeen] and [ErrElsewhere]. A close is waited for that is not seen, for another
+// [escrow.GracePeriod] at most.
 func (c *Channels) SweepUntilDone(ctx context.Context) error { return c.s.sweep(ctx, true) }
 
 // How long a sweeper waits between two passes.
@@ -54,19 +64,25 @@ func (s *Session) sweep(ctx context.Context, untilDone bool) error {
 	if err != nil {
 		return err
 	}
+	said := ""
 	for failures := 0; ; {
 		var wait time.Duration
 		switch err := w.pass(ctx); {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
-			wait = min(sweepLeast<<min(failures, 6), sweepIdle)
+			wait = min(sweepLeast<<min(failures, 6), w.wait)
 			failures++
 			s.tell(ctx, Event{Kind: EventDelayed, Err: err})
 		default:
 			failures = 0
+			undone := w.undone()
 			if wait = w.wait; untilDone && w.left == 0 {
-				return errors.Join(w.unreadable...)
+				return undone
+			}
+			if now := fmt.Sprint(undone); undone != nil && now != said {
+				said = now
+				s.tell(ctx, Event{Kind: EventDelayed, Err: undone})
 			}
 		}
 		select {
@@ -90,6 +106,9 @@ type sweeper struct {
 	left       int           // channels with something pending
 	wait       time.Duration // before the next pass
 	unreadable []error
+	unseen     []common.Hash // channels that held money and are not seen
+	payers     map[common.Address]int
+	chains     map[uint64]int // how many channels of other payers and chains hold money
 }
 
 func (s *Session) sweeper() (*sweeper, error) {
@@ -116,47 +135,117 @@ func (w *sweeper) pass(ctx context.Context) (err error) {
 		return err
 	}
 	var errs []error
-	for len(all) > 0 {
+	for down := 0; len(all) > 0; {
 		some := all[:min(len(all), maxStates)]
 		all = all[len(some):]
-		refs := make([]escrow.Ref, len(some))
-		for i, st := range some {
-			refs[i] = escrow.Ref{Protocol: st.Protocol, ChainID: st.ChainID, Escrow: st.Escrow, ChannelID: st.ID}
-			w.s.cfg.Chain.Forget(st.ID)
-		}
-		reading, cancel := context.WithTimeout(ctx, chainReadWait)
-		states, err := w.s.cfg.Chain.States(reading, refs)
-		if cancel(); err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-		for i, st := range some {
-			if err := w.channel(ctx, st.ID, rule.OnChain(states[i])); err != nil {
-				errs = append(errs, err)
-			}
+		read, failed := w.some(ctx, some)
+		if errs = append(errs, failed...); read {
+			down = 0
+		} else if down++; down == maxDown || ctx.Err() != nil {
+			w.left += len(all)
+			break
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// maxDown is after how many batches in a row of which nothing could be read a pass ends: the node is down.
+const maxDown = 3
+
+// some reads some channels together, and does what is due for each. What cannot be read stops no other.
+func (w *sweeper) some(ctx context.Context, some []rule.State) (read bool, errs []error) {
+	refs := make([]escrow.Ref, len(some))
+	for i, st := range some {
+		refs[i] = refOf(st)
+		w.s.cfg.Chain.Forget(st.ID)
+	}
+	reading, cancel := context.WithTimeout(ctx, chainReadWait)
+	defer cancel()
+	states, err := w.s.cfg.Chain.States(reading, refs)
+	failed, _ := errors.AsType[escrow.ReadErrors](err)
+	if err != nil && len(failed) != len(some) {
+		w.left += len(some)
+		return false, []error{err}
+	}
+	closed := w.closed(reading, some, states)
+	for i, st := range some {
+		if failed != nil && failed[i] != nil {
+			w.pending(uint64(sweepPoll / time.Second))
+			errs = append(errs, fmt.Errorf("client: channel %s could not be read: %w", st.ID, failed[i]))
+			continue
+		}
+		c := rule.OnChain(states[i])
+		c.Ended = slices.Contains(closed, refs[i])
+		if err := w.channel(ctx, st.ID, c); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return true, errs
+}
+
+// closed returns those of the channels whose close is in the logs, of those that the chain does not show.
+func (w *sweeper) closed(ctx context.Context, some []rule.State, states []escrow.State) []escrow.Ref {
+	var search escrow.CloseSearch
+	for i, st := range some {
+		c := rule.OnChain(states[i])
+		if c.Time == 0 || st.Settle(c).Phase() != channel.NotSeen {
+			continue
+		}
+		if at := since(st); len(search.Channels) == 0 || at < search.Since {
+			search.Since = at
+		}
+		search.Channels = append(search.Channels, refOf(st))
+	}
+	if len(search.Channels) == 0 {
+		return nil
+	}
+	closed, err := w.s.cfg.Chain.Closes(ctx, search)
+	if err != nil {
+		w.s.log.DebugContext(ctx, "the logs were not searched for closes", "channels", len(search.Channels), "error", err)
+	}
+	return closed
 }
 
 // maxArchived is how many channels that have ended one pass moves into the archive. A store of an older
 // program can have very many of them.
 const maxArchived = 1000
 
-// holding lists the payer's channels that hold money on this chain, and moves others that have ended into
-// the archive.
+// holding lists the payer's channels that hold money on this chain, counts those of others, and moves
+// channels that have ended into the archive.
 func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
-	w.unreadable = nil
+	w.unreadable, w.unseen = nil, nil
+	w.payers, w.chains = map[common.Address]int{}, map[uint64]int{}
 	for st, err := range w.s.ledger.Live(ctx, maxArchived) {
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case err != nil:
 			w.unreadable = append(w.unreadable, fmt.Errorf("client: skipped an unreadable record: %w", err))
-		case st.HoldsMoney() && st.Scope.Payer == w.s.payer && st.ChainID == w.chainID:
+		case !st.HoldsMoney():
+		case st.Scope.Payer != w.s.payer:
+			w.payers[st.Scope.Payer]++
+		case st.ChainID != w.chainID:
+			w.chains[st.ChainID]++
+		default:
 			all = append(all, st)
 		}
 	}
 	return all, nil
+}
+
+// undone returns what no pass can do.
+func (w *sweeper) undone() error {
+	errs := slices.Clone(w.unreadable)
+	for _, id := range w.unseen {
+		errs = append(errs, fmt.Errorf("%w: %s is not closed as far as is proved; ask another node", ErrNotSeen, id))
+	}
+	for _, payer := range slices.SortedFunc(maps.Keys(w.payers), common.Address.Cmp) {
+		errs = append(errs, fmt.Errorf("%w: %d that hold money are of the payer %s; this one is %s", ErrElsewhere, w.payers[payer], payer, w.s.payer))
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.chains)) {
+		errs = append(errs, fmt.Errorf("%w: %d that hold money are on chain %d; the node is on chain %d", ErrElsewhere, w.chains[id], id, w.chainID))
+	}
+	return errors.Join(errs...)
 }
 
 // pending counts a channel with something under way, which is due in a number of seconds of chain time.

@@ -33,6 +33,8 @@ func (w *sweeper) channel(ctx context.Context, id common.Hash, c rule.OnChain) e
 	switch {
 	case st.Phase() == channel.Closed:
 		return nil
+	case st.Phase() == channel.NotSeen:
+		w.missing(st, c.Time)
 	case st.CloseRequestedAt != 0:
 		return w.withdraw(ctx, st, c.Time)
 	case st.CloseSent:
@@ -43,6 +45,15 @@ func (w *sweeper) channel(ctx context.Context, id common.Hash, c rule.OnChain) e
 		w.pending(after(st.ToppingUp.ValidBefore+1, c.Time))
 	}
 	return nil
+}
+
+// missing counts a channel that is not seen. A close that is under way may show up.
+func (w *sweeper) missing(st rule.State, now uint64) {
+	if until := st.Unseen + grace; (st.CloseSent || st.CloseRequestedAt != 0) && now < until {
+		w.pending(until - now)
+	} else if st.Confirmed {
+		w.unseen = append(w.unseen, st.ID)
+	}
 }
 
 // after is how many seconds there are until a time.
@@ -96,7 +107,7 @@ func (w *sweeper) watchClose(ctx context.Context, st rule.State, now uint64) err
 // report tells how a funding transaction was decided.
 func (w *sweeper) report(ctx context.Context, before, now rule.State) {
 	e := Event{Origin: now.Scope.Origin, ChannelID: now.ID, Deposit: now.Deposit}
-	if before.Phase() == channel.Opening && now.Phase() != channel.Opening && now.Phase() != channel.Closed {
+	if before.Opening.Pending() && !before.Confirmed && now.Confirmed && now.Phase() != channel.Closed {
 		e.Kind = EventOpened
 		w.s.tell(ctx, e)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -55,7 +56,7 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 		if err != nil {
 			return topUpDone, err
 		}
-		if state = read.after; !state.Payable() {
+		if state = read.after; !state.Payable() || state.Phase() == channel.NotSeen {
 			return topUpImpossible, nil
 		}
 	}
@@ -66,8 +67,9 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 		busy, err := a.recordTopUp(ctx, req, view)
 		switch {
 		case errors.Is(err, escrow.ErrNoChannel):
-			// Never opened, whatever the payee said, or closed since. If the chain is sure, another is opened.
-			if read, chainErr := a.s.sync(ctx, account, syncOptions{}); chainErr == nil && !read.after.Payable() {
+			// Never opened, whatever the payee said, or closed since.
+			read, chainErr := a.s.sync(ctx, account, syncOptions{})
+			if after := read.after; chainErr == nil && (!after.Payable() || after.Phase() == channel.NotSeen) {
 				return topUpImpossible, nil
 			}
 			return topUpDone, err

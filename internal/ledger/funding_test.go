@@ -65,7 +65,8 @@ func TestDeadFundingIsGivenBack(t *testing.T) {
 		before, after rule.State
 		counted       uint64
 	}{
-		"an opening that never was":         {opening, opening.Settle(gone), 0},
+		"an opening that is not seen":       {opening, opening.Settle(gone), 100},
+		"an opening that was never sent":    {opening, opening.NeverSent(), 0},
 		"an opening that was mined":         {opening, opening.Settle(there), 100},
 		"an opening that the payee took":    {taken, taken.Settle(gone), 100},
 		"an opening of a finalized channel": {opening, opening.Settle(final), 100},

@@ -204,9 +204,7 @@ func (l *Ledger) overtaken(
 	ctx context.Context, a *Account, s rule.State,
 ) (other *Account, added bool, err error) {
 	if s.Opening.Pending() {
-		err = a.Update(ctx, func(s rule.State) rule.State {
-			return s.Settle(rule.OnChain{Time: s.Opening.ValidBefore + 1})
-		})
+		err = a.Update(ctx, rule.State.NeverSent)
 		if err != nil {
 			return nil, false, err
 		}

@@ -63,9 +63,10 @@ func (s State) Asked() voucher.Amount { return s.asked }
 func (s State) MayExist() voucher.Amount { return s.authorized.SubFloor(s.unsigned) }
 
 // Payable reports whether vouchers may be signed: the channel is open, or its opening transaction
-// leaves with the first voucher.
+// leaves with the first voucher. A channel that was open and is not seen is: nobody can redeem a
+// voucher of one that is not there. An opening that was missed is not presented any more.
 func (s State) Payable() bool {
-	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone
+	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone || s.Lapsed()
 	return !ending && (s.Confirmed || len(s.Opening.Raw) > 0)
 }
 

@@ -3,6 +3,7 @@ package rule
 import (
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -28,23 +29,23 @@ type OnChain struct {
 // Settle returns the state with what the chain shows. Settled proves a signature of ours; nothing
 // else changes our own amounts.
 //
-// A channel that the chain does not know is closed, unless its opening transaction can still be
-// mined, which ends when its validBefore has passed in chain time. If a later reading shows the
-// channel, it is open again: ids are never used twice.
+// Only proof ends a channel. One that the chain does not show may be there all the same, because a
+// node lags or leaves it out, so it stays listed as not seen with all that is known of it; see
+// [State.Unseen]. An opening that can still be mined is not missed. If a later reading shows the
+// channel, it is as it was: ids are never used twice.
 func (s State) Settle(c OnChain) State {
-	if !c.Exists || c.Finalized {
-		if s.Opening.Pending() && !c.Finalized && c.Time <= s.Opening.ValidBefore {
-			return s // it may still be mined, whatever the payee said
-		}
-		s.Closed, s.CloseRequestedAt = true, 0
-		s.Opening, s.ToppingUp = Funding{}, Funding{}
-		s.Confirmed = s.Confirmed || c.Finalized // a v1 escrow keeps closed channels
-		if !s.Confirmed {
-			s.Deposit = voucher.Amount{} // never opened: nothing left the wallet
+	switch {
+	case c.Finalized, c.Ended && !c.Exists:
+		return s.ended(true)
+	case !c.Exists && s.Closed, !c.Exists && s.Opening.Pending() && c.Time <= s.Opening.ValidBefore:
+		return s // an opening may still be mined, whatever the payee said
+	case !c.Exists:
+		if s.Unseen == 0 {
+			s.Unseen = max(c.Time, 1)
 		}
 		return s
 	}
-	s.Confirmed, s.Closed = true, false
+	s.Confirmed, s.Closed, s.Unseen = true, false, 0
 	s.Opening = Funding{}
 	s.Settled = s.Settled.Max(c.Settled)
 	s.CloseRequestedAt = c.CloseRequestedAt
@@ -54,6 +55,24 @@ func (s State) Settle(c OnChain) State {
 	s.Deposit = c.Deposit
 	return s.signedBefore(c.Settled)
 }
+
+// ended returns the state of a channel that is proved to hold nothing. was reports that it held a
+// deposit before.
+func (s State) ended(was bool) State {
+	s.Closed, s.Unseen, s.CloseRequestedAt = true, 0, 0
+	s.Opening, s.ToppingUp = Funding{}, Funding{}
+	if s.Confirmed = was; !was {
+		s.Deposit = voucher.Amount{} // nothing left the wallet
+	}
+	return s
+}
+
+// Lapsed reports whether the opening transaction can no longer be mined, and no reading showed the
+// channel. It may have been mined all the same, so that the channel stays listed.
+func (s State) Lapsed() bool { return s.Phase() == channel.NotSeen && !s.Confirmed }
+
+// NeverSent returns the state of a channel whose opening transaction was not sent and is dropped.
+func (s State) NeverSent() State { return s.ended(false) }
 
 // InDoubt returns the hash of a funding transaction that is neither confirmed nor expired. It is
 // the zero hash if there is none, or if only its sponsor knows the hash.
@@ -73,8 +92,10 @@ func (s State) InDoubt() common.Hash {
 func (s State) Mined(tx common.Hash, success bool) State {
 	switch {
 	case tx == common.Hash{}:
+	case s.Opening.Hash == tx && !success:
+		return s.ended(false)
 	case s.Opening.Hash == tx:
-		s.Opening, s.Confirmed = Funding{}, success
+		s.Opening, s.Confirmed = Funding{}, true
 	case s.ToppingUp.Hash == tx:
 		s.ToppingUp = Funding{}
 	}

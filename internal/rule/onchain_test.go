@@ -22,8 +22,15 @@ func TestStateFollowsTheChain(t *testing.T) {
 	assert.Equal(
 		t, channel.Opening, s.Settle(rule.OnChain{Time: 1000}).Phase(), "it can still be mined",
 	)
-	never := s.Settle(rule.OnChain{Time: 1001})
-	assert.Equal(t, channel.Closed, never.Phase(), "it never will be")
+	missed := s.Settle(rule.OnChain{Time: 1001})
+	assert.Equal(t, channel.NotSeen, missed.Phase(), "that a node does not show it proves nothing")
+	assert.Equal(t, u(1000), missed.Deposit)
+	assert.True(t, missed.HoldsMoney(), "it is listed, and read again")
+	assert.True(t, missed.Lapsed())
+	assert.False(t, missed.Payable(), "nothing more is signed on it")
+	assert.Equal(t, channel.Open, missed.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 1002}).Phase())
+	never := s.NeverSent()
+	assert.Equal(t, channel.Closed, never.Phase())
 	assert.True(t, never.Deposit.IsZero())
 	assert.False(t, never.HoldsMoney())
 
@@ -45,13 +52,15 @@ func TestStateFollowsTheChain(t *testing.T) {
 	assert.Equal(t, channel.Open, closing.CloseRefused().Phase())
 	closing = closing.CloseAcknowledged(common.Hash{1})
 	assert.Equal(t, channel.Closing, closing.Phase(), "the chain has the last word")
-	assert.Equal(t, channel.Closed, closing.Settle(rule.OnChain{}).Phase())
+	assert.Equal(t, channel.NotSeen, closing.Settle(rule.OnChain{}).Phase())
+	assert.Equal(t, channel.Closed, closing.Settle(rule.OnChain{}).Settle(rule.OnChain{Ended: true}).Phase())
+	assert.Equal(t, channel.Closing, closing.Settle(rule.OnChain{}).Settle(rule.OnChain{Exists: true, Deposit: u(1000)}).Phase())
 	assert.Equal(t, channel.Closed, s.Settle(rule.OnChain{Exists: true, Finalized: true}).Phase())
 
 	assert.Equal(t, channel.Unopened, rule.State{}.Phase())
 	for p, name := range map[channel.Phase]string{
 		channel.Unopened: "unopened", channel.Opening: "opening", channel.Open: "open",
-		channel.Closing: "closing", channel.Closed: "closed", 99: "closed",
+		channel.Closing: "closing", channel.Closed: "closed", channel.NotSeen: "not seen", 99: "not seen",
 	} {
 		assert.Equal(t, name, p.String())
 	}
@@ -71,9 +80,12 @@ func TestMinedFundingIsDecided(t *testing.T) {
 	assert.Equal(t, channel.Closed, reverted.Phase())
 	assert.True(t, reverted.Deposit.IsZero(), "nothing left the wallet")
 	assert.Zero(t, reverted.InDoubt())
-	closed := s.Mined(tx, true).Settle(undecided)
-	assert.Equal(t, channel.Closed, closed.Phase(), "it was there, and is not any more")
+	gone := s.Mined(tx, true).Settle(undecided)
+	assert.Equal(t, channel.NotSeen, gone.Phase(), "it was there, and its close is not proved")
+	closed := gone.Settle(rule.OnChain{Ended: true})
+	assert.Equal(t, channel.Closed, closed.Phase())
 	assert.Equal(t, u(1000), closed.Deposit)
+	assert.Equal(t, channel.Closed, closed.Settle(rule.OnChain{Time: 2000}).Phase(), "proved once")
 	there := s.Mined(tx, true).Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990})
 	assert.Equal(t, channel.Open, there.Phase())
 	assert.Zero(t, there.InDoubt())
@@ -93,8 +105,15 @@ func TestMinedFundingIsDecided(t *testing.T) {
 func TestChannelThatIsThereAfterAll(t *testing.T) {
 	for name, s := range map[string]rule.State{"open": open(t, 1000), "opening": opening(t, 1000)} {
 		s = s.Settle(rule.OnChain{Time: 1001})
-		require.Equal(t, channel.Closed, s.Phase(), name)
-		require.False(t, s.HoldsMoney(), name)
+		require.Equal(t, channel.NotSeen, s.Phase(), name)
+		require.True(t, s.HoldsMoney(), name)
+		require.Equal(t, u(1000), s.Deposit, name)
+		require.Equal(t, s, s.Settle(rule.OnChain{Time: 5000}), "nothing new to write")
+		data, err := s.Encode()
+		require.NoError(t, err)
+		stored, err := rule.Decode(data)
+		require.NoError(t, err)
+		require.Equal(t, s, stored, name)
 		s = s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 1002})
 		assert.Equal(t, channel.Open, s.Phase(), name)
 		assert.True(t, s.HoldsMoney(), name)

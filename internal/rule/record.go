@@ -65,6 +65,7 @@ type record struct {
 	Settled          voucher.Amount `json:"settled"`
 	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
 	Closed           bool           `json:"closed,omitempty"`
+	Unseen           uint64         `json:"unseen,omitempty"`
 }
 
 type descriptorRecord struct {
@@ -106,6 +107,7 @@ func (s State) Encode() ([]byte, error) {
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
+		Unseen: s.Unseen,
 	}
 	if f := &s.Opening; len(f.Raw) > 0 {
 		r.Opening = &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
@@ -150,6 +152,7 @@ func Decode(data []byte) (State, error) {
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
+		Unseen: r.Unseen,
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {

@@ -85,6 +85,9 @@ type State struct {
 	Settled          voucher.Amount
 	CloseRequestedAt uint64
 	Closed           bool
+	// Unseen is when (Unix seconds of the chain) a reading first did not show the channel, without
+	// proof that it ended. Zero if the newest reading shows it.
+	Unseen uint64
 }
 
 // Funding is a transaction that puts money into a channel. It is stored before it is sent.
@@ -115,6 +118,8 @@ func (s State) Phase() channel.Phase {
 	switch {
 	case s.Closed:
 		return channel.Closed
+	case s.Unseen != 0:
+		return channel.NotSeen
 	case s.CloseSent, s.CloseRequestedAt != 0:
 		return channel.Closing
 	case s.Confirmed:

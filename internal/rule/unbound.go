@@ -9,11 +9,14 @@ import (
 
 // Orphan returns the state of a channel that is not stored and was found in the logs of the chain.
 // Its origin is not known. It stays listed and can be closed by the payer; nothing is paid from it
-// before [State.Bind]. A channel of another voucher key is never bound.
+// before [State.Bind]. A channel of another voucher key is never bound. deposit is what it was opened
+// with, by the log.
 func Orphan(
-	p voucher.Protocol, chainID uint64, escrow common.Address, d channel.Descriptor, c OnChain,
+	p voucher.Protocol, chainID uint64, escrow common.Address, d channel.Descriptor,
+	deposit voucher.Amount, c OnChain,
 ) State {
 	s := State{
+		Confirmed: true, Deposit: deposit,
 		ID: d.ID(p, escrow, chainID), Protocol: p, ChainID: chainID, Escrow: escrow, Descriptor: d,
 		Scope: channel.Scope{
 			Protocol: p, ChainID: chainID, Escrow: escrow, Payee: d.Payee, Operator: d.Operator,
