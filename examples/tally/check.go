@@ -28,10 +28,10 @@ func (b *books) check(ctx context.Context) error {
 		return unread
 	}
 	var chain *escrow.Client
-	if b.wallet.rpcURL != "" {
+	if len(b.wallet.rpcURLs) > 0 {
 		var err error
-		if chain, err = escrow.Dial(ctx, b.wallet.rpcURL); err != nil {
-			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+		if chain, err = b.wallet.dial(ctx); err != nil {
+			return err
 		}
 		defer chain.Close()
 	}
@@ -66,10 +66,14 @@ func (b *books) compare(ctx context.Context, s channel.Info, t *journal.Totals, 
 	found := compare(s, t)
 	if chain != nil && s.HoldsMoney() {
 		c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return 0, err
+		case err != nil:
+			found = append(found, "the chain was not read: "+err.Error())
+		default:
+			found = append(found, compareChain(s, t, c)...)
 		}
-		found = append(found, compareChain(s, t, c)...)
 	}
 	verdict := "agrees"
 	if len(found) > 0 {
@@ -109,7 +113,8 @@ func compare(s channel.Info, t *journal.Totals) (found []string) {
 	if s.Authorized.Less(t.Presented) {
 		found = append(found, fmt.Sprintf("a voucher of %s was presented, above what the record authorizes: the store is an old copy", tokens(t.Presented)))
 	}
-	if s.Phase != channel.Closed && s.Phase != channel.Opening {
+	lapsed := s.Phase == channel.NotSeen && !s.Confirmed
+	if s.Phase != channel.Closed && s.Phase != channel.Opening && !lapsed {
 		found = append(found, fundings("the record", s.Deposit, t)...)
 	}
 	if s.Phase == channel.Closed && s.CloseSent && t.Closed != nil && *t.Closed != s.CloseAmount {

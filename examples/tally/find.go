@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/client"
 )
 
 // finding is `tally find`.
@@ -58,6 +59,7 @@ func (f *finding) run(ctx context.Context) (err error) {
 	}
 	var bad error
 	var told time.Time
+	missed := 0
 	for one, err := range f.wallet.session.Channels().Find(ctx, f.again) {
 		if err != nil {
 			return errors.Join(err, bad)
@@ -69,6 +71,8 @@ func (f *finding) run(ctx context.Context) (err error) {
 				fmt.Fprintf(f.stderr, "tally: searched up to block %d of %d\n", one.Next-min(one.Next, 1), one.Newest)
 			}
 			continue
+		case channel.FoundNotSeen:
+			missed++
 		case channel.FoundUnreadable:
 			bad = errors.Join(bad, fmt.Errorf("channel %s: %w", short(one.Channel.ID), one.Err))
 		}
@@ -76,7 +80,10 @@ func (f *finding) run(ctx context.Context) (err error) {
 			return fail(exitWrite, err)
 		}
 	}
-	if bad != nil {
+	if missed > 0 {
+		bad = errors.Join(bad, fmt.Errorf("%w: %d of those found; they are kept on record: look again, or ask another node", client.ErrNotSeen, missed))
+	}
+	if bad = errors.Join(bad, f.wallet.elsewhere(ctx)); bad != nil {
 		return fail(exitRead, bad)
 	}
 	return nil
@@ -93,6 +100,8 @@ func line(f channel.Finding) string {
 		return fmt.Sprintf("%s found, with the vouchers of another key (%s): holds %s (payee %s); it can only be closed", id, s.Scope.Signer, tokens(s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
 	case channel.FoundClosed:
 		return fmt.Sprintf("%s closed", id)
+	case channel.FoundNotSeen:
+		return fmt.Sprintf("%s not seen: it was opened with %s (payee %s), and the chain shows neither it nor its close", id, tokens(s.Deposit), s.Descriptor.Payee)
 	case channel.FoundUnreadable:
 		return fmt.Sprintf("%s on record, but the record cannot be read", id)
 	default:

@@ -52,7 +52,7 @@ its line was written.`,
 	flags.BoolVar(&b.asJSON, "json", false, "write a JSON array with the same")
 	flags.BoolVar(&b.checks, "check", false, "compare the journal with the records and the chain")
 	b.wallet.storeFlag(flags)
-	flags.StringVar(&b.wallet.rpcURL, "rpc-url", "", "a node of the chain, for --check, at `URL`")
+	b.wallet.rpcFlag(flags, "for --check")
 	return cmd
 }
 

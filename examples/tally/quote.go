@@ -164,7 +164,7 @@ was, and what is left. It sends nothing and needs no key. What is signed ahead c
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
 				return err
 			}
-			p.keyFile, p.rpcURL = "", ""
+			p.keyFile, p.rpcURLs = "", nil
 			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &p)
 			if err != nil {
 				return err

@@ -89,8 +89,7 @@ from the server.`,
 	flags.SortFlags = false
 	a.requestFlags(flags)
 	a.wallet.storeFlag(flags)
-	flags.StringVar(&a.wallet.rpcURL, "rpc-url", "",
-		"a node of the chain, where the server names none, at `URL`")
+	a.wallet.rpcFlag(flags, "where the server names none")
 	a.wallet.escrowFlag(flags)
 	flags.BoolVarP(&a.yes, "yes", "y", false, "accept without asking")
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,11 +24,13 @@ import (
 
 // wallet is what pays: the flags, and the session that is made of them.
 type wallet struct {
-	keyFile, rpcURL, dir, escrow string
-	bootstrap                    bool
-	limits                       channel.Limits
+	keyFile, dir, escrow string
+	rpcURLs              []string
+	bootstrap            bool
+	limits               channel.Limits
 
 	session *client.Session // nil without a key
+	payer   common.Address
 	base    *http.Transport
 	chain   *escrow.Client
 	files   *filestore.Store
@@ -41,7 +44,20 @@ func (p *wallet) storeFlag(f *pflag.FlagSet) {
 func (p *wallet) keyFlags(f *pflag.FlagSet) {
 	p.storeFlag(f)
 	f.StringVar(&p.keyFile, "key-file", "", "pay with the key in `FILE`: a V3 keystore, or hex digits (default: TALLY_KEY)")
-	f.StringVar(&p.rpcURL, "rpc-url", "", "a node of the chain, to open, top up and check channels at `URL`")
+	p.rpcFlag(f, "to open, top up and check channels")
+}
+
+func (p *wallet) rpcFlag(f *pflag.FlagSet, why string) {
+	f.Var((*urls)(&p.rpcURLs), "rpc-url", "a node of the chain, "+why+"; again for others, asked when it fails")
+}
+
+// dial connects to the nodes.
+func (p *wallet) dial(ctx context.Context) (*escrow.Client, error) {
+	chain, err := escrow.Dial(ctx, p.rpcURLs[0], escrow.WithNodes(p.rpcURLs[1:]...))
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+	}
+	return chain, nil
 }
 
 func (p *wallet) escrowFlag(f *pflag.FlagSet) {
@@ -67,6 +83,44 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 var settings = []string{
 	"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
 	"ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
+}
+
+// urls is a flag that may be repeated. One value may have several, with blanks between.
+type urls []string
+
+// String is what the flag is set to.
+func (u *urls) String() string { return strings.Join(*u, " ") }
+
+// Set adds what is not empty.
+func (u *urls) Set(text string) error {
+	*u = append(*u, strings.Fields(text)...)
+	return nil
+}
+
+// Type is shown in the help.
+func (u *urls) Type() string { return "URL" }
+
+// elsewhere returns an error that counts the channels on record that hold money and are of another key, or on
+// another chain than the node.
+func (p *wallet) elsewhere(ctx context.Context) error {
+	chainID, err := p.chain.ChainID(ctx)
+	if err != nil {
+		return err
+	}
+	keys, chains := 0, 0
+	for s, err := range p.session.Channels().All(ctx) {
+		switch {
+		case err != nil || !s.HoldsMoney():
+		case s.Scope.Payer != p.payer:
+			keys++
+		case s.ChainID != chainID:
+			chains++
+		}
+	}
+	if keys+chains == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d that hold money are of another key than %s, %d are on another chain than the node, %d", client.ErrElsewhere, keys, p.payer, chains, chainID)
 }
 
 // openStore opens the directory of channels.
@@ -104,6 +158,7 @@ func (p *wallet) transport() {
 
 // start makes the session with a key.
 func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, onEvent func(client.Event)) error {
+	p.payer = key.Address()
 	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent, Approve: w.approve}
 	if p.escrow != "" {
 		if !common.IsHexAddress(p.escrow) {
@@ -120,9 +175,9 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 	if err != nil {
 		return err
 	}
-	if p.rpcURL != "" {
-		if p.chain, err = escrow.Dial(ctx, p.rpcURL); err != nil {
-			return fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+	if len(p.rpcURLs) > 0 {
+		if p.chain, err = p.dial(ctx); err != nil {
+			return err
 		}
 		cfg.Chain = p.chain
 	}
