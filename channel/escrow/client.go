@@ -23,6 +23,8 @@ type Client struct {
 	// preferred is the index of the node that answered last, chain the chain's id once it is known.
 	preferred atomic.Int64
 	chain     atomic.Uint64
+	// chainAt is when (Unix nanoseconds) a node was asked for it.
+	chainAt atomic.Int64
 	base      http.RoundTripper
 	waits     waits
 	now       func() time.Time
@@ -89,14 +91,32 @@ func (c *Client) Close() {
 	}
 }
 
-// ChainID returns the id of the chain that the nodes are on. It is read once. A node that says zero, or
-// another one than the others, is not used. The errors are [ErrChainID] and [ErrRPC].
+// ChainID returns the id of the chain that the nodes are on. It is read again once a minute, since one
+// answer may have been wrong; if no node answers then within two seconds, it is as before. A node that
+// says zero is not used. The errors are [ErrChainID] and [ErrRPC].
 func (c *Client) ChainID(ctx context.Context) (uint64, error) {
+	known := c.chain.Load()
+	now := c.now().UnixNano()
+	if known != 0 && now-c.chainAt.Load() < int64(time.Minute) {
+		return known, nil
+	}
+	c.chainAt.Store(now) // others need not ask meanwhile
+	if known != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+	}
+	err := c.anyNode(ctx, func(n *node) error {
+		id, err := n.chainID(ctx)
+		if err == nil {
+			c.chain.Store(id)
+		}
+		return err
+	})
 	if id := c.chain.Load(); id != 0 {
 		return id, nil
 	}
-	err := c.ask(ctx, 0)
-	return c.chain.Load(), err
+	return 0, err
 }
 
 // TokenBalance returns the owner's balance of a TIP-20 token in base units. The error is [ErrRPC].

@@ -30,7 +30,9 @@ func (c *Client) ask(ctx context.Context, want uint64, questions ...rpc.BatchEle
 		if err := n.ask(ctx, cmp.Or(want, c.chain.Load()), questions); err != nil {
 			return err
 		}
-		c.chain.CompareAndSwap(0, n.chain.Load())
+		if c.chain.CompareAndSwap(0, n.chain.Load()) {
+			c.chainAt.Store(c.now().UnixNano())
+		}
 		return firstError(questions)
 	})
 }
@@ -53,14 +55,11 @@ func (c *Client) anyNode(ctx context.Context, do func(*node) error) error {
 	return joined(errs)
 }
 
-// ask puts questions to one node. The chain id goes with the first questions ever. A node on another chain
+// ask puts questions to one node. The chain id goes with the first questions, until it is the wanted one. A node on another chain
 // than want is [ErrChainID], and its answers are not looked at. Errors of single questions are in them.
 func (n *node) ask(ctx context.Context, want uint64, questions []rpc.BatchElem) error {
 	id := n.chain.Load()
-	if id != 0 {
-		if want != 0 && id != want {
-			return fmt.Errorf("%w: it is on %d, not on %d", ErrChainID, id, want)
-		}
+	if id != 0 && (want == 0 || id == want) {
 		return n.exchange(ctx, questions)
 	}
 	var told hexutil.Uint64
@@ -73,13 +72,33 @@ func (n *node) ask(ctx context.Context, want uint64, questions []rpc.BatchElem) 
 	case all[0].Error != nil:
 		return all[0].Error
 	case id == 0:
-		return fmt.Errorf("%w: it says that it is on chain 0", ErrChainID)
+		return errChainZero
 	case want != 0 && id != want:
 		return fmt.Errorf("%w: it is on %d, not on %d", ErrChainID, id, want)
 	}
 	n.chain.Store(id)
 	return nil
 }
+
+// chainID asks for the chain id, whatever the node said before.
+func (n *node) chainID(ctx context.Context) (uint64, error) {
+	var told hexutil.Uint64
+	question := []rpc.BatchElem{{Method: "eth_chainId", Result: &told}}
+	err := n.exchange(ctx, question)
+	if err == nil {
+		err = firstError(question)
+	}
+	if err == nil && told == 0 {
+		err = errChainZero
+	}
+	if err != nil {
+		return 0, err
+	}
+	n.chain.Store(uint64(told))
+	return uint64(told), nil
+}
+
+var errChainZero = fmt.Errorf("%w: it says that it is on chain 0", ErrChainID)
 
 // exchange sends one call, or several as a batch, marked as repeatable. Signed bytes may be among them:
 // they are the same each time. The error is that of the exchange; those of single calls are in them.

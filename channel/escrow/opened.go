@@ -66,7 +66,7 @@ type openedLog struct {
 
 // opened reads the log, if it is one that was asked for and of a channel that hashes to its id.
 func (l openedLog) opened(s Search, from, to uint64) (o Opened, ok bool) {
-	if l.Removed || len(l.Topics) != 4 || l.Block == nil || uint64(*l.Block) < from || uint64(*l.Block) > to {
+	if len(l.Topics) != 4 || uint64(*l.Block) < from || uint64(*l.Block) > to {
 		return Opened{}, false
 	}
 	p, at := s.emitter(l.Topics[0])
@@ -95,7 +95,7 @@ func (l openedLog) opened(s Search, from, to uint64) (o Opened, ok bool) {
 
 // closed returns the channel whose close the log is of, if it is one of the payer's.
 func (l openedLog) closed(s Search, from, to uint64) (id common.Hash, ok bool) {
-	if l.Removed || len(l.Topics) != 4 || l.Block == nil || uint64(*l.Block) < from || uint64(*l.Block) > to {
+	if len(l.Topics) != 4 || uint64(*l.Block) < from || uint64(*l.Block) > to {
 		return id, false
 	}
 	p, at := s.emitter(l.Topics[0])

@@ -207,11 +207,14 @@ func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out St
 		return Stretch{}, fmt.Errorf("%w: eth_getLogs: %w: it is at block %d, not at %d", ErrRPC, errLags, uint64(newest), to)
 	}
 	for _, l := range *logs {
+		if l.Removed || l.Block == nil {
+			return Stretch{}, fmt.Errorf("%w: eth_getLogs: %w: it has logs of no block", ErrRPC, errLags)
+		}
 		if o, ok := l.opened(s, from, to); ok {
 			out.Opened = append(out.Opened, o)
 		} else if id, ok := l.closed(s, from, to); ok {
 			out.Closed = append(out.Closed, id)
-		} else if !l.Removed {
+		} else {
 			out.Strange++
 		}
 	}

@@ -147,7 +147,6 @@ func TestSearchTakesNoLogForGranted(t *testing.T) {
 		opened, strange int
 	}{
 		"the truth":      {func(map[string]any) {}, 1, 0},
-		"taken back":     {func(l map[string]any) { l["removed"] = true }, 0, 0},
 		"another escrow": {func(l map[string]any) { l["address"] = common.Address{9} }, 0, 1},
 		"no escrow":      {func(l map[string]any) { l["address"] = common.Address{} }, 0, 1},
 		"another event":  {topics(0), 0, 1},
@@ -166,7 +165,6 @@ func TestSearchTakesNoLogForGranted(t *testing.T) {
 		"a huge deposit":  {flip(160), 0, 1},
 		"too short":       {func(l map[string]any) { l["data"] = l["data"].(hexutil.Bytes)[:160] }, 0, 1},
 		"too long":        {func(l map[string]any) { l["data"] = append(l["data"].(hexutil.Bytes), make([]byte, 32)...) }, 0, 1},
-		"no block":        {func(l map[string]any) { l["blockNumber"] = nil }, 0, 1},
 		"another block":   {func(l map[string]any) { l["blockNumber"] = "0x99" }, 0, 1},
 		"another deposit": {flip(191), 1, 0}, // only the chain's state tells
 	} {
@@ -305,4 +303,74 @@ func TestSearchFollowsTheNode(t *testing.T) {
 	assert.EqualValues(t, 10_000, most)
 	assert.Less(t, refused, 12)
 	assert.Less(t, len(sizes), 200)
+}
+
+// TestSearchOfBlocksThatAreNotThere: logs that were taken back, or are of no block yet, say that the search is not
+// done, and null is not the same as none.
+func TestSearchOfBlocksThatAreNotThere(t *testing.T) {
+	w := newWorld(t, devchain.Config{})
+	for name, lie := range map[string]func(map[string]any) any{
+		"taken back": func(l map[string]any) any { l["removed"] = true; return []any{l} },
+		"no block":   func(l map[string]any) any { l["blockNumber"] = nil; return []any{l} },
+		"null":       func(map[string]any) any { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			n.say("eth_blockNumber", hexutil.Uint64(9))
+			n.say("eth_getLogs", lie(goodLog(t, w)))
+			for stretch, err := range dial(t, n.URL).Search(soon(t), w.search()) {
+				require.ErrorIs(t, err, escrow.ErrRPC)
+				assert.Zero(t, stretch.Next, "nothing was searched")
+			}
+		})
+	}
+}
+
+// TestSearchEndsAtTheLastBlock: block numbers do not begin again at zero.
+func TestSearchEndsAtTheLastBlock(t *testing.T) {
+	n := newNode(t)
+	n.say("eth_blockNumber", hexutil.Uint64(^uint64(0)))
+	n.say("eth_getLogs", []any{})
+	s := newWorld(t, devchain.Config{}).search()
+	s.From = ^uint64(0) - 5
+	stretches := 0
+	for stretch, err := range dial(t, n.URL).Search(soon(t), s) {
+		require.NoError(t, err)
+		assert.Equal(t, ^uint64(0), stretch.Next)
+		if stretches++; stretches > 3 {
+			break
+		}
+	}
+	assert.Equal(t, 1, stretches)
+	_, asked := n.count("eth_getLogs")
+	assert.Equal(t, 1, asked)
+}
+
+// TestSearchUnderARateLimit: a node that refuses one question after another for their rate is asked again, and the
+// questions do not get smaller for it.
+func TestSearchUnderARateLimit(t *testing.T) {
+	for name, refusal := range map[string]*jsonError{
+		"-32005": {Code: -32005, Message: "rate limit exceeded, retry in 1s"},
+		"429":    {Code: 429, Message: "Too Many Requests"},
+		"-32016": {Code: -32016, Message: "over rate limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			asked := 0
+			n.say("eth_blockNumber", hexutil.Uint64(10_000_000))
+			n.answer("eth_getLogs", func(question) any {
+				if asked++; asked%6 != 0 { // more than one question is sent again for
+					return refusal
+				}
+				return []any{}
+			})
+			last := escrow.Stretch{}
+			for stretch, err := range dial(t, n.URL).Search(soon(t), newWorld(t, devchain.Config{}).search()) {
+				require.NoError(t, err)
+				last = stretch
+			}
+			assert.EqualValues(t, 10_000_001, last.Next)
+			assert.Equal(t, 101*6, asked)
+		})
+	}
 }
