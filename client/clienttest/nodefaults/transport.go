@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/node"
@@ -64,8 +65,7 @@ var transportTable = table{
 		x.Reset()
 	}},
 	Huge: {Body: func(x *node.Exchange, body []byte) {
-		blanks := []byte(strings.Repeat(" ", 1<<20))
-		for range 8 {
+		for range 128 {
 			if _, err := x.Writer().Write(blanks); err != nil {
 				return
 			}
@@ -73,7 +73,6 @@ var transportTable = table{
 		_, _ = x.Writer().Write(body)
 	}},
 	Endless: {Instead: func(x *node.Exchange) {
-		blanks := []byte(strings.Repeat(" ", 64<<10))
 		for x.Request().Context().Err() == nil {
 			if _, err := x.Writer().Write(blanks); err != nil {
 				return
@@ -81,7 +80,7 @@ var transportTable = table{
 		}
 	}},
 	HugeHeader: {Body: func(x *node.Exchange, body []byte) {
-		x.Writer().Header().Set("X-Huge", strings.Repeat("x", 11<<20))
+		x.Writer().Header().Set("X-Huge", hugeHeader())
 		_, _ = x.Writer().Write(body)
 	}},
 	EmptyBody: status(http.StatusOK, "", ""),
@@ -101,6 +100,12 @@ var transportTable = table{
 		http.Redirect(x.Writer(), x.Request(), x.Request().URL.Path, http.StatusTemporaryRedirect)
 	}},
 }
+
+// blanks are 64 kilobytes of JSON that says nothing.
+var blanks = []byte(strings.Repeat(" ", 64<<10))
+
+// hugeHeader is longer than a header that net/http reads.
+var hugeHeader = sync.OnceValue(func() string { return strings.Repeat("x", 11<<20) })
 
 // page is a page of a gateway.
 func page(title string) string {
