@@ -8,9 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -104,22 +102,6 @@ func last(all []string) string {
 	return all[len(all)-1]
 }
 
-// raceEnabled is set where this binary has the race detector, which makes children three times as slow to start.
-var raceEnabled bool
-
-// program is the binary that children run: this one, or the same without the race detector where that can be made.
-var program = sync.OnceValues(func() (string, error) {
-	self, err := os.Executable()
-	if err != nil || !raceEnabled {
-		return self, err
-	}
-	quick := filepath.Join(filepath.Dir(self), "crash.child")
-	if err := exec.Command("go", "test", "-c", "-o", quick, ".").Run(); err != nil {
-		return self, nil // without the go command
-	}
-	return quick, nil
-})
-
 // child is a process that plays.
 type child struct {
 	cmd    *exec.Cmd
@@ -132,13 +114,13 @@ type child struct {
 }
 
 func startChild(j job) (*child, error) {
-	self, err := program()
+	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &child{cmd: exec.Command(self, "-test.run=^$"), notes: make(chan note), stop: make(chan struct{})}
-	// One processor and no collections: it lives for a moment, and there are many. The race detector would
-	// wait a second at the end.
+	// One processor and no collections: it lives for a moment, and there are many. The race detector, where
+	// there is no go command, would wait a second at the end.
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", "GOMAXPROCS=1", "GOGC=off", "GORACE=atexit_sleep_ms=0")
 	c.cmd.Stderr = &c.stderr
 	if j.Mount {

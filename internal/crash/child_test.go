@@ -2,10 +2,15 @@ package crash
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -86,14 +91,19 @@ func (c *play) begin(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	torn := c.Dir
+	if c.Crowded { // another writer may have its own file of this name there
+		torn = ""
+	}
 	signer := tellingSigner{c.key, c.p}
 	c.session, err = client.New(client.Config{
-		Signer: signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, c.Dir, c.p, func() { c.giveUp() }},
+		Signer: signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
 		Journal: tellingJournal{lines, c.p},
 		Limits: channel.Limits{
 			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),
 			Fund: voucher.Units(c.flow.fund), Ahead: voucher.Units(c.flow.ahead),
 		},
+		Bootstrap: c.flow.bootstrap,
 	})
 	return err
 }
@@ -160,6 +170,12 @@ func (c *play) channels(ctx context.Context) (all []channel.Info) {
 
 // inherit is what a program does that starts again: it goes on, and at last it closes.
 func (c *play) inherit(ctx context.Context) {
+	if c.flow.imports {
+		c.takeIn(ctx)
+	}
+	if c.flow.keeps {
+		c.sweep(ctx)
+	}
 	_ = c.get(ctx)
 	_ = c.get(ctx)
 	_ = c.stream(ctx, 2)
@@ -167,6 +183,73 @@ func (c *play) inherit(ctx context.Context) {
 	for _, s := range c.channels(ctx) {
 		_ = c.act(ctx, "close", func(ctx context.Context) error { return c.end(ctx, s) })
 	}
+	if c.flow.keeps {
+		c.sweep(ctx)
+	}
+}
+
+// forget loses everything but the key, and a note of which channel there is.
+func (c *play) forget(ctx context.Context) {
+	_ = c.act(ctx, "forget", func(ctx context.Context) error {
+		all := c.channels(ctx)
+		if len(all) != 1 {
+			return fmt.Errorf("%d channels, where there should be one", len(all))
+		}
+		s := all[0]
+		text, err := json.Marshal(channel.Identity{
+			Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor,
+		})
+		if err := errors.Join(err, os.WriteFile(c.identity(), text, 0o600), os.RemoveAll(c.Journal)); err != nil {
+			return err
+		}
+		files, err := filepath.Glob(filepath.Join(c.Dir, "*.rec"))
+		for _, file := range files {
+			err = errors.Join(err, os.Remove(file))
+		}
+		c.p.tell(note{Kind: kindForget, Channel: s.ID})
+		return err
+	})
+}
+
+// identity is the file of that note.
+func (c *play) identity() string { return c.Dir + ".identity" }
+
+// takeIn imports the channel that was forgotten. Whoever is not sure that it came to an end does it again.
+func (c *play) takeIn(ctx context.Context) {
+	_ = c.act(ctx, "import", func(ctx context.Context) error {
+		text, err := os.ReadFile(c.identity())
+		if err != nil {
+			return err
+		}
+		var in channel.Identity
+		if err := json.Unmarshal(text, &in); err != nil {
+			return err
+		}
+		return c.session.Channels().Import(ctx, c.URL+c.flow.data, in)
+	})
+}
+
+// sweep sweeps as a keeper does, with enough time on the chain between two passes.
+func (c *play) sweep(ctx context.Context) {
+	_ = c.act(ctx, "sweep", func(ctx context.Context) error {
+		for range 6 {
+			pending, _, err := c.session.Channels().Sweep(ctx)
+			if err != nil || pending == 0 {
+				return err
+			}
+			c.p.tell(note{Kind: kindAdvance})
+		}
+		return errors.New("there is always something pending")
+	})
+}
+
+// requestClose closes a channel as far as the keeper needs it.
+func (c *play) requestClose(ctx context.Context, id common.Hash) error {
+	s, err := c.session.Channels().Sync(ctx, id)
+	if err != nil || s.Phase == channel.Closed || s.CloseRequestedAt != 0 {
+		return err
+	}
+	return c.session.Channels().RequestClose(ctx, id)
 }
 
 // end brings a channel's money back, in the flow's way.
@@ -181,6 +264,8 @@ func (c *play) end(ctx context.Context, s channel.Info) error {
 	switch {
 	case s.Phase == channel.Closed:
 		return nil
+	case c.flow.keeps:
+		return c.requestClose(ctx, s.ID)
 	case c.flow.forced:
 		return c.force(ctx, s)
 	}

@@ -17,11 +17,16 @@
 //   - all that is authorized is at most what was asked for, plus Limits.Ahead,
 //   - each base unit of the chain is where it should be.
 //
+// Among the flows are a store that was lost, whose channel is found again by a zero-dollar proof or imported, and
+// a keeper that sweeps what others left. TestKillsInCrowds kills children that share a store and a channel with
+// others that live on.
+//
 // # Run
 //
 //	go test ./internal/crash                                     # each point, and some at random
 //	go test ./internal/crash -run TestKills -kills 10000 -seed 7  # by hand
 //	go test ./internal/crash -run TestKills -only 'topup/v2 …'   # one of them again, as a failure names it
+//	go test ./internal/crash -run TestKills -flow keep            # only the flows with such names
 //	go test ./internal/crash -run TestPoints -update              # after a look at the difference
 //
 // The other tests break the store and the clock instead of the process: writes that fail, that were stored

@@ -18,6 +18,9 @@ type flow struct {
 	forced      bool   // closes without the payee
 	closes      int    // how many channels are closed by a decision of act or prelude
 	exact       bool   // the payee closes for what was charged, and not for the whole voucher
+	bootstrap   bool   // asks for its channel with a HEAD first
+	imports     bool   // the channel of the prelude is taken in from a file
+	keeps       bool   // sweeps when it starts, and closes by requests and sweeps
 	prelude     func(c *play, ctx context.Context)
 	act         func(c *play, ctx context.Context)
 }
@@ -30,6 +33,9 @@ var (
 	v1        = rail{"v1", "/v1/data", "/v1/units"}
 	sponsored = rail{"v2 sponsored", "/sponsored", "/sponsored/units"}
 	assisted  = rail{"v1 sponsored", "/v1/sponsored", "/v1/sponsored/units"}
+	who       = rail{"v2", "/who", "/who/units"}
+	boot      = rail{"v2", "/boot", "/boot/units"}
+	hinted    = rail{"v2", "/hinted", "/hinted/units"}
 )
 
 // flows are all of them, by their names.
@@ -38,7 +44,7 @@ var flows = func() map[string]flow {
 	add := func(name string, f flow, rails ...rail) {
 		for _, r := range rails {
 			f.data, f.units = r.data, r.units
-			f.exact = !f.forced && (r == v2 || r == sponsored)
+			f.exact = !f.forced && !f.keeps && r != v1 && r != assisted
 			all[name+"/"+r.name] = f
 		}
 	}
@@ -64,6 +70,27 @@ var flows = func() map[string]flow {
 		_ = c.get(ctx)
 		c.shut(ctx)
 	}, act: get(1)}, v2, v1)
+	cold := func(c *play, ctx context.Context) {
+		_ = c.get(ctx)
+		c.forget(ctx)
+	}
+	add("resume by proof", flow{prelude: cold, act: get(2)}, who)
+	add("resume by bootstrap", flow{bootstrap: true, prelude: cold, act: get(1)}, boot)
+	add("import", flow{imports: true, prelude: cold, act: func(c *play, ctx context.Context) {
+		c.takeIn(ctx)
+		_ = c.get(ctx)
+	}}, hinted)
+	add("keep a top-up", flow{keeps: true, fund: 200, prelude: get(2), act: func(c *play, ctx context.Context) {
+		_ = c.get(ctx)
+		c.sweep(ctx)
+	}}, v2)
+	add("keep a close", flow{closes: 1, keeps: true, prelude: get(1), act: func(c *play, ctx context.Context) {
+		for _, s := range c.channels(ctx) {
+			_ = c.act(ctx, "close", func(ctx context.Context) error { return c.requestClose(ctx, s.ID) })
+		}
+		c.p.tell(note{Kind: kindAdvance})
+		c.sweep(ctx)
+	}}, v1)
 	return all
 }()
 

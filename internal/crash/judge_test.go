@@ -18,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -33,6 +34,15 @@ func (w *world) hear(n note, end *ending) {
 			w.paid()
 		}
 		w.judge()
+		for id := range w.lost {
+			w.wrong("channel %s was forgotten, and all was paid without it", id)
+		}
+	case kindForget:
+		w.lost[n.Channel] = true
+		var err error
+		if w.files, err = filestore.Open(w.job.Dir); err != nil { // the one before knows what was there
+			w.wrong("the store: %v", err)
+		}
 	case kindAdvance:
 		w.srv.Chain.Advance(devchain.CloseGracePeriod + time.Minute)
 	case kindStay:
@@ -44,13 +54,14 @@ func (w *world) hear(n note, end *ending) {
 			end.failed = append(end.failed, n.Name+": "+n.Text)
 		}
 	case kindPoint:
-		switch n.Name {
-		case "sign voucher: done":
+		switch {
+		case n.Name == "sign voucher: done":
 			w.judgeVoucher(n.Channel, n.Amount)
-		case "sign open: begin":
+		case w.crowded: // one that is overtaken by another's does not leave: see departed
+		case n.Name == "sign open: begin":
 			w.judgeFunding(common.Hash{})
 			w.judgeDoubt(end)
-		case "sign top-up: begin":
+		case n.Name == "sign top-up: begin":
 			w.judgeFunding(w.current())
 			w.judgeDoubt(end)
 		}
@@ -144,8 +155,16 @@ func (w *world) departed(r *http.Request) {
 			return
 		}
 	}
+	topUp := c.Payload.Action == "topUp"
+	switch {
+	case !w.crowded:
+	case topUp:
+		w.judgeFundingLocked(id)
+	default:
+		w.judgeFundingLocked(common.Hash{})
+	}
 	w.left = append(w.left, departure{
-		c.Payload.Transaction, id, c.Payload.Action == "topUp", tx.ValidBefore, w.srv.Chain.Channel(id).Deposit,
+		c.Payload.Transaction, id, topUp, tx.ValidBefore, w.srv.Chain.Channel(id).Deposit,
 	})
 }
 
@@ -154,6 +173,10 @@ func (w *world) departed(r *http.Request) {
 func (w *world) judgeFunding(top common.Hash) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.judgeFundingLocked(top)
+}
+
+func (w *world) judgeFundingLocked(top common.Hash) {
 	now := uint64(w.srv.Chain.Now().Unix())
 	for _, d := range w.left {
 		c := w.srv.Chain.Channel(d.id)
@@ -233,8 +256,15 @@ func (w *world) judge() {
 		w.wrong("%s is authorized in all, and %s was asked for with what may be ahead", authorized, allowed)
 	}
 	w.mu.Lock()
+	for id := range w.lost {
+		if s, ok := records[id]; ok && !s.Authorized().Less(w.signed[id]) {
+			delete(w.lost, id) // it is back, with all that was signed on it
+		}
+	}
 	for id, amount := range w.signed {
-		if s, ok := records[id]; !ok || s.Authorized().Less(amount) {
+		if s, ok := records[id]; w.lost[id] {
+			continue
+		} else if !ok || s.Authorized().Less(amount) {
 			w.bad = append(w.bad, fmt.Sprintf("a voucher of %s exists, and the store holds %s", amount, s.Authorized()))
 		}
 	}
@@ -248,6 +278,7 @@ func (w *world) judge() {
 		c := w.srv.Chain.Channel(id)
 		s, ok := records[id]
 		switch t := s.ToppingUp; {
+		case !ok && w.lost[id]:
 		case !ok:
 			w.wrong("channel %s is on the chain with %s, and not in the store", id, c.Deposit)
 		case c.Exists && c.Deposit != s.Deposit && (!t.Pending() || c.Deposit != t.Before.AddCapped(t.Amount)):

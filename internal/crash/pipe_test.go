@@ -23,6 +23,7 @@ type job struct {
 	Key     string
 	Stay    bool // go on as an heir in the same session
 	Mount   bool // make the store read-only
+	Crowded bool // others write the store at the same time
 }
 
 // note is one line from a child. It waits for the word after each.
@@ -44,6 +45,7 @@ const (
 	kindStay    = "stay"    // whatever failed so far, from here on nothing may
 	kindPaid    = "paid"    // the child has asked for all that it wants, and closes now
 	kindAdvance = "advance" // the child waits for the grace period
+	kindForget  = "forget"  // the child has lost its store; Channel was in it
 	kindStuck   = "stuck"   // something waits on although it should not
 	kindDone    = "done"    // all of it
 )

@@ -37,6 +37,8 @@ type world struct {
 	began voucher.Amount // the wallet
 	payee voucher.Amount // what the payee had
 
+	crowded bool // it began with several children at the same time
+
 	paid func() // is called when a child has paid for all that it wants
 
 	mu      sync.Mutex // guards what follows
@@ -45,6 +47,7 @@ type world struct {
 	pieces  uint64                         // of streams, among what was asked for
 	signed  map[common.Hash]voucher.Amount // the highest voucher that exists
 	left    []departure                    // funding transactions that reached the server
+	lost    map[common.Hash]bool           // channels that a child has forgotten, and that are not back yet
 	bad     []string                       // what should not have been
 }
 
@@ -53,7 +56,7 @@ func newWorld(name string) (*world, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no flow %q", name)
 	}
-	w := &world{flow: f, signed: map[common.Hash]voucher.Amount{}, wait: time.Minute}
+	w := &world{flow: f, signed: map[common.Hash]voucher.Amount{}, lost: map[common.Hash]bool{}, wait: time.Minute}
 	var err error
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	if w.srv, err = clienttest.Start(clienttest.Config{Now: now}); err != nil {
@@ -111,10 +114,17 @@ func (w *world) close() {
 
 // sell adds routes whose units the world counts as they are asked for.
 func (w *world) sell() {
-	for _, r := range []rail{v2, v1, sponsored, assisted} {
+	for _, r := range []rail{v2, v1, sponsored, assisted, who, boot, hinted} {
 		t := clienttest.Terms{Price: piece, Deposit: voucher.Units(10_000), Protocol: voucher.V2, Sponsored: r == sponsored || r == assisted}
-		if r == v1 || r == assisted {
+		switch r {
+		case v1, assisted:
 			t.Protocol = voucher.V1
+		case who:
+			t.Identify, t.Hints = clienttest.IdentifyFirst, clienttest.SnapshotHints
+		case boot:
+			t.Bootstrap, t.Hints = true, clienttest.SnapshotHints
+		case hinted:
+			t.Hints = clienttest.SnapshotHints
 		}
 		w.srv.Handle(r.units, w.srv.Metered(t, func(m *clienttest.Meter, r *http.Request) error {
 			n := 0

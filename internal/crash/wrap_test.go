@@ -24,7 +24,7 @@ import (
 // tellingStore tells of each write, and breaks those that the parent wants broken.
 type tellingStore struct {
 	store.Store
-	dir    string
+	dir    string // empty leaves nothing torn there
 	p      *pipe
 	giveUp func() // ends the context of the act under way
 }
@@ -43,9 +43,11 @@ func (s tellingStore) Put(ctx context.Context, key string, data []byte, rev uint
 	}
 	// A store on files makes a new file, and gives it the old one's name when it is whole. A writer that dies
 	// before leaves this.
-	half := filepath.Join(s.dir, ".tmp+"+strings.ReplaceAll(key, "/", "=")+".rec")
-	if err := os.WriteFile(half, data[:len(data)/2], 0o600); err != nil {
-		return 0, err
+	if s.dir != "" {
+		half := filepath.Join(s.dir, ".tmp+"+strings.ReplaceAll(key, "/", "=")+".rec")
+		if err := os.WriteFile(half, data[:len(data)/2], 0o600); err != nil {
+			return 0, err
+		}
 	}
 	s.p.point(name + ": torn")
 	if how == wordFull {
@@ -137,6 +139,13 @@ func (s tellingSigner) SignTransaction(ctx context.Context, tx voucher.Transacti
 	s.p.point(name + ": begin")
 	sig, err := s.KeySigner.SignTransaction(ctx, tx)
 	s.p.tell(note{Kind: kindPoint, Name: name + ": done", Text: tx.String()})
+	return sig, err
+}
+
+func (s tellingSigner) SignProof(ctx context.Context, proof voucher.Proof) ([]byte, error) {
+	s.p.point("sign proof: begin")
+	sig, err := s.KeySigner.SignProof(ctx, proof)
+	s.p.point("sign proof: done")
 	return sig, err
 }
 
