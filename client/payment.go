@@ -29,6 +29,8 @@ type Payment struct {
 	// why an offer was not paid, a limit, [ErrAuthorization] or [ErrBehind]. Nil otherwise.
 	Err error
 
+	stream *meter // the body of a paid stream, nil for others
+
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt
 }

@@ -45,16 +45,16 @@ type Stream struct {
 }
 
 // NewStream reads the body of resp, which has to be a text/event-stream. The stream owns the body from
-// then on: close it with [Stream.Close].
+// then on: close it with [Stream.Close]. What wraps the body above the [Transport] (tracing, logging)
+// does not hide the events of the payment, as long as resp.Request stays.
 func NewStream(resp *http.Response) (*Stream, error) {
 	if !sse.IsEventStream(resp.Header.Get("Content-Type")) {
 		return nil, fmt.Errorf("client: the response is %q, not text/event-stream", resp.Header.Get("Content-Type"))
 	}
 	s := &Stream{body: resp.Body}
-	if s.m, _ = resp.Body.(*meter); s.m != nil {
-		s.m.reading.Lock()
-		s.m.watched = true
-		s.m.reading.Unlock()
+	if p := PaymentOf(resp); p != nil && p.stream != nil {
+		s.m = p.stream
+		s.m.watched.Store(true)
 	}
 	s.next, s.stop = iter.Pull2(sse.Events(resp.Body, maxEvent))
 	return s, nil

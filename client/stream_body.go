@@ -45,8 +45,10 @@ type meter struct {
 	rest    time.Duration // of Config.Stall, while owing
 	since   time.Time     // when Read began to wait
 	stall   *time.Timer   // runs while Read waits for what the payee owes
-	notices []notice      // for a Stream that reads this body
-	watched bool          // there is one
+
+	watched atomic.Bool // a Stream reads this body
+	noting  sync.Mutex  // guards notices, which are for it
+	notices []notice
 
 	closed  atomic.Bool
 	stalled atomic.Bool
@@ -79,7 +81,7 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 		a.reserved.RunAhead(m.filter.Contents)
 	}
 	m.holds, a.holds = a.holds, false
-	resp.Body = m
+	resp.Body, a.info.stream = m, m
 	resp.ContentLength = -1
 	for _, h := range []string{"Content-Length", "Content-Digest", "Digest", "Repr-Digest", "Etag"} {
 		resp.Header.Del(h)
@@ -219,9 +221,11 @@ type notice struct {
 
 // notice keeps a payment event for a Stream. It is called by Read.
 func (m *meter) notice(e StreamEvent) {
-	if !m.watched {
+	if !m.watched.Load() {
 		return
 	}
+	m.noting.Lock()
+	defer m.noting.Unlock()
 	if len(m.notices) == maxNotices {
 		m.notices = m.notices[1:]
 	}
@@ -231,9 +235,8 @@ func (m *meter) notice(e StreamEvent) {
 // take removes and returns the oldest payment event that came before the application event number
 // came, or before the end. It returns nil if there is none.
 func (m *meter) take(came uint64, end bool) *StreamEvent {
-	defer m.endIfClosed()
-	m.reading.Lock()
-	defer m.reading.Unlock()
+	m.noting.Lock()
+	defer m.noting.Unlock()
 	if len(m.notices) == 0 || (!end && came < m.notices[0].after) {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -188,20 +190,16 @@ func TestStreamOfOtherResponses(t *testing.T) {
 	assert.Empty(t, p.channels())
 }
 
-// TestStreamClosedWhileAPaymentEventIsTaken: the end of the stream is booked by whoever had the lock,
-// although nobody reads on.
+// TestStreamClosedWhileAPaymentEventIsTaken: the end of the stream is booked although nobody reads on.
 func TestStreamClosedWhileAPaymentEventIsTaken(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	var d diary
 	p := newPayer(t, srv, d.kept)
 	resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
 	require.NoError(t, err)
-	hold, take := client.StreamLock(resp.Body)
-	release := hold() // as if a payment event was taken
+	release := client.HoldStream(resp.Body)
 	require.NoError(t, resp.Body.Close())
-	assert.Empty(t, d.of(journal.KindStream))
 	release()
-	take()
 	assert.Len(t, d.of(journal.KindStream), 1)
 }
 
@@ -423,4 +421,100 @@ func TestStreamThatIsClosedAtWork(t *testing.T) {
 			})
 		}
 	}
+}
+
+// wrapped are bodies as libraries above a transport wrap them.
+var wrapped = map[string]func(*http.Response){
+	"a counting body": func(resp *http.Response) {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{resp.Body, resp.Body}
+	},
+	"a body that is read ahead": func(resp *http.Response) {
+		r, w := io.Pipe()
+		body := resp.Body
+		go func() {
+			_, err := io.Copy(w, body)
+			w.CloseWithError(err)
+		}()
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{bufio.NewReader(r), closers{body, r}}
+	},
+	"a body that was read": func(resp *http.Response) {
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{bytes.NewReader(text), resp.Body}
+	},
+	"a copy of the response": func(resp *http.Response) {
+		*resp = http.Response{
+			Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header, Body: resp.Body, Request: resp.Request,
+		}
+	},
+}
+
+type closers []io.Closer
+
+func (c closers) Close() (err error) {
+	for _, one := range c {
+		err = errors.Join(err, one.Close())
+	}
+	return err
+}
+
+// TestStreamEventsAboveAWrapper: what wraps the body does not hide the events of the payment, and
+// nothing waits for it.
+func TestStreamEventsAboveAWrapper(t *testing.T) {
+	for name, wrap := range wrapped {
+		t.Run(name, func(t *testing.T) {
+			srv := clienttest.New(t, clienttest.Config{})
+			p := newPayer(t, srv, func(c *client.Config) { c.Limits.PieceByPiece = true })
+			resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
+			require.NoError(t, err)
+			wrap(resp)
+			s, err := client.NewStream(resp)
+			require.NoError(t, err)
+			var messages, vouchers, receipts int
+			for e, err := range s.Events() {
+				require.NoError(t, err)
+				switch {
+				case e.Type != "":
+					messages++
+				case !e.Cumulative.IsZero():
+					vouchers++
+				default:
+					receipts++
+				}
+			}
+			require.NoError(t, s.Close())
+			assert.Equal(t, 5, messages)
+			if name != "a body that was read" { // before there was a Stream to tell
+				assert.Equal(t, 1, receipts)
+				assert.LessOrEqual(t, 3, vouchers, "the first may have come before the Stream")
+			}
+			p.agree()
+		})
+	}
+}
+
+// TestStreamOfAnotherBody: the payment of a response is no part of a stream that another one brought.
+func TestStreamOfAnotherBody(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	paid, err := p.do(http.MethodGet, "/data", nil)
+	require.NoError(t, err)
+	paid.Body.Close()
+	paid.Header.Set("Content-Type", "text/event-stream")
+	paid.Body = io.NopCloser(strings.NewReader("data: x\n\n"))
+	s, err := client.NewStream(paid)
+	require.NoError(t, err)
+	e, err := s.Next()
+	require.NoError(t, err)
+	assert.Equal(t, "x", e.Data)
+	_, err = s.Next()
+	require.ErrorIs(t, err, io.EOF)
 }
