@@ -112,7 +112,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	if named != zeroHash && (req.Response == nil || chosen(req)) {
 		a.hint = named.Hex() // payees show a snapshot of the channel that is named
 	}
-	a.route = routeKey{a.origin.Text, cmp.Or(req.Method, http.MethodGet), req.URL.EscapedPath(), named}
+	a.route = routeKey{a.origin.Text, cmp.Or(req.Method, http.MethodGet), a.out.at.EscapedPath(), named}
 	if req.Response != nil {
 		a.bought = a.s.boughtBefore(req.Response)
 	}

@@ -75,7 +75,7 @@ func (a *attempt) passOn(resp *http.Response) {
 // keepCookies keeps the cookies of an answer of the origin that the caller does not see.
 func (a *attempt) keepCookies(h http.Header) {
 	if len(h["Set-Cookie"]) > 0 {
-		a.cookies.setBy(a.out.req.URL, h)
+		a.cookies.setBy(a.out.at, h)
 	}
 }
 
@@ -89,7 +89,7 @@ func (a *attempt) look(ctx context.Context, hint string) (status int, h http.Hea
 // addCookies sets the cookies that were set since the request was made in a header of a request of
 // ours, which has the caller's.
 func (a *attempt) addCookies(h http.Header) {
-	if set := a.cookies.now(a.out.req.URL); len(set) > 0 {
+	if set := a.cookies.now(a.out.at); len(set) > 0 {
 		replace(h, "Cookie", cookieLine(h, set))
 	}
 }

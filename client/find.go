@@ -156,7 +156,7 @@ func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor,
 	case scope.Protocol == voucher.V2 && d == channel.Descriptor{}:
 		return nil
 	}
-	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.req.URL), now: a.account})
+	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.at), now: a.account})
 	if err != nil || account == nil {
 		a.s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 		return nil

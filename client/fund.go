@@ -115,7 +115,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 			if err != nil {
 				return rule.Funding{}, false, err
 			}
-			state.CreatedAt, state.URL = time.Now().UTC(), placeOf(a.out.req.URL)
+			state.CreatedAt, state.URL = time.Now().UTC(), placeOf(a.out.at)
 			var added bool
 			account, added, err = a.s.ledger.Add(ctx, state, before)
 			return state.Opening, added, err

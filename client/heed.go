@@ -8,7 +8,7 @@ import "net/http"
 func (a *attempt) heed(resp *http.Response, proved bool) (leads bool) {
 	who, req := a.who, a.out.req
 	set := resp.Header["Set-Cookie"] // with those of the answers before
-	if now := a.cookies.now(req.URL); len(now) > 0 {
+	if now := a.cookies.now(a.out.at); len(now) > 0 {
 		a.out.req = withHeader(req, "Cookie", cookieLine(who.plain, now))
 	}
 	if !proved {

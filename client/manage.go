@@ -68,7 +68,7 @@ func (a *attempt) manage(ctx context.Context, methods []string, credential func(
 	}()
 	ctx, cancel := context.WithTimeout(ctx, managementWait)
 	defer cancel()
-	at := routeKey{origin: a.origin.Text, path: a.out.req.URL.EscapedPath()}
+	at := routeKey{origin: a.origin.Text, path: a.out.at.EscapedPath()}
 	methods, bare := a.s.management.order(at, methods)
 	var best answer
 	for i, stale := 0, 0; i < len(methods); {

@@ -13,7 +13,7 @@ import (
 // shows that it cannot be) or the request was a GET or HEAD; otherwise an empty POST.
 func (a *attempt) methods() []string {
 	switch m := a.out.req.Method; {
-	case a.out.req.URL.RawQuery != "", m == "", m == http.MethodGet, m == http.MethodHead:
+	case a.out.at.RawQuery != "", m == "", m == http.MethodGet, m == http.MethodHead:
 		return []string{http.MethodHead, http.MethodPost}
 	}
 	return []string{http.MethodPost, http.MethodHead}
@@ -22,7 +22,7 @@ func (a *attempt) methods() []string {
 // voucherMethods returns how a voucher is sent. An empty POST of one to a URL with a query buys
 // content that nobody reads, so it is not sent.
 func (a *attempt) voucherMethods() []string {
-	if a.out.req.URL.RawQuery != "" {
+	if a.out.at.RawQuery != "" {
 		return []string{http.MethodHead}
 	}
 	return a.methods()
@@ -51,7 +51,7 @@ func (a answer) unknownMethod() bool {
 // tryOther reports whether the same credential goes by another method after an answer. An empty POST
 // to a URL with a query is sent only if the payee does not know HEAD.
 func (a *attempt) tryOther(got answer, method string) bool {
-	if method == http.MethodPost && a.out.req.URL.RawQuery != "" {
+	if method == http.MethodPost && a.out.at.RawQuery != "" {
 		return got.unknownMethod() && got.foreign()
 	}
 	return got.foreign()

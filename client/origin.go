@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
@@ -70,4 +71,22 @@ func chosen(req *http.Request) bool {
 	}
 	to, err := origin.Of(req.URL)
 	return err == nil && from.Text == to.Text
+}
+
+// spelledOut returns a URL with an Opaque as one without: with the path and the query of what is sent.
+// A host in it is not dialed.
+func spelledOut(u *url.URL) *url.URL {
+	path, query, ok := strings.Cut(u.Opaque, "?")
+	if named, is := strings.CutPrefix(path, "//"); is {
+		_, path, _ = strings.Cut(named, "/")
+		path = "/" + path
+	}
+	out := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawQuery: u.RawQuery}
+	if plain, err := url.PathUnescape(path); err == nil {
+		out.Path, out.RawPath = plain, path
+	}
+	if ok {
+		out.RawQuery = strings.TrimSuffix(query+"&"+u.RawQuery, "&")
+	}
+	return out
 }

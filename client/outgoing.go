@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 // value is never changed.
 type outgoing struct {
 	req  *http.Request
+	at   *url.URL // its URL, without an Opaque
 	base http.RoundTripper
 	body *replay // nil without a body
 	// key is the Idempotency-Key of every paid sending of this request, and names it in the journal:
@@ -28,7 +30,10 @@ type outgoing struct {
 
 // fork takes the request over, body included.
 func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
-	o := &outgoing{req: req, base: base}
+	o := &outgoing{req: req, at: req.URL, base: base}
+	if req.URL.Opaque != "" {
+		o.at = spelledOut(req.URL)
+	}
 	if req.Body != nil && req.Body != http.NoBody {
 		o.body = &replay{src: req.Body, getBody: req.GetBody, length: req.ContentLength}
 		o.body.fresh, o.body.most = true, max(spool, 0)

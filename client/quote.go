@@ -53,7 +53,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 		return nil, status, err
 	}
 	p := Proposal{
-		Origin: from.Text, Route: cmp.Or(req.Method, http.MethodGet) + " " + req.URL.EscapedPath(),
+		Origin: from.Text, Route: cmp.Or(req.Method, http.MethodGet) + " " + out.at.EscapedPath(),
 		Offer: r.found.offer, Terms: r.found.wants.Terms, Funding: funding,
 	}
 	return &Quote{p, d}, status, nil

@@ -39,7 +39,7 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	var account *ledger.Account
 	var err error
 	if e.Named {
-		account, err = a.s.named(ctx, a.route.channel, a.challenge, placeOf(a.out.req.URL))
+		account, err = a.s.named(ctx, a.route.channel, a.challenge, placeOf(a.out.at))
 	} else {
 		account, err = a.s.ledger.Lookup(ctx, a.challenge.scope)
 	}
