@@ -156,8 +156,12 @@ func (a *attempt) identify(ctx context.Context) purchase.Event {
 	proving := *a.out
 	proving.req = withHeader(a.out.req, a.who.asked.CredentialHeader(), value)
 	hint := cmp.Or(a.hint, a.s.challenges.hint(ctx, a.s, a.origin.Text))
-	resp, _, err := proving.send(ctx, header{}, hint, false) //nolint:bodyclose // handed over or discarded
+	var d dialing
+	resp, _, err := proving.send(d.trace(ctx), header{}, hint, false) //nolint:bodyclose // handed over or discarded
 	if err != nil {
+		if d.stayed() {
+			a.s.proofs.unsent(a.origin.Text, a.who.end == nil)
+		}
 		return purchase.Event{Kind: purchase.Lost, Proof: true, Err: unwrapURL(err)}
 	}
 	if resp.Request == nil || resp.Request.Context().Value(boughtKey{a.s}) != any(a.bought) {
@@ -202,6 +206,11 @@ func (a *attempt) proofOf(ctx context.Context) (credential string, err error) {
 			return "", errLately
 		}
 	}
+	defer func() {
+		if err != nil {
+			s.proofs.unsent(a.origin.Text, who.end == nil)
+		}
+	}()
 	if t, ok, err := who.asked.ExpiresAt(); err != nil ||
 		(ok && !time.Now().Add(who.skew).Before(t)) {
 		return "", channel.ErrExpired

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,7 +27,10 @@ func (a *attempt) prove(ctx context.Context) (snap *channel.Snapshot, id common.
 	if signer == nil || !a.s.proofs.begin(a.origin.Text) {
 		return nil, zeroHash, false
 	}
-	h, err := a.exchangeProof(ctx, signer)
+	h, left, err := a.exchangeProof(ctx, signer)
+	if err != nil && !left && errors.Is(ctx.Err(), context.Canceled) { // it says nothing of the origin
+		a.s.proofs.unsent(a.origin.Text, false)
+	}
 	if err == nil {
 		id = channelIn(h)
 		snap, err = snapshotOf(h)
@@ -37,14 +41,17 @@ func (a *attempt) prove(ctx context.Context) (snap *channel.Snapshot, id common.
 	return snap, id, true
 }
 
-// exchangeProof sends the two HEAD requests, and returns the header of the last answer.
-func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner) (http.Header, error) {
+// exchangeProof sends the two HEAD requests, and returns the header of the last answer. left reports that
+// the proof may have left.
+func (a *attempt) exchangeProof(
+	ctx context.Context, signer voucher.ProofSigner,
+) (answer http.Header, left bool, err error) {
 	status, h, err := a.head(ctx, "tempo/charge", header{})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if status != http.StatusPaymentRequired {
-		return h, nil
+		return h, false, nil
 	}
 	challenges, err := wire.ParseChallenges(h)
 	for _, c := range challenges {
@@ -53,26 +60,27 @@ func (a *attempt) exchangeProof(ctx context.Context, signer voucher.ProofSigner)
 		}
 		proof, err := proofFor(c, a.challenge.offer, signer, a.out.req.URL, time.Now().Add(skew(h)))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		sig, err := signProof(ctx, signer, proof)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		value, err := wire.NewEcho(c, wire.FormatSource(proof.ChainID, proof.Account)).Payload(wire.Proof(sig))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		status, h, err := a.head(ctx, "tempo/charge", header{c.CredentialHeader(), value})
+		var d dialing
+		status, h, err := a.head(d.trace(ctx), "tempo/charge", header{c.CredentialHeader(), value})
 		if err != nil {
-			return nil, err
+			return nil, !d.stayed(), err
 		}
 		if status < 200 || status > 299 {
-			return nil, fmt.Errorf("client: the proof was answered with status %d", status)
+			return nil, true, fmt.Errorf("client: the proof was answered with status %d", status)
 		}
-		return h, nil
+		return h, true, nil
 	}
-	return nil, err
+	return nil, false, err
 }
 
 // proofFor returns the proof that answers a charge challenge, if it may be answered: for amount zero, not

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,6 +74,19 @@ func (b *proofBook) more(origin string) bool {
 	return true
 }
 
+// unsent takes back what begin noted, or what more did: the proof certainly did not leave.
+func (b *proofBook) unsent(origin string, more bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	had, known := b.origins[origin]
+	switch {
+	case known && more:
+		b.origins[origin] = shownProof{had.at, min(had.left+1, proofsServed)}
+	case had.left == 0: // nothing was served since
+		delete(b.origins, origin)
+	}
+}
+
 // ended notes what became of a request to an origin that was given a proof: served allows some
 // more, anything else none for a while.
 func (b *proofBook) ended(origin string, served bool) {
@@ -120,3 +134,19 @@ func signProof(ctx context.Context, key voucher.ProofSigner, proof voucher.Proof
 		return nil, context.Cause(ctx)
 	}
 }
+
+// dialing is whether a round tripper has a connection for a request. Before it has one, nothing of the
+// request can have left.
+type dialing struct{ traced, ready atomic.Bool }
+
+// trace returns a context that has the round tripper report to d.
+func (d *dialing) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { d.traced.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { d.ready.Store(true) },
+	})
+}
+
+// stayed reports whether the request certainly did not leave. A round tripper that reports nothing may
+// have sent it.
+func (d *dialing) stayed() bool { return d.traced.Load() && !d.ready.Load() }

@@ -95,6 +95,10 @@ var thePayment = []defect{
 		pkg: "client", fn: "cookies.setBy", from: `set[:min(len(set), maxCookies-len(c.lines))]`, to: `set[:max(len(set), 0*maxCookies)]`, tests: inClient, run: `^TestCookiesAreBounded$`,
 	},
 	{
+		name: "pay: a proof that may have left does not count", breaks: "an origin is given one proof in a while",
+		pkg: "client", fn: "attempt.identify", from: `d.stayed()`, to: `true`, tests: inClient, run: `^TestProofThatDidNotLeave$`,
+	},
+	{
 		name: "pay: cookies without end go with vouchers", breaks: "what a server can make long has a bound",
 		pkg: "client", fn: "cookies.setBy", from: `now > maxCookieText`, to: `now < 0`, tests: inClient, run: `^TestCookiesOfVouchersAreBounded$`,
 	},
