@@ -55,10 +55,7 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	}
 	a.absorb(ctx, o)
 	state := a.without()
-	e.Channel, e.Standing = account.ID(), standingOf(state)
-	if a.unusable(state) {
-		e.Standing = purchase.Aside
-	}
+	e.Channel, e.Standing = account.ID(), a.standing(state)
 	switch e.Standing {
 	case purchase.Usable:
 		e.Headroom = state.Authorized().SubFloor(state.Claimed)
@@ -109,14 +106,17 @@ func (a *attempt) without() rule.State {
 	return a.account.State()
 }
 
-// unusable reports whether a channel that is not seen has to be replaced within the limits: the chain was
-// read for this request and does not show that it was opened, or its deposit, which cannot be topped up,
-// is too small.
-func (a *attempt) unusable(s rule.State) bool {
-	if s.Phase() != channel.NotSeen {
-		return false
+// standing returns what a channel is good for to this request. One that is not seen has to be replaced
+// within the limits if the chain was read for this request and does not show that it was opened, or if its
+// deposit, which cannot be topped up, is too small.
+func (a *attempt) standing(s rule.State) purchase.Standing {
+	if s.Phase() == channel.NotSeen {
+		short := s.Deposit.Less(s.Claimed.AddCapped(a.challenge.request.Price))
+		if s.ID == a.missed || short && !s.Lapsed() {
+			return purchase.Aside
+		}
 	}
-	return s.ID == a.missed || !s.Lapsed() && s.Deposit.Less(s.Claimed.AddCapped(a.challenge.request.Price))
+	return standingOf(s)
 }
 
 // standingOf returns what a channel is good for. An opening that was missed is read again before another

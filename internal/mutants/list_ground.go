@@ -143,7 +143,15 @@ var theGround = []defect{
 var theChain = []defect{
 	{
 		name: "chain: a node of another chain is believed", breaks: "answers of another chain are not looked at",
-		pkg: "channel/escrow", fn: "Client.ask", from: `	if want != 0 && uint64(id) != want {`, to: `	if false {`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "node.ask", from: `case want != 0 && id != want:`, to: `case false:`, tests: inEscrow,
+	},
+	{
+		name: "chain: state of whatever block", breaks: "the time and the state of a channel are of one block",
+		pkg: "channel/escrow", fn: "Client.fetchAt", from: `at.pinned()`, to: `"latest"`, tests: inEscrow,
+	},
+	{
+		name: "chain: a word in a refusal", breaks: "a refusal is not taken for a transaction that is known",
+		pkg: "channel/escrow", fn: "isKnown", from: `slices.Contains(knownTo, text)`, to: `strings.Contains(text, "known")`, tests: inEscrow,
 	},
 	{
 		name: "chain: redirect followed", breaks: "signed bytes and the node's credentials go to the node only",

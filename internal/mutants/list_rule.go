@@ -202,11 +202,15 @@ var theWord = []defect{
 	},
 	{
 		name: "word: a channel once missed stays closed", breaks: "a node that was behind does not make us forget money",
-		pkg: "internal/rule", fn: "State.Settle", from: `s.Confirmed, s.Closed = true, false`, to: `s.Confirmed = true`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Settle", from: `s.Confirmed, s.Closed, s.Unseen = true, false, 0`, to: `s.Confirmed, s.Unseen = true, 0`, tests: inRule,
+	},
+	{
+		name: "word: absent is closed", breaks: "only proof ends a channel",
+		pkg: "internal/rule", fn: "State.Settle", from: `s.Unseen = max(c.Time, 1)`, to: `s = s.ended(true)`, tests: inRule,
 	},
 	{
 		name: "word: an opening is given up too early", breaks: "a transaction that can still be mined is not forgotten",
-		pkg: "internal/rule", fn: "State.Settle", from: `&& c.Time <= s.Opening.ValidBefore {`, to: `&& false {`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Settle", from: `s.Opening.Pending() && c.Time <= s.Opening.ValidBefore:`, to: `s.Opening.Pending() && false:`, tests: inRule,
 	},
 	{
 		name: "word: a top-up is given up too early", breaks: "a top-up that can still be mined is not signed a second time",

@@ -86,6 +86,7 @@ func TestMinedFundingIsDecided(t *testing.T) {
 	assert.Equal(t, channel.Closed, closed.Phase())
 	assert.Equal(t, u(1000), closed.Deposit)
 	assert.Equal(t, channel.Closed, closed.Settle(rule.OnChain{Time: 2000}).Phase(), "proved once")
+	assert.Equal(t, channel.Open, closed.Settle(rule.OnChain{Exists: true, Deposit: u(1000)}).Phase(), "ids are used once")
 	there := s.Mined(tx, true).Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 990})
 	assert.Equal(t, channel.Open, there.Phase())
 	assert.Zero(t, there.InDoubt())
