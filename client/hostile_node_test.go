@@ -31,13 +31,8 @@ type faulty struct {
 	did   []string // what happened, for the reader of a failure
 }
 
-// leftOut are the faults that the story is not lived through with.
-var leftOut = map[nodefaults.Fault]bool{
-	nodefaults.BranchCalls: true, nodefaults.ChainOther: true, nodefaults.LateCalls: true,
-	nodefaults.LateSecondCall: true, nodefaults.LateSecondRequest: true, nodefaults.LogsPending: true,
-	nodefaults.LogsRemoved: true, nodefaults.NoChannels: true, nodefaults.NullLogs: true,
-	nodefaults.NullTransaction: true, nodefaults.SomeChannels: true,
-}
+// leftOut are faults that the story does not meet: receipts alone are asked for, and ids are random.
+var leftOut = map[nodefaults.Fault]bool{nodefaults.NullTransaction: true, nodefaults.SomeChannels: true}
 
 // TestFaultyNode lives through the same story with each fault of package nodefaults: a payment, a top-up
 // and an opening whose answers are lost, sweeps, a search, a close. While the node fails everything ends,
@@ -134,7 +129,8 @@ func liveThrough(t *testing.T, f nodefaults.Fault) {
 	p.nothingLost(3)
 	cold()
 	for _, c := range p.channels() {
-		if c.HoldsMoney() && c.CloseRequestedAt == 0 {
+		missed := c.Phase == channel.NotSeen && !c.Confirmed // never mined, which nothing proves
+		if c.HoldsMoney() && c.CloseRequestedAt == 0 && !missed {
 			assert.NoError(t, p.try("request the close", func(ctx context.Context) error {
 				return p.session.Channels().RequestClose(ctx, c.ID)
 			}))

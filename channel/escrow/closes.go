@@ -19,7 +19,8 @@ type CloseSearch struct {
 	Since uint64
 }
 
-// closesSpan are the blocks that were searched for the close of a channel without finding it.
+// closesSpan are the blocks that were searched for the close of a channel without finding it: from the first
+// to the one before the next.
 type closesSpan struct{ from, next uint64 }
 
 // Bounds of one search for closes, and how far the clock that Since is of may be wrong.
@@ -65,36 +66,60 @@ func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had clo
 		return nil, fmt.Errorf("%w: the node tells no newest block", ErrRPC)
 	}
 	p := pacing{span: defaultSpan, most: defaultSpan}
-	low, top := uint64(*newest), uint64(*newest) // what is searched, with low still to be
-	floor := had.next - min(had.next, closesOverlap)
+	scan := closeScan{had: had, low: uint64(*newest)}
 	for range maxCloseQuestions {
-		if had.next != 0 && low < floor { // the rest up to there is searched; on below it
-			if low = had.from; low == 0 {
-				break
-			}
-			low, had.next = low-1, 0
+		from, more := scan.question(p.span)
+		if !more {
+			break
 		}
-		from := low - min(low, p.span-1)
-		if had.next != 0 {
-			from = max(from, floor)
-		}
-		found, time, err := c.closesIn(ctx, refs, from, low)
+		found, time, err := c.closesIn(ctx, refs, from, scan.low)
 		if err != nil {
-			if p.slower(ctx, c.waits.limited, low-from+1, err) {
+			if p.slower(ctx, c.waits.limited, scan.low-from+1, err) {
 				continue
 			}
 			return closed, err
 		}
 		p.faster()
 		closed = append(closed, found...)
-		if from == 0 || had.next == 0 && time+closesMargin < since {
-			low = 0
-			break
-		}
-		low = from - 1
+		scan.answered(from, time+closesMargin < since)
 	}
-	c.noteSearched(refs, closesSpan{from: low, next: top + 1}, had)
+	now := closesSpan{from: scan.low + 1, next: uint64(*newest) + 1}
+	if scan.done {
+		now.from = 0
+	}
+	c.noteSearched(refs, now, had)
 	return closed, nil
+}
+
+// closeScan goes from the newest block down, past those that were searched before.
+type closeScan struct {
+	had   closesSpan
+	low   uint64 // the next block to search; those above are searched
+	below bool   // it is below what was searched before
+	done  bool   // there are no older blocks to search
+}
+
+// question returns the first block of the next question, whose last is low.
+func (s *closeScan) question(span uint64) (from uint64, more bool) {
+	top := s.had.next - min(s.had.next, closesOverlap) // of what need not be searched again
+	if !s.below && s.low < top {
+		if s.done = s.had.from == 0; !s.done {
+			s.low, s.below = s.had.from-1, true
+		}
+	}
+	if from = s.low - min(s.low, span-1); !s.below {
+		from = max(from, top)
+	}
+	return from, !s.done
+}
+
+// answered goes on below a question. old reports that no block below it has to be searched.
+func (s *closeScan) answered(from uint64, old bool) {
+	s.done = from == 0 || old && (s.below || s.had.next == 0)
+	if s.done {
+		return
+	}
+	s.low = from - 1
 }
 
 // noteSearched notes which blocks were searched, if they join those that were before.
@@ -103,7 +128,7 @@ func (c *Client) noteSearched(refs []Ref, now, had closesSpan) {
 		return // the call ended between the two
 	}
 	if had.next != 0 {
-		now.from = min(now.from, had.from)
+		now = closesSpan{min(now.from, had.from), max(now.next, had.next)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

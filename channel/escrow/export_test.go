@@ -59,3 +59,6 @@ var DecodeState = decodeState
 func Reason(message string, data []byte) string {
 	return reason(&nodeError{message: message, data: data})
 }
+
+// ClosedTopic is the topic of a close.
+var ClosedTopic = closedTopic

@@ -229,13 +229,11 @@ func (c *Client) fetchAt(
 				err = again.same(at)
 			}
 		}
-		if err == nil {
+		if err == nil && slices.ContainsFunc(questions[1:], func(q rpc.BatchElem) bool { return q.Error == nil }) {
+			c.saw(at)
 			break
 		}
 		failed = append(failed, n)
-	}
-	if err == nil {
-		c.saw(at)
 	}
 	for j, i := range some {
 		if errs[i] = err; err != nil {
