@@ -246,7 +246,7 @@ func (c *play) sweep(ctx context.Context) {
 // requestClose closes a channel as far as the keeper needs it.
 func (c *play) requestClose(ctx context.Context, id common.Hash) error {
 	s, err := c.session.Channels().Sync(ctx, id)
-	if err != nil || s.Phase == channel.Closed || s.CloseRequestedAt != 0 {
+	if err != nil || s.Phase == channel.Closed || s.Phase == channel.NotSeen || s.CloseRequestedAt != 0 {
 		return err
 	}
 	return c.session.Channels().RequestClose(ctx, id)
@@ -254,7 +254,7 @@ func (c *play) requestClose(ctx context.Context, id common.Hash) error {
 
 // end brings a channel's money back, in the flow's way.
 func (c *play) end(ctx context.Context, s channel.Info) error {
-	if s.Phase == channel.Opening { // its transaction may never have left: it cannot be mined after a while
+	if s.Phase == channel.Opening || s.Phase == channel.NotSeen { // it can no longer be mined after a while
 		c.p.tell(note{Kind: kindAdvance})
 		var err error
 		if s, err = c.session.Channels().Sync(ctx, s.ID); err != nil {
@@ -262,7 +262,7 @@ func (c *play) end(ctx context.Context, s channel.Info) error {
 		}
 	}
 	switch {
-	case s.Phase == channel.Closed:
+	case s.Phase == channel.Closed, s.Phase == channel.NotSeen: // the judge knows whether it ever was
 		return nil
 	case c.flow.keeps:
 		return c.requestClose(ctx, s.ID)
@@ -275,7 +275,7 @@ func (c *play) end(ctx context.Context, s channel.Info) error {
 // force closes without the payee, from wherever an earlier try has come to.
 func (c *play) force(ctx context.Context, s channel.Info) error {
 	s, err := c.session.Channels().Sync(ctx, s.ID)
-	if err != nil || s.Phase == channel.Closed {
+	if err != nil || s.Phase == channel.Closed || s.Phase == channel.NotSeen {
 		return err
 	}
 	if s.CloseRequestedAt == 0 {
@@ -290,7 +290,7 @@ func (c *play) force(ctx context.Context, s channel.Info) error {
 // shut closes the channels that hold money, as a user does who wants to.
 func (c *play) shut(ctx context.Context) {
 	for _, s := range c.channels(ctx) {
-		if !s.HoldsMoney() {
+		if !s.HoldsMoney() || s.Phase == channel.NotSeen {
 			continue
 		}
 		_ = c.act(ctx, "close", func(ctx context.Context) error {
