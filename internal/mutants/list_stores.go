@@ -76,8 +76,8 @@ var theStores = []defect{
 	},
 	{
 		name: "stores: a write is canceled with its caller", breaks: "nobody ends the wait for the standby",
-		pkg: "store/pgstore", fn: "Store.exec", from: `context.WithTimeout(context.WithoutCancel(ctx), writeBound)`,
-		to: `context.WithTimeout(ctx, writeBound)`, tests: inPostgres, run: "TestSynchronousStandby",
+		pkg: "store/pgstore", fn: "Store.exec", from: `context.WithTimeout(context.WithoutCancel(ctx), s.bound)`,
+		to: `context.WithTimeout(ctx, s.bound)`, tests: inPostgres, run: "TestSynchronousStandby",
 	},
 	{
 		name: "stores: settings of others are left", breaks: "a commit waits for the disk whatever is left on the connection",

@@ -25,7 +25,7 @@
 //   - A reader sees only committed records, which are on disk, and does not wait for writers. If the
 //     server has a synchronous standby, Get and List wait until what they return is there too,
 //     unless this process knows that it is: somebody may have canceled the wait of the writer. While
-//     the standby is away they fail, when their context ends or after 15 seconds.
+//     the standby is away they fail, when their context ends or after half a minute.
 //   - If the response to a write is lost, the error is not [store.ErrConflict]. Nothing is sent
 //     twice.
 //   - If a record is older than a revision that this process has seen, or gone, the error is
@@ -73,8 +73,9 @@ import (
 // Store is a [store.Store] in a PostgreSQL database. Create one with [Open] and call [Store.Close]
 // at the end. It is safe for concurrent use. Any number of Stores may use one table.
 type Store struct {
-	db   *pgxpool.Pool
-	seen store.Seen
+	db    *pgxpool.Pool
+	seen  store.Seen
+	bound time.Duration // of a write
 
 	table  atomic.Pointer[table]  // set by the first check of a connection
 	commit atomic.Pointer[string] // synchronous_commit, as the last check found it configured
@@ -90,7 +91,7 @@ type Store struct {
 //
 // The errors are [*store.UnsafeError], [ErrNoTable], and those of the connection.
 func Open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
-	c, s := config.Copy(), &Store{}
+	c, s := config.Copy(), &Store{bound: writeBound}
 	if c.MaxConnLifetime <= 0 || c.MaxConnLifetime > time.Hour {
 		c.MaxConnLifetime = time.Hour // check the settings again
 	}

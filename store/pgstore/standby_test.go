@@ -19,6 +19,7 @@ import (
 type pair struct {
 	primary, standby *fleet.Server
 	config           *pgxpool.Config // leads to whichever is the primary
+	watch            *pgx.Conn       // to the primary, for what is asked again and again
 }
 
 func newPair(t *testing.T) *pair {
@@ -29,26 +30,31 @@ func newPair(t *testing.T) *pair {
 	standby := fleet.Standby(t, primary)
 	exec(t, primary, `ALTER SYSTEM SET synchronous_standby_names = '*'`)
 	exec(t, primary, `SELECT pg_reload_conf()`)
+	p := &pair{primary: primary, standby: standby, config: parse(t, "postgres://tally@"+primary.Addr+","+
+		standby.Addr+"/postgres?sslmode=disable&target_session_attrs=read-write")}
 	await(t, func() bool {
-		return number(t, primary, `SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'`) == 1
+		return p.count(t, `SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'`) == 1
 	}, "the standby is synchronous")
-	return &pair{primary, standby, parse(t, "postgres://tally@"+primary.Addr+","+standby.Addr+
-		"/postgres?sslmode=disable&target_session_attrs=read-write")}
+	return p
 }
 
-func number(t testing.TB, server *fleet.Server, query string) (n int) {
+// count returns the number that a query of the primary returns.
+func (p *pair) count(t testing.TB, query string) (n int) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), server.ConnString())
-	require.NoError(t, err)
-	defer conn.Close(context.Background())
-	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&n))
+	if p.watch == nil || p.watch.Ping(t.Context()) != nil { // the primary was killed since
+		conn, err := pgx.Connect(t.Context(), p.primary.ConnString())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		p.watch = conn
+	}
+	require.NoError(t, p.watch.QueryRow(t.Context(), query).Scan(&n))
 	return n
 }
 
 // waiting returns how many backends wait for the standby.
 func (p *pair) waiting(t testing.TB) int {
 	t.Helper()
-	return number(t, p.primary, `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
+	return p.count(t, `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
 }
 
 // begin starts a Put that waits for the standby.

@@ -11,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// writeBound bounds a write that goes on after its caller has stopped waiting.
+// writeBound bounds a write, which goes on after its caller has stopped waiting, of a Store that is
+// opened now.
 var writeBound = 15 * time.Second // a variable for tests
 
 // errNotReplicated is the error of a commit that did not wait for its synchronous standby to the
@@ -32,7 +33,7 @@ func (s *Store) exec(ctx context.Context, sql string, args ...any) (pgconn.Comma
 		err error
 	}
 	done := make(chan outcome, 1)
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeBound)
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.bound)
 	go func() {
 		defer cancel()
 		defer conn.Release()
@@ -110,7 +111,7 @@ func (s *Store) replicated(ctx context.Context) error {
 	}
 }
 
-// fly makes one wait, when the one before has ended. It ends within two writeBounds.
+// fly makes one wait, when the one before has ended. It ends within two bounds.
 func (s *Store) fly(ctx context.Context, f *flight) {
 	defer close(f.done)
 	s.flying.Lock()
@@ -118,7 +119,7 @@ func (s *Store) fly(ctx context.Context, f *flight) {
 	s.mu.Lock()
 	s.next = nil // who comes now may have read something newer
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, writeBound)
+	ctx, cancel := context.WithTimeout(ctx, s.bound)
 	defer cancel()
 	if _, f.err = s.exec(ctx, emit, *s.commit.Load()); f.err != nil {
 		f.err = fmt.Errorf("it is not known to be on the synchronous standby: %w", f.err)
