@@ -62,7 +62,9 @@ func (b *books) check(ctx context.Context) error {
 }
 
 // compare prints a line for a channel and one for everything that differs, and returns how many do.
-func (b *books) compare(ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client) (differs int, err error) {
+func (b *books) compare(
+	ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client,
+) (differs int, err error) {
 	found := compare(s, t)
 	if chain != nil && s.HoldsMoney() {
 		c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})

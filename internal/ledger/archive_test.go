@@ -25,6 +25,9 @@ func shown(s rule.State) rule.State {
 	return s.Settle(rule.OnChain{Exists: true, Deposit: u(1000), Time: 1000})
 }
 
+// acknowledged is a change of a channel that is closed.
+func acknowledged(s rule.State) rule.State { return s.CloseAcknowledged(common.Hash{7}) }
+
 // archive is a bench over a store that can move records.
 func archive(t testing.TB, s store.Store) *bench {
 	b := newBench(t, lim)
@@ -90,7 +93,7 @@ func TestClosedChannelIsArchived(t *testing.T) {
 	assert.Same(t, again, alias, "and by its scope")
 	_, _, err = again.Reserve(ctx, b.terms(), price(1))
 	require.ErrorIs(t, err, channel.ErrNotPayable)
-	require.NoError(t, again.Update(ctx, func(s rule.State) rule.State { return s.CloseAcknowledged(common.Hash{7}) }))
+	require.NoError(t, again.Update(ctx, acknowledged))
 	assert.Equal(t, places[1:2], keysOf(t, mem), "it can still be written")
 
 	// The scope goes on with another channel. The closed one never comes back by being opened again.
@@ -125,7 +128,7 @@ func TestArchivedUnderASession(t *testing.T) {
 	require.ErrorIs(t, err, channel.ErrNotPayable, "nothing is signed on a channel that another session saw closed")
 	r.Release()
 	require.NoError(t, a.Update(ctx, nil))
-	require.NoError(t, a.Update(ctx, func(s rule.State) rule.State { return s.CloseAcknowledged(common.Hash{7}) }))
+	require.NoError(t, a.Update(ctx, acknowledged))
 	assert.Equal(t, places[1:2], keysOf(t, mem))
 
 	// The chain shows it after all.

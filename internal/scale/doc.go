@@ -3,7 +3,7 @@
 //
 // # Run
 //
-//	go run ./internal/scale                            # 10,000 open, 100,000 closed: some minutes, most of them to fill the store
+//	go run ./internal/scale                            # 10,000 open and 100,000 closed: minutes
 //	go run ./internal/scale -open 1000 -closed 10000   # less
 //	go run ./internal/scale -dir /var/tmp/scale        # keep the stores, and use them again
 //

@@ -66,9 +66,11 @@ func put(ctx context.Context, s store.Store, books *ledger.Ledger, i int, closed
 
 var limits = channel.Limits{
 	Price: voucher.Units(1000), Deposit: voucher.Units(1 << 40), Total: voucher.Units(1 << 60),
-	All:    channel.Windows{Hour: voucher.Units(1 << 50), Day: voucher.Units(1<<50 + 1), Month: voucher.Units(1<<50 + 2)},
-	Origin: channel.Windows{Hour: voucher.Units(1 << 50), Day: voucher.Units(1<<50 + 1), Month: voucher.Units(1<<50 + 2)},
-	Payee:  channel.Windows{Hour: voucher.Units(1 << 50), Day: voucher.Units(1<<50 + 1), Month: voucher.Units(1<<50 + 2)},
+	All: windows, Origin: windows, Payee: windows,
+}
+
+var windows = channel.Windows{
+	Hour: voucher.Units(1 << 50), Day: voucher.Units(1<<50 + 1), Month: voucher.Units(1<<50 + 2),
 }
 
 // state returns the i-th channel of a payer.
@@ -79,10 +81,12 @@ func state(payer common.Address, i int, closed bool) (rule.State, error) {
 	}
 	binary.BigEndian.PutUint64(d.Salt[:], uint64(i+1)) //nolint:gosec // not negative
 	scope := channel.Scope{
-		Origin: "https://" + common.Bytes2Hex(d.Payee[1:4]) + ".example:443", Protocol: voucher.V2, ChainID: chainID,
-		Escrow: escrowAddress, Payee: d.Payee, Token: d.Token, Payer: payer, Signer: payer,
+		Origin:   "https://" + common.Bytes2Hex(d.Payee[1:4]) + ".example:443",
+		Protocol: voucher.V2, ChainID: chainID, Escrow: escrowAddress,
+		Payee: d.Payee, Token: d.Token, Payer: payer, Signer: payer,
 	}
-	s, err := rule.New(voucher.V2, chainID, escrowAddress, d, scope, rule.Funding{Amount: voucher.Units(1_000_000)})
+	deposit := rule.Funding{Amount: voucher.Units(1_000_000)}
+	s, err := rule.New(voucher.V2, chainID, escrowAddress, d, scope, deposit)
 	if err != nil {
 		return s, err
 	}

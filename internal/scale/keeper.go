@@ -25,8 +25,9 @@ func (c *instant) Forget(common.Hash) {}
 func (c *instant) States(_ context.Context, refs []escrow.Ref) ([]escrow.State, error) {
 	c.reads += len(refs)
 	out := make([]escrow.State, len(refs))
+	now := uint64(time.Now().Unix()) //nolint:gosec // not negative
 	for i := range out {
-		out[i] = escrow.State{Exists: true, Deposit: voucher.Units(1_000_000), Time: uint64(time.Now().Unix())} //nolint:gosec // not negative
+		out[i] = escrow.State{Exists: true, Deposit: voucher.Units(1_000_000), Time: now}
 	}
 	return out, nil
 }
@@ -44,7 +45,9 @@ func sweep(ctx context.Context, s store.Store, key *voucher.KeySigner) (time.Dur
 }
 
 // list counts the channels of a store that are not in the archive, and all.
-func list(ctx context.Context, s store.Store, key *voucher.KeySigner, all bool) (n int, took time.Duration, err error) {
+func list(
+	ctx context.Context, s store.Store, key *voucher.KeySigner, all bool,
+) (n int, took time.Duration, err error) {
 	session, err := client.New(client.Config{Signer: key, Store: s})
 	if err != nil {
 		return 0, 0, err

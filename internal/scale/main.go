@@ -96,10 +96,12 @@ func (b *bench) measure(ctx context.Context) error {
 			continue
 		}
 		start := time.Now()
-		if err := b.with(name, func(s *filestore.Store) error { return fill(ctx, s, b.key, n[0], n[1]) }); err != nil {
+		err := b.with(name, func(s *filestore.Store) error { return fill(ctx, s, b.key, n[0], n[1]) })
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(b.progress, "%s: filled with %d open and %d closed in %s\n", name, n[0], n[1], time.Since(start).Round(time.Second))
+		took := time.Since(start).Round(time.Second)
+		fmt.Fprintf(b.progress, "%s: filled with %d open and %d closed in %s\n", name, n[0], n[1], took)
 	}
 	if err := b.sessions(ctx); err != nil {
 		return err
@@ -132,10 +134,11 @@ func (b *bench) sessions(ctx context.Context) error {
 	f1, f2, l1, l2 := median(first[small]), median(first[large]), median(later[small]), median(later[large])
 	b.line("first request", f1, f2, fmt.Sprintf("%+.1f ms", (f2-f1).Seconds()*1e3))
 	b.line("later requests", l1, l2, fmt.Sprintf("x %.2f", l2.Seconds()/l1.Seconds()))
-	const mega = 1e6
-	h1, h2, r1, r2 := float64(heap[small])/mega, float64(heap[large])/mega, float64(resident[small])/mega, float64(resident[large])/mega
-	b.line("heap in use, MB", fmt.Sprintf("%.1f", h1), fmt.Sprintf("%.1f", h2), fmt.Sprintf("%+.1f", h2-h1))
-	b.line("resident at most, MB", fmt.Sprintf("%.1f", r1), fmt.Sprintf("%.1f", r2), fmt.Sprintf("%+.1f", r2-r1))
+	for what, bytes := range map[string]map[string]uint64{"heap in use": heap, "resident at most": resident} {
+		const mega = 1e6
+		m1, m2 := float64(bytes[small])/mega, float64(bytes[large])/mega
+		b.line(what+", MB", fmt.Sprintf("%.1f", m1), fmt.Sprintf("%.1f", m2), fmt.Sprintf("%+.1f", m2-m1))
+	}
 	return nil
 }
 
@@ -164,14 +167,16 @@ func (b *bench) session(ctx context.Context, name string) (r result, err error) 
 // commands measures tally URL.
 func (b *bench) commands(ctx context.Context) error {
 	tally := filepath.Join(b.dir, "tally")
-	build := exec.CommandContext(ctx, "go", "build", "-o", tally, "github.com/seed-5fe1f529/tallystick/examples/tally")
+	const program = "github.com/seed-5fe1f529/tallystick/examples/tally"
+	build := exec.CommandContext(ctx, "go", "build", "-o", tally, program)
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("scale: building tally: %w: %s", err, out)
 	}
 	took := map[string][]time.Duration{}
 	for range 2*b.rounds + 1 {
 		for _, name := range []string{"small", "large"} {
-			cmd := exec.CommandContext(ctx, tally, "-s", "--max-price", "0.01", "--max-deposit", "100", "--rpc-url", b.rpc, "--store", b.at(name), b.url)
+			cmd := exec.CommandContext(ctx, tally, "-s", "--max-price", "0.01", "--max-deposit", "100",
+				"--rpc-url", b.rpc, "--store", b.at(name), b.url)
 			cmd.Env = append(os.Environ(), "TALLY_KEY="+b.keyHex)
 			start := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {
@@ -200,7 +205,8 @@ func (b *bench) passes(ctx context.Context) error {
 			return err
 		}
 	}
-	b.line(fmt.Sprintf("keeper's pass, %d and %d open", b.open/4, b.open), took["quarter"], took["large"], fmt.Sprintf("x %.2f", took["large"].Seconds()/took["quarter"].Seconds()))
+	b.line(fmt.Sprintf("keeper's pass, %d and %d open", b.open/4, b.open), took["quarter"], took["large"],
+		fmt.Sprintf("x %.2f", took["large"].Seconds()/took["quarter"].Seconds()))
 	return b.with("large", func(s *filestore.Store) error {
 		n, open, err := list(ctx, s, b.key, false)
 		if err != nil {

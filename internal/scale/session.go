@@ -51,7 +51,8 @@ func measure(ctx context.Context, j job) (r result, err error) {
 		return r, err
 	}
 	defer files.Close()
-	s, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Store: files, Limits: limits})
+	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: files, Limits: limits}
+	s, err := client.New(cfg)
 	if err != nil {
 		return r, err
 	}
