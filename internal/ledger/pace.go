@@ -58,10 +58,11 @@ type pace struct {
 	foreign time.Time     // until when the voucher of another session is let through
 	between time.Duration // how long that takes; zero until one overtook ours
 
-	pause  time.Duration
-	answer time.Duration  // the mean time until an answer, each counted as maxPause at most
-	served voucher.Amount // the voucher of the last answer
-	shares shares
+	pause   time.Duration
+	answer  time.Duration  // the mean time until an answer, each counted as maxPause at most
+	fastest time.Duration  // the shortest of late
+	served  voucher.Amount // the voucher of the last answer
+	shares  shares
 }
 
 // wait returns how long the next, higher voucher has to wait at most, as things stand.

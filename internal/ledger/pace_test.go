@@ -132,6 +132,53 @@ func TestPaceLetsTheOvertakenThrough(t *testing.T) {
 	})
 }
 
+// TestPaceFollowsHowLateRequestsAre: after many requests of an epoch were overtaken, the next one
+// leaves so much later that they would not have been, and not much later than that.
+func TestPaceFollowsHowLateRequestsAre(t *testing.T) {
+	const late = 3 * time.Millisecond
+	bubble.Run(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		sharing(t, a, b)
+		first, _, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		overtaken := make(chan *ledger.Reservation, 8)
+		for range cap(overtaken) {
+			group.Go(func() {
+				r, v, err := paced(t.Context(), a, b)
+				assert.NoError(t, err)
+				assert.Equal(t, u(1200), v.Cumulative)
+				r.Wrote()
+				overtaken <- r
+			})
+		}
+		synctest.Wait()
+		first.Wrote()
+		defer first.Keep()
+		group.Wait()
+		higher := <-later(t, a, b)
+		time.Sleep(20*time.Millisecond + late)
+		for range cap(overtaken) {
+			r := <-overtaken
+			r.Overtaken(true)
+			_, err := r.Again(t.Context(), u(1200))
+			require.NoError(t, err)
+			r.Wrote()
+			defer r.Keep()
+		}
+		assert.Equal(t, u(1300), higher)
+		time.Sleep(mostPause)
+		last, _, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		last.Wrote()
+		began := time.Now()
+		<-later(t, a, b)
+		assert.GreaterOrEqual(t, time.Since(began), late)
+		assert.LessOrEqual(t, time.Since(began), 4*late)
+	})
+}
+
 // TestPaceOfOneThatWaitsItself: a refused request whose decision waits at the gate does not wait for
 // itself.
 func TestPaceOfOneThatWaitsItself(t *testing.T) {

@@ -48,8 +48,9 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	case to == away && from == flying: // answered
 		took := min(time.Since(t.wrote), maxPause)
 		if p.answer == 0 {
-			p.answer, p.pause = took, min(took/16, firstPause)
+			p.answer, p.fastest, p.pause = took, took, min(took/16, firstPause)
 		}
+		p.fastest = min(p.fastest+max(p.answer-p.fastest, 0)/64, took)
 		p.answer += (took - p.answer) / 8
 		p.pause -= p.pause/256 + max(p.pause-p.answer, 0)/64
 		p.between -= p.between / 256
@@ -75,14 +76,19 @@ func (p *pace) tell() {
 	}
 }
 
-// refused learns from a refusal that the pause was too short. It doubles once in an epoch, and is
-// four answers long if that was not enough.
+// refused learns from a refusal that the pause was too short. It doubles once in an epoch. If that
+// was not enough, it is twice as long as the request was late, compared with the fastest answer, or
+// four answers if that is not known: handlers may take longer than a refusal.
 func (p *pace) refused(t *trip) {
 	p.refusals++
 	t.refused++
 	switch {
 	case p.refusals > 3 || t.refused > 1:
-		p.pause = max(p.pause, 4*p.answer)
+		jump := 4 * p.answer
+		if late := time.Since(t.wrote) - p.fastest; late > 0 {
+			jump = min(jump, 2*late)
+		}
+		p.pause = max(p.pause, jump)
 	case p.refusals == 1:
 		p.pause = max(2*p.pause, p.answer/64)
 	}

@@ -105,6 +105,14 @@ var theGate = []defect{
 		pkg: "internal/ledger", fn: "pace.wait", from: `until, pause := p.since.Add(maxPause), p.pause`, to: `until, pause := p.since.Add(time.Hour), time.Hour`, tests: inLedger, run: `^TestPace`,
 	},
 	{
+		name: "pace: a refusal does not make the pause longer", breaks: "vouchers do not overtake each other again and again",
+		pkg: "internal/ledger", fn: "pace.refused", from: `p.pause = max(p.pause, jump)`, to: `_ = jump`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: the pause is four answers however late a request was", breaks: "many requests at once are not slowed down for one that was late",
+		pkg: "internal/ledger", fn: "pace.refused", from: `jump = min(jump, 2*late)`, to: `_ = late`, tests: inLedger, run: `^TestPace`,
+	},
+	{
 		name: "pace: a request that waits at the gate is waited for", breaks: "a request that waits does not hold up itself",
 		pkg: "internal/ledger", fn: "Account.arrive", from: `p.move(t, stopped, voucher.Amount{})`, to: `_ = t`, tests: inLedger, run: `^TestPace`,
 	},
