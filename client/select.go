@@ -219,7 +219,9 @@ func (a *attempt) again(ctx context.Context, do purchase.Action) purchase.Event 
 		return a.denied(err)
 	}
 	a.signed = signed
-	return purchase.Event{Kind: purchase.Issued, Raised: a.reserved.Raised()}
+	return purchase.Event{
+		Kind: purchase.Issued, Raised: a.reserved.Raised(), Higher: a.presented.Less(signed.Cumulative),
+	}
 }
 
 // denied returns the gate's refusal.

@@ -19,7 +19,7 @@ func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
 // pause waits a little longer each time: whoever presents the highest voucher while another is signed is
 // overtaken again.
 func pause(ctx context.Context, try int) error {
-	longest := min(time.Millisecond<<try, 128*time.Millisecond)
+	longest := time.Millisecond << min(try, 7)
 	timer := time.NewTimer(rand.N(longest))
 	defer timer.Stop()
 	select {

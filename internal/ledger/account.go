@@ -200,11 +200,11 @@ type decision struct {
 	rule        ruling
 	request     rule.Request
 	reservation *Reservation
-	begins      bool // it may put the reservation in flight
-	exact       bool // it wants the voucher of exactly its own amount, so it is made alone
-	waits       bool // it waits for the epoch to end
-	travels     bool // the pace follows its request
-	yields      int  // how often it waited for other sessions
+	begins      bool      // it may put the reservation in flight
+	exact       bool      // it wants the voucher of exactly its own amount, so it is made alone
+	waits       bool      // it waits for the epoch to end
+	travels     bool      // the pace follows its request
+	yields      time.Time // when it began to wait for other sessions; zero if it did not
 
 	// What follows is guarded by the account's mu.
 
@@ -252,7 +252,7 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 			a.mu.Lock()
 			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
 			a.waiting = append(a.waiting, d)
-			busy = a.pace.at[leaving]+a.pace.at[flying]+d.yields > 0
+			busy = a.pace.at[leaving]+a.pace.at[flying] > 0 || !d.yields.IsZero()
 			a.mu.Unlock()
 		}
 		if busy {
@@ -333,7 +333,7 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 	a.mu.Lock()
 	switch {
 	case ctx.Err() != nil:
-	case len(a.waiting) == 1 && a.pace.idle:
+	case len(a.waiting) == 1 && a.pace.idle && !a.shared:
 		a.serving, a.waiting = a.waiting, nil
 	default:
 		a.choose(time.Now())

@@ -24,6 +24,9 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 			if err := a.refresh(ctx); err != nil {
 				return none, err
 			}
+			if a.yield() {
+				return none, errYield
+			}
 		}
 		w := &a.ledger.windows
 		if next := w.next.Load(); next == nil || !time.Now().Before(*next) {
@@ -72,7 +75,7 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 
 // decide makes every decision that is being served, one after the other. Those that are refused
 // get their error and drop out. due is the voucher that covers the rest, and record what is to be
-// stored if the ceiling rises. What may exist but never left counts as refused by the signer.
+// stored if the ceiling rises, or if other sessions are to let an overtaken request through. What may exist but never left counts as refused by the signer.
 // Decisions of other channels wait that long, so that two cannot use the same room.
 func (a *Account) decide() (due voucher.Amount, record *write) {
 	w, now := &a.ledger.windows, time.Now().Unix()
@@ -88,7 +91,7 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 		s = without(a.spare, s)
 	}
 	level, most := s.MayExist(), before.MayExist()
-	left := a.serving[:0]
+	left, holds := a.serving[:0], false
 	for _, d := range a.serving {
 		w.enter(s)
 		rooms, lim := w.rooms(d.terms, s.Scope, now)
@@ -113,6 +116,7 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 			w.enter(next)
 		}
 		s, due, left = next, due.Max(want), append(left, d)
+		holds = holds || d.reservation.trip.foreign > 1
 	}
 	if a.serving = left; a.charged {
 		a.hold(level, due, left...)
@@ -120,7 +124,7 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 	if !a.spare.IsZero() {
 		s = with(s, &before)
 	}
-	if len(left) > 0 && a.base.MayExist().Less(s.MayExist()) {
+	if len(left) > 0 && (holds || a.base.MayExist().Less(s.MayExist())) {
 		record = &write{s, a.added.Counts, a.own()}
 	}
 	return due, record
@@ -194,6 +198,7 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	if a.at == archived && !w.state.Finished() { // the chain shows it again
 		err = a.move(ctx)
 	}
@@ -208,8 +213,6 @@ func (a *Account) save(ctx context.Context, w *write) error {
 		a.dropAll()
 		if !errors.Is(err, store.ErrConflict) {
 			a.tried = w
-		} else if a.yield() {
-			return errYield
 		}
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
@@ -219,6 +222,9 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	a.base, a.rev = w.state, rev
 	a.added.Counts = a.added.Minus(w.counts)
 	a.view = a.base.Fold(a.added)
+	if a.pace.write += (time.Since(began) - a.pace.write) / 8; a.shared {
+		a.meet(false)
+	}
 	for _, d := range a.serving {
 		d.stored = true
 		if r := d.reservation; r.rise.By.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -26,9 +27,12 @@ const (
 	// firstEpochs are waited for until they are answered, because it is not known yet whether the
 	// payee refuses equal vouchers: what is overtaken then cannot be repaired.
 	firstEpochs = 3
-	// maxBetween bounds how long the voucher of another session is let through, and maxYields how
-	// often a request waits for one.
-	maxBetween, maxYields = 20 * time.Millisecond, 3
+	// maxBetween bounds how long the voucher of another session is let through. A request waits for
+	// such vouchers for maxPause in all.
+	maxBetween = 20 * time.Millisecond
+	// maxHurries is how often a request that was overtaken goes before newcomers, at most, if others
+	// than this session overtook it.
+	maxHurries = 4
 )
 
 // shares is whether a payee serves two requests with one voucher.
@@ -55,8 +59,10 @@ type pace struct {
 	since    time.Time      // when a caller began to wait for it; zero if nobody does
 	idle     bool           // a single decision may be made without a look at the rest
 
-	foreign time.Time     // until when the voucher of another session is let through
-	between time.Duration // how long that takes; zero until one overtook ours
+	met     time.Time     // when another session was last seen to go first
+	foreign time.Time     // until when other sessions go first
+	between time.Duration // how long the voucher of one is let through; zero until one overtook ours
+	write   time.Duration // the mean time of a write of the record
 
 	pause   time.Duration
 	answer  time.Duration  // the mean time until an answer, each counted as maxPause at most
@@ -170,24 +176,54 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 	}
 }
 
-// yield puts off a write that another session was quicker with: its voucher is on the way to the
-// payee, and the next one must not overtake it. It reports false if a decision does not wait, or
-// has waited for others often enough. The caller holds mu.
-func (a *Account) yield() bool {
-	if a.pace.between == 0 || len(a.serving) == 0 {
-		return false
-	}
-	for _, d := range a.serving {
-		if !d.waits || d.yields >= maxYields {
-			return false
+// meet lets other sessions go first that share the record: written reports that one has just written
+// it, so that its voucher is on the way to the payee. Those that wrote it lately may want to write it
+// again: each waits for another time, so that there are few conflicts. The caller holds mu.
+func (a *Account) meet(written bool) {
+	p, now := &a.pace, time.Now()
+	var wait time.Duration
+	for _, w := range a.base.Writers {
+		if w.Name != a.ledger.name && now.Unix()-w.At < 2 {
+			wait += p.write / 2
 		}
 	}
-	for _, d := range a.serving {
-		d.yields++
+	if wait > 0 {
+		wait = rand.N(min(wait, maxPause/2))
 	}
-	a.pace.foreign = time.Now().Add(a.pace.between)
-	return true
+	if written {
+		p.met = now
+	}
+	if written || wait > 0 {
+		wait += max(p.between, min(p.answer/16, firstPause))
+	}
+	p.foreign = now.Add(wait)
 }
 
-// errYield is the error of a write that was put off.
+// yield puts off what is being served while other sessions go first. It reports false if a decision
+// does not wait, or has waited for other sessions long enough; the longer, the less it waits.
+func (a *Account) yield() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, now := &a.pace, time.Now()
+	var waited time.Duration
+	for _, d := range a.serving {
+		if !d.waits {
+			return false
+		}
+		if !d.yields.IsZero() {
+			waited = max(waited, now.Sub(d.yields))
+		}
+	}
+	if left := p.foreign.Sub(now); left > 0 {
+		p.foreign = now.Add(left * max(maxPause-waited, 0) / maxPause)
+	}
+	for _, d := range a.serving {
+		if d.yields.IsZero() {
+			d.yields = now
+		}
+	}
+	return now.Before(p.foreign)
+}
+
+// errYield is the error of decisions that were put off.
 var errYield = errors.New("ledger: the voucher of another session goes first")

@@ -103,6 +103,7 @@ func (a *Account) refresh(ctx context.Context) error {
 		a.unsent = nil // another session may have presented what is on record
 		a.shared = a.shared || a.tried == nil
 	}
+	foreign := rev != a.rev && a.tried == nil
 	if a.tried != nil && rev != a.rev {
 		a.spare = a.spare.AddCapped(a.tried.state.MayExist().SubFloor(a.base.MayExist()))
 		// The write worked. Or another session wrote since, and nobody can tell: then what this one
@@ -125,5 +126,8 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.view = a.base.Fold(a.added)
 	a.stale.Store(false)
 	a.reread()
+	if foreign {
+		a.meet(true)
+	}
 	return nil
 }

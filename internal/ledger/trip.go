@@ -24,6 +24,7 @@ type trip struct {
 	amount  voucher.Amount
 	wrote   time.Time
 	refused int // how often it was overtaken
+	foreign int // of these, how often by another session
 }
 
 // move notes how far a request has got. amount is the voucher that it was given, or zero if it
@@ -110,24 +111,32 @@ func (r *Reservation) Wrote() {
 }
 
 // Overtaken notes that the payee refused the voucher of the request for being lower than another
-// one. If it was one of this session, own, the request goes before newcomers until
-// [Reservation.Again] has decided what to present instead and that was written. Otherwise sessions
-// that share the record leave more time between their vouchers.
+// one, of this session if own is set. The request goes before newcomers until [Reservation.Again]
+// has decided what to present instead and that was written. If others than this session overtook it,
+// the session leaves more time between their vouchers and its own; and from the second time on Again
+// writes the record, so that the others do the same for it.
 func (r *Reservation) Overtaken(own bool) {
 	a := r.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch p := &a.pace; {
-	case r.trip.travel == away, r.trip.travel == stopped:
-	case own:
-		p.refused(&r.trip)
-		p.move(&r.trip, leaving, voucher.Amount{})
+	p, t, to := &a.pace, &r.trip, leaving
+	switch late := time.Since(t.wrote) - p.fastest; {
+	case t.travel == away, t.travel == stopped:
+		return
+	case own, t.epoch != p.epoch && p.met.Before(t.wrote):
+		p.refused(t)
 	default:
-		if time.Now().After(p.foreign) {
-			p.between = min(max(2*p.between, time.Millisecond), maxBetween)
+		p.met = time.Now()
+		t.refused++
+		if t.foreign++; t.foreign > maxHurries {
+			to = stopped
 		}
-		p.move(&r.trip, stopped, voucher.Amount{})
+		if p.met.After(p.foreign) {
+			p.between = min(max(2*p.between, time.Millisecond), max(2*late, time.Millisecond), maxBetween)
+			p.foreign = p.met.Add(p.between)
+		}
 	}
+	p.move(t, to, voucher.Amount{})
 }
 
 // Unequal notes that the payee refused the voucher of the request for not being higher than

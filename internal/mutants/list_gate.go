@@ -113,6 +113,20 @@ var theGate = []defect{
 		pkg: "internal/ledger", fn: "pace.refused", from: `jump = min(jump, 2*late)`, to: `_ = late`, tests: inLedger, run: `^TestPace`,
 	},
 	{
+		name: "pace: the voucher of another session is not let through", breaks: "sessions that share a record do not overtake each other",
+		pkg: "internal/ledger", fn: "Account.issue", from: `			if a.yield() {
+`, to: `			if false {
+`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: a request waits for other sessions without an end", breaks: "a request waits for other sessions 100 ms at most",
+		pkg: "internal/ledger", fn: "Account.yield", from: `now.Add(left * max(maxPause-waited, 0) / maxPause)`, to: `now.Add(left)`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: other sessions do not let an overtaken request through", breaks: "no request is overtaken again and again",
+		pkg: "internal/ledger", fn: "Account.decide", from: `holds = holds || d.reservation.trip.foreign > 1`, to: `_ = d`, tests: inLedger, run: `^TestPace`,
+	},
+	{
 		name: "pace: a request that waits at the gate is waited for", breaks: "a request that waits does not hold up itself",
 		pkg: "internal/ledger", fn: "Account.arrive", from: `p.move(t, stopped, voucher.Amount{})`, to: `_ = t`, tests: inLedger, run: `^TestPace`,
 	},

@@ -133,7 +133,18 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: waits for other requests are not counted", breaks: "every wait that others cause is bounded",
-		pkg: "internal/purchase", fn: "refusals", from: `			if p.tries.Overtaken++; !e.Higher || e.Shared || p.tries.Overtaken > maxHurries {`, to: `			if !e.Higher {`, tests: inPurchase,
+		pkg: "internal/purchase", fn: "refusals", from: `			if p.tries.Overtaken++; !e.Higher && !e.Shared || p.tries.Overtaken > maxHurries {`, to: `			if !e.Higher {`, tests: inPurchase,
+	},
+	{
+		name: "purchase: refusals in vain are not counted", breaks: "a payee that refuses everything ends the request soon",
+		pkg: "internal/purchase", fn: "refusals", from: `			p.tries.InVain++
+`, to: ``, tests: inPurchase,
+	},
+	{
+		name: "purchase: a request is given up though higher vouchers overtook it", breaks: "a request ends only if the payee refuses it",
+		pkg: "internal/purchase", fn: "prepared", from: `				p.tries.InVain = 0
+`, to: `				_ = p
+`, tests: inPurchase,
 	},
 	{
 		name: "purchase: waits for a young channel are not counted", breaks: "every wait that a payee causes is bounded",

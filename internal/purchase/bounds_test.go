@@ -11,7 +11,7 @@ import (
 )
 
 // TestWaitsForOtherRequests: a voucher that is overtaken is presented again beyond the retries, and
-// sixteen times at most.
+// sixteen times in a row at most if nothing higher was found to present.
 func TestWaitsForOtherRequests(t *testing.T) {
 	g := newGame(t)
 	g.paid(100)
@@ -27,6 +27,27 @@ func TestWaitsForOtherRequests(t *testing.T) {
 		g.leads(issued(100), purchase.SendPaid)
 	}
 	g.leads(refusedFor(purchase.Unverified, 100), purchase.HandOver)
+}
+
+// TestOvertakenByOtherSessionsAgainAndAgain: a request that higher vouchers of other sessions
+// overtake, which it finds only then, goes on, and sixty-four times at most.
+func TestOvertakenByOtherSessionsAgainAndAgain(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	refused := refusedFor(purchase.Unverified, 100)
+	refused.Shared = true
+	for n := range 64 {
+		if n < 4 {
+			g.leads(refused, purchase.Again)
+		} else {
+			g.leads(refused, purchase.Wait)
+			g.leads(purchase.Event{Kind: purchase.Waited}, purchase.Again)
+		}
+		higher := issued(100)
+		higher.Higher = true
+		g.leads(higher, purchase.SendPaid)
+	}
+	g.leads(refused, purchase.HandOver)
 }
 
 // TestWaitsForAYoungChannel: a payee that does not know a channel yet is waited for beyond the

@@ -142,7 +142,8 @@ type Event struct {
 	// Proved reports that the answer proves vouchers of ours above the record, which were booked
 	// (Answered), or that the search found such (Recovered).
 	Proved bool
-	// Higher reports that a higher voucher of ours exists than the one that was presented. Answered.
+	// Higher reports that a higher voucher of ours exists than the one that was presented (Answered),
+	// or that the voucher is higher than the one that was refused (Issued).
 	Higher bool
 	// Shared reports that other sessions use the credit of the channel. Answered, Denied.
 	Shared bool

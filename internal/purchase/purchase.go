@@ -10,7 +10,9 @@ import (
 const (
 	maxStale     = 2   // the challenge was stale; the same voucher answers the fresh one
 	maxTerms     = 2   // the terms or the price changed
-	maxOvertaken = 16  // a higher voucher of ours arrived first
+	maxOvertaken = 64  // a higher voucher of ours arrived first
+	maxInVain    = 16  // likewise, in a row, although nothing higher was found to present
+	maxShared    = 16  // others used up the credit
 	maxHurries   = 4   // and the highest is presented at once
 	maxCorrected = 3   // the voucher or the deposit was too small
 	maxEarly     = 8   // the payee does not know a channel yet that another request opened
@@ -20,7 +22,7 @@ const (
 
 // Tries counts second tries, by their reason.
 type Tries struct {
-	Sent, Unpaid, Stale, Terms, Overtaken, Corrected, Early, Empty, Looks int
+	Sent, Unpaid, Stale, Terms, Overtaken, InVain, Corrected, Early, Empty, Looks int
 }
 
 // Purchase is one request of a caller. The zero value is not ready; use [New]. It is not safe for

@@ -209,7 +209,15 @@ var prepared = []row{
 		},
 	},
 
-	{"a voucher", Issued, always, toSend},
+	{
+		"a voucher", Issued, always,
+		func(p *Purchase, e *Event) Action {
+			if e.Higher {
+				p.tries.InVain = 0
+			}
+			return Action{Do: SendPaid}
+		},
+	},
 	{
 		"a remembered challenge cannot be answered", Denied,
 		func(p *Purchase, _ *Event) bool { return p.optimistic },
@@ -269,7 +277,7 @@ var prepared = []row{
 	{
 		"everything is presented, and others use the same credit", Denied,
 		func(p *Purchase, e *Event) bool {
-			return e.Denial == DeniedSpent && p.refusal != nil && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxOvertaken &&
+			return e.Denial == DeniedSpent && p.refusal != nil && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxShared &&
 				(!e.Alone || e.Shared)
 		},
 		func(p *Purchase, _ *Event) Action {
@@ -457,10 +465,12 @@ var refusals = []row{
 	{
 		"a higher voucher of ours went first", Answered,
 		func(p *Purchase, e *Event) bool {
-			return (e.Higher || e.Problem == Unverified) && p.tries.Overtaken < maxOvertaken
+			return (e.Higher || e.Problem == Unverified) &&
+				p.tries.Overtaken < maxOvertaken && p.tries.InVain < maxInVain
 		},
 		func(p *Purchase, e *Event) Action {
-			if p.tries.Overtaken++; !e.Higher || e.Shared || p.tries.Overtaken > maxHurries {
+			p.tries.InVain++
+			if p.tries.Overtaken++; !e.Higher && !e.Shared || p.tries.Overtaken > maxHurries {
 				return p.wait(toAgain, p.tries.Overtaken)
 			}
 			return Action{Do: Again} // before those that come later
@@ -479,7 +489,7 @@ var refusals = []row{
 	{
 		"the credit is used up, and other sessions use it too", Answered,
 		func(p *Purchase, e *Event) bool {
-			return e.Problem == Insufficient && e.Shared && p.tries.Overtaken < maxOvertaken
+			return e.Problem == Insufficient && e.Shared && p.tries.Overtaken < maxShared
 		},
 		func(p *Purchase, _ *Event) Action {
 			p.tries.Overtaken++
@@ -642,7 +652,7 @@ var aftermath = []row{
 	{
 		"no higher voucher was proved, and others use the same credit", Recovered,
 		func(p *Purchase, _ *Event) bool {
-			return p.refusal != nil && p.refusal.Problem == Insufficient && p.refusal.Shared && p.tries.Overtaken < maxOvertaken
+			return p.refusal != nil && p.refusal.Problem == Insufficient && p.refusal.Shared && p.tries.Overtaken < maxShared
 		},
 		func(p *Purchase, _ *Event) Action {
 			p.tries.Overtaken++
