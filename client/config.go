@@ -70,7 +70,8 @@ type Config struct {
 	// again. Zero means 1 MiB; -1 keeps none.
 	Spool int64
 	// Stall bounds how long a stream may deliver nothing after it was paid, its first piece included,
-	// and how long each voucher and top-up of a stream may take. Zero means a minute.
+	// or after other requests of the channel may have used up what was paid for its next piece. It
+	// also bounds how long each voucher and top-up of a stream may take. Zero means a minute.
 	Stall time.Duration
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -109,6 +110,65 @@ func TestStarvedStream(t *testing.T) {
 			require.ErrorContains(t, err, "other requests of the channel may have used up")
 			assert.LessOrEqual(t, time.Since(began), stall+stall/2)
 		})
+	}
+}
+
+// TestSilentStreams: a stream that delivered what was paid for, and whose payee asks for nothing,
+// ends only if other requests of the channel may have used up what was paid for its next piece. One
+// that is alone, or has credit left, may have nothing to say for long.
+func TestSilentStreams(t *testing.T) {
+	const silence = 5*stall + stall/2
+	for _, c := range []struct {
+		name    string
+		streams int
+		ahead   uint64
+		ends    bool
+	}{
+		{"two, and the credit is used up", 2, 0, true},
+		{"two, and credit is left", 2, 1000, false},
+		{"alone", 1, 0, false},
+	} {
+		for _, rail := range rails {
+			t.Run(c.name+rail, func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) {
+					p := inMemory(t, func(cfg *client.Config) { cfg.Stall, cfg.Limits.Ahead = stall, u(c.ahead) })
+					terms := piece
+					if rail == "/v1" {
+						terms.Protocol = 1
+					}
+					p.srv.Handle("/silent", p.srv.Metered(terms, func(m *clienttest.Meter, _ *http.Request) error {
+						if err := errors.Join(m.Charge(1), m.Send("x")); err != nil {
+							return err
+						}
+						time.Sleep(silence)
+						return nil
+					}))
+					var all []*http.Response
+					for range c.streams {
+						resp, err := p.do(http.MethodGet, "/silent", nil)
+						require.NoError(t, err)
+						defer resp.Body.Close()
+						all = append(all, resp)
+					}
+					began := time.Now()
+					var group sync.WaitGroup
+					for _, resp := range all {
+						group.Go(func() {
+							_, err := io.ReadAll(resp.Body)
+							if !c.ends {
+								assert.NoError(t, err)
+								assert.GreaterOrEqual(t, time.Since(began), silence-stall)
+								return
+							}
+							assert.ErrorIs(t, err, client.ErrStalled)
+							assert.ErrorContains(t, err, "other requests of the channel may have used up")
+							assert.LessOrEqual(t, time.Since(began), 2*stall+stall/2)
+						})
+					}
+					group.Wait()
+				})
+			})
+		}
 	}
 }
 

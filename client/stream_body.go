@@ -40,18 +40,20 @@ type meter struct {
 	asks    askCounter
 	problem string // of a refused voucher
 	ended   bool
-	owing   bool          // the stream began or a voucher was accepted, and no event came since
-	paid    uint64        // the events that had come then
-	rest    time.Duration // of Config.Stall, while owing
+	came    uint64        // the events that had come when the last wait began
+	rest    time.Duration // of Config.Stall, until the next event
 	since   time.Time     // when Read began to wait
-	stall   *time.Timer   // runs while Read waits for what the payee owes
+	stall   *time.Timer   // runs while Read waits
 
 	watched atomic.Bool // a Stream reads this body
 	noting  sync.Mutex  // guards notices, which are for it
 	notices []notice
 
 	closed  atomic.Bool
+	waiting atomic.Bool // Read waits for an event
+	owing   atomic.Bool // the stream began or a voucher was accepted, and no event came since
 	stalled atomic.Bool
+	starved atomic.Bool // and others may have used up what was paid for it
 }
 
 // askCounter counts need-voucher frames since the last event.
@@ -71,8 +73,9 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &meter{a: a, ctx: ctx, cancel: cancel, opened: a.challenge.wire.ID, once: a.challenge.offer.UnitType == "request"}
 	m.filter = sse.NewFilter(body, maxFrame, m.frame)
-	m.owing, m.rest = true, a.s.cfg.Stall // for the first piece
-	m.stall = time.AfterFunc(time.Hour, m.hang)
+	m.rest = a.s.cfg.Stall
+	m.owing.Store(true) // the first piece
+	m.stall = time.AfterFunc(time.Hour, m.silent)
 	m.stall.Stop()
 	if m.once {
 		a.reserved.Stream(voucher.Amount{}, nil)
@@ -102,16 +105,13 @@ func (m *meter) read(b []byte) (int, error) {
 	m.arm()
 	n, err := m.filter.Read(b)
 	m.disarm()
-	if m.owing && m.paid < m.filter.Events() {
-		m.owing = false
-	}
 	if err == nil {
 		if err = m.a.reserved.Overspent(); err == nil {
 			return n, nil
 		}
 	}
 	if m.stalled.Load() {
-		if err = ErrStalled; !m.a.reserved.Alone() {
+		if err = ErrStalled; m.starved.Load() || !m.a.reserved.Alone() {
 			err = fmt.Errorf("%w: other requests of the channel may have used up what was paid for it", err)
 		}
 	}
@@ -120,43 +120,6 @@ func (m *meter) read(b []byte) (int, error) {
 		return n, io.EOF
 	}
 	return n, m.error(err)
-}
-
-// arm begins to wait for what the payee owes: the stream ends if it delivers no event, while Read waits,
-// for Config.Stall after a voucher was accepted. Comments are no events, and a caller who takes its time
-// is not the payee's fault.
-func (m *meter) arm() {
-	if m.owing {
-		m.since = time.Now()
-		m.stall.Reset(m.rest)
-	}
-}
-
-// disarm ends the wait.
-func (m *meter) disarm() {
-	if m.stall.Stop() {
-		m.rest = max(m.rest-time.Since(m.since), 0)
-	}
-}
-
-// owe notes that the payee accepted a voucher and owes an event for it.
-func (m *meter) owe() {
-	m.owing, m.paid, m.rest = true, m.filter.Events(), m.a.s.cfg.Stall
-	m.arm()
-}
-
-// bounded runs one exchange with the payee. It ends the stream if that takes longer than Config.Stall.
-func (m *meter) bounded(exchange func() error) error {
-	timer := time.AfterFunc(m.a.s.cfg.Stall, m.hang)
-	defer timer.Stop()
-	return exchange()
-}
-
-// hang ends a stream that delivers nothing after it was paid.
-func (m *meter) hang() {
-	m.stalled.Store(true)
-	m.cancel()
-	_ = m.filter.Close()
 }
 
 // Close ends the stream: it cancels what is in flight and closes the connection.

@@ -48,6 +48,7 @@ type Account struct {
 	stale atomic.Bool
 
 	open    map[*Reservation]struct{}
+	opened  uint64         // how many were, in all
 	streams bool           // a stream was paid from the channel, so countDelivered may find pieces
 	arrears voucher.Amount // what ended streams delivered out of vouchers of others
 	pace    pace
@@ -252,7 +253,7 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 			a.mu.Lock()
 			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
 			a.waiting = append(a.waiting, d)
-			busy = a.pace.at[leaving]+a.pace.at[flying] > 0 || !d.yields.IsZero()
+			busy = !a.pace.idle
 			a.mu.Unlock()
 		}
 		if busy {
@@ -333,7 +334,7 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 	a.mu.Lock()
 	switch {
 	case ctx.Err() != nil:
-	case len(a.waiting) == 1 && a.pace.idle && !a.shared:
+	case len(a.waiting) == 1 && a.pace.idle:
 		a.serving, a.waiting = a.waiting, nil
 	default:
 		a.choose(time.Now())

@@ -21,11 +21,8 @@ import (
 func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 	for range maxConflicts {
 		if a.stale.Load() {
-			if err := a.refresh(ctx); err != nil {
+			if err := cmp.Or(a.refresh(ctx), a.yield()); err != nil {
 				return none, err
-			}
-			if a.yield() {
-				return none, errYield
 			}
 		}
 		w := &a.ledger.windows
@@ -165,6 +162,8 @@ func (a *Account) judge(
 	if !r.open {
 		r.open, r.since, r.after = true, a.reports, a.kept
 		a.open[r] = struct{}{}
+		a.opened++
+		r.number, r.among = a.opened, len(a.open)
 		d.opened = true
 	}
 	r.claim = d.after

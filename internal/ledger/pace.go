@@ -191,7 +191,7 @@ func (a *Account) meet(written bool) {
 		wait = rand.N(min(wait, maxPause/2))
 	}
 	if written {
-		p.met = now
+		p.met, p.idle = now, false
 	}
 	if written || wait > 0 {
 		wait += max(p.between, min(p.answer/16, firstPause))
@@ -199,16 +199,16 @@ func (a *Account) meet(written bool) {
 	p.foreign = now.Add(wait)
 }
 
-// yield puts off what is being served while other sessions go first. It reports false if a decision
-// does not wait, or has waited for other sessions long enough; the longer, the less it waits.
-func (a *Account) yield() bool {
+// yield returns errYield if what is being served is put off, because other sessions go first. A
+// decision that does not wait is not, and one is the less, the longer it has waited for them.
+func (a *Account) yield() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p, now := &a.pace, time.Now()
 	var waited time.Duration
 	for _, d := range a.serving {
 		if !d.waits {
-			return false
+			return nil
 		}
 		if !d.yields.IsZero() {
 			waited = max(waited, now.Sub(d.yields))
@@ -222,7 +222,10 @@ func (a *Account) yield() bool {
 			d.yields = now
 		}
 	}
-	return now.Before(p.foreign)
+	if now.Before(p.foreign) {
+		return errYield
+	}
+	return nil
 }
 
 // errYield is the error of decisions that were put off.

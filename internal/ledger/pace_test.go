@@ -296,6 +296,32 @@ func TestPaceApart(t *testing.T) {
 	})
 }
 
+// TestPaceApartRaisesOnce: where an equal voucher is refused, a request passes over the credit that is
+// left, by its own price and once. Nothing is raised above what callers asked for, nor for a request
+// that has no room to rise: it presents what exists.
+func TestPaceApartRaisesOnce(t *testing.T) {
+	b := newBench(t, lim)
+	a := b.open(t, 250)
+	r, _, err := paced(t.Context(), a, b)
+	require.NoError(t, err)
+	r.Wrote()
+	r.Unequal()
+	r.Release() // leaves credit
+	r, v, err := paced(t.Context(), a, b)
+	require.NoError(t, err)
+	assert.Equal(t, u(200), v.Cumulative)
+	v, err = r.Decide(t.Context(), price(100))
+	require.NoError(t, err)
+	assert.Equal(t, u(200), v.Cumulative)
+	assert.Equal(t, u(200), a.State().Authorized())
+	assert.Equal(t, u(100), r.Raised())
+	r.Release()
+	_, v, err = paced(t.Context(), a, b)
+	require.NoError(t, err)
+	assert.Equal(t, u(200), v.Cumulative, "the deposit has no room for another one")
+	assert.False(t, a.State().Asked().Less(a.State().Authorized()))
+}
+
 // TestPaceRandom: whatever becomes of requests, every one gets its voucher or ends with its context,
 // none waits longer than a pause for each that was before it, and vouchers never go down.
 func TestPaceRandom(t *testing.T) {

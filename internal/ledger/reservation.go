@@ -36,10 +36,12 @@ type Reservation struct {
 
 	terms     Terms
 	claim     rule.Claim
-	open      bool // it is in flight
-	kept      bool // it ended with its price counted
-	doubt     bool // an earlier try of the request may have been charged
-	ends      int  // how often it ended
+	open      bool   // it is in flight
+	number    uint64 // among all that were, when it last began
+	among     int    // so many were then, with it
+	kept      bool   // it ended with its price counted
+	doubt     bool   // an earlier try of the request may have been charged
+	ends      int    // how often it ended
 	unit      voucher.Amount
 	delivered func() uint64 // pieces of a stream so far; nil for a request
 	contents  func() uint64 // of these, those with content; nil if they earn no lead

@@ -75,6 +75,25 @@ func (r *Reservation) Overspent() error {
 	return r.overspent
 }
 
+// Starved reports whether other requests of the channel may have used up what was paid for the next
+// piece of the stream.
+func (r *Reservation) Starved() bool {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.countDelivered(); r.delivered == nil || !r.open {
+		return false
+	}
+	spent := a.view.Claimed.AddCapped(a.arrears)
+	for o := range a.open {
+		if o.delivered != nil {
+			spent = spent.SubFloor(o.claim.Held()).AddCapped(o.cost())
+		}
+	}
+	others := r.among > 1 || a.opened > r.number
+	return others && a.view.Signed.Less(spent.AddCapped(r.unit))
+}
+
 // cost is the price of the pieces that came so far. The caller holds mu.
 func (r *Reservation) cost() (total voucher.Amount) {
 	if r.delivered != nil {

@@ -63,7 +63,7 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	if t.epoch == p.epoch {
 		p.at[t.travel]++
 	}
-	p.idle = p.at[leaving]+p.at[flying]+int(p.between) == 0 && p.shares != sharesNone
+	p.idle = p.at[leaving]+p.at[flying] == 0 && p.met.IsZero() && p.shares != sharesNone
 	if p.at[leaving] == 0 && !p.since.IsZero() {
 		p.tell()
 	}

@@ -132,7 +132,7 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: no event is waited for too long", breaks: "a stream that was paid and delivers nothing is ended",
-		pkg: "client", fn: "meter.arm", from: `	if m.owing {`, to: `	if false {`, tests: inClient, run: `^Test(Stall|NoStall|EndlessKeepAlives)$`,
+		pkg: "client", fn: "meter.silent", from: `	case m.owing.Load():`, to: `	case false:`, tests: inClient, run: `^Test(Stall|NoStall|EndlessKeepAlives)$`,
 	},
 	{
 		name: "stream: paid once is charged again", breaks: "a stream by the request costs one price",
@@ -140,10 +140,22 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: comments are events", breaks: "a stream that delivers no event after its voucher is ended",
-		pkg: "client", fn: "meter.read", from: `if m.owing && m.paid < m.filter.Events() {`, to: `if m.owing && n > 0 {`, tests: inClient, run: `^Test(Stall|EndlessKeep)`,
+		pkg: "client", fn: "meter.disarm", from: `m.came < now {`, to: `m.rest > 0 {`, tests: inClient, run: `^Test(Stall|EndlessKeep)`,
 	},
 	{
 		name: "stream: the stall timer runs while nobody reads", breaks: "a caller who takes its time is not the payee's fault",
-		pkg: "client", fn: "meter.disarm", from: `	if m.stall.Stop() {`, to: `	if false {`, tests: inClient, run: `^Test(NoStall|Stall)`,
+		pkg: "client", fn: "meter.disarm", from: `	if m.waiting.Swap(false) {`, to: `	if false {`, tests: inClient, run: `^Test(NoStall|Stall)`,
+	},
+	{
+		name: "stream: one that others starve is waited for without an end", breaks: "a stream whose payee never asks again ends with an error",
+		pkg: "client", fn: "meter.silent", from: `case m.a.reserved.Starved():`, to: `case false:`, tests: inClient, run: `^Test(Silent|Starved)`,
+	},
+	{
+		name: "stream: silence ends a stream that has credit left", breaks: "a stream that has nothing to say is not ended",
+		pkg: "internal/ledger", fn: "Reservation.Starved", from: `return others && a.view.Signed.Less(spent.AddCapped(r.unit))`, to: `return others`, tests: inClient, run: `^Test(Silent|Starved)`,
+	},
+	{
+		name: "stream: silence ends a stream that is alone", breaks: "a stream that has nothing to say is not ended",
+		pkg: "internal/ledger", fn: "Reservation.Starved", from: `others := r.among > 1 || a.opened > r.number`, to: `others := true`, tests: inClient, run: `^Test(Silent|Starved)`,
 	},
 }
