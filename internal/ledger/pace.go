@@ -20,8 +20,9 @@ import (
 // decided after it is decided by the same rule.
 
 const (
-	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests.
-	maxPause = 100 * time.Millisecond
+	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests, and maxLate
+	// how long if refusals showed that the payee takes as long to look at a voucher.
+	maxPause, maxLate = 100 * time.Millisecond, 400 * time.Millisecond
 	// firstPause bounds the pause as long as no request is refused.
 	firstPause = 2 * time.Millisecond
 	// firstEpochs are waited for until they are answered, because it is not known yet whether the
@@ -79,7 +80,7 @@ func (p *pace) wait(now time.Time) time.Duration {
 	if p.since.IsZero() {
 		p.since = now
 	}
-	until, pause := p.since.Add(maxPause), p.pause
+	until, pause := p.since.Add(max(maxPause, p.pause)), p.pause
 	if p.shares == sharesNone {
 		pause = maxPause // one at a time: a request that is overtaken cannot be repaired
 	}

@@ -93,7 +93,7 @@ func (p *pace) refused(t *trip) {
 	case p.refusals == 1:
 		p.pause = max(2*p.pause, p.answer/64)
 	}
-	p.pause = min(p.pause, maxPause)
+	p.pause = min(p.pause, maxLate)
 }
 
 // Wrote notes that the request was written with the voucher that it was given.

@@ -102,7 +102,7 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: an epoch is waited for without an end", breaks: "a slow handler does not hold up the others",
-		pkg: "internal/ledger", fn: "pace.wait", from: `until, pause := p.since.Add(maxPause), p.pause`, to: `until, pause := p.since.Add(time.Hour), time.Hour`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "pace.wait", from: `until, pause := p.since.Add(max(maxPause, p.pause)), p.pause`, to: `until, pause := p.since.Add(time.Hour), time.Hour`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: a refusal does not make the pause longer", breaks: "vouchers do not overtake each other again and again",
