@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,8 +16,15 @@ import (
 // grace is [escrow.GracePeriod] in seconds.
 const grace = uint64(escrow.GracePeriod / time.Second)
 
-// channel books what the chain shows of one channel, and does what is due.
-func (w *sweeper) channel(ctx context.Context, id common.Hash, c rule.OnChain) error {
+// channel books what the chain shows of one channel, and does what is due. Of those with nothing to book
+// and nothing under way, which are most, none is kept in memory.
+func (w *sweeper) channel(ctx context.Context, st rule.State, c rule.OnChain) error {
+	id := st.ID
+	undecided := st.Opening.Pending() || st.ToppingUp.Pending()
+	if st.Phase() == channel.Open && !undecided && reflect.DeepEqual(st, st.Settle(c)) {
+		delete(w.sent, id)
+		return nil
+	}
 	account, err := w.s.ledger.Account(ctx, id)
 	if err != nil {
 		return err
@@ -25,7 +33,7 @@ func (w *sweeper) channel(ctx context.Context, id common.Hash, c rule.OnChain) e
 	if err != nil {
 		return err
 	}
-	st := read.after
+	st = read.after
 	w.report(ctx, read.before, st)
 	if st.Phase() != channel.Closing || st.CloseRequestedAt != 0 {
 		delete(w.sent, id)

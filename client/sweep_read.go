@@ -36,7 +36,7 @@ func (w *sweeper) some(ctx context.Context, some []rule.State) (read bool, errs 
 		}
 		c := rule.OnChain(states[i])
 		c.Ended = slices.Contains(closed, refs[i])
-		if err := w.channel(ctx, st.ID, c); err != nil {
+		if err := w.channel(ctx, st, c); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -175,7 +175,7 @@ func (b *bench) commands(ctx context.Context) error {
 	took := map[string][]time.Duration{}
 	for range 2*b.rounds + 1 {
 		for _, name := range []string{"small", "large"} {
-			cmd := exec.CommandContext(ctx, tally, "-s", "--max-price", "0.01", "--max-deposit", "100",
+			cmd := exec.CommandContext(ctx, tally, "--max-price", "0.01", "--max-deposit", "100",
 				"--rpc-url", b.rpc, "--store", b.at(name), b.url)
 			cmd.Env = append(os.Environ(), "TALLY_KEY="+b.keyHex)
 			start := time.Now()
