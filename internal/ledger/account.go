@@ -133,8 +133,11 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		}
 		a.mu.Lock()
 		if change == nil && !a.unsaved() {
+			closed := a.base.Closed
 			a.mu.Unlock()
-			a.archive(ctx)
+			if closed {
+				a.archive(ctx)
+			}
 			return nil
 		}
 		next := a.view
@@ -144,7 +147,9 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		w := &write{next, a.added.Counts, a.own()}
 		a.mu.Unlock()
 		if err := a.save(ctx, w); err == nil {
-			a.archive(ctx)
+			if w.state.Closed {
+				a.archive(ctx)
+			}
 			return nil
 		} else if !errors.Is(err, store.ErrConflict) {
 			return err

@@ -144,6 +144,12 @@ func (s State) HoldsMoney() bool {
 	return s.Phase() != channel.Closed && s.Phase() != channel.Unopened
 }
 
+// Finished reports whether nothing about the channel can change any more: it is closed, and no
+// transaction that funds it is undecided. Its record belongs into the archive.
+func (s State) Finished() bool {
+	return s.Closed && !s.Opening.Pending() && !s.ToppingUp.Pending()
+}
+
 // New returns the state of a channel that is about to be opened. It is stored before the opening
 // transaction is sent.
 func New(
