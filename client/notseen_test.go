@@ -85,8 +85,10 @@ func TestOneAnswerForgetsNoChannel(t *testing.T) {
 		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
 		p.get(rail + "/data")
 		was := p.only()
-		p.srv.Node.FailTimes(2, nodefaults.NoChannels)
+		p.srv.Chain.Advance(time.Minute) // its opening can no longer be mined
+		p.srv.Node.Fail(nodefaults.NoChannels)
 		_, _, err := p.session.Channels().Sweep(t.Context())
+		p.srv.Node.Fail()
 		require.ErrorIs(t, err, client.ErrNotSeen)
 		s := p.only()
 		assert.Equal(t, channel.NotSeen, s.Phase)
