@@ -76,7 +76,8 @@ func (s *Session) adoptNamed(ctx context.Context, id common.Hash, c *challenge, 
 // search looks for a channel of ours that no scope uses: one that the challenge names, one that the
 // payee showed when it asked who the payer is, or, if may is set, one that it shows for a
 // zero-dollar proof by HEAD. The scope has none that can be paid from: nothing that a server says
-// replaces one. A channel that cannot be used is passed over.
+// replaces one. A channel that is not ours is passed over. If it cannot be read or recorded, the search
+// fails: another one in its place would be a second deposit.
 func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 	o := a.challenge.offer
 	var hints *channel.Snapshot
@@ -84,21 +85,18 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 		hints = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
 	}
 	e := purchase.Event{Kind: purchase.Searched}
-	found := a.trySnapshot(ctx, o.Snapshot)
-	if found == nil && o.ChannelID != zeroHash {
-		found = a.try(ctx, o.ChannelID, channel.Descriptor{}, hints)
+	found, err := a.trySnapshot(ctx, o.Snapshot)
+	if found == nil && err == nil && o.ChannelID != zeroHash {
+		found, err = a.try(ctx, o.ChannelID, channel.Descriptor{}, hints)
 	}
-	if found == nil && a.who != nil {
-		found = a.tryShown(ctx, a.who.snap, a.who.channel, hints)
+	if found == nil && err == nil && a.who != nil {
+		found, err = a.tryShown(ctx, a.who.snap, a.who.channel, hints)
 	}
-	if found == nil && a.s.cfg.Bootstrap && may {
-		var snap *channel.Snapshot
-		var id common.Hash
-		snap, id, e.Proof = a.prove(ctx)
-		if snap == nil && id != zeroHash && o.Protocol == voucher.V2 {
-			snap = a.lookFor(ctx, id)
-		}
-		found = a.tryShown(ctx, snap, id, hints)
+	if found == nil && err == nil && a.s.cfg.Bootstrap && may {
+		found, e.Proof, err = a.searchByProof(ctx, hints)
+	}
+	if err != nil {
+		return purchase.Event{Kind: purchase.Failed, Err: err}
 	}
 	if found == nil {
 		return e
@@ -107,6 +105,16 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 	a.absorb(ctx, o)
 	e.Channel, e.Standing = found.ID(), standingOf(found.State())
 	return e
+}
+
+// searchByProof asks the payee by HEAD, with a zero-dollar proof.
+func (a *attempt) searchByProof(ctx context.Context, hints *channel.Snapshot) (*ledger.Account, bool, error) {
+	snap, id, given := a.prove(ctx)
+	if snap == nil && id != zeroHash && a.challenge.offer.Protocol == voucher.V2 {
+		snap = a.lookFor(ctx, id)
+	}
+	found, err := a.tryShown(ctx, snap, id, hints)
+	return found, given, err
 }
 
 // lookFor sends the request once more without a credential, names a channel with it, and returns
@@ -124,10 +132,10 @@ func (a *attempt) lookFor(ctx context.Context, id common.Hash) *channel.Snapshot
 
 // tryShown takes in what an answer to a proof shows: a snapshot, or else the channel that it names.
 // hints are what the challenge reports of a channel; they count if it is the same.
-func (a *attempt) tryShown(ctx context.Context, snap *channel.Snapshot, id common.Hash, hints *channel.Snapshot) *ledger.Account {
-	found := a.trySnapshot(ctx, snap)
-	if found != nil || id == zeroHash || id == a.challenge.offer.ChannelID {
-		return found // the one that the challenge names was tried
+func (a *attempt) tryShown(ctx context.Context, snap *channel.Snapshot, id common.Hash, hints *channel.Snapshot) (*ledger.Account, error) {
+	found, err := a.trySnapshot(ctx, snap)
+	if found != nil || err != nil || id == zeroHash || id == a.challenge.offer.ChannelID {
+		return found, err // the one that the challenge names was tried
 	}
 	if hints != nil && hints.ChannelID != id {
 		hints = nil
@@ -136,33 +144,36 @@ func (a *attempt) tryShown(ctx context.Context, snap *channel.Snapshot, id commo
 }
 
 // trySnapshot takes in the channel of a snapshot, if it is for the scope and can be used.
-func (a *attempt) trySnapshot(ctx context.Context, snap *channel.Snapshot) *ledger.Account {
+func (a *attempt) trySnapshot(ctx context.Context, snap *channel.Snapshot) (*ledger.Account, error) {
 	if snap == nil || !fits(*snap, a.challenge.scope) {
-		return nil
+		return nil, nil
 	}
 	return a.try(ctx, snap.ChannelID, snap.Descriptor, snap)
 }
 
 // try takes in a channel that the server named, if it can be used. A v2 channel without a
 // descriptor must be on record.
-func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot) *ledger.Account {
+func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor, snap *channel.Snapshot) (*ledger.Account, error) {
 	scope := a.challenge.scope
 	used, err := a.s.ledger.Account(ctx, id)
 	switch known := err == nil; {
 	case known && !free(used.State(), scope):
-		return nil // one channel has one name
+		return nil, nil // one channel has one name
 	case known && d == channel.Descriptor{}:
 		d = used.State().Descriptor
 	case scope.Protocol == voucher.V2 && d == channel.Descriptor{}:
-		return nil
+		return nil, nil
 	}
 	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.at), now: a.account})
 	if err != nil || account == nil {
 		a.s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
-		return nil
+		if err == nil || errors.Is(err, channel.ErrNotOurs) || errors.Is(err, ErrNoChain) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("client: taking in channel %s, which the server shows: %w", id, err)
 	}
 	a.s.tell(ctx, Event{Kind: EventFound, Origin: scope.Origin, ChannelID: id, Deposit: account.State().Deposit})
-	return account
+	return account, nil
 }
 
 // free reports whether a channel on record may be used for the scope: it is of it, or of none, and

@@ -171,7 +171,7 @@ func (c *play) channels(ctx context.Context) (all []channel.Info) {
 // inherit is what a program does that starts again: it goes on, and at last it closes.
 func (c *play) inherit(ctx context.Context) {
 	if c.flow.imports {
-		c.takeIn(ctx)
+		_ = c.takeIn(ctx)
 	}
 	if c.flow.keeps {
 		c.sweep(ctx)
@@ -215,8 +215,8 @@ func (c *play) forget(ctx context.Context) {
 func (c *play) identity() string { return c.Dir + ".identity" }
 
 // takeIn imports the channel that was forgotten. Whoever is not sure that it came to an end does it again.
-func (c *play) takeIn(ctx context.Context) {
-	_ = c.act(ctx, "import", func(ctx context.Context) error {
+func (c *play) takeIn(ctx context.Context) error {
+	return c.act(ctx, "import", func(ctx context.Context) error {
 		text, err := os.ReadFile(c.identity())
 		if err != nil {
 			return err

@@ -77,8 +77,9 @@ var flows = func() map[string]flow {
 	add("resume by proof", flow{prelude: cold, act: get(2)}, who)
 	add("resume by bootstrap", flow{bootstrap: true, prelude: cold, act: get(1)}, boot)
 	add("import", flow{imports: true, prelude: cold, act: func(c *play, ctx context.Context) {
-		c.takeIn(ctx)
-		_ = c.get(ctx)
+		if c.takeIn(ctx) == nil { // a payment without it would open another channel
+			_ = c.get(ctx)
+		}
 	}}, hinted)
 	add("keep a top-up", flow{keeps: true, fund: 200, prelude: get(2), act: func(c *play, ctx context.Context) {
 		_ = c.get(ctx)
