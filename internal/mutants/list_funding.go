@@ -3,6 +3,11 @@ package main
 // theFunding is finding, opening, filling and closing channels.
 var theFunding = []defect{
 	{
+		name: "find: a channel that cannot be recorded is passed over", breaks: "no second deposit in place of a channel that the payee shows",
+		pkg: "client", fn: "attempt.try", from: `if err == nil || errors.Is(err, channel.ErrNotOurs) ||`, to: `if err == nil || err.Error() != "" ||`,
+		tests: inClient, run: `^TestFoundChannel`,
+	},
+	{
 		name: "fund: what the caller names is not checked", breaks: "a named channel fits the challenge and takes vouchers",
 		pkg: "client", fn: "Session.named", from: `if have != scope || !state.Payable() {`, to: `if false {`, tests: inClient, run: `^Test(NamedChannel|WithChannel)`,
 	},
