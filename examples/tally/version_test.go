@@ -121,12 +121,12 @@ func rail(s *shell, prefix, v2Escrow string) string {
 	return ""
 }
 
-// TestStoreOfVersion2: a directory of a newer format is refused, and not touched.
-func TestStoreOfVersion2(t *testing.T) {
+// TestStoreOfVersion3: a directory of a newer format is refused, and not touched.
+func TestStoreOfVersion3(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	s.ok("/data")
 	marker := filepath.Join(s.env["TALLY_STORE"], "tallystick.store")
-	require.NoError(t, os.WriteFile(marker, []byte("tallystick store 2\n"), 0o600))
+	require.NoError(t, os.WriteFile(marker, []byte("tallystick store 3\n"), 0o600))
 	before := s.onDisk()
 	e := s.run("-X", http.MethodGet, "/data")
 	assert.Equal(t, exitUsage, e.code)

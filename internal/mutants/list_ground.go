@@ -97,23 +97,55 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: conflict ignored by the store", breaks: "of two writers one loses and knows it",
-		pkg: "store/filestore", fn: "Store.Put", from: `if have != rev {`, to: `if false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.Put", from: `if have.mark.rev != rev {`, to: `if false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: conflict ignored in memory", breaks: "of two writers one loses and knows it",
 		pkg: "store", fn: "Mem.Put", from: `if have := m.records[key].rev; have != rev || have == MovedRev {`, to: `if have := m.records[key].rev; false {`, tests: []string{"store"},
 	},
 	{
-		name: "ground: file sync dropped", breaks: "a write that returned survives the machine",
+		name: "ground: file sync dropped", breaks: "a new file is whole on disk before it takes the place of the old one",
 		pkg: "store/filestore", fn: "Store.writeFile", from: `err = s.sync(f)`, to: `err = nil`, tests: inFilestore,
 	},
 	{
+		name: "ground: sync in place dropped", breaks: "a write that returned survives the machine",
+		pkg: "store/filestore", fn: "Store.overwrite", from: `err = s.sync(have.file)
+	}
+	if err`, to: `err = nil
+	}
+	if err`, tests: inFilestore,
+	},
+	{
 		name: "ground: directory sync dropped", breaks: "a rename that returned survives the machine",
-		pkg: "store/filestore", fn: "Store.replace", from: `return s.syncDir(dir)`, to: `return nil`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.replace", from: `return s.syncDir(filepath.Clean(dir))`, to: `return nil`, tests: inFilestore,
+	},
+	{
+		name: "ground: the current slot is overwritten", breaks: "the old record stays whole until the new one is durable",
+		pkg: "store/filestore", fn: "Store.overwrite", from: `next.sectors(1-have.slot, have.size)`, to: `next.sectors(have.slot, have.size)`, tests: inFilestore,
+	},
+	{
+		name: "ground: a slot is reused before its successor is durable", breaks: "one slot on disk is whole at every moment",
+		pkg: "store/filestore", fn: "Store.overwrite", from: `if !s.durable(key, have) {`, to: `if false {`, tests: inFilestore,
+	},
+	{
+		name: "ground: a failed write stays visible", breaks: "nobody reads a record that may never reach the disk",
+		pkg: "store/filestore", fn: "Store.overwrite", from: `_ = s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at)`, to: `_ = at`, tests: inFilestore,
+	},
+	{
+		name: "ground: a replaced file is written", breaks: "a write to a file that is gone is no success",
+		pkg: "store/filestore", fn: "Store.overwrite", from: `err != nil || !same {`, to: `err != nil && !same {`, tests: inFilestore,
 	},
 	{
 		name: "ground: reader's sync dropped", breaks: "nobody signs by a record that can still vanish",
-		pkg: "store/filestore", fn: "Store.settle", from: `if err := s.syncDir(s.dir); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.settle", from: `err = s.sync(f.file)`, to: `err = nil`, tests: inFilestore,
+	},
+	{
+		name: "ground: reader's sync of the name dropped", breaks: "nobody signs by a record that can still vanish",
+		pkg: "store/filestore", fn: "Store.settle", from: `err = s.syncDir(s.dirOf(key))`, to: `err = nil`, tests: inFilestore,
+	},
+	{
+		name: "ground: lister's sync dropped", breaks: "nobody signs by a record that can still vanish",
+		pkg: "store/filestore", fn: "Store.listing", from: `if l.doubtful && !f.old {`, to: `if false {`, tests: inFilestore,
 	},
 	{
 		name: "ground: lock dropped", breaks: "two processes do not write one record at once",
@@ -121,17 +153,73 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: an old copy is read", breaks: "a record that went back is noticed",
-		pkg: "store/filestore", fn: "Store.read", from: `if err == nil && rev < known {`, to: `if false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "memory.denies", from: `case v.mark.rev < m.rev:`, to: `case false:`, tests: inFilestore,
+	},
+	{
+		name: "ground: another history at the same revision is read", breaks: "a record that went back and forth again is noticed",
+		pkg: "store/filestore", fn: "memory.denies", from: `case v.mark.rev == m.rev && v.mark != m.mark:`, to: `case false:`, tests: inFilestore,
+	},
+	{
+		name: "ground: another history further on is read", breaks: "a record without what this program wrote is noticed",
+		pkg: "store/filestore", fn: "memory.denies", from: `case at >= 0 && v.by[at].rev < m.wrote:`, to: `case false:`, tests: inFilestore,
+	},
+	{
+		name: "ground: a history without us is read", breaks: "a record without what this program wrote is noticed",
+		pkg: "store/filestore", fn: "memory.denies", from: `case at < 0 && (len(v.by) < maxWriters || v.by[len(v.by)-1].rev <= m.wrote):`, to: `case false:`, tests: inFilestore,
+	},
+	{
+		name: "ground: a record that is gone is not found", breaks: "a record that vanished is noticed",
+		pkg: "store/filestore", fn: "Store.missing", from: `if before.rev > 0 && !before.moved {`, to: `if false {`, tests: inFilestore,
+	},
+	{
+		name: "ground: a listing skips what is gone", breaks: "a listing that lacks a known record is no success",
+		pkg: "store/filestore", fn: "Store.listed", from: `keys := s.known.under(prefix)`, to: `keys := []string(nil)`, tests: inFilestore,
+	},
+	{
+		name: "ground: another directory is read", breaks: "a store that was replaced as a whole is noticed",
+		pkg: "store/filestore", fn: "Store.present", from: `if err == nil && !os.SameFile(info, s.info) {`, to: `if err == nil && !os.SameFile(info, info) {`, tests: inFilestore,
 	},
 	{
 		name: "ground: a damaged record is overwritten", breaks: "what cannot be read is not written over",
-		pkg: "store/filestore", fn: "Store.Put", from: `	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, err //`, to: `	if false {
+		pkg: "store/filestore", fn: "Store.Put", from: `if err != nil {
+		return 0, err //`, to: `if false {
 		return 0, err //`, tests: inFilestore,
 	},
 	{
+		name: "ground: a damaged sector is read", breaks: "damage is told from a write that was cut",
+		pkg: "store/filestore", fn: "look", from: `if !ok {`, to: `if !ok && i < 0 {`, tests: inFilestore,
+	},
+	{
 		name: "ground: checksum ignored", breaks: "a changed byte is found out",
-		pkg: "store/filestore", fn: "decode", from: `!bytes.Equal(raw, encode(key, rev, data)) {`, to: `false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "unseal", from: `binary.BigEndian.Uint32(rest[8:]) != checksum(raw[:payload+18], index, size)`, to: `false`, tests: inFilestore,
+	},
+	{
+		name: "ground: a mixed slot is read", breaks: "a write that was cut twice is found out",
+		pkg: "store/filestore", fn: "whole", from: `return r, sum, bytes.Equal(stream[:line], head)`, to: `return r, sum, len(head) == line`, tests: inFilestore,
+	},
+	{
+		name: "ground: checksum of the old format ignored", breaks: "a changed byte is found out",
+		pkg: "store/filestore", fn: "lookOld", from: `!bytes.Equal(raw, encodeOld(key, rev, data))`, to: `false`, tests: inFilestore,
+	},
+	{
+		name: "ground: a lost revision is not missed", breaks: "an older record is never read for a newer one",
+		pkg: "store/filestore", fn: "look", from: `case started > v.record.rev+1 || v.noted.rev > v.record.rev:`, to: `case false:`, tests: inFilestore,
+	},
+	{
+		name: "ground: older programs let in", breaks: "a program of the old format does not read the new one",
+		pkg: "store/filestore", fn: "Store.upgrade", from: `if have != format {`, to: `if have > format {`, tests: inFilestore,
+	},
+	{
+		name: "ground: moved without a note", breaks: "a key that a record left is not used again",
+		pkg: "store/filestore", fn: "Store.move", from: `if err := s.leave(key, departure{r.rev, r.born, to}); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
+	},
+	{
+		name: "ground: moved to a key in use", breaks: "a record is not moved over another",
+		pkg: "store/filestore", fn: "Store.Move", from: `if err := s.unused(to); err != nil {`, to: `if err := error(nil); err != nil {`, tests: inFilestore,
+	},
+	{
+		name: "ground: others may write the store", breaks: "a store that others could change is refused",
+		pkg: "store/filestore", fn: "makePrivate", from: `case used && mode&0o022 != 0:`, to: `case false:`, tests: inFilestore,
 	},
 	{
 		name: "ground: records open to others", breaks: "records are for the user alone",

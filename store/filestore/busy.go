@@ -10,7 +10,7 @@ import (
 )
 
 // BusyError means that another process held a record for longer than a writer waits. Nothing was
-// written. A write takes about a millisecond, so most likely that process or its disk is blocked.
+// written. A write takes less than a millisecond, so most likely that process or its disk is blocked.
 type BusyError struct {
 	// Key is the key of the record.
 	Key string
@@ -43,25 +43,35 @@ var ours = sync.OnceValue(func() []byte {
 	return fmt.Appendf(nil, "%-*s\n", holder-1, line)
 })
 
-// hold writes the holder into the locked file at path. The text is only for people, so errors are
-// ignored. On Windows the lock prevents the write.
-func hold(path string) {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+// hold writes the holder into the locked file at path, if it is not there yet. The text is only for
+// people, so errors of the write are ignored. On Windows the lock prevents it.
+func hold(path string) error {
+	f, err := open(path, os.O_RDWR)
 	if err != nil {
-		return
+		return err
 	}
-	_, _ = f.WriteAt(ours(), 0)
-	_ = f.Close()
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	var have [holder]byte
+	if n, err := f.ReadAt(have[:], 0); err != nil || !bytes.Equal(have[:n], ours()) {
+		_, _ = f.WriteAt(ours(), 0)
+	}
+	return nil
 }
 
 // busy returns a BusyError that names the holder of the lock file at path.
 func busy(key, path string, waited time.Duration) *BusyError {
 	e := &BusyError{Key: key, Waited: waited}
-	text, err := os.ReadFile(path)
+	f, err := open(path, os.O_RDONLY)
 	if err != nil {
 		return e
 	}
-	pid, host, _ := bytes.Cut(bytes.TrimSpace(text[:min(len(text), holder)]), []byte(" "))
+	defer f.Close()
+	var text [holder]byte
+	n, _ := f.ReadAt(text[:], 0)
+	pid, host, _ := bytes.Cut(bytes.TrimSpace(text[:n]), []byte(" "))
 	if n, err := strconv.Atoi(string(pid)); err == nil {
 		e.PID, e.Host = n, string(host)
 	}

@@ -41,6 +41,41 @@ func TestOpenTakesTheDirectoryAwayFromOthers(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o700), mode(t, dir))
 }
 
+// TestStoreThatOthersMayWrite checks that a store is refused if others could have changed it, also if
+// this is run by root, whom permissions do not bind.
+func TestStoreThatOthersMayWrite(t *testing.T) {
+	for _, perm := range []os.FileMode{0o770, 0o707, 0o722, 0o777} {
+		for _, sub := range []string{"", lockDir, movedDir, apartDir} {
+			s := openAt(t, t.TempDir())
+			require.NoError(t, s.Move(t.Context(), "k", mustPut(t, s, "k", "v", 0), "closed/k"))
+			at := filepath.Join(s.dir, sub)
+			require.NoError(t, os.Chmod(at, perm))
+			_, err := Open(s.dir)
+			require.ErrorContains(t, err, "other users may write to "+at)
+			require.ErrorContains(t, err, "chmod 700")
+			assert.Equal(t, perm, mode(t, at), "nothing is changed")
+			require.NoError(t, os.Chmod(at, 0o700))
+			openAt(t, s.dir)
+		}
+	}
+}
+
+// TestStoreOfAnotherUser needs root, who alone can make one.
+func TestStoreOfAnotherUser(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	mustPut(t, s, "k", "v", 0)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(s.dir, link))
+	if err := os.Lchown(link, 54321, -1); err != nil {
+		t.Skip("only root can give files away")
+	}
+	_, err := Open(link)
+	require.ErrorContains(t, err, "symbolic link of another user (54321)")
+	require.NoError(t, os.Chown(s.dir, 54321, -1))
+	_, err = Open(s.dir)
+	require.ErrorContains(t, err, "belongs to user 54321")
+}
+
 func TestOpenLeavesForeignDirectoriesAlone(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
@@ -63,7 +98,7 @@ func TestOpenLeavesForeignDirectoriesAlone(t *testing.T) {
 
 func TestOpenRefusesOtherFormats(t *testing.T) {
 	for text, want := range map[string]error{
-		"tallystick store 2\nand more": ErrVersion,
+		"tallystick store 3\nand more": ErrVersion,
 		"tallystick store 0\n":         store.ErrCorrupt,
 		"something else\n":             store.ErrCorrupt,
 		"":                             store.ErrCorrupt,
@@ -112,7 +147,7 @@ func TestOpenFollowsALinkOnce(t *testing.T) {
 func TestLinkedRecordRefused(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	elsewhere := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(elsewhere, encode("k", 1, nil), 0o600))
+	require.NoError(t, os.WriteFile(elsewhere, fileOf("k", 1, ""), 0o600))
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(s.dir, "k.rec")))
 	_, _, err := s.Get(t.Context(), "k")
 	require.ErrorIs(t, err, store.ErrCorrupt)

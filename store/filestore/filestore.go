@@ -6,40 +6,53 @@
 //
 //	tallystick.store              marks the directory as a store and names its format
 //	channel=0x12ab….rec           one record; "/" of the key is "=" in the name
+//	closed/0x34cd….rec            one record of a key that begins with "closed/"
 //	lock/channel=0x12ab….lock     locked by writers of that record; names the holder
+//	moved/channel=0x34cd….moved   where the record of a key moved to
 //	.tmp+channel=0x12ab….rec      a write in progress or the rest of a killed one; never read
 //
-// A record file is one line with the format, the key, the revision and a checksum, followed by the
-// bytes of the record. Any tool can read it, and a changed byte is detected. To back up the
-// directory, copy it while no program uses it. An old copy is dangerous: it lacks the vouchers that
-// were signed after it was made.
+// A record file has two slots for the newest two revisions. Each begins with a line with the key, the
+// revision, the last writers and a checksum, followed by the bytes of the record. Every 512 bytes have
+// a checksum of their own, so a changed byte is detected. To back up the directory, copy all of it
+// while no program uses it. An old copy is dangerous: it lacks the vouchers that were signed after it
+// was made.
+//
+// Records of the first format, one line and the bytes, are read and converted when they are written.
+// Programs that know only that format then refuse the directory.
 //
 // # Guarantees
 //
-//   - A finished Put survives a crash of the process and of the machine: the file is written under
-//     another name, synced and renamed, and then the directory is synced.
+//   - A finished Put survives a crash of the process and of the machine. It writes the slot that does
+//     not hold the current revision, and syncs it once. A new or a grown record is written to a file
+//     under another name, synced and renamed, and then the directory is synced.
+//   - After a power failure at any moment a record is the old or the new one, and can be written. A
+//     Move leaves it under one of the keys.
 //   - A reader sees the old record or the new one, never a mixture, and never waits for a writer.
 //   - The results of Get and List are durable. If the writer of a record crashed before its last
 //     sync, the reader syncs first.
-//   - A damaged record, or one of a newer format, is reported and never overwritten. The same holds
-//     for a record that was rolled back or removed, if this process knows a newer revision.
+//   - A damaged record, or one of a newer format, is reported and never overwritten, and never read as
+//     an older one.
+//   - A record that was set back to an old copy, removed or replaced is damage for every Store that
+//     knew a newer revision or wrote to it, also if others have written to the old copy since. So is
+//     another directory in the place of the one that was opened. A Store that is opened later cannot
+//     know. See docs/adr/0015-a-record-is-two-slots.md.
+//   - A directory that others may write, or that belongs to another user, is refused, also by root. A
+//     link, a FIFO or a device in the place of a file is refused and not waited for.
 //
 // # Requirements
 //
-// It needs a local file system with working flock and fsync. Network file systems guarantee
-// neither; use a database there. On Windows a directory cannot be synced, so the last writes may be
-// missing after a power failure.
+// It needs a local file system with working flock and fsync, and a disk that writes a sector of 512
+// bytes whole or not at all. Network file systems guarantee none of it; use a database there. On
+// Windows a directory cannot be synced, so a record that was created or grew last may be missing or
+// old after a power failure.
 package filestore
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
-	"io/fs"
-	"iter"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,43 +64,66 @@ import (
 // Several Stores, in one process or many, may use the same directory.
 type Store struct {
 	dir    string
-	slots  sync.Map // key -> *slot
+	info   os.FileInfo   // of dir, to notice that it was replaced
+	id     string        // names this Store in the records that it writes
+	format atomic.Uint32 // of the directory
+	known  known
+	turns  sync.Map // key -> chan struct{}, see lock
 	closed atomic.Bool
 
-	// wait bounds the wait for another writer of the same record. A write takes about a
+	// wait bounds the wait for another writer of the same record. A write takes less than a
 	// millisecond, so a longer wait means that the other process is blocked.
 	wait time.Duration
 
 	// The steps of a write that can fail. Tests replace them.
+	writeAt func(f *os.File, b []byte, at int64) error
 	sync    func(*os.File) error
 	rename  func(from, to string) error
 	syncDir func(dir string) error
 }
 
-// slot holds the state of this process for one key.
-type slot struct {
-	turn    chan struct{} // contains a token while a goroutine of this Store writes the key
-	durable atomic.Uint64 // revisions up to here are known to be durable
-}
-
 // Open returns the store in dir. It creates dir and its parents if they do not exist, with mode
 // 0700. An existing directory must be empty or a store; Open removes the access of other users to
-// it. It resolves symbolic links once.
+// it. It resolves symbolic links once. It reads no records.
 //
-// It returns an error and changes nothing if the directory contains other files, cannot be made
-// private, or has a newer format ([ErrVersion]).
+// It returns an error and changes nothing if the directory contains other files, belongs to another
+// user, is a store that others may write, cannot be made private, or has a newer format
+// ([ErrVersion]).
 func Open(dir string) (*Store, error) {
-	dir, err := prepare(dir)
+	dir, version, err := prepare(dir)
 	if err != nil {
 		return nil, err
 	}
+	s := newStore(dir)
+	s.format.Store(version)
+	if s.info, err = os.Lstat(dir); err != nil {
+		return nil, fmt.Errorf("filestore: %w", err)
+	}
+	return s, nil
+}
+
+func newStore(dir string) *Store {
 	return &Store{
 		dir:     dir,
+		id:      fmt.Sprintf("%08x", random()),
 		wait:    10 * time.Second,
-		sync:    (*os.File).Sync,
+		writeAt: writeAt,
+		sync:    syncFile,
 		rename:  rename,
 		syncDir: syncDir,
-	}, nil
+	}
+}
+
+// random returns a number that is not 0.
+func random() uint32 {
+	var n [4]byte
+	_, _ = rand.Read(n[:]) // it never fails
+	return max(1, binary.BigEndian.Uint32(n[:]))
+}
+
+func writeAt(f *os.File, b []byte, at int64) error {
+	_, err := f.WriteAt(b, at)
+	return err
 }
 
 // Close ends the use of this Store. Later calls fail with [os.ErrClosed]; running calls finish. A
@@ -99,145 +135,30 @@ func (s *Store) Close() error {
 }
 
 // Get implements [store.Store]. Further errors are [CorruptError], which matches
-// [store.ErrCorrupt], [ErrVersion], and those of the file system.
+// [store.ErrCorrupt], [ErrVersion], [BusyError], and those of the file system.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := s.check(ctx, key, nil); err != nil {
 		return nil, 0, err
 	}
-	data, rev, err := s.read(key)
+	f, err := s.read(ctx, key)
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := s.settle([]store.Entry{{Key: key, Rev: rev}}); err != nil {
+	defer f.close()
+	if err := s.settle(key, f); err != nil {
 		return nil, 0, err
 	}
-	return data, rev, nil
-}
-
-// List implements [store.Store]. It reads all matching records before it yields the first.
-func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		entries, errs, err := s.readAll(ctx, prefix)
-		if err != nil {
-			yield(store.Entry{}, err)
-			return
-		}
-		for i, e := range entries {
-			if err := s.usable(ctx); err != nil {
-				yield(store.Entry{}, err)
-				return
-			}
-			if !yield(e, errs[i]) {
-				return
-			}
-		}
-	}
-}
-
-// readAll returns the records under prefix in the order of their keys, and an error for each that
-// could not be read.
-func (s *Store) readAll(
-	ctx context.Context,
-	prefix string,
-) (entries []store.Entry, errs []error, err error) {
-	if err := s.usable(ctx); err != nil {
-		return nil, nil, err
-	}
-	files, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("filestore: %w", err)
-	}
-	if err := s.present(); err != nil {
-		return nil, nil, err
-	}
-	var keys []string
-	for _, f := range files {
-		if key, ok := keyOf(f.Name()); ok && strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys) // file names have another order, because "=" is not "/"
-	for _, key := range keys {
-		if err := s.usable(ctx); err != nil {
-			return nil, nil, err
-		}
-		data, rev, err := s.read(key)
-		entries = append(entries, store.Entry{Key: key, Data: data, Rev: rev})
-		errs = append(errs, err)
-	}
-	if err := s.settle(entries); err != nil {
-		return nil, nil, err
-	}
-	return entries, errs, nil
-}
-
-// settle ensures that records that were just read are durable. A revision of another process may
-// not be on disk yet, if its writer is still syncing or has crashed. A caller must not act on a
-// record that can still vanish. One sync covers all records.
-func (s *Store) settle(read []store.Entry) error {
-	synced := false
-	for _, e := range read {
-		if e.Rev == 0 { // unreadable
-			continue
-		}
-		slot := s.slot(e.Key)
-		if e.Rev <= slot.durable.Load() {
-			continue
-		}
-		if !synced {
-			if err := s.syncDir(s.dir); err != nil {
-				return fmt.Errorf("filestore: cannot ensure that %s is durable: %w", e.Key, err)
-			}
-			synced = true
-		}
-		slot.raise(e.Rev)
-	}
-	return nil
-}
-
-// read returns the current record of key. A record that is missing, or older than a revision that
-// this process knows to be durable, was rolled back. Vouchers that were signed since are missing in
-// it.
-func (s *Store) read(key string) ([]byte, uint64, error) {
-	path, known := s.path(key), uint64(0)
-	if v, ok := s.slots.Load(key); ok {
-		// Before the file is read, so that a concurrent write is not mistaken for a rollback.
-		known = v.(*slot).durable.Load()
-	}
-	raw, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		// If the whole directory is gone, for example unmounted, the record may still exist.
-		if err := s.present(); err != nil {
-			return nil, 0, err
-		}
-		if known > 0 {
-			return nil, 0, &CorruptError{
-				Path:   path,
-				Reason: fmt.Sprintf("it had revision %d and is gone", known),
-			}
-		}
-		return nil, 0, fmt.Errorf("%w: %s in %s", store.ErrNotFound, key, s.dir)
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	data, rev, err := decode(path, key, raw)
-	if err == nil && rev < known {
-		return nil, 0, &CorruptError{
-			Path: path,
-			Reason: fmt.Sprintf(
-				"it had revision %d and now has %d: it was replaced by an old copy", known, rev,
-			),
-		}
-	}
-	return data, rev, err
+	return f.data, f.mark.rev, nil
 }
 
 func (s *Store) check(ctx context.Context, key string, data []byte) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	return store.Check(key, data)
+	if err := store.Check(key, data); err != nil {
+		return err
+	}
+	return s.present()
 }
 
 func (s *Store) usable(ctx context.Context) error {
@@ -248,22 +169,4 @@ func (s *Store) usable(ctx context.Context) error {
 		return fmt.Errorf("filestore: %w", err)
 	}
 	return nil
-}
-
-func (s *Store) slot(key string) *slot {
-	if v, ok := s.slots.Load(key); ok {
-		return v.(*slot)
-	}
-	v, _ := s.slots.LoadOrStore(key, &slot{turn: make(chan struct{}, 1)})
-	return v.(*slot)
-}
-
-// raise records that revisions up to rev are durable.
-func (s *slot) raise(rev uint64) {
-	for {
-		have := s.durable.Load()
-		if rev <= have || s.durable.CompareAndSwap(have, rev) {
-			return
-		}
-	}
 }

@@ -20,6 +20,21 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestSetBack puts a copy of the directory back in place, as rsync --delete does.
+func TestSetBack(t *testing.T) {
+	storetest.SetBack(t, func(t testing.TB) storetest.Place {
+		dir := filepath.Join(t.TempDir(), "wallet")
+		openAt(t, dir)
+		return storetest.Place{
+			Open: func() store.Store { return openAt(t, dir) },
+			Copy: func() func() {
+				copied := content(t, dir)
+				return func() { restore(t, dir, copied) }
+			},
+		}
+	})
+}
+
 func openAt(t testing.TB, dir string) *Store {
 	t.Helper()
 	s, err := Open(dir)
@@ -33,6 +48,33 @@ func mustPut(t testing.TB, s *Store, key, data string, rev uint64) uint64 {
 	next, err := s.Put(t.Context(), key, []byte(data), rev)
 	require.NoError(t, err)
 	return next
+}
+
+// fileOf returns the content of a record file that was just created.
+func fileOf(key string, rev uint64, data string) []byte {
+	r := &record{key: key, born: 7, rev: rev, by: []written{{"0badcafe", rev}}, data: []byte(data)}
+	m := r.image()
+	return newFile(&m, m.size())
+}
+
+// unsynced is openAt without syncs, which take most of the time of a test on a busy disk.
+func unsynced(t testing.TB, dir string) *Store {
+	t.Helper()
+	s := openAt(t, dir)
+	s.sync, s.syncDir = func(*os.File) error { return nil }, func(string) error { return nil }
+	return s
+}
+
+// oldStore returns a store of format 1, with records at revision 7.
+func oldStore(t testing.TB, records map[string]string) *Store {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, marker), []byte("tallystick store 1\n"), 0o600))
+	for key, data := range records {
+		path := filepath.Join(dir, fileName(key, recordExt))
+		require.NoError(t, os.WriteFile(path, encodeOld(key, 7, []byte(data)), 0o600))
+	}
+	return openAt(t, dir)
 }
 
 // names returns the files of a store except those in lock/.
@@ -55,9 +97,12 @@ func TestFilesArePrivateAndReadable(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(s.dir, "channel=0x01.rec"))
 	require.NoError(t, err)
 	assert.Regexp(
-		t, `^tallystick record 1 channel/0x01 rev=2 sha256=[0-9a-f]{64}\n\{"authorized":"200"\}\n$`,
+		t, `\ntallystick record 2 channel/0x01 born=[0-9a-f]{8} rev=2 len=20 `+
+			`by=[0-9a-f]{8}@2 sha256=[0-9a-f]{64}\n`+
+			`\{"authorized":"200"\}\n`,
 		string(text),
 	)
+	assert.Len(t, text, 8192)
 
 	require.NoError(t, filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
 		require.NoError(t, err)
@@ -93,4 +138,48 @@ func TestClose(t *testing.T) {
 	for _, err := range s.List(t.Context(), "") {
 		require.ErrorIs(t, err, os.ErrClosed)
 	}
+}
+
+// TestRecordsApart checks where the records of closed channels are, and that a listing of others does
+// not read that directory.
+func TestRecordsApart(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	for _, key := range []string{"channel/b", "closed", "closed/", "closed/a/b", "closed/c", "closed0"} {
+		mustPut(t, s, key, key, 0)
+	}
+	require.NoError(t, s.Move(t.Context(), "channel/b", 1, "closed/b"))
+	assert.Equal(
+		t, []string{"closed", "closed.rec", "closed0.rec", "lock", "moved", "tallystick.store"}, names(t, s),
+	)
+	inside, err := namesIn(filepath.Join(s.dir, "closed"))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{".rec", "a=b.rec", "b.rec", "c.rec"}, inside)
+	for prefix, want := range map[string][]string{
+		"":          {"closed", "closed/", "closed/a/b", "closed/b", "closed/c", "closed0"},
+		"clo":       {"closed", "closed/", "closed/a/b", "closed/b", "closed/c", "closed0"},
+		"closed":    {"closed", "closed/", "closed/a/b", "closed/b", "closed/c", "closed0"},
+		"closed/":   {"closed/", "closed/a/b", "closed/b", "closed/c"},
+		"closed/a":  {"closed/a/b"},
+		"closed/a/": {"closed/a/b"},
+		"closed0":   {"closed0"},
+		"channel/":  nil,
+	} {
+		var keys []string
+		for e, err := range openAt(t, s.dir).List(t.Context(), prefix) {
+			require.NoError(t, err)
+			require.NotNil(t, e.Data)
+			keys = append(keys, e.Key)
+		}
+		assert.Equal(t, want, keys, "%q", prefix)
+	}
+
+	// Nobody reads a record in the wrong place, and nobody takes it for missing.
+	require.NoError(t, os.Rename(s.path("closed/c"), filepath.Join(s.dir, "closed=c.rec")))
+	other := openAt(t, s.dir)
+	_, _, err = other.Get(t.Context(), "closed/c")
+	require.ErrorIs(t, err, store.ErrCorrupt)
+	require.ErrorContains(t, err, "must be in the directory closed")
+	require.ErrorIs(t, listedErrors(t, other)["closed/c"], store.ErrCorrupt)
+	_, err = other.Put(t.Context(), "closed/c", nil, 0)
+	require.ErrorIs(t, err, store.ErrCorrupt)
 }

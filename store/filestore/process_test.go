@@ -2,7 +2,9 @@ package filestore
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -59,15 +61,16 @@ func play(role, dir string) error {
 		}
 		return err
 	case "hold": // stops in the middle of a write until its input ends
-		sync := s.sync
-		s.sync = func(f *os.File) error {
+		s.writeAt = func(f *os.File, b []byte, at int64) error {
+			half := len(b) / 2 / sector * sector
+			err := writeAt(f, b[:half], at)
 			fmt.Println("holding")
 			_, _ = io.Copy(io.Discard, os.Stdin)
-			return sync(f)
+			return errors.Join(err, writeAt(f, b[half:], at+int64(half)))
 		}
 		_, rev, err := s.Get(ctx, "count")
 		if err == nil {
-			_, err = s.Put(ctx, "count", []byte("held"), rev)
+			_, err = s.Put(ctx, "count", bytes.Repeat([]byte("held"), 500), rev)
 		}
 		return err
 	default:
