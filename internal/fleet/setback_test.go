@@ -50,7 +50,7 @@ func redisOf(t testing.TB, server *fleet.Server) (open func() store.Store, admin
 }
 
 // TestEmptiedStore empties the store under a session that has requested a close: nothing is paid any
-// more, no second deposit is made, and nobody who waits for the money is told that all is done.
+// more, no second deposit is made, and who waits for the money gets an error and not the end of it.
 func TestEmptiedStore(t *testing.T) {
 	ctx := t.Context()
 	open, admin := redisOf(t, fleet.Redis(t, fleet.SafeRedis...))
