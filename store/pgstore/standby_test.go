@@ -51,10 +51,11 @@ func (p *pair) count(t testing.TB, query string) (n int) {
 	return n
 }
 
-// waiting returns how many backends wait for the standby.
+// waiting returns how many Puts wait for the standby. Reads wait for it as well, and give up.
 func (p *pair) waiting(t testing.TB) int {
 	t.Helper()
-	return p.count(t, `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
+	return p.count(t, `SELECT count(*) FROM pg_stat_activity
+		WHERE wait_event = 'SyncRep' AND query LIKE 'UPDATE%'`)
 }
 
 // begin starts a Put that waits for the standby.
