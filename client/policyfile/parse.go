@@ -2,43 +2,34 @@ package policyfile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 )
 
 // MaxSize is the maximum length of a policy file in bytes.
 const MaxSize = 64 << 10
 
-// Load reads a policy file. It refuses a file that everybody may write to, except on Windows. The
-// other errors are those of the file system and of [Parse].
+// Load reads a policy file. Except on Windows it refuses a file that others may change: its mode lets
+// the group or everybody write, or they may write to a directory on the way to it and put another file
+// in its place. It refuses what is not a regular file, and never waits for one. The other errors are
+// those of the file system and of [Parse].
 func Load(path string) (*File, error) {
-	f, err := os.Open(path)
+	text, info, err := safefile.Read(path, MaxSize)
+	if errors.Is(err, safefile.ErrTooLong) {
+		return Parse(path, text)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("policyfile: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("policyfile: %w", err)
-	}
-	// Windows keeps access lists, which these bits do not show.
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o002 != 0 &&
-		runtime.GOOS != "windows" {
-		return nil,
-			fmt.Errorf("policyfile: %s: everybody may write to it (mode %#o): run chmod o-w on it",
-				path, mode.Perm())
-	}
-	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("policyfile: %w", err)
+	if err := safefile.Guarded(path, info); err != nil {
+		return nil, fmt.Errorf("policyfile: %s: %w", path, err)
 	}
 	return Parse(path, text)
 }

@@ -478,19 +478,35 @@ func TestFilesThatAreTooLong(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// TestFileThatEverybodyMayWrite is refused: whoever can write to it decides what is spent.
-func TestFileThatEverybodyMayWrite(t *testing.T) {
+// TestFileThatOthersMayWrite is refused: whoever can write to it decides what is spent. Who can write to
+// its directory can put another one there.
+func TestFileThatOthersMayWrite(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // its files have no such bits
 	}
-	path := filepath.Join(t.TempDir(), "policy.toml")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "policy.toml")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	require.NoError(t, os.Chmod(path, 0o646))
-	_, err := policyfile.Load(path)
-	assert.ErrorContains(t, err, "everybody may write to it (mode 0646): run chmod o-w on it")
-	require.NoError(t, os.Chmod(path, 0o664))
-	_, err = policyfile.Load(path)
-	assert.NoError(t, err)
+	for _, c := range []struct {
+		dir, file os.FileMode
+		says      string
+	}{
+		{0o700, 0o600, ""},
+		{0o755, 0o644, ""},
+		{0o700, 0o646, "others may change it: it has mode 0646: run chmod go-w on it"},
+		{0o700, 0o664, "others may change it: it has mode 0664: run chmod go-w on it"},
+		{0o777, 0o600, dir + " has mode 0777: run chmod go-w on it"},
+		{0o770, 0o600, dir + " has mode 0770: run chmod go-w on it"},
+	} {
+		require.NoError(t, os.Chmod(dir, c.dir))
+		require.NoError(t, os.Chmod(path, c.file))
+		_, err := policyfile.Load(path)
+		if c.says == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, c.says)
+	}
 }
 
 // TestEveryLimitHasAKey: every field of channel.Limits can be set by the file.

@@ -27,16 +27,17 @@ const (
 // is not here is a stray, and so is an import that is not in its list.
 var house = map[string][]string{
 	"voucher":             {},
-	"voucher/keyfile":     {"voucher"},
+	"voucher/keyfile":     {"voucher", "internal/safefile"},
 	"store":               {},
 	"store/filestore":     {"store"},
-	"store/channelsdb":    {"voucher"},
+	"store/channelsdb":    {"voucher", "internal/safefile"},
 	"store/redisstore":    {"store"},
 	"store/pgstore":       {"store"},
 	"store/storetest":     {"store"},
 	"internal/wire":       {"voucher"},
 	"internal/sse":        {},
 	"internal/origin":     {},
+	"internal/safefile":   {},
 	"internal/pins":       {"voucher", "store", "channel", "internal/origin"},
 	"internal/arch":       {},
 	"internal/bubble":     nil, // tests only
@@ -47,11 +48,11 @@ var house = map[string][]string{
 	"channel/escrow":      {"voucher", "channel"},
 	"internal/ledger":     {"voucher", "store", "channel", "internal/rule"},
 	"internal/purchase":   {"voucher", "channel"},
-	"store/journal":       {"voucher"},
+	"store/journal":       {"voucher", "internal/safefile"},
 	"store/records":       {"store", "channel", "internal/pins", "internal/rule"},
 	"internal/devchain":   {"voucher"},
 	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/pins", "internal/rule", "internal/ledger", "internal/purchase"},
-	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "client"},
+	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "internal/safefile", "client"},
 	"internal/fleet":      {},
 	"internal/gateways":   nil, // tests only
 	"internal/libraries":  nil, // tests only, in a module of its own

@@ -1,9 +1,10 @@
 package main
 
 var (
-	inPolicy = []string{"client/policyfile"}
-	inTally  = []string{"examples/tally"}
-	inPins   = []string{"internal/pins"}
+	inPolicy   = []string{"client/policyfile"}
+	inTally    = []string{"examples/tally"}
+	inPins     = []string{"internal/pins"}
+	inSafefile = []string{"internal/safefile"}
 )
 
 // thePolicy is the owner's file, and the command line that is held to it.
@@ -54,7 +55,11 @@ var thePolicy = []defect{
 	},
 	{
 		name: "policy: anybody's file", breaks: "a file that anybody may write to is refused",
-		pkg: "client/policyfile", fn: "Load", from: `mode.Perm()&0o002 != 0`, to: `mode.Perm()&0o002 > 0o777`, tests: inPolicy,
+		pkg: "client/policyfile", fn: "Load", from: `err := safefile.Guarded(path, info); err != nil`, to: `err := safefile.Guarded(path, info); false && err != nil`, tests: inPolicy,
+	},
+	{
+		name: "policy: the file of a shared directory", breaks: "a file in a directory that others may write to is refused",
+		pkg: "internal/safefile", fn: "way.safe", from: `mode.Perm()&othersWrite == 0`, to: `mode.Perm()&othersWrite <= 0o777`, tests: inSafefile,
 	},
 	{
 		name: "lists: entries that cannot be read are dropped", breaks: "a list with an unreadable entry refuses everything",

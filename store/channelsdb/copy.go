@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 )
 
 const (
@@ -84,7 +86,7 @@ func states(path string) (all [3]state, err error) {
 }
 
 func copyFile(from, to string) error {
-	in, err := os.Open(from)
+	in, _, err := safefile.Open(from) // it was regular, and may be a pipe by now
 	if err != nil {
 		return fmt.Errorf("channelsdb: %w", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 )
 
 // DefaultSize is the default size, in bytes, at which the next file is begun.
@@ -121,7 +123,7 @@ func (f *File) turn() error {
 
 // begin opens the file of a number for appending. It checks whether the file ends in a fragment.
 func (f *File) begin(number int) error {
-	file, err := os.OpenFile(name(f.dir, number), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	file, _, err := safefile.OpenFile(name(f.dir, number), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}

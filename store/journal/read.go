@@ -8,7 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
+
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 )
 
 // maxLine bounds one line, in bytes. A receipt has at most 64 KiB, or six times as much if every
@@ -49,7 +50,7 @@ func Read(ctx context.Context, dir string) iter.Seq2[Entry, error] {
 
 // readFile yields the entries of one file. It returns false to end the iteration.
 func readFile(ctx context.Context, path string, yield func(Entry, error) bool) bool {
-	file, err := os.Open(path)
+	file, _, err := safefile.Open(path)
 	if err != nil {
 		yield(Entry{}, fmt.Errorf("journal: %w", err))
 		return false

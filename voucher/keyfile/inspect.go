@@ -5,33 +5,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 )
 
 // Bounds of a key file. The work of the key derivation is done before the password is checked, so a
-// file must not demand too much of it.
+// file must not demand too much of it: the memory that geth's own files need, and eight times their work.
 const (
 	maxFile   = 64 << 10
-	maxMemory = 1 << 30 // bytes of scrypt: 128 * n * r
+	maxMemory = 128 * keystore.StandardScryptN * 8 // bytes of scrypt: 128 * n * r
+	maxWork   = 8 * maxMemory                      // 128 * n * r * p
 	maxRounds = 10_000_000
 	maxScrypt = 16 // r and p
 )
 
+// read reads a key file that nobody but its owner may change. It never waits.
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	raw, info, err := safefile.Read(path, maxFile)
+	if errors.Is(err, safefile.ErrTooLong) {
+		return nil, fmt.Errorf("%w: %s: it is longer than %d bytes", ErrFormat, path, maxFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("keyfile: %w", err)
 	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("keyfile: %w", err)
-	}
-	if len(raw) > maxFile {
-		return nil, fmt.Errorf("%w: %s: it is longer than %d bytes", ErrFormat, path, maxFile)
+	if err := safefile.Guarded(path, info); err != nil {
+		return nil, fmt.Errorf("keyfile: %s: %w", path, err)
 	}
 	return raw, nil
 }
@@ -76,11 +77,14 @@ func inspectKDF(kdf string, params map[string]any) error {
 	}
 	switch kdf {
 	case "scrypt":
-		if !number("r", 1, maxScrypt) || !number("p", 1, maxScrypt) ||
-			!number("n", 2, maxMemory/128/params["r"].(float64)) {
+		if !number("r", 1, maxScrypt) || !number("p", 1, maxScrypt) || !number("n", 2, maxMemory) {
+			return fmt.Errorf("%w: the scrypt parameters are missing or too large", ErrFormat)
+		}
+		memory := 128 * params["n"].(float64) * params["r"].(float64)
+		if memory > maxMemory || memory*params["p"].(float64) > maxWork {
 			return fmt.Errorf(
-				"%w: the scrypt parameters are missing or demand more than %d MB", ErrFormat,
-				maxMemory>>20,
+				"%w: the scrypt parameters demand more than %d MB, or more than %d times the work of geth's files",
+				ErrFormat, maxMemory>>20, maxWork/maxMemory,
 			)
 		}
 	case "pbkdf2":

@@ -3,7 +3,8 @@
 // do not link it.
 //
 // [Load] takes most of a second and 256 MB for a file made by [Save] or geth, because scrypt is
-// slow on purpose. Call it once at the start of a program.
+// slow on purpose. Call it once at the start of a program. It reads no file that demands more memory, or
+// more than eight times the work.
 package keyfile
 
 import (
@@ -28,8 +29,9 @@ var (
 )
 
 // Load reads the key file at path and returns a signer for its key. The errors are [ErrPassword],
-// [ErrFormat] and those of reading a file, such as fs.ErrNotExist. None of them shows the key or
-// the password.
+// [ErrFormat] and those of reading a file, such as fs.ErrNotExist. Except on Windows it refuses a file
+// that others may change, itself or by writing to a directory on the way to it. It refuses what is not
+// a regular file, and never waits for one. No error shows the key or the password.
 func Load(path, password string) (*voucher.KeySigner, error) {
 	raw, err := read(path)
 	if err != nil {

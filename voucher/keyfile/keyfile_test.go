@@ -177,6 +177,12 @@ func TestLoadRefuses(t *testing.T) {
 		"n is not a power":     change(t, "crypto.kdfparams.n", 3),
 		"n is a fraction":      change(t, "crypto.kdfparams.n", 2.5),
 		"n of gigabytes":       change(t, "crypto.kdfparams.n", 1<<30),
+		"a gigabyte":           scrypt(t, 1<<20, 8, 1),
+		"half a gigabyte":      scrypt(t, 1<<19, 8, 1),
+		"a gigabyte with r 1":  scrypt(t, 1<<23, 1, 1),
+		"with r 16":            scrypt(t, 1<<18, 16, 1),
+		"work of many p":       scrypt(t, 1<<18, 8, 9),
+		"n times r overflows":  scrypt(t, 1<<60, 16, 16),
 		"n beyond all":         change(t, "crypto.kdfparams.n", 1e300),
 		"r 0":                  change(t, "crypto.kdfparams.r", 0),
 		"r negative":           change(t, "crypto.kdfparams.r", -8),
@@ -198,6 +204,28 @@ func TestLoadRefuses(t *testing.T) {
 	require.ErrorIs(t, err, ErrPassword)
 	_, err = Load(t.TempDir(), "pw")
 	require.Error(t, err, "a directory")
+}
+
+func scrypt(t testing.TB, n, r, p uint64) []byte {
+	raw := change(t, "crypto.kdfparams.n", n)
+	var tree map[string]any
+	require.NoError(t, json.Unmarshal(raw, &tree))
+	params := tree["crypto"].(map[string]any)["kdfparams"].(map[string]any)
+	params["r"], params["p"] = r, p
+	raw, err := json.Marshal(tree)
+	require.NoError(t, err)
+	return raw
+}
+
+// TestParametersOfOthers: the files of geth and other wallets are within the bounds.
+func TestParametersOfOthers(t *testing.T) {
+	for name, p := range map[string][3]float64{
+		"geth, standard": {1 << 18, 8, 1}, "geth, light": {1 << 12, 8, 6}, "ethers": {1 << 17, 8, 1},
+		"web3.py": {1 << 18, 1, 8}, "the most": {1 << 18, 8, 8},
+	} {
+		err := inspectKDF("scrypt", map[string]any{"salt": "00", "dklen": 32.0, "n": p[0], "r": p[1], "p": p[2]})
+		assert.NoError(t, err, name)
+	}
 }
 
 func pbkdf2(t testing.TB, c, prf any) []byte {
