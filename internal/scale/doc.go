@@ -12,8 +12,7 @@
 //   - The first request of a session, in a process of its own: the store is opened, a session is made
 //     and a request is paid from a channel that it finds there. All limits over time are set.
 //   - 300 later requests of that session.
-//   - The memory of that process after them: what is in use on the heap, and the most that was
-//     resident.
+//   - The memory that is in use on the heap of that process after them.
 //   - tally URL as a whole, beside the same command.
 //   - One pass of the keeper over a store with a quarter of the open channels, and over the large one,
 //     on a chain that answers at once.

@@ -116,7 +116,7 @@ func (b *bench) measure(ctx context.Context) error {
 func (b *bench) sessions(ctx context.Context) error {
 	names := []string{"small", "large"}
 	first, later := map[string][]time.Duration{}, map[string][]time.Duration{}
-	heap, resident := map[string]uint64{}, map[string]uint64{}
+	heap := map[string]uint64{}
 	for round := range b.rounds + 1 {
 		for _, name := range names {
 			r, err := b.session(ctx, name)
@@ -127,18 +127,16 @@ func (b *bench) sessions(ctx context.Context) error {
 				continue // it opened the channel that the others pay from
 			}
 			first[name], later[name] = append(first[name], r.First), append(later[name], median(r.Later))
-			heap[name], resident[name] = max(heap[name], r.Heap), max(resident[name], r.Resident)
+			heap[name] = max(heap[name], r.Heap)
 		}
 	}
 	small, large := names[0], names[1]
 	f1, f2, l1, l2 := median(first[small]), median(first[large]), median(later[small]), median(later[large])
 	b.line("first request", f1, f2, fmt.Sprintf("%+.1f ms", (f2-f1).Seconds()*1e3))
 	b.line("later requests", l1, l2, fmt.Sprintf("x %.2f", l2.Seconds()/l1.Seconds()))
-	for what, bytes := range map[string]map[string]uint64{"heap in use": heap, "resident at most": resident} {
-		const mega = 1e6
-		m1, m2 := float64(bytes[small])/mega, float64(bytes[large])/mega
-		b.line(what+", MB", fmt.Sprintf("%.1f", m1), fmt.Sprintf("%.1f", m2), fmt.Sprintf("%+.1f", m2-m1))
-	}
+	const mega = 1e6
+	h1, h2 := float64(heap[small])/mega, float64(heap[large])/mega
+	b.line("heap in use, MB", fmt.Sprintf("%.1f", h1), fmt.Sprintf("%.1f", h2), fmt.Sprintf("%+.1f", h2-h1))
 	return nil
 }
 

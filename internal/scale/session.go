@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -28,10 +27,9 @@ type job struct {
 
 // result is what a session cost.
 type result struct {
-	First    time.Duration // with opening the store and making the session
-	Later    []time.Duration
-	Heap     uint64 // bytes in use after them
-	Resident uint64 // the most bytes that were resident
+	First time.Duration // with opening the store and making the session
+	Later []time.Duration
+	Heap  uint64 // bytes in use after them
 }
 
 // measure pays for requests in a new session.
@@ -74,11 +72,7 @@ func measure(ctx context.Context, j job) (r result, err error) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return r, err
-	}
-	r.Heap, r.Resident = m.HeapAlloc, uint64(u.Maxrss)<<10 //nolint:gosec // not negative; in KiB on Linux
+	r.Heap = m.HeapAlloc
 	return r, s.Close(ctx)
 }
 
