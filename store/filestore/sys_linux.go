@@ -46,9 +46,22 @@ func statx(fd int, path string, flags int) (size int64, regular bool, id identit
 			break
 		}
 	}
-	if err != nil { // for example ENOSYS
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // an old kernel, or a filter of calls
+		return fstatat(fd, path, flags)
+	}
+	if err != nil {
 		return 0, false, identity{}, os.NewSyscallError("statx", err)
 	}
 	id = identity{s.Dev_major, s.Dev_minor, s.Ino}
 	return int64(s.Size), s.Mode&unix.S_IFMT == unix.S_IFREG, id, nil
+}
+
+func fstatat(fd int, path string, flags int) (size int64, regular bool, id identity, err error) {
+	var s unix.Stat_t
+	if err := unix.Fstatat(fd, path, &s, flags); err != nil {
+		return 0, false, identity{}, os.NewSyscallError("fstatat", err)
+	}
+	dev := uint64(s.Dev) //nolint:unconvert // it has 32 bits on some machines
+	id = identity{unix.Major(dev), unix.Minor(dev), s.Ino}
+	return s.Size, s.Mode&unix.S_IFMT == unix.S_IFREG, id, nil
 }
