@@ -25,9 +25,9 @@ type Client struct {
 	chain     atomic.Uint64
 	// chainAt is when (Unix nanoseconds) a node was asked for it.
 	chainAt atomic.Int64
-	base      http.RoundTripper
-	waits     waits
-	now       func() time.Time
+	base    http.RoundTripper
+	waits   waits
+	now     func() time.Time
 
 	mu   sync.Mutex // guards the next three
 	kept map[Ref]*reading

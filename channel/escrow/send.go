@@ -70,7 +70,8 @@ func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r 
 		json *receiptJSON
 	)
 	r.TxHash = hash
-	questions := append(h.questions()[:2], rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json})
+	questions := h.questions()
+	questions[2] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json} // no price
 	if err = n.ask(ctx, chainID, questions); err == nil {
 		err = firstError(questions)
 	}

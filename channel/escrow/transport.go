@@ -144,7 +144,7 @@ type readBody struct {
 
 func (b *readBody) Read(p []byte) (int, error) {
 	n, err := b.text.Read(p)
-	if err == io.EOF && b.err != nil { //nolint:errorlint // a bytes.Reader returns this very one
+	if err == io.EOF && b.err != nil {
 		return n, b.err
 	}
 	return n, err

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/nodefaults"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -111,4 +112,42 @@ func TestStoreFromABackup(t *testing.T) {
 	s.srv.Chain.Advance(15 * time.Minute)
 	assert.Contains(t, s.ok("keep"), id+" closed")
 	s.ok("/data")
+}
+
+// TestWhatIsElsewhereIsSaid: channels of another key, and channels that the chain does not show, are counted, and
+// the exit status is not 0.
+func TestWhatIsElsewhereIsSaid(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.ok("/data")
+	s.srv.Node.Fail(nodefaults.NoChannels)
+	s.srv.Chain.Advance(time.Minute)
+	e := s.run("keep", "--once")
+	assert.NotZero(t, e.code)
+	assert.Contains(t, e.stderr, "the chain does not show the channel")
+	assert.Contains(t, s.ok("channels"), "not seen")
+	e = s.run("find", "--again")
+	assert.Equal(t, exitRead, e.code)
+	assert.Contains(t, e.stdout, "not seen: it was opened with 0.01")
+	s.srv.Node.Fail()
+	assert.Empty(t, s.ok("keep", "--once"))
+	assert.Contains(t, s.ok("channels"), "open")
+
+	s.env["TALLY_KEY"] = "0x" + strings.Repeat("0", 63) + "7"
+	delete(s.env, "TALLY_KEY_FILE")
+	for _, command := range [][]string{{"keep"}, {"keep", "--once"}, {"find"}} {
+		e := s.run(command...)
+		assert.NotZero(t, e.code, command)
+		assert.Contains(t, e.stderr, "1 that hold money are of", command)
+	}
+}
+
+// TestSeveralNodes: --rpc-url names others that are asked when the first one fails, also in the environment.
+func TestSeveralNodes(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	good, dead := s.env["TALLY_RPC_URL"], "http://127.0.0.1:1"
+	delete(s.env, "TALLY_RPC_URL")
+	s.ok("--rpc-url", dead, "--rpc-url", good, "/data")
+	s.env["TALLY_RPC_URL"] = dead + " " + good
+	assert.Empty(t, s.ok("keep", "--once"))
+	assert.Equal(t, exitUsage, s.run("--rpc-url", good, "--rpc-url", "ftp://x", "/data").code)
 }
