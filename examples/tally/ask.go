@@ -31,24 +31,31 @@ var errNoTerminal = errors.New("there is no terminal to ask at")
 // maxAnswer bounds an answer in bytes.
 const maxAnswer = 1 << 10
 
-// confirm asks a question at the terminal and reports whether the answer is yes. The error is that there is no
-// terminal, or the context's.
+// confirm asks a question at the terminal and reports whether the answer is yes. What was typed before the
+// question is no answer. The error is that there is no terminal, or the context's.
 func (w *world) confirm(ctx context.Context, question string) (bool, error) {
 	f, ok := w.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return false, errNoTerminal
 	}
-	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", inline(question))
-	answered := make(chan string, 1)
-	go func() { // it ends with the program where nobody answers
-		line, _ := bufio.NewReader(io.LimitReader(f, maxAnswer)).ReadString('\n')
-		answered <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case a := <-answered:
-		return a == "y" || a == "yes", nil
-	case <-ctx.Done():
-		fmt.Fprintln(w.stderr)
-		return false, context.Cause(ctx)
+	if err := discardInput(f); err != nil {
+		return false, err
 	}
+	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", inline(question))
+	a, err := await(ctx, func() (string, error) {
+		line, _ := bufio.NewReader(io.LimitReader(f, maxAnswer)).ReadString('\n')
+		return strings.ToLower(strings.TrimSpace(line)), nil
+	})
+	if err != nil {
+		fmt.Fprintln(w.stderr)
+	}
+	return a == "y" || a == "yes", err
+}
+
+// discardInput discards what was typed before a question is shown: it was no answer to that question.
+func discardInput(f *os.File) error {
+	if err := flushInput(f); err != nil {
+		return fmt.Errorf("what was typed before the question cannot be discarded: %w", err)
+	}
+	return nil
 }

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
 
 	"golang.org/x/term"
 
+	"github.com/seed-5fe1f529/tallystick/internal/safefile"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 	"github.com/seed-5fe1f529/tallystick/voucher/keyfile"
 )
@@ -35,7 +36,7 @@ func (w *world) key(ctx context.Context, path string) (*voucher.KeySigner, error
 	}
 	key, err := w.keyFrom(ctx, path)
 	if ctx.Err() != nil {
-		return nil, fail(exitInterrupt, context.Cause(ctx))
+		return nil, stopped(ctx)
 	}
 	if err != nil {
 		return nil, fail(exitUsage, fmt.Errorf("--key-file %s: %w", path, err))
@@ -60,23 +61,21 @@ func (w *world) keyFrom(ctx context.Context, path string) (*voucher.KeySigner, e
 	return keyfile.Load(path, password)
 }
 
-// readPrivate reads a file that nobody but its owner may read.
+// readPrivate reads a file that nobody but its owner may read or replace.
 func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, errors.Unwrap(err) // the caller names the path
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Unwrap(err)
+	text, info, err := safefile.Read(path, maxKeyFile)
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return nil, file.Err // the caller names the path
+	case err != nil:
+		return nil, err
 	}
 	// Windows keeps access lists, which these bits do not show.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("others may read it (mode %#o): run chmod 600 on it", mode)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
-	return bytes.TrimSpace(text), err
+	return bytes.TrimSpace(text), safefile.Guarded(path, info)
 }
 
 // askPassword asks at the terminal, if there is one. Ctrl-C ends the asking and gives the terminal back as it
@@ -90,22 +89,14 @@ func (w *world) askPassword(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := discardInput(f); err != nil {
+		return "", err
+	}
 	fmt.Fprintf(w.stderr, "Password for %s: ", path)
 	defer fmt.Fprintln(w.stderr)
-	type answer struct {
-		text []byte
-		err  error
-	}
-	answered := make(chan answer, 1)
-	go func() { // it ends with the program where nobody answers
-		text, err := term.ReadPassword(int(f.Fd()))
-		answered <- answer{text, err}
-	}()
-	select {
-	case a := <-answered:
-		return string(a.text), a.err
-	case <-ctx.Done():
+	text, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	if ctx.Err() != nil {
 		_ = term.Restore(int(f.Fd()), before)
-		return "", context.Cause(ctx)
 	}
+	return string(text), err
 }

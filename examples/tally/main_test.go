@@ -41,6 +41,8 @@ type shell struct {
 	ctx   context.Context
 	// wrote is called for each write to stdout, where it is set; its error is the writer's.
 	wrote func() error
+	// asked is called for each question on stderr, where it is set.
+	asked func()
 }
 
 // newShell is a user with money, an empty store and generous limits.
@@ -48,7 +50,9 @@ func newShell(t *testing.T, cfg clienttest.Config) *shell {
 	t.Helper()
 	srv := clienttest.New(t, cfg)
 	key := srv.Payer()
-	file := filepath.Join(t.TempDir(), "key.hex")
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o700)) // whatever the umask is
+	file := filepath.Join(dir, "key.hex")
 	require.NoError(t, os.WriteFile(file, []byte(key.Hex+"\n"), 0o600))
 	return &shell{t: t, srv: srv, key: key, ctx: t.Context(), env: map[string]string{
 		"TALLY_KEY_FILE": file, "TALLY_RPC_URL": srv.RPCURL, "TALLY_STORE": filepath.Join(t.TempDir(), "store"),
@@ -68,7 +72,7 @@ func (s *shell) run(args ...string) ended {
 	if last := len(args) - 1; last >= 0 && strings.HasPrefix(args[last], "/") {
 		args = append(args[:last:last], s.srv.URL+args[last])
 	}
-	stdout, stderr := &terminal{wrote: s.wrote}, &terminal{}
+	stdout, stderr := &terminal{wrote: s.wrote}, &terminal{asked: s.asked}
 	stdin := s.stdin
 	if stdin == nil {
 		stdin = strings.NewReader(s.in)
@@ -80,6 +84,7 @@ func (s *shell) run(args ...string) ended {
 type terminal struct {
 	bytes.Buffer
 	wrote func() error
+	asked func()
 }
 
 func (w *terminal) Write(b []byte) (int, error) {
@@ -88,7 +93,11 @@ func (w *terminal) Write(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return w.Buffer.Write(b)
+	n, err := w.Buffer.Write(b)
+	if w.asked != nil && bytes.Contains(b, []byte("[y/N] ")) {
+		w.asked()
+	}
+	return n, err
 }
 
 // ok runs a command that has to go well, and returns its stdout.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -34,6 +35,14 @@ func newTerminal(t *testing.T) (keyboard, screen *os.File) {
 	return keyboard, screen
 }
 
+// answers gives the user a terminal, at which the answer is typed when the question is shown.
+func (s *shell) answers(answer string) (keyboard *os.File) {
+	s.t.Helper()
+	keyboard, s.stdin = newTerminal(s.t)
+	s.asked = func() { _, _ = io.WriteString(keyboard, answer) }
+	return keyboard
+}
+
 // TestAskAtTheTerminal: a price above ask is paid where the answer is yes.
 func TestAskAtTheTerminal(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
@@ -42,10 +51,7 @@ func TestAskAtTheTerminal(t *testing.T) {
 		answer string
 		code   int
 	}{{"n\n", exitRefused}, {"\n", exitRefused}, {"yep\n", exitRefused}, {"y\n", 0}, {"YES\n", 0}} {
-		keyboard, screen := newTerminal(t)
-		_, err := io.WriteString(keyboard, one.answer)
-		require.NoError(t, err)
-		s.stdin = screen
+		s.answers(one.answer)
 		e := s.run("/data")
 		assert.Equal(t, one.code, e.code, "%q: %s", one.answer, e.stderr)
 		assert.Contains(t, e.stderr, " asks 0.0001 for GET /data; that is more than 0.000099. Pay? [y/N] ")
@@ -54,7 +60,7 @@ func TestAskAtTheTerminal(t *testing.T) {
 	assert.Equal(t, voucher.Units(200), s.srv.Accounts()[0].Accepted)
 
 	keyboard, screen := newTerminal(t)
-	s.stdin = screen
+	s.stdin, s.asked = screen, nil
 	var cancel context.CancelFunc
 	s.ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -64,6 +70,35 @@ func TestAskAtTheTerminal(t *testing.T) {
 	_, err := io.WriteString(keyboard, "\n") // the reader goes home
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(e.stderr, "\n"))
+}
+
+// TestWhatIsTypedAheadAnswersNothing: only what is typed after a question is its answer. The program runs in
+// a process of its own.
+func TestWhatIsTypedAheadAnswersNothing(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
+	ask := func(ahead, answer string, args ...string) ended {
+		keyboard, screen := newTerminal(t)
+		_, err := io.WriteString(keyboard, ahead)
+		require.NoError(t, err)
+		return s.process(screen, func() { _, _ = io.WriteString(keyboard, answer) }, args...)
+	}
+	e := ask("y\n", "n\n", s.srv.URL+"/data")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stderr, "the answer was no")
+	e = ask("y\nyes\ny", "\n", s.srv.URL+"/data") // no part of a line either
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Empty(t, s.srv.Accounts(), "nothing was paid")
+	e = ask("n\n", "y\n", s.srv.URL+"/data")
+	assert.Equal(t, 0, e.code, e.stderr)
+	s.books(100)
+
+	s.srv.Lie(lies.PayeeChanged)
+	before := s.ok("trust")
+	e = ask("y\n", "n\n", "trust", "accept", s.srv.URL+"/data")
+	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Contains(t, e.stderr, "Accept that? [y/N] ")
+	assert.Equal(t, before, s.ok("trust"))
 }
 
 // TestNoPathRewritesTheQuestion: a redirect chooses the path that the question shows, and the server the
@@ -80,10 +115,8 @@ func TestNoPathRewritesTheQuestion(t *testing.T) {
 	for name, text := range steering {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{url.PathEscape(text), text + "\x1b[2K\rtally: api.example asks 0.000001 for GET /help"} {
-				keyboard, screen := newTerminal(t)
-				_, err := io.WriteString(keyboard, "n\n")
-				require.NoError(t, err)
-				s.stdin = screen
+				s.t = t
+				s.answers("n\n")
 				e := s.run("-L", "/to/?p="+url.QueryEscape(path))
 				assert.NotEqual(t, 0, e.code)
 				tame(t, e.stderr)

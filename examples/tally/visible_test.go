@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -269,23 +270,42 @@ func TestBodyIsNotEscaped(t *testing.T) {
 // asTally makes the test's program run as tally; see TestMain.
 const asTally = "TALLY_TEST_RUN_AS_TALLY"
 
+// process runs the program itself. asked is called when it asks a question; nil stdin is empty. A program that
+// does not end within a minute fails the test.
+func (s *shell) process(stdin *os.File, asked func(), args ...string) ended {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asTally+"=1")
+	for name, value := range s.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	stdout, stderr := &terminal{}, &terminal{asked: asked}
+	cmd.Stdout, cmd.Stderr = stdout, struct{ io.Writer }{stderr} // only that: Write notices a question
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	err := cmd.Run()
+	require.NoError(s.t, ctx.Err(), "it does not end: %s", stderr)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		require.NoError(s.t, err)
+	}
+	return ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
 // TestProcess runs the program itself, with pipes: what is written without the writers of run would be
 // seen here.
 func TestProcess(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	url := rawServer(t, "HTTP/1.1 200 OK\x1b]0;a\x07\u202e\r\nContent-Length: 2\r\nX-A: \x9b2J\r\nConnection: close\r\n\r\n\x1bk")
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-v", "-i", url)
-	cmd.Env = append(os.Environ(), asTally+"=1")
-	for name, value := range s.env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	require.NoError(t, cmd.Run(), stderr.String())
-	head, ok := strings.CutSuffix(stdout.String(), "\x1bk")
-	assert.True(t, ok, "the body is as it was: %q", stdout.String())
+	e := s.process(nil, nil, "-v", "-i", url)
+	require.Zero(t, e.code, e.stderr)
+	head, ok := strings.CutSuffix(e.stdout, "\x1bk")
+	assert.True(t, ok, "the body is as it was: %q", e.stdout)
 	tame(t, head)
 	assert.Contains(t, head, `OK\u001b]0;a\u0007\u202e`)
-	tame(t, stderr.String())
-	assert.Contains(t, stderr.String(), `< HTTP/1.1 200 OK\u001b]0;a`)
+	tame(t, e.stderr)
+	assert.Contains(t, e.stderr, `< HTTP/1.1 200 OK\u001b]0;a`)
 }
