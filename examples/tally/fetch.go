@@ -23,7 +23,7 @@ type fetch struct {
 
 	include, failHTTP, follow, verbose, quiet, showError bool
 	output                                               string
-	maxTime                                              float64
+	maxTime                                              seconds
 }
 
 func fetchCommand(w *world) *cobra.Command {
@@ -63,7 +63,7 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 	flags.StringVarP(&f.output, "output", "o", "", "write the body to `FILE` instead of stdout")
 	flags.BoolVarP(&f.failHTTP, "fail", "f", false, "no body and exit status 22 where the HTTP status is 400 or above")
 	flags.BoolVarP(&f.follow, "location", "L", false, "follow redirects; each origin is paid on its own terms")
-	flags.Float64VarP(&f.maxTime, "max-time", "m", 0, "give up after this many `SECONDS`")
+	flags.VarP(&f.maxTime, "max-time", "m", "give up after this many `SECONDS` (default 0: never)")
 	flags.BoolVarP(&f.quiet, "silent", "s", false, "no summary and no errors on stderr")
 	flags.BoolVarP(&f.showError, "show-error", "S", false, "show errors although -s is set")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "tell on stderr what is paid; never keys or credentials")
@@ -77,7 +77,7 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 func (f *fetch) run(ctx context.Context, rawurl string) (err error) {
 	if f.maxTime > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(f.maxTime*float64(time.Second)))
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(f.maxTime))
 		defer cancel()
 	}
 	req, err := f.build(ctx, rawurl, f.stdin)
@@ -88,7 +88,7 @@ func (f *fetch) run(ctx context.Context, rawurl string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.wallet.close(ctx)) }()
-	out, err := f.create()
+	out, err := f.create(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 )
 
 // output is where the body goes. Its errors are write errors.
@@ -16,17 +20,63 @@ type output struct {
 }
 
 // create finds out that the output can be written, before anything is paid. What a file holds is kept until
-// there is an answer.
-func (f *fetch) create() (*output, error) {
+// there is an answer. A pipe is waited for as long as the context allows.
+func (f *fetch) create(ctx context.Context) (*output, error) {
 	if f.output == "" || f.output == "-" {
 		return &output{w: f.world.body}, nil
 	}
-	_, statErr := os.Stat(f.output)
-	file, err := os.OpenFile(f.output, os.O_WRONLY|os.O_CREATE, 0o666)
+	o, err := await(ctx, func() (*output, error) { return openOutput(f.output) })
+	if err != nil && ctx.Err() != nil {
+		return nil, stopped(ctx)
+	}
 	if err != nil {
 		return nil, fail(exitWrite, fmt.Errorf("--output: %w", err))
 	}
-	return &output{w: file, file: file, made: os.IsNotExist(statErr)}, nil
+	return o, nil
+}
+
+// openOutput opens a file, or makes one. Where a symbolic link leads to a file that is not there, that file
+// is made, and it is the one to remove.
+func openOutput(path string) (*output, error) {
+	_, err := os.Stat(path)
+	made := errors.Is(err, fs.ErrNotExist)
+	var file *os.File
+	if made {
+		if path, err = linked(path); err != nil {
+			return nil, err
+		}
+		file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) { // another program made it just now
+			made = false
+		}
+	}
+	if !made {
+		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &output{w: file, file: file, made: made}, nil
+}
+
+// linked returns where the symbolic links at path lead to. Nothing has to be there.
+func linked(path string) (string, error) {
+	for range 40 {
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // no link
+		}
+		if filepath.IsAbs(target) {
+			path = target
+			continue
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(dir, target)
+	}
+	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many symbolic links")}
 }
 
 // begin empties a file that was there before.
@@ -58,12 +108,23 @@ func (o *output) close() error {
 		return nil
 	}
 	if o.made && !o.used {
-		_ = os.Remove(o.file.Name())
+		o.remove()
 	}
 	if err := o.file.Close(); err != nil {
 		return fail(exitWrite, err)
 	}
 	return nil
+}
+
+// remove removes the empty file that was made, unless something else is in its place.
+func (o *output) remove() {
+	mine, err := o.file.Stat()
+	if err != nil || mine.Size() > 0 {
+		return
+	}
+	if there, err := os.Lstat(o.file.Name()); err == nil && os.SameFile(mine, there) {
+		_ = os.Remove(o.file.Name())
+	}
 }
 
 // secret are the headers whose values prove what was paid, or show a voucher.

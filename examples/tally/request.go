@@ -21,6 +21,9 @@ type request struct {
 	headers []string
 }
 
+// maxData bounds what is sent, in bytes: it is held in memory.
+const maxData = 256 << 20
+
 func (r *request) requestFlags(f *pflag.FlagSet) {
 	f.StringVarP(&r.method, "request", "X", "", "the `METHOD` (default: GET, or POST with -d)")
 	f.StringArrayVarP(&r.data, "data", "d", nil, "send `DATA`; @FILE sends a file, - or @- stdin, byte for byte; several are joined by &")
@@ -42,7 +45,10 @@ func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*h
 	var body io.Reader
 	method := r.method
 	if len(r.data) > 0 {
-		text, err := r.body(stdin)
+		text, err := await(ctx, func() ([]byte, error) { return r.body(stdin) })
+		if err != nil && ctx.Err() != nil {
+			return nil, stopped(ctx)
+		}
 		if err != nil {
 			return nil, fail(exitRead, fmt.Errorf("--data: %w", err))
 		}
@@ -64,24 +70,40 @@ func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*h
 }
 
 func (r *request) body(stdin io.Reader) ([]byte, error) {
-	var parts [][]byte
-	for _, d := range r.data {
-		var part []byte
-		var err error
-		switch name, isFile := strings.CutPrefix(d, "@"); {
-		case d == "-", d == "@-":
-			part, err = io.ReadAll(stdin)
-		case isFile:
-			part, err = os.ReadFile(name)
-		default:
-			part = []byte(d)
+	var all bytes.Buffer
+	for i, d := range r.data {
+		if i > 0 {
+			all.WriteByte('&')
 		}
-		if err != nil {
+		if err := appendData(&all, d, stdin); err != nil {
 			return nil, err
 		}
-		parts = append(parts, part)
+		if all.Len() > maxData {
+			return nil, fmt.Errorf("more than %d MB, which is too much to hold in memory", maxData>>20)
+		}
 	}
-	return bytes.Join(parts, []byte("&")), nil
+	return all.Bytes(), nil
+}
+
+// appendData appends what one -d says, and of a file no more than is needed to know that it is too long.
+func appendData(to *bytes.Buffer, d string, stdin io.Reader) error {
+	name, isFile := strings.CutPrefix(d, "@")
+	from := stdin
+	switch {
+	case d == "-", d == "@-":
+	case isFile:
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		from = f
+	default:
+		to.WriteString(d)
+		return nil
+	}
+	_, err := io.Copy(to, io.LimitReader(from, maxData+1-int64(to.Len())))
+	return err
 }
 
 func (r *request) setHeaders(req *http.Request) error {
