@@ -39,7 +39,7 @@ If the payee does not help, --force asks the chain to close the channel, and --w
 rest back 15 minutes later; tally keep waits for that time. Both send a transaction and need --rpc-url.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store"); err != nil {
 				return err
 			}
 			return c.run(cmd.Context(), args)

@@ -32,7 +32,7 @@ Nothing is paid from a channel that was found until its server proves what was s
 tally URL). To get the money back: tally close ID --force, and then tally keep.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store", "escrow"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store", "escrow"); err != nil {
 				return err
 			}
 			return f.run(cmd.Context())

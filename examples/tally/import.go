@@ -46,7 +46,7 @@ With --header the gateways of those servers get what they want to see: a key, a 
 only: of channels of several, --origin chooses.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store", "escrow"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store", "escrow"); err != nil {
 				return err
 			}
 			return i.run(cmd.Context(), args[0])

@@ -30,7 +30,7 @@ what the payees did. It signs no vouchers. With --once it looks once and says ho
 Open channels with nothing under way are left alone; see tally close.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "store"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store"); err != nil {
 				return err
 			}
 			return k.run(cmd.Context())

@@ -37,7 +37,7 @@ With --check it adds the lines up per channel and compares them with the channel
 its line was written.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "store", "rpc-url"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "store", "rpc-url", "insecure-rpc"); err != nil {
 				return err
 			}
 			if b.checks && (b.asCSV || b.asJSON) || b.asCSV && b.asJSON {

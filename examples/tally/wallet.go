@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -27,6 +29,7 @@ type wallet struct {
 	keyFile, dir, escrow string
 	rpcURLs              []string
 	bootstrap            bool
+	insecureRPC          bool
 	limits               channel.Limits
 
 	session *client.Session // nil without a key
@@ -49,10 +52,34 @@ func (p *wallet) keyFlags(f *pflag.FlagSet) {
 
 func (p *wallet) rpcFlag(f *pflag.FlagSet, why string) {
 	f.Var((*urls)(&p.rpcURLs), "rpc-url", "a node of the chain, "+why+"; again for others, asked when it fails")
+	f.BoolVar(&p.insecureRPC, "insecure-rpc", false,
+		"allow a node of another machine over http://: who is on the way reads and changes what it says")
+}
+
+// errPlainRPC means that a node would be asked in plain text over the network. What it says decides which
+// channels are closed and what is still in them, and a URL may have a key in it.
+var errPlainRPC = errors.New("http:// to another machine can be read and changed on the way: " +
+	"use https://, or allow it with --insecure-rpc")
+
+// checkNodes returns errPlainRPC, unless that is allowed. A URL that is not one is for [escrow.Dial].
+func (p *wallet) checkNodes() error {
+	for _, one := range p.rpcURLs {
+		u, err := url.Parse(one)
+		if err != nil || u.Scheme != "http" || p.insecureRPC {
+			continue
+		}
+		if o, err := origin.Of(u); err != nil || !o.Loopback {
+			return errPlainRPC
+		}
+	}
+	return nil
 }
 
 // dial connects to the nodes.
 func (p *wallet) dial(ctx context.Context) (*escrow.Client, error) {
+	if err := p.checkNodes(); err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
+	}
 	chain, err := escrow.Dial(ctx, p.rpcURLs[0], escrow.WithNodes(p.rpcURLs[1:]...))
 	if err != nil {
 		return nil, fail(exitUsage, fmt.Errorf("--rpc-url: %w", err))
@@ -81,7 +108,7 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 
 // settings are the flags that the environment can set.
 var settings = []string{
-	"key-file", "rpc-url", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
+	"key-file", "rpc-url", "insecure-rpc", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
 	"ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
 }
 

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+)
+
+// TestPlainNodeNeedsAFlag: a node of another machine over http:// is asked only if that is allowed.
+func TestPlainNodeNeedsAFlag(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	loopback := s.env["TALLY_RPC_URL"]
+	for _, plain := range []string{
+		"http://192.0.2.1:8545/secret", "HTTP://192.0.2.1", "http://node.invalid", "http://127.0.0.1.:1", "http://localhost.evil.invalid",
+		"http://[2001:db8::1]:8545", "http://10.0.0.1", "http://user:secret@192.0.2.1/",
+	} {
+		for _, args := range [][]string{{s.srv.URL + "/data"}, {"quote", s.srv.URL + "/data"}, {"keep"}, {"find"},
+			{"close", "--all"}, {"ledger", "--check"}, {"trust", "accept", s.srv.URL + "/data"}} {
+			for _, urls := range []string{plain, loopback + " " + plain} {
+				s.env["TALLY_RPC_URL"] = urls
+				e := s.run(args...)
+				assert.Equal(t, exitUsage, e.code, "%s %v: %s", plain, args, e.stderr)
+				assert.Contains(t, e.stderr, "--insecure-rpc", "%s %v", plain, args)
+				assert.NotContains(t, e.stderr, "secret")
+			}
+		}
+	}
+	assert.Empty(t, s.srv.Requests(), "nothing was sent")
+	for _, good := range []string{loopback, "https://192.0.2.1 https://node.invalid", "http://[::1]:1 http://localhost:1"} {
+		s.env["TALLY_RPC_URL"] = good
+		assert.NotContains(t, s.run("/free").stderr, "--insecure-rpc", good)
+	}
+	s.env["TALLY_RPC_URL"] = "http://192.0.2.1"
+	e := s.process(nil, nil, s.srv.URL+"/free")
+	assert.Equal(t, exitUsage, e.code, e.stderr)
+	e = s.process(nil, nil, "--insecure-rpc", s.srv.URL+"/free")
+	assert.Equal(t, 0, e.code, e.stderr)
+	s.env["TALLY_INSECURE_RPC"] = "true"
+	e = s.process(nil, nil, s.srv.URL+"/free")
+	assert.Equal(t, 0, e.code, e.stderr)
+}
