@@ -372,14 +372,17 @@ func (w *Budgets) missing(b *book, scopes []string) (missing []string) {
 }
 
 // first makes the record of all payments from the channels' records. Nothing rises in any session
-// before it exists. The error is [store.ErrConflict] if another session was quicker. The caller has
-// its turn.
+// before it exists. If nothing has risen yet, it is written with the first rise. The error is
+// [store.ErrConflict] if another session was quicker. The caller has its turn.
 func (w *Budgets) first(ctx context.Context, b *book, scopes []string) error {
 	past, err := w.past(ctx)
 	if err != nil {
 		return err
 	}
 	rec := past.record(All, "").making(scopes)
+	if len(past.sums) == 0 {
+		return w.learn(b, rec.made(past), 0)
+	}
 	if len(past.of(scopes)) == 0 {
 		rec = rec.made(past)
 	}
@@ -692,8 +695,11 @@ func (w *Budgets) write(ctx context.Context, b *book, rise, left voucher.Amount)
 		w.Lock()
 		b.tries = b.tries[:len(b.tries)-1]
 		w.Unlock()
-		if err = w.reread(ctx, b, Again); err == nil {
-			err = ErrMoved
+		switch err = w.reread(ctx, b, Again); {
+		case err == nil:
+			return ErrMoved
+		case errors.Is(err, store.ErrNotFound): // which contradicts the conflict
+			return fmt.Errorf("%w: %w", ErrStore, err)
 		}
 		return err
 	} else if err != nil {
