@@ -37,9 +37,11 @@ type Proposal struct {
 // of its [Payment] wraps [ErrProof], ErrPolicy and that error.
 //
 // A policy is called before a challenge is answered, with Proposal.Proof set if the payee asks who
-// the payer is, and again with Proposal.Funding set before a channel is funded. It is not called
-// for what the limits refuse. It may be slow, must obey the context, and must be safe for
-// concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
+// the payer is, and with Proposal.Funding set if a channel has to be opened or topped up for it.
+// That may be the only call for a challenge, so a check of hosts, payees or tokens must not depend
+// on Funding. If a call had Funding not set and funds are needed after all, it is called again. It
+// is not called for what the limits refuse. It may be slow, must obey the context, and must be safe
+// for concurrent use. How much may be spent is not its concern: [channel.Limits] bound that.
 type Policy func(ctx context.Context, p Proposal) error
 
 // AllowHosts returns a policy that deals with the listed hosts only. An entry is an origin
