@@ -9,7 +9,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Errors for errors.Is. Nothing was signed when one of them is returned.
+// Errors for errors.Is. Nothing was signed for what one of them refuses. What was signed for the same
+// request or stream before that is in client.Error.
 var (
 	// ErrOffer: a tempo/session challenge that cannot be paid.
 	ErrOffer = errors.New("channel: the offer cannot be paid")
@@ -44,7 +45,9 @@ var (
 // LimitBudget is the Limit of a [LimitError] about the budget of one run (client.WithBudget).
 const LimitBudget = "WithBudget"
 
-// LimitError tells which limit refused, what was wanted and what is allowed. Nothing was signed.
+// LimitError tells which limit refused, what was wanted and what is allowed. Nothing was signed for
+// what it refused. A voucher may have left before: for earlier pieces of a stream, or at a price that
+// the payee then raised. The Cumulative of client.Error is that voucher.
 type LimitError struct {
 	// Limit is the field of [Limits] that refused, for example "Price" or "Origin.Day", or
 	// [LimitBudget].
