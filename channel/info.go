@@ -57,7 +57,7 @@ type Info struct {
 	// Claimed is the sum of the prices of all requests, less those that were certainly not charged.
 	Claimed voucher.Amount
 	// Asked is the sum of all prices that callers requested, as far as vouchers were signed for
-	// them.
+	// them, and of what was signed ahead of streams (Limits.Stream).
 	Asked voucher.Amount
 
 	// Deposit is what this client put in, corrected from the chain.

@@ -100,8 +100,8 @@ type Error struct {
 	Origin string
 	// ChannelID is the zero hash if no channel was chosen.
 	ChannelID common.Hash
-	// Price is what was to be paid; Cumulative the voucher presented for it, zero if none was. Both in
-	// base units.
+	// Price is what was to be paid, of a stream the sum of its pieces; Cumulative the voucher presented
+	// for it, zero if none was. Both in base units.
 	Price, Cumulative voucher.Amount
 	// Problem is the type of the server's problem details, without its base; empty if there was none.
 	Problem string
