@@ -24,7 +24,7 @@ type rules struct {
 
 func (w *world) policyFlag(f *pflag.FlagSet) {
 	f.StringVar(&w.rules.path, "policy", "",
-		"pay within the policy `FILE` (default: TALLY_POLICY); other flags only lower limits")
+		"pay within the policy `FILE` (default: TALLY_POLICY); other flags lower limits, or raise as its [raise] allows")
 }
 
 // load reads the policy file, once.
