@@ -68,7 +68,7 @@ func (s *Session) decide(
 	if err != nil {
 		return d, false, err
 	}
-	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope, c.offer.Price)
+	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
 	if err != nil {
 		return d, false, err
 	}

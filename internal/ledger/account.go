@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -57,8 +56,6 @@ type Account struct {
 	serving []*decision    // the batch that is being decided, stored or signed
 	taken   voucher.Amount // the highest voucher that was noted with Took
 	near    []Near         // to be reported
-	claims  []budget.Claim // what the limits over time count for a record that is not written yet
-	doubt   []budget.Claim // and for those of which nobody knows whether they were written
 	charged bool           // requests with budgets came, so vouchers that left are told from others
 	shared  bool           // another session wrote the record
 	unsent  *unsent        // the highest voucher that may never have left, above those it covers
@@ -147,7 +144,7 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		if change != nil {
 			next = change(next)
 		}
-		w := &write{next, a.added.Counts, a.own(), nil, nil}
+		w := &write{next, a.added.Counts, a.own()}
 		a.mu.Unlock()
 		if err := a.save(ctx, w); err == nil {
 			if w.state.Closed {
@@ -313,7 +310,6 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 			a.stale.Store(true) // it is not known what the record holds
 		}
 		if err != nil {
-			a.settle(err)
 			a.dropAll()
 		}
 		for _, d := range a.serving {

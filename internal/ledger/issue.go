@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -26,20 +25,18 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 				return none, err
 			}
 		}
-
-		due, record, err := a.counted(ctx)
-		if err != nil {
-			return none, err
+		w := &a.ledger.windows
+		if next := w.next.Load(); next == nil || !time.Now().Before(*next) {
+			if err := w.read(ctx, a.ledger.store); err != nil {
+				return none, err
+			}
 		}
+
+		due, record := a.decide()
 		if err := a.save(ctx, record); errors.Is(err, store.ErrConflict) {
 			continue
 		} else if err != nil {
 			return none, err
-		}
-		if record != nil {
-			if err := a.ledger.windows.Late(ctx, record.claims, record.rises); err != nil {
-				return none, err
-			}
 		}
 
 		a.mu.Lock()
@@ -73,83 +70,30 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 	return none, a.tooMany()
 }
 
-// maxMoves bounds how often decisions are made again because another session changed a budget.
-const maxMoves = 1024
-
-// counted makes every decision that is being served, and counts what they raise in the records of
-// the limits over time. The caller has the turn.
-func (a *Account) counted(ctx context.Context) (due voucher.Amount, record *write, err error) {
-	known, unknown := budget.Unread, error(nil)
-	for n := range maxMoves {
-		due, record, read := a.decide(known, unknown)
-		if read == budget.Unread {
-			if err = nil; record != nil {
-				err = a.ledger.windows.Cover(ctx, record.claims)
-			}
-			if err == nil {
-				return due, record, nil
-			}
-		}
-		a.mu.Lock()
-		a.settle(errUndecided)
-		a.dropAll()
-		a.mu.Unlock()
-		switch known = read; {
-		case read != budget.Unread:
-			if unknown = a.budgets(ctx, read); ctx.Err() != nil {
-				return due, nil, context.Cause(ctx)
-			} else if unknown != nil {
-				known = budget.Failed
-			}
-		case !errors.Is(err, budget.ErrMoved):
-			return due, nil, err
-		default:
-			if err = budget.Pause(ctx, n); err != nil {
-				return due, nil, err
-			}
-		}
-	}
-	return due, nil, a.tooMany()
-}
-
 // decide makes every decision that is being served, one after the other. Those that are refused
 // get their error and drop out. due is the voucher that covers the rest, and record what is to be
-// stored if the ceiling rises, or if other sessions are to let an overtaken request through. What
-// may exist but never left counts as refused by the signer. Decisions of other
-// channels wait that long, so that two cannot use the same room.
-//
-// known tells how the records of budgets were read, and unknown is why they could not be. If they
-// have to be read first, or again, read tells how, and the decisions are to be dropped.
-func (a *Account) decide(
-	known budget.Reading, unknown error,
-) (due voucher.Amount, record *write, read budget.Reading) {
-	w, now := a.ledger.windows, time.Now().Unix()
+// stored if the ceiling rises, or if other sessions are to let an overtaken request through. What may exist but never left counts as refused by the signer.
+// Decisions of other channels wait that long, so that two cannot use the same room.
+func (a *Account) decide() (due voucher.Amount, record *write) {
+	w, now := &a.ledger.windows, time.Now().Unix()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.Lock()
-	defer w.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if a.streams {
 		a.countDelivered()
 	}
-	a.near = nil
 	s, before := a.view, a.view
 	if !a.spare.IsZero() {
 		s = without(a.spare, s)
 	}
 	level, most := s.MayExist(), before.MayExist()
-	left, holds, rises := a.serving[:0], false, []budget.Rise(nil)
-	for i, d := range a.serving {
-		names := budget.Of(d.terms.Origin, &s.Scope, &d.terms.Limits)
-		rooms, lim, ok := a.ledger.rooms(&d.terms, &names, now, known)
-		if !ok {
-			a.serving = append(left, a.serving[i:]...)
-			return due, nil, budget.Once
-		}
-		next, want, err := a.judge(s, d, lim, unknown)
-		if budget.Refuse(&rooms, err, known) {
-			a.serving = append(left, a.serving[i:]...)
-			return due, nil, budget.GiveBack
-		} else if err != nil {
+	left, holds := a.serving[:0], false
+	for _, d := range a.serving {
+		w.enter(s)
+		rooms, lim := w.rooms(d.terms, s.Scope, now)
+		next, want, err := a.judge(s, d, lim, w.unknown)
+		if err != nil {
 			d.err = err
 			a.pace.move(&d.reservation.trip, stopped, voucher.Amount{})
 			close(d.served)
@@ -165,9 +109,8 @@ func (a *Account) decide(
 			if a.ledger.OnNear != nil {
 				a.noteNear(s.Scope, &rooms, rise)
 			}
-			next = next.Noted(s, names.Origin, now)
-			rises = append(rises, budget.Rise{Names: names, By: rise})
-			a.claims = w.Claim(a.claims, &names, &rooms, rise)
+			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
+			w.enter(next)
 		}
 		s, due, left = next, due.Max(want), append(left, d)
 		holds = holds || d.reservation.trip.foreign > 1
@@ -179,9 +122,9 @@ func (a *Account) decide(
 		s = with(s, &before)
 	}
 	if len(left) > 0 && (holds || a.base.MayExist().Less(s.MayExist())) {
-		record = &write{s, a.added.Counts, a.own(), a.claims, rises}
+		record = &write{s, a.added.Counts, a.own()}
 	}
-	return due, record, budget.Unread
+	return due, record
 }
 
 // judge makes one decision on s within lim, charges it, and puts its reservation in flight: a
@@ -233,8 +176,6 @@ type write struct {
 	state   rule.State
 	counts  rule.Counts
 	pending voucher.Amount
-	claims  []budget.Claim // what the limits over time count for it
-	rises   []budget.Rise
 }
 
 // save stores a record, if there is one, and notes by what each decision that is being served has
@@ -266,7 +207,6 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settle(err)
 	if err != nil {
 		a.stale.Store(true)
 		a.dropAll()

@@ -19,7 +19,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -27,15 +26,15 @@ import (
 
 // ErrStore is returned if the store failed. Nothing was signed. It is not known whether the record
 // was written; it is read again before the channel is used again.
-var ErrStore = budget.ErrStore
+var ErrStore = errors.New("client: the store failed; nothing was signed")
 
 // Ledger holds a session's channels. It is safe for concurrent use.
 type Ledger struct {
 	store   store.Store
 	signer  voucher.Signer
 	limits  channel.Limits
-	name    string          // of this ledger among those that write the same records
-	windows *budget.Budgets // the limits over time
+	name    string // of this ledger among those that write the same records
+	windows windows
 	// OnNear is called when a limit over time is nearly used up. It must be set before the ledger
 	// is used.
 	OnNear func(Near)
@@ -49,10 +48,9 @@ type Ledger struct {
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
-	name := sessionID()
 	return &Ledger{
-		store: s, signer: signer, limits: limits, name: name,
-		windows:  budget.New(s, name, records, gone),
+		store: s, signer: signer, limits: limits, name: sessionID(),
+		windows:  windows{rows: map[common.Hash]row{}},
 		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
 		apart: map[common.Address]struct{}{},
 	}
@@ -229,7 +227,7 @@ func (l *Ledger) Plan(
 	ctx context.Context, t Terms, scope channel.Scope,
 	s *rule.State, req rule.Request, suggested voucher.Amount,
 ) (rule.Plan, error) {
-	_, lim, err := l.within(ctx, t, scope, budget.Soon)
+	lim, err := l.Limited(ctx, t, scope)
 	if err != nil {
 		return rule.Plan{}, err
 	}

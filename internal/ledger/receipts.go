@@ -101,7 +101,6 @@ func (a *Account) refresh(ctx context.Context) error {
 	base, counted := a.base, rule.Counts{}
 	if rev != a.rev {
 		a.unsent = nil // another session may have presented what is on record
-		a.doubt = nil  // nobody can tell any more what was written
 		a.shared = a.shared || a.tried == nil
 	}
 	foreign := rev != a.rev && a.tried == nil
