@@ -28,6 +28,9 @@ const (
 	// firstEpochs are waited for until they are answered, because it is not known yet whether the
 	// payee refuses equal vouchers: what is overtaken then cannot be repaired.
 	firstEpochs = 3
+	// maxTrial bounds how long it is waited for the answers to the first voucher of two requests, if
+	// the payee has not shown yet that it answers within maxPause.
+	maxTrial = time.Second
 	// maxBetween bounds how long the voucher of another session is let through. A request waits for
 	// such vouchers for maxPause in all.
 	maxBetween = 20 * time.Millisecond
@@ -70,6 +73,7 @@ type pace struct {
 	fastest time.Duration  // the shortest of late
 	served  voucher.Amount // the voucher of the last answer
 	shares  shares
+	tried   time.Time // when two requests first had one voucher; zero if none had
 }
 
 // wait returns how long the next, higher voucher has to wait at most, as things stand.
@@ -86,9 +90,10 @@ func (p *pace) wait(now time.Time) time.Duration {
 	}
 	switch due := p.wrote.Add(pause); {
 	case p.at[leaving] > 0:
-	case p.shares == sharesUnknown && (p.carriers > 1 || p.epoch <= firstEpochs):
+	case p.shares == sharesUnknown && (p.carriers > 1 || p.epoch <= firstEpochs || p.trial(now)):
 		// Answers show whether requests can share.
-		if p.carriers > 1 && !now.Before(until) {
+		near := p.answer > 0 && p.fastest < maxPause // not all answers take longer on their way
+		if p.carriers > 1 && !now.Before(until) && (near || !p.trial(now)) {
 			p.shares = sharesOne // a refusal is no handler's work and would have come
 		}
 	case due.Before(until):
@@ -130,9 +135,17 @@ func (p *pace) most() int {
 	case sharesNone:
 		return 1
 	case sharesUnknown:
+		if p.trial(time.Now()) {
+			return 1
+		}
 		return 2
 	}
 	return math.MaxInt
+}
+
+// trial reports whether a refusal of the first voucher of two requests may be on its way.
+func (p *pace) trial(now time.Time) bool {
+	return p.shares == sharesUnknown && !p.tried.IsZero() && now.Sub(p.tried) < maxTrial
 }
 
 // arrive waits until the decision is served, or may be made together with all that wait. It

@@ -44,7 +44,9 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	case to == leaving:
 		if t.epoch = p.epoch; !amount.IsZero() {
 			t.amount = amount
-			p.carriers++
+			if p.carriers++; p.carriers == 2 && p.tried.IsZero() {
+				p.tried = time.Now()
+			}
 		}
 	case to == away && from == flying: // answered
 		took := min(time.Since(t.wrote), maxPause)
