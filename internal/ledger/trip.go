@@ -37,7 +37,10 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	if p.amount.Less(amount) {
 		p.epoch++
 		p.amount, p.carriers, p.refusals, p.at = amount, 0, 0, [4]int{}
-		p.since = time.Time{}
+		if !p.since.IsZero() {
+			p.since = time.Time{}
+			p.tell() // whoever waits, waits for this one
+		}
 	}
 	from := t.travel
 	switch t.travel = to; {
