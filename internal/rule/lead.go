@@ -15,7 +15,8 @@ import (
 //
 //   - the price of the pieces that came and that its frames asked for, one by one, without a lead;
 //   - the price of the pieces that came with content and were paid for, of a quarter of them, and
-//     of one more, within Limits.Stream.
+//     of one more, within Limits.Stream; and of the frames without a delivery, if others use the
+//     channel at the same time.
 //
 // The pieces are counted by our own parser. No number of the payee is an operand.
 
