@@ -35,21 +35,14 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 		p.at[t.travel]--
 	}
 	if p.amount.Less(amount) {
-		p.epoch++
-		p.amount, p.carriers, p.refusals, p.at = amount, 0, 0, [4]int{}
-		if !p.since.IsZero() {
-			p.since = time.Time{}
-			p.tell() // whoever waits, waits for this one
-		}
+		p.begin(amount)
 	}
 	from := t.travel
 	switch t.travel = to; {
 	case to == leaving:
 		if t.epoch = p.epoch; !amount.IsZero() {
 			t.amount = amount
-			if p.carriers++; p.carriers == 2 && p.tried.IsZero() {
-				p.tried = time.Now()
-			}
+			p.carry()
 		}
 	case to == away && from == flying: // answered
 		took := min(time.Since(t.wrote), maxPause)
@@ -71,6 +64,23 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	p.idle = p.at[leaving]+p.at[flying] == 0 && p.met.IsZero() && p.shares != sharesNone
 	if p.at[leaving] == 0 && !p.since.IsZero() {
 		p.tell()
+	}
+}
+
+// begin begins the epoch of a voucher.
+func (p *pace) begin(amount voucher.Amount) {
+	p.epoch++
+	p.amount, p.carriers, p.refusals, p.at = amount, 0, 0, [4]int{}
+	if !p.since.IsZero() {
+		p.since = time.Time{}
+		p.tell() // whoever waits, waits for this one
+	}
+}
+
+// carry notes that one more request carries the voucher of the epoch.
+func (p *pace) carry() {
+	if p.carriers++; p.carriers == 2 && p.tried.IsZero() {
+		p.tried = time.Now()
 	}
 }
 
