@@ -73,7 +73,7 @@ type pace struct {
 	fastest time.Duration  // the shortest of late
 	served  voucher.Amount // the voucher of the last answer
 	shares  shares
-	tried   time.Time // when two requests first had one voucher; zero if none had
+	tried   time.Time // when one of two with one voucher was first written; zero if none was
 }
 
 // wait returns how long the next, higher voucher has to wait at most, as things stand.

@@ -34,15 +34,17 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	if t.epoch == p.epoch {
 		p.at[t.travel]--
 	}
-	if p.amount.Less(amount) {
-		p.begin(amount)
+	waited, begins := !p.since.IsZero(), p.amount.Less(amount)
+	if begins {
+		p.epoch++
+		p.amount, p.carriers, p.refusals, p.at, p.since = amount, 0, 0, [4]int{}, time.Time{}
 	}
 	from := t.travel
 	switch t.travel = to; {
 	case to == leaving:
 		if t.epoch = p.epoch; !amount.IsZero() {
 			t.amount = amount
-			p.carry()
+			p.carriers++
 		}
 	case to == away && from == flying: // answered
 		took := min(time.Since(t.wrote), maxPause)
@@ -62,25 +64,8 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 		p.at[t.travel]++
 	}
 	p.idle = p.at[leaving]+p.at[flying] == 0 && p.met.IsZero() && p.shares != sharesNone
-	if p.at[leaving] == 0 && !p.since.IsZero() {
-		p.tell()
-	}
-}
-
-// begin begins the epoch of a voucher.
-func (p *pace) begin(amount voucher.Amount) {
-	p.epoch++
-	p.amount, p.carriers, p.refusals, p.at = amount, 0, 0, [4]int{}
-	if !p.since.IsZero() {
-		p.since = time.Time{}
-		p.tell() // whoever waits, waits for this one
-	}
-}
-
-// carry notes that one more request carries the voucher of the epoch.
-func (p *pace) carry() {
-	if p.carriers++; p.carriers == 2 && p.tried.IsZero() {
-		p.tried = time.Now()
+	if waited && (begins || p.at[leaving] == 0) {
+		p.tell() // whoever waits, waits for a new epoch now, or has waited enough
 	}
 }
 
@@ -120,6 +105,9 @@ func (r *Reservation) Wrote() {
 		t.wrote = time.Now()
 		if t.epoch == a.pace.epoch {
 			a.pace.wrote = t.wrote
+		}
+		if a.pace.carriers > 1 && a.pace.tried.IsZero() {
+			a.pace.tried = t.wrote
 		}
 		a.pace.move(t, flying, voucher.Amount{})
 	}

@@ -109,21 +109,23 @@ func (w *windows) list(ctx context.Context, s store.Store, l *listing) {
 		next := time.Now().Add(max(maxAge, rest))
 		w.next.Store(&next)
 	}()
-	for e, err := range records(ctx, s) {
-		if err != nil && e.Key == "" {
-			l.err = fmt.Errorf("%w: %w", ErrStore, err)
-			return
-		}
-		var one rule.State
-		if err == nil {
-			one, err = rule.Decode(e.Data)
-		}
-		switch {
-		case err == nil:
-			found = append(found, redated(ctx, s, e, one))
-		case unknown == nil:
-			unknown = fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing "+
-				"more is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
+	for _, prefix := range []string{rule.ChannelKeys, rule.ArchiveKeys} {
+		for e, err := range s.List(ctx, prefix) {
+			if err != nil && e.Key == "" {
+				l.err = fmt.Errorf("%w: %w", ErrStore, err)
+				return
+			}
+			var one rule.State
+			if err == nil {
+				one, err = rule.Decode(e.Data)
+			}
+			switch {
+			case err == nil:
+				found = append(found, redated(ctx, s, e, one))
+			case unknown == nil:
+				unknown = fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing "+
+					"more is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
+			}
 		}
 	}
 	l.err = nil
@@ -188,11 +190,11 @@ func (w *windows) rooms(t Terms, scope channel.Scope, now int64) (rooms Rooms, l
 		rooms[i].Rule, rooms[3+i].Rule, rooms[6+i].Rule = all[i], ofOrigin[i], ofPayee[i]
 	}
 	for _, r := range w.rows {
-		if r.rises.Quiet(now) {
-			continue
-		}
 		for i := range 3 {
 			risen := r.rises.Within(now, all[i].Length)
+			if risen.IsZero() {
+				break // nothing rose in a month, day or hour, and so not in the shorter ones
+			}
 			forOrigin := risen // every rise counts for the channel's own origin
 			if origin != r.rises.Origin {
 				forOrigin = r.rises.For(origin, now, all[i].Length)

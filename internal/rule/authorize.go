@@ -66,8 +66,8 @@ func (s State) MayExist() voucher.Amount { return s.authorized.SubFloor(s.unsign
 // leaves with the first voucher. A channel that was open and is not seen is: nobody can redeem a
 // voucher of one that is not there. An opening that was missed is not presented any more.
 func (s State) Payable() bool {
-	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone || s.Lapsed()
-	return !ending && (s.Confirmed || len(s.Opening.Raw) > 0)
+	ending := s.Closed || s.CloseSent || s.CloseRequestedAt != 0 || s.Gone
+	return !ending && (s.Confirmed || s.Unseen == 0 && len(s.Opening.Raw) > 0)
 }
 
 // bounds are what a decision about a claim must stay within, in base units.

@@ -200,12 +200,6 @@ const maxOrigins = 8
 // Rises returns how the ceiling rose.
 func (s State) Rises() Rises { return Rises{s.authorized, s.Scope.Origin, s.history, s.foreign} }
 
-// Quiet reports whether nothing rose within the longest window of limits.
-func (r Rises) Quiet(now int64) bool {
-	marks := r.history.marks
-	return len(marks) == 0 || marks[len(marks)-1].At <= now-month
-}
-
 // Within returns by how much the ceiling rose in the window that ends now, in base units. now is in
 // Unix seconds. A record without a history counts as no rise.
 func (r Rises) Within(now int64, window time.Duration) voucher.Amount {

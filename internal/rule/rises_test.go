@@ -54,8 +54,8 @@ func TestRisesByOrigin(t *testing.T) {
 		assert.Equal(t, u(c.want), s.Rises().For(c.origin, c.now, c.window), "%v", c)
 	}
 	assert.Equal(t, u(223), s.Rises().Total)
-	assert.False(t, s.Rises().Quiet(start+month))
-	assert.True(t, s.Rises().Quiet(start+month+3*hour))
+	assert.NotZero(t, s.Rises().Within(start+month, time.Duration(month)*time.Second))
+	assert.Zero(t, s.Rises().Within(start+month+3*hour, time.Duration(month)*time.Second))
 }
 
 // TestManyForeignOrigins: those that have no history of their own count for one another, never too
