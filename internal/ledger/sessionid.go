@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,25 +20,47 @@ import (
 // the one after it makes up for it.
 const lapse int64 = 600
 
-// machine names the computer, and on Linux the process namespace, that process numbers belong to.
-var machine = sync.OnceValue(func() string {
-	host, _ := os.Hostname()
-	space, _ := os.Readlink("/proc/self/ns/pid")
-	return host + " " + space
-})
+// machine names the kernel and the process namespace that process numbers belong to, or is empty if
+// nothing tells them apart from those of all others. Host names do not: two machines can have one, and
+// the first namespace of every kernel has the same number. Linux draws an id when it starts.
+var machine = sync.OnceValue(func() string { return machineOf("/proc") })
 
-// sessionID returns a name for a session that no other has, and that tells where its process runs.
-func sessionID() string { return fmt.Sprintf("%s %d %s", machine(), os.Getpid(), rand.Text()) }
+func machineOf(proc string) string {
+	boot, err := os.ReadFile(filepath.Join(proc, "sys/kernel/random/boot_id"))
+	id := strings.TrimSpace(string(boot))
+	space, err2 := os.Readlink(filepath.Join(proc, "self/ns/pid"))
+	if err != nil || err2 != nil || len(id) < 32 || strings.ContainsAny(id, " \n") || space == "" {
+		return ""
+	}
+	return id + " " + space
+}
+
+// sessionID returns a name for a session that no other has, and that tells where its process runs if
+// that is known.
+func sessionID() string { return nameOn(machine()) }
+
+func nameOn(machine string) string {
+	if machine == "" {
+		return rand.Text()
+	}
+	return fmt.Sprintf("%s %d %s", machine, os.Getpid(), rand.Text())
+}
 
 // ended returns whether a session has ended as of now, in Unix seconds.
 func ended(now int64) func(rule.Writer) bool {
 	return func(w rule.Writer) bool { return max(now-w.At, w.At-now) > lapse || gone(w.Name) }
 }
 
-// gone reports whether a session's process is known to have ended: it ran here, and its number is
-// free.
-func gone(name string) bool {
-	rest, here := strings.CutPrefix(name, machine()+" ")
+// gone reports whether a session's process is known to have ended.
+func gone(name string) bool { return goneFrom(machine(), name) }
+
+// goneFrom reports whether a process ran on the machine, which is this one, and its number is free. Of a
+// machine that has no name, nothing is known.
+func goneFrom(machine, name string) bool {
+	if machine == "" {
+		return false
+	}
+	rest, here := strings.CutPrefix(name, machine+" ")
 	number, _, _ := strings.Cut(rest, " ")
 	pid, err := strconv.Atoi(number)
 	if !here || err != nil || pid <= 0 {
