@@ -13,11 +13,19 @@ func TestPlainNodeNeedsAFlag(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	loopback := s.env["TALLY_RPC_URL"]
 	for _, plain := range []string{
-		"http://192.0.2.1:8545/secret", "HTTP://192.0.2.1", "http://node.invalid", "http://127.0.0.1.:1", "http://localhost.evil.invalid",
+		"http://192.0.2.1:8545/secret", "HTTP://192.0.2.1", "http://node.invalid",
+		"http://127.0.0.1.:1", "http://localhost.evil.invalid",
 		"http://[2001:db8::1]:8545", "http://10.0.0.1", "http://user:secret@192.0.2.1/",
 	} {
-		for _, args := range [][]string{{s.srv.URL + "/data"}, {"quote", s.srv.URL + "/data"}, {"keep"}, {"find"},
-			{"close", "--all"}, {"ledger", "--check"}, {"trust", "accept", s.srv.URL + "/data"}} {
+		for _, args := range [][]string{
+			{s.srv.URL + "/data"},
+			{"quote", s.srv.URL + "/data"},
+			{"keep"},
+			{"find"},
+			{"close", "--all"},
+			{"ledger", "--check"},
+			{"trust", "accept", s.srv.URL + "/data"},
+		} {
 			for _, urls := range []string{plain, loopback + " " + plain} {
 				s.env["TALLY_RPC_URL"] = urls
 				e := s.run(args...)
@@ -28,7 +36,9 @@ func TestPlainNodeNeedsAFlag(t *testing.T) {
 		}
 	}
 	assert.Empty(t, s.srv.Requests(), "nothing was sent")
-	for _, good := range []string{loopback, "https://192.0.2.1 https://node.invalid", "http://[::1]:1 http://localhost:1"} {
+	for _, good := range []string{
+		loopback, "https://192.0.2.1 https://node.invalid", "http://[::1]:1 http://localhost:1",
+	} {
 		s.env["TALLY_RPC_URL"] = good
 		assert.NotContains(t, s.run("/free").stderr, "--insecure-rpc", good)
 	}

@@ -349,3 +349,16 @@ func TestPieceByPiece(t *testing.T) {
 	assert.Contains(t, e.stderr, "--piece-by-piece=false has no effect: the policy ")
 	assert.Empty(t, s.srv.Accounts())
 }
+
+// TestAfterTwoDashesIsAURL: what looks like a subcommand or a flag is neither there.
+func TestAfterTwoDashesIsAURL(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	for _, word := range []string{"policy://x", "-y://x", "--help://x"} {
+		e := s.run("--policy", s.policy(enough), "--", word)
+		assert.Contains(t, []int{exitURL, exitScheme}, e.code, "%s: %s", word, e.stderr)
+		assert.Empty(t, e.stdout, word)
+	}
+	e := s.run("-m", "1e-300", "--", "trust") // no name is looked up in that time
+	assert.Equal(t, exitTimeout, e.code, e.stderr)
+	assert.Empty(t, e.stdout)
+}

@@ -18,7 +18,9 @@ func TestSeconds(t *testing.T) {
 		assert.NoError(t, s.Set(text), text)
 		assert.Equal(t, want, time.Duration(s), text)
 	}
-	for _, text := range []string{"NaN", "-1", "-1e-9", "1e300", "1e10", "Inf", "-inf", "9223372037", "", "1s", "1e999", "0x1p64", "0x10"} {
+	for _, text := range []string{
+		"NaN", "-1", "-1e-9", "1e300", "1e10", "Inf", "-inf", "9223372037", "", "1s", "1e999", "0x1p64", "0x10",
+	} {
 		var s seconds
 		assert.Error(t, s.Set(text), text)
 		assert.Zero(t, s, text)

@@ -76,10 +76,10 @@ func acceptCommand(w *world) *cobra.Command {
 		Long: `Accept sends the request unpaid, shows the terms that are accepted of the origin and
 those that the URL names now, and accepts these too if the answer is yes. What was accepted before stays
 accepted. Nothing is paid or signed. Make sure first that the change is right, in another way than
-from the server.`,
+from the server. Under a policy a person has to answer, and there is no --yes.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fromEnv(cmd.Flags(), w.env, "rpc-url", "store", "escrow"); err != nil {
+			if err := fromEnv(cmd.Flags(), w.env, "rpc-url", "insecure-rpc", "store", "escrow"); err != nil {
 				return err
 			}
 			return a.run(cmd.Context(), args[0])
@@ -95,7 +95,18 @@ from the server.`,
 	return cmd
 }
 
+// errPolicyAsks means that --yes was given under a policy.
+var errPolicyAsks = errors.New(
+	"a policy is set, so a person accepts other terms at a terminal: leave out --yes",
+)
+
 func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
+	if err := a.rules.load(a.env); err != nil {
+		return err
+	}
+	if a.yes && a.rules.file != nil {
+		return fail(exitRefused, fmt.Errorf("not accepted: %w", errPolicyAsks))
+	}
 	got, status, err := a.ask(ctx, rawurl)
 	defer func() { err = errors.Join(err, a.wallet.close(ctx)) }()
 	switch {

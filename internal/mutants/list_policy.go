@@ -62,6 +62,22 @@ var thePolicy = []defect{
 		pkg: "internal/safefile", fn: "way.safe", from: `mode.Perm()&othersWrite == 0`, to: `mode.Perm()&othersWrite <= 0o777`, tests: inSafefile,
 	},
 	{
+		name: "tally: typed ahead", breaks: "what was typed before a question is no answer",
+		pkg: "examples/tally", fn: "discardInput", from: `err := flushInput(f); err != nil`, to: `err := error(nil); err != nil`, tests: inTally,
+	},
+	{
+		name: "tally: a plain node", breaks: "a node of another machine is not asked in plain text",
+		pkg: "examples/tally", fn: "wallet.checkNodes", from: `err != nil || !o.Loopback`, to: `err != nil && !o.Loopback`, tests: inTally,
+	},
+	{
+		name: "tally: yes under a policy", breaks: "under a policy a person accepts other terms",
+		pkg: "examples/tally", fn: "accepting.run", from: `a.yes && a.rules.file != nil`, to: `a.yes && a.rules.file == nil && a.rules.readOnly()`, tests: inTally,
+	},
+	{
+		name: "sessions: two hosts of one name", breaks: "a session of another machine is not taken for dead",
+		pkg: "internal/ledger", fn: "machineOf", from: `return id + " " + space`, to: `return id[:0] + " " + space`, tests: inLedger,
+	},
+	{
 		name: "lists: entries that cannot be read are dropped", breaks: "a list with an unreadable entry refuses everything",
 		pkg: "client", fn: "hosts", from: `		if bad != nil {
 `, to: `		if bad != nil {
