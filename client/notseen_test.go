@@ -16,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/nodefaults"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -28,33 +29,36 @@ func TestSearchHidesNothing(t *testing.T) {
 		nodefaults.LateCalls, nodefaults.LogsRemoved, nodefaults.LogsPending, nodefaults.NullBlock,
 	} {
 		t.Run(string(f), func(t *testing.T) {
-			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-			p.get("/data")
-			p.get("/v1/data")
-			p.blocks(1)
-			p.cfg.Store = store.NewMem()
-			p.restart()
-			p.srv.Node.Fail(f)
-			for _, err := range p.session.Channels().Find(t.Context(), false) {
-				if err != nil {
-					require.ErrorIs(t, err, escrow.ErrRPC)
+			bubble.Run(t, func(t *testing.T) {
+				p := inMemory(t)
+				p.get("/data")
+				p.get("/v1/data")
+				p.blocks(1)
+				p.cfg.Store = store.NewMem()
+				p.restart()
+				p.srv.Node.Fail(f)
+				for _, err := range p.session.Channels().Find(t.Context(), false) {
+					if err != nil {
+						require.ErrorIs(t, err, escrow.ErrRPC)
+					}
 				}
-			}
-			p.srv.Node.Fail()
-			p.blocks(250) // so that what is searched twice anyway does not cover it
-			p.restart()
-			found := map[common.Hash]bool{}
-			for one, err := range p.session.Channels().Find(t.Context(), false) {
-				require.NoError(t, err)
-				found[one.Channel.ID] = one.Found != channel.FoundNothing
-			}
-			for _, a := range p.srv.Accounts() {
-				assert.True(t, found[a.ChannelID], "channel %s", a.ChannelID)
-			}
-			for _, s := range p.channels() {
-				assert.Equal(t, channel.Open, s.Phase)
-				assert.Equal(t, u(10_000), s.Deposit)
-			}
+				assert.NotZero(t, p.srv.Node.Failed(f))
+				p.srv.Node.Fail()
+				p.blocks(250) // so that what is searched twice anyway does not cover it
+				p.restart()
+				found := map[common.Hash]bool{}
+				for one, err := range p.session.Channels().Find(t.Context(), false) {
+					require.NoError(t, err)
+					found[one.Channel.ID] = one.Found != channel.FoundNothing
+				}
+				for _, a := range p.srv.Accounts() {
+					assert.True(t, found[a.ChannelID], "channel %s", a.ChannelID)
+				}
+				for _, s := range p.channels() {
+					assert.Equal(t, channel.Open, s.Phase)
+					assert.Equal(t, u(10_000), s.Deposit)
+				}
+			})
 		})
 	}
 }
