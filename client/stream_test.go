@@ -261,18 +261,27 @@ func TestBodyThatIsClosedWhileItIsRead(t *testing.T) {
 // after it lost the reader.
 func serveMetered(
 	srv *clienttest.Server, path string, terms clienttest.Terms, run func(*clienttest.Meter) error,
-) *sync.WaitGroup {
+) *handlers {
 	if strings.HasPrefix(path, "/v1") {
 		terms.Protocol = voucher.V1
 	}
-	var served sync.WaitGroup
+	var served handlers
 	h := srv.Metered(terms, func(m *clienttest.Meter, _ *http.Request) error { return run(m) })
 	srv.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		served.Add(1)
-		defer served.Done()
+		served.RLock()
+		defer served.RUnlock()
 		h.ServeHTTP(w, r)
 	}))
 	return &served
+}
+
+// handlers are those that run. One may begin while they are waited for, which a WaitGroup does not allow.
+type handlers struct{ sync.RWMutex }
+
+// Wait waits for those that have begun.
+func (h *handlers) Wait() {
+	h.Lock()
+	defer h.Unlock()
 }
 
 // inFlight reports whether the record of the one channel names sessions with requests in flight.
