@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,7 +43,9 @@ func TestSearchHidesNothing(t *testing.T) {
 						require.ErrorIs(t, err, escrow.ErrRPC)
 					}
 				}
-				assert.NotZero(t, p.srv.Node.Failed(f))
+				if f != nodefaults.SomeChannels || p.someAreHidden() {
+					assert.NotZero(t, p.srv.Node.Failed(f))
+				}
 				p.srv.Node.Fail()
 				p.blocks(250) // so that what is searched twice anyway does not cover it
 				p.restart()
@@ -147,6 +150,11 @@ func TestMissedOpeningsCount(t *testing.T) {
 	assert.False(t, s.Payable(), "nothing is signed on it")
 }
 
+// someAreHidden reports whether nodefaults.SomeChannels hides a channel of the server: ids are random.
+func (p *payer) someAreHidden() bool {
+	return slices.ContainsFunc(p.srv.Accounts(), func(a clienttest.Account) bool { return a.ChannelID[31]%2 == 0 })
+}
+
 // TestClosesAreProved: a channel that was closed elsewhere is closed when its log is seen, and not before.
 func TestClosesAreProved(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
@@ -200,22 +208,24 @@ func TestUnreadableChannelStopsNobody(t *testing.T) {
 func TestWithdrawalMinedUnseen(t *testing.T) {
 	for _, f := range []nodefaults.Fault{nodefaults.NoTransactions, nodefaults.SendReset, nodefaults.SendTakenRefused} {
 		t.Run(string(f), func(t *testing.T) {
-			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-			p.get("/data")
-			id := p.only().ID
-			require.NoError(t, p.session.Channels().RequestClose(t.Context(), id))
-			p.srv.Chain.Advance(escrow.GracePeriod + time.Second)
-			p.srv.Node.Fail(f)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			err := p.session.Channels().Withdraw(ctx, id)
-			cancel()
-			p.srv.Node.Fail()
-			if err != nil {
-				require.ErrorIs(t, err, escrow.ErrUnconfirmed)
-				require.NoError(t, p.session.Channels().Withdraw(t.Context(), id), "it was mined")
-			}
-			assert.Equal(t, channel.Closed, p.only().Phase)
-			require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
+			bubble.Run(t, func(t *testing.T) {
+				p := inMemory(t)
+				p.get("/data")
+				id := p.only().ID
+				require.NoError(t, p.session.Channels().RequestClose(t.Context(), id))
+				p.srv.Chain.Advance(escrow.GracePeriod + time.Second)
+				p.srv.Node.Fail(f)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				err := p.session.Channels().Withdraw(ctx, id)
+				cancel()
+				p.srv.Node.Fail()
+				if err != nil {
+					require.ErrorIs(t, err, escrow.ErrUnconfirmed)
+					require.NoError(t, p.session.Channels().Withdraw(t.Context(), id), "it was mined")
+				}
+				assert.Equal(t, channel.Closed, p.only().Phase)
+				require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
+			})
 		})
 	}
 }

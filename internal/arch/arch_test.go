@@ -41,6 +41,7 @@ var house = map[string][]string{
 	"internal/pins":       {"voucher", "store", "channel", "internal/origin"},
 	"internal/arch":       {},
 	"internal/bubble":     nil, // tests only
+	"internal/testrun":    {},
 	"internal/vectors":    {},
 	"receipt":             {"voucher", "internal/wire"},
 	"channel":             {"voucher", "internal/origin"},
@@ -53,7 +54,7 @@ var house = map[string][]string{
 	"internal/devchain":   {"voucher"},
 	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/pins", "internal/rule", "internal/ledger", "internal/purchase"},
 	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "internal/safefile", "client"},
-	"internal/fleet":      {},
+	"internal/fleet":      {"internal/testrun"},
 	"internal/gateways":   nil, // tests only
 	"internal/libraries":  nil, // tests only, in a module of its own
 	"internal/walk":       nil,

@@ -30,7 +30,7 @@ func TestClockJumps(t *testing.T) {
 			}
 		}
 	}
-	all = all[:fewer(len(all))]
+	all = enough(all)
 	together(len(all), func(i int) {
 		j := all[i]
 		w, err := newWorld(j.flow)

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 )
 
 // plan is one way to die. It is written as JSON, and -only takes it back.
@@ -147,13 +150,23 @@ func anywhere(points map[string][]string, r *rand.Rand) plan {
 	return p
 }
 
-// fewer is how many of n things are enough: 50 where coverage is measured, since the code runs in the children,
-// which are not, and with -short.
-func fewer(n int) int {
-	if testing.CoverMode() != "" || testing.Short() {
-		return min(n, 50)
+// enough is 50 of them, evenly spread, unless the long tests run or plans were asked for by a flag.
+func enough[T any](all []T) []T {
+	const few = 50
+	if testrun.Long() || byHand() || len(all) <= few {
+		return all
 	}
-	return n
+	var some []T
+	for i := range few {
+		some = append(some, all[i*len(all)/few])
+	}
+	return some
+}
+
+// byHand reports whether a flag says what to play.
+func byHand() (given bool) {
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "kills" || f.Name == "only" || f.Name == "flow" })
+	return given
 }
 
 // atRandom is how many plans are drawn at least after those for every point.
@@ -175,8 +188,9 @@ func TestKills(t *testing.T) {
 		plans, *kills = make([]plan, 1), 0
 		require.NoError(t, json.Unmarshal([]byte(*only), &plans[0]))
 	}
-	if fewer(len(plans)) < len(plans) {
-		plans, *kills = plans[:fewer(len(plans))], 0
+	random := atRandom
+	if few := enough(plans); len(few) < len(plans) {
+		plans, random, *kills = few, 0, 0
 	}
 	var (
 		mu       sync.Mutex // guards what follows
@@ -190,7 +204,7 @@ func TestKills(t *testing.T) {
 		switch {
 		case next <= len(plans):
 			return plans[next-1], true
-		case next > len(plans)+atRandom && n >= *kills || *only != "" || len(failures) > 20:
+		case next > len(plans)+random && n >= *kills || *only != "" || len(failures) > 20:
 			return plan{}, false
 		}
 		return anywhere(points, r), true

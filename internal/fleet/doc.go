@@ -5,12 +5,11 @@
 // # Run
 //
 //	internal/fleet/install.sh     # once: redis-server and PostgreSQL from Debian's packages
-//	go test ./store/... ./internal/fleet
+//	TALLYSTICK_TESTS=peers go test ./store/... ./internal/fleet
 //
 // [Redis] and [Postgres] start a server of their own on a random loopback port, in a directory of its own, and
 // take both away at the end of the test. A server that the packages may have started is not touched. PostgreSQL
 // refuses to run as root, so root runs it as user postgres, or nobody.
 //
-// Without the servers the tests are skipped with a line that says what is missing.
-// TALLYSTICK_SERVERS=require makes that a failure, and TALLYSTICK_SERVERS=off skips them in any case.
+// Without the variable no server is started. With it the tests fail where something is missing, and say what.
 package fleet

@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/internal/fleet"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/pgstore"
 	"github.com/seed-5fe1f529/tallystick/store/redisstore"
@@ -28,6 +30,12 @@ type place struct {
 	cut func(t testing.TB)
 	// trips is how many commands stores have sent so far.
 	trips func(t testing.TB) int
+}
+
+// TestMain runs the tests.
+func TestMain(m *testing.M) {
+	testrun.OnlyPeers()
+	os.Exit(m.Run())
 }
 
 func TestRedis(t *testing.T)    { everything(t, redisPlace(t)) }

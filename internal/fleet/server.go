@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 )
 
 // patience bounds every wait for a server. It is long because the machine may be busy.
@@ -35,17 +37,14 @@ type Server struct {
 	exited chan struct{} // closed when cmd has ended
 }
 
-// need ends the test where the servers are switched off or path is empty.
+// need ends the test unless tests with servers run and this one is installed.
 func need(t testing.TB, path, name string) {
 	t.Helper()
-	switch setting := os.Getenv("TALLYSTICK_SERVERS"); {
-	case setting == "off":
-		t.Skip("fleet: switched off by TALLYSTICK_SERVERS")
-	case path == "" && setting == "require":
-		t.Fatalf("fleet: %s is missing: run internal/fleet/install.sh", name)
-	case path == "":
-		t.Skipf("fleet: %s is missing: run internal/fleet/install.sh", name)
+	var missing error
+	if path == "" {
+		missing = fmt.Errorf("%s is missing: run internal/fleet/install.sh", name)
 	}
+	testrun.NeedPeer(t, missing)
 }
 
 // directory makes an empty directory, whose parents others may enter, as t.TempDir's may not be.

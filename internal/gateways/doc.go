@@ -7,10 +7,9 @@
 // # Run
 //
 //	internal/gateways/install.sh     # once: nginx and HAProxy
-//	go test ./internal/gateways
+//	TALLYSTICK_TESTS=peers go test ./internal/gateways
 //
 // Each gateway is a process of its own on a free loopback port, with its files in a directory of
-// its own. A service that the packages may have started is not touched. Without the programs the
-// test is skipped with a line that says what is missing. TALLYSTICK_GATEWAYS=require makes that a
-// failure, and TALLYSTICK_GATEWAYS=off skips it in any case.
+// its own. A service that the packages may have started is not touched. Without the variable no test
+// runs. With it the tests fail where something is missing, and say what.
 package gateways

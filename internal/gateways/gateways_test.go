@@ -15,20 +15,19 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 )
+
+// TestMain runs the tests.
+func TestMain(m *testing.M) {
+	testrun.OnlyPeers()
+	os.Exit(m.Run())
+}
 
 // TestGateways is everything that needs a gateway. It is one test so that there is one line when
 // the programs are missing.
 func TestGateways(t *testing.T) {
-	why := missing()
-	switch setting := os.Getenv("TALLYSTICK_GATEWAYS"); {
-	case setting == "off":
-		t.Skip("gateways: switched off by TALLYSTICK_GATEWAYS")
-	case why != nil && setting == "require":
-		t.Fatalf("gateways: %v", why)
-	case why != nil:
-		t.Skipf("gateways: %v", why)
-	}
+	testrun.NeedPeer(t, missing())
 	for name, one := range map[string]struct {
 		kind  kind
 		http2 bool

@@ -4,10 +4,9 @@
 // # Run
 //
 //	internal/interop/rig/install.sh     # once: Node 20 or newer, npm
-//	go test ./internal/interop
+//	TALLYSTICK_TESTS=peers go test ./internal/interop
 //
-// Without Node, or before the installation, the tests are skipped with a line that says what is missing.
-// TALLYSTICK_INTEROP=require makes that a failure, and TALLYSTICK_INTEROP=off skips them in any case.
+// Without the variable no test runs. With it the tests fail where something is missing, and say what.
 //
 // # What runs
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -20,20 +21,13 @@ func TestMain(m *testing.M) {
 	if job := os.Getenv(freshJob); job != "" {
 		os.Exit(runFresh(job))
 	}
+	testrun.OnlyPeers()
 	os.Exit(m.Run())
 }
 
 // TestInterop is everything that needs a peer. It is one test so that there is one line when they are missing.
 func TestInterop(t *testing.T) {
-	why := missing()
-	switch setting := os.Getenv("TALLYSTICK_INTEROP"); {
-	case setting == "off":
-		t.Skip("interop: switched off by TALLYSTICK_INTEROP")
-	case why != nil && setting == "require":
-		t.Fatalf("interop: %v", why)
-	case why != nil:
-		t.Skipf("interop: %v", why)
-	}
+	testrun.NeedPeer(t, missing())
 	t.Run("v2/server", func(t *testing.T) { theirServer(t, voucher.V2) })
 	t.Run("v2/client", func(t *testing.T) { theirClient(t, voucher.V2) })
 	t.Run("v1/server", func(t *testing.T) { theirServer(t, voucher.V1) })

@@ -34,13 +34,13 @@ type bench struct {
 	mppx   map[voucher.Protocol]*mppxServer
 }
 
-func newBench() (*bench, error) {
+func newBench(mppx string) (*bench, error) {
 	cert, err := newCertificate()
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{cert: cert, mppx: map[voucher.Protocol]*mppxServer{}}
-	b.rig, b.noMppx, err = findRig()
+	b.rig, b.noMppx, err = findRig(mppx)
 	if err == nil && b.noMppx == nil {
 		b.client, err = startPeer(b.rig, "node", "loadclient.mjs")
 	}

@@ -18,8 +18,7 @@ import (
 
 // TestBooksOfEachKind runs a small cell of each kind without mppx; run compares the books.
 func TestBooksOfEachKind(t *testing.T) {
-	t.Setenv("TALLYSTICK_INTEROP", "off")
-	b, err := newBench()
+	b, err := newBench(mppxNever)
 	require.NoError(t, err)
 	defer b.close()
 	base := cell{Server: serverTest, Goroutines: 4, Requests: 12, Rounds: 2}

@@ -14,8 +14,8 @@
 //	go run ./internal/load -run 'clienttest/v2/h1'     # the cells whose names match
 //	go run ./internal/load -quick                      # correctness only: a few seconds
 //
-// Without Node or the installation, and with TALLYSTICK_INTEROP=off, the cells of mppx are skipped
-// and the output says so; TALLYSTICK_INTEROP=require makes that an error.
+// Without Node or the installation, and with -mppx=never, the cells of mppx are skipped and the output
+// says so; -mppx=always makes that an error.
 //
 // # What a cell is
 //

@@ -33,6 +33,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 	list := flags.Bool("list", false, "print the names of the cells")
 	match := flags.String("run", "", "run only the cells whose names match this regular expression")
 	times := flags.Int("rounds", 0, "rounds of each cell (default: as planned, 5)")
+	mppx := flags.String("mppx", mppxIfThere, "run the cells of mppx: if-there, never or always")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,12 +63,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writ
 	if len(chosen) == 0 {
 		return errors.New("load: no cell has such a name; -list prints them")
 	}
-	return measureAll(ctx, chosen, *small, out, progress)
+	return measureAll(ctx, chosen, *mppx, *small, out, progress)
 }
 
 // measureAll runs the cells and writes the tables, also of an interrupted run.
-func measureAll(ctx context.Context, cells []cell, small bool, out, progress io.Writer) error {
-	b, err := newBench()
+func measureAll(
+	ctx context.Context, cells []cell, mppx string, small bool, out, progress io.Writer,
+) error {
+	b, err := newBench(mppx)
 	if err != nil {
 		return err
 	}

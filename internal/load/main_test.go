@@ -43,8 +43,7 @@ func TestBadFlagsAreErrors(t *testing.T) {
 
 // TestWithoutMppx: the cells of mppx say why they are skipped, and the others run.
 func TestWithoutMppx(t *testing.T) {
-	t.Setenv("TALLYSTICK_INTEROP", "off")
-	b, err := newBench()
+	b, err := newBench(mppxNever)
 	require.NoError(t, err)
 	defer b.close()
 	theirs, err := b.run(
@@ -52,7 +51,7 @@ func TestWithoutMppx(t *testing.T) {
 		cell{Group: "requests", Server: serverMppx, Goroutines: 1}.completed(),
 	)
 	require.NoError(t, err)
-	assert.Equal(t, "switched off by TALLYSTICK_INTEROP", theirs.Skipped)
+	assert.Equal(t, "not wanted: -mppx=never", theirs.Skipped)
 	r, err := b.run(
 		t.Context(),
 		cell{
@@ -69,20 +68,18 @@ func TestWithoutMppx(t *testing.T) {
 	assert.Contains(
 		t,
 		out.String(),
-		"| mppx v2, HTTP/1, 1 goroutines | skipped: switched off by TALLYSTICK_INTEROP |",
+		"| mppx v2, HTTP/1, 1 goroutines | skipped: not wanted: -mppx=never |",
 	)
-	assert.Contains(t, out.String(), "| mppx: switched off by TALLYSTICK_INTEROP |")
+	assert.Contains(t, out.String(), "| mppx: not wanted: -mppx=never |")
 	assert.Contains(t, out.String(), "| 0 of 4 |")
 }
 
 // TestMissingRigIsAnErrorIfRequired runs outside the module, where there is no rig.
 func TestMissingRigIsAnErrorIfRequired(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv("TALLYSTICK_INTEROP", "require")
-	_, _, err := findRig()
+	_, _, err := findRig(mppxAlways)
 	require.Error(t, err)
-	t.Setenv("TALLYSTICK_INTEROP", "")
-	_, why, err := findRig()
+	_, why, err := findRig(mppxIfThere)
 	require.NoError(t, err)
 	require.Error(t, why)
 }

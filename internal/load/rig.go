@@ -11,15 +11,25 @@ import (
 	"strings"
 )
 
-// findRig returns the folder of the programs around mppx. why says why mppx cannot run here, unless
-// TALLYSTICK_INTEROP=require makes that an error.
-func findRig() (dir string, why, err error) {
-	setting := os.Getenv("TALLYSTICK_INTEROP")
-	if setting == "off" {
-		return "", errors.New("switched off by TALLYSTICK_INTEROP"), nil
+// What the flag -mppx may say.
+const (
+	mppxIfThere = "if-there"
+	mppxNever   = "never"
+	mppxAlways  = "always"
+)
+
+// findRig returns the folder of the programs around mppx. why says why mppx does not run here, which
+// is an error with mppxAlways.
+func findRig(mppx string) (dir string, why, err error) {
+	switch mppx {
+	case mppxNever:
+		return "", errors.New("not wanted: -mppx=never"), nil
+	case mppxIfThere, mppxAlways:
+	default:
+		return "", nil, fmt.Errorf("load: -mppx is %q: use if-there, never or always", mppx)
 	}
 	dir, why = installedRig()
-	if why != nil && setting == "require" {
+	if why != nil && mppx == mppxAlways {
 		return "", nil, fmt.Errorf("load: %w", why)
 	}
 	return dir, why, nil

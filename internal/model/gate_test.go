@@ -13,12 +13,13 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestGate runs the ledger alone. See the package comment.
 func TestGate(t *testing.T) {
-	histories(t, 9000, func(rt *rapid.T) {
+	histories(t, testrun.Size(2000, 9000), func(rt *rapid.T) {
 		bubbled(t, rt, func() {
 			g := newGate(rt)
 			for range 5 + g.draw(11, "steps") {

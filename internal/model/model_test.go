@@ -16,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 )
 
 // byHand reports whether -rapid.checks was given.
@@ -37,8 +38,8 @@ func histories(t *testing.T, n int, history func(*rapid.T)) {
 // what a purchase can meet.
 func TestHistories(t *testing.T) {
 	clear(driven)
-	histories(t, 1000, func(rt *rapid.T) { bubbled(t, rt, func() { history(rt) }) })
-	if byHand() {
+	histories(t, testrun.Size(300, 1000), func(rt *rapid.T) { bubbled(t, rt, func() { history(rt) }) })
+	if byHand() || !testrun.Long() {
 		return // perhaps only a few
 	}
 	for what, least := range map[string]int{

@@ -143,7 +143,7 @@ func goTest(ctx context.Context, dir string, more ...string) (out string, failed
 func command(ctx context.Context, dir, name string, args ...string) (out string, failed bool, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TALLYSTICK_INTEROP=require", "TALLYSTICK_SERVERS=require")
+	cmd.Env = append(os.Environ(), "TALLYSTICK_TESTS=peers")
 	text, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return "", false, context.Cause(ctx)

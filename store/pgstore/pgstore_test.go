@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-5fe1f529/tallystick/internal/fleet"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/pgstore"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
@@ -53,6 +54,12 @@ func openAt(t testing.TB, c *pgxpool.Config) *pgstore.Store {
 
 // TestPostgres runs all parts on one server, because a server starts slowly. The last part kills
 // it.
+// TestMain runs the tests.
+func TestMain(m *testing.M) {
+	testrun.OnlyPeers()
+	os.Exit(m.Run())
+}
+
 func TestPostgres(t *testing.T) {
 	server := fleet.Postgres(t)
 	next := places(server)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-5fe1f529/tallystick/internal/fleet"
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/store/redisstore"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
@@ -32,6 +33,12 @@ func openAt(t testing.TB, o *redis.Options) *redisstore.Store {
 func databases(server *fleet.Server) func() *redis.Options {
 	var n atomic.Int64
 	return func() *redis.Options { return &redis.Options{Addr: server.Addr, DB: int(n.Add(1))} }
+}
+
+// TestMain runs the tests.
+func TestMain(m *testing.M) {
+	testrun.OnlyPeers()
+	os.Exit(m.Run())
 }
 
 func TestStore(t *testing.T) {
