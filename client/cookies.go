@@ -13,7 +13,7 @@ import (
 const (
 	// maxCookies bounds how many cookies of answers before the last one are kept.
 	maxCookies = 64
-	// maxCookieText bounds what a payee may set that goes with requests of ours, in bytes.
+	// maxCookieText bounds what they set, in bytes, and what of it goes with requests of ours.
 	maxCookieText = 8 << 10
 )
 
@@ -23,6 +23,7 @@ const (
 // answer. They end with the request: a jar of the caller's keeps them longer. The zero value has none.
 type cookies struct {
 	lines []string       // as they were set, for the answer that the caller gets
+	text  int            // of lines, in bytes
 	jar   *cookiejar.Jar // keeps them by the rules of domain, path, age and TLS
 	sizes map[string]int // what the jar was given, in bytes, by name, domain and path
 	total int            // of sizes
@@ -35,8 +36,12 @@ func (c *cookies) setBy(at *url.URL, h http.Header) {
 		c.jar, _ = cookiejar.New(nil) // never fails
 		c.sizes = map[string]int{}
 	}
-	set := h["Set-Cookie"]
-	c.lines = append(c.lines, set[:min(len(set), maxCookies-len(c.lines))]...)
+	for _, line := range h["Set-Cookie"] {
+		if c.text += len(line); len(c.lines) == maxCookies || c.text > maxCookieText {
+			break
+		}
+		c.lines = append(c.lines, line)
+	}
 	var kept []*http.Cookie
 	for _, cookie := range (&http.Response{Header: h}).Cookies() {
 		key := fmt.Sprintf("%q %q %q", cookie.Name, cookie.Domain, cookie.Path)

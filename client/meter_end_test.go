@@ -255,3 +255,23 @@ func TestFinalReceipt(t *testing.T) {
 	assert.Len(t, p.events.of(client.EventVoucher), 5, "the fourth piece earned one ahead")
 	assert.Equal(t, u(70), p.agree().Spent)
 }
+
+// panicky is a body that panics when it is read.
+type panicky struct{ io.ReadCloser }
+
+func (panicky) Read([]byte) (int, error) { panic(errBroken) }
+
+// TestStreamWhoseBodyPanics: who recovers from it and closes the body ends the stream.
+func TestStreamWhoseBodyPanics(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.lied().after = func(_ int, s sent, resp *http.Response) {
+		if s.Paid != nil {
+			resp.Body = panicky{resp.Body}
+		}
+	}
+	resp, err := p.do(http.MethodGet, "/stream/7/10", nil)
+	require.NoError(t, err)
+	assert.PanicsWithValue(t, errBroken, func() { _, _ = resp.Body.Read(make([]byte, 10)) })
+	require.NoError(t, resp.Body.Close())
+	assert.Len(t, p.events.of(client.EventReceipt), 1)
+}

@@ -93,11 +93,10 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 
 // Read reads the application's bytes.
 func (m *meter) Read(b []byte) (int, error) {
+	defer m.endIfClosed()
 	m.reading.Lock()
-	n, err := m.read(b)
-	m.reading.Unlock()
-	m.endIfClosed()
-	return n, err
+	defer m.reading.Unlock() // also if the body panics
+	return m.read(b)
 }
 
 // read is Read. The caller holds reading.

@@ -15,9 +15,9 @@ import (
 // and are an epoch. The next, higher voucher is issued when every request of the epoch has been
 // written, none that was refused is still to be sent again, and all are answered or a pause has
 // passed since the last write. The pause follows what the server shows: a refusal makes it longer,
-// answers make it shorter. Only the first voucher of a request waits for that; those of streams,
-// of repetitions and of closes do not, nor does an update. The wait raises nothing: what is
-// decided after it is decided by the same rule.
+// answers make it shorter. Only the first voucher of a request waits for that, and those of streams if
+// the payee refuses equal vouchers; those of repetitions and of closes do not, nor does an update. The
+// wait raises nothing: what is decided after it is decided by the same rule.
 
 const (
 	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests, and maxLate

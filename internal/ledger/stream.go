@@ -51,9 +51,10 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	a := r.account
 	a.mu.Lock()
 	a.countUnasked(required)
+	apart := a.pace.shares == sharesNone // the voucher would use up the step of a request in flight
 	a.mu.Unlock()
 	return a.place(ctx, decision{
-		reservation: r,
+		reservation: r, waits: apart,
 		rule: func(
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
