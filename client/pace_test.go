@@ -46,8 +46,8 @@ func TestOvertakenKeepsTheChallenge(t *testing.T) {
 	assert.Len(t, srv.Requests(), 6)
 }
 
-// TestEqualRefusedIsLearned: a payee that refuses equal vouchers costs one refusal in a session.
-// After it each request has a voucher of its own, with and without Limits.Ahead.
+// TestEqualRefusedIsLearned: a payee that refuses equal vouchers costs one refusal. After it each
+// request has a voucher of its own, with and without Limits.Ahead, and in later sessions of the store.
 func TestEqualRefusedIsLearned(t *testing.T) {
 	for _, ahead := range []uint64{0, 25_600} {
 		for _, rail := range rails {
@@ -59,7 +59,11 @@ func TestEqualRefusedIsLearned(t *testing.T) {
 				p.srv.OnRequest(func(clienttest.Request) clienttest.Fault {
 					return clienttest.Fault{Delay: 10 * time.Millisecond} // they meet at the gate
 				})
-				for round := range 3 {
+				for round := range 4 {
+					if round == 2 {
+						require.NoError(t, p.session.Close(t.Context()))
+						p.restart()
+					}
 					var refused atomic.Int64
 					var group sync.WaitGroup
 					for range 16 {

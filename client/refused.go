@@ -26,7 +26,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	state := a.account.State()
 	e.Higher, e.Shared = a.signed.Cumulative.Less(state.Signed), a.account.Shared()
 	e.Young = state.Accepted.IsZero() && time.Since(state.CreatedAt) < young
-	a.judgeVoucher(problem.Code, e, r.found)
+	a.judgeVoucher(ctx, problem.Code, e, r.found)
 	if a.decision.Carrying {
 		a.s.declined.begin(a.account.ID().Hex(), 0)
 	}
@@ -68,12 +68,12 @@ func (a *attempt) goneOffer(fresh *challenge, e *purchase.Event) {
 
 // judgeVoucher tells the channel whether the voucher was refused beside another one, so that later
 // requests wait for that. The challenge is remembered if nothing but the voucher was refused.
-func (a *attempt) judgeVoucher(code wire.ProblemCode, e *purchase.Event, offered *challenge) {
+func (a *attempt) judgeVoucher(ctx context.Context, code wire.ProblemCode, e *purchase.Event, offered *challenge) {
 	low := e.Higher
 	switch {
 	case e.Gone:
 	case code == wire.ProblemDeltaTooSmall:
-		a.reserved.Unequal()
+		a.reserved.Unequal(ctx)
 	case e.Higher, e.Problem == purchase.Unverified:
 		a.reserved.Overtaken(e.Higher && !e.Shared)
 	}

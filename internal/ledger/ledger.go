@@ -117,16 +117,24 @@ type alias struct {
 	Version   int           `json:"version"`
 	Scope     channel.Scope `json:"scope"`
 	ChannelID common.Hash   `json:"channelId"`
+	// Unequal is when the payee refused a voucher for being equal to the highest one, in Unix
+	// seconds; zero if it did not. A program that does not know the field drops it with the next
+	// channel of the scope, and the payee's next refusal brings it back.
+	Unequal int64 `json:"unequal,omitempty"`
 }
 
 // Lookup returns the channel that a scope uses, or nil if it has none. The errors are the store's,
 // and [channel.ErrRecord].
 func (l *Ledger) Lookup(ctx context.Context, scope channel.Scope) (*Account, error) {
-	a, _, err := l.alias(ctx, scope)
-	if err != nil || a.ChannelID == (common.Hash{}) {
+	found, _, err := l.alias(ctx, scope)
+	if err != nil || found.ChannelID == (common.Hash{}) {
 		return nil, err
 	}
-	return l.Account(ctx, a.ChannelID)
+	a, err := l.Account(ctx, found.ChannelID)
+	if err == nil && found.unequal() {
+		a.standApart()
+	}
+	return a, err
 }
 
 func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev uint64, err error) {
@@ -177,15 +185,19 @@ func (l *Ledger) Add(
 	if s.Scope.Origin == "" {
 		return a, true, nil
 	}
-	now, rev, err := l.alias(ctx, s.Scope)
-	if err != nil {
-		return nil, false, err
-	}
-	if now.ChannelID == s.ID {
-		return a, true, nil
-	}
-	if now.ChannelID == (common.Hash{}) || (replaces != nil && now.ChannelID == replaces.id) {
-		data, err := json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})
+	for range maxConflicts {
+		now, rev, err := l.alias(ctx, s.Scope)
+		if err != nil {
+			return nil, false, err
+		}
+		if now.ChannelID == s.ID {
+			return a, true, nil
+		}
+		if now.ChannelID != (common.Hash{}) && (replaces == nil || now.ChannelID != replaces.id) {
+			break
+		}
+		now.Version, now.Scope, now.ChannelID = 1, s.Scope, s.ID
+		data, err := json.Marshal(now)
 		if err != nil {
 			return nil, false, err
 		}

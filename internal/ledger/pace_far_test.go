@@ -50,7 +50,7 @@ func TestPaceOfAFarPayee(t *testing.T) {
 						time.Sleep(way)
 						if !taken {
 							refused.Add(1)
-							r.Unequal()
+							r.Unequal(t.Context())
 						}
 						r.Keep()
 					})

@@ -282,7 +282,7 @@ func TestPaceApart(t *testing.T) {
 		first, _, err := paced(t.Context(), a, b)
 		require.NoError(t, err)
 		first.Wrote()
-		first.Unequal()
+		first.Unequal(t.Context())
 		other, _, err := b.Add(t.Context(), b.state(t, 2, 100_000), a)
 		require.NoError(t, err)
 		require.NoError(t, other.Update(t.Context(), rule.State.Acknowledged))
@@ -322,7 +322,7 @@ func TestPaceApartRaisesOnce(t *testing.T) {
 	r, _, err := paced(t.Context(), a, b)
 	require.NoError(t, err)
 	r.Wrote()
-	r.Unequal()
+	r.Unequal(t.Context())
 	r.Release() // leaves credit
 	r, v, err := paced(t.Context(), a, b)
 	require.NoError(t, err)

@@ -142,21 +142,6 @@ func (r *Reservation) Overtaken(own bool) {
 	p.move(t, to, voucher.Amount{})
 }
 
-// Unequal notes that the payee refused the voucher of the request for not being higher than
-// another one. From now on vouchers to this payee carry one request each.
-func (r *Reservation) Unequal() {
-	a := r.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if r.trip.travel != away && r.trip.travel != stopped {
-		a.pace.shares = sharesNone
-		a.pace.move(&r.trip, stopped, voucher.Amount{})
-		a.ledger.mu.Lock()
-		defer a.ledger.mu.Unlock()
-		a.ledger.apart[a.base.Descriptor.Payee] = struct{}{}
-	}
-}
-
 // apart decides a request of a payee that refuses the voucher that exists: what the rule answers
 // to that refusal, without it.
 func apart(

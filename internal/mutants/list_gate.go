@@ -167,11 +167,11 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: alias kept on rebind", breaks: "one scope, one channel: the old name goes in the same write",
-		pkg: "internal/ledger", fn: "Ledger.Add", from: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: s.ID})`, to: `json.Marshal(alias{Version: 1, Scope: s.Scope, ChannelID: map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]})`, tests: []string{"internal/ledger", "client"},
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `now.Version, now.Scope, now.ChannelID = 1, s.Scope, s.ID`, to: `now.Version, now.Scope, now.ChannelID = 1, s.Scope, map[bool]common.Hash{true: s.ID, false: now.ChannelID}[now.ChannelID == (common.Hash{})]`, tests: []string{"internal/ledger", "client"},
 	},
 	{
 		name: "gate: another process's channel is overwritten", breaks: "a scope's channel is replaced only by who knows it",
-		pkg: "internal/ledger", fn: "Ledger.Add", from: `(replaces != nil && now.ChannelID == replaces.id) {`, to: `true {`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Ledger.Add", from: `(replaces == nil || now.ChannelID != replaces.id) {`, to: `false {`, tests: inLedger,
 	},
 	{
 		name: "gate: another scope's record is read", breaks: "a record says whose it is, and is refused elsewhere",

@@ -25,11 +25,11 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: resumed in a fresh process", breaks: "a channel in the store is used again",
-		pkg: "internal/ledger", fn: "Ledger.Lookup", from: `	return l.Account(ctx, a.ChannelID)
-`, to: `	if l.accounts[a.ChannelID] == nil {
+		pkg: "internal/ledger", fn: "Ledger.Lookup", from: `	a, err := l.Account(ctx, found.ChannelID)
+`, to: `	if l.accounts[found.ChannelID] == nil {
 		return nil, nil
 	}
-	return l.Account(ctx, a.ChannelID)
+	a, err := l.Account(ctx, found.ChannelID)
 `, flows: server("resumed_in_a_fresh_process"),
 	},
 	{

@@ -1,0 +1,79 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// A payee that refuses equal vouchers is known from its first refusal on: to the session, by the
+// payee's address, and to later sessions by the record of the scope. What is known only decides how
+// many requests a voucher may carry, so it is a hint: a write of it that fails costs one more refusal.
+
+const (
+	// unequalFor is how long a refusal is remembered in the store: a payee may learn to serve equal
+	// vouchers, and is not refused anything while each request has its own.
+	unequalFor = 30 * 24 * time.Hour
+	// unequalFresh is how old it is at least before it is written anew.
+	unequalFresh = 24 * time.Hour
+)
+
+// unequal reports whether the payee of the scope is known to refuse equal vouchers.
+func (a alias) unequal() bool {
+	return a.Unequal != 0 && time.Since(time.Unix(a.Unequal, 0)) < unequalFor
+}
+
+// Unequal notes that the payee refused the voucher of the request for not being higher than
+// another one. From now on vouchers to this payee carry one request each.
+func (r *Reservation) Unequal(ctx context.Context) {
+	a := r.account
+	a.mu.Lock()
+	if r.trip.travel == away || r.trip.travel == stopped {
+		a.mu.Unlock()
+		return
+	}
+	news, scope := a.pace.shares != sharesNone, a.base.Scope
+	a.pace.shares = sharesNone
+	a.pace.move(&r.trip, stopped, voucher.Amount{})
+	a.ledger.setApart(a.base.Descriptor.Payee)
+	a.mu.Unlock()
+	if news && scope.Origin != "" {
+		a.ledger.noteUnequal(ctx, scope)
+	}
+}
+
+// setApart remembers a payee that refuses equal vouchers.
+func (l *Ledger) setApart(payee common.Address) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.apart[payee] = struct{}{}
+}
+
+// standApart takes over that the payee refused an equal voucher to an earlier session.
+func (a *Account) standApart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pace.shares == sharesUnknown {
+		a.pace.shares, a.pace.idle = sharesNone, false
+		a.ledger.setApart(a.base.Descriptor.Payee)
+	}
+}
+
+// noteUnequal writes to the record of the scope that its payee refused an equal voucher. Whoever
+// writes the record at the same time goes first: what is lost is learned again.
+func (l *Ledger) noteUnequal(ctx context.Context, scope channel.Scope) {
+	now, rev, err := l.alias(ctx, scope)
+	if err != nil || rev == 0 || time.Since(time.Unix(now.Unequal, 0)) < unequalFresh {
+		return
+	}
+	now.Unequal = time.Now().Unix()
+	if data, err := json.Marshal(now); err == nil {
+		_, _ = l.store.Put(ctx, rule.ScopeKey(scope), data, rev)
+	}
+}
