@@ -92,8 +92,10 @@ func (c *Client) Close() {
 }
 
 // ChainID returns the id of the chain that the nodes are on. It is read again once a minute, since one
-// answer may have been wrong; if no node answers then within two seconds, it is as before. A node that
-// says zero is not used. The errors are [ErrChainID] and [ErrRPC].
+// answer may have been wrong; if no node answers then within two seconds, it is as before. It changes only
+// if a node that was on the old chain names another one, and no node is on the old one: a node of another
+// chain among several takes no one's place. A node that says zero is not used. The errors are
+// [ErrChainID] and [ErrRPC].
 func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	known := c.chain.Load()
 	now := c.now().UnixNano()
@@ -106,13 +108,24 @@ func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 		ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 	}
+	var changed uint64 // what a node says that said known before
 	err := c.anyNode(ctx, func(n *node) error {
+		before := n.chain.Load()
 		id, err := n.chainID(ctx)
-		if err == nil {
+		switch {
+		case err != nil:
+			return err
+		case known == 0 || id == known:
 			c.chain.Store(id)
+			return nil
+		case before == known:
+			changed = id
 		}
-		return err
+		return fmt.Errorf("%w: it is on %d, not on %d", ErrChainID, id, known)
 	})
+	if err != nil && changed != 0 {
+		c.chain.Store(changed)
+	}
 	if id := c.chain.Load(); id != 0 {
 		return id, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -288,4 +289,34 @@ func TestBalanceOfNoToken(t *testing.T) {
 	_, err := dial(t, n.URL).TokenBalance(soon(t), escrow.PathUSD, goldenPayee)
 	require.ErrorIs(t, err, escrow.ErrRPC)
 	assert.Less(t, len(err.Error()), 400, "what a node says is cut")
+}
+
+// TestFailoverKeepsTheChain: while the node of the chain is down, one of another chain does not take its place.
+// A node that corrects itself is believed.
+func TestFailoverKeepsTheChain(t *testing.T) {
+	now := time.Now()
+	a, b := newNode(t), newNode(t)
+	b.say("eth_chainId", hexutil.Uint64(escrow.Mainnet))
+	c := dial(t, a.URL, escrow.WithNodes(b.URL), escrow.InTest(func() time.Time { return now }))
+	says := func(want uint64) {
+		t.Helper()
+		id, err := c.ChainID(soon(t))
+		require.NoError(t, err)
+		assert.Equal(t, want, id)
+	}
+	says(escrow.Moderato)
+	a.before = func(http.ResponseWriter, []byte) bool { panic(http.ErrAbortHandler) }
+	for range 2 {
+		now = now.Add(2 * time.Minute)
+		says(escrow.Moderato)
+		_, err := c.TokenBalance(soon(t), escrow.PathUSD, goldenPayee)
+		require.ErrorIs(t, err, escrow.ErrChainID)
+	}
+	a.before = nil
+	a.say("eth_chainId", hexutil.Uint64(1))
+	now = now.Add(2 * time.Minute)
+	says(1)
+	a.say("eth_chainId", hexutil.Uint64(escrow.Moderato))
+	now = now.Add(2 * time.Minute)
+	says(escrow.Moderato)
 }
