@@ -63,15 +63,15 @@ func (c *Client) Confirm(ctx context.Context, txHash common.Hash) (r Receipt, fo
 	return r, found, err
 }
 
-// lookUp asks one node for a receipt, and for the chain's time before that.
+// lookUp asks one node for a receipt, and for the time of its newest block before that. The block to come
+// does not count: its time is the clock of a node that may lag, and have missed the block of the transaction.
 func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r Receipt, found bool, now uint64, err error) {
 	var (
 		h    head
 		json *receiptJSON
 	)
 	r.TxHash = hash
-	questions := h.questions()
-	questions[2] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json} // no price
+	questions := []rpc.BatchElem{h.latest(), {Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json}}
 	if err = n.ask(ctx, chainID, questions); err == nil {
 		err = firstError(questions)
 	}
@@ -81,7 +81,7 @@ func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r 
 	if err != nil {
 		return r, false, 0, err
 	}
-	now = h.now()
+	now = uint64(*h.block.Timestamp)
 	if json == nil || json.BlockNumber == nil {
 		return r, false, now, nil // a receipt without a block is of a transaction that waits
 	}
@@ -111,7 +111,7 @@ func (c *Client) broadcast(ctx context.Context, t *Tx) (Receipt, error) {
 		})
 		if err == nil && !found && now >= t.ValidBefore {
 			// Only look-ups that follow the time can say that it never came.
-			if r, found, err = c.lookUpEverywhere(ctx, t.ChainID, hash); err == nil && !found {
+			if r, found, err = c.lookUpEverywhere(ctx, t.ChainID, hash, t.ValidBefore); err == nil && !found {
 				return none, neverMined(sendErr)
 			}
 		}
@@ -149,22 +149,32 @@ func (c *Client) send(ctx context.Context, t *Tx) (err error) {
 	return err
 }
 
-// lookUpEverywhere asks all nodes for a receipt. It is missing if none of those that answer has it.
-func (c *Client) lookUpEverywhere(ctx context.Context, chainID uint64, hash common.Hash) (Receipt, bool, error) {
+// lookUpEverywhere asks all nodes for a receipt. It is missing if none of those that answer has it, and one
+// of them has a block of the time from which the transaction cannot be mined: one that lags does not know.
+func (c *Client) lookUpEverywhere(
+	ctx context.Context, chainID uint64, hash common.Hash, from uint64,
+) (Receipt, bool, error) {
 	var errs []error
+	knows := false
 	for _, n := range c.nodes {
-		r, found, _, err := n.lookUp(ctx, chainID, hash)
-		if found {
+		r, found, now, err := n.lookUp(ctx, chainID, hash)
+		switch {
+		case found:
 			return r, true, nil
-		}
-		if err != nil {
+		case err != nil:
 			errs = append(errs, err)
+		case now >= from:
+			knows = true
 		}
 	}
-	if len(errs) == len(c.nodes) {
-		return Receipt{TxHash: hash}, false, joined(errs)
+	switch none := (Receipt{TxHash: hash}); {
+	case knows:
+		return none, false, nil
+	case len(errs) == 0:
+		return none, false, fmt.Errorf("%w: eth_getTransactionReceipt: %w", ErrRPC, errLags)
+	default:
+		return none, false, joined(errs)
 	}
-	return Receipt{TxHash: hash}, false, nil
 }
 
 // neverMined is the error for a transaction that can no longer be mined: sent is what the node answered to

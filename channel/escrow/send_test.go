@@ -124,6 +124,41 @@ func TestSendIsDecidedByTheChain(t *testing.T) {
 	}
 }
 
+// TestLaggingNodesGiveUpNothing: a transaction may have been mined in a block that a node does not have, whatever the
+// clock of that node says. A node that lags does not answer for one that is down.
+func TestLaggingNodesGiveUpNothing(t *testing.T) {
+	t.Run("the block to come", func(t *testing.T) {
+		n := newNode(t)
+		m := &mempool{time: blockTime}
+		m.install(n, func(int) any { return refTo(1).ChannelID })
+		blocks := n.answers["eth_getBlockByNumber"]
+		n.answer("eth_getBlockByNumber", func(q question) any {
+			if len(m.raws) > 0 && string(q.Params[0]) == `"pending"` {
+				return map[string]any{"timestamp": hexutil.Uint64(blockTime + 60)}
+			}
+			return blocks(q)
+		})
+		_, err := dial(t, n.URL).RequestClose(soon(t), closeParams(t))
+		require.ErrorIs(t, err, escrow.ErrUnconfirmed)
+	})
+	t.Run("another node", func(t *testing.T) {
+		a, b := newNode(t), newNode(t)
+		m := &mempool{time: blockTime + 25}
+		m.install(a, func(int) any { return &jsonError{-32000, "pool is full", nil} })
+		lookUps := 0
+		a.before = func(_ http.ResponseWriter, body []byte) bool {
+			if bytes.Contains(body, []byte("eth_getTransactionReceipt")) {
+				if lookUps++; lookUps > 1 {
+					panic(http.ErrAbortHandler)
+				}
+			}
+			return false
+		}
+		_, err := dial(t, a.URL, escrow.WithNodes(b.URL)).RequestClose(soon(t), closeParams(t))
+		require.ErrorIs(t, err, escrow.ErrUnconfirmed)
+	})
+}
+
 // The node executes, the answer is lost, the same bytes go out again and are refused as known.
 func TestAnswerOfASendIsLost(t *testing.T) {
 	n := newNode(t)
