@@ -81,7 +81,7 @@ func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had clo
 		}
 		p.faster()
 		closed = append(closed, found...)
-		scan.answered(from, time+closesMargin < since)
+		scan.answered(from, time != 0 && time < since-min(since, closesMargin))
 	}
 	now := closesSpan{from: scan.low + 1, next: uint64(*newest) + 1}
 	if scan.done {

@@ -282,3 +282,23 @@ func TestClosesGoOn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Less(t, len(spans)-before, 25, "only the newest blocks are new")
 }
+
+// TestClosesDoNotTrustAnyTime: a block without a time that can be right does not end the search.
+func TestClosesDoNotTrustAnyTime(t *testing.T) {
+	for _, wrong := range []uint64{0, ^uint64(0), ^uint64(0) - 3600} {
+		n := newNode(t)
+		lowest := uint64(500_000)
+		n.say("eth_blockNumber", hexutil.Uint64(lowest))
+		n.answer("eth_getBlockByNumber", func(question) any { return block(wrong) })
+		n.answer("eth_getLogs", func(q question) any {
+			var f struct{ FromBlock hexutil.Uint64 }
+			_ = json.Unmarshal(q.Params[0], &f)
+			lowest = min(lowest, uint64(f.FromBlock))
+			return []any{}
+		})
+		search := escrow.CloseSearch{Channels: []escrow.Ref{refTo(1)}, Since: blockTime}
+		_, err := dial(t, n.URL).Closes(soon(t), search)
+		require.NoError(t, err)
+		assert.Zero(t, lowest, wrong)
+	}
+}
