@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -27,6 +28,9 @@ type node struct {
 // chain than want; zero is any chain.
 func (c *Client) ask(ctx context.Context, want uint64, questions ...rpc.BatchElem) error {
 	return c.anyNode(ctx, func(n *node) error {
+		for _, one := range questions {
+			reflect.ValueOf(one.Result).Elem().SetZero() // of the node before, of which null would leave it
+		}
 		if err := n.ask(ctx, cmp.Or(want, c.chain.Load()), questions); err != nil {
 			return err
 		}

@@ -261,3 +261,13 @@ func TestTransportOfTheCaller(t *testing.T) {
 	_, err = escrow.Dial(context.Background(), n.URL, escrow.WithTransport(nil))
 	require.NoError(t, err)
 }
+
+// TestAnswersOfTwoNodesAreNotMixed: what one node said is not used with the null of the next one.
+func TestAnswersOfTwoNodesAreNotMixed(t *testing.T) {
+	a, b := newNode(t), newNode(t)
+	a.say("eth_call", &jsonError{-32005, "rate", nil})
+	b.say("eth_getBlockByNumber", nil)
+	_, err := dial(t, a.URL, escrow.WithNodes(b.URL)).RequestClose(soon(t), closeParams(t))
+	require.ErrorIs(t, err, escrow.ErrRPC)
+	require.ErrorContains(t, err, "newest block")
+}
