@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -44,9 +45,9 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Findi
 			yield(channel.Finding{}, err)
 			return
 		}
-		f := finder{s: s, marked: marked, missing: map[common.Hash]missing{}, yield: yield}
+		f := finder{s: s, marked: marked, missing: map[common.Hash]missing{}, strange: math.MaxUint64, yield: yield}
 		for over := true; over; search.From = 0 {
-			over = false
+			over, f.at = false, search.From
 			for stretch, err := range s.cfg.Chain.Search(ctx, search) {
 				if over = err == nil && stretch.Next > stretch.Newest && stretch.Next-stretch.Newest > 1; over {
 					break // a node that was ahead of the chain, or lied, recorded that: from the first block
@@ -63,7 +64,9 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Findi
 type finder struct {
 	s       *Session
 	marked  searched
+	at      uint64 // the first block of the stretch
 	missing map[common.Hash]missing
+	strange uint64 // a block before the first log that describes no channel
 	yield   func(channel.Finding, error) bool
 }
 
@@ -95,12 +98,18 @@ func (f *finder) stretch(ctx context.Context, stretch escrow.Stretch, err error)
 	if stretch.Next >= stretch.Newest && !f.last(ctx) {
 		return false
 	}
+	if stretch.Strange > 0 {
+		f.strange = min(f.strange, f.at)
+	}
+	f.at = stretch.Next
 	err = f.s.mark(ctx, f.marked, stretch, f.before(stretch.Next))
 	return f.yield(at, err) && err == nil
 }
 
-// before returns the block before which every channel that was opened is on record or proved to be closed.
+// before returns the block before which every channel that was opened is on record or proved to be closed. A
+// log that describes no channel may be one of a channel, which the node damaged.
 func (f *finder) before(next uint64) uint64 {
+	next = min(next, f.strange)
 	for _, m := range f.missing {
 		next = min(next, m.Block)
 	}

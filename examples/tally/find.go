@@ -59,13 +59,14 @@ func (f *finding) run(ctx context.Context) (err error) {
 	}
 	var bad error
 	var told time.Time
-	missed := 0
+	missed, strange := 0, 0
 	for one, err := range f.wallet.session.Channels().Find(ctx, f.again) {
 		if err != nil {
 			return errors.Join(err, bad)
 		}
 		switch one.Found {
 		case channel.FoundNothing:
+			strange += one.Strange
 			if last := one.Next > one.Newest; last || time.Since(told) > time.Second {
 				told = time.Now()
 				fmt.Fprintf(f.stderr, "tally: searched up to block %d of %d\n", one.Next-min(one.Next, 1), one.Newest)
@@ -79,6 +80,9 @@ func (f *finding) run(ctx context.Context) (err error) {
 		if _, err := fmt.Fprintln(f.stdout, inline(line(one))); err != nil {
 			return fail(exitWrite, err)
 		}
+	}
+	if strange > 0 {
+		fmt.Fprintf(f.stderr, "tally: %d logs describe no channel: the node may have damaged them; the next search begins before them\n", strange)
 	}
 	if missed > 0 {
 		bad = errors.Join(bad, fmt.Errorf("%w: %d of those found; they are kept on record: look again, or ask another node", client.ErrNotSeen, missed))

@@ -26,6 +26,8 @@ const (
 	LogsRemoved Fault = "logs-removed"
 	// LogsPending answers every log without a block.
 	LogsPending Fault = "logs-pending"
+	// LogsDamaged cuts the data of every log off.
+	LogsDamaged Fault = "logs-damaged"
 )
 
 var logTable = table{
@@ -37,6 +39,7 @@ var logTable = table{
 	LogsTwice:   logs(func(l []map[string]any) []map[string]any { return append(l, l...) }),
 	LogsRemoved: logs(eachLog("removed", true)),
 	LogsPending: logs(eachLog("blockNumber", nil)),
+	LogsDamaged: logs(eachLog("data", "0x")),
 }
 
 // span refuses searches of more blocks, and those without a number at both ends.
