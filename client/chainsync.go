@@ -129,8 +129,12 @@ func (s *Session) proveClosed(ctx context.Context, st rule.State, logs bool) boo
 	return len(closed) > 0
 }
 
-// since is when a channel was opened, or before.
+// since is when a channel was opened, or before. One that was found may have been closed long before it was
+// recorded.
 func since(st rule.State) uint64 {
+	if st.Unbound() {
+		return 0
+	}
 	return uint64(max(st.CreatedAt.Unix(), 0)) //nolint:gosec // not negative
 }
 

@@ -288,3 +288,35 @@ func TestNullBlockIsNoTime(t *testing.T) {
 	assert.Equal(t, 1, pending)
 	assert.Equal(t, channel.Open, p.only().Phase)
 }
+
+// TestCloseBeforeTheChannelWasFound: the close of a channel that was found without it is looked for in all blocks, not
+// only in those since it was found.
+func TestCloseBeforeTheChannelWasFound(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t)
+		n := &node{base: p.srv.Transport()}
+		chain, err := escrow.Dial(t.Context(), p.srv.RPCURL, escrow.WithTransport(n))
+		require.NoError(t, err)
+		p.cfg.Chain = chain
+		p.get("/data")
+		id := p.only().ID
+		p.closedElsewhere()
+		p.blocks(30)
+		time.Sleep(48 * time.Hour)
+		p.blocks(30)
+		p.cold()
+		n.lie(func(c rpcCall, r json.RawMessage) any {
+			var logs []json.RawMessage
+			if c.Method != "eth_getLogs" || json.Unmarshal(r, &logs) != nil {
+				return r
+			}
+			return logs[:min(len(logs), 1)] // the opening
+		})
+		require.Equal(t, map[channel.Found][]common.Hash{channel.FoundNotSeen: {id}}, p.search(false))
+		n.lie(nil)
+		p.srv.Node.Fail(nodefaults.LogsOfTen)
+		_, _, err = p.session.Channels().Sweep(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, channel.Closed, p.only().Phase)
+	})
+}
