@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -91,6 +93,45 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 	assert.Empty(t, s.srv.Requests(), "nothing was sent")
 	e = s.process(nil, nil, s.srv.URL+"/data")
 	assert.Equal(t, 0, e.code, "paid and delivered, without a journal: %s", e.stderr)
+}
+
+// TestKeyFromAPipe: a key may come from a command, tally --key-file <(pass show key) or … | tally --key-file
+// /dev/stdin. A policy may not, because it is read again.
+func TestKeyFromAPipe(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.policy(enough)
+	hex, err := os.ReadFile(s.env["TALLY_KEY_FILE"])
+	require.NoError(t, err)
+	key, err := crypto.HexToECDSA(strings.TrimPrefix(strings.TrimSpace(string(hex)), "0x"))
+	require.NoError(t, err)
+	stored, err := keystore.EncryptKey(
+		&keystore.Key{Address: crypto.PubkeyToAddress(key.PublicKey), PrivateKey: key}, "pw", 2, 1)
+	require.NoError(t, err)
+	s.env["TALLY_PASSWORD"] = "pw"
+	piped := func(text []byte, args ...string) ended {
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		_, err = w.Write(text)
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return s.process(r, nil, append(args, s.srv.URL+"/data")...)
+	}
+	for _, text := range [][]byte{hex, stored} {
+		e := piped(text, "--key-file", "/dev/stdin")
+		assert.Equal(t, 0, e.code, e.stderr)
+	}
+	e := piped([]byte("nonsense"), "--key-file", "/dev/fd/0")
+	assert.Equal(t, exitUsage, e.code, e.stderr)
+	assert.NotContains(t, e.stderr, "nonsense")
+	e = piped([]byte(enough), "--policy", "/dev/stdin")
+	assert.Equal(t, exitRead, e.code, e.stderr)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	e = s.process(r, nil, "--key-file", "/dev/stdin", "-m", "0.3", s.srv.URL+"/data")
+	assert.Equal(t, exitTimeout, e.code, "nobody writes: %s", e.stderr)
 }
 
 // TestKeystoreDemands: a keystore file that demands a gigabyte is refused before it gets that.

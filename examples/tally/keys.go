@@ -45,7 +45,7 @@ func (w *world) key(ctx context.Context, path string) (*voucher.KeySigner, error
 }
 
 func (w *world) keyFrom(ctx context.Context, path string) (*voucher.KeySigner, error) {
-	text, err := readPrivate(path)
+	text, err := await(ctx, func() ([]byte, error) { return readPrivate(path) })
 	if err != nil {
 		return nil, err
 	}
@@ -58,18 +58,24 @@ func (w *world) keyFrom(ctx context.Context, path string) (*voucher.KeySigner, e
 			return nil, err
 		}
 	}
-	return keyfile.Load(path, password)
+	return keyfile.Decrypt(text, password)
 }
 
-// readPrivate reads a file that nobody but its owner may read or replace.
+// readPrivate reads a file that nobody but its owner may read or replace, or a pipe that the shell made.
 func readPrivate(path string) ([]byte, error) {
 	text, info, err := safefile.Read(path, maxKeyFile)
+	piped := errors.Is(err, safefile.ErrNotRegular)
+	if piped {
+		text, err = safefile.ReadPipe(path, maxKeyFile)
+	}
 	var file *fs.PathError
 	switch {
 	case errors.As(err, &file):
 		return nil, file.Err // the caller names the path
 	case err != nil:
 		return nil, err
+	case piped:
+		return bytes.TrimSpace(text), nil
 	}
 	// Windows keeps access lists, which these bits do not show.
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {

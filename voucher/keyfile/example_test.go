@@ -1,6 +1,7 @@
 package keyfile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,4 +30,13 @@ func Example() {
 	// Output:
 	// <nil>
 	// true <nil>
+}
+
+func ExampleDecrypt() {
+	// A file that geth made, from a secret manager that writes to a pipe.
+	const text = `{"version":3,"id":"a4fd6e52-4d3c-4ac6-a4cc-5cc6e5c9c9ee","crypto":{}}`
+	_, err := keyfile.Decrypt([]byte(text), "correct horse")
+	fmt.Println(errors.Is(err, keyfile.ErrFormat))
+	// Output:
+	// true
 }

@@ -37,15 +37,16 @@ func Load(path, password string) (*voucher.KeySigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := open(raw, password)
+	signer, err := Decrypt(raw, password)
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, path)
 	}
 	return signer, nil
 }
 
-// open decrypts the text of a key file.
-func open(raw []byte, password string) (*voucher.KeySigner, error) {
+// Decrypt is like [Load] for the text of a key file that was read otherwise, for example from a pipe. The
+// errors are [ErrPassword] and [ErrFormat].
+func Decrypt(raw []byte, password string) (*voucher.KeySigner, error) {
 	address, err := inspect(raw)
 	if err != nil {
 		return nil, err

@@ -258,7 +258,7 @@ func FuzzOpen(f *testing.F) {
 				}
 			}
 		}
-		signer, err := open(raw, "pw")
+		signer, err := Decrypt(raw, "pw")
 		if err == nil {
 			require.NotNil(t, signer)
 			return
