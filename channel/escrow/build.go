@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -174,7 +173,7 @@ func (c *Client) estimate(ctx context.Context, t *Tx) (uint64, error) {
 		"validBefore": hexutil.Uint64(t.ValidBefore), "validAfter": hexutil.Uint64(t.ValidAfter),
 	}
 	var gas hexutil.Uint64
-	err := c.ask(ctx, t.ChainID, rpc.BatchElem{Method: "eth_estimateGas", Args: []any{request}, Result: &gas})
+	err := c.ask(ctx, t.ChainID, rpcCall{Method: "eth_estimateGas", Args: []any{request}, Result: &gas})
 	if err != nil {
 		return 0, asRevert(err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -72,20 +71,13 @@ func Dial(ctx context.Context, rawurl string, opts ...Option) (*Client, error) {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return nil, fmt.Errorf("%w: the RPC URL must be http:// or https:// with a host", ErrParams)
 		}
-		conn, err := rpc.DialOptions(ctx, one, rpc.WithHTTPClient(newHTTPClient(c.base, c.waits)))
-		if err != nil {
-			return nil, fmt.Errorf("%w: the RPC URL cannot be used", ErrParams) // the error would show it
-		}
-		c.nodes = append(c.nodes, &node{rpc: conn})
+		c.nodes = append(c.nodes, &node{rpc: endpoint{url: one, http: newHTTPClient(c.base, c.waits)}})
 	}
 	return c, nil
 }
 
 // Close closes idle connections. Calls that are under way finish.
 func (c *Client) Close() {
-	for _, n := range c.nodes {
-		n.rpc.Close()
-	}
 	if c.owned != nil {
 		c.owned.CloseIdleConnections()
 	}
@@ -141,7 +133,7 @@ func (c *Client) TokenBalance(ctx context.Context, token, owner common.Address) 
 	return decodeBalance(answer, token)
 }
 
-func balanceOf(answer *hexutil.Bytes, token, owner common.Address) rpc.BatchElem {
+func balanceOf(answer *hexutil.Bytes, token, owner common.Address) rpcCall {
 	return ethCall(answer, token, calldata(selBalanceOf, word(owner)), "latest")
 }
 
@@ -155,7 +147,7 @@ func decodeBalance(answer []byte, token common.Address) (voucher.Amount, error) 
 }
 
 // ethCall is a call at a block: "latest", or an object that names its hash.
-func ethCall(answer *hexutil.Bytes, to common.Address, data []byte, block any) rpc.BatchElem {
+func ethCall(answer *hexutil.Bytes, to common.Address, data []byte, block any) rpcCall {
 	tx := map[string]any{"to": to, "data": hexutil.Bytes(data)}
-	return rpc.BatchElem{Method: "eth_call", Args: []any{tx, block}, Result: answer}
+	return rpcCall{Method: "eth_call", Args: []any{tx, block}, Result: answer}
 }

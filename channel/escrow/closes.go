@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // CloseSearch describes channels whose closes are looked for.
@@ -59,7 +58,7 @@ func (c *Client) Closes(ctx context.Context, q CloseSearch) (closed []Ref, err e
 func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had closesSpan) (closed []Ref, err error) {
 	var newest *hexutil.Uint64
 	chainID := refs[0].ChainID
-	if err := c.ask(ctx, chainID, rpc.BatchElem{Method: "eth_blockNumber", Result: &newest}); err != nil {
+	if err := c.ask(ctx, chainID, rpcCall{Method: "eth_blockNumber", Result: &newest}); err != nil {
 		return nil, err
 	}
 	if newest == nil {
@@ -163,9 +162,9 @@ func (c *Client) closesIn(ctx context.Context, refs []Ref, from, to uint64) (clo
 		"topics": []any{[]common.Hash{closedV1, closedV2}, ids},
 	}
 	err = c.ask(ctx, refs[0].ChainID,
-		rpc.BatchElem{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
-		rpc.BatchElem{Method: "eth_blockNumber", Result: &newest},
-		rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{number, false}, Result: &first})
+		rpcCall{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
+		rpcCall{Method: "eth_blockNumber", Result: &newest},
+		rpcCall{Method: "eth_getBlockByNumber", Args: []any{number, false}, Result: &first})
 	switch {
 	case err != nil:
 		return nil, 0, err

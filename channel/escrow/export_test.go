@@ -1,8 +1,11 @@
 package escrow
 
 import (
+	"context"
 	"net/http"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
 )
 
 // What the tests see of the inside.
@@ -62,3 +65,9 @@ func Reason(message string, data []byte) string {
 
 // ClosedTopic is the topic of a close.
 var ClosedTopic = closedTopic
+
+// GasPrice asks for the price of gas on a chain.
+func (c *Client) GasPrice(ctx context.Context, chainID uint64) error {
+	var price hexutil.Uint64
+	return c.ask(ctx, chainID, rpcCall{Method: "eth_gasPrice", Result: &price})
+}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // head is the time and the price of gas.
@@ -51,8 +50,8 @@ func (b *blockHeader) identified() error {
 func (b *blockHeader) pinned() any { return map[string]any{"blockHash": b.Hash} }
 
 // again asks for the block by its number, into answer.
-func (b *blockHeader) again(answer *blockHeader) rpc.BatchElem {
-	return rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{b.Number, false}, Result: answer}
+func (b *blockHeader) again(answer *blockHeader) rpcCall {
+	return rpcCall{Method: "eth_getBlockByNumber", Args: []any{b.Number, false}, Result: answer}
 }
 
 // same refuses another block than the one at that height.
@@ -70,12 +69,12 @@ func (b *blockHeader) same(at blockHeader) error {
 type pendingHeader struct{ blockHeader }
 
 // latest asks for the newest block.
-func (h *head) latest() rpc.BatchElem {
-	return rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{"latest", false}, Result: &h.block}
+func (h *head) latest() rpcCall {
+	return rpcCall{Method: "eth_getBlockByNumber", Args: []any{"latest", false}, Result: &h.block}
 }
 
-func (h *head) questions() []rpc.BatchElem {
-	return []rpc.BatchElem{
+func (h *head) questions() []rpcCall {
+	return []rpcCall{
 		h.latest(),
 		{Method: "eth_getBlockByNumber", Args: []any{"pending", false}, Result: &h.pending},
 		{Method: "eth_gasPrice", Result: &h.quoted},
@@ -168,7 +167,7 @@ func (c *Client) heads(ctx context.Context, chainID uint64, nodes []*node) (all 
 	for _, n := range nodes {
 		go func() {
 			var h head
-			question := []rpc.BatchElem{h.latest()}
+			question := []rpcCall{h.latest()}
 			err := n.ask(ctx, chainID, question)
 			if err == nil {
 				err = firstError(question)

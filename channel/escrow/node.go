@@ -7,18 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // node is one node of the chain.
 type node struct {
-	rpc *rpc.Client
+	rpc endpoint
 	// chain is the node's chain id once it is known, else zero.
 	chain atomic.Uint64
 }
@@ -26,11 +24,8 @@ type node struct {
 // ask puts the questions to the nodes in one exchange, and fails if one of them fails. The node that
 // answered last is asked first. The next one is asked if it gave no answer of its own, or is on another
 // chain than want; zero is any chain.
-func (c *Client) ask(ctx context.Context, want uint64, questions ...rpc.BatchElem) error {
+func (c *Client) ask(ctx context.Context, want uint64, questions ...rpcCall) error {
 	return c.anyNode(ctx, func(n *node) error {
-		for _, one := range questions {
-			reflect.ValueOf(one.Result).Elem().SetZero() // of the node before, of which null would leave it
-		}
 		if err := n.ask(ctx, cmp.Or(want, c.chain.Load()), questions); err != nil {
 			return err
 		}
@@ -61,13 +56,13 @@ func (c *Client) anyNode(ctx context.Context, do func(*node) error) error {
 
 // ask puts questions to one node. The chain id goes with the first questions, until it is the wanted one. A node on another chain
 // than want is [ErrChainID], and its answers are not looked at. Errors of single questions are in them.
-func (n *node) ask(ctx context.Context, want uint64, questions []rpc.BatchElem) error {
+func (n *node) ask(ctx context.Context, want uint64, questions []rpcCall) error {
 	id := n.chain.Load()
 	if id != 0 && (want == 0 || id == want) {
 		return n.exchange(ctx, questions)
 	}
 	var told hexutil.Uint64
-	all := append([]rpc.BatchElem{{Method: "eth_chainId", Result: &told}}, questions...)
+	all := append([]rpcCall{{Method: "eth_chainId", Result: &told}}, questions...)
 	err := n.exchange(ctx, all)
 	copy(questions, all[1:])
 	switch id = uint64(told); {
@@ -87,7 +82,7 @@ func (n *node) ask(ctx context.Context, want uint64, questions []rpc.BatchElem) 
 // chainID asks for the chain id, whatever the node said before.
 func (n *node) chainID(ctx context.Context) (uint64, error) {
 	var told hexutil.Uint64
-	question := []rpc.BatchElem{{Method: "eth_chainId", Result: &told}}
+	question := []rpcCall{{Method: "eth_chainId", Result: &told}}
 	err := n.exchange(ctx, question)
 	if err == nil {
 		err = firstError(question)
@@ -106,21 +101,15 @@ var errChainZero = fmt.Errorf("%w: it says that it is on chain 0", ErrChainID)
 
 // exchange sends one call, or several as a batch, marked as repeatable. Signed bytes may be among them:
 // they are the same each time. The error is that of the exchange; those of single calls are in them.
-func (n *node) exchange(ctx context.Context, calls []rpc.BatchElem) error {
-	marked := context.WithValue(ctx, repeatable{}, true)
-	switch len(calls) {
-	case 0:
+func (n *node) exchange(ctx context.Context, calls []rpcCall) error {
+	if len(calls) == 0 {
 		return nil
-	case 1:
-		one := &calls[0]
-		err := failed(ctx, one.Method, n.rpc.CallContext(marked, one.Result, one.Method, one.Args...))
-		if one.Error = nil; isAnswer(err) {
-			one.Error = err
-			return nil
-		}
-		return err
 	}
-	if err := n.rpc.BatchCallContext(marked, calls); err != nil {
+	err := n.rpc.post(context.WithValue(ctx, repeatable{}, true), calls)
+	if err != nil && len(calls) == 1 {
+		return failed(ctx, calls[0].Method, err)
+	}
+	if err != nil {
 		return failed(ctx, "batch", err)
 	}
 	for i := range calls {
@@ -130,7 +119,7 @@ func (n *node) exchange(ctx context.Context, calls []rpc.BatchElem) error {
 }
 
 // firstError returns the error of the first question that has one and has to be answered.
-func firstError(questions []rpc.BatchElem) error {
+func firstError(questions []rpcCall) error {
 	for _, one := range questions {
 		if _, optional := one.Result.(*pendingHeader); one.Error != nil && !optional {
 			return one.Error
@@ -203,9 +192,8 @@ func (e *nodeError) Error() string { return e.message }
 // the URL, and the caller's own context error only where it is that.
 func failed(ctx context.Context, method string, err error) error {
 	var (
-		node   rpc.Error
-		data   rpc.DataError
-		status rpc.HTTPError
+		node   *nodeError
+		status httpStatus
 		at     *url.Error
 	)
 	switch {
@@ -214,14 +202,9 @@ func failed(ctx context.Context, method string, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %s: %w", ErrRPC, method, ctx.Err())
 	case errors.As(err, &node):
-		e := &nodeError{message: printable(node.Error()), code: node.ErrorCode()}
-		if errors.As(err, &data) {
-			text, _ := data.ErrorData().(string)
-			e.data, _ = hexutil.Decode(text) // what is no hexadecimal is no revert data
-		}
-		return fmt.Errorf("%w: %s: %w", ErrRPC, method, e)
+		return fmt.Errorf("%w: %s: %w", ErrRPC, method, node)
 	case errors.As(err, &status):
-		return fmt.Errorf("%w: %s: %w", ErrRPC, method, statusError(status.StatusCode))
+		return fmt.Errorf("%w: %s: %w", ErrRPC, method, statusError(int(status)))
 	case errors.Is(err, errTooLarge):
 		return fmt.Errorf("%w: %s: %w", ErrRPC, method, errTooLarge)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // Search describes the channels to look for in the chain's logs.
@@ -71,7 +70,7 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 			s.Span = defaultSpan
 		}
 		var newest *hexutil.Uint64
-		if err := c.ask(ctx, s.ChainID, rpc.BatchElem{Method: "eth_blockNumber", Result: &newest}); err != nil {
+		if err := c.ask(ctx, s.ChainID, rpcCall{Method: "eth_blockNumber", Result: &newest}); err != nil {
 			yield(at, err)
 			return
 		}
@@ -196,8 +195,8 @@ func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out St
 		"fromBlock": hexutil.Uint64(from), "toBlock": hexutil.Uint64(to), "address": at, "topics": []any{topics, nil, word(s.Payer)},
 	}
 	err = c.ask(ctx, s.ChainID,
-		rpc.BatchElem{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
-		rpc.BatchElem{Method: "eth_blockNumber", Result: &newest}) // of the node that answered
+		rpcCall{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
+		rpcCall{Method: "eth_blockNumber", Result: &newest}) // of the node that answered
 	switch {
 	case err != nil:
 		return Stretch{}, err

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // Receipt is what became of a transaction.
@@ -71,7 +70,7 @@ func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r 
 		json *receiptJSON
 	)
 	r.TxHash = hash
-	questions := []rpc.BatchElem{h.latest(), {Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json}}
+	questions := []rpcCall{h.latest(), {Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: &json}}
 	if err = n.ask(ctx, chainID, questions); err == nil {
 		err = firstError(questions)
 	}
@@ -134,7 +133,7 @@ func (c *Client) send(ctx context.Context, t *Tx) (err error) {
 	raw := hexutil.Bytes(t.Serialize())
 	for _, n := range c.nodes {
 		var ignored common.Hash
-		question := []rpc.BatchElem{{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: &ignored}}
+		question := []rpcCall{{Method: "eth_sendRawTransaction", Args: []any{raw}, Result: &ignored}}
 		next := n.ask(ctx, t.ChainID, question)
 		if next == nil {
 			next = firstError(question)

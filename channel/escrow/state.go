@@ -9,7 +9,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -216,7 +215,7 @@ const maxReads = 4
 func (c *Client) fetchAt(
 	ctx context.Context, nodes []*node, refs []Ref, some []int, states []State, errs []error,
 ) (failed []*node) {
-	answers, questions := make([]hexutil.Bytes, len(some)), make([]rpc.BatchElem, 1, len(some)+1)
+	answers, questions := make([]hexutil.Bytes, len(some)), make([]rpcCall, 1, len(some)+1)
 	at, have, err := c.newest(ctx, refs[0].ChainID, nodes)
 	for j, i := range some {
 		questions = append(questions, ethCall(&answers[j], refs[i].Escrow, stateCall(refs[i]), at.pinned()))
@@ -229,7 +228,7 @@ func (c *Client) fetchAt(
 				err = again.same(at)
 			}
 		}
-		if err == nil && slices.ContainsFunc(questions[1:], func(q rpc.BatchElem) bool { return q.Error == nil }) {
+		if err == nil && slices.ContainsFunc(questions[1:], func(q rpcCall) bool { return q.Error == nil }) {
 			c.saw(at)
 			break
 		}

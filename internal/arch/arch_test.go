@@ -253,7 +253,7 @@ func TestCoreIsPure(t *testing.T) {
 }
 
 // TestUsersBuildNoTestKit: a program that imports the client alone links no command line, test kit, lock
-// file, driver or chain of ours.
+// file, driver or chain of ours, and of go-ethereum nothing that brings telemetry, websockets or a node.
 func TestUsersBuildNoTestKit(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", module+"/client").Output()
 	require.NoError(t, err)
@@ -263,7 +263,8 @@ func TestUsersBuildNoTestKit(t *testing.T) {
 		for _, no := range []string{
 			"spf13/cobra", "stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "gofrs/flock", "gowebpki/jcs",
 			"go-ethereum/accounts/keystore", "go-ethereum/core/vm", "go-ethereum/signer", module + "/internal/devchain",
-			module + "/client/clienttest", module + "/store/filestore", module + "/store/channelsdb", "ncruces/go-sqlite3", "redis", "pgx", "opentelemetry.io/otel/sdk", "testing",
+			module + "/client/clienttest", module + "/store/filestore", module + "/store/channelsdb", "ncruces/go-sqlite3", "redis", "pgx", "testing",
+			"go-ethereum/rpc", "go-ethereum/ethclient", "go-ethereum/core/types", "opentelemetry.io", "shirou/gopsutil", "gorilla/websocket", "golang-set",
 		} {
 			if d == no || (strings.Contains(no, "/") || no == "redis" || no == "pgx") && strings.Contains(d, no) {
 				t.Errorf("client depends on %s", d)
