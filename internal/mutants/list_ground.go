@@ -271,6 +271,6 @@ var theChain = []defect{
 	},
 	{
 		name: "chain: a lost send is called expired", breaks: "a transaction that can still be mined is not called dead",
-		pkg: "channel/escrow", fn: "Client.lookUpEverywhere", from: `case now >= from:`, to: `case true:`, tests: inEscrow,
+		pkg: "channel/escrow", fn: "Client.lookUpEverywhere", from: `case now >= from:`, to: `case now > 0:`, tests: inEscrow,
 	},
 }
