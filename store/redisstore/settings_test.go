@@ -72,6 +72,39 @@ func TestUnsafeServers(t *testing.T) {
 	}
 }
 
+// TestFullMemory: a server without memory refuses every write as a whole, and goes on where it was with more.
+func TestFullMemory(t *testing.T) {
+	ctx := t.Context()
+	o := &redis.Options{Addr: fleet.Redis(t, fleet.SafeRedis...).Addr}
+	s := openAt(t, o)
+	admin := redis.NewClient(o)
+	defer admin.Close()
+	rev, err := s.Put(ctx, "channel/a", []byte("1"), 0)
+	require.NoError(t, err)
+	require.NoError(t, admin.ConfigSet(ctx, "maxmemory", "1").Err())
+	for range 2 {
+		_, err = s.Put(ctx, "channel/a", []byte("2"), rev)
+		require.ErrorContains(t, err, "OOM")
+		require.NotErrorIs(t, err, store.ErrConflict)
+		require.NotErrorIs(t, err, store.ErrCorrupt)
+		_, err = s.Put(ctx, "channel/b", []byte("2"), 0)
+		require.ErrorContains(t, err, "OOM")
+		require.ErrorContains(t, s.Move(ctx, "channel/a", rev, "closed/a"), "OOM")
+		data, have, err := s.Get(ctx, "channel/a")
+		require.NoError(t, err)
+		assert.Equal(t, "1", string(data))
+		assert.Equal(t, rev, have)
+	}
+	for e, err := range openAt(t, o).List(ctx, "") {
+		require.NoError(t, err)
+		assert.Equal(t, "channel/a", e.Key, "nothing of the others was written")
+	}
+	require.NoError(t, admin.ConfigSet(ctx, "maxmemory", "0").Err())
+	_, err = s.Put(ctx, "channel/b", []byte("2"), 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Move(ctx, "channel/a", rev, "closed/a"))
+}
+
 func TestDefaultsAreRefused(t *testing.T) {
 	assert.Equal(t, "aof_enabled", refused(t, &redis.Options{Addr: fleet.Redis(t).Addr}).Setting)
 }
