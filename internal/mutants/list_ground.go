@@ -144,6 +144,22 @@ var theGround = []defect{
 		pkg: "store/filestore", fn: "Store.settle", from: `err = s.syncDir(s.dirOf(key))`, to: `err = nil`, tests: inFilestore,
 	},
 	{
+		name: "ground: a list syncs nothing together", breaks: "nobody signs by a record that can still vanish",
+		pkg: "store/filestore", fn: "Store.syncTogether", from: `if s.syncWhole(f) != nil {`, to: `if false {`, tests: inFilestore,
+	},
+	{
+		name: "ground: a sync covers a later revision", breaks: "only what was read before the sync needs none",
+		pkg: "store/filestore", fn: "Store.durable", from: `known.durable && known.mark == f.mark`, to: `known.durable`, tests: inFilestore,
+	},
+	{
+		name: "ground: a failed write is synced together", breaks: "a write that the kernel lost is no record",
+		pkg: "store/filestore", fn: "Store.syncTogether", from: `failed = &unsyncedError{key, err}`, to: `_ = failed`, tests: inFilestore,
+	},
+	{
+		name: "ground: many records are synced one by one", breaks: "a listing makes a bounded number of syncs",
+		pkg: "store/filestore", fn: "Store.allowance", from: `if s.alone < 0 {`, to: `if true {`, tests: inFilestore,
+	},
+	{
 		name: "ground: lister's sync dropped", breaks: "nobody signs by a record that can still vanish",
 		pkg: "store/filestore", fn: "Store.listing", from: `if l.doubtful && !f.old {`, to: `if false {`, tests: inFilestore,
 	},

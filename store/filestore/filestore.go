@@ -80,6 +80,12 @@ type Store struct {
 	sync    func(*os.File) error
 	rename  func(from, to string) error
 	syncDir func(dir string) error
+
+	// A List syncs this many records one by one before it syncs the file system, or all of them if
+	// it is negative. Tests replace it and the steps of the latter.
+	alone     int32
+	writeBack func(*os.File) error
+	syncWhole func(*os.File) error
 }
 
 // Open returns the store in dir. It creates dir and its parents if they do not exist, with mode
@@ -111,6 +117,10 @@ func newStore(dir string) *Store {
 		sync:    syncFile,
 		rename:  rename,
 		syncDir: syncDir,
+
+		alone:     syncedAlone(dir),
+		writeBack: writeBack,
+		syncWhole: syncWhole,
 	}
 }
 

@@ -93,7 +93,8 @@ func (s *Store) move(have *found, key, to string) error {
 		r.born = random()
 	}
 	next := r.image()
-	if err := s.replace(s.path(key), newFile(&next, max(have.size, next.size()))); err != nil {
+	size := max(have.size, next.size())
+	if err := s.replace(s.path(key), newFile(&next, size)); err != nil {
 		return err
 	}
 	s.known.saw(key, next.mark, r.born, false)
@@ -113,6 +114,10 @@ func (s *Store) move(have *found, key, to string) error {
 	}
 	if err := s.still(); err != nil {
 		return err
+	}
+	if f, err := open(s.path(to), os.O_RDWR); err == nil {
+		s.note(f, next.mark, 1, size)
+		_ = f.Close()
 	}
 	s.known.moved(key, to)
 	return nil

@@ -60,6 +60,11 @@ func (d *disk) record(s *Store) {
 		d.flush(func(c change) bool { return c.data != nil && c.file == file })
 		return nil
 	}
+	s.writeBack = func(*os.File) error { return nil } // the cache of the disk loses it
+	s.syncWhole = func(*os.File) error {
+		d.flush(func(change) bool { return true })
+		return nil
+	}
 	s.rename = func(from, to string) error {
 		file := d.now[below(from)]
 		delete(d.now, below(from))
@@ -351,9 +356,22 @@ func TestPowerCutDuringCreation(t *testing.T) {
 }
 
 // TestPowerCutWithLateSync cuts the power while another Store goes on with a revision whose writer
-// died before it was durable. That Store reads it first or not.
+// died before it was durable. That Store reads it first or not, alone or with many others.
 func TestPowerCutWithLateSync(t *testing.T) {
-	for _, reads := range []bool{true, false} {
+	listed := func(alone int32) func(*testing.T, *Store) (state, error) {
+		return func(t *testing.T, s *Store) (state, error) {
+			s.alone = alone
+			for e, err := range s.List(t.Context(), "") {
+				return state{string(e.Data), e.Rev}, err
+			}
+			return state{}, store.ErrNotFound
+		}
+	}
+	for name, reads := range map[string]func(*testing.T, *Store) (state, error){
+		"not read": nil,
+		"got":      func(t *testing.T, s *Store) (state, error) { return stateOf(t, s, "k") },
+		"listed":   listed(-1), "listed with others": listed(0),
+	} {
 		s, old := lived(t, 1400, 1400, 1400)
 		next := state{strings.Repeat("N", 1400), old.rev + 1}
 		third := state{strings.Repeat("T", 1400), old.rev + 2}
@@ -363,13 +381,14 @@ func TestPowerCutWithLateSync(t *testing.T) {
 			b.info = s.info
 			b.format.Store(format)
 			b.writeAt, b.rename, b.syncDir, b.sync = s.writeAt, s.rename, s.syncDir, s.sync
+			b.writeBack, b.syncWhole = s.writeBack, s.syncWhole
 			s.sync = func(*os.File) error { panic("killed") }
 			func() {
 				defer func() { _ = recover() }()
 				_, _ = s.Put(t.Context(), "k", []byte(next.data), old.rev)
 			}()
-			if reads {
-				have, err := stateOf(t, b, "k")
+			if reads != nil {
+				have, err := reads(t, b)
 				require.NoError(t, err)
 				require.Equal(t, next, have)
 				read = true
@@ -380,8 +399,58 @@ func TestPowerCutWithLateSync(t *testing.T) {
 			have, err := stateOf(t, s, "k")
 			require.NoError(t, err)
 			if have != third && (acknowledged || have != next && (read || have != old)) {
-				t.Errorf("acknowledged %v, read %v: revision %d", acknowledged, read, have.rev)
+				t.Errorf("%s: acknowledged %v, read %v: revision %d", name, acknowledged, read, have.rev)
 			}
+		})
+	}
+}
+
+// TestPowerCutWhileListing cuts the power while a List syncs many records together and another writer
+// goes on, and dies. What the List returned stays.
+func TestPowerCutWhileListing(t *testing.T) {
+	for name, before := range map[string]bool{"written before the sync": true, "after it": false} {
+		s, old := lived(t, 1400, 1400, 1400)
+		next := state{strings.Repeat("N", 1400), old.rev + 1}
+		third := state{strings.Repeat("T", 1400), old.rev + 2}
+		kept := old // the newest that was returned
+		power(t, content(t, s.dir), func(s *Store) error {
+			dies := func(data string, rev uint64, syncs int) { // after so many syncs
+				w := newStore(s.dir)
+				w.info = s.info
+				w.format.Store(format)
+				w.writeAt, w.syncDir = s.writeAt, s.syncDir
+				w.sync = func(f *os.File) error {
+					if syncs--; syncs < 0 {
+						panic("killed")
+					}
+					return s.sync(f)
+				}
+				defer func() { _ = recover() }()
+				_, _ = w.Put(t.Context(), "k", []byte(data), rev)
+			}
+			dies(next.data, old.rev, 0)
+			syncWhole := s.syncWhole
+			s.syncWhole = func(f *os.File) error {
+				if before {
+					dies(third.data, next.rev, 1) // it syncs what it found
+				}
+				err := syncWhole(f)
+				if !before {
+					dies(third.data, next.rev, 1)
+				}
+				return err
+			}
+			s.alone = 0
+			for e, err := range s.List(t.Context(), "") {
+				require.NoError(t, err)
+				require.Equal(t, third, state{string(e.Data), e.Rev}, name)
+				kept = third
+			}
+			return nil
+		}, func(s *Store, _ map[string][]byte, _ bool) {
+			have, err := stateOf(t, s, "k")
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, have.rev, kept.rev, name)
 		})
 	}
 }

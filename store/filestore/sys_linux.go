@@ -17,6 +17,50 @@ func syncFile(f *os.File) error {
 	}
 }
 
+// canSyncWhole reports whether a sync of the whole file system of path makes each of its files as durable
+// as its own sync does. That is not known of others than these. An overlay, for example, does not report
+// a failed write of the file below it.
+func canSyncWhole(path string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(path, &s) == nil && knownWhole(&s)
+}
+
+func knownWhole(s *unix.Statfs_t) bool {
+	switch uint32(s.Type) { //nolint:gosec // its size and sign differ between machines
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC:
+		return true
+	}
+	return false
+}
+
+// syncWhole makes durable what was written to the file system of f, including names.
+func syncWhole(f *os.File) error {
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &s); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if !knownWhole(&s) {
+		return errors.ErrUnsupported
+	}
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return os.NewSyscallError("syncfs", err)
+	}
+	// If there is nothing to commit, XFS does not flush the cache of the disk. This does.
+	return syncFile(f)
+}
+
+// writeBack writes the content of a file to the disk, which may still have it in a cache. It returns an
+// error if that failed, or if it failed before and nobody was told.
+func writeBack(f *os.File) error {
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	for {
+		err := unix.SyncFileRange(int(f.Fd()), 0, 0, all)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("sync_file_range", err)
+		}
+	}
+}
+
 // identity is what a file remains the same by.
 type identity struct {
 	major, minor uint32

@@ -2,10 +2,20 @@
 
 package filestore
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // syncFile makes the content of a file durable. On macOS this is F_FULLFSYNC.
 func syncFile(f *os.File) error { return f.Sync() }
+
+// canSyncWhole reports whether the file system of path can be synced as a whole.
+func canSyncWhole(string) bool { return false }
+
+func syncWhole(*os.File) error { return errors.ErrUnsupported }
+
+func writeBack(*os.File) error { return errors.ErrUnsupported }
 
 // identity is what a file remains the same by.
 type identity struct{ info os.FileInfo }
