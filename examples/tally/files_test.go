@@ -195,3 +195,19 @@ func TestOutputThroughALink(t *testing.T) {
 	assert.Equal(t, 0, e.code, e.stderr)
 	assert.Contains(t, e.stdout, `"ok":true`)
 }
+
+// TestLinked: a symbolic link is followed as the system follows it, also where .. comes after another link.
+func TestLinked(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "far", "in"), 0o700))
+	require.NoError(t, os.Symlink(filepath.Join("far", "in"), filepath.Join(dir, "through")))
+	require.NoError(t, os.Symlink("through/../there", filepath.Join(dir, "link")))
+	require.NoError(t, os.Symlink("there", filepath.Join(dir, "far", "link")))
+	for _, path := range []string{filepath.Join(dir, "link"), dir + "/through/../link"} {
+		to, err := linked(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to, []byte("x"), 0o600))
+		assert.NoError(t, os.Remove(filepath.Join(dir, "far", "there")), to)
+	}
+}

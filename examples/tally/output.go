@@ -70,13 +70,23 @@ func linked(path string) (string, error) {
 			path = target
 			continue
 		}
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		dir, err := parent(path)
 		if err != nil {
 			return "", err
 		}
-		path = filepath.Join(dir, target)
+		path = dir + string(filepath.Separator) + target
 	}
 	return "", &fs.PathError{Op: "open", Path: path, Err: errors.New("too many symbolic links")}
+}
+
+// parent returns the directory of a path, without symbolic links. The path is not cleaned first: what .. means depends
+// on the links before it.
+func parent(path string) (string, error) {
+	dir, _ := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	return filepath.EvalSymlinks(dir)
 }
 
 // begin empties a file that was there before.
