@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/spf13/cobra"
@@ -150,63 +149,4 @@ func (p *wallet) look(ctx context.Context, w *world) error {
 		return err
 	}
 	return p.start(ctx, w, key, nil)
-}
-
-func budgetCommand(w *world) *cobra.Command {
-	var p wallet
-	cmd := &cobra.Command{
-		Use:   "budget",
-		Short: "Show what is left of the hour, the day and the month",
-		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
-was, and what is left. It sends nothing and needs no key. What is signed ahead counts, too: a payee could take it.`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
-				return err
-			}
-			p.keyFile, p.rpcURLs = "", nil
-			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &p)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, p.close(ctx)) }()
-			return p.budget(ctx, w)
-		},
-	}
-	cmd.Flags().SortFlags = false
-	p.storeFlag(cmd.Flags())
-	p.limitFlags(cmd.Flags())
-	return cmd
-}
-
-func (p *wallet) budget(ctx context.Context, w *world) error {
-	if err := p.look(ctx, w); err != nil {
-		return err
-	}
-	rooms, err := p.session.Budgets(ctx)
-	if err != nil {
-		return err
-	}
-	t := newTable(w.stdout)
-	t.row("WITHIN", "ALLOWED", "USED", "LEFT")
-	for i := range rooms { // the longest comes first
-		r := rooms[len(rooms)-1-i]
-		t.row(within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
-	}
-	if err := t.end(); err != nil {
-		return fail(exitWrite, err)
-	}
-	return nil
-}
-
-// within is how long a rule looks back.
-func within(r channel.BudgetRule) string {
-	d := r.Length
-	if d <= time.Hour {
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
-	}
-	if d <= 24*time.Hour {
-		return fmt.Sprintf("%d hours", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +128,43 @@ func TestNoPathRewritesTheQuestion(t *testing.T) {
 		})
 	}
 	assert.Empty(t, s.srv.Accounts(), "nothing was paid")
+}
+
+// TestBudgetAtTheTerminal: the bars fit into the terminal's width, and are in color unless that is not wanted.
+func TestBudgetAtTheTerminal(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "200u", "0.01"
+	s.ok("/data")
+	s.ok("/data")
+	for _, one := range []struct {
+		width   uint16
+		noColor string
+		want    string
+	}{
+		{80, "1", "WITHIN      ALLOWED  USED    LEFT\n" +
+			"60 minutes  0.0002   0.0002  0       [########################################]\n" +
+			"24 hours    0.01     0.0002  0.0098  [#.......................................]\n" +
+			"30 days     0.1      0.0002  0.0998  [#.......................................]\n"},
+		{30, "1", "WITHIN      ALLOWED  USED    LEFT\n" +
+			"60 minutes  0.0002   0.0002  0\n  [#########################]\n" +
+			"24 hours    0.01     0.0002  0.0098\n  [#........................]\n" +
+			"30 days     0.1      0.0002  0.0998\n  [#........................]\n"},
+		{30, "", "WITHIN      ALLOWED  USED    LEFT\n" +
+			"60 minutes  0.0002   0.0002  0\n  [\x1b[31m#########################\x1b[0m]\n" +
+			"24 hours    0.01     0.0002  0.0098\n  [\x1b[32m#\x1b[0m........................]\n" +
+			"30 days     0.1      0.0002  0.0998\n  [\x1b[32m#\x1b[0m........................]\n"},
+		{12, "", "WITHIN      ALLOWED  USED    LEFT\n60 minutes  0.0002   0.0002  0\n" +
+			"24 hours    0.01     0.0002  0.0098\n30 days     0.1      0.0002  0.0998\n"},
+	} {
+		s.env["NO_COLOR"] = one.noColor
+		keyboard, screen := newTerminal(t)
+		require.NoError(t, unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: one.width, Row: 24}))
+		require.Zero(t, run(t.Context(), []string{"budget"}, func(name string) string { return s.env[name] }, s.stdin, screen, io.Discard))
+		buf := make([]byte, 4096)
+		n, err := io.ReadAtLeast(keyboard, buf, len(one.want)+strings.Count(one.want, "\n"))
+		require.NoError(t, err)
+		text := strings.ReplaceAll(string(buf[:n]), "\r\n", "\n")
+		assert.Equal(t, one.want, regexp.MustCompile(` +\n`).ReplaceAllString(text, "\n"), "%d columns", one.width)
+		require.NoError(t, screen.Close())
+	}
 }
