@@ -22,6 +22,7 @@ type books struct {
 	*world
 	wallet                wallet
 	asCSV, asJSON, checks bool
+	html                  string // the file of the page
 }
 
 func ledgerCommand(w *world) *cobra.Command {
@@ -32,6 +33,10 @@ func ledgerCommand(w *world) *cobra.Command {
 		Long: `Ledger shows the journal: one line for every operation that could cost money, the oldest first. RAISED is by how
 much the operation raised what may be signed, AMOUNT what it moved on chain. It sends nothing and needs no key.
 
+With --html it writes one page with charts to FILE, which a browser shows without a network: spending over time, by origin
+and by payee, what is locked in channels, and the newest operations. The budgets on it are those of the policy and of the
+environment. The page has no key, voucher or receipt in it.
+
 With --check it adds the lines up per channel and compares them with the channels' records, and with the chain where
 --rpc-url is set. It names what differs and ends with status 26 then: most often an operation that was killed before
 its line was written.`,
@@ -40,8 +45,17 @@ its line was written.`,
 			if err := fromEnv(cmd.Flags(), w.env, "store", "rpc-url", "insecure-rpc"); err != nil {
 				return err
 			}
-			if b.checks && (b.asCSV || b.asJSON) || b.asCSV && b.asJSON {
-				return fail(exitUsage, errors.New("--csv, --json and --check are three things: give one"))
+			forms := 0
+			for _, form := range []bool{b.asCSV, b.asJSON, b.checks, cmd.Flags().Changed("html")} {
+				if form {
+					forms++
+				}
+			}
+			switch {
+			case forms > 1:
+				return fail(exitUsage, errors.New("--csv, --json, --html and --check are four things: give one"))
+			case cmd.Flags().Changed("html"):
+				return b.page(cmd.Context())
 			}
 			return b.run(cmd.Context())
 		},
@@ -50,6 +64,7 @@ its line was written.`,
 	flags.SortFlags = false
 	flags.BoolVar(&b.asCSV, "csv", false, "write CSV, with whole ids, receipts, and amounts in base units")
 	flags.BoolVar(&b.asJSON, "json", false, "write a JSON array with the same")
+	flags.StringVar(&b.html, "html", "", "write a page with charts to `FILE`, - for stdout")
 	flags.BoolVar(&b.checks, "check", false, "compare the journal with the records and the chain")
 	b.wallet.storeFlag(flags)
 	b.wallet.rpcFlag(flags, "for --check")

@@ -38,6 +38,7 @@ var house = map[string][]string{
 	"internal/sse":        {},
 	"internal/origin":     {},
 	"internal/safefile":   {},
+	"internal/bill":       {"voucher", "channel", "store/journal"},
 	"internal/pins":       {"voucher", "store", "channel", "internal/origin"},
 	"internal/arch":       {},
 	"internal/bubble":     nil, // tests only
