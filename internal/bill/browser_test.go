@@ -19,22 +19,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/internal/testrun"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
-// TestBrowser shows the page in headless Chromium: narrow and wide, light and dark. install.sh installs the browser.
-// Without it the test is skipped; TALLYSTICK_BROWSER=require makes that a failure, and off skips the test in any case.
-// The pictures are kept by go test -artifacts.
+// TestBrowser shows the page in headless Chromium: narrow and wide, light and dark. install.sh installs the browser. The
+// pictures are kept by go test -artifacts.
 func TestBrowser(t *testing.T) {
 	program, err := exec.LookPath("chromium")
-	switch setting := os.Getenv("TALLYSTICK_BROWSER"); {
-	case setting == "off":
-		t.Skip("browser: switched off by TALLYSTICK_BROWSER")
-	case err != nil && setting == "require":
-		t.Fatalf("browser: %v", err)
-	case err != nil:
-		t.Skipf("browser: %v", err)
-	}
+	testrun.NeedPeer(t, err)
 	hostile := sample()
 	for _, text := range []string{
 		`"><script>document.title='taken'</script>`, `</style><img src="http://127.0.0.1:9/x">`, strings.Repeat("W", 300),

@@ -1,7 +1,7 @@
 // Package testrun says which tests run. The variable TALLYSTICK_TESTS decides:
 //
 //	unset    what needs Go alone; the long tests in a small size
-//	peers    also what needs other people's software: Node with mppx, Redis, PostgreSQL, nginx, HAProxy
+//	peers    also what needs other people's software: Node with mppx, Redis, PostgreSQL, nginx, HAProxy, Chromium
 //	long     the long tests in full: every point of the crash matrix, all histories, all sequences
 //	all      both
 //
