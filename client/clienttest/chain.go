@@ -20,8 +20,9 @@ type Chain struct {
 	token                       common.Address
 	payee, otherPayee, feePayer *ecdsa.PrivateKey
 
-	mu         sync.Mutex // guards accessKeys
+	mu         sync.Mutex // guards what follows
 	accessKeys map[[2]common.Address]bool
+	toppedUp   map[common.Hash]bool // the digests of the top-ups that succeeded, as they were presented
 }
 
 // otherToken is the address of [Server.OtherToken].
@@ -145,6 +146,25 @@ func (c *Chain) submit(raw []byte, tx *devchain.Transaction) (*devchain.Receipt,
 		)
 	}
 	return receipt, nil
+}
+
+// submitOnce is submit for a top-up, which may be presented again because its answer was lost. The chain
+// takes it once; the second time it is refused by a problem that says so.
+func (c *Chain) submitOnce(raw []byte, tx *devchain.Transaction) (*devchain.Receipt, error) {
+	name := crypto.Keccak256Hash(raw)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.toppedUp[name] {
+		return nil, message.VerificationFailed("the transaction was sent before, and the deposit is raised")
+	}
+	receipt, err := c.submit(raw, tx)
+	if err == nil {
+		if c.toppedUp == nil {
+			c.toppedUp = map[common.Hash]bool{}
+		}
+		c.toppedUp[name] = true
+	}
+	return receipt, err
 }
 
 // cash sends a transaction of the payee that settles or closes the channel. The fee payer refunds

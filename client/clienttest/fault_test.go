@@ -83,6 +83,29 @@ func TestFailAfter(t *testing.T) {
 	assert.Equal(t, voucher.Units(1050), srv.Chain.Channel(c.id).Deposit)
 }
 
+// TestRepeatedTopUp: a top-up whose answer was lost is presented again, and refused by a problem that
+// says why. It raises the deposit once.
+func TestRepeatedTopUp(t *testing.T) {
+	for sponsored, path := range map[string]string{"": "/data", "0x78": "/sponsored"} {
+		srv := clienttest.New(t, clienttest.Config{})
+		p := newPayer(t, srv)
+		payload, c := p.opening(
+			voucher.V2, open{deposit: 300, amount: 100, tx: tx{sponsored: sponsored}},
+		)
+		require.Equal(t, 200, p.pay("GET", path, p.ask(path), payload).status)
+		before := srv.Chain.Channel(c.id).Deposit
+		payload = p.topUp(c, 50, tx{sponsored: sponsored})
+		once(srv, "topUp", clienttest.Fault{LoseAnswer: true})
+		require.Error(t, p.lost(t.Context(), "POST", path, payload))
+		for range 2 {
+			r := p.pay("POST", path, p.ask(path), payload)
+			assert.Equal(t, 402, r.status)
+			assert.Equal(t, "verification-failed", r.problem)
+		}
+		assert.Equal(t, before.AddCapped(voucher.Units(50)), srv.Chain.Channel(c.id).Deposit)
+	}
+}
+
 func TestRefuse(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	p := newPayer(t, srv)

@@ -7,7 +7,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// topUp sends a top-up of a known channel.
+// topUp sends a top-up of a known channel. One that was sent before is refused with
+// verification-failed, as the chain takes a transaction once: a payer whose answer was lost has to read
+// the deposit from the chain.
 func (s *Server) topUp(p *message.Payload, t Terms) (*account, common.Hash, error) {
 	a, err := s.known(p, t)
 	if err != nil {
@@ -29,7 +31,7 @@ func (s *Server) topUp(p *message.Payload, t Terms) (*account, common.Hash, erro
 	if err := s.refresh(a); err != nil {
 		return nil, common.Hash{}, err
 	}
-	receipt, err := s.Chain.submit(p.Transaction, tx)
+	receipt, err := s.Chain.submitOnce(p.Transaction, tx)
 	if err != nil {
 		return nil, common.Hash{}, err
 	}
