@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
+	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -100,6 +103,60 @@ func TestBootstrapOnceAnOrigin(t *testing.T) {
 	assert.EqualValues(t, 1, n.proofs.Load())
 	p.ok(p.send(p.request(t.Context(), http.MethodGet, twin(srv)+"/boot", nil)))
 	assert.Len(t, l.heads(), heads+2, "another origin")
+}
+
+// TestFoundAndNotRecorded: the store refuses to record a channel that a proof showed. The request fails,
+// and the next one uses that channel, in the ten minutes in which the origin gets no other proof by HEAD:
+// there is no second deposit. A payee that names no price without a proof gets some more, a few times.
+func TestFoundAndNotRecorded(t *testing.T) {
+	for path, c := range map[string]struct{ proofs, most int64 }{
+		"/boot": {1, 1}, "/who": {2, 4},
+	} {
+		for _, failures := range []int{1, 8} {
+			srv := clienttest.New(t, clienttest.Config{})
+			p := newPayer(t, srv)
+			p.get(path)
+			id := p.only().ID
+			var n pen
+			full := &fullStore{}
+			p.cold(bootstrapping, n.counted, func(cfg *client.Config) {
+				full.Store = cfg.Store
+				cfg.Store = full
+			})
+			full.failed.Store(true)
+			for range failures {
+				resp, err := p.do(http.MethodGet, path, nil)
+				if err == nil {
+					assert.ErrorIs(t, client.PaymentOf(resp).Err, client.ErrProof, path)
+					resp.Body.Close()
+				} else {
+					assert.ErrorIs(t, err, client.ErrStore, path)
+				}
+			}
+			full.failed.Store(false)
+			assert.LessOrEqual(t, n.proofs.Load(), c.most, path)
+			if failures > 1 && path != "/boot" {
+				continue
+			}
+			p.get(path)
+			assert.Equal(t, id, p.agree().ID, path)
+			assert.EqualValues(t, c.proofs, n.proofs.Load(), path)
+			assert.Zero(t, n.transactions.Load(), "%s: a second deposit", path)
+		}
+	}
+}
+
+// fullStore is a store that fails to write channels.
+type fullStore struct {
+	store.Store
+	failed atomic.Bool
+}
+
+func (f *fullStore) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
+	if f.failed.Load() && strings.HasPrefix(key, "channel/") {
+		return 0, errBroken
+	}
+	return f.Store.Put(ctx, key, data, rev)
 }
 
 // TestBootstrapThatComesToNothing: a proof is given for nothing or not at all, and the payment goes on without.

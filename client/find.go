@@ -85,17 +85,12 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 		hints = &channel.Snapshot{ChannelID: o.ChannelID, Report: *o.Hints}
 	}
 	e := purchase.Event{Kind: purchase.Searched}
-	found, err := a.trySnapshot(ctx, o.Snapshot)
-	if found == nil && err == nil && o.ChannelID != zeroHash {
-		found, err = a.try(ctx, o.ChannelID, channel.Descriptor{}, hints)
-	}
-	if found == nil && err == nil && a.who != nil {
-		found, err = a.tryShown(ctx, a.who.snap, a.who.channel, hints)
-	}
+	found, err := a.searchShown(ctx, hints)
 	if found == nil && err == nil && a.s.cfg.Bootstrap && may {
 		found, e.Proof, err = a.searchByProof(ctx, hints)
 	}
 	if err != nil {
+		a.s.proofs.pardon(a.origin.Text)
 		return purchase.Event{Kind: purchase.Failed, Err: err}
 	}
 	if found == nil {
@@ -107,14 +102,43 @@ func (a *attempt) search(ctx context.Context, may bool) purchase.Event {
 	return e
 }
 
+// searchShown tries the channels that the payee has shown: in its challenge, and for a proof, the one of
+// this request or of an earlier one.
+func (a *attempt) searchShown(ctx context.Context, hints *channel.Snapshot) (*ledger.Account, error) {
+	o := a.challenge.offer
+	found, err := a.trySnapshot(ctx, o.Snapshot)
+	if found == nil && err == nil && o.ChannelID != zeroHash {
+		found, err = a.try(ctx, o.ChannelID, channel.Descriptor{}, hints)
+	}
+	if found == nil && err == nil && a.who != nil {
+		found, err = a.tryProved(ctx, shownChannel{a.who.snap, a.who.channel, hints})
+	}
+	if kept := a.s.proofs.kept(a.origin.Text); found == nil && err == nil && kept != nil {
+		found, err = a.tryProved(ctx, *kept)
+	}
+	return found, err
+}
+
 // searchByProof asks the payee by HEAD, with a zero-dollar proof.
 func (a *attempt) searchByProof(ctx context.Context, hints *channel.Snapshot) (*ledger.Account, bool, error) {
 	snap, id, given := a.prove(ctx)
 	if snap == nil && id != zeroHash && a.challenge.offer.Protocol == voucher.V2 {
 		snap = a.lookFor(ctx, id)
 	}
-	found, err := a.tryShown(ctx, snap, id, hints)
-	return found, given, err
+	account, err := a.tryProved(ctx, shownChannel{snap, id, hints})
+	return account, given, err
+}
+
+// tryProved is tryShown for what an answer to a proof showed. If that cannot be read or recorded now, it
+// is kept for the next request of the origin.
+func (a *attempt) tryProved(ctx context.Context, f shownChannel) (*ledger.Account, error) {
+	account, err := a.tryShown(ctx, f.snap, f.id, f.hints)
+	if err != nil {
+		a.s.proofs.keep(a.origin.Text, f)
+	} else if f.snap != nil || f.id != zeroHash {
+		a.s.proofs.drop(a.origin.Text)
+	}
+	return account, err
 }
 
 // lookFor sends the request once more without a credential, names a channel with it, and returns

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -123,6 +124,9 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	})
 	if e.Err != nil || e.Busy {
 		a.land()
+		if errors.Is(e.Err, ErrStore) {
+			a.s.proofs.pardon(a.origin.Text)
+		}
 		return e
 	}
 	a.use(ctx, account)

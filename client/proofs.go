@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -17,6 +20,9 @@ const (
 	// proofsServed is how many more proofs an origin may be given in that time once it served a
 	// paid request: one for each request that it asks.
 	proofsServed = 32
+	// maxPardons is how many more it may be given in that time because what its proof showed could not be
+	// recorded: that is no fault of the origin's.
+	maxPardons = 3
 )
 
 // proofBook remembers which origins were shown who the payer is, so that each is once in a while.
@@ -30,8 +36,17 @@ type proofBook struct {
 // shownProof is when an origin was given a proof, and how many more it may be given until it has to
 // wait.
 type shownProof struct {
-	at   time.Time
-	left int
+	at      time.Time
+	left    int
+	pardons int           // that were given in this time
+	found   *shownChannel // by the proof, and not recorded
+}
+
+// shownChannel is what an origin shows of a channel of ours for a proof.
+type shownChannel struct {
+	snap  *channel.Snapshot
+	id    common.Hash
+	hints *channel.Snapshot
 }
 
 // begin notes that an origin is given a proof now, and reports whether it may be: not if it was
@@ -57,7 +72,7 @@ func (b *proofBook) begin(origin string) bool {
 	if b.origins == nil {
 		b.origins = map[string]shownProof{}
 	}
-	b.origins[origin] = shownProof{at: now}
+	b.origins[origin] = shownProof{at: now, found: had.found}
 	b.any.Store(true)
 	return true
 }
@@ -70,7 +85,8 @@ func (b *proofBook) more(origin string) bool {
 	if had.left == 0 || time.Since(had.at) >= proofEvery {
 		return false
 	}
-	b.origins[origin] = shownProof{had.at, had.left - 1}
+	had.left--
+	b.origins[origin] = had
 	return true
 }
 
@@ -81,8 +97,9 @@ func (b *proofBook) unsent(origin string, more bool) {
 	had, known := b.origins[origin]
 	switch {
 	case known && more:
-		b.origins[origin] = shownProof{had.at, min(had.left+1, proofsServed)}
-	case had.left == 0: // nothing was served since
+		had.left = min(had.left+1, proofsServed)
+		b.origins[origin] = had
+	case had.left == 0 && had.found == nil: // nothing was served since
 		delete(b.origins, origin)
 	}
 }
@@ -96,9 +113,52 @@ func (b *proofBook) ended(origin string, served bool) {
 	switch {
 	case !known:
 	case served:
-		b.origins[origin] = shownProof{had.at, proofsServed}
+		had.left = proofsServed
+		b.origins[origin] = had
 	default:
-		b.origins[origin] = shownProof{at: time.Now()}
+		b.origins[origin] = shownProof{at: time.Now(), pardons: had.pardons, found: had.found}
+	}
+}
+
+// keep remembers what a proof showed and what could not be recorded, so that a later request takes it
+// in: without it that one would open a second channel, because no other proof is given.
+func (b *proofBook) keep(origin string, f shownChannel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	had, known := b.origins[origin]
+	if !known {
+		return
+	}
+	had.found = &f
+	b.origins[origin] = had
+}
+
+// pardon lets an origin be given one more proof, a few times: the channel that the last one led to could
+// not be recorded, and a payee may name no price without a proof.
+func (b *proofBook) pardon(origin string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if had, known := b.origins[origin]; known && had.left == 0 && had.pardons < maxPardons {
+		had.pardons++
+		had.left = 1
+		b.origins[origin] = had
+	}
+}
+
+// kept returns what keep remembers of an origin, nil if nothing.
+func (b *proofBook) kept(origin string) *shownChannel {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.origins[origin].found
+}
+
+// drop forgets what keep remembers: it was recorded, or is no channel of ours to use.
+func (b *proofBook) drop(origin string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if had, known := b.origins[origin]; known {
+		had.found = nil
+		b.origins[origin] = had
 	}
 }
 
