@@ -23,6 +23,7 @@ const (
 // answer. They end with the request: a jar of the caller's keeps them longer. The zero value has none.
 type cookies struct {
 	lines []string       // as they were set, for the answer that the caller gets
+	here  int            // how many of them the answer at hand has
 	text  int            // of lines, in bytes
 	jar   *cookiejar.Jar // keeps them by the rules of domain, path, age and TLS
 	sizes map[string]int // what the jar was given, in bytes, by name, domain and path
@@ -68,13 +69,26 @@ func (c *cookies) now(to *url.URL) []*http.Cookie {
 // and keeps those of the answer.
 func (a *attempt) passOn(resp *http.Response) {
 	earlier := a.cookies.lines
-	if a.keepCookies(resp.Header); len(earlier) == 0 {
-		return
+	a.keepCookies(resp.Header)
+	if a.cookies.here = len(a.cookies.lines); len(earlier) > 0 {
+		addCookieLines(resp, earlier, nil)
 	}
+}
+
+// finish puts the cookies that were set after the answer that the caller gets, by the answers to a top-up
+// or a proof that came to nothing, behind its own.
+func (c *cookies) finish(resp *http.Response) {
+	if later := c.lines[c.here:]; len(later) > 0 {
+		addCookieLines(resp, nil, later)
+	}
+}
+
+// addCookieLines puts cookies before and behind those of an answer.
+func addCookieLines(resp *http.Response, before, behind []string) {
 	if resp.Header == nil {
 		resp.Header = http.Header{}
 	}
-	resp.Header["Set-Cookie"] = slices.Concat(earlier, resp.Header["Set-Cookie"])
+	resp.Header["Set-Cookie"] = slices.Concat(before, resp.Header["Set-Cookie"], behind)
 }
 
 // keepCookies keeps the cookies of an answer of the origin that the caller does not see.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,39 @@ func TestCookiesOfManagement(t *testing.T) {
 	require.Len(t, tops, 2)
 	assert.NotContains(t, tops[0].Header.Get("Cookie"), "busy")
 	assert.Contains(t, tops[1].Header.Get("Cookie"), "busy=1")
+}
+
+// TestCookiesAfterTheAnswer: a 402 that is handed to the caller after a search that came to nothing has
+// the cookies of the search's answer too, behind its own.
+func TestCookiesAfterTheAnswer(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	dir := filepath.Join(t.TempDir(), "store")
+	p.onFiles(dir)
+	p.get("/data")
+	backup := copied(t, dir)
+	for range 3 {
+		p.get("/data")
+	}
+	p.onFiles(backup) // an older copy, so that the voucher is too low
+	l := p.lied()
+	l.after = func(_ int, s sent, resp *http.Response) {
+		name := s.action()
+		if name == "" {
+			name = s.Method
+		}
+		resp.Header.Add("Set-Cookie", name+"=1")
+	}
+	resp, err := p.do(http.MethodGet, "/data", nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+	var names []string
+	for _, c := range resp.Cookies() {
+		names = append(names, c.Name)
+	}
+	require.NotEmpty(t, names)
+	assert.Equal(t, "HEAD", names[len(names)-1], "%v", names)
+	assert.Contains(t, names, "voucher")
 }
 
 // TestCookiesOfAClose: what the answer with the challenge sets goes with the close.

@@ -23,6 +23,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 	resp := a.resp
+	a.cookies.finish(resp)
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
 	if a.reserved == nil || (!served && do.Outcome != purchase.Unknown) {
 		a.end(ctx, do)

@@ -32,7 +32,8 @@ import (
 // in place of the caller's of the same name. The request itself has the caller's only.
 //
 // The Set-Cookie headers of the answers before the one that the caller gets, of 402s, top-ups and
-// proofs, are on that answer, before its own. The body of a paid event stream comes without content
+// proofs, are on that answer, before its own; those of a top-up or a proof that came after a 402 that
+// the caller gets are behind its own. The body of a paid event stream comes without content
 // coding and payment frames.
 //
 // A request that its caller makes again is a new purchase. It is the same purchase if it has the
