@@ -24,8 +24,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 	resp := a.resp
 	a.cookies.finish(resp)
-	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
-	if a.reserved == nil || (!served && do.Outcome != purchase.Unknown) {
+	if !a.paidFor(do.Outcome) {
 		a.end(ctx, do)
 		return resp
 	}
@@ -52,6 +51,16 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.redirect(do)
 	}
 	return resp
+}
+
+// paidFor reports whether the answer at hand is for a voucher that was accepted or may have been. The
+// payee's answer alone teaches how it treats vouchers.
+func (a *attempt) paidFor(o purchase.Outcome) bool {
+	served := o == purchase.Accepted || o == purchase.AcceptedNoContent
+	if a.reserved != nil && !served {
+		a.reserved.Unserved()
+	}
+	return a.reserved != nil && (served || o == purchase.Unknown)
 }
 
 // remember keeps the paid challenge for the next request of its route, and notes that the payee served
@@ -86,6 +95,9 @@ func (a *attempt) fail(ctx context.Context, do purchase.Action) error {
 	}
 	if a.resp != nil {
 		discard(a.resp)
+	}
+	if a.reserved != nil {
+		a.reserved.Unserved()
 	}
 	if do.Outcome == purchase.None {
 		return do.Err // nothing was to be paid

@@ -58,6 +58,7 @@ type pace struct {
 	amount   voucher.Amount // the voucher of the epoch
 	carriers int            // requests that it was given to
 	at       [4]int         // how many of them have got how far, refused ones included
+	lost     int            // to how many of them the payee gave no answer
 	refusals int            // in the epoch
 	wrote    time.Time      // the last of them that was written
 	since    time.Time      // when a caller began to wait for it; zero if nobody does
@@ -74,6 +75,8 @@ type pace struct {
 	served  voucher.Amount // the voucher of the last answer
 	shares  shares
 	tried   time.Time // when one of two with one voucher was first written; zero if none was
+	pair    uint64    // the epoch of these two
+	void    bool      // one of them got no answer, so that later ones are to show it
 }
 
 // wait returns how long the next, higher voucher has to wait at most, as things stand.
@@ -93,7 +96,7 @@ func (p *pace) wait(now time.Time) time.Duration {
 	case p.shares == sharesUnknown && (p.carriers > 1 || p.epoch <= firstEpochs || p.trial(now)):
 		// Answers show whether requests can share.
 		near := p.answer > 0 && p.fastest < maxPause // not all answers take longer on their way
-		if p.carriers > 1 && !now.Before(until) && (near || !p.trial(now)) {
+		if p.carriers-p.lost > 1 && !now.Before(until) && (near || !p.trial(now)) {
 			p.shares = sharesOne // a refusal is no handler's work and would have come
 		}
 	case due.Before(until):

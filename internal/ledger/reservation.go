@@ -19,7 +19,8 @@ type Terms struct {
 	// Empty means the channel's own.
 	Origin string
 	// Paced reports that the request waits for those before it, and that how far it got is reported
-	// by [Reservation.Wrote], [Reservation.Overtaken] and [Reservation.Unequal].
+	// by [Reservation.Wrote], [Reservation.Overtaken], [Reservation.Unequal] and
+	// [Reservation.Unserved].
 	Paced bool
 }
 

@@ -37,7 +37,7 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	waited, begins := !p.since.IsZero(), p.amount.Less(amount)
 	if begins {
 		p.epoch++
-		p.amount, p.carriers, p.refusals, p.at, p.since = amount, 0, 0, [4]int{}, time.Time{}
+		p.amount, p.carriers, p.lost, p.refusals, p.at, p.since = amount, 0, 0, 0, [4]int{}, time.Time{}
 	}
 	from := t.travel
 	switch t.travel = to; {
@@ -106,10 +106,26 @@ func (r *Reservation) Wrote() {
 		if t.epoch == a.pace.epoch {
 			a.pace.wrote = t.wrote
 		}
-		if a.pace.carriers > 1 && a.pace.tried.IsZero() {
-			a.pace.tried = t.wrote
+		if p := &a.pace; p.carriers > 1 && (p.tried.IsZero() || p.void && !p.trial(t.wrote)) {
+			p.tried, p.pair, p.void = t.wrote, p.epoch, false
 		}
 		a.pace.move(t, flying, voucher.Amount{})
+	}
+}
+
+// Unserved notes that the request ends without an answer of the payee's to its voucher: it was lost or
+// canceled, refused for another reason, or something before the payee answered. That shows neither
+// how long the payee takes nor whether it serves two requests with one voucher.
+func (r *Reservation) Unserved() {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t := &r.trip; t.travel == leaving || t.travel == flying {
+		if t.epoch == a.pace.epoch {
+			a.pace.lost++
+		}
+		a.pace.void = a.pace.void || t.epoch == a.pace.pair
+		a.pace.move(t, stopped, voucher.Amount{})
 	}
 }
 

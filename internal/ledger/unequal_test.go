@@ -3,8 +3,10 @@ package ledger_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // pairs reports whether two requests that wait together get one voucher.
@@ -119,4 +122,67 @@ func TestUnequalDoesNotUndoAnOpening(t *testing.T) {
 	data, _, err := mem.Get(t.Context(), rule.ScopeKey(b.scope))
 	require.NoError(t, err)
 	assert.Contains(t, string(data), `"unequal":`)
+}
+
+// TestOnlyAnswersTeach: requests that were lost, or cut off, do not show that the payee serves two with
+// one voucher, however long it is waited for them. An answer does.
+func TestOnlyAnswersTeach(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost  [2]bool
+		later time.Duration // when the others come
+		share bool
+	}{
+		"both lost":            {[2]bool{true, true}, 0, false},
+		"both lost, and later": {[2]bool{true, true}, 3 * time.Second, false},
+		"one lost":             {[2]bool{true, false}, 0, false},
+		"one lost, and later":  {[2]bool{true, false}, 3 * time.Second, false},
+		"both answered":        {[2]bool{}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
+				b := newBench(t, lim)
+				a := b.open(t, 100_000)
+				var pair [2]*ledger.Reservation
+				var group sync.WaitGroup
+				first, _, err := paced(t.Context(), a, b)
+				require.NoError(t, err)
+				for i := range pair {
+					group.Go(func() {
+						pair[i], _, err = paced(t.Context(), a, b)
+						assert.NoError(t, err)
+					})
+				}
+				synctest.Wait()
+				first.Wrote()
+				time.Sleep(20 * time.Millisecond)
+				first.Keep()
+				group.Wait()
+				for _, r := range pair {
+					r.Wrote()
+				}
+				time.Sleep(20 * time.Millisecond)
+				for i, r := range pair {
+					if c.lost[i] {
+						r.Unserved()
+					}
+					r.Keep()
+				}
+				time.Sleep(c.later)
+				var given []<-chan voucher.Amount
+				blocker, _, err := paced(t.Context(), a, b)
+				require.NoError(t, err)
+				for range 3 {
+					given = append(given, later(t, a, b))
+				}
+				blocker.Wrote()
+				time.Sleep(20 * time.Millisecond)
+				blocker.Keep()
+				seen := map[voucher.Amount]bool{}
+				for _, g := range given {
+					seen[<-g] = true
+				}
+				assert.Equal(t, c.share, len(seen) == 1, "%d vouchers", len(seen))
+			})
+		})
+	}
 }
