@@ -24,7 +24,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 	resp := a.resp
 	a.cookies.finish(resp)
-	if !a.paidFor(do.Outcome) {
+	if !a.paidFor(ctx, do.Outcome) {
 		a.end(ctx, do)
 		return resp
 	}
@@ -55,7 +55,10 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 
 // paidFor reports whether the answer at hand is for a voucher that was accepted or may have been. The
 // payee's answer alone teaches how it treats vouchers.
-func (a *attempt) paidFor(o purchase.Outcome) bool {
+func (a *attempt) paidFor(ctx context.Context, o purchase.Outcome) bool {
+	if o == purchase.None && a.byKey && a.keyed == nil {
+		a.servedBefore(ctx)
+	}
 	served := o == purchase.Accepted || o == purchase.AcceptedNoContent
 	if a.reserved != nil && !served {
 		a.reserved.Unserved()

@@ -93,6 +93,18 @@ func (k *keyedPurchases) enter(ctx context.Context, id keyedID, sum digest) (*ke
 	}
 }
 
+// before returns what became of the purchase of an id that has ended, and the last voucher that left for
+// it. ok is false if there is none, if a try of it is under way, or if it had another body.
+func (k *keyedPurchases) before(id keyedID, sum digest) (last purchase.Outcome, at shown, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.find(id)
+	if e == nil || e.users > 0 || e.sum == nil || *e.sum != sum {
+		return last, at, false
+	}
+	return e.last, e.bought.last, true
+}
+
 // rejoin waits for the turn of a purchase that the caller knows.
 func (k *keyedPurchases) rejoin(ctx context.Context, e *keyed) error {
 	k.mu.Lock()

@@ -14,9 +14,11 @@ import (
 // the response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
 type Payment struct {
 	// Operation identifies the request in Config.Journal: its Idempotency-Key. Empty if nothing was to
-	// be paid.
+	// be paid, for this request or for an earlier one of the same purchase.
 	Operation string
-	// Outcome says how the payment ended; [OutcomeNone] if the response was free.
+	// Outcome says how the payment ended; [OutcomeNone] if the response was free. If the payee serves a
+	// retry with the same Idempotency-Key without payment, it is that of the tries before, with their
+	// ChannelID, and Price and Cumulative are zero.
 	Outcome Outcome
 	// ChannelID is the channel, the zero hash if the response was free.
 	ChannelID common.Hash

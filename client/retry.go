@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -133,4 +134,31 @@ func (a *attempt) present(ctx context.Context) purchase.Event {
 	}
 	a.signed = signed
 	return purchase.Event{Kind: purchase.Issued, Raised: raised}
+}
+
+// servedBefore notes what became of the purchase of an earlier request with the same key, for an answer
+// that came without payment: the payee knows the key, or refused before it asked. Nothing was presented,
+// so it costs nothing, and what the purchase counts stays as it is.
+func (a *attempt) servedBefore(ctx context.Context) {
+	sum, ok := a.out.sum()
+	if !ok {
+		return
+	}
+	last, at, ok := a.s.keys.before(a.keyedID(ctx), sum)
+	if !ok {
+		return
+	}
+	own, _ := valuesOf(a.out.req.Header, "Idempotency-Key")
+	a.info.Operation, a.info.Outcome, a.info.ChannelID = own[0], Outcome(last), at.channel
+	if a.s.cfg.Journal == nil {
+		return
+	}
+	account, err := a.s.ledger.Account(ctx, at.channel)
+	if err != nil {
+		return // the line of the try before has all that was paid
+	}
+	e := lineOf(journal.KindPay, account.State(), ledger.Rise{})
+	e.Operation, e.Origin, e.Outcome = own[0], a.origin.Text, string(a.info.Outcome)
+	e.Status, e.Start = a.resp.StatusCode, a.start
+	a.s.write(ctx, e)
 }

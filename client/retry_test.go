@@ -87,6 +87,58 @@ func (s *shop) says(key string, status int) {
 	s.answers[key] = status
 }
 
+// TestRetryServedWithoutPayment: a payee that knows the key serves the retry without asking to be paid.
+// The retry is the same operation, with the outcome of the tries before, and costs nothing. A request with
+// another body is none of it.
+func TestRetryServedWithoutPayment(t *testing.T) {
+	for name, want := range map[string]client.Outcome{
+		"": client.OutcomeAccepted, "lost": client.OutcomeUnknown,
+	} {
+		srv := clienttest.New(t, clienttest.Config{})
+		s := sells(srv, "/shop")
+		var book diary
+		p := newPayer(t, srv, func(c *client.Config) { c.Journal = &book })
+		p.get("/shop")
+		knows := false
+		l := p.lied()
+		l.answer = func(int, sent) (*http.Response, error) {
+			if knows {
+				return reply(http.StatusOK, "sold before"), nil
+			}
+			return nil, nil
+		}
+		if name == "lost" {
+			s.says("k", broken)
+		}
+		first, err := p.keyed(t.Context(), "k", "/shop", strings.NewReader("a"))
+		if name == "lost" {
+			require.Error(t, err)
+		} else {
+			p.ended(first, err)
+		}
+		before := p.only()
+		lines := len(book.of(journal.KindPay))
+		knows = true
+		_, paid := p.ended(p.keyed(t.Context(), "k", "/shop", strings.NewReader("a")))
+		assert.Equal(t, want, paid.Outcome)
+		assert.Equal(t, "k", paid.Operation)
+		assert.Equal(t, before.ID, paid.ChannelID)
+		assert.Zero(t, paid.Price)
+		assert.Zero(t, paid.Cumulative)
+		assert.Equal(t, before, p.only(), "the channel is as it was")
+		all := book.of(journal.KindPay)
+		require.Len(t, all, lines+1)
+		line := all[lines]
+		assert.Equal(t, "k", line.Operation)
+		assert.Equal(t, string(want), line.Outcome)
+		assert.Zero(t, line.Price)
+		assert.Zero(t, line.Raised)
+		_, paid = p.ended(p.keyed(t.Context(), "k", "/shop", strings.NewReader("b")))
+		assert.Equal(t, client.OutcomeNone, paid.Outcome)
+		assert.Empty(t, paid.Operation)
+	}
+}
+
 // keyed sends a request with an Idempotency-Key. Without a body it is a GET.
 func (p *payer) keyed(
 	ctx context.Context, key, path string, body io.Reader,
