@@ -145,7 +145,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: a list syncs nothing together", breaks: "nobody signs by a record that can still vanish",
-		pkg: "store/filestore", fn: "Store.syncTogether", from: `if s.syncWhole(f) != nil {`, to: `if false {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.syncTogether", from: `if s.syncWhole(f) != nil {`, to: `if f == nil {`, tests: inFilestore,
 	},
 	{
 		name: "ground: a sync covers a later revision", breaks: "only what was read before the sync needs none",
