@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 )
@@ -28,14 +31,19 @@ func TestPlainNodeNeedsAFlag(t *testing.T) {
 		} {
 			for _, urls := range []string{plain, loopback + " " + plain} {
 				s.env["TALLY_RPC_URL"] = urls
+				// A node that is asked does not answer: that fails here and at once, and nowhere else.
+				var stop context.CancelFunc
+				s.ctx, stop = context.WithTimeout(t.Context(), 10*time.Second)
 				e := s.run(args...)
-				assert.Equal(t, exitUsage, e.code, "%s %v: %s", plain, args, e.stderr)
+				stop()
+				require.Equal(t, exitUsage, e.code, "%s %v: %s", plain, args, e.stderr)
 				assert.Contains(t, e.stderr, "--insecure-rpc", "%s %v", plain, args)
 				assert.NotContains(t, e.stderr, "secret")
 			}
 		}
 	}
 	assert.Empty(t, s.srv.Requests(), "nothing was sent")
+	s.ctx = t.Context()
 	for _, good := range []string{
 		loopback, "https://192.0.2.1 https://node.invalid", "http://[::1]:1 http://localhost:1",
 	} {
