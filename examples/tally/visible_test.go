@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,15 +215,32 @@ func rawServer(t *testing.T, answer string) (url string) {
 // TestNothingOfANodeSteersTheTerminal: a node's own words are in the errors of closes and openings.
 func TestNothingOfANodeSteersTheTerminal(t *testing.T) {
 	var all strings.Builder
-	for _, text := range steering {
-		all.WriteString(text)
+	for _, name := range slices.Sorted(maps.Keys(steering)) {
+		all.WriteString(steering[name])
 	}
-	message, err := json.Marshal(all.String())
-	require.NoError(t, err)
 	s := newShell(t, clienttest.Config{})
 	s.ok("/data")
-	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":%s}}`, message)
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var raw json.RawMessage
+		if !assert.NoError(t, json.NewDecoder(r.Body).Decode(&raw)) {
+			return
+		}
+		refuse := func(call map[string]any) map[string]any {
+			return map[string]any{
+				"jsonrpc": "2.0", "id": call["id"], "error": map[string]any{"code": -32000, "message": all.String()},
+			}
+		}
+		var calls []map[string]any
+		if json.Unmarshal(raw, &calls) != nil { // not a batch
+			var call map[string]any
+			assert.NoError(t, json.Unmarshal(raw, &call))
+			assert.NoError(t, json.NewEncoder(w).Encode(refuse(call)))
+			return
+		}
+		for i, call := range calls {
+			calls[i] = refuse(call)
+		}
+		assert.NoError(t, json.NewEncoder(w).Encode(calls))
 	}))
 	defer node.Close()
 	s.env["TALLY_RPC_URL"] = node.URL
@@ -229,6 +248,7 @@ func TestNothingOfANodeSteersTheTerminal(t *testing.T) {
 		e := s.run(args...)
 		tame(t, e.stderr)
 		tame(t, e.stdout)
+		assert.Contains(t, e.stderr, "tally: done", "%v: what the node said is shown", args)
 	}
 }
 
