@@ -30,6 +30,7 @@ type play struct {
 	chain   *escrow.Client
 	base    http.RoundTripper
 	giveUp  func() // ends the act under way
+	closed  func() // is called when a channel is closed
 }
 
 // beChild is the whole life of a child process.
@@ -104,6 +105,11 @@ func (c *play) begin(ctx context.Context) (err error) {
 			Fund: voucher.Units(c.flow.fund), Ahead: voucher.Units(c.flow.ahead),
 		},
 		Bootstrap: c.flow.bootstrap,
+		OnEvent: func(e client.Event) {
+			if e.Kind == client.EventClosed && c.closed != nil {
+				c.closed()
+			}
+		},
 	})
 	return err
 }
@@ -170,6 +176,9 @@ func (c *play) channels(ctx context.Context) (all []channel.Info) {
 
 // inherit is what a program does that starts again: it goes on, and at last it closes.
 func (c *play) inherit(ctx context.Context) {
+	if c.flow.finds {
+		c.find(ctx)
+	}
 	if c.flow.imports {
 		_ = c.takeIn(ctx)
 	}
@@ -226,6 +235,38 @@ func (c *play) takeIn(ctx context.Context) error {
 			return err
 		}
 		return c.session.Channels().Import(ctx, c.URL+c.flow.data, in)
+	})
+}
+
+// find searches the chain for the channel that was forgotten.
+func (c *play) find(ctx context.Context) {
+	_ = c.act(ctx, "find", func(ctx context.Context) error {
+		for _, err := range c.session.Channels().Find(ctx, false) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sweepUntilDone waits for the money of channels whose close was requested.
+func (c *play) sweepUntilDone(ctx context.Context) {
+	_ = c.act(ctx, "sweep", c.session.Channels().SweepUntilDone)
+}
+
+// sweepForever sweeps until a channel is closed.
+func (c *play) sweepForever(ctx context.Context) {
+	_ = c.act(ctx, "sweep", func(ctx context.Context) error {
+		until, enough := context.WithCancelCause(ctx)
+		defer enough(nil)
+		done := errors.New("a channel is closed")
+		c.closed = func() { enough(done) }
+		err := c.session.Channels().SweepForever(until)
+		if errors.Is(err, done) {
+			return nil
+		}
+		return err
 	})
 }
 

@@ -17,9 +17,9 @@
 //   - all that is authorized is at most what was asked for, plus Limits.Ahead,
 //   - each base unit of the chain is where it should be.
 //
-// Among the flows are a store that was lost, whose channel is found again by a zero-dollar proof or imported, and
-// a keeper that sweeps what others left. TestKillsInCrowds kills children that share a store and a channel with
-// others that live on.
+// Among the flows are a store that was lost, whose channel is found again by a zero-dollar proof, imported, or
+// searched for on the chain, and keepers that sweep what others left, once, until nothing is left, or for ever.
+// TestKillsInCrowds kills children that share a store and a channel with others that live on.
 //
 // # Run
 //

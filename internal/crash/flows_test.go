@@ -20,6 +20,7 @@ type flow struct {
 	exact       bool   // the payee closes for what was charged, and not for the whole voucher
 	bootstrap   bool   // asks for its channel with a HEAD first
 	imports     bool   // the channel of the prelude is taken in from a file
+	finds       bool   // the channel of the prelude is found on the chain
 	keeps       bool   // sweeps when it starts, and closes by requests and sweeps
 	prelude     func(c *play, ctx context.Context)
 	act         func(c *play, ctx context.Context)
@@ -81,17 +82,28 @@ var flows = func() map[string]flow {
 			_ = c.get(ctx)
 		}
 	}}, hinted)
+	add("find and import", flow{finds: true, imports: true, prelude: cold, act: func(c *play, ctx context.Context) {
+		c.find(ctx)
+		if c.takeIn(ctx) == nil { // no log shows what the channel is for
+			_ = c.get(ctx)
+		}
+	}}, hinted)
 	add("keep a top-up", flow{keeps: true, fund: 200, prelude: get(2), act: func(c *play, ctx context.Context) {
 		_ = c.get(ctx)
 		c.sweep(ctx)
 	}}, v2)
-	add("keep a close", flow{closes: 1, keeps: true, prelude: get(1), act: func(c *play, ctx context.Context) {
-		for _, s := range c.channels(ctx) {
-			_ = c.act(ctx, "close", func(ctx context.Context) error { return c.requestClose(ctx, s.ID) })
+	requested := func(sweep func(*play, context.Context)) func(*play, context.Context) {
+		return func(c *play, ctx context.Context) {
+			for _, s := range c.channels(ctx) {
+				_ = c.act(ctx, "close", func(ctx context.Context) error { return c.requestClose(ctx, s.ID) })
+			}
+			c.p.tell(note{Kind: kindAdvance})
+			sweep(c, ctx)
 		}
-		c.p.tell(note{Kind: kindAdvance})
-		c.sweep(ctx)
-	}}, v1)
+	}
+	add("keep a close", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweep)}, v1)
+	add("keep until done", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweepUntilDone)}, v2)
+	add("keep forever", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweepForever)}, v1)
 	return all
 }()
 
