@@ -71,45 +71,49 @@ func TestSearchHidesNothing(t *testing.T) {
 // TestSearchReportsWhatIsNotSeen: a channel that was opened, and of which the chain shows neither that it is there
 // nor that it was closed, is reported, recorded and read again.
 func TestSearchReportsWhatIsNotSeen(t *testing.T) {
-	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-	p.get("/data")
-	id := p.only().ID
-	p.cold()
-	p.srv.Node.Fail(nodefaults.NoChannels)
-	assert.Equal(t, map[channel.Found][]common.Hash{channel.FoundNotSeen: {id}}, p.search(false))
-	s := p.only()
-	assert.Equal(t, channel.NotSeen, s.Phase)
-	assert.Equal(t, u(10_000), s.Deposit, "by the log")
-	assert.True(t, s.HoldsMoney())
-	p.srv.Node.Fail()
-	p.keeping()
-	p.tend()
-	assert.Equal(t, channel.Open, p.only().Phase)
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t)
+		p.get("/data")
+		id := p.only().ID
+		p.cold()
+		p.srv.Node.Fail(nodefaults.NoChannels)
+		assert.Equal(t, map[channel.Found][]common.Hash{channel.FoundNotSeen: {id}}, p.search(false))
+		s := p.only()
+		assert.Equal(t, channel.NotSeen, s.Phase)
+		assert.Equal(t, u(10_000), s.Deposit, "by the log")
+		assert.True(t, s.HoldsMoney())
+		p.srv.Node.Fail()
+		p.keeping()
+		p.tend()
+		assert.Equal(t, channel.Open, p.only().Phase)
+	})
 }
 
 // TestOneAnswerForgetsNoChannel: a channel that one answer does not show stays listed, takes vouchers, and is as
 // before when the next answer shows it.
 func TestOneAnswerForgetsNoChannel(t *testing.T) {
 	for _, rail := range rails {
-		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-		p.get(rail + "/data")
-		was := p.only()
-		p.srv.Chain.Advance(time.Minute) // its opening can no longer be mined
-		p.srv.Node.Fail(nodefaults.NoChannels)
-		_, _, err := p.session.Channels().Sweep(t.Context())
-		p.srv.Node.Fail()
-		require.ErrorIs(t, err, client.ErrNotSeen)
-		s := p.only()
-		assert.Equal(t, channel.NotSeen, s.Phase)
-		assert.True(t, s.HoldsMoney() && s.Payable())
-		assert.Len(t, p.events.of(client.EventNotSeen), 1)
-		p.get(rail + "/data")
-		assert.Equal(t, u(200), p.only().Signed, "no second deposit")
-		p.restart()
-		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
-		s = p.only()
-		assert.Equal(t, channel.Open, s.Phase)
-		assert.Equal(t, was.Deposit, s.Deposit)
+		bubble.Run(t, func(t *testing.T) {
+			p := inMemory(t)
+			p.get(rail + "/data")
+			was := p.only()
+			p.srv.Chain.Advance(time.Minute) // its opening can no longer be mined
+			p.srv.Node.Fail(nodefaults.NoChannels)
+			_, _, err := p.session.Channels().Sweep(t.Context())
+			p.srv.Node.Fail()
+			require.ErrorIs(t, err, client.ErrNotSeen)
+			s := p.only()
+			assert.Equal(t, channel.NotSeen, s.Phase)
+			assert.True(t, s.HoldsMoney() && s.Payable())
+			assert.Len(t, p.events.of(client.EventNotSeen), 1)
+			p.get(rail + "/data")
+			assert.Equal(t, u(200), p.only().Signed, "no second deposit")
+			p.restart()
+			require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
+			s = p.only()
+			assert.Equal(t, channel.Open, s.Phase)
+			assert.Equal(t, was.Deposit, s.Deposit)
+		})
 	}
 }
 
@@ -117,39 +121,43 @@ func TestOneAnswerForgetsNoChannel(t *testing.T) {
 // it can no longer be mined. It is found again, and the next request is paid from it.
 func TestLateReplicaOrphansNoDeposit(t *testing.T) {
 	for _, rail := range rails {
-		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-		once(p.srv, "open", clienttest.Fault{LoseAnswer: true})
-		_, err := p.do("GET", rail+"/data", nil)
-		require.Error(t, err)
-		p.srv.Chain.Advance(30 * time.Second)
-		p.srv.Node.FailTimes(3, nodefaults.NoChannels, nodefaults.NoTransactions)
-		p.tend()
-		s := p.only()
-		assert.Equal(t, channel.NotSeen, s.Phase)
-		assert.Equal(t, u(10_000), s.Deposit)
-		p.srv.Node.Fail()
-		p.restart()
-		p.tend()
-		assert.Equal(t, channel.Open, p.only().Phase)
-		p.get(rail + "/data")
-		assert.Equal(t, s.ID, p.only().ID)
+		bubble.Run(t, func(t *testing.T) {
+			p := inMemory(t)
+			once(p.srv, "open", clienttest.Fault{LoseAnswer: true})
+			_, err := p.do("GET", rail+"/data", nil)
+			require.Error(t, err)
+			p.srv.Chain.Advance(30 * time.Second)
+			p.srv.Node.FailTimes(3, nodefaults.NoChannels, nodefaults.NoTransactions)
+			p.tend()
+			s := p.only()
+			assert.Equal(t, channel.NotSeen, s.Phase)
+			assert.Equal(t, u(10_000), s.Deposit)
+			p.srv.Node.Fail()
+			p.restart()
+			p.tend()
+			assert.Equal(t, channel.Open, p.only().Phase)
+			p.get(rail + "/data")
+			assert.Equal(t, s.ID, p.only().ID)
+		})
 	}
 }
 
 // TestMissedOpeningsCount: an opening that is not seen counts against Limits.Total, so that no node can have more
 // deposited than that.
 func TestMissedOpeningsCount(t *testing.T) {
-	p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) { c.Limits.Total = u(10_050) })
-	once(p.srv, "open", clienttest.Fault{Refuse: 503})
-	resp, err := p.do("GET", "/data", nil)
-	require.NoError(t, err)
-	resp.Body.Close()
-	p.srv.Chain.Advance(time.Minute)
-	_, err = p.do("GET", "/data?deposit=10000", nil)
-	require.ErrorIs(t, err, channel.ErrLimit)
-	s := p.only()
-	assert.Equal(t, channel.NotSeen, s.Phase)
-	assert.False(t, s.Payable(), "nothing is signed on it")
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t, func(c *client.Config) { c.Limits.Total = u(10_050) })
+		once(p.srv, "open", clienttest.Fault{Refuse: 503})
+		resp, err := p.do("GET", "/data", nil)
+		require.NoError(t, err)
+		resp.Body.Close()
+		p.srv.Chain.Advance(time.Minute)
+		_, err = p.do("GET", "/data?deposit=10000", nil)
+		require.ErrorIs(t, err, channel.ErrLimit)
+		s := p.only()
+		assert.Equal(t, channel.NotSeen, s.Phase)
+		assert.False(t, s.Payable(), "nothing is signed on it")
+	})
 }
 
 // someAreHidden reports whether nodefaults.SomeChannels hides a channel of the server: ids are random.
@@ -159,18 +167,20 @@ func (p *payer) someAreHidden() bool {
 
 // TestClosesAreProved: a channel that was closed elsewhere is closed when its log is seen, and not before.
 func TestClosesAreProved(t *testing.T) {
-	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-	p.get("/data")
-	p.closedElsewhere()
-	p.srv.Node.Fail(nodefaults.EmptyLogs)
-	err := p.session.Channels().SweepUntilDone(t.Context())
-	require.ErrorIs(t, err, client.ErrNotSeen)
-	require.ErrorContains(t, err, p.only().ID.Hex())
-	assert.Equal(t, channel.NotSeen, p.only().Phase)
-	p.srv.Node.Fail()
-	p.restart()
-	require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
-	assert.Equal(t, channel.Closed, p.only().Phase)
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t)
+		p.get("/data")
+		p.closedElsewhere()
+		p.srv.Node.Fail(nodefaults.EmptyLogs)
+		err := p.session.Channels().SweepUntilDone(t.Context())
+		require.ErrorIs(t, err, client.ErrNotSeen)
+		require.ErrorContains(t, err, p.only().ID.Hex())
+		assert.Equal(t, channel.NotSeen, p.only().Phase)
+		p.srv.Node.Fail()
+		p.restart()
+		require.NoError(t, p.session.Channels().SweepUntilDone(t.Context()))
+		assert.Equal(t, channel.Closed, p.only().Phase)
+	})
 }
 
 // TestUnreadableChannelStopsNobody: a sweep withdraws what is due although another channel cannot be read.
@@ -179,28 +189,31 @@ func TestUnreadableChannelStopsNobody(t *testing.T) {
 		"nonsense": json.RawMessage(`"0x"`), "refused": nodeRefusal{-32000, "out of memory"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-			n := p.through()
-			p.get("/data")
-			v2 := p.only().ID
-			p.get("/v1/data")
-			v1, _ := p.by(v2)
-			if v1.ID == v2 {
-				_, v1 = p.by(v2)
-			}
-			require.NoError(t, p.session.Channels().RequestClose(t.Context(), v2))
-			p.srv.Chain.Advance(escrow.GracePeriod + time.Second)
-			n.lie(func(c rpcCall, r json.RawMessage) any {
-				if c.stateOf(v1.ID) {
-					return answer
+			bubble.Run(t, func(t *testing.T) {
+				p := inMemory(t)
+				n := p.through()
+				n.base = p.srv.Transport()
+				p.get("/data")
+				v2 := p.only().ID
+				p.get("/v1/data")
+				v1, _ := p.by(v2)
+				if v1.ID == v2 {
+					_, v1 = p.by(v2)
 				}
-				return r
+				require.NoError(t, p.session.Channels().RequestClose(t.Context(), v2))
+				p.srv.Chain.Advance(escrow.GracePeriod + time.Second)
+				n.lie(func(c rpcCall, r json.RawMessage) any {
+					if c.stateOf(v1.ID) {
+						return answer
+					}
+					return r
+				})
+				pending, _, err := p.session.Channels().Sweep(t.Context())
+				require.ErrorIs(t, err, escrow.ErrRPC)
+				require.ErrorContains(t, err, v1.ID.Hex())
+				assert.Equal(t, 1, pending, "it is counted")
+				assert.False(t, p.srv.Chain.Channel(v2).Exists, "withdrawn")
 			})
-			pending, _, err := p.session.Channels().Sweep(t.Context())
-			require.ErrorIs(t, err, escrow.ErrRPC)
-			require.ErrorContains(t, err, v1.ID.Hex())
-			assert.Equal(t, 1, pending, "it is counted")
-			assert.False(t, p.srv.Chain.Channel(v2).Exists, "withdrawn")
 		})
 	}
 }
@@ -276,17 +289,20 @@ func TestChannelsOfOthersAreCounted(t *testing.T) {
 
 // TestNullBlockIsNoTime: a node without a newest block does not let the keeper's clock jump.
 func TestNullBlockIsNoTime(t *testing.T) {
-	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-	p.get("/data")
-	s := p.only()
-	p.srv.Node.Fail(nodefaults.NullBlock)
-	_, err := p.cfg.Chain.State(t.Context(), escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
-	require.ErrorIs(t, err, escrow.ErrRPC)
-	pending, _, err := p.session.Channels().Sweep(t.Context())
-	require.Error(t, err)
-	assert.False(t, errors.Is(err, client.ErrNotSeen))
-	assert.Equal(t, 1, pending)
-	assert.Equal(t, channel.Open, p.only().Phase)
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t)
+		p.get("/data")
+		s := p.only()
+		p.srv.Node.Fail(nodefaults.NullBlock)
+		ref := escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID}
+		_, err := p.cfg.Chain.State(t.Context(), ref)
+		require.ErrorIs(t, err, escrow.ErrRPC)
+		pending, _, err := p.session.Channels().Sweep(t.Context())
+		require.Error(t, err)
+		assert.False(t, errors.Is(err, client.ErrNotSeen))
+		assert.Equal(t, 1, pending)
+		assert.Equal(t, channel.Open, p.only().Phase)
+	})
 }
 
 // TestCloseBeforeTheChannelWasFound: the close of a channel that was found without it is looked for in all blocks, not
