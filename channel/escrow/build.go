@@ -79,7 +79,7 @@ func (c *Client) prepare(ctx context.Context, j job) (*Tx, error) {
 	return t, nil
 }
 
-// facts asks the node for everything at once.
+// facts asks one node for everything at once.
 func (c *Client) facts(ctx context.Context, j job) (f facts, err error) {
 	var state, balance, purse hexutil.Bytes
 	questions := f.head.questions()
@@ -93,25 +93,25 @@ func (c *Client) facts(ctx context.Context, j job) (f facts, err error) {
 	if j.existing != (Ref{}) {
 		questions = append(questions, ethCall(&state, j.escrow, stateCall(j.existing), "latest"))
 	}
-	if err := c.ask(ctx, j.chainID, questions...); err != nil {
-		return f, err
-	}
-	if err := f.head.check(); err != nil {
-		return f, err
-	}
-	if apart {
-		if f.balance, err = decodeBalance(balance, j.token); err != nil {
-			return f, err
+	err = c.askFor(ctx, j.chainID, func() (err error) {
+		if err := f.head.check(); err != nil {
+			return err
 		}
-	}
-	if !j.sponsored {
-		if f.purse, err = decodeBalance(purse, j.feeToken); err != nil {
-			return f, err
+		if apart {
+			if f.balance, err = decodeBalance(balance, j.token); err != nil {
+				return err
+			}
 		}
-	}
-	if j.existing != (Ref{}) {
-		f.state, err = decodeState(j.protocol, state)
-	}
+		if !j.sponsored {
+			if f.purse, err = decodeBalance(purse, j.feeToken); err != nil {
+				return err
+			}
+		}
+		if j.existing != (Ref{}) {
+			f.state, err = decodeState(j.protocol, state)
+		}
+		return err
+	}, questions...)
 	return f, err
 }
 

@@ -56,16 +56,12 @@ func (c *Client) Closes(ctx context.Context, q CloseSearch) (closed []Ref, err e
 
 // closesOf searches for channels of which the same blocks were searched.
 func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had closesSpan) (closed []Ref, err error) {
-	var newest *hexutil.Uint64
-	chainID := refs[0].ChainID
-	if err := c.ask(ctx, chainID, rpcCall{Method: "eth_blockNumber", Result: &newest}); err != nil {
+	newest, err := c.newestNumber(ctx, refs[0].ChainID)
+	if err != nil {
 		return nil, err
 	}
-	if newest == nil {
-		return nil, fmt.Errorf("%w: the node tells no newest block", ErrRPC)
-	}
 	p := pacing{span: defaultSpan, most: defaultSpan}
-	scan := closeScan{had: had, low: uint64(*newest)}
+	scan := closeScan{had: had, low: newest}
 	for range maxCloseQuestions {
 		from, more := scan.question(p.span)
 		if !more {
@@ -82,7 +78,7 @@ func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had clo
 		closed = append(closed, found...)
 		scan.answered(from, time != 0 && time < since-min(since, closesMargin))
 	}
-	now := closesSpan{from: scan.low + 1, next: uint64(*newest) + 1}
+	now := closesSpan{from: scan.low + 1, next: newest + 1}
 	if scan.done {
 		now.from = 0
 	}
@@ -161,19 +157,22 @@ func (c *Client) closesIn(ctx context.Context, refs []Ref, from, to uint64) (clo
 		"fromBlock": number, "toBlock": hexutil.Uint64(to), "address": at,
 		"topics": []any{[]common.Hash{closedV1, closedV2}, ids},
 	}
-	err = c.ask(ctx, refs[0].ChainID,
+	err = c.askFor(ctx, refs[0].ChainID, func() error {
+		switch {
+		case logs == nil:
+			return fmt.Errorf("%w: eth_getLogs: the node answers null", ErrRPC)
+		case uint64(newest) < to:
+			return fmt.Errorf("%w: eth_getLogs: %w", ErrRPC, errLags)
+		case first.Timestamp == nil:
+			return fmt.Errorf("%w: the node does not have block %d", ErrRPC, from)
+		}
+		return nil
+	},
 		rpcCall{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
 		rpcCall{Method: "eth_blockNumber", Result: &newest},
 		rpcCall{Method: "eth_getBlockByNumber", Args: []any{number, false}, Result: &first})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, 0, err
-	case logs == nil:
-		return nil, 0, fmt.Errorf("%w: eth_getLogs: the node answers null", ErrRPC)
-	case uint64(newest) < to:
-		return nil, 0, fmt.Errorf("%w: eth_getLogs: %w", ErrRPC, errLags)
-	case first.Timestamp == nil:
-		return nil, 0, fmt.Errorf("%w: the node does not have block %d", ErrRPC, from)
 	}
 	for _, ref := range refs {
 		if slices.ContainsFunc(*logs, func(l openedLog) bool { return l.closes(ref, from, to) }) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -25,6 +26,12 @@ type node struct {
 // answered last is asked first. The next one is asked if it gave no answer of its own, or is on another
 // chain than want; zero is any chain.
 func (c *Client) ask(ctx context.Context, want uint64, questions ...rpcCall) error {
+	return c.askFor(ctx, want, func() error { return nil }, questions...)
+}
+
+// askFor is like ask. The next node is asked also if check refuses the answers, or the node refuses a search
+// of logs: not every node has all blocks, or lets as many be searched.
+func (c *Client) askFor(ctx context.Context, want uint64, check func() error, questions ...rpcCall) error {
 	return c.anyNode(ctx, func(n *node) error {
 		if err := n.ask(ctx, cmp.Or(want, c.chain.Load()), questions); err != nil {
 			return err
@@ -32,9 +39,18 @@ func (c *Client) ask(ctx context.Context, want uint64, questions ...rpcCall) err
 		if c.chain.CompareAndSwap(0, n.chain.Load()) {
 			c.chainAt.Store(c.now().UnixNano())
 		}
-		return firstError(questions)
+		if err := firstError(questions); err != nil {
+			if questions[0].Method == "eth_getLogs" {
+				return fmt.Errorf("%w%w", err, errOthersMay)
+			}
+			return err
+		}
+		return check()
 	})
 }
+
+// errOthersMay marks the refusal of a node that is not final, since another one may answer. It has no text.
+var errOthersMay = errors.New("")
 
 // anyNode tries the nodes in turn until one answers. A refusal that is the node's own answer is one.
 func (c *Client) anyNode(ctx context.Context, do func(*node) error) error {
@@ -51,7 +67,16 @@ func (c *Client) anyNode(ctx context.Context, do func(*node) error) error {
 			break
 		}
 	}
+	if able := slices.DeleteFunc(slices.Clone(errs), lacksMethod); len(able) > 0 {
+		errs = able // what they say decides what is asked next
+	}
 	return joined(errs)
+}
+
+// lacksMethod reports whether a node does not know what it was asked.
+func lacksMethod(err error) bool {
+	var e *nodeError
+	return errors.As(err, &e) && e.code == methodNotFound
 }
 
 // ask puts questions to one node. The chain id goes with the first questions, until it is the wanted one. A node on another chain
@@ -131,7 +156,7 @@ func firstError(questions []rpcCall) error {
 // isAnswer reports whether the node itself refused a call, for a reason other than the rate.
 func isAnswer(err error) bool {
 	var e *nodeError
-	return errors.As(err, &e) && !errors.Is(err, ErrChainID) && !isLimited(err)
+	return errors.As(err, &e) && !errors.Is(err, ErrChainID) && !errors.Is(err, errOthersMay) && !isLimited(err)
 }
 
 // isLimited reports whether the node wants fewer requests a second.

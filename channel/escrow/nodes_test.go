@@ -146,6 +146,60 @@ func TestSeveralNodes(t *testing.T) {
 	require.ErrorIs(t, err, escrow.ErrParams)
 }
 
+// TestSearchesAskTheNextNode: what one node refuses to search, answers null to or does not have yet, another may answer.
+func TestSearchesAskTheNextNode(t *testing.T) {
+	for name, fail := range map[string]func(*node){
+		"no number":  func(n *node) { n.say("eth_blockNumber", nil) },
+		"null":       func(n *node) { n.say("eth_getLogs", nil) },
+		"no method":  func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32601, Message: "no eth_getLogs"}) },
+		"pruned":     func(n *node) { n.say("eth_getLogs", &jsonError{Code: 4444, Message: "pruned history unavailable"}) },
+		"lags":       func(n *node) { n.answer("eth_blockNumber", falling(blockNumber, 5)) },
+		"no block":   func(n *node) { n.say("eth_getLogs", []any{map[string]any{"blockNumber": nil}}) },
+		"few blocks": func(n *node) { n.say("eth_getLogs", &jsonError{Code: -32602, Message: "range too large"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newNode(t), newNode(t)
+			fail(a)
+			b.say("eth_getLogs", []any{})
+			search := escrow.Search{ChainID: escrow.Moderato, Payer: goldenPayee, V2: escrow.Reserve}
+			for _, err := range dial(t, a.URL, escrow.WithNodes(b.URL)).Search(soon(t), search) {
+				require.NoError(t, err)
+			}
+			_, asked := b.count("eth_getLogs")
+			assert.Equal(t, 1, asked, "for all blocks at once")
+			fail(a)
+			_, err := dial(t, a.URL, escrow.WithNodes(b.URL)).Closes(soon(t), escrow.CloseSearch{Channels: []escrow.Ref{refTo(1)}})
+			require.NoError(t, err)
+		})
+	}
+	a, b := newNode(t), newNode(t)
+	a.say("eth_getLogs", &jsonError{Code: -32601, Message: "no eth_getLogs"})
+	b.answer("eth_getLogs", func(q question) any {
+		var f struct{ FromBlock, ToBlock hexutil.Uint64 }
+		if _ = json.Unmarshal(q.Params[0], &f); f.ToBlock-f.FromBlock >= 500 {
+			return &jsonError{Code: -32602, Message: "range too large"}
+		}
+		return []any{}
+	})
+	search := escrow.CloseSearch{Channels: []escrow.Ref{refTo(1)}}
+	_, err := dial(t, a.URL, escrow.WithNodes(b.URL)).Closes(soon(t), search)
+	require.NoError(t, err, "the one that can is asked for less")
+	a.say("eth_getBlockByNumber", nil)
+	_, err = dial(t, a.URL, escrow.WithNodes(b.URL)).PrepareOpen(soon(t), openParams(t))
+	require.NoError(t, err, "a node that syncs")
+}
+
+// falling answers the first number once, and then the other one.
+func falling(first, then uint64) func(question) any {
+	asked := 0
+	return func(question) any {
+		if asked++; asked == 1 {
+			return hexutil.Uint64(first)
+		}
+		return hexutil.Uint64(then)
+	}
+}
+
 // TestOneOfABatchFails: the others are read.
 func TestOneOfABatchFails(t *testing.T) {
 	n := newNode(t)

@@ -69,16 +69,12 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 		if s.Span == 0 {
 			s.Span = defaultSpan
 		}
-		var newest *hexutil.Uint64
-		if err := c.ask(ctx, s.ChainID, rpcCall{Method: "eth_blockNumber", Result: &newest}); err != nil {
+		newest, err := c.newestNumber(ctx, s.ChainID)
+		if err != nil {
 			yield(at, err)
 			return
 		}
-		if newest == nil {
-			yield(at, fmt.Errorf("%w: the node tells no newest block", ErrRPC))
-			return
-		}
-		if at.Newest = uint64(*newest); at.Newest < at.Next {
+		if at.Newest = newest; at.Newest < at.Next {
 			yield(at, nil)
 			return
 		}
@@ -107,6 +103,21 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 			}
 		}
 	}
+}
+
+// newestNumber asks for the number of the newest block.
+func (c *Client) newestNumber(ctx context.Context, chainID uint64) (uint64, error) {
+	var newest *hexutil.Uint64
+	err := c.askFor(ctx, chainID, func() error {
+		if newest == nil {
+			return fmt.Errorf("%w: the node tells no newest block", ErrRPC)
+		}
+		return nil
+	}, rpcCall{Method: "eth_blockNumber", Result: &newest})
+	if err != nil {
+		return 0, err
+	}
+	return uint64(*newest), nil
 }
 
 // pacing is how many blocks a question may cover.
@@ -194,18 +205,27 @@ func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out St
 	filter := map[string]any{
 		"fromBlock": hexutil.Uint64(from), "toBlock": hexutil.Uint64(to), "address": at, "topics": []any{topics, nil, word(s.Payer)},
 	}
-	err = c.ask(ctx, s.ChainID,
+	err = c.askFor(ctx, s.ChainID, func() (err error) {
+		switch {
+		case logs == nil:
+			return fmt.Errorf("%w: eth_getLogs: the node answers null", ErrRPC)
+		case uint64(newest) < to:
+			return fmt.Errorf("%w: eth_getLogs: %w: it is at block %d, not at %d", ErrRPC, errLags, uint64(newest), to)
+		}
+		out, err = s.read(*logs, from, to)
+		return err
+	},
 		rpcCall{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
 		rpcCall{Method: "eth_blockNumber", Result: &newest}) // of the node that answered
-	switch {
-	case err != nil:
+	if err != nil {
 		return Stretch{}, err
-	case logs == nil:
-		return Stretch{}, fmt.Errorf("%w: eth_getLogs: the node answers null", ErrRPC)
-	case uint64(newest) < to:
-		return Stretch{}, fmt.Errorf("%w: eth_getLogs: %w: it is at block %d, not at %d", ErrRPC, errLags, uint64(newest), to)
 	}
-	for _, l := range *logs {
+	return out, nil
+}
+
+// read reads the logs of some blocks.
+func (s Search) read(logs []openedLog, from, to uint64) (out Stretch, err error) {
+	for _, l := range logs {
 		if l.Removed || l.Block == nil {
 			return Stretch{}, fmt.Errorf("%w: eth_getLogs: %w: it has logs of no block", ErrRPC, errLags)
 		}
