@@ -1,9 +1,13 @@
 package client_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -124,4 +128,42 @@ func TestKeeperArchives(t *testing.T) {
 	p.get("/data")
 	require.NoError(t, old.Close(t.Context()))
 	assert.Len(t, p.places(), 4)
+}
+
+// TestImportOfAChannelThatHadEnded: a node lied that a channel was closed. The chain shows it when it is imported, so
+// it is as before, and is paid from.
+func TestImportOfAChannelThatHadEnded(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	n := p.through()
+	p.get("/data")
+	s := p.only()
+	p.srv.Chain.Advance(time.Minute) // its opening can no longer be mined
+	word := func(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
+	n.lie(func(c rpcCall, r json.RawMessage) any {
+		switch {
+		case c.stateOf(s.ID):
+			return json.RawMessage(`"0x` + strings.Repeat("0", 192) + `"`)
+		case c.Method == "eth_getLogs":
+			return []any{map[string]any{
+				"address": s.Escrow, "blockNumber": "0x1", "data": "0x", "transactionHash": s.ID, "topics": []common.Hash{
+					crypto.Keccak256Hash([]byte("ChannelClosed(bytes32,address,address,uint96,uint96)")), s.ID,
+					word(s.Descriptor.Payer), word(s.Descriptor.Payee),
+				},
+			}}
+		}
+		return r
+	})
+	_, _, err := p.session.Channels().Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, channel.Closed, p.only().Phase)
+	require.Equal(t, []string{rule.Places(s.ID)[1]}, p.places())
+	n.lie(nil)
+	p.restart()
+	require.NoError(t, p.session.Channels().Import(t.Context(), p.srv.URL+"/data", channel.Identity{
+		Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ID: s.ID, Descriptor: s.Descriptor,
+	}))
+	assert.Equal(t, []common.Hash{s.ID}, p.live())
+	assert.Equal(t, channel.Open, p.only().Phase)
+	p.get("/data")
+	assert.Equal(t, u(200), p.only().Signed)
 }

@@ -84,11 +84,12 @@ func (s *Session) adopt(ctx context.Context, id common.Hash, d channel.Descripto
 	if state, err = claimed(state, how.snap); err != nil {
 		return nil, err
 	}
-	return s.takeIn(ctx, state, how)
+	return s.takeIn(ctx, state, rule.OnChain(c), how)
 }
 
-// takeIn puts a channel that was checked into the ledger.
-func (s *Session) takeIn(ctx context.Context, state rule.State, how adoption) (_ *ledger.Account, err error) {
+// takeIn puts a channel that was checked into the ledger. One that had ended by the record, and that the
+// chain shows, is as it was before.
+func (s *Session) takeIn(ctx context.Context, state rule.State, c rule.OnChain, how adoption) (_ *ledger.Account, err error) {
 	id := state.ID
 	if how.replace {
 		if how.now, err = s.ledger.Lookup(ctx, state.Scope); err != nil {
@@ -102,6 +103,11 @@ func (s *Session) takeIn(ctx context.Context, state rule.State, how adoption) (_
 			return nil, err
 		}
 		s.recordProof(ctx, known.State(), ledger.Rise{}.Plus(before.Authorized(), known.State().Authorized()))
+	}
+	if missing == nil && known.State().Phase() == channel.Closed {
+		if _, err := s.sync(ctx, known, syncOptions{read: &c, news: true}); err != nil {
+			return nil, err
+		}
 	}
 	account, added, err := s.ledger.Add(ctx, state, how.now)
 	if err == nil && added && errors.Is(missing, store.ErrNotFound) {
