@@ -10,15 +10,21 @@ import (
 
 // What the tests see of the inside.
 
-// InTest makes every pause short, and the clock the test's own where now is not nil.
+// InTest makes every pause short, not what a slow machine may need for an exchange, and the clock the test's own where now is not nil.
 func InTest(now func() time.Time) Option {
 	return func(c *Client) {
-		c.waits = waits{attempt: 300 * time.Millisecond, retryMin: time.Millisecond, retryMax: 5 * time.Millisecond, poll: time.Millisecond, confirm: 200 * time.Millisecond, others: 100 * time.Millisecond, limited: time.Millisecond}
+		c.waits = waits{
+			attempt: defaultWaits.attempt, retryMin: time.Millisecond, retryMax: 5 * time.Millisecond, poll: time.Millisecond,
+			confirm: 200 * time.Millisecond, others: 100 * time.Millisecond, limited: time.Millisecond,
+		}
 		if now != nil {
 			c.now = now
 		}
 	}
 }
+
+// Attempt bounds one exchange.
+func Attempt(longest time.Duration) Option { return func(c *Client) { c.waits.attempt = longest } }
 
 // HTTPClient is the client under JSON-RPC, for requests without the mark.
 func HTTPClient() *http.Client {

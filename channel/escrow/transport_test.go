@@ -152,13 +152,13 @@ func TestSilentNode(t *testing.T) {
 	hang := func(http.ResponseWriter) { <-release }
 	n := newNode(t)
 	n.failFirst(1, hang)
-	id, err := dial(t, n.URL).ChainID(soon(t))
+	id, err := dial(t, n.URL, escrow.Attempt(300*time.Millisecond)).ChainID(soon(t))
 	require.NoError(t, err, "the second attempt is answered")
 	assert.Equal(t, escrow.Moderato, id)
 
 	n = newNode(t)
 	n.failFirst(1000, hang)
-	_, err = dial(t, n.URL).ChainID(soon(t))
+	_, err = dial(t, n.URL, escrow.Attempt(10*time.Millisecond)).ChainID(soon(t))
 	require.ErrorIs(t, err, escrow.ErrRPC)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
 }
