@@ -80,8 +80,8 @@ func linkedOn(goos string, add func(root, module, dir string)) error {
 	return nil
 }
 
-// licence names the licence of a module by the text in its directory.
-func licence(dir string) string {
+// license names the license of a module by the text in its directory.
+func license(dir string) string {
 	var text string
 	files, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for _, f := range files {
@@ -110,7 +110,7 @@ func licence(dir string) string {
 }
 
 // TestThirdParty: THIRD_PARTY.md lists each module that the packages and the command link, on each operating system,
-// with its licence.
+// with its license.
 func TestThirdParty(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -146,8 +146,8 @@ func TestThirdParty(t *testing.T) {
 		if by[0] == "client" {
 			by = slices.DeleteFunc(by, func(root string) bool { return root != "client" && root != "tally" })
 		}
-		want = append(want, fmt.Sprintf("| %s | %s | %s |", name, licence(d.dir), strings.Join(by, ", ")))
-		assert.NotEqual(t, "unknown", licence(d.dir), "the licence of %s in %s", name, d.dir)
+		want = append(want, fmt.Sprintf("| %s | %s | %s |", name, license(d.dir), strings.Join(by, ", ")))
+		assert.NotEqual(t, "unknown", license(d.dir), "the license of %s in %s", name, d.dir)
 	}
 	slices.Sort(want)
 	text, err := os.ReadFile("../../THIRD_PARTY.md")
