@@ -76,7 +76,9 @@ type Config struct {
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.
 	Journal journal.Appender
-	// Log receives events at debug level, and violations at warning level. Nil logs nothing.
+	// Log receives events at debug level, refusals at info level, and what needs attention, such as
+	// violations, at warning level. A line has the fields that mean something for its event. Nil logs
+	// nothing.
 	// Credentials, receipts and URL queries are never logged.
 	Log *slog.Logger
 	// OnEvent is called for every [Event], on the goroutine that caused it and outside all locks. Nil

@@ -24,6 +24,7 @@ const (
 	EventUnmined   EventKind = "unmined"   // a top-up expired without being mined; no deposit was made
 	EventFound     EventKind = "found"     // a channel was found again
 	EventPaid      EventKind = "paid"      // a request was answered; Outcome says how
+	EventRefused   EventKind = "refused"   // this session did not pay, and nothing was sent; Err says why
 	EventVoucher   EventKind = "voucher"   // the payee accepted a voucher in the middle of a stream
 	EventReceipt   EventKind = "receipt"   // a stream ended, or a receipt that counts came
 	EventViolation EventKind = "violation" // the server reported impossible numbers; see Err. No money was lost
@@ -43,6 +44,9 @@ const (
 // Event is something that happened to money. It is a copy; changing it changes nothing.
 type Event struct {
 	Kind EventKind
+	// Operation is that of [Payment]: the lines of the journal about the request have it too. Empty if
+	// no request caused the event, or nothing was decided about its price.
+	Operation string
 	// Origin is scheme://host:port.
 	Origin    string
 	ChannelID common.Hash
@@ -57,6 +61,17 @@ type Event struct {
 	// Decision is the budget that is nearly used up, nil for other events.
 	Decision *channel.Decision
 	Err      error
+
+	ctx context.Context // of the request
+}
+
+// Context returns the context of the request that caused the event, with its values and without its end:
+// a hook that traces finds the span of the request in it. It is never nil.
+func (e Event) Context() context.Context {
+	if e.ctx == nil {
+		return context.Background()
+	}
+	return context.WithoutCancel(e.ctx)
 }
 
 func (s *Session) reportNear(n ledger.Near) {
@@ -66,16 +81,19 @@ func (s *Session) reportNear(n ledger.Near) {
 // tell passes an event to the log and the caller's hook, after the write and outside all locks. A hook
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
+	if info, ok := ctx.Value(paymentKey{}).(*Payment); ok {
+		e.Operation = info.Operation
+	}
+	e.ctx = ctx
 	level := slog.LevelDebug
 	switch e.Kind {
+	case EventRefused:
+		level = slog.LevelInfo
 	case EventViolation, EventGone, EventBudget, EventJournal:
 		level = slog.LevelWarn
 	}
 	if s.log.Enabled(ctx, level) {
-		s.log.LogAttrs(ctx, level, "payment",
-			slog.String("event", string(e.Kind)), slog.String("origin", e.Origin), slog.String("channel", e.ChannelID.Hex()),
-			slog.String("price", e.Price.String()), slog.String("cumulative", e.Cumulative.String()),
-			slog.String("outcome", string(e.Outcome)), slog.Int("status", e.Status), slog.Any("error", e.Err))
+		s.log.LogAttrs(ctx, level, "payment", e.attrs()...)
 	}
 	if s.cfg.OnEvent == nil {
 		return
@@ -86,4 +104,40 @@ func (s *Session) tell(ctx context.Context, e Event) {
 		}
 	}()
 	s.cfg.OnEvent(e)
+}
+
+// attrs returns the fields of a log line: those that mean something for the event.
+func (e Event) attrs() []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 12), slog.String("event", string(e.Kind)))
+	text := func(name, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(name, value))
+		}
+	}
+	amount := func(name string, value voucher.Amount) {
+		if !value.IsZero() {
+			attrs = append(attrs, slog.String(name, value.String()))
+		}
+	}
+	text("operation", e.Operation)
+	text("origin", e.Origin)
+	if e.ChannelID != zeroHash {
+		text("channel", e.ChannelID.Hex())
+	}
+	amount("price", e.Price)
+	amount("cumulative", e.Cumulative)
+	amount("deposit", e.Deposit)
+	if e.Decision != nil {
+		text("budget", e.Decision.Rule)
+		amount("left", e.Decision.Left)
+		amount("allowed", e.Decision.Allowed)
+	}
+	text("outcome", string(e.Outcome))
+	if e.Status != 0 {
+		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.Any("error", e.Err))
+	}
+	return attrs
 }

@@ -122,6 +122,9 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 			r.Release()
 		}
 	}
+	if a.s.watched && do.Err != nil {
+		a.reportRefused(ctx, do)
+	}
 	a.charge.Refund() // does nothing once a credential left
 	defer func() {    // after the journal has what became of this hop
 		if do.Outcome == purchase.Rejected && !a.decision.Charged.IsZero() {
@@ -186,6 +189,22 @@ func (a *attempt) reportPaid(ctx context.Context, r *receipt.Receipt, err error)
 	a.s.tell(ctx, Event{
 		Kind: EventPaid, Origin: a.origin.Text, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,
 		Deposit: state.Deposit, Outcome: a.info.Outcome, Status: status, Receipt: r, Err: err,
+	})
+}
+
+// reportRefused tells that nothing was sent for an answer that asks to be paid, and why.
+func (a *attempt) reportRefused(ctx context.Context, do purchase.Action) {
+	asked := a.resp != nil && a.resp.StatusCode == http.StatusPaymentRequired
+	if do.Outcome != purchase.Refused && (do.Outcome != purchase.None || !asked) {
+		return
+	}
+	e := a.error(do.Err)
+	status := 0
+	if a.resp != nil {
+		status = a.resp.StatusCode
+	}
+	a.s.tell(ctx, Event{
+		Kind: EventRefused, Origin: e.Origin, ChannelID: e.ChannelID, Price: e.Price, Outcome: e.Outcome, Status: status, Err: do.Err,
 	})
 }
 

@@ -119,6 +119,11 @@ func TestOffersOfOthersComeBack(t *testing.T) {
 					if errors.Is(want, escrow.ErrChainID) && rail == "/v1" {
 						want = client.ErrEscrow // there is no canonical one on that chain
 					}
+					if told := p.events.of(client.EventRefused); assert.Len(t, told, 1, "it is told once") {
+						assert.ErrorIs(t, told[0].Err, want)
+						assert.Equal(t, http.StatusPaymentRequired, told[0].Status)
+						assert.True(t, told[0].Cumulative.IsZero())
+					}
 					if where == "alone" {
 						e := p.refused(resp, err)
 						require.ErrorIs(t, e, want)
