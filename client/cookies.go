@@ -78,9 +78,7 @@ func (a *attempt) passOn(resp *http.Response) {
 // finish puts the cookies that were set after the answer that the caller gets, by the answers to a top-up
 // or a proof that came to nothing, behind its own.
 func (c *cookies) finish(resp *http.Response) {
-	if later := c.lines[c.here:]; len(later) > 0 {
-		addCookieLines(resp, nil, later)
-	}
+	addCookieLines(resp, nil, c.lines[c.here:])
 }
 
 // addCookieLines puts cookies before and behind those of an answer.

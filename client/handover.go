@@ -23,8 +23,8 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
 	resp := a.resp
-	a.cookies.finish(resp)
-	if !a.paidFor(ctx, do.Outcome) {
+	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
+	if (!served || a.reserved == nil) && !a.mayBePaid(ctx, do.Outcome) {
 		a.end(ctx, do)
 		return resp
 	}
@@ -53,17 +53,21 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	return resp
 }
 
-// paidFor reports whether the answer at hand is for a voucher that was accepted or may have been. The
-// payee's answer alone teaches how it treats vouchers.
-func (a *attempt) paidFor(ctx context.Context, o purchase.Outcome) bool {
+// mayBePaid reports whether an answer that is not for an accepted voucher may be for a voucher that was taken. It
+// teaches nothing about how the payee treats vouchers, may be for a purchase that an earlier request paid, and
+// gets the cookies that were set after it.
+func (a *attempt) mayBePaid(ctx context.Context, o purchase.Outcome) bool {
+	if a.cookies.here < len(a.cookies.lines) {
+		a.cookies.finish(a.resp)
+	}
 	if o == purchase.None && a.byKey && a.keyed == nil {
 		a.servedBefore(ctx)
 	}
-	served := o == purchase.Accepted || o == purchase.AcceptedNoContent
-	if a.reserved != nil && !served {
-		a.reserved.Unserved()
+	if a.reserved == nil {
+		return false
 	}
-	return a.reserved != nil && (served || o == purchase.Unknown)
+	a.reserved.Unserved()
+	return o == purchase.Unknown
 }
 
 // remember keeps the paid challenge for the next request of its route, and notes that the payee served
