@@ -297,6 +297,13 @@ func TestFailoverKeepsTheChain(t *testing.T) {
 	now := time.Now()
 	a, b := newNode(t), newNode(t)
 	b.say("eth_chainId", hexutil.Uint64(escrow.Mainnet))
+	var down atomic.Bool
+	a.before = func(http.ResponseWriter, []byte) bool {
+		if down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
 	c := dial(t, a.URL, escrow.WithNodes(b.URL), escrow.InTest(func() time.Time { return now }))
 	says := func(want uint64) {
 		t.Helper()
@@ -305,14 +312,14 @@ func TestFailoverKeepsTheChain(t *testing.T) {
 		assert.Equal(t, want, id)
 	}
 	says(escrow.Moderato)
-	a.before = func(http.ResponseWriter, []byte) bool { panic(http.ErrAbortHandler) }
+	down.Store(true)
 	for range 2 {
 		now = now.Add(2 * time.Minute)
 		says(escrow.Moderato)
 		_, err := c.TokenBalance(soon(t), escrow.PathUSD, goldenPayee)
 		require.ErrorIs(t, err, escrow.ErrChainID)
 	}
-	a.before = nil
+	down.Store(false)
 	a.say("eth_chainId", hexutil.Uint64(1))
 	now = now.Add(2 * time.Minute)
 	says(1)

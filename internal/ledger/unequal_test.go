@@ -148,8 +148,9 @@ func TestOnlyAnswersTeach(t *testing.T) {
 				require.NoError(t, err)
 				for i := range pair {
 					group.Go(func() {
-						pair[i], _, err = paced(t.Context(), a, b)
+						r, _, err := paced(t.Context(), a, b)
 						assert.NoError(t, err)
+						pair[i] = r
 					})
 				}
 				synctest.Wait()
