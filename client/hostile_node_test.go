@@ -37,7 +37,7 @@ type faulty struct {
 // next requests are served, and every base unit comes back.
 func TestFaultyNode(t *testing.T) {
 	for i, f := range append([]nodefaults.Fault{""}, nodefaults.All()...) {
-		if raceDetector && i%6 != 0 {
+		if raceDetector && i%24 != 0 {
 			continue // without the detector each fault is tried
 		}
 		t.Run(string(f), func(t *testing.T) {
