@@ -2,7 +2,7 @@
 //
 //	unset    what needs Go alone; the long tests in a small size
 //	peers    also what needs other people's software: Node with mppx, Redis, PostgreSQL, nginx, HAProxy, Chromium
-//	long     the long tests in full: every point of the crash matrix, all histories, all sequences
+//	long     the long tests in full: the crash matrix (in CI a third of it each day), all histories
 //	all      both
 //
 // With peers or all, software that is missing fails the tests that need it.
