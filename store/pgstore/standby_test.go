@@ -39,7 +39,13 @@ func newPair(t *testing.T) *pair {
 }
 
 // count returns the number that a query of the primary returns.
-func (p *pair) count(t testing.TB, query string) (n int) {
+func (p *pair) count(t testing.TB, query string) int {
+	t.Helper()
+	return ask[int](t, p, query)
+}
+
+// ask returns the value that a query of the primary returns.
+func ask[T any](t testing.TB, p *pair, query string, args ...any) (value T) {
 	t.Helper()
 	if p.watch == nil || p.watch.Ping(t.Context()) != nil { // the primary was killed since
 		conn, err := pgx.Connect(t.Context(), p.primary.ConnString())
@@ -47,26 +53,33 @@ func (p *pair) count(t testing.TB, query string) (n int) {
 		t.Cleanup(func() { _ = conn.Close(context.Background()) })
 		p.watch = conn
 	}
-	require.NoError(t, p.watch.QueryRow(t.Context(), query).Scan(&n))
-	return n
+	require.NoError(t, p.watch.QueryRow(t.Context(), query, args...).Scan(&value))
+	return value
 }
 
-// waiting returns how many Puts wait for the standby. Reads wait for it as well, and give up.
-func (p *pair) waiting(t testing.TB) int {
+// waits tells whether a Put that began since a time of the primary's waits for the standby. Older ones do not
+// count: one that was canceled ends at any time. Reads wait for the standby as well, and give up.
+func (p *pair) waits(t testing.TB, since time.Time) bool {
 	t.Helper()
-	return p.count(t, `SELECT count(*) FROM pg_stat_activity
-		WHERE wait_event = 'SyncRep' AND query LIKE 'UPDATE%'`)
+	return ask[bool](t, p, `SELECT count(*) > 0 FROM pg_stat_activity
+		WHERE wait_event = 'SyncRep' AND query LIKE 'UPDATE%' AND query_start > $1`, since)
+}
+
+// now returns the time of the primary.
+func (p *pair) now(t testing.TB) time.Time {
+	t.Helper()
+	return ask[time.Time](t, p, `SELECT clock_timestamp()`)
 }
 
 // begin starts a Put that waits for the standby.
 func (p *pair) begin(t *testing.T, s *pgstore.Store, key, data string, rev uint64) (err <-chan error) {
 	t.Helper()
-	done, before := make(chan error, 1), p.waiting(t)
+	done, since := make(chan error, 1), p.now(t)
 	go func() {
 		_, err := s.Put(t.Context(), key, []byte(data), rev)
 		done <- err
 	}()
-	await(t, func() bool { return p.waiting(t) > before }, "the write waits for the standby")
+	await(t, func() bool { return p.waits(t, since) }, "the write waits for the standby")
 	return done
 }
 
@@ -116,11 +129,12 @@ func TestSynchronousStandby(t *testing.T) {
 	assert.Len(t, keysOf(t, b), len(keys))
 
 	p.standby.Kill(t)
+	since := p.now(t)
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	_, err := a.Put(short, "context", []byte("second"), first["context"])
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	await(t, func() bool { return p.waiting(t) == 1 }, "the write is not canceled with its caller")
+	await(t, func() bool { return p.waits(t, since) }, "the write is not canceled with its caller")
 	data, rev, err := b.Get(ctx, "context")
 	require.NoError(t, err, "and nobody sees it yet")
 	assert.Equal(t, "first", string(data))
