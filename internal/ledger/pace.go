@@ -25,6 +25,9 @@ const (
 	maxPause, maxLate = 100 * time.Millisecond, 400 * time.Millisecond
 	// firstPause bounds the pause as long as no request is refused.
 	firstPause = 2 * time.Millisecond
+	// crowd is how many requests of one epoch the pause is kept for. The payee looks at one after the other,
+	// so the pause is shorter in proportion after fewer of them, down to that of few.
+	crowd, few = 32, 4
 	// firstEpochs are waited for until they are answered, because it is not known yet whether the
 	// payee refuses equal vouchers: what is overtaken then cannot be repaired.
 	firstEpochs = 3
@@ -57,6 +60,7 @@ type pace struct {
 	epoch    uint64
 	amount   voucher.Amount // the voucher of the epoch
 	carriers int            // requests that it was given to
+	before   int            // carriers of the epoch before
 	at       [4]int         // how many of them have got how far, refused ones included
 	lost     int            // to how many of them the payee gave no answer
 	refusals int            // in the epoch
@@ -69,7 +73,7 @@ type pace struct {
 	between time.Duration // how long the voucher of one is let through; zero until one overtook ours
 	write   time.Duration // the mean time of a write of the record
 
-	pause   time.Duration
+	pause   time.Duration  // after the last write of a crowd
 	answer  time.Duration  // the mean time until an answer, each counted as maxPause at most
 	fastest time.Duration  // the shortest of late
 	served  voucher.Amount // the voucher of the last answer
@@ -87,7 +91,8 @@ func (p *pace) wait(now time.Time) time.Duration {
 	if p.since.IsZero() {
 		p.since = now
 	}
-	until, pause := p.since.Add(max(maxPause, p.pause)), p.pause
+	pause := p.after(p.carriers)
+	until := p.since.Add(max(maxPause, pause))
 	if p.shares == sharesNone {
 		pause = maxPause // one at a time: a request that is overtaken cannot be repaired
 	}
@@ -103,6 +108,11 @@ func (p *pace) wait(now time.Time) time.Duration {
 		until = due
 	}
 	return max(until.Sub(now), p.foreign.Sub(now), 0)
+}
+
+// after returns the pause after so many requests.
+func (p *pace) after(carriers int) time.Duration {
+	return min(p.pause*time.Duration(min(max(carriers, few), crowd))/crowd, maxLate)
 }
 
 // choose moves the decisions from waiting to serving that can be made together: an exact one

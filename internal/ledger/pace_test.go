@@ -158,27 +158,10 @@ func followsHowLate(t *testing.T, answer, late, least, most time.Duration) {
 		r.Keep()
 	}
 	carried := a.State().Signed.AddCapped(u(900))
-	first, _, err := paced(t.Context(), a, b)
-	require.NoError(t, err)
-	var group sync.WaitGroup
-	overtaken := make(chan *ledger.Reservation, 8)
-	for range cap(overtaken) {
-		group.Go(func() {
-			r, v, err := paced(t.Context(), a, b)
-			assert.NoError(t, err)
-			assert.Equal(t, carried, v.Cumulative)
-			r.Wrote()
-			overtaken <- r
-		})
-	}
-	synctest.Wait()
-	first.Wrote()
-	defer first.Keep()
-	group.Wait()
+	overtaken := together(t, a, b, 8)
 	higher := <-later(t, a, b)
 	time.Sleep(answer + late)
-	for range cap(overtaken) {
-		r := <-overtaken
+	for _, r := range overtaken {
 		r.Overtaken(true)
 		_, err := r.Again(t.Context(), carried)
 		require.NoError(t, err)
@@ -187,13 +170,46 @@ func followsHowLate(t *testing.T, answer, late, least, most time.Duration) {
 	}
 	assert.Equal(t, carried.AddCapped(u(100)), higher)
 	time.Sleep(mostPause)
-	last, _, err := paced(t.Context(), a, b)
-	require.NoError(t, err)
-	last.Wrote()
+	together(t, a, b, 8)
 	began := time.Now()
 	<-later(t, a, b)
 	assert.GreaterOrEqual(t, time.Since(began), least)
 	assert.LessOrEqual(t, time.Since(began), most)
+
+	// Fewer are looked at sooner.
+	time.Sleep(mostPause)
+	together(t, a, b, 4)
+	began = time.Now()
+	<-later(t, a, b)
+	assert.GreaterOrEqual(t, time.Since(began), least/2)
+	assert.LessOrEqual(t, time.Since(began), most/2)
+}
+
+// together writes n requests with one voucher.
+func together(t *testing.T, a *ledger.Account, b *bench, n int) (all []*ledger.Reservation) {
+	t.Helper()
+	first, _, err := paced(t.Context(), a, b)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	written, vouchers := make(chan *ledger.Reservation, n), make(chan voucher.Amount, n)
+	for range n {
+		group.Go(func() {
+			r, v, err := paced(t.Context(), a, b)
+			assert.NoError(t, err)
+			r.Wrote()
+			vouchers <- v.Cumulative
+			written <- r
+		})
+	}
+	synctest.Wait()
+	first.Wrote()
+	t.Cleanup(first.Keep)
+	group.Wait()
+	for range n {
+		all = append(all, <-written)
+		assert.Equal(t, a.State().Signed, <-vouchers, "they share it")
+	}
+	return all
 }
 
 // TestPaceOfOneThatWaitsItself: a refused request whose decision waits at the gate does not wait for

@@ -37,6 +37,7 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	waited, begins := !p.since.IsZero(), p.amount.Less(amount)
 	if begins {
 		p.epoch++
+		p.before = p.carriers
 		p.amount, p.carriers, p.lost, p.refusals, p.at, p.since = amount, 0, 0, 0, [4]int{}, time.Time{}
 	}
 	from := t.travel
@@ -89,11 +90,11 @@ func (p *pace) refused(t *trip) {
 		if late := time.Since(t.wrote) - p.fastest; late > 0 {
 			jump = min(jump, 2*late)
 		}
-		p.pause = max(p.pause, jump)
+		p.pause = max(p.pause, jump*crowd/time.Duration(min(max(p.before, few), crowd)))
 	case p.refusals == 1:
 		p.pause = max(2*p.pause, p.answer/64)
 	}
-	p.pause = min(p.pause, maxLate)
+	p.pause = min(p.pause, maxLate*crowd/few)
 }
 
 // Wrote notes that the request was written with the voucher that it was given.
