@@ -102,11 +102,15 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: an epoch is waited for without an end", breaks: "a slow handler does not hold up the others",
-		pkg: "internal/ledger", fn: "pace.wait", from: `until, pause := p.since.Add(max(maxPause, p.pause)), p.pause`, to: `until, pause := p.since.Add(time.Hour), time.Hour`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "pace.wait", from: `pause := p.after(p.carriers)`, to: `pause := time.Hour`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: a refusal does not make the pause longer", breaks: "vouchers do not overtake each other again and again",
-		pkg: "internal/ledger", fn: "pace.refused", from: `p.pause = max(p.pause, jump)`, to: `_ = jump`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "pace.refused", from: `p.pause = max(p.pause, jump*crowd/time.Duration(min(max(p.before, few), crowd)))`, to: `_ = jump`, tests: inLedger, run: `^TestPace`,
+	},
+	{
+		name: "pace: the pause is as long after few requests", breaks: "epochs do not go in step with each other",
+		pkg: "internal/ledger", fn: "pace.after", from: `p.pause*time.Duration(min(max(carriers, few), crowd))/crowd`, to: `p.pause`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: the pause is four answers however late a request was", breaks: "many requests at once are not slowed down for one that was late",
