@@ -41,8 +41,7 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 		Example: `  tally --key-file key.json --rpc-url https://rpc.example --max-price 0.001 --max-deposit 1 https://api.example.com/data
   tally -d '{"q":"tide"}' -H 'Content-Type: application/json' --max-price 0.01 https://api.example.com/ask
   tally --max-price 0.0001 --max-stream 0.05 https://api.example.com/stream`,
-		Args:              arguments(cobra.ExactArgs(1)),
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args: destination,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w.silent = f.quiet && !f.showError
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {

@@ -21,7 +21,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -36,16 +35,11 @@ func main() {
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	text, messages := &visible{w: stdout}, &visible{w: stderr, messages: true}
 	w := &world{env: env, stdin: stdin, body: stdout, stdout: text, stderr: messages}
-	root := fetchCommand(w)
-	root.AddCommand(channelsCommand(w), closeCommand(w), findCommand(w), keepCommand(w), ledgerCommand(w), importCommand(w),
-		quoteCommand(w), budgetCommand(w), trustCommand(w), policyCommand(w))
-	w.policyFlag(root.PersistentFlags())
+	root := commands(w)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(text)
 	root.SetErr(messages)
-	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fail(exitUsage, err) })
 	err := root.ExecuteContext(ctx)
 	if endErr := text.end(); endErr != nil && err == nil {
 		err = fail(exitWrite, endErr)
@@ -84,14 +78,4 @@ func fromEnv(flags *pflag.FlagSet, env func(string) string, names ...string) err
 		}
 	}
 	return nil
-}
-
-// arguments is a cobra.PositionalArgs whose error is a usage error.
-func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return fail(exitUsage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-		}
-		return nil
-	}
 }
