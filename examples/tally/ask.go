@@ -18,10 +18,10 @@ import (
 func (w *world) approve(ctx context.Context, a client.Quote) error {
 	yes, err := w.confirm(ctx, fmt.Sprintf("%s asks %s for %s; that is more than %s. Pay?", a.Origin, tokens(a.Decision.Wanted), a.Route, tokens(a.Decision.Allowed)))
 	if err == nil && !yes {
-		err = errors.New("the answer was no")
+		err = fmt.Errorf("%w: the answer was no", errApproval)
 	}
 	if errors.Is(err, errNoTerminal) {
-		err = fmt.Errorf("%w: run it at one, or let the owner raise ask in the policy", err)
+		err = fmt.Errorf("%w: %w: run it at one, or let the owner raise ask in the policy", errApproval, err)
 	}
 	return err
 }

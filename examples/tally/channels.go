@@ -75,7 +75,7 @@ func (p *wallet) list(ctx context.Context, w *world, all bool, hand func(channel
 		}
 	}
 	if bad != nil {
-		return fail(exitRead, bad)
+		return fail(exitState, bad)
 	}
 	return nil
 }

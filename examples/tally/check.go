@@ -56,7 +56,7 @@ func (b *books) check(ctx context.Context) error {
 		}
 	}
 	if differs > 0 {
-		return fail(exitRead, fmt.Errorf("the journal does not explain everything: %d differences", differs))
+		return fail(exitState, fmt.Errorf("the journal does not explain everything: %d differences", differs))
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if c.wallet.session == nil {
-		return fail(exitUsage, errors.New("closing needs the key: set --key-file or TALLY_KEY"))
+		return fail(exitKey, errors.New("closing needs the key: set --key-file or TALLY_KEY"))
 	}
 	defer func() { err = errors.Join(err, c.wallet.close(ctx)) }()
 	chosen, err := c.choose(ctx, args)
@@ -113,9 +113,11 @@ func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
 		}
 	}()
 	var errs []error
+	done := 0
 	for i, s := range chosen {
 		err := <-ended[i]
 		if err == nil {
+			done++
 			after, _ := c.wallet.channel(context.WithoutCancel(ctx), s.ID)
 			if _, err := fmt.Fprintln(c.stdout, inline(result(after))); err != nil {
 				errs = append(errs, fail(exitWrite, err))
@@ -123,6 +125,9 @@ func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("channel %s: %w", short(s.ID), err))
+	}
+	if done > 0 && done < len(chosen) {
+		return fail(exitPart, errors.Join(errs...))
 	}
 	return errors.Join(errs...)
 }

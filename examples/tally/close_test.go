@@ -50,7 +50,7 @@ func TestChannels(t *testing.T) {
 	require.Len(t, damaged, 1)
 	require.NoError(t, os.WriteFile(damaged[0], []byte("tide"), 0o600))
 	e := s.run("channels")
-	assert.Equal(t, exitRead, e.code)
+	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stdout, rows[1]["channelId"].(string)[:10])
 	assert.NotContains(t, e.stdout, rows[0]["channelId"].(string)[:10])
 	assert.Contains(t, e.stderr, rows[0]["channelId"].(string))
@@ -78,7 +78,7 @@ func TestCloseChooses(t *testing.T) {
 	key := s.env["TALLY_KEY_FILE"]
 	delete(s.env, "TALLY_KEY_FILE")
 	e := s.run("close", "--all")
-	assert.Equal(t, exitUsage, e.code)
+	assert.Equal(t, exitKey, e.code)
 	assert.Contains(t, e.stderr, "set --key-file")
 	s.env["TALLY_KEY_FILE"] = key
 	assert.Equal(t, 2, strings.Count(s.ok("close", "--all"), "closed: 0.0001 paid, 0.0099 back"))
@@ -97,13 +97,13 @@ func TestCloseWithoutThePayee(t *testing.T) {
 		return clienttest.Fault{Refuse: http.StatusServiceUnavailable}
 	})
 	e := s.run("close")
-	assert.Equal(t, exitPayment, e.code, e.stderr)
+	assert.Equal(t, exitRejected, e.code, e.stderr)
 	assert.Contains(t, s.ok("channels"), "open")
 
 	assert.Contains(t, s.ok("close", "--force"), "close requested: run tally close "+id.Hex()[:10]+" --withdraw after ")
 	assert.Contains(t, s.ok("channels"), "close requested")
 	e = s.run("close", "--withdraw")
-	assert.Equal(t, exitPayment, e.code, "too early")
+	assert.Equal(t, exitRejected, e.code, "too early")
 	before := s.srv.Chain.Balance(s.key.Address)
 	s.srv.Chain.Advance(15 * time.Minute)
 	assert.Contains(t, s.ok("close", "--withdraw", "-v"), "closed: what the payee did not take of 0.01 is back")
@@ -152,7 +152,7 @@ func TestCloseBehindAGateway(t *testing.T) {
 	assert.NotZero(t, seen[0].Load())
 	assert.Zero(t, seen[1].Load())
 
-	assert.Equal(t, exitPayment, s.run("close", "--origin", url[1]).code, "without the key")
+	assert.Equal(t, exitRejected, s.run("close", "--origin", url[1]).code, "without the key")
 	s.ok("close", "--origin", url[1], "-H", "X-Api-Key: "+key)
 	s.ok("close")
 	for _, account := range s.srv.Accounts() {

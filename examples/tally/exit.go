@@ -15,50 +15,89 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// The exit statuses: curl's where it has one, and two of our own.
+// The exit statuses: curl's where it has one, and 110 to 120 about money.
 const (
-	exitScheme    = 1
-	exitUsage     = 2
-	exitURL       = 3
-	exitResolve   = 6
-	exitConnect   = 7
-	exitPartial   = 18
-	exitHTTP      = 22
-	exitWrite     = 23
-	exitRead      = 26
-	exitTimeout   = 28
-	exitTLS       = 35
-	exitRedirects = 47
-	exitEmpty     = 52
-	exitReceive   = 56
-	exitCert      = 60
-	exitRefused   = 110
-	exitPayment   = 111
-	exitInterrupt = 130
+	exitScheme      = 1
+	exitUsage       = 2
+	exitURL         = 3
+	exitProxy       = 5
+	exitResolve     = 6
+	exitConnect     = 7
+	exitPartial     = 18
+	exitHTTP        = 22
+	exitWrite       = 23
+	exitRead        = 26
+	exitTimeout     = 28
+	exitTLS         = 35
+	exitRedirects   = 47
+	exitEmpty       = 52
+	exitReceive     = 56
+	exitCert        = 60
+	exitEncoding    = 61
+	exitRefused     = 110
+	exitApproval    = 111
+	exitFunds       = 112
+	exitRejected    = 113
+	exitUnknown     = 114
+	exitNoContent   = 115
+	exitBusy        = 116
+	exitState       = 117
+	exitNothing     = 118
+	exitKey         = 119
+	exitPart        = 120
+	exitInterrupted = 130
 )
 
-const exitHelp = `Exit status:
-    0  the transfer went well
-    1  the URL's scheme is not supported
-    2  wrong usage: a flag, an argument, a key file, a policy file
-    3  the URL is malformed
-    6  the host name could not be resolved
-    7  no connection to the host
-   18  the body ended too early
-   22  HTTP status 400 or above, with --fail
-   23  the output could not be written
-   26  a local file could not be read: the data to send, the policy, a channel's record
-   28  timeout
-   35  TLS failed
-   47  too many redirects, with --location
-   52  the server closed the connection without an answer
-   56  receiving failed
-   60  the server's certificate is not trusted
-  110  refused by our own limits, policy or missing key; nothing was signed for what was refused
-  111  the payment failed: rejected, cannot be made, or it is not known whether it was taken
-  130  interrupted`
+// exits is the table of the exit statuses: the help and the manual show it.
+var exits = []struct {
+	code int
+	text string
+}{
+	{0, "the transfer went well; what the HTTP status is does not matter, as with curl"},
+	{exitScheme, "the URL's scheme is not supported"},
+	{exitUsage, "wrong usage: a flag, an argument, a policy file"},
+	{exitURL, "the URL is malformed"},
+	{exitProxy, "the proxy's host name could not be resolved"},
+	{exitResolve, "the host name could not be resolved"},
+	{exitConnect, "no connection to the host"},
+	{exitPartial, "the body ended too early"},
+	{exitHTTP, "HTTP status 400 or above, with --fail or --fail-with-body"},
+	{exitWrite, "the output could not be written, or is binary and would go to a terminal"},
+	{exitRead, "a local file could not be read: the data to send, a policy, cookies"},
+	{exitTimeout, "timeout, and nothing was signed or it is known what became of it"},
+	{exitTLS, "TLS failed"},
+	{exitRedirects, "too many redirects, with --location"},
+	{exitEmpty, "the server closed the connection without an answer"},
+	{exitReceive, "receiving failed"},
+	{exitCert, "the server's certificate is not trusted"},
+	{exitEncoding, "the content coding cannot be read, with --compressed"},
+	{exitRefused, "refused by our limits or policy; nothing was signed for what was refused"},
+	{exitApproval, "a person has to approve, and did not; nothing was signed"},
+	{exitFunds, "the wallet does not hold enough for the deposit and the fee; nothing was signed"},
+	{exitRejected, "the payee or the chain rejected the payment"},
+	{exitUnknown, "a payment left, and it is not known whether it was taken"},
+	{exitNoContent, "paid, and no content came: the answer is an error, or the stream stalled"},
+	{exitBusy, "not now: other programs fund the channel, or the chain does not answer; try again"},
+	{exitState, "the state cannot be read or does not add up: a record, the store, the journal"},
+	{exitNothing, "payment is required, and nothing is offered that tally can pay"},
+	{exitKey, "no key, or it cannot be read or used"},
+	{exitPart, "partly done: some of it failed, or was left"},
+	{exitInterrupted, "interrupted"},
+}
+
+// exitHelp is the table for the help.
+func exitHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit status:")
+	for _, e := range exits {
+		fmt.Fprintf(&b, "\n  %3d  %s", e.code, e.text)
+	}
+	return b.String()
+}
 
 // exitError is an error with its exit status.
 type exitError struct {
@@ -71,10 +110,59 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func fail(code int, err error) error { return &exitError{code, err} }
 
-// ours are the errors by which our own side refuses.
-var ours = []error{
-	channel.ErrLimit, client.ErrPolicy, client.ErrBody, client.ErrInsecure, client.ErrEscrow,
-	client.ErrNoChain, client.ErrNoPayer, escrow.ErrChainID,
+// errApproval means that a price is above what is paid without asking, and that nobody agreed to it.
+var errApproval = errors.New("a person has to approve it")
+
+// causes are the errors that say why nothing, or not all, was paid, with the exit status of each. The first that
+// matches counts.
+var causes = []struct {
+	err  error
+	code int
+}{
+	{channel.ErrLimit, exitRefused},
+	{errApproval, exitApproval},
+	{client.ErrPolicy, exitRefused},
+	{client.ErrBody, exitRefused},
+	{client.ErrInsecure, exitRefused},
+	{client.ErrRedirect, exitRefused},
+	{client.ErrEscrow, exitRefused},
+	{client.ErrNoChain, exitRefused},
+	{client.ErrNoPayer, exitRefused},
+	{escrow.ErrChainID, exitRefused},
+	{escrow.ErrInsufficientBalance, exitFunds},
+	{voucher.ErrKey, exitKey},
+	{channel.ErrRecord, exitState},
+	{store.ErrConflict, exitBusy},
+	{client.ErrStore, exitState},
+	{client.ErrElsewhere, exitPart},
+	{client.ErrNotSeen, exitPart},
+	{client.ErrAuthorization, exitRejected},
+	{client.ErrProof, exitNothing},
+}
+
+// payments are those of errors that wrap a [client.Error] whose outcome does not say it.
+var payments = []struct {
+	err  error
+	code int
+}{
+	{context.Canceled, exitInterrupted},
+	{client.ErrStalled, exitNoContent},
+	{client.ErrStream, exitNoContent},
+	{escrow.ErrUnconfirmed, exitUnknown},
+	{client.ErrPending, exitBusy},
+	{escrow.ErrRPC, exitBusy},
+	{escrow.ErrExpired, exitBusy},
+	{escrow.ErrFeeCap, exitBusy},
+	{client.ErrRejected, exitRejected},
+	{escrow.ErrWouldRevert, exitRejected},
+	{escrow.ErrReverted, exitRejected},
+	{channel.ErrOffer, exitNothing},
+}
+
+// ends are the statuses of the outcomes.
+var ends = map[client.Outcome]int{
+	client.OutcomeRefused: exitRefused, client.OutcomeRejected: exitRejected, client.OutcomeUnknown: exitUnknown,
+	client.OutcomeAcceptedNoContent: exitNoContent,
 }
 
 // status is the exit status of an error.
@@ -87,22 +175,23 @@ func status(err error) int {
 	switch {
 	case errors.As(err, &own):
 		return own.code
-	case errors.As(err, &desync), errors.Is(err, channel.ErrLimit):
+	case errors.As(err, &desync):
 		return exitRefused
-	case errors.As(err, &payment):
-		for _, e := range ours {
-			if errors.Is(err, e) {
-				return exitRefused
+	}
+	for _, c := range causes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	if errors.As(err, &payment) {
+		unknown := payment.Outcome == client.OutcomeUnknown && payment.Op != "stream"
+		for _, c := range payments {
+			if errors.Is(err, c.err) && (!unknown || c.code == exitInterrupted) {
+				return c.code
 			}
 		}
-		if errors.Is(err, context.Canceled) {
-			return exitInterrupt
-		}
-		if payment.Outcome != client.OutcomeNotSent && payment.Op != "stream" {
-			return exitPayment
-		}
-		if errors.Is(err, client.ErrStalled) || errors.Is(err, client.ErrStream) || errors.Is(err, client.ErrRejected) {
-			return exitPayment
+		if code := ends[payment.Outcome]; code != 0 && payment.Op != "stream" {
+			return code
 		}
 	}
 	return transport(err)
@@ -120,9 +209,11 @@ func transport(err error) int {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return exitInterrupt
+		return exitInterrupted
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
+	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
+		return proxied(op)
 	case errors.As(err, &dns):
 		return exitResolve
 	case errors.As(err, &op) && op.Op == "dial":
@@ -139,6 +230,15 @@ func transport(err error) int {
 		return exitScheme
 	}
 	return exitReceive
+}
+
+// proxied is the status of an error about the proxy.
+func proxied(err *net.OpError) int {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return exitProxy
+	}
+	return exitConnect
 }
 
 // flagOf are the flags behind the fields of [channel.Limits].

@@ -8,7 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,10 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// TestRefused: our own limits end with 110, name the flag, and sign nothing.
+// TestRefused: our own limits end with 110 (119 without a key), name the flag, and sign nothing.
 func TestRefused(t *testing.T) {
 	for _, one := range []struct {
 		name, unset string
@@ -38,7 +42,11 @@ func TestRefused(t *testing.T) {
 			s := newShell(t, clienttest.Config{})
 			delete(s.env, one.unset)
 			e := s.run(one.args...)
-			assert.Equal(t, exitRefused, e.code)
+			want := exitRefused
+			if one.unset == "TALLY_KEY_FILE" {
+				want = exitKey
+			}
+			assert.Equal(t, want, e.code)
 			assert.Contains(t, e.stderr, one.says)
 			assert.Empty(t, s.srv.Accounts())
 			for _, r := range s.srv.Requests() {
@@ -62,14 +70,14 @@ func TestStreamLimit(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(e.stdout, "data: "), "the first piece is the price of the request")
 }
 
-// TestPaymentFails: what the payee refuses, or what cannot be known, ends with 111.
+// TestPaymentFails: what the payee refuses, what cannot be known, and what is not for us, end differently.
 func TestPaymentFails(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	s.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
 		return clienttest.Fault{LoseAnswer: r.Action != ""}
 	})
 	e := s.run("/data")
-	assert.Equal(t, exitPayment, e.code, e.stderr)
+	assert.Equal(t, exitUnknown, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "outcome unknown")
 	s.srv.OnRequest(nil)
 	s.ok("/data")
@@ -80,9 +88,58 @@ func TestPaymentFails(t *testing.T) {
 	})
 	s.srv.Handle("/other", other)
 	e = s.run("/other")
-	assert.Equal(t, exitPayment, e.code)
+	assert.Equal(t, exitNothing, e.code)
 	assert.Equal(t, "money, please\n", e.stdout, "the answer is the caller's")
 	assert.Contains(t, e.stderr, "in no way that tally can pay")
+}
+
+// TestMoneyStatuses: what became of the money has an exit status each. Other tests have those that are not here.
+func TestMoneyStatuses(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	terms := clienttest.Terms{Price: voucher.Units(10), Deposit: voucher.Units(1000)}
+	s.srv.Handle("/none", s.srv.Paid(terms, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})))
+	node, file := s.env["TALLY_RPC_URL"], s.env["TALLY_KEY_FILE"]
+	poor := filepath.Join(filepath.Dir(file), "poor.hex")
+	require.NoError(t, os.WriteFile(poor, []byte("0x"+strings.Repeat("07", 32)), 0o600))
+	refuse := func(on func(clienttest.Request) bool) {
+		s.srv.OnRequest(func(r clienttest.Request) (f clienttest.Fault) {
+			if on(r) {
+				f.Refuse = http.StatusServiceUnavailable
+			}
+			return f
+		})
+	}
+	for _, one := range []struct {
+		name    string
+		prepare func()
+		args    []string
+		code    int
+		says    string
+	}{
+		{"no funds", func() { s.env["TALLY_KEY_FILE"] = poor }, []string{"/data"}, exitFunds, "balance too low"},
+		{"the node is down", func() { s.env["TALLY_RPC_URL"] = "http://127.0.0.1:1" }, []string{"/data"}, exitBusy, ""},
+		{"paid, and an error came", func() { s.srv.Lie(lies.ErrorWithReceipt) }, []string{"/data"}, exitNoContent, "accepted"},
+		{"paid, and no content is right", func() {}, []string{"/none"}, 0, ""},
+		{"refused", func() { s.srv.Lie(lies.ProblemInsufficient) }, []string{"/data"}, exitRejected, ""},
+		{"one of two closes", func() {
+			s.ok("/data")
+			s.ok("/v1/data")
+			refuse(func(r clienttest.Request) bool { return strings.HasPrefix(r.Path, "/v1/") })
+		}, []string{"close", "--all"}, exitPart, ""},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			s.t = t
+			one.prepare()
+			e := s.run(one.args...)
+			assert.Equal(t, one.code, e.code, e.stderr)
+			assert.Contains(t, e.stderr, one.says)
+			s.env["TALLY_RPC_URL"], s.env["TALLY_KEY_FILE"] = node, file
+			s.srv.Lie()
+			s.srv.OnRequest(nil)
+		})
+	}
 }
 
 // TestTransport: the exit statuses are curl's.
@@ -121,7 +178,7 @@ func TestTransport(t *testing.T) {
 		{"method", []string{"-X", "G E T", "/free"}, exitUsage},
 		{"escrow", []string{"--escrow", "0x12", "/free"}, exitUsage},
 		{"node", []string{"--rpc-url", "ftp://x", "/free"}, exitUsage},
-		{"store", []string{"--store", "/dev/null/store", "/free"}, exitUsage},
+		{"store", []string{"--store", "/dev/null/store", "/free"}, exitState},
 		{"fund above deposit", []string{"--fund", "1", "/free"}, exitUsage},
 		{"URL", []string{"http://[::1"}, exitURL},
 		{"host", []string{"http://host.invalid/"}, exitResolve},
@@ -156,18 +213,25 @@ func TestTransport(t *testing.T) {
 	s.books(400) // paid, though nobody could read it
 }
 
-func TestHelpNamesEveryStatus(t *testing.T) {
-	s := newShell(t, clienttest.Config{})
-	help := s.ok("--help")
-	for _, code := range []int{
-		exitScheme, exitUsage, exitURL, exitResolve, exitConnect, exitPartial, exitHTTP, exitWrite, exitRead, exitTimeout, exitTLS,
-		exitRedirects, exitEmpty, exitReceive, exitCert, exitRefused, exitPayment, exitInterrupt,
-	} {
-		assert.Contains(t, help, fmt.Sprintf("\n  %3d  ", code))
+// TestExitStatuses: the constants, the table, the help and the manual name the same statuses.
+func TestExitStatuses(t *testing.T) {
+	source, err := os.ReadFile("exit.go")
+	require.NoError(t, err)
+	manual, err := os.ReadFile("../../docs/tally.md")
+	require.NoError(t, err)
+	help := newShell(t, clienttest.Config{}).ok("--help")
+	constants := regexp.MustCompile(`(?m)^\texit\w+ += (\d+)$`).FindAllSubmatch(source, -1)
+	require.Len(t, constants, len(exits)-1, "and success")
+	for i, e := range exits {
+		if i > 0 {
+			assert.Equal(t, string(constants[i-1][1]), strconv.Itoa(e.code))
+			assert.Less(t, exits[i-1].code, e.code)
+		}
+		assert.Contains(t, help, fmt.Sprintf("\n  %3d  %s\n", e.code, e.text))
+		assert.Contains(t, string(manual), fmt.Sprintf("\n| %d | %s |\n", e.code, e.text))
 	}
+	assert.Len(t, regexp.MustCompile(`(?m)^\| \d+ \| `).FindAll(manual, -1), len(exits))
 	assert.Contains(t, help, "250000u")
-	assert.Contains(t, s.ok("channels", "--help"), "--json")
-	assert.Contains(t, s.ok("close", "--help"), "--withdraw")
 }
 
 func TestAmount(t *testing.T) {
@@ -196,7 +260,7 @@ func TestKeyAndCredentialInOneHeader(t *testing.T) {
 	}))
 	defer front.Close()
 	e := s.run("-H", "Authorization: Bearer k", front.URL+"/data")
-	assert.Equal(t, exitPayment, e.code, e.stderr)
+	assert.Equal(t, exitRejected, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "send that key in another header")
 	assert.NotContains(t, e.stderr, "Bearer")
 	assert.Equal(t, "no key\n", e.stdout)

@@ -54,7 +54,7 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 			return f.run(ctx, args[0])
 		},
 	}
-	cmd.SetUsageTemplate(cmd.UsageTemplate() + "\n" + exitHelp + "\n")
+	cmd.SetUsageTemplate(cmd.UsageTemplate() + "\n" + exitHelp() + "\n")
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.requestFlags(flags)
@@ -150,19 +150,25 @@ func (f *fetch) verdict(resp *http.Response) error {
 	paid := client.PaymentOf(resp)
 	switch {
 	case paid != nil && paid.Outcome == client.OutcomeRejected && paid.Err != nil:
-		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s: %w; here: tally close %s --force, then tally keep", resp.StatusCode, paid.Problem, paid.Err, short(paid.ChannelID)))
+		return fail(exitRejected, fmt.Errorf("the payment was rejected with status %d %s: %w; here: tally close %s --force, then tally keep",
+			resp.StatusCode, paid.Problem, paid.Err, short(paid.ChannelID)))
 	case paid != nil && paid.Outcome == client.OutcomeRejected:
-		return fail(exitPayment, fmt.Errorf("the payment was rejected with status %d %s; -v shows what was paid", resp.StatusCode, paid.Problem))
+		return fail(exitRejected, fmt.Errorf("the payment was rejected with status %d %s; -v shows what was paid", resp.StatusCode, paid.Problem))
 	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
 		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))
 	case paid != nil && (errors.Is(paid.Err, client.ErrProof) || errors.Is(paid.Err, client.ErrAuthorization)):
-		return fail(exitPayment, paid.Err)
+		return paid.Err
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
-		return fail(exitRefused, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))
+		return fail(exitKey, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))
 	case resp.StatusCode == http.StatusPaymentRequired:
-		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered"))
+		return fail(exitNothing, errNothing)
+	case paid != nil && paid.Outcome == client.OutcomeAcceptedNoContent && resp.StatusCode >= http.StatusBadRequest:
+		return fail(exitNoContent, fmt.Errorf("the payment was accepted, and the answer is an error: status %d", resp.StatusCode))
 	case f.failHTTP && resp.StatusCode >= http.StatusBadRequest:
 		return fail(exitHTTP, fmt.Errorf("the server answered with status %d", resp.StatusCode))
 	}
 	return nil
 }
+
+// errNothing means that the offers of a 402 are not for us.
+var errNothing = errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered")

@@ -29,7 +29,7 @@ func TestFilesThatOthersMayChange(t *testing.T) {
 		code int
 	}{
 		"policy": {policy, exitUsage},
-		"key":    {s.env["TALLY_KEY_FILE"], exitUsage},
+		"key":    {s.env["TALLY_KEY_FILE"], exitKey},
 	} {
 		for _, mode := range []struct{ dir, file fs.FileMode }{{0o777, 0o600}, {0o770, 0o600}, {0o700, 0o622}} {
 			require.NoError(t, os.Chmod(filepath.Dir(c.path), mode.dir))
@@ -71,8 +71,8 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 	}{
 		{[]string{"--policy", pipe}, exitRead},
 		{[]string{"--policy", "/dev/zero"}, exitRead},
-		{[]string{"--key-file", pipe}, exitUsage},
-		{[]string{"--key-file", "/dev/zero"}, exitUsage},
+		{[]string{"--key-file", pipe}, exitKey},
+		{[]string{"--key-file", "/dev/zero"}, exitKey},
 		{[]string{"-m", "0.3", "-d", "@" + pipe}, exitTimeout},
 		{[]string{"-m", "0.3", "-o", pipe}, exitTimeout},
 	} {
@@ -89,7 +89,7 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(s.env["TALLY_STORE"], "journal"), 0o700))
 	require.NoError(t, syscall.Mkfifo(filepath.Join(s.env["TALLY_STORE"], "journal", "000001.jsonl"), 0o600))
 	e = s.process(nil, nil, "ledger")
-	assert.Equal(t, exitRead, e.code, e.stderr)
+	assert.Equal(t, exitState, e.code, e.stderr)
 	assert.Empty(t, s.srv.Requests(), "nothing was sent")
 	e = s.process(nil, nil, s.srv.URL+"/data")
 	assert.Equal(t, 0, e.code, "paid and delivered, without a journal: %s", e.stderr)
@@ -122,7 +122,7 @@ func TestKeyFromAPipe(t *testing.T) {
 		assert.Equal(t, 0, e.code, e.stderr)
 	}
 	e := piped([]byte("nonsense"), "--key-file", "/dev/fd/0")
-	assert.Equal(t, exitUsage, e.code, e.stderr)
+	assert.Equal(t, exitKey, e.code, e.stderr)
 	assert.NotContains(t, e.stderr, "nonsense")
 	e = piped([]byte(enough), "--policy", "/dev/stdin")
 	assert.Equal(t, exitRead, e.code, e.stderr)
@@ -144,7 +144,7 @@ func TestKeystoreDemands(t *testing.T) {
 		`"kdf":"scrypt","kdfparams":{"n":1048576,"r":8,"p":1,"dklen":32,"salt":"00"}}}`), 0o600))
 	s.env["TALLY_KEY_FILE"], s.env["TALLY_PASSWORD"] = file, "correct horse"
 	e := s.process(nil, nil, s.srv.URL+"/data")
-	assert.Equal(t, exitUsage, e.code, e.stderr)
+	assert.Equal(t, exitKey, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "demand more than 256 MB")
 }
 

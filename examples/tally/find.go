@@ -51,7 +51,7 @@ func (f *finding) run(ctx context.Context) (err error) {
 		return err
 	}
 	if f.wallet.session == nil {
-		return fail(exitUsage, errors.New("finding channels needs the key: set --key-file or TALLY_KEY"))
+		return fail(exitKey, errors.New("finding channels needs the key: set --key-file or TALLY_KEY"))
 	}
 	defer func() { err = errors.Join(err, f.wallet.close(ctx)) }()
 	if f.wallet.chain == nil {
@@ -84,13 +84,19 @@ func (f *finding) run(ctx context.Context) (err error) {
 	if strange > 0 {
 		fmt.Fprintf(f.stderr, "tally: %d logs describe no channel: the node may have damaged them; the next search begins before them\n", strange)
 	}
-	if missed > 0 {
-		bad = errors.Join(bad, fmt.Errorf("%w: %d of those found; they are kept on record: look again, or ask another node", client.ErrNotSeen, missed))
+	if bad != nil {
+		return fail(exitState, errors.Join(bad, left(missed), f.wallet.elsewhere(ctx)))
 	}
-	if bad = errors.Join(bad, f.wallet.elsewhere(ctx)); bad != nil {
-		return fail(exitRead, bad)
+	return errors.Join(left(missed), f.wallet.elsewhere(ctx))
+}
+
+// left is the error about channels that were found, and that the chain does not show.
+func left(missed int) error {
+	if missed == 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %d of those found; they are kept on record: look again, or ask another node",
+		client.ErrNotSeen, missed)
 }
 
 // line says what became of a channel that was found.

@@ -76,7 +76,7 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 		return err
 	}
 	if i.wallet.session == nil {
-		return fail(exitUsage, errors.New("importing needs the key: set --key-file or TALLY_KEY"))
+		return fail(exitKey, errors.New("importing needs the key: set --key-file or TALLY_KEY"))
 	}
 	defer func() { err = errors.Join(err, i.wallet.close(ctx)) }()
 	if i.wallet.chain == nil {
@@ -105,7 +105,7 @@ func (i *importing) run(ctx context.Context, path string) (err error) {
 		}
 	}
 	if bad != nil {
-		return fail(exitRead, bad)
+		return fail(exitPart, bad)
 	}
 	return nil
 }

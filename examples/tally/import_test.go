@@ -120,7 +120,7 @@ func TestImportWithoutAWord(t *testing.T) {
 	file := s.foreign("/data", s.states(), nil)
 	assert.Contains(t, s.ok("import", file), "0 signed as far as is proved; the other client says 0.0005: if the server refuses, import again with --agree 0.0005\n")
 	e := s.run("/data")
-	assert.Equal(t, exitPayment, e.code, e.stderr)
+	assert.Equal(t, exitRejected, e.code, e.stderr)
 	assert.False(t, voucher.Units(500).Less(s.states()[0].Authorized()), "the other client's number raised nothing")
 	e = s.run("import", "--agree", "0.0003", file)
 	assert.Contains(t, e.stdout, "import again with --agree 0.0005\n", "not that much")

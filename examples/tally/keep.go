@@ -49,7 +49,7 @@ func (k *keeping) run(ctx context.Context) (err error) {
 		return err
 	}
 	if k.wallet.session == nil {
-		return fail(exitUsage, errors.New("keeping needs the key: set --key-file or TALLY_KEY"))
+		return fail(exitKey, errors.New("keeping needs the key: set --key-file or TALLY_KEY"))
 	}
 	defer func() { err = errors.Join(err, k.wallet.close(ctx)) }()
 	if k.wallet.chain == nil {

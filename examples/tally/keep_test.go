@@ -68,7 +68,7 @@ func TestKeepAndFindNeed(t *testing.T) {
 		key := s.env["TALLY_KEY_FILE"]
 		s.env["TALLY_KEY_FILE"] = ""
 		e = s.run(command)
-		assert.Equal(t, exitUsage, e.code)
+		assert.Equal(t, exitKey, e.code)
 		assert.Contains(t, e.stderr, "needs the key")
 		s.env["TALLY_KEY_FILE"] = key
 		assert.Equal(t, exitUsage, s.run(command, "more").code)
@@ -90,7 +90,7 @@ func TestKeepIsInterrupted(t *testing.T) {
 	require.NotEmpty(t, damaged)
 	require.NoError(t, os.WriteFile(damaged[0], []byte("tide"), 0o600))
 	e := s.run("find")
-	assert.Equal(t, exitRead, e.code, e.stderr)
+	assert.Equal(t, exitState, e.code, e.stderr)
 	assert.Contains(t, e.stdout, "cannot be read")
 }
 
@@ -105,7 +105,7 @@ func TestStoreFromABackup(t *testing.T) {
 	}
 	s.env["TALLY_STORE"] = backup
 	e := s.run("/data")
-	assert.Equal(t, exitPayment, e.code)
+	assert.Equal(t, exitRejected, e.code)
 	id := s.srv.Accounts()[0].ChannelID.Hex()[:10]
 	assert.Contains(t, e.stderr, "tally close "+id+" --force, then tally keep")
 	s.ok("close", id, "--force")
@@ -126,7 +126,7 @@ func TestWhatIsElsewhereIsSaid(t *testing.T) {
 	assert.Contains(t, e.stderr, "the chain does not show the channel")
 	assert.Contains(t, s.ok("channels"), "not seen")
 	e = s.run("find", "--again")
-	assert.Equal(t, exitRead, e.code)
+	assert.Equal(t, exitPart, e.code)
 	assert.Contains(t, e.stdout, "not seen: it was opened with 0.01")
 	s.srv.Node.Fail()
 	assert.Empty(t, s.ok("keep", "--once"))

@@ -30,7 +30,7 @@ func (w *world) key(ctx context.Context, path string) (*voucher.KeySigner, error
 		}
 		key, err := voucher.ParseKey(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fail(exitUsage, fmt.Errorf("TALLY_KEY: %w", err))
+			return nil, fail(exitKey, fmt.Errorf("TALLY_KEY: %w", err))
 		}
 		return key, nil
 	}
@@ -39,7 +39,7 @@ func (w *world) key(ctx context.Context, path string) (*voucher.KeySigner, error
 		return nil, stopped(ctx)
 	}
 	if err != nil {
-		return nil, fail(exitUsage, fmt.Errorf("--key-file %s: %w", path, err))
+		return nil, fail(exitKey, fmt.Errorf("--key-file %s: %w", path, err))
 	}
 	return key, nil
 }

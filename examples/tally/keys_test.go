@@ -56,7 +56,7 @@ func TestKeys(t *testing.T) {
 				assert.Equal(t, 0, e.code, e.stderr)
 				return
 			}
-			assert.Equal(t, exitUsage, e.code)
+			assert.Equal(t, exitKey, e.code)
 			assert.Contains(t, e.stderr, one.says)
 			assert.Len(t, s.srv.Requests(), before, "nothing was sent")
 			for _, word := range []string{"tide", "horse", s.key.Hex[2:]} {

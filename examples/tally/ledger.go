@@ -107,7 +107,7 @@ func (b *books) each(ctx context.Context, hand func(journal.Entry) error) error 
 		case errors.As(err, &line):
 			bad = errors.Join(bad, err)
 		case err != nil:
-			return fail(exitRead, err)
+			return fail(exitState, err)
 		default:
 			if err := hand(e); err != nil {
 				return fail(exitWrite, err)
@@ -115,7 +115,7 @@ func (b *books) each(ctx context.Context, hand func(journal.Entry) error) error 
 		}
 	}
 	if bad != nil {
-		return fail(exitRead, bad)
+		return fail(exitState, bad)
 	}
 	return nil
 }

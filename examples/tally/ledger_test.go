@@ -70,7 +70,7 @@ func TestLedgerCheck(t *testing.T) {
 	differs := func(kept ...string) string {
 		require.NoError(t, os.WriteFile(s.lines(), []byte(strings.Join(kept, "")), 0o600))
 		e := s.run("ledger", "--check")
-		assert.Equal(t, exitRead, e.code, e.stderr)
+		assert.Equal(t, exitState, e.code, e.stderr)
 		return e.stdout
 	}
 
@@ -97,7 +97,7 @@ func TestLedgerCheck(t *testing.T) {
 	// A line of a newer version hides no others.
 	require.NoError(t, os.WriteFile(s.lines(), append([]byte(`{"v":2}`+"\n"), whole...), 0o600))
 	e := s.run("ledger")
-	assert.Equal(t, exitRead, e.code)
+	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stderr, "newer version")
 	assert.Equal(t, 5, strings.Count(e.stdout, "\n"))
 }

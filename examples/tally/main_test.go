@@ -311,7 +311,7 @@ func TestInterrupt(t *testing.T) {
 	s.ctx, cancel = context.WithCancel(t.Context())
 	s.wrote = func() error { cancel(); return nil } // Ctrl-C as soon as something is there
 	e := s.run("/slow")
-	assert.Equal(t, exitInterrupt, e.code, e.stderr)
+	assert.Equal(t, exitInterrupted, e.code, e.stderr)
 	assert.Equal(t, "event: message\ndata: one\n\n", e.stdout)
 	s.ctx, s.wrote = t.Context(), nil
 	assert.Contains(t, s.ok("channels"), "0.00001", "the channel stays recorded, with what was used")

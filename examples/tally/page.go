@@ -63,7 +63,7 @@ func (b *books) collect(ctx context.Context, p *wallet, to io.Writer) error {
 		out.Channel(c)
 	}
 	if bad != nil {
-		return fail(exitRead, bad)
+		return fail(exitState, bad)
 	}
 	rooms, err := p.session.Budgets(ctx)
 	var limit *channel.LimitError
@@ -71,7 +71,7 @@ func (b *books) collect(ctx context.Context, p *wallet, to io.Writer) error {
 	case errors.As(err, &limit):
 		return err
 	case err != nil:
-		return fail(exitRead, err)
+		return fail(exitState, err)
 	}
 	for i := range rooms { // the shortest comes first on the page
 		out.Budget(rooms[len(rooms)-1-i])

@@ -76,7 +76,7 @@ func TestLedgerPageFile(t *testing.T) {
 	file := filepath.Join(dir, "bill.html")
 	require.NoError(t, os.WriteFile(file, []byte("the last one"), 0o600))
 	require.NoError(t, os.WriteFile(s.lines(), append([]byte(`{"v":2}`+"\n"), before...), 0o600))
-	assert.Equal(t, exitRead, s.run("ledger", "--html="+file).code)
+	assert.Equal(t, exitState, s.run("ledger", "--html="+file).code)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, "the last one", string(text))

@@ -118,7 +118,7 @@ func TestPolicy(t *testing.T) {
 		{
 			"asked, and no terminal", "limits = { price = '0.001', deposit = '0.1', ask = '99u' }",
 			[]string{"/data"},
-			exitRefused, "there is no terminal to ask at",
+			exitApproval, "there is no terminal to ask at",
 		},
 		{
 			"read-only", "mode = 'read-only'\n" + enough,
@@ -251,7 +251,7 @@ func TestQuote(t *testing.T) {
 	) {
 		w.WriteHeader(http.StatusPaymentRequired)
 	}))
-	assert.Equal(t, exitPayment, s.run("quote", "/other").code)
+	assert.Equal(t, exitNothing, s.run("quote", "/other").code)
 	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
 	assert.Contains(t, s.ok("quote", "/data"), "decision  ask: the price is above 0.000099\n")
 	s.policy(enough + "[hosts]\nallow = ['https://other.example']\n")
@@ -292,7 +292,7 @@ func TestTrust(t *testing.T) {
 	assert.Equal(t, exitRefused, e.code)
 	assert.Contains(t, e.stdout, "decision  deny: not with them, or not on these terms")
 	e = s.run("trust", "accept", "/data")
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	shown := regexp.MustCompile(`(?s)  accepted since .*: payee (0x\w+), .*\n  accepted for this route: charged by the "request"\n` +
 		`  named now: payee (0x\w+), .*, charged by the "request"\n`).FindStringSubmatch(e.stderr)
 	require.NotNil(t, shown, e.stderr)
@@ -310,7 +310,7 @@ func TestTrust(t *testing.T) {
 
 	s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "empty")
 	e = s.run("trust", "accept", "/data")
-	assert.Equal(t, exitRefused, e.code)
+	assert.Equal(t, exitApproval, e.code)
 	assert.Contains(t, e.stderr, "are accepted yet")
 	assert.NotContains(t, s.ok("trust"), payee)
 	s.ok("trust", "accept", "--yes", "/data")

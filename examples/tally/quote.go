@@ -55,7 +55,7 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 	case err != nil:
 		return err
 	case got == nil && status == http.StatusPaymentRequired:
-		return fail(exitPayment, errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered"))
+		return fail(exitNothing, errNothing)
 	case got == nil:
 		return q.print([][2]string{{"price", fmt.Sprintf("nothing: the answer has status %d", status)}})
 	}

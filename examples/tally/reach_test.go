@@ -111,7 +111,7 @@ func TestAskIsRefusedToAgents(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	policy := s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
 	e := s.paidGet(policy, s.srv.URL+"/data")
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "there is no terminal to ask at")
 	assert.Empty(t, s.srv.Accounts())
 }
@@ -126,12 +126,12 @@ func TestAcceptUnderAPolicy(t *testing.T) {
 	sent := len(s.srv.Requests())
 	for _, flag := range []string{"--yes", "-y", "--yes=true"} {
 		e := s.process(nil, nil, "trust", "accept", flag, s.srv.URL+"/data")
-		assert.Equal(t, exitRefused, e.code, e.stderr)
+		assert.Equal(t, exitApproval, e.code, e.stderr)
 		assert.Contains(t, e.stderr, "a policy is set, so a person accepts other terms at a terminal")
 	}
 	assert.Len(t, s.srv.Requests(), sent, "nothing was sent")
 	e := s.process(nil, nil, "trust", "accept", s.srv.URL+"/data")
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "there is no terminal to ask at")
 	assert.Equal(t, before, s.ok("trust"))
 }

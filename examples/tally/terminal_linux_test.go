@@ -51,7 +51,7 @@ func TestAskAtTheTerminal(t *testing.T) {
 	for _, one := range []struct {
 		answer string
 		code   int
-	}{{"n\n", exitRefused}, {"\n", exitRefused}, {"yep\n", exitRefused}, {"y\n", 0}, {"YES\n", 0}} {
+	}{{"n\n", exitApproval}, {"\n", exitApproval}, {"yep\n", exitApproval}, {"y\n", 0}, {"YES\n", 0}} {
 		s.answers(one.answer)
 		e := s.run("/data")
 		assert.Equal(t, one.code, e.code, "%q: %s", one.answer, e.stderr)
@@ -85,10 +85,10 @@ func TestWhatIsTypedAheadAnswersNothing(t *testing.T) {
 		return s.process(screen, func() { _, _ = io.WriteString(keyboard, answer) }, args...)
 	}
 	e := ask("y\n", "n\n", s.srv.URL+"/data")
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "the answer was no")
 	e = ask("y\nyes\ny", "\n", s.srv.URL+"/data") // no part of a line either
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	assert.Empty(t, s.srv.Accounts(), "nothing was paid")
 	e = ask("n\n", "y\n", s.srv.URL+"/data")
 	assert.Equal(t, 0, e.code, e.stderr)
@@ -97,7 +97,7 @@ func TestWhatIsTypedAheadAnswersNothing(t *testing.T) {
 	s.srv.Lie(lies.PayeeChanged)
 	before := s.ok("trust")
 	e = ask("y\n", "n\n", "trust", "accept", s.srv.URL+"/data")
-	assert.Equal(t, exitRefused, e.code, e.stderr)
+	assert.Equal(t, exitApproval, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "Accept that? [y/N] ")
 	assert.Equal(t, before, s.ok("trust"))
 }

@@ -57,7 +57,7 @@ func (p *wallet) pins(ctx context.Context, w *world) error {
 		return fail(exitWrite, err)
 	}
 	if bad != nil {
-		return fail(exitRead, bad)
+		return fail(exitState, bad)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 		return err
 	}
 	if a.yes && a.rules.file != nil {
-		return fail(exitRefused, fmt.Errorf("not accepted: %w", errPolicyAsks))
+		return fail(exitApproval, fmt.Errorf("not accepted: %w", errPolicyAsks))
 	}
 	got, status, err := a.ask(ctx, rawurl)
 	defer func() { err = errors.Join(err, a.wallet.close(ctx)) }()
@@ -113,8 +113,7 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 	case err != nil:
 		return err
 	case got == nil && status == http.StatusPaymentRequired:
-		return fail(exitPayment,
-			errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered"))
+		return fail(exitNothing, errNothing)
 	case got == nil:
 		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d",
 			status))
@@ -160,7 +159,7 @@ func (a *accepting) show(e *client.TermsError) {
 func (a *accepting) accepted(ctx context.Context, origin string) (all []channel.Pin, err error) {
 	for pin, err := range records.Pins(ctx, a.wallet.files) {
 		if err != nil {
-			return nil, fail(exitRead, err)
+			return nil, fail(exitState, err)
 		}
 		if pin.Origin == origin {
 			all = append(all, pin)
@@ -182,7 +181,7 @@ func (a *accepting) sure(ctx context.Context) error {
 		err = fmt.Errorf("%w: run it at one, or give --yes", err)
 	}
 	if err != nil {
-		return fail(exitRefused, fmt.Errorf("not accepted: %w", err))
+		return fail(exitApproval, fmt.Errorf("not accepted: %w", err))
 	}
 	return nil
 }

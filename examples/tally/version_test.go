@@ -81,7 +81,7 @@ func TestRecordOfVersion2(t *testing.T) {
 			assert.Contains(t, e.stderr, "use the program that wrote it")
 			e = s.run("channels")
 			if prefix == "channel/" {
-				assert.Equal(t, exitRead, e.code)
+				assert.Equal(t, exitState, e.code)
 				assert.Contains(t, e.stderr, "version 2, this program reads version 1")
 			}
 			assert.Contains(t, e.stdout, "open")
@@ -129,7 +129,7 @@ func TestStoreOfVersion3(t *testing.T) {
 	require.NoError(t, os.WriteFile(marker, []byte("tallystick store 3\n"), 0o600))
 	before := s.onDisk()
 	e := s.run("-X", http.MethodGet, "/data")
-	assert.Equal(t, exitUsage, e.code)
+	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stderr, "written by a newer version of tallystick")
 	assert.Equal(t, before, s.onDisk())
 }

@@ -182,7 +182,7 @@ func TestNothingOfAServerSteersTheTerminal(t *testing.T) {
 			}))
 			defer front.Close()
 			e := s.run("-v", front.URL)
-			assert.Equal(t, exitPayment, e.code)
+			assert.Equal(t, exitRejected, e.code)
 			tame(t, e.stderr)
 
 			raw := rawServer(t, "HTTP/1.1 200 OK"+text+"\r\nX-A: x"+text+"y\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")

@@ -36,5 +36,5 @@ func stopped(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
-	return fail(exitInterrupt, context.Cause(ctx))
+	return fail(exitInterrupted, context.Cause(ctx))
 }

@@ -158,7 +158,7 @@ func (p *wallet) openStore(w *world) (err error) {
 		}
 	}
 	if p.files, err = filestore.Open(p.dir); err != nil {
-		return fail(exitUsage, fmt.Errorf("--store: %w", err))
+		return fail(exitState, fmt.Errorf("--store: %w", err))
 	}
 	return nil
 }
