@@ -25,7 +25,7 @@ var sections = []section{
 		channelsCommand, closeCommand, keepCommand, findCommand, importCommand,
 	}},
 	{"rules", "Rules:", []func(*world) *cobra.Command{policyCommand, trustCommand}},
-	{"help", "Help:", []func(*world) *cobra.Command{helpCommand}},
+	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, helpCommand}},
 }
 
 // values are the names of the flags' values in the usage, and how a shell completes one: by the names of files or of
@@ -37,6 +37,7 @@ var values = map[string]cobra.ShellCompDirective{
 	"AMOUNT":  cobra.ShellCompDirectiveNoFileComp,
 	"DATA":    cobra.ShellCompDirectiveDefault, // @FILE
 	"LINE":    cobra.ShellCompDirectiveNoFileComp,
+	"PORT":    cobra.ShellCompDirectiveNoFileComp,
 	"METHOD":  cobra.ShellCompDirectiveNoFileComp,
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,
 	"URL":     cobra.ShellCompDirectiveNoFileComp,
