@@ -70,6 +70,9 @@ var house = map[string][]string{
 	"examples/quickstart": nil,
 	"examples/tally":      nil,
 	"examples/agent":      nil,
+	"examples/first":      nil,
+	"examples/get":        nil,
+	"examples/proxy":      nil,
 
 	"client/clienttest":            {"voucher", "internal/devchain", kit + "hook", kit + "message", kit + "node", "client/clienttest/lies", "client/clienttest/nodefaults"},
 	"client/clienttest/nodefaults": {"internal/devchain", kit + "node"},
