@@ -28,3 +28,40 @@ func ExampleDescriptor_ID() {
 	)
 	// Output: 0xdf9ea7cf21fe2a02604b06593a394b79ce974c4a98a31cbce31099ed4daf8dde
 }
+
+// An origin has one spelling, the host that is dialed: lists, limits and pins use it.
+func ExampleParseOrigin() {
+	for _, text := range []string{"https://Bücher.example./a?b", "http://[0:0::1]:080", "api.example.com"} {
+		origin, err := channel.ParseOrigin(text)
+		fmt.Println(origin, err != nil)
+	}
+	// Output:
+	// https://xn--bcher-kva.example:443 false
+	// http://[::1]:80 false
+	//  true
+}
+
+// Limits by name, for a program that reads them from flags or a file of its own.
+func ExampleLimits_Set() {
+	var limits channel.Limits
+	for name, text := range map[string]string{"Price": "0.001", "Deposit": "1", "Origin.Day": "0.25"} {
+		amount, err := voucher.ParseTokens(text, 6)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := limits.Set(name, amount); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	for name, amount := range limits.Fields() {
+		if !amount.IsZero() {
+			fmt.Println(name, *amount)
+		}
+	}
+	// Output:
+	// Price 1000
+	// Deposit 1000000
+	// Origin.Day 250000
+}

@@ -15,9 +15,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// paying starts a paid server with a chain of its own and returns a session that may pay it. A real
-// program dials a real node and reads a real key.
-func paying(limits channel.Limits) (*client.Session, string, func()) {
+// started starts a paid server with a chain of its own and returns it with the settings of a session
+// that may pay it. A real program dials a real node and reads a real key.
+func started(limits channel.Limits) (srv *clienttest.Server, cfg client.Config, stop func()) {
 	server, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
 		log.Fatal(err)
@@ -30,11 +30,18 @@ func paying(limits channel.Limits) (*client.Session, string, func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
+	cfg = client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits}
+	return server, cfg, func() { chain.Close(); server.Close() }
+}
+
+// paying returns a session that may pay the server at the URL.
+func paying(limits channel.Limits) (session *client.Session, url string, stop func()) {
+	server, cfg, stop := started(limits)
+	session, err := client.New(cfg)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return session, server.URL, func() { chain.Close(); server.Close() }
+	return session, server.URL, stop
 }
 
 var cents = channel.Limits{Price: voucher.Units(1_000), Deposit: voucher.Units(1_000_000), Stream: voucher.Units(10_000)}

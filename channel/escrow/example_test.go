@@ -60,3 +60,18 @@ func ExampleClient_Withdraw() {
 	// escrow: the transaction would revert: CloseNotReady
 	// withdrawn: true <nil>
 }
+
+// Several nodes of one chain: the next one is asked if one fails, and one that lags hides nothing.
+// Dial sends nothing yet.
+func ExampleDial() {
+	node, err := escrow.Dial(context.Background(), "https://rpc.tempo.xyz", escrow.WithNodes("https://tempo.node.example/key"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer node.Close()
+
+	_, err = escrow.Dial(context.Background(), "rpc.tempo.xyz")
+	fmt.Println(err)
+	// Output: escrow: parameters refused: the RPC URL must be http:// or https:// with a host
+}

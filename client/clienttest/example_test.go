@@ -1,16 +1,65 @@
 package clienttest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// A client that does not pay gets a 402.
+// A test of a program that pays: a session under limits, a paid server with a chain, and the server's
+// account of what it was paid. In a test, clienttest.New closes the server at the end.
 func Example() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	key, err := voucher.ParseKey(srv.Payer().Hex) // a funded key
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	chain, err := escrow.Dial(context.Background(), srv.RPCURL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer chain.Close()
+	session, err := client.New(client.Config{
+		Signer: key, Payer: key, Chain: chain,
+		Limits: channel.Limits{Price: voucher.Units(1_000), Deposit: voucher.Units(10_000)},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	res, err := session.Client().Get(srv.URL + "/data?deposit=5000") // what is tested
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+
+	fmt.Println(res.StatusCode, "served", srv.Served("/data"))
+	for _, account := range srv.Accounts() {
+		fmt.Println("deposit", account.Deposit, "accepted", account.Accepted, "spent", account.Spent)
+	}
+	// Output:
+	// 200 served 1
+	// deposit 5000 accepted 100 spent 100
+}
+
+// A client that does not pay gets a 402.
+func ExampleStart() {
 	srv, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
 		fmt.Println(err)

@@ -1,10 +1,19 @@
 package policyfile_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log"
+	"os"
+	"path/filepath"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/policyfile"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func ExampleParse() {
@@ -34,4 +43,58 @@ day     = "0.5"
 	policy.Apply(&cfg)
 	fmt.Println(cfg.Limits.Price, cfg.Limits.All.Day)
 	// Output: 2000 500000
+}
+
+// A session under a policy file, which its owner keeps where the program cannot write.
+func ExampleLoad() {
+	srv, err := clienttest.Start(clienttest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	key, err := voucher.ParseKey(srv.Payer().Hex)
+	if err != nil {
+		log.Fatal(err)
+	}
+	chain, err := escrow.Dial(context.Background(), srv.RPCURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer chain.Close()
+	path, remove := written("[limits]\nprice = \"0.0002\"\ndeposit = \"1\"\n")
+	defer remove()
+
+	policy, err := policyfile.Load(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := client.Config{Signer: key, Payer: key, Chain: chain}
+	policy.Apply(&cfg)
+	session, err := client.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/data", "/data?price=201"} {
+		resp, err := session.Client().Get(srv.URL + path)
+		if err == nil {
+			resp.Body.Close()
+		}
+		fmt.Println(path, "refused by a limit:", errors.Is(err, channel.ErrLimit))
+	}
+	// Output:
+	// /data refused by a limit: false
+	// /data?price=201 refused by a limit: true
+}
+
+// written returns a file with the text, which only its owner may change.
+func written(text string) (path string, remove func()) {
+	dir, err := os.MkdirTemp("", "policy")
+	if err != nil {
+		log.Fatal(err)
+	}
+	path = filepath.Join(dir, "policy.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	return path, func() { _ = os.RemoveAll(dir) }
 }
