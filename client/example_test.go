@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -111,6 +112,25 @@ func ExampleNewStream() {
 	// message {"i":1,"of":3}
 	// message {"i":2,"of":3}
 	// receipt: spent 30
+}
+
+// What a stream costs is known when its body was read.
+func ExamplePayment_Cost() {
+	session, url, stop := paying(cents)
+	defer stop()
+
+	resp, err := session.Client().Get(url + "/stream/3/10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		log.Fatal(err)
+	}
+	paid := client.PaymentOf(resp)
+	fmt.Println("a piece costs", paid.Price, "and all of them", paid.Cost())
+	// Output:
+	// a piece costs 10 and all of them 30
 }
 
 // A policy says with whom to deal; limits say how much.

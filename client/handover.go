@@ -22,6 +22,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
+	a.info.cost = a.decision.Charged
 	resp := a.resp
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
 	if (!served || a.reserved == nil) && !a.mayBePaid(ctx, do.Outcome) {
@@ -30,6 +31,9 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	if a.challenge.account != a.account || a.s.twice.any.Load() {
 		a.remember(do.Outcome)
+	}
+	if a.decision.Twice {
+		a.info.cost = a.info.cost.AddCapped(a.price)
 	}
 	streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type"))
 	switch {
@@ -40,6 +44,9 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.leave()
 	default:
 		a.settle(ctx, a.receipt)
+	}
+	if !streams && !do.Counted {
+		a.info.cost = a.info.cost.AddCapped(a.price)
 	}
 	if a.s.watched {
 		a.reportPaid(ctx, a.receipt, nil)
@@ -122,6 +129,7 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 	for _, r := range a.left {
 		if do.Outcome == purchase.Unknown {
 			r.Keep()
+			a.info.cost = a.info.cost.AddCapped(r.Price())
 		} else {
 			r.Release()
 		}

@@ -11,7 +11,8 @@ import (
 )
 
 // Payment tells what was paid for one response. [PaymentOf] returns it. Its fields are final when
-// the response is handed over; what a stream costs after that is in [Payment.Receipt] at its end.
+// the response is handed over; what a stream costs after that is in [Payment.Cost], and in
+// [Payment.Receipt] at its end.
 type Payment struct {
 	// Operation identifies the request in Config.Journal: its Idempotency-Key. Empty if nothing was to
 	// be paid, for this request or for an earlier one of the same purchase.
@@ -31,7 +32,8 @@ type Payment struct {
 	// why an offer was not paid, a limit, [ErrAuthorization] or [ErrBehind]. Nil otherwise.
 	Err error
 
-	stream *meter // the body of a paid stream, nil for others
+	cost   voucher.Amount // of what ended before the body of a stream began
+	stream *meter         // the body of a paid stream, nil for others
 
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt
@@ -43,6 +45,20 @@ func (p *Payment) Receipt() *receipt.Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.receipt
+}
+
+// Cost returns what the request costs, in base units: the prices that it agreed to and that the payee
+// may have charged. Redirects that were charged on the way count, and so does a second payment of the
+// request. The fees of transactions do not. It is zero if the payee refused or nothing was paid: what
+// the payee can redeem all the same is for budgets to count ([Budget]).
+//
+// The cost of a stream grows with its pieces and is final when the body was read to its end or closed.
+// It is safe to call while a stream is read. A payee may charge less; its receipts say so.
+func (p *Payment) Cost() voucher.Amount {
+	if p.stream != nil {
+		return p.cost.AddCapped(p.stream.a.reserved.Price())
+	}
+	return p.cost
 }
 
 type paymentKey struct{}

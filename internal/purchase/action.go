@@ -101,4 +101,6 @@ type Action struct {
 	// Redirected reports that the response leads elsewhere and that the price goes on there.
 	// HandOver.
 	Redirected bool
+	// Counted reports that [Purchase.Charged] has the price of this answer already. HandOver.
+	Counted bool
 }

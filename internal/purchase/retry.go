@@ -82,7 +82,7 @@ var retries = []row{
 		func(p *Purchase, e *Event) bool { return p.Paid && e.Paid && redirect(e) },
 		func(p *Purchase, e *Event) Action {
 			a := p.end(AcceptedNoContent, e)
-			a.Redirected = true
+			a.Redirected, a.Counted = true, true
 			return a
 		},
 	},

@@ -359,7 +359,9 @@ var answers = []row{
 		func(p *Purchase, e *Event) Action {
 			p.Charged = p.Charged.AddCapped(p.offer.Price)
 			p.settled, p.here = p.settled.AddCapped(p.here), voucher.Amount{}
-			return p.end(AcceptedNoContent, e)
+			a := p.end(AcceptedNoContent, e)
+			a.Counted = true
+			return a
 		},
 	},
 	{
