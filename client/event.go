@@ -53,9 +53,15 @@ type Event struct {
 	// Price is what the request costs, Cumulative the voucher that was presented, Deposit what the
 	// channel holds, in base units; zero if it does not apply.
 	Price, Cumulative, Deposit voucher.Amount
-	Outcome                    Outcome
+	// Total is what this session has authorized so far, on all channels in the asset of this one, in
+	// base units. It is zero for events without a channel.
+	Total   voucher.Amount
+	Outcome Outcome
 	// Status is the HTTP status of the answer, zero if there is none.
 	Status int
+	// Sendings is how often the request was sent with a credential, for [EventPaid]: above 1, it was
+	// sent again. It is zero for other events.
+	Sendings int
 	// Receipt is the receipt that came, nil if none did.
 	Receipt *receipt.Receipt
 	// Decision is the budget that is nearly used up, nil for other events.
@@ -81,9 +87,13 @@ func (s *Session) reportNear(n ledger.Near) {
 // tell passes an event to the log and the caller's hook, after the write and outside all locks. A hook
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
+	if !s.watched {
+		return
+	}
 	if info, ok := ctx.Value(paymentKey{}).(*Payment); ok {
 		e.Operation = info.Operation
 	}
+	e.Total = s.ledger.Risen(e.ChannelID)
 	e.ctx = ctx
 	level := slog.LevelDebug
 	switch e.Kind {
@@ -108,7 +118,7 @@ func (s *Session) tell(ctx context.Context, e Event) {
 
 // attrs returns the fields of a log line: those that mean something for the event.
 func (e Event) attrs() []slog.Attr {
-	attrs := append(make([]slog.Attr, 0, 12), slog.String("event", string(e.Kind)))
+	attrs := append(make([]slog.Attr, 0, 14), slog.String("event", string(e.Kind)))
 	text := func(name, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(name, value))
@@ -127,6 +137,7 @@ func (e Event) attrs() []slog.Attr {
 	amount("price", e.Price)
 	amount("cumulative", e.Cumulative)
 	amount("deposit", e.Deposit)
+	amount("total", e.Total)
 	if e.Decision != nil {
 		text("budget", e.Decision.Rule)
 		amount("left", e.Decision.Left)
@@ -135,6 +146,9 @@ func (e Event) attrs() []slog.Attr {
 	text("outcome", string(e.Outcome))
 	if e.Status != 0 {
 		attrs = append(attrs, slog.Int("status", e.Status))
+	}
+	if e.Sendings > 1 {
+		attrs = append(attrs, slog.Int("sendings", e.Sendings))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", e.Err))

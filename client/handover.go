@@ -201,6 +201,7 @@ func (a *attempt) reportPaid(ctx context.Context, r *receipt.Receipt, err error)
 	a.s.tell(ctx, Event{
 		Kind: EventPaid, Origin: a.origin.Text, ChannelID: state.ID, Price: a.price, Cumulative: a.signed.Cumulative,
 		Deposit: state.Deposit, Outcome: a.info.Outcome, Status: status, Receipt: r, Err: err,
+		Sendings: a.decision.Sendings(),
 	})
 }
 

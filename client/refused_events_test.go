@@ -17,6 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestRefusalsAreEvents: what this session did not pay is told once, with the reason; what was paid or free is not.
@@ -106,12 +107,51 @@ func TestLogLines(t *testing.T) {
 	want := map[string]string{
 		"challenge": "DEBUG event level msg origin price",
 		"opening":   "DEBUG channel deposit event level msg origin price",
-		"opened":    "DEBUG channel deposit event level msg operation origin",
-		"paid":      "DEBUG channel cumulative deposit event level msg operation origin outcome price status",
+		"opened":    "DEBUG channel deposit event level msg operation origin total",
+		"paid":      "DEBUG channel cumulative deposit event level msg operation origin outcome price status total",
 		"refused":   "INFO error event level msg origin outcome price status",
-		"budget":    "WARN allowed budget channel event left level msg origin",
+		"budget":    "WARN allowed budget channel event left level msg origin total",
 	}
 	for kind, names := range want {
 		assert.Equal(t, names, strings.Join(fields[kind], " "), kind)
 	}
+}
+
+// TestEventsHaveARunningTotal: of all channels, of what vouchers were authorized by, and of how often a request was sent.
+func TestEventsHaveARunningTotal(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv, func(c *client.Config) { c.Limits.PieceByPiece = true })
+	last := func() client.Event {
+		paid := p.events.of(client.EventPaid)
+		return paid[len(paid)-1]
+	}
+	p.get("/data")
+	assert.Equal(t, u(100), last().Total)
+	p.get("/v1/data?price=70")
+	assert.Equal(t, u(170), last().Total, "both channels")
+	assert.Equal(t, 1, last().Sendings)
+	first := true
+	p.lied().answer = func(_ int, s sent) (*http.Response, error) {
+		if s.Paid != nil && first {
+			first = false
+			return p.unpaid("/data"), nil
+		}
+		return nil, nil
+	}
+	p.get("/data")
+	assert.Equal(t, u(270), last().Total)
+	assert.Equal(t, 2, last().Sendings, "the challenge was stale")
+	p.get("/stream/5/10")
+	ends := p.events.of(client.EventReceipt)
+	assert.Equal(t, u(320), ends[len(ends)-1].Total)
+	assert.Zero(t, ends[0].Sendings)
+	assert.Zero(t, p.events.of(client.EventChallenge)[0].Total, "no channel")
+	var sum voucher.Amount
+	for _, c := range p.channels() {
+		sum = sum.AddCapped(c.Authorized)
+	}
+	assert.Equal(t, sum, ends[len(ends)-1].Total)
+	p.restart()
+	p.get("/data")
+	assert.Equal(t, u(100), last().Total, "of this session")
 }

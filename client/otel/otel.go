@@ -4,6 +4,7 @@
 //	t, err := otel.New(otel.Config{})
 //	session, err := client.New(client.Config{…, OnEvent: t.Event, Journal: t.Journal(file), Base: t.Base(nil)})
 //	httpClient := &http.Client{Transport: t.Transport(&client.Transport{Session: session})}
+//	watch, err := t.Watch(session) // what its channels hold; watch.Unregister() ends it
 //
 // # Traces
 //
@@ -19,8 +20,15 @@
 //	payment.operation.duration  how long operations took, in seconds
 //	payment.events              events of the session
 //	payment.sendings            how often each request was sent
+//	payment.retries             paid sendings of requests beyond their first
 //
-// Amounts of different tokens are not told apart: export them from sessions with one token. No attribute has a path, a
+// and, at each collection of the metrics, after [Telemetry.Watch], by token and chain:
+//
+//	payment.locked              what channels hold, in base units
+//	payment.takable             the part of it that payees can take by vouchers that may exist
+//	payment.unserved            the part of that which payees do not report as charged
+//
+// The counters do not tell amounts of different tokens apart: export them from sessions with one token. No attribute has a path, a
 // query, a header or a channel id; an origin is scheme, host and port.
 package otel
 
@@ -51,10 +59,13 @@ type Config struct {
 
 // Telemetry traces and measures. It is safe for concurrent use.
 type Telemetry struct {
-	tracer                                      trace.Tracer
-	authorized, deposited, operations, happened metric.Int64Counter
-	duration                                    metric.Float64Histogram
-	sendings                                    metric.Int64Histogram
+	tracer                        trace.Tracer
+	meter                         metric.Meter
+	authorized, deposited         metric.Int64Counter
+	operations, happened, retries metric.Int64Counter
+	duration                      metric.Float64Histogram
+	sendings                      metric.Int64Histogram
+	locked, takable, unserved     metric.Int64ObservableGauge
 }
 
 // New returns a Telemetry. The error is the provider's, about an instrument.
@@ -65,8 +76,8 @@ func New(cfg Config) (*Telemetry, error) {
 	if cfg.MeterProvider == nil {
 		cfg.MeterProvider = otel.GetMeterProvider()
 	}
-	t := &Telemetry{tracer: cfg.TracerProvider.Tracer(scope)}
-	meter := cfg.MeterProvider.Meter(scope)
+	t := &Telemetry{tracer: cfg.TracerProvider.Tracer(scope), meter: cfg.MeterProvider.Meter(scope)}
+	meter := t.meter
 	for _, one := range []struct {
 		to               *metric.Int64Counter
 		name, unit, text string
@@ -75,11 +86,15 @@ func New(cfg Config) (*Telemetry, error) {
 		{&t.deposited, "payment.deposited", "{base_unit}", "What was put into channels."},
 		{&t.operations, "payment.operations", "{operation}", "Operations that could cost money."},
 		{&t.happened, "payment.events", "{event}", "Events of the session."},
+		{&t.retries, "payment.retries", "{sending}", "Paid sendings of requests beyond their first."},
 	} {
 		var err error
 		if *one.to, err = meter.Int64Counter(one.name, metric.WithUnit(one.unit), metric.WithDescription(one.text)); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.gauges(); err != nil {
+		return nil, err
 	}
 	var err error
 	t.duration, err = meter.Float64Histogram("payment.operation.duration", metric.WithUnit("s"),
@@ -97,6 +112,10 @@ func (t *Telemetry) Event(e client.Event) {
 	ctx := e.Context()
 	kind := attribute.String("payment.event", string(e.Kind))
 	t.happened.Add(ctx, 1, metric.WithAttributes(kind, attribute.String("payment.origin", e.Origin)))
+	if e.Sendings > 1 {
+		t.retries.Add(ctx, int64(e.Sendings-1), metric.WithAttributes(
+			attribute.String("payment.origin", e.Origin), attribute.String("payment.outcome", string(e.Outcome))))
+	}
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -108,6 +127,7 @@ func (t *Telemetry) Event(e client.Event) {
 		{"payment.price", amount(e.Price)},
 		{"payment.cumulative", amount(e.Cumulative)},
 		{"payment.deposit", amount(e.Deposit)},
+		{"payment.total", amount(e.Total)},
 	} {
 		if one.value != "" {
 			attrs = append(attrs, attribute.String(one.name, one.value))

@@ -37,6 +37,7 @@ type observed struct {
 	spans  *tracetest.InMemoryExporter
 	reader *metric.ManualReader
 	tel    *otel.Telemetry
+	paying *client.Session
 	http   *http.Client
 }
 
@@ -60,6 +61,10 @@ func observe(t *testing.T) *observed {
 		Limits: channel.Limits{Price: voucher.Units(1000), Deposit: voucher.Units(10_000), Stream: voucher.Units(5000)},
 	})
 	require.NoError(t, err)
+	o.paying = session
+	watch, err := tel.Watch(session)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, watch.Unregister()) })
 	o.http = &http.Client{Transport: tel.Transport(&client.Transport{Session: session})}
 	t.Cleanup(o.http.CloseIdleConnections)
 	return o
@@ -122,6 +127,12 @@ func (o *observed) sums() map[string]int64 {
 					event, _ := p.Attributes.Value("payment.event")
 					out[strings.TrimSpace(m.Name+" "+kind.AsString()+event.AsString())] += p.Value
 				}
+			case metricdata.Gauge[int64]:
+				for _, p := range data.DataPoints {
+					_, token := p.Attributes.Value("payment.token")
+					require.True(o.t, token)
+					out[m.Name] += p.Value
+				}
 			case metricdata.Histogram[int64]:
 				for _, p := range data.DataPoints {
 					out[m.Name] += p.Sum
@@ -165,6 +176,10 @@ func TestPurchase(t *testing.T) {
 	spans := o.spans.GetSpans()
 	assert.Equal(t, "payment", spans[len(spans)-1].Name, "it ends last")
 
+	assert.Equal(t, "100", attr(first.Attributes, "payment.cost"))
+	assert.Empty(t, attr(free.Attributes, "payment.cost"))
+	assert.Equal(t, "200", attr(stream.Attributes, "payment.cost"), "at its end")
+
 	got := o.sums()
 	account := o.srv.Accounts()[0]
 	accepted, _ := account.Accepted.Uint64()
@@ -191,6 +206,24 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, codes.Error, span.Status.Code)
 	assert.EqualValues(t, 1, o.sums()["payment.events refused"])
 	assert.Zero(t, o.sums()["payment.authorized pay"])
+}
+
+// TestExposure: what channels hold and payees can take is measured when it is collected, and what was sent again counted.
+func TestExposure(t *testing.T) {
+	o := observe(t)
+	assert.Empty(t, o.sums(), "no channel")
+	o.get("/data")
+	o.get("/data?price=70") // which the challenge of the route does not pay
+	got := o.sums()
+	assert.EqualValues(t, 10_000, got["payment.locked"])
+	assert.EqualValues(t, 200, got["payment.takable"])
+	assert.EqualValues(t, 30, got["payment.unserved"], "a voucher of 200 left, 170 were charged")
+	assert.EqualValues(t, 1, got["payment.retries"])
+	for c := range o.paying.Channels().All(t.Context()) {
+		require.NoError(t, o.paying.Channels().Close(t.Context(), c.ID))
+	}
+	got = o.sums()
+	assert.Zero(t, got["payment.locked"]+got["payment.takable"]+got["payment.unserved"])
 }
 
 type broken struct{ got int }

@@ -19,7 +19,7 @@ import (
 type sentKey struct{}
 
 // Transport returns a transport that makes a span for each request that goes through next, which pays. The span has the
-// outcome and the operation of the payment.
+// outcome, the operation and the cost of the payment.
 func (t *Telemetry) Transport(next http.RoundTripper) http.RoundTripper { return &outer{t, next} }
 
 type outer struct {
@@ -43,17 +43,19 @@ func (o *outer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	span.SetAttributes(attribute.Int("http.response.status_code", resp.StatusCode))
-	if p := client.PaymentOf(resp); p != nil {
-		span.SetAttributes(attribute.String("payment.outcome", string(p.Outcome)))
-		if p.Operation != "" {
-			span.SetAttributes(attribute.String("payment.operation", p.Operation))
+	paid := client.PaymentOf(resp)
+	if paid != nil {
+		span.SetAttributes(attribute.String("payment.outcome", string(paid.Outcome)))
+		if paid.Operation != "" {
+			span.SetAttributes(attribute.String("payment.operation", paid.Operation))
 		}
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+		cost(span, paid)
 		span.End()
 		return resp, nil
 	}
-	resp.Body = &body{ReadCloser: resp.Body, span: span}
+	resp.Body = &body{ReadCloser: resp.Body, span: span, paid: paid}
 	return resp, nil
 }
 
@@ -64,7 +66,15 @@ func (o *outer) CloseIdleConnections() { closeIdle(o.next) }
 type body struct {
 	io.ReadCloser
 	span trace.Span
+	paid *client.Payment // nil if nothing is known of it
 	once sync.Once
+}
+
+// cost sets what a request cost, if it cost something.
+func cost(span trace.Span, p *client.Payment) {
+	if p != nil && !p.Cost().IsZero() {
+		span.SetAttributes(attribute.String("payment.cost", amount(p.Cost())))
+	}
 }
 
 // Read implements io.Reader.
@@ -88,6 +98,7 @@ func (b *body) end(err error) {
 		if err != io.EOF { //nolint:errorlint // a reader returns io.EOF as it is
 			b.span.SetStatus(codes.Error, err.Error())
 		}
+		cost(b.span, b.paid)
 		b.span.End()
 	})
 }

@@ -54,7 +54,7 @@ var house = map[string][]string{
 	"store/records":       {"store", "channel", "internal/pins", "internal/rule"},
 	"internal/devchain":   {"voucher"},
 	"client":              {"voucher", "store", "receipt", "store/journal", "channel", "channel/escrow", "internal/wire", "internal/sse", "internal/origin", "internal/pins", "internal/rule", "internal/ledger", "internal/purchase"},
-	"client/otel":         {"voucher", "store/journal", "client"}, // in a module of its own
+	"client/otel":         {"voucher", "store/journal", "channel", "client"}, // in a module of its own
 	"client/policyfile":   {"voucher", "channel", "internal/origin", "internal/rule", "internal/safefile", "client"},
 	"internal/fleet":      {"internal/testrun"},
 	"internal/gateways":   nil, // tests only

@@ -231,6 +231,9 @@ func (a *Account) save(ctx context.Context, w *write) error {
 		} else {
 			r.rise = r.rise.And(d.rise)
 		}
+		if a.ledger.OnNear != nil {
+			a.noteRisen(d.rise.By)
+		}
 	}
 	return nil
 }

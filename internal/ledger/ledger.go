@@ -44,6 +44,7 @@ type Ledger struct {
 	funded   voucher.Amount
 	left     map[[sha256.Size]byte]struct{} // the funding transactions in funded, by their bytes
 	apart    map[common.Address]struct{}    // payees that refuse a voucher equal to the highest one
+	risen    map[channel.Asset]voucher.Amount
 }
 
 // New returns a ledger over a store. It does not close the store.
@@ -52,7 +53,7 @@ func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
 		store: s, signer: signer, limits: limits, name: sessionID(),
 		windows:  windows{rows: map[common.Hash]row{}},
 		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
-		apart: map[common.Address]struct{}{},
+		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{},
 	}
 }
 

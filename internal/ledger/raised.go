@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/seed-5fe1f529/tallystick/voucher"
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
 
 // Rise is what decisions did to a channel's stored ceiling, in base units: where it stood before
 // the first and after the last of them, and by how much they raised it themselves. It is for the
@@ -35,4 +39,29 @@ func (r *Reservation) Rise() Rise {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
 	return r.rise
+}
+
+// Risen returns by how much this ledger has raised the stored ceilings of all channels in the asset of
+// one, in base units; zero if that channel was not used. It is counted only if OnNear is set.
+func (l *Ledger) Risen(id common.Hash) voucher.Amount {
+	l.mu.Lock()
+	a := l.accounts[id]
+	l.mu.Unlock()
+	if a == nil {
+		return voucher.Amount{}
+	}
+	a.mu.Lock()
+	asset := a.asset()
+	a.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.risen[asset]
+}
+
+// noteRisen counts a rise for [Ledger.Risen]. The caller holds mu.
+func (a *Account) noteRisen(by voucher.Amount) {
+	l, asset := a.ledger, a.asset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.risen[asset] = l.risen[asset].AddCapped(by)
 }

@@ -137,6 +137,9 @@ func (p *Purchase) Next(event Event) Action {
 	return a
 }
 
+// Sendings returns how often the request was sent with a credential since its last redirect.
+func (p *Purchase) Sendings() int { return p.tries.Sent }
+
 // see notes what an event shows, whatever is decided.
 func (p *Purchase) see(e *Event) {
 	switch {
