@@ -24,6 +24,7 @@ var sections = []section{
 	{"channels", "Channels:", []func(*world) *cobra.Command{
 		channelsCommand, closeCommand, keepCommand, findCommand, importCommand,
 	}},
+	{"keys", "Keys and money:", []func(*world) *cobra.Command{keyCommand}},
 	{"rules", "Rules:", []func(*world) *cobra.Command{policyCommand, trustCommand}},
 	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, helpCommand}},
 }
@@ -37,6 +38,7 @@ var values = map[string]cobra.ShellCompDirective{
 	"AMOUNT":  cobra.ShellCompDirectiveNoFileComp,
 	"DATA":    cobra.ShellCompDirectiveDefault, // @FILE
 	"LINE":    cobra.ShellCompDirectiveNoFileComp,
+	"N":       cobra.ShellCompDirectiveNoFileComp,
 	"PORT":    cobra.ShellCompDirectiveNoFileComp,
 	"METHOD":  cobra.ShellCompDirectiveNoFileComp,
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,

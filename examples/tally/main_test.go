@@ -41,7 +41,7 @@ type shell struct {
 	ctx   context.Context
 	// wrote is called for each write to stdout, where it is set; its error is the writer's.
 	wrote func() error
-	// asked is called for each question on stderr, where it is set.
+	// asked is called for each question on stderr, and for each password, where it is set.
 	asked func()
 }
 
@@ -69,7 +69,7 @@ type ended struct {
 // run runs a command. A last word that begins with a slash is a path of the server.
 func (s *shell) run(args ...string) ended {
 	s.t.Helper()
-	if last := len(args) - 1; last >= 0 && strings.HasPrefix(args[last], "/") {
+	if last := len(args) - 1; s.srv != nil && last >= 0 && strings.HasPrefix(args[last], "/") {
 		args = append(args[:last:last], s.srv.URL+args[last])
 	}
 	stdout, stderr := &terminal{wrote: s.wrote}, &terminal{asked: s.asked}
@@ -94,7 +94,7 @@ func (w *terminal) Write(b []byte) (int, error) {
 		}
 	}
 	n, err := w.Buffer.Write(b)
-	if w.asked != nil && bytes.Contains(b, []byte("[y/N] ")) {
+	if w.asked != nil && (bytes.Contains(b, []byte("[y/N] ")) || bytes.HasPrefix(b, []byte("Password for "))) {
 		w.asked()
 	}
 	return n, err
