@@ -270,4 +270,24 @@ var theGate = []defect{
 `, to: `	r.claim.Price = d.before.Price
 `, tests: inLedger,
 	},
+	{
+		name: "equal: the refusal is not written to the store", breaks: "later sessions know who refuses equal vouchers",
+		pkg: "internal/ledger", fn: "Reservation.Unequal", from: `if news && scope.Origin != "" {`, to: `if news && scope.Origin == "" {`, tests: inLedger,
+		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: the refusal is remembered for ever", breaks: "a payee may learn to serve equal vouchers",
+		pkg: "internal/ledger", fn: "alias.unequal", from: `time.Since(time.Unix(a.Unequal, 0)) < unequalFor`, to: `true`, tests: inLedger,
+		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: lost requests teach that vouchers are shared", breaks: "only answers teach whether a payee serves equal vouchers",
+		pkg: "internal/ledger", fn: "Reservation.Unserved", from: `a.pace.lost++`, to: ``, tests: inLedger,
+		run: `^TestOnlyAnswersTeach$`,
+	},
+	{
+		name: "equal: a stream's voucher overtakes requests", breaks: "streams wait where equal vouchers are refused",
+		pkg: "internal/ledger", fn: "Reservation.More", from: `apart := a.pace.shares == sharesNone`, to: `apart := false`, tests: inClient,
+		run: `^TestStreamsBesideRequests$`,
+	},
 }

@@ -103,4 +103,24 @@ var theRetries = []defect{
 		name: "retry: an unknown outcome is safe", breaks: "what may have been paid is not tried again",
 		pkg: "client", fn: "Error.Retryable", from: `OutcomeNotSent, OutcomeRejected:`, to: `OutcomeNotSent, OutcomeRejected, OutcomeUnknown:`, tests: inClient, run: `^TestRetryable$`,
 	},
+	{
+		name: "retry: one served without payment is another purchase", breaks: "a retry that is free names the purchase of the tries before",
+		pkg: "client", fn: "attempt.mayBePaid", from: `a.byKey && a.keyed == nil`, to: `false`, tests: inClient,
+		run: `^TestRetryServedWithoutPayment$`,
+	},
+	{
+		name: "proof: what was found and not recorded is forgotten", breaks: "a found channel is not opened a second time",
+		pkg: "client", fn: "attempt.tryProved", from: `a.s.proofs.keep(a.origin.Text, f)`, to: `_ = f`, tests: inClient,
+		run: `^TestFoundAndNotRecorded$`,
+	},
+	{
+		name: "proof: none is given for what was not recorded", breaks: "a payee that names no price without a proof is paid after the store is well again",
+		pkg: "client", fn: "proofBook.pardon", from: `had.left = 1`, to: ``, tests: inClient,
+		run: `^TestFoundAndNotRecorded$`,
+	},
+	{
+		name: "cookies: those after the answer are lost", breaks: "each cookie that the payee set reaches the caller",
+		pkg: "client", fn: "attempt.mayBePaid", from: `a.cookies.finish(a.resp)`, to: ``, tests: inClient,
+		run: `^TestCookiesAfterTheAnswer$`,
+	},
 }
