@@ -17,8 +17,6 @@ type Config struct {
 	// Now is the clock for the expiry of challenges and for the dates of responses and receipts.
 	// Nil means time.Now. A client with another clock must judge expiry by the Date of responses.
 	Now func() time.Time
-	// ChainID is the id of the chain. Zero means 42431, that of the testnet Moderato.
-	ChainID uint64
 	// WallClock makes the chain's time pass with Now. Otherwise it only changes with
 	// [Chain.Advance], so that no transaction expires while a test is being debugged.
 	WallClock bool

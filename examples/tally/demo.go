@@ -42,9 +42,6 @@ type demo struct {
 	dir string // of the files
 }
 
-// demoChain is the chain id of the demo. No public chain has it, so what is signed for the demo is good nowhere else.
-const demoChain uint64 = 402_402_402
-
 // demoFunds is what the demo's faucet gives at a time.
 var demoFunds = voucher.Units(100_000_000)
 
@@ -55,7 +52,8 @@ func demoCommand(w *world) *cobra.Command {
 		Short: "Run a chain and a paid server with play money, to try everything against",
 		Long: `Demo runs a chain in memory and a server that wants to be paid on it, and prints what to type in another
 terminal. It listens on 127.0.0.1 only, asks nobody else, and runs until Ctrl-C. The money is play money: the chain,
-its tokens and the key that demo makes exist nowhere else and are gone at the end.
+its tokens and the key that demo makes exist nowhere else and are gone at the end. The chain has the id and the token of
+the testnet Moderato, so that everything works as there; it is not connected to it.
 
 The files of the demo (the key, the settings, a store of channels) are in a directory of its own, which is removed at
 the end unless --keep names one. Your own key, store and settings are not touched.`,
@@ -79,7 +77,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer listener.Close()
 	d.url = "http://" + listener.Addr().String()
 	if d.srv, err = clienttest.Start(clienttest.Config{
-		Realm: "demo", ChainID: demoChain, WallClock: true, NoSockets: true,
+		Realm: "demo", WallClock: true, NoSockets: true,
 	}); err != nil {
 		return err
 	}
