@@ -24,7 +24,7 @@ var sections = []section{
 	{"channels", "Channels:", []func(*world) *cobra.Command{
 		channelsCommand, closeCommand, keepCommand, findCommand, importCommand,
 	}},
-	{"keys", "Keys and money:", []func(*world) *cobra.Command{keyCommand}},
+	{"keys", "Keys and money:", []func(*world) *cobra.Command{keyCommand, balanceCommand, fundCommand}},
 	{"rules", "Rules:", []func(*world) *cobra.Command{policyCommand, trustCommand}},
 	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, helpCommand}},
 }
