@@ -43,6 +43,12 @@ var values = map[string]cobra.ShellCompDirective{
 	"METHOD":  cobra.ShellCompDirectiveNoFileComp,
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,
 	"URL":     cobra.ShellCompDirectiveNoFileComp,
+
+	"FORMAT": cobra.ShellCompDirectiveNoFileComp,
+	"TEXT":   cobra.ShellCompDirectiveNoFileComp,
+
+	"NAME:PASSWORD":     cobra.ShellCompDirectiveNoFileComp,
+	"HOST:PORT:ADDRESS": cobra.ShellCompDirectiveNoFileComp,
 }
 
 // commands returns the table as a tree: tally URL, with the commands below it.

@@ -138,6 +138,7 @@ var causes = []struct {
 	{client.ErrNotSeen, exitPart},
 	{client.ErrAuthorization, exitRejected},
 	{client.ErrProof, exitNothing},
+	{client.ErrPaidBefore, exitNoContent},
 }
 
 // payments are those of errors that wrap a [client.Error] whose outcome does not say it.

@@ -248,30 +248,8 @@ func TestBodyIsTheServersBytes(t *testing.T) {
 	assert.Equal(t, body, got)
 }
 
-func TestRequest(t *testing.T) {
+func TestHeadersBeforeTheBody(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
-	s.srv.Handle("/mirror", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		fmt.Fprintf(w, "%s %s %q %q %q", r.Method, body, r.Header["Content-Type"], r.Header["X-A"], r.Header["Accept"])
-	}))
-	file := filepath.Join(t.TempDir(), "data")
-	require.NoError(t, os.WriteFile(file, []byte("from\na file\n"), 0o600))
-	s.in = "from stdin\n"
-	form := `["application/x-www-form-urlencoded"]`
-	for _, one := range []struct {
-		args []string
-		want string
-	}{
-		{nil, `GET  [] [] ["*/*"]`},
-		{[]string{"-X", "DELETE"}, `DELETE  [] [] ["*/*"]`},
-		{[]string{"-d", "a=1", "-d", "b=2"}, `POST a=1&b=2 ` + form + ` [] ["*/*"]`},
-		{[]string{"-X", "PUT", "-d", "@" + file}, "PUT from\na file\n " + form + ` [] ["*/*"]`},
-		{[]string{"-d", "-"}, "POST from stdin\n " + form + ` [] ["*/*"]`},
-		{[]string{"-d", "@-"}, "POST from stdin\n " + form + ` [] ["*/*"]`},
-		{[]string{"-d", "x", "-H", "content-type: text/plain", "-H", "x-a: 1", "-H", "X-A: 2", "-H", "Accept:"}, `POST x ["text/plain"] ["1" "2"] []`},
-	} {
-		assert.Equal(t, one.want, s.ok(append(one.args, "/mirror")...))
-	}
 	e := s.run("-i", "-d", "x", "/data")
 	require.Equal(t, 0, e.code, e.stderr)
 	assert.True(t, strings.HasPrefix(e.stdout, "HTTP/1.1 200 OK\r\n"), e.stdout)

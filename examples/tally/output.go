@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,30 +10,74 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // output is where the body goes. Its errors are write errors.
 type output struct {
-	w    io.Writer
-	file *os.File
-	made bool // the file was not there before
-	used bool
+	w      io.Writer
+	file   *os.File
+	made   bool // the file was not there before
+	used   bool
+	screen bool // it is a terminal, and nothing binary goes there
+	rest   []byte
 }
 
 // create finds out that the output can be written, before anything is paid. What a file holds is kept until
 // there is an answer. A pipe is waited for as long as the context allows.
 func (f *fetch) create(ctx context.Context) (*output, error) {
-	if f.output == "" || f.output == "-" {
-		return &output{w: f.world.body}, nil
+	name := f.output
+	if name == "" && f.remoteName {
+		if name = remoteName(f.asked); name == "" {
+			return nil, fail(exitWrite, errors.New("--remote-name: the URL ends without a name: set --output"))
+		}
 	}
-	o, err := await(ctx, func() (*output, error) { return openOutput(f.output) })
+	f.known.file = name
+	if name == "" || name == "-" {
+		return &output{w: f.world.body, screen: name == "" && screenOf(f.world) != screen{}}, nil
+	}
+	return openFor(ctx, "--output", name)
+}
+
+// openFor opens the file of a flag.
+func openFor(ctx context.Context, flag, name string) (*output, error) {
+	o, err := await(ctx, func() (*output, error) { return openOutput(name) })
 	if err != nil && ctx.Err() != nil {
 		return nil, stopped(ctx)
 	}
 	if err != nil {
-		return nil, fail(exitWrite, fmt.Errorf("--output: %w", err))
+		return nil, fail(exitWrite, fmt.Errorf("%s: %w", flag, err))
 	}
 	return o, nil
+}
+
+// remoteName is the last part of the path of a URL. It is a name in this directory.
+func remoteName(rawurl string) string {
+	u, err := target(rawurl)
+	if err != nil {
+		return ""
+	}
+	name := u.EscapedPath()
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	if name == "." || name == ".." || strings.ContainsAny(name, `\:`) {
+		return ""
+	}
+	return name
+}
+
+// heads is where the headers go, with --dump-header, or nil.
+func (f *fetch) heads(ctx context.Context, body *output) (*output, error) {
+	switch f.dump {
+	case "":
+		return nil, nil
+	case "-":
+		return &output{w: f.world.body}, nil
+	case f.output:
+		return body, nil
+	}
+	return openFor(ctx, "--dump-header", f.dump)
 }
 
 // openOutput opens a file, or makes one. Where a symbolic link leads to a file that is not there, that file
@@ -106,6 +151,9 @@ func (o *output) begin() error {
 
 // Write implements io.Writer.
 func (o *output) Write(b []byte) (int, error) {
+	if o.screen && !o.readable(b) {
+		return 0, errBinary
+	}
 	n, err := o.w.Write(b)
 	if err != nil {
 		return n, fail(exitWrite, fmt.Errorf("the output cannot be written: %w", err))
@@ -113,8 +161,20 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// errBinary means that a body is binary and would go to a terminal.
+var errBinary = errors.New("the body is binary")
+
+// readable reports whether a terminal can show what comes next: it is UTF-8, and has no control characters that text
+// does not have.
+func (o *output) readable(b []byte) bool {
+	text := slices.Concat(o.rest, b)
+	whole := len(text) - partial(text)
+	o.rest = text[whole:]
+	return utf8.Valid(text[:whole]) && bytes.IndexByte(text, 0) < 0
+}
+
 func (o *output) close() error {
-	if o.file == nil {
+	if o == nil || o.file == nil {
 		return nil
 	}
 	if o.made && !o.used {

@@ -27,7 +27,8 @@ func quoteCommand(w *world) *cobra.Command {
 		Use:   "quote URL",
 		Short: "Show what a request would cost, and whether it would be paid",
 		Long: `Quote sends the request unpaid and prints what it would cost, who would be paid, and what limits and policy decide:
-allow, ask (a person first), or deny, which ends with status 110. Nothing is signed, and no key is needed.
+allow, ask (a person first), or deny, which ends with status 110. Without limits and policy it prints the price and
+decides nothing. Nothing is signed, and no key is needed.
 With a key, an open channel of the key is taken into account.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,6 +44,7 @@ With a key, an open channel of the key is taken into account.`,
 	}
 	cmd.Flags().SortFlags = false
 	q.requestFlags(cmd.Flags())
+	q.wallet.connection.flags(cmd.Flags())
 	q.wallet.keyFlags(cmd.Flags())
 	q.wallet.limitFlags(cmd.Flags())
 	return cmd
@@ -61,7 +63,11 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 	}
 	o, d := got.Offer, got.Decision
 	refusal := q.rules.consents(ctx, got.Proposal, q.wallet.files)
-	if d.Verdict == channel.Deny {
+	if err := q.wallet.connection.policy(agreed)(ctx, got.Proposal); err != nil {
+		refusal = err
+	}
+	unset := q.unset()
+	if d.Verdict == channel.Deny && !unset {
 		refusal = &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
 	}
 	rows := [][2]string{
@@ -70,6 +76,10 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 		{"token", o.Token.Hex()},
 		{"escrow", fmt.Sprintf("%s on chain %d (%s)", o.Escrow.Hex(), o.ChainID, o.Protocol)},
 		{"decision", decision(d, refusal)},
+	}
+	if unset && refusal == nil {
+		rows[len(rows)-1][1] = fmt.Sprintf(
+			"none: no limit is set; --max-price %s --max-deposit AMOUNT pay it", tokens(o.Price))
 	}
 	if err := q.print(rows); err != nil {
 		return err
@@ -80,9 +90,16 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 	return nil
 }
 
+// unset reports whether nobody has set a limit yet: the price was asked for only.
+func (q *quote) unset() bool { return q.rules.file == nil && q.wallet.limits.Price.IsZero() }
+
+// agreed is a policy that agrees.
+func agreed(context.Context, client.Proposal) error { return nil }
+
 // ask sends the request unpaid. The wallet is to be closed afterwards, in any case.
 func (q *quote) ask(ctx context.Context, rawurl string) (*client.Quote, int, error) {
-	req, err := q.build(ctx, rawurl, q.stdin)
+	defer q.end()
+	req, err := q.build(ctx, rawurl, q.world)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -127,7 +144,9 @@ func (q *quote) print(rows [][2]string) error {
 // look makes a session that is not to sign: with the key where one is given and may sign, or else with one that
 // nobody has.
 func (p *wallet) look(ctx context.Context, w *world) error {
-	p.transport()
+	if err := p.transport(); err != nil {
+		return err
+	}
 	if err := w.rules.load(w.env); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -14,24 +15,94 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// request is what is sent: the flags -X, -d and -H.
+// request is what is sent: the flags about the method, the headers and the body.
 type request struct {
-	method  string
-	data    []string
-	headers []string
-}
+	method         string
+	data, form     []datum
+	headers        []string
+	upload         string
+	agent, referer string
+	user, cookie   string
+	get, head      bool
 
-// maxData bounds what is sent, in bytes: it is held in memory.
-const maxData = 256 << 20
+	piped  *source // what stdin had, once it was read
+	opened []io.Closer
+	remove []string
+}
 
 func (r *request) requestFlags(f *pflag.FlagSet) {
-	f.StringVarP(&r.method, "request", "X", "", "the `METHOD` (default: GET, or POST with -d)")
-	f.StringArrayVarP(&r.data, "data", "d", nil, "send `DATA`; @FILE sends a file, - or @- stdin, byte for byte; several are joined by &")
-	f.StringArrayVarP(&r.headers, "header", "H", nil, "send the header `LINE`: \"Name: value\"; \"Name:\" removes a default one")
+	f.StringVarP(&r.method, "request", "X", "", "the `METHOD` (default: GET, or as the flags for the body say)")
+	f.StringArrayVarP(&r.headers, "header", "H", nil,
+		"send the header `LINE`: \"Name: value\"; \"Name:\" removes a default one, \"Name;\" is empty, @FILE has lines")
+	f.VarP(dataFlag{"data", &r.data}, "data", "d",
+		"POST `DATA`, several joined by &; @FILE sends a file without line ends, @- stdin")
+	f.Var(dataFlag{"data-raw", &r.data}, "data-raw", "the same, and @ means nothing")
+	f.Var(dataFlag{"data-binary", &r.data}, "data-binary", "the same as --data, and files byte for byte")
+	f.Var(dataFlag{"data-urlencode", &r.data}, "data-urlencode",
+		"the same, URL-encoded: content, =content, name=content, @FILE or name@FILE")
+	f.Var(dataFlag{"json", &r.data}, "json", "POST `DATA` as JSON: --data-binary, with Content-Type and Accept")
+	f.VarP(dataFlag{"form", &r.form}, "form", "F",
+		"POST a multipart form: name=content, name=@FILE or name=<FILE, then ;type=… and ;filename=…")
+	f.Var(dataFlag{"form-string", &r.form}, "form-string", "the same, and @, < and ; mean nothing")
+	f.StringVarP(&r.upload, "upload-file", "T", "",
+		"PUT `FILE`, which is not held in memory; - sends stdin while it comes")
+	f.BoolVarP(&r.get, "get", "G", false, "put the data into the URL, and GET")
+	f.BoolVarP(&r.head, "head", "I", false, "HEAD, and write the headers")
+	f.StringVarP(&r.agent, "user-agent", "A", "tally", "send `TEXT` as User-Agent; empty: none")
+	f.StringVarP(&r.referer, "referer", "e", "", "send `URL` as Referer; with ;auto redirects set it")
+	f.StringVarP(&r.user, "user", "u", "",
+		"Basic authentication as `NAME:PASSWORD`; without the colon the terminal is asked")
+	f.StringVarP(&r.cookie, "cookie", "b", "",
+		"send the cookies `TEXT`, name=value; or, without =, those of a file, and keep others")
 }
 
-// build makes the request. A body is held in memory, because it is sent again after a 402.
-func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*http.Request, error) {
+// build makes the request. Its body can be sent again, after a 402.
+func (r *request) build(ctx context.Context, rawurl string, w *world) (*http.Request, error) {
+	u, err := target(rawurl)
+	if err != nil {
+		return nil, err
+	}
+	body, contentType, method, err := r.body(ctx, u, w.stdin)
+	if err != nil {
+		return nil, err
+	}
+	if r.head {
+		method = http.MethodHead
+	}
+	if r.method != "" {
+		method = r.method
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, fail(exitUsage, fmt.Errorf("the request cannot be made: %w", err))
+	}
+	req.Header.Set("Accept", "*/*")
+	req.Header["User-Agent"] = []string{r.agent} // empty: net/http sends its own name otherwise
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if r.json() {
+		req.Header.Set("Accept", "application/json")
+	}
+	if referer := strings.TrimSuffix(r.referer, ";auto"); referer != "" {
+		req.Header.Set("Referer", referer)
+	}
+	if err := r.authenticate(ctx, req, w); err != nil {
+		return nil, err
+	}
+	if strings.Contains(r.cookie, "=") {
+		req.Header.Set("Cookie", r.cookie)
+	}
+	if body != nil {
+		if err := carry(req, *body); err != nil {
+			return nil, err
+		}
+	}
+	return req, r.setHeaders(req)
+}
+
+// target reads a URL, of which the scheme may be left out: https.
+func target(rawurl string) (*url.URL, error) {
 	if !strings.Contains(rawurl, "://") {
 		rawurl = "https://" + rawurl
 	}
@@ -42,84 +113,144 @@ func (r *request) build(ctx context.Context, rawurl string, stdin io.Reader) (*h
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fail(exitScheme, fmt.Errorf("the scheme %q is not supported", u.Scheme))
 	}
-	var body io.Reader
-	method := r.method
-	if len(r.data) > 0 {
-		text, err := await(ctx, func() ([]byte, error) { return r.body(stdin) })
-		if err != nil && ctx.Err() != nil {
-			return nil, stopped(ctx)
-		}
-		if err != nil {
-			return nil, fail(exitRead, fmt.Errorf("--data: %w", err))
-		}
-		body = bytes.NewReader(text)
-		if method == "" {
-			method = http.MethodPost
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, rawurl, body)
-	if err != nil {
-		return nil, fail(exitUsage, fmt.Errorf("the request cannot be made: %w", err))
-	}
-	req.Header.Set("Accept", "*/*")
-	req.Header.Set("User-Agent", "tally")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	return req, r.setHeaders(req)
+	return u, nil
 }
 
-func (r *request) body(stdin io.Reader) ([]byte, error) {
-	var all bytes.Buffer
-	for i, d := range r.data {
-		if i > 0 {
-			all.WriteByte('&')
-		}
-		if err := appendData(&all, d, stdin); err != nil {
-			return nil, err
-		}
-		if all.Len() > maxData {
-			return nil, fmt.Errorf("more than %d MB, which is too much to hold in memory", maxData>>20)
+// json reports whether the body was given as JSON.
+func (r *request) json() bool { return len(r.data) > 0 && r.data[0].kind == "json" }
+
+// body returns what is sent, nil for nothing, with its type and the method that goes with it.
+func (r *request) body(ctx context.Context, u *url.URL, stdin io.Reader) (
+	p *source, contentType, method string, err error,
+) {
+	data := len(r.data) > 0 && !r.get
+	ways := 0
+	for _, way := range []bool{data, len(r.form) > 0, r.upload != "", r.head} {
+		if way {
+			ways++
 		}
 	}
-	return all.Bytes(), nil
-}
-
-// appendData appends what one -d says, and of a file no more than is needed to know that it is too long.
-func appendData(to *bytes.Buffer, d string, stdin io.Reader) error {
-	name, isFile := strings.CutPrefix(d, "@")
-	from := stdin
+	if ways > 1 {
+		return nil, "", "", fail(exitUsage,
+			errors.New("of --data, --form, --upload-file and --head one can be used in a request"))
+	}
+	var one source
 	switch {
-	case d == "-", d == "@-":
-	case isFile:
-		f, err := os.Open(name)
-		if err != nil {
-			return err
+	case r.upload != "":
+		r.addName(u)
+		one, err = r.uploaded(ctx, stdin)
+		return &one, "", http.MethodPut, err
+	case len(r.form) > 0:
+		one, contentType, err = r.formed(ctx, stdin)
+		return &one, contentType, http.MethodPost, err
+	case data:
+		contentType = "application/x-www-form-urlencoded"
+		if r.json() {
+			contentType = "application/json"
 		}
-		defer f.Close()
-		from = f
-	default:
-		to.WriteString(d)
+		one, err = r.joinData(ctx, stdin)
+		return &one, contentType, http.MethodPost, err
+	case len(r.data) > 0:
+		err = r.query(ctx, u, stdin)
+	}
+	return nil, "", http.MethodGet, err
+}
+
+// muchData is a body for which it is asked first whether it is wanted, in bytes, as curl does.
+const muchData = 1 << 20
+
+// carry makes a body that of a request.
+func carry(req *http.Request, p source) (err error) {
+	req.GetBody, req.ContentLength = p.open, p.size
+	if p.size == 0 {
+		req.Body, req.GetBody = http.NoBody, func() (io.ReadCloser, error) { return http.NoBody, nil }
 		return nil
 	}
-	_, err := io.Copy(to, io.LimitReader(from, maxData+1-int64(to.Len())))
-	return err
+	if req.Body, err = p.open(); err != nil {
+		return fail(exitRead, err)
+	}
+	if p.size < 0 || p.size > muchData {
+		req.Header.Set("Expect", "100-continue")
+	}
+	return nil
+}
+
+// authenticate sets what -u says.
+func (r *request) authenticate(ctx context.Context, req *http.Request, w *world) error {
+	if r.user == "" {
+		return nil
+	}
+	name, password, ok := strings.Cut(r.user, ":")
+	if !ok {
+		var err error
+		if password, err = w.askPassword(ctx, "user "+name); err != nil {
+			return fail(exitUsage, fmt.Errorf("--user: %w: write %s:PASSWORD", err, name))
+		}
+	}
+	req.SetBasicAuth(name, password)
+	return nil
+}
+
+// maxHeaders bounds a file of headers, in bytes.
+const maxHeaders = 256 << 10
+
+// lines are the header lines, with those of files.
+func (r *request) lines() (all []string, err error) {
+	for _, line := range r.headers {
+		name, isFile := strings.CutPrefix(line, "@")
+		if !isFile {
+			all = append(all, line)
+			continue
+		}
+		text, err := readSmall(name, maxHeaders)
+		if err != nil {
+			return nil, fail(exitRead, fmt.Errorf("--header: %w", err))
+		}
+		for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
+			if s.Text() != "" {
+				all = append(all, s.Text())
+			}
+		}
+	}
+	return all, nil
+}
+
+// readSmall reads a file that is at most so long.
+func readSmall(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is longer than %d KB", name, most>>10)
+	}
+	return text, err
 }
 
 func (r *request) setHeaders(req *http.Request) error {
+	lines, err := r.lines()
+	if err != nil {
+		return err
+	}
 	replaced := map[string]bool{} // a header of the user's takes the place of a default
-	for _, line := range r.headers {
+	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || strings.TrimSpace(name) == "" {
+		empty, isEmpty := strings.CutSuffix(line, ";")
+		switch {
+		case !ok && isEmpty:
+			name = empty
+		case !ok, strings.TrimSpace(name) == "":
 			return fail(exitUsage, fmt.Errorf("--header: it is not \"Name: value\""))
 		}
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
 		case strings.EqualFold(name, "Host"):
 			req.Host = value
-		case value == "" && strings.EqualFold(name, "User-Agent"):
+		case value == "" && ok && strings.EqualFold(name, "User-Agent"):
 			req.Header["User-Agent"] = []string{""} // net/http sends its own name otherwise
-		case value == "":
+		case value == "" && ok:
 			req.Header.Del(name)
 		default:
 			if key := http.CanonicalHeaderKey(name); !replaced[key] {

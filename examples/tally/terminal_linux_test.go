@@ -168,3 +168,42 @@ func TestBudgetAtTheTerminal(t *testing.T) {
 		require.NoError(t, screen.Close())
 	}
 }
+
+// TestNothingBinaryOntoATerminal: a body that a terminal cannot show is saved if it goes to one, unless -o - says
+// otherwise. It was paid, so it is not lost.
+func TestNothingBinaryOntoATerminal(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	t.Setenv("TMPDIR", t.TempDir())
+	body := ""
+	s.srv.Handle("/body", s.srv.Paid(clienttest.Terms{Price: voucher.Units(10), Deposit: voucher.Units(1000)},
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })))
+	for _, one := range []struct {
+		body  string
+		args  []string
+		shown bool
+	}{
+		{"text \u00e9", nil, true},
+		{"\x00\x01", nil, false},
+		{"text and then \xff\xfe", nil, false},
+		{"\x00\xff", []string{"-o", "-"}, true},
+	} {
+		body = one.body
+		keyboard, screen := newTerminal(t)
+		var stderr strings.Builder
+		code := run(t.Context(), append(one.args, s.srv.URL+"/body"), func(name string) string { return s.env[name] }, s.stdin, screen, &stderr)
+		require.NoError(t, screen.Close())
+		shown, _ := io.ReadAll(keyboard) // its end is an error
+		if one.shown {
+			assert.Zero(t, code, stderr.String())
+			assert.Equal(t, one.body, string(shown))
+			continue
+		}
+		assert.Equal(t, exitWrite, code)
+		assert.Empty(t, string(shown))
+		found := regexp.MustCompile(`it was saved as (\S+);`).FindStringSubmatch(stderr.String())
+		require.NotNil(t, found, stderr.String())
+		saved, err := os.ReadFile(found[1])
+		require.NoError(t, err)
+		assert.Equal(t, one.body, string(saved))
+	}
+}

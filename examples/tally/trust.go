@@ -88,6 +88,7 @@ from the server. Under a policy a person has to answer, and there is no --yes.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	a.requestFlags(flags)
+	a.wallet.connection.flags(flags)
 	a.wallet.storeFlag(flags)
 	a.wallet.rpcFlag(flags, "where the server names none")
 	a.wallet.escrowFlag(flags)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -53,13 +55,42 @@ func describe(e client.Event) string {
 	return b.String()
 }
 
+// hidden are the headers whose values are not shown.
+var hidden = append([]string{
+	"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "Payment-Authorization",
+}, secret...)
+
+// showHeaders shows headers, but for the values of secret ones.
+func (f *fetch) showHeaders(lead string, h http.Header) {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			if slices.Contains(hidden, http.CanonicalHeaderKey(name)) {
+				value = "(not shown)"
+			}
+			if value != "" || name != "User-Agent" {
+				fmt.Fprintf(f.stderr, "%s %s: %s\n", lead, name, inline(value))
+			}
+		}
+	}
+}
+
+// note notes what became of the transfer.
+func (f *fetch) note(ctx context.Context, resp *http.Response) {
+	k := &f.known
+	k.resp, k.payment = resp, client.PaymentOf(resp)
+	if k.payment != nil && k.payment.ChannelID != (common.Hash{}) {
+		k.channel, k.found = f.wallet.channel(context.WithoutCancel(ctx), k.payment.ChannelID)
+	}
+}
+
 // summary says in one line what the transfer did to the channel.
-func (f *fetch) summary(ctx context.Context, resp *http.Response) {
-	paid := client.PaymentOf(resp)
+func (f *fetch) summary() {
+	paid, s := f.known.payment, f.known.channel
 	if f.quiet || paid == nil || paid.Outcome == client.OutcomeNone {
 		return
 	}
-	if s, ok := f.wallet.channel(context.WithoutCancel(ctx), paid.ChannelID); ok {
-		fmt.Fprintf(f.stderr, "tally: channel %s: %s of %s used (unit price %s)\n", short(s.ID), tokens(s.Claimed), tokens(s.Deposit), tokens(paid.Price))
+	if f.known.found {
+		fmt.Fprintf(f.stderr, "tally: channel %s: %s of %s used (unit price %s)\n",
+			short(s.ID), tokens(s.Claimed), tokens(s.Deposit), tokens(paid.Price))
 	}
 }

@@ -32,12 +32,15 @@ type wallet struct {
 	insecureRPC          bool
 	limits               channel.Limits
 
+	connection connection
+
 	session *client.Session // nil without a key
 	payer   common.Address
 	base    *http.Transport
 	chain   *escrow.Client
 	files   *filestore.Store
 	journal *journal.File
+	lines   *lines // what was written into the journal
 }
 
 func (p *wallet) storeFlag(f *pflag.FlagSet) {
@@ -166,7 +169,9 @@ func (p *wallet) openStore(w *world) (err error) {
 // open makes the session. Without a key there is none, and the error is nil. Under a read-only policy the key is not
 // looked at, and the error is policyfile.ErrReadOnly.
 func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event)) error {
-	p.transport()
+	if err := p.transport(); err != nil {
+		return err
+	}
 	if err := w.rules.mayPay(w.env); err != nil {
 		return err
 	}
@@ -178,9 +183,10 @@ func (p *wallet) open(ctx context.Context, w *world, onEvent func(client.Event))
 }
 
 // transport is what sends.
-func (p *wallet) transport() {
+func (p *wallet) transport() error {
 	p.base = http.DefaultTransport.(*http.Transport).Clone()
 	p.base.DisableCompression = true // what the server sends is written as it is
+	return p.connection.apply(p.base)
 }
 
 // start makes the session with a key.
@@ -198,10 +204,18 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 	}
 	cfg.Store = p.files
 	p.keepJournal(w, &cfg)
-	err := w.rules.apply(w.env, &cfg)
-	if err != nil {
+	if err := w.rules.apply(w.env, &cfg); err != nil {
 		return err
 	}
+	if cfg.Policy == nil {
+		cfg.Policy = client.PinFirstUse(cfg.Store)
+	}
+	cfg.Policy = p.connection.policy(cfg.Policy)
+	return p.begin(ctx, cfg)
+}
+
+// begin makes the session of a config, with the nodes that are given.
+func (p *wallet) begin(ctx context.Context, cfg client.Config) (err error) {
 	if len(p.rpcURLs) > 0 {
 		if p.chain, err = p.dial(ctx); err != nil {
 			return err
@@ -218,11 +232,13 @@ func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, on
 // delivered all the same.
 func (p *wallet) keepJournal(w *world, cfg *client.Config) {
 	var err error
+	p.lines = &lines{}
+	cfg.Journal = p.lines
 	if p.journal, err = journal.Open(journalDir(p.dir), 0); err != nil {
 		fmt.Fprintln(w.stderr, "tally: no journal is kept:", err)
 		return
 	}
-	cfg.Journal = p.journal
+	p.lines.next = p.journal
 	told := cfg.OnEvent
 	cfg.OnEvent = func(e client.Event) {
 		if e.Kind == client.EventJournal {
