@@ -76,6 +76,11 @@ type Config struct {
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.
 	Journal journal.Appender
+	// Route names the route of a paid request in the journal, for example by the pattern of its path
+	// ("GET /users/{id}"), for [Session.Spending]. What it returns is stored as it is, so it must have
+	// no secret in it: paths can have. It must be safe for concurrent use and must not read the body.
+	// Nil names none.
+	Route func(*http.Request) string
 	// Log receives events at debug level, refusals at info level, and what needs attention, such as
 	// violations, at warning level. A line has the fields that mean something for its event. Nil logs
 	// nothing.

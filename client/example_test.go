@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -36,8 +37,13 @@ func started(limits channel.Limits) (srv *clienttest.Server, cfg client.Config, 
 }
 
 // paying returns a session that may pay the server at the URL.
-func paying(limits channel.Limits) (session *client.Session, url string, stop func()) {
+func paying(
+	limits channel.Limits, change ...func(*client.Config),
+) (session *client.Session, url string, stop func()) {
 	server, cfg, stop := started(limits)
+	for _, c := range change {
+		c(&cfg)
+	}
 	session, err := client.New(cfg)
 	if err != nil {
 		log.Fatal(err)
@@ -131,6 +137,49 @@ func ExamplePayment_Cost() {
 	fmt.Println("a piece costs", paid.Price, "and all of them", paid.Cost())
 	// Output:
 	// a piece costs 10 and all of them 30
+}
+
+// What was spent is added up from the lines of a journal, by what has a name.
+func ExampleSession_Spending() {
+	dir, err := os.MkdirTemp("", "journal")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file, err := journal.Open(dir, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer file.Close()
+	session, url, stop := paying(cents, func(c *client.Config) {
+		c.Journal = file
+		c.Route = func(r *http.Request) string { return r.Method + " " + r.URL.Path }
+	})
+	defer stop()
+
+	for _, run := range []string{"monday", "tuesday", "tuesday"} {
+		ctx := client.WithRun(context.Background(), run)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/data", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp, err := session.Client().Do(req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	spent, err := session.Spending(context.Background(), journal.Read(context.Background(), dir))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, one := range spent {
+		fmt.Println(one.Total, "base units of the token", one.Asset.Token)
+		fmt.Println(one.Runs, one.Routes)
+	}
+	// Output:
+	// 300 base units of the token 0x20C0000000000000000000000000000000000000
+	// map[monday:100 tuesday:200] map[GET /data:300]
 }
 
 // A policy says with whom to deal; limits say how much.

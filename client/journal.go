@@ -33,6 +33,8 @@ func (s *Session) write(ctx context.Context, e journal.Entry) {
 		_, _ = rand.Read(name[:]) // never fails
 		e.Operation = hex.EncodeToString(name[:])
 	}
+	run, _ := ctx.Value(runKey{}).(string)
+	e.Run = label(run)
 	e.End = time.Now().UTC()
 	if e.Start = e.Start.UTC(); e.Start.IsZero() {
 		e.Start = e.End
@@ -96,6 +98,7 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 	if r != nil {
 		e.Receipt = string(r.Raw)
 	}
+	e.Route = a.s.routeOf(a.out.req)
 	a.s.write(ctx, e)
 }
 

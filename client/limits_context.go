@@ -13,6 +13,7 @@ import (
 type (
 	limitsKey struct{}
 	budgetKey struct{}
+	runKey    struct{}
 )
 
 // WithLimits returns a context whose requests use other limits: every field of lim that is not zero
@@ -50,6 +51,13 @@ func WithBudget(ctx context.Context, b *Budget) context.Context {
 	}
 	outer, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
 	return context.WithValue(ctx, budgetKey{}, append(outer[:len(outer):len(outer)], b.spent))
+}
+
+// WithRun returns a context whose requests belong to a run, for example a job or a task of an agent. The
+// journal names it in their lines, and [Session.Spending] adds up what each run spent. It bounds
+// nothing; [WithBudget] does. The name is stored as it is, so it must have no secret in it.
+func WithRun(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, runKey{}, name)
 }
 
 // limits returns what a request to an origin is held to: the limits of the config, overridden by those

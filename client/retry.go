@@ -159,6 +159,6 @@ func (a *attempt) servedBefore(ctx context.Context) {
 	}
 	e := lineOf(journal.KindPay, account.State(), ledger.Rise{})
 	e.Operation, e.Origin, e.Outcome = own[0], a.origin.Text, string(a.info.Outcome)
-	e.Status, e.Start = a.resp.StatusCode, a.start
+	e.Status, e.Start, e.Route = a.resp.StatusCode, a.start, a.s.routeOf(a.out.req)
 	a.s.write(ctx, e)
 }

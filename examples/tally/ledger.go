@@ -126,7 +126,7 @@ func journalDir(store string) string { return filepath.Join(store, "journal") }
 // columns are the names of an entry's columns: those of its JSON.
 var columns = []string{
 	"operation", "kind", "origin", "channelId", "price", "authorizedBefore", "authorizedAfter", "raised", "cumulative", "amount",
-	"transaction", "outcome", "status", "problem", "receipt", "start", "end",
+	"transaction", "outcome", "status", "problem", "receipt", "start", "end", "route", "run",
 }
 
 type csvBook struct {
@@ -144,7 +144,7 @@ func (b *csvBook) entry(e journal.Entry) error {
 	return b.w.Write([]string{
 		cell(e.Operation), string(e.Kind), cell(e.Origin), e.ChannelID.Hex(), e.Price.String(), e.Before.String(), e.After.String(), e.Raised.String(),
 		e.Cumulative.String(), e.Amount.String(), e.Transaction.Hex(), cell(e.Outcome), strconv.Itoa(e.Status), cell(e.Problem), e.Receipt,
-		e.Start.Format(time.RFC3339Nano), e.End.Format(time.RFC3339Nano),
+		e.Start.Format(time.RFC3339Nano), e.End.Format(time.RFC3339Nano), cell(e.Route), cell(e.Run),
 	})
 }
 

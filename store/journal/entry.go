@@ -7,8 +7,9 @@
 //
 // An [Entry] is written when its operation has ended: a request, a stream, an opening, a top-up, a
 // close. It contains the caller's operation, the channel, the price, the increase of the authorized
-// amount, the outcome and the receipt. It contains no credential, signature, key, path or query. An
-// operation that was killed has no line; [Totals.Gaps] shows the gap that it leaves.
+// amount, the outcome and the receipt. It contains no credential, signature, key, path or query,
+// unless the program names routes that have a path. An operation that was killed has no line;
+// [Totals.Gaps] shows the gap that it leaves.
 //
 // # Files
 //
@@ -62,6 +63,10 @@ type Entry struct {
 	// Origin is scheme://host:port of the payee.
 	Origin    string      `json:"origin"`
 	ChannelID common.Hash `json:"channelId"`
+	// Route is what Config.Route of the session calls the request, Run the name of client.WithRun.
+	// They are empty if nothing names them.
+	Route string `json:"route,omitempty"`
+	Run   string `json:"run,omitempty"`
 	// Price is the agreed price of the request or of the whole stream.
 	Price voucher.Amount `json:"price"`
 	// Before and After are the channel's authorized amount before the first and after the last

@@ -78,6 +78,12 @@ func encode(b []byte, e Entry) []byte {
 	b = appendString(append(b, `,"kind":`...), string(e.Kind))
 	b = appendString(append(b, `,"origin":`...), e.Origin)
 	b = appendHash(append(b, `,"channelId":`...), e.ChannelID)
+	if e.Route != "" {
+		b = appendString(append(b, `,"route":`...), e.Route)
+	}
+	if e.Run != "" {
+		b = appendString(append(b, `,"run":`...), e.Run)
+	}
 	b = appendAmount(append(b, `,"price":`...), e.Price)
 	b = appendAmount(append(b, `,"authorizedBefore":`...), e.Before)
 	b = appendAmount(append(b, `,"authorizedAfter":`...), e.After)
