@@ -41,12 +41,12 @@ func ExamplePaymentOf() {
 	defer resp.Body.Close()
 
 	paid := client.PaymentOf(resp)
-	fmt.Println(paid.Outcome, "price", paid.Price, "voucher", paid.Cumulative)
+	fmt.Println(paid.Outcome, "cost", paid.Cost(), "voucher", paid.Cumulative)
 	if receipt := paid.Receipt(); receipt != nil { // the server's report, which proves nothing
 		fmt.Println("server: accepted", receipt.Accepted, "spent", receipt.Spent)
 	}
 	// Output:
-	// accepted price 250 voucher 250
+	// accepted cost 250 voucher 250
 	// server: accepted 250 spent 250
 }
 

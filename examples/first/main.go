@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer resp.Body.Close()
 	paid := client.PaymentOf(resp)
-	fmt.Fprintf(out, "%s: %s, price %s base units\n", resp.Status, paid.Outcome, paid.Price)
+	fmt.Fprintf(out, "%s: %s, cost %s base units\n", resp.Status, paid.Outcome, paid.Cost())
 	_, err = io.Copy(out, resp.Body)
 	return err
 }

@@ -1,7 +1,7 @@
 // Get pays for one URL with a key, a node and a store of your own, and prints the bill. What it
 // leaves in the store is what the command tally reads: tally channels, tally ledger.
 //
-//	export TALLY_KEY=0x… TALLY_RPC_URL=https://rpc.moderato.tempo.xyz TALLY_STORE=$HOME/payer
+//	export TALLY_KEY_FILE=key.hex TALLY_RPC_URL=https://rpc.moderato.tempo.xyz TALLY_STORE=$HOME/payer
 //	go run ./examples/get                                # the payer's address and balance
 //	go run ./examples/get https://api.example.com/data   # pay for it
 //	go run ./examples/get close                          # close all channels: the rest comes back
@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
+	"github.com/seed-5fe1f529/tallystick/voucher/keyfile"
 )
 
 // limits are what this program may spend, in base units: 1,000,000 are one token.
@@ -43,9 +45,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, env func(string) string, body, bill io.Writer) (err error) {
-	key, err := voucher.ParseKey(env("TALLY_KEY"))
+	key, err := readKey(env("TALLY_KEY_FILE"), env("TALLY_PASSWORD"))
 	if err != nil {
-		return fmt.Errorf("TALLY_KEY: %w", err)
+		return fmt.Errorf("TALLY_KEY_FILE: %w", err)
 	}
 	chain, err := escrow.Dial(ctx, env("TALLY_RPC_URL"))
 	if err != nil {
@@ -84,6 +86,18 @@ func run(ctx context.Context, args []string, env func(string) string, body, bill
 	return get(ctx, session, args[0], body, bill)
 }
 
+// readKey reads the key file: an encrypted one if there is a password, and otherwise hexadecimal digits.
+func readKey(path, password string) (*voucher.KeySigner, error) {
+	if password != "" {
+		return keyfile.Load(path, password)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return voucher.ParseKey(strings.TrimSpace(string(text)))
+}
+
 // get pays for a URL, if it costs anything, and prints the bill.
 func get(ctx context.Context, session *client.Session, url string, body, bill io.Writer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -102,7 +116,7 @@ func get(ctx context.Context, session *client.Session, url string, body, bill io
 	if resp.StatusCode == http.StatusPaymentRequired {
 		return fmt.Errorf("not paid: %w", errors.Join(errors.New(resp.Status), paid.Err))
 	}
-	fmt.Fprintf(bill, "outcome   %s\nprice     %s\n", paid.Outcome, tokens(paid.Price))
+	fmt.Fprintf(bill, "outcome   %s\ncost      %s\n", paid.Outcome, tokens(paid.Cost()))
 	if receipt := paid.Receipt(); receipt != nil {
 		fmt.Fprintf(bill, "spent     %s of this channel so far, as the server reports it\n", tokens(receipt.Spent))
 	}

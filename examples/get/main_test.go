@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -14,9 +15,11 @@ import (
 // TestRun: the address, two requests and a stream from one channel, a close, and mistakes.
 func TestRun(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
-	payer := srv.Payer()
+	payer, dir := srv.Payer(), t.TempDir()
+	file := filepath.Join(dir, "key.hex")
+	require.NoError(t, os.WriteFile(file, []byte(payer.Hex+"\n"), 0o600))
 	env := map[string]string{
-		"TALLY_KEY": payer.Hex, "TALLY_RPC_URL": srv.RPCURL, "TALLY_STORE": filepath.Join(t.TempDir(), "store"),
+		"TALLY_KEY_FILE": file, "TALLY_RPC_URL": srv.RPCURL, "TALLY_STORE": filepath.Join(dir, "store"),
 	}
 	call := func(args ...string) (string, error) {
 		var out bytes.Buffer
@@ -30,13 +33,13 @@ func TestRun(t *testing.T) {
 
 	out, err = call(srv.URL + "/free")
 	require.NoError(t, err)
-	assert.Contains(t, out, "outcome   none\nprice     0\n")
+	assert.Contains(t, out, "outcome   none\ncost      0\n")
 
 	_, err = call(srv.URL + "/data")
 	require.NoError(t, err)
 	out, err = call(srv.URL + "/stream/5/10")
 	require.NoError(t, err)
-	assert.Contains(t, out, "outcome   accepted\nprice     0.00001\nspent     0.00015 ")
+	assert.Contains(t, out, "outcome   accepted\ncost      0.00005\nspent     0.00015 ")
 	assert.Contains(t, out, "deposit 0.1\n")
 
 	_, err = call(srv.URL + "/data?price=10001")
@@ -50,7 +53,13 @@ func TestRun(t *testing.T) {
 	delete(env, "TALLY_STORE")
 	_, err = call(srv.URL + "/data")
 	require.ErrorContains(t, err, "set TALLY_STORE")
-	delete(env, "TALLY_KEY")
+	require.NoError(t, os.WriteFile(file, []byte("none"), 0o600))
 	_, err = call()
-	require.ErrorContains(t, err, "TALLY_KEY")
+	require.ErrorContains(t, err, "TALLY_KEY_FILE: voucher: not a usable key")
+	env["TALLY_PASSWORD"] = "pw"
+	_, err = call()
+	require.ErrorContains(t, err, "TALLY_KEY_FILE: keyfile: not a version 3 keystore file")
+	delete(env, "TALLY_KEY_FILE")
+	_, err = call()
+	require.ErrorContains(t, err, "TALLY_KEY_FILE: ")
 }
