@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -52,23 +50,6 @@ func (k oneKey) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("Idempotency-Key", rand.Text())
 	}
 	return k.retry.RoundTrip(req)
-}
-
-// TestTheRecipeIsCompiled: what the page shows is the code above.
-func TestTheRecipeIsCompiled(t *testing.T) {
-	page, err := os.ReadFile("../docs/recipes.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("recipes_test.go")
-	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	require.NotEmpty(t, blocks)
-	for _, block := range blocks {
-		if strings.Contains(block[1], "func Retrying(") {
-			assert.Contains(t, string(source), block[1])
-			return
-		}
-	}
-	assert.Fail(t, "the page does not show it")
 }
 
 // TestRetryingClient: what a server answers in between costs one price, what limits refuse is not
