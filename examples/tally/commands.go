@@ -26,7 +26,7 @@ var sections = []section{
 	}},
 	{"keys", "Keys and money:", []func(*world) *cobra.Command{keyCommand, balanceCommand, fundCommand}},
 	{"rules", "Rules:", []func(*world) *cobra.Command{policyCommand, trustCommand}},
-	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, helpCommand}},
+	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, doctorCommand, helpCommand}},
 }
 
 // values are the names of the flags' values in the usage, and how a shell completes one: by the names of files or of
