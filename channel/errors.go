@@ -24,8 +24,8 @@ var (
 	ErrDeposit = errors.New("channel: the deposit does not cover this")
 	// ErrSpent: the payee refused the highest voucher that this request may be paid with.
 	ErrSpent = errors.New("channel: the payee says that all of the authorized amount is spent")
-	// ErrRaised: the price of this request was authorized on another channel already, and this
-	// channel has no credit for it.
+	// ErrRaised: the price of this request was authorized on another channel already, and nothing
+	// that is authorized on this channel is left for it.
 	ErrRaised = errors.New("channel: the price of this request was authorized elsewhere already")
 	// ErrOverAuthorized: a voucher above the authorized amount was requested.
 	ErrOverAuthorized = errors.New("channel: above the authorized amount")

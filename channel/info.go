@@ -50,7 +50,8 @@ type Info struct {
 	// rest back.
 	Gone bool
 
-	// Authorized is stored before anything is signed: no voucher above it exists.
+	// Authorized is the amount up to which vouchers may be signed. It is stored before anything is
+	// signed, so no voucher above it exists.
 	Authorized voucher.Amount
 	// Signed is the highest voucher that is known to exist.
 	Signed voucher.Amount
@@ -60,7 +61,7 @@ type Info struct {
 	// them, and of what was signed ahead of streams (Limits.Stream).
 	Asked voucher.Amount
 
-	// Deposit is what this client put in, corrected from the chain.
+	// Deposit is what the channel holds: what this client put in, or what the chain showed since.
 	Deposit voucher.Amount
 	// Opening and ToppingUp are transactions that were sent, or are about to be, and are not
 	// confirmed or expired yet. They are zero if there is none.

@@ -36,8 +36,8 @@ type Limits struct {
 	// round trip for each. Step and Ahead count either way; if Ahead is the larger lead, it counts
 	// alone. WithLimits can set it and cannot clear it.
 	PieceByPiece bool
-	// Step is the most that one need-voucher frame of a stream may ask for. Zero means the price of
-	// one unit.
+	// Step is the most that one need-voucher frame of a stream may ask for: the event by which a server
+	// asks for the next voucher. Zero means the price of one unit.
 	Step voucher.Amount
 	// Ahead is how much more than what callers requested may be signed, for each channel. One store
 	// write and one signature then serve many requests, and a stream does not stop to wait. A

@@ -133,7 +133,7 @@ type Terms struct {
 	// Escrow holds the deposit, Payee receives the money, and Operator may settle for the payee;
 	// the zero Operator is none.
 	Escrow, Payee, Operator, Token common.Address
-	// Unit is the unit type that Price is for, for example "request" or "chunk".
+	// Unit is the unit type that a price is for, for example "request" or "chunk".
 	Unit string
 }
 

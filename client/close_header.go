@@ -19,9 +19,10 @@ type originHeader struct {
 
 // WithHeader returns a context with headers for an origin, which is written as for [channel.ParseOrigin]: the
 // key of a gateway, for example. [Channels.Close], [Channels.RecoverFromPayee] and [Session.Close]
-// send them to that origin and to no other. Headers of one message, such as Content-Type, are left
-// out, and so is an Authorization where the credential goes. They are never stored or logged. For the
-// same origin and name the inner context counts. If rawurl has no origin, the close fails with
+// send them to that origin and to no other. Headers that describe one message, such as
+// Content-Type and Range, are left out, and so is Authorization if the credential goes there. They are
+// never stored or logged. If contexts within each other name the same header for an origin, the inner
+// one counts. If rawurl has no origin, the close fails with
 // [ErrPolicy].
 //
 // Other requests do not need it: vouchers and top-ups carry the headers of the request that they pay

@@ -1,10 +1,11 @@
-// Package client pays HTTP 402 challenges of the Machine Payments Protocol (the Payment auth
-// scheme, method tempo, intent session) by itself: it opens payment channels, signs vouchers, tops
-// up, keeps streams going, finds channels again and closes them.
+// Package client pays HTTP 402 challenges of the Machine Payments Protocol (the Payment
+// authentication scheme, method tempo, intent session): it opens payment channels, signs vouchers,
+// tops up, pays streams while they are read, resumes channels after a restart, and closes them.
 //
 // A channel is a deposit of the payer in an escrow on chain, for one payee. A voucher is a
 // signature that lets the payee take up to a cumulative amount of it. Package voucher explains
-// both. All amounts are base units of the channel's token.
+// both. All amounts are base units of the channel's token: 1,000,000 are one token of 6 decimals.
+// The directory docs of this module is a book about all of it, with a first payment and a glossary.
 //
 // # Use
 //
@@ -15,9 +16,10 @@
 //	resp, err := s.Client().Get("https://api.example.com/data")
 //
 // [WithLimits], [WithBudget] and [WithChannel] change how the requests of a context are paid.
-// [Session.Channels] lists and closes channels. Package clienttest is a paid server for tests.
+// [Session.Channels] lists and closes channels: they stay open, and their deposits locked, when a
+// program ends. Package clienttest is a paid server for tests.
 //
-// The response is the paid one. [PaymentOf] says what was paid for it. A body of Server-Sent Events
+// The response is the one that was paid for. [PaymentOf] says what was paid for it. A body of Server-Sent Events
 // is the application's events only; vouchers that the stream asks for are signed while it is read.
 //
 // # What is signed

@@ -93,7 +93,8 @@ var (
 // error says it, and Retryable). Methods that take the id of a channel return an error that wraps
 // store.ErrNotFound, and is no Error, if the channel is not on record.
 type Error struct {
-	// Op is the operation: "pay", "open", "top up", "stream", "close", "withdraw", "import" and so on.
+	// Op is the operation: "pay", "open" if the request carried an opening transaction, "stream",
+	// "close", "request close", "withdraw", "import" or "authorize".
 	Op      string
 	Outcome Outcome
 	// Origin is scheme://host:port of the request. It has no path and no query.

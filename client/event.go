@@ -22,11 +22,11 @@ const (
 	EventOpened    EventKind = "opened"    // the payee or the chain confirmed it
 	EventToppedUp  EventKind = "topped_up" // a top-up was confirmed
 	EventUnmined   EventKind = "unmined"   // a top-up expired without being mined; no deposit was made
-	EventFound     EventKind = "found"     // a channel was found again
+	EventFound     EventKind = "found"     // a channel that was not on record was found, by its payee's answer or on chain
 	EventPaid      EventKind = "paid"      // a request was answered; Outcome says how
 	EventRefused   EventKind = "refused"   // this session did not pay, and nothing was sent; Err says why
 	EventVoucher   EventKind = "voucher"   // the payee accepted a voucher in the middle of a stream
-	EventReceipt   EventKind = "receipt"   // a stream ended, or a receipt that counts came
+	EventReceipt   EventKind = "receipt"   // a stream ended, or a receipt for the payment came
 	EventViolation EventKind = "violation" // the server reported impossible numbers; see Err. No money was lost
 	EventBehind    EventKind = "behind"    // the payee rejected the highest voucher on record; Err is ErrBehind
 	EventGone      EventKind = "gone"      // the payee accepts no more vouchers of a channel that holds money

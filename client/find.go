@@ -17,8 +17,8 @@ import (
 
 type channelKey struct{}
 
-// WithChannel returns a context whose requests are paid from the channel id and no other. Nothing
-// is searched. The channel must be in the store, or be a v1 channel that the chain knows, or a v2
+// WithChannel returns a context whose requests are paid from the channel id and no other; no other
+// is opened for them. The channel must be in the store, or be a v1 channel that the chain knows, or a v2
 // channel whose snapshot the payee's challenge shows, and must fit the challenge; otherwise the
 // request fails with [channel.ErrNotOurs] and nothing is signed. The requests name the channel to
 // the payee. The budgets of the request's own origin apply too.

@@ -39,8 +39,9 @@ type Payment struct {
 	receipt *receipt.Receipt
 }
 
-// Receipt returns the last receipt that counts, nil if none came. A stream's final one comes at its
-// end. It is safe to call while a stream is read.
+// Receipt returns the last receipt for this payment, nil if none came. If it has amounts (Session), it
+// names the challenge and the channel of the payment. A stream's final one comes at its end. Receipts are
+// reports of the payee and prove nothing. Receipt is safe to call while a stream is read.
 func (p *Payment) Receipt() *receipt.Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()

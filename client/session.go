@@ -66,7 +66,9 @@ func (s *Session) Client() *http.Client {
 	return &http.Client{Transport: &Transport{Session: s}}
 }
 
-// Close writes exact numbers to the store. If Config.CloseChannels is set, it first closes every channel
+// Close stores what is only in memory: what servers reported, and which amounts were set aside for
+// requests and not used. A program that ends without it loses no money: more counts as used than was,
+// until the next receipt of the channel. If Config.CloseChannels is set, it first closes every channel
 // that this session opened, eight at a time, each within the time of [Channels.Close]. It does not close
 // Config.Chain, Config.Store or Config.Journal. Requests under way continue. The error joins those of
 // the channels, in the order in which they were opened, and of the store.

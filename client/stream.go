@@ -46,7 +46,7 @@ type Stream struct {
 
 // NewStream reads the body of resp, which has to be a text/event-stream. The stream owns the body from
 // then on: close it with [Stream.Close]. What wraps the body above the [Transport] (tracing, logging)
-// does not hide the events of the payment, as long as resp.Request stays.
+// does not hide the events of the payment, as long as it leaves resp.Request set.
 func NewStream(resp *http.Response) (*Stream, error) {
 	if !sse.IsEventStream(resp.Header.Get("Content-Type")) {
 		return nil, fmt.Errorf("client: the response is %q, not text/event-stream", resp.Header.Get("Content-Type"))

@@ -25,23 +25,23 @@ import (
 //   - the codings of the caller's Accept-Encoding that payment frames can be read through: gzip,
 //     x-gzip and identity. Nothing is added to a request without Accept-Encoding;
 //   - Accept: */*, for the first voucher of a stream of protocol v1 on a channel that is open;
-//   - no GetBody: the body is made again here.
+//   - no GetBody, so that Base does not send the body again by itself.
 //
-// Vouchers, top-ups and proofs go without content to the URL of the request that they pay for, with its
-// headers but those of one message, and with the cookies that answers set since the request was made,
-// in place of the caller's of the same name. The request itself has the caller's only.
+// Vouchers, top-ups and proofs are requests without content to the URL of the request that they pay
+// for. They have its headers but those that describe its content, its connection or its answer, and the
+// cookies that answers set since the request was made, in place of the caller's of the same name. The
+// request itself has the caller's cookies only.
 //
-// The Set-Cookie headers of the answers before the one that the caller gets, of 402s, top-ups and
-// proofs, are on that answer, before its own; those of a top-up or a proof that came after a 402 that
-// the caller gets are behind its own. The body of a paid event stream comes without content
+// The caller's answer has the Set-Cookie headers of all answers that the payment took, of 402s, top-ups
+// and proofs, in the order in which they came: at most 64 of them, and 8 KiB. The body of a paid event stream comes without content
 // coding and payment frames.
 //
 // A request that its caller makes again is a new purchase. It is the same purchase if it has the
 // same Idempotency-Key, method, URL, Host, body and budgets: its price is authorized once, a second
 // one at the same time waits for the first, and what was served is presented again without another
 // payment. A session remembers 4096 such purchases, each for 24 hours, if the body has a GetBody or
-// is at most Config.Spool long. The one that ended longest ago is forgotten first, and those under
-// way never are: one more is paid as without a key. The same key with another body is
+// is at most Config.Spool long. The one that ended longest ago is forgotten first. If all are under
+// way, one more request is paid as if it had no key. The same key with another body is
 // [ErrKeyReused]. See docs/recipes.md.
 type Transport struct {
 	// Session pays. Required.

@@ -24,7 +24,7 @@
 // All amounts are base units of the token. Each route uses protocol v2; with the prefix /v1 it uses
 // v1.
 //
-//	/data              100 per request; a POST is echoed
+//	/data              100 per request, with a suggested deposit of 10,000; a POST is echoed
 //	/stream/N/PRICE    an event stream of N chunks at PRICE each
 //	/boot              like /data; HEAD asks for a zero-dollar proof and returns a snapshot (v2)
 //	/hinted            like /data; the 402 names a reusable channel: that of the

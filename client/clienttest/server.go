@@ -83,7 +83,7 @@ func New(t TB, cfg Config) *Server {
 	return s
 }
 
-// Start starts a server. The caller must close it.
+// Start starts a server. The caller must close it. The error is that of opening the ports on loopback.
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{

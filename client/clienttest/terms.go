@@ -18,7 +18,8 @@ type Terms struct {
 	Unit string
 	// Deposit is the suggestedDeposit, in base units. Zero suggests none.
 	Deposit voucher.Amount
-	// TTL is the lifetime of a challenge. Zero means [Config.TTL]; a negative challenge is expired.
+	// TTL is the lifetime of a challenge. Zero means [Config.TTL]; with a negative one it is expired
+	// when it is sent.
 	TTL time.Duration
 	// Protocol is the protocol version. Zero means v2.
 	Protocol voucher.Protocol

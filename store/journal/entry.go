@@ -48,7 +48,7 @@ const (
 	KindOpen         Kind = "open"          // a channel was funded
 	KindTopUp        Kind = "top_up"        // its deposit was raised
 	KindFound        Kind = "found"         // a channel of another program or store was found
-	KindProve        Kind = "prove"         // more was signed than the store knew
+	KindProve        Kind = "prove"         // a voucher came to light, or was signed by hand (AuthorizeManually), above what the store had
 	KindClose        Kind = "close"         // closed with the payee's help
 	KindRequestClose Kind = "request_close" // a close was requested on chain
 	KindWithdraw     Kind = "withdraw"      // a requested close was completed
