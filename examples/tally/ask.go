@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/seed-5fe1f529/tallystick/client"
 )
 
@@ -26,28 +24,27 @@ func (w *world) approve(ctx context.Context, a client.Quote) error {
 	return err
 }
 
-var errNoTerminal = errors.New("there is no terminal to ask at")
-
 // maxAnswer bounds an answer in bytes.
 const maxAnswer = 1 << 10
 
 // confirm asks a question at the terminal and reports whether the answer is yes. What was typed before the
 // question is no answer. The error is that there is no terminal, or the context's.
 func (w *world) confirm(ctx context.Context, question string) (bool, error) {
-	f, ok := w.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return false, errNoTerminal
-	}
-	if err := discardInput(f); err != nil {
+	c, err := w.terminal()
+	if err != nil {
 		return false, err
 	}
-	fmt.Fprintf(w.stderr, "tally: %s [y/N] ", inline(question))
+	defer c.close()
+	if err := discardInput(c.in); err != nil {
+		return false, err
+	}
+	fmt.Fprintf(c.out, "tally: %s [y/N] ", inline(question))
 	a, err := await(ctx, func() (string, error) {
-		line, _ := bufio.NewReader(io.LimitReader(f, maxAnswer)).ReadString('\n')
+		line, _ := bufio.NewReader(io.LimitReader(c.in, maxAnswer)).ReadString('\n')
 		return strings.ToLower(strings.TrimSpace(line)), nil
 	})
 	if err != nil {
-		fmt.Fprintln(w.stderr)
+		fmt.Fprintln(c.out)
 	}
 	return a == "y" || a == "yes", err
 }

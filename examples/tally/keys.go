@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
 	"strings"
 
@@ -87,10 +86,12 @@ func readPrivate(path string) ([]byte, error) {
 // askPassword asks at the terminal, if there is one. Ctrl-C ends the asking and gives the terminal back as it
 // was.
 func (w *world) askPassword(ctx context.Context, path string) (string, error) {
-	f, ok := w.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return "", errors.New("it is encrypted, and there is no terminal to ask at: set TALLY_PASSWORD")
+	c, err := w.terminal()
+	if err != nil {
+		return "", fmt.Errorf("a password is needed, and %w: set TALLY_PASSWORD", err)
 	}
+	defer c.close()
+	f := c.in
 	before, err := term.GetState(int(f.Fd()))
 	if err != nil {
 		return "", err
@@ -98,8 +99,8 @@ func (w *world) askPassword(ctx context.Context, path string) (string, error) {
 	if err := discardInput(f); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(w.stderr, "Password for %s: ", path)
-	defer fmt.Fprintln(w.stderr)
+	fmt.Fprintf(c.out, "Password for %s: ", path)
+	defer fmt.Fprintln(c.out)
 	text, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
 	if ctx.Err() != nil {
 		_ = term.Restore(int(f.Fd()), before)

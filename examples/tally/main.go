@@ -33,11 +33,16 @@ func main() {
 
 // run is the whole program. It returns the exit status.
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return (&world{env: env, stdin: stdin, console: openConsole}).run(ctx, args, stdout, stderr)
+}
+
+// run runs a command.
+func (w *world) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	text, messages := &visible{w: stdout}, &visible{w: stderr, messages: true}
-	w := &world{env: env, stdin: stdin, body: stdout, stdout: text, stderr: messages}
+	w.body, w.stdout, w.stderr = stdout, text, messages
 	root := commands(w)
 	root.SetArgs(args)
-	root.SetIn(stdin)
+	root.SetIn(w.stdin)
 	root.SetOut(text)
 	root.SetErr(messages)
 	err := root.ExecuteContext(ctx)
@@ -55,11 +60,13 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 
 // world is what the program touches, so that tests can hand it another.
 type world struct {
-	env    func(string) string
-	stdin  io.Reader
-	body   io.Writer // stdout as it is: for bodies only
-	silent bool      // no errors on stderr
-	rules  rules
+	env   func(string) string
+	stdin io.Reader
+	// console opens the terminal, if there is one.
+	console func() (*console, error)
+	body    io.Writer // stdout as it is: for bodies only
+	silent  bool      // no errors on stderr
+	rules   rules
 	// stdout and stderr write nothing that steers a terminal.
 	stdout, stderr io.Writer
 }

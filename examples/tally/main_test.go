@@ -38,7 +38,9 @@ type shell struct {
 	in  string
 	// stdin is what in is not: a terminal.
 	stdin io.Reader
-	ctx   context.Context
+	// tty is the terminal, if stdin is not it.
+	tty *os.File
+	ctx context.Context
 	// wrote is called for each write to stdout, where it is set; its error is the writer's.
 	wrote func() error
 	// asked is called for each question on stderr, and for each password, where it is set.
@@ -77,7 +79,17 @@ func (s *shell) run(args ...string) ended {
 	if stdin == nil {
 		stdin = strings.NewReader(s.in)
 	}
-	code := run(s.ctx, args, func(name string) string { return s.env[name] }, stdin, stdout, stderr)
+	w := &world{env: func(name string) string { return s.env[name] }, stdin: stdin, console: func() (*console, error) {
+		f, ok := stdin.(*os.File)
+		if s.tty != nil {
+			f, ok = s.tty, true
+		}
+		if ok {
+			return &console{in: f, out: stderr, close: func() {}}, nil
+		}
+		return nil, errNoTerminal
+	}}
+	code := w.run(s.ctx, args, stdout, stderr)
 	return ended{code, stdout.String(), stderr.String()}
 }
 

@@ -50,6 +50,10 @@ func (s *shell) paidGet(policy string, args ...string) ended {
 		"TALLY_POLICY=", "TALLY_FUND=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("y\ny\n"), &stdout, &stderr
+	if s.tty != nil {
+		cmd.Stdin = s.tty
+	}
+	session(cmd)
 	err = cmd.Run()
 	require.NoError(s.t, ctx.Err(), stderr.String())
 	var exit *exec.ExitError

@@ -44,6 +44,57 @@ func (s *shell) answers(answer string) (keyboard *os.File) {
 	return keyboard
 }
 
+// watch types the answer when a question is shown. The function that it returns waits until the terminal is closed,
+// and returns what was shown.
+func watch(keyboard *os.File, answer string) (shown func() string) {
+	all := make(chan string, 1)
+	go func() {
+		var text strings.Builder
+		buf := make([]byte, 1<<10)
+		for {
+			n, err := keyboard.Read(buf)
+			text.Write(buf[:n])
+			if answer != "" && strings.Contains(text.String(), "[y/N] ") {
+				_, _ = io.WriteString(keyboard, answer)
+				answer = ""
+			}
+			if err != nil {
+				all <- text.String()
+				return
+			}
+		}
+	}()
+	return func() string { return <-all }
+}
+
+// TestStdinAnswersNothing: what comes from stdin is a body, and the question is asked at the terminal. If stdin is
+// /dev/null nobody is asked.
+func TestStdinAnswersNothing(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	policy := s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
+	s.in = "y\n"
+	for _, one := range []struct {
+		answer string
+		code   int
+	}{{"n\n", exitApproval}, {"y\n", 0}} {
+		keyboard, screen := newTerminal(t)
+		s.tty, s.asked = screen, func() { _, _ = io.WriteString(keyboard, one.answer) }
+		e := s.run("-d", "@-", "/data")
+		assert.Equal(t, one.code, e.code, e.stderr)
+		assert.Equal(t, 1, strings.Count(e.stderr, "[y/N] "), e.stderr)
+	}
+	s.books(100)
+	s.tty, s.asked = nil, nil
+	keyboard, screen := newTerminal(t)
+	shown := watch(keyboard, "y\n")
+	s.tty = screen
+	e := s.paidGet(policy, s.srv.URL+"/data") // its stdin is /dev/null, and it has a terminal
+	require.NoError(t, screen.Close())
+	assert.Equal(t, exitApproval, e.code, e.stderr)
+	assert.NotContains(t, shown(), "[y/N]")
+	s.books(100)
+}
+
 // TestAskAtTheTerminal: a price above ask is paid where the answer is yes.
 func TestAskAtTheTerminal(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
@@ -82,7 +133,11 @@ func TestWhatIsTypedAheadAnswersNothing(t *testing.T) {
 		keyboard, screen := newTerminal(t)
 		_, err := io.WriteString(keyboard, ahead)
 		require.NoError(t, err)
-		return s.process(screen, func() { _, _ = io.WriteString(keyboard, answer) }, args...)
+		shown := watch(keyboard, answer)
+		e := s.process(screen, nil, args...)
+		require.NoError(t, screen.Close())
+		e.stderr += shown()
+		return e
 	}
 	e := ask("y\n", "n\n", s.srv.URL+"/data")
 	assert.Equal(t, exitApproval, e.code, e.stderr)

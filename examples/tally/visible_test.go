@@ -290,8 +290,8 @@ func TestBodyIsNotEscaped(t *testing.T) {
 // asTally makes the test's program run as tally; see TestMain.
 const asTally = "TALLY_TEST_RUN_AS_TALLY"
 
-// process runs the program itself. asked is called when it asks a question; nil stdin is empty. A program that
-// does not end within a minute fails the test.
+// process runs the program itself, without a terminal unless stdin is one. asked is called when it asks a question on
+// stderr; nil stdin is empty. A program that does not end within a minute fails the test.
 func (s *shell) process(stdin *os.File, asked func(), args ...string) ended {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
@@ -306,6 +306,7 @@ func (s *shell) process(stdin *os.File, asked func(), args ...string) ended {
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
+	session(cmd)
 	err := cmd.Run()
 	require.NoError(s.t, ctx.Err(), "it does not end: %s", stderr)
 	var exit *exec.ExitError

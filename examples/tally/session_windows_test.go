@@ -1,0 +1,6 @@
+package main
+
+import "os/exec"
+
+// session does nothing.
+func session(*exec.Cmd) {}
