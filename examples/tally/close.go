@@ -37,7 +37,8 @@ not remembered. A header goes to one origin only: of channels of several, --orig
 
 If the payee does not help, --force asks the chain to close the channel, and --withdraw brings the
 rest back 15 minutes later; tally keep waits for that time. Both send a transaction and need --rpc-url.`,
-		Args: arguments(cobra.MaximumNArgs(1)),
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: completeChannels(w),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store"); err != nil {
 				return err

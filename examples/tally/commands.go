@@ -26,7 +26,9 @@ var sections = []section{
 	}},
 	{"keys", "Keys and money:", []func(*world) *cobra.Command{keyCommand, balanceCommand, fundCommand}},
 	{"rules", "Rules:", []func(*world) *cobra.Command{policyCommand, trustCommand}},
-	{"help", "Help:", []func(*world) *cobra.Command{demoCommand, doctorCommand, helpCommand}},
+	{"help", "Help:", []func(*world) *cobra.Command{
+		demoCommand, doctorCommand, completionCommand, manCommand, helpCommand,
+	}},
 }
 
 // values are the names of the flags' values in the usage, and how a shell completes one: by the names of files or of
@@ -70,6 +72,7 @@ func commands(w *world) *cobra.Command {
 	each(root, func(cmd *cobra.Command) {
 		cmd.InitDefaultHelpFlag() // cobra adds it late, and the completions and the man page list it
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { complete(cmd, f) })
+		completeArguments(cmd)
 	})
 	return root
 }

@@ -75,7 +75,7 @@ type world struct {
 // is --max-price.
 func fromEnv(flags *pflag.FlagSet, env func(string) string, names ...string) error {
 	for _, name := range names {
-		key := "TALLY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		key := variable(name)
 		text := env(key)
 		if f := flags.Lookup(name); f == nil || f.Changed || text == "" {
 			continue
@@ -85,4 +85,9 @@ func fromEnv(flags *pflag.FlagSet, env func(string) string, names ...string) err
 		}
 	}
 	return nil
+}
+
+// variable is the name of the variable that sets a flag.
+func variable(flag string) string {
+	return "TALLY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
