@@ -32,7 +32,7 @@ terminal also shows a bar for each, in color unless NO_COLOR is set.`,
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
 				return err
 			}
-			p.keyFile, p.rpcURLs = "", nil
+			p.keyless, p.rpcURLs = true, nil
 			ctx, err := w.rules.lower(cmd.Context(), w.env, cmd.Flags(), &p)
 			if err != nil {
 				return err

@@ -46,8 +46,9 @@ var values = map[string]cobra.ShellCompDirective{
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,
 	"URL":     cobra.ShellCompDirectiveNoFileComp,
 
-	"FORMAT": cobra.ShellCompDirectiveNoFileComp,
-	"TEXT":   cobra.ShellCompDirectiveNoFileComp,
+	"COMMAND": cobra.ShellCompDirectiveNoFileComp,
+	"FORMAT":  cobra.ShellCompDirectiveNoFileComp,
+	"TEXT":    cobra.ShellCompDirectiveNoFileComp,
 
 	"NAME:PASSWORD":     cobra.ShellCompDirectiveNoFileComp,
 	"HOST:PORT:ADDRESS": cobra.ShellCompDirectiveNoFileComp,
@@ -65,6 +66,7 @@ func commands(w *world) *cobra.Command {
 		}
 	}
 	w.policyFlag(root.PersistentFlags())
+	w.keyFlags(root.PersistentFlags())
 	root.SetHelpCommand(find(root, "help"))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
-	"github.com/seed-5fe1f529/tallystick/voucher/keyfile"
 )
 
 func TestKeys(t *testing.T) {
@@ -21,7 +20,8 @@ func TestKeys(t *testing.T) {
 	secret, err := crypto.HexToECDSA(s.key.Hex[2:])
 	require.NoError(t, err)
 	encrypted := filepath.Join(t.TempDir(), "key.json")
-	require.NoError(t, keyfile.Save(encrypted, secret, "correct horse"))
+	cheapKeys(t)
+	require.NoError(t, saveKey(encrypted, secret, "correct horse"))
 	open := filepath.Join(t.TempDir(), "open")
 	require.NoError(t, os.WriteFile(open, []byte(s.key.Hex), 0o600))
 	require.NoError(t, os.Chmod(open, 0o644))
@@ -62,6 +62,53 @@ func TestKeys(t *testing.T) {
 			for _, word := range []string{"tide", "horse", s.key.Hex[2:]} {
 				assert.NotContains(t, strings.ToLower(e.stderr), word)
 			}
+		})
+	}
+	s.t = t
+	s.books(300)
+}
+
+// TestKeyFromACommand: what a command prints is the key, in no error and on no terminal. A file on the command line is
+// the key in spite of a command in the environment, which does not run.
+func TestKeyFromACommand(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the commands are of a Unix shell")
+	}
+	s := newShell(t, clienttest.Config{})
+	file := s.env["TALLY_KEY_FILE"]
+	cat := "cat '" + file + "'"
+	ran := filepath.Join(t.TempDir(), "ran")
+	for _, one := range []struct {
+		name string
+		env  string
+		args []string
+		code int
+		says string
+	}{
+		{"command", "", []string{"--key-command", "echo asked >&2; " + cat}, 0, "asked"},
+		{"environment", cat, nil, 0, ""},
+		{"fails", "", []string{"--key-command", "echo tide; exit 3"}, exitKey, "--key-command: the command failed: exit status 3"},
+		{"prints no key", "", []string{"--key-command", "echo tide"}, exitKey, "not a usable key"},
+		{"prints too much", "", []string{"--key-command", "yes tide"}, exitKey, "which no key has"},
+		{"two places", "", []string{"--key-command", "true", "--key-file", file}, exitUsage, "give one"},
+		{"file before the environment", "touch " + ran, []string{"--key-file", file}, 0, ""},
+		{"budget needs none", "touch " + ran, []string{"budget"}, 0, ""},
+		{"too late", "", []string{"-m", "0.05", "--key-command", "exec sleep 9"}, exitTimeout, ""},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			s.t = t
+			delete(s.env, "TALLY_KEY_FILE")
+			s.env["TALLY_KEY_COMMAND"] = one.env
+			args := one.args
+			if one.name != "budget needs none" {
+				args = append(args, "/data")
+			}
+			e := s.run(args...)
+			assert.Equal(t, one.code, e.code, e.stderr)
+			assert.Contains(t, e.stderr, one.says)
+			assert.NotContains(t, e.stderr, "tide")
+			assert.NotContains(t, e.stderr, s.key.Hex[2:])
+			assert.NoFileExists(t, ran)
 		})
 	}
 	s.t = t

@@ -67,6 +67,7 @@ type world struct {
 	body    io.Writer // stdout as it is: for bodies only
 	silent  bool      // no errors on stderr
 	rules   rules
+	keys    keySource
 	// stdout and stderr write nothing that steers a terminal.
 	stdout, stderr io.Writer
 }

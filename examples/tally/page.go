@@ -21,7 +21,7 @@ import (
 
 // page writes the page of `tally ledger --html`. It is made as a whole before the file is touched.
 func (b *books) page(ctx context.Context) (err error) {
-	p := &wallet{dir: b.wallet.dir}
+	p := &wallet{dir: b.wallet.dir, keyless: true}
 	limits := pflag.NewFlagSet("", pflag.ContinueOnError)
 	p.limitFlags(limits)
 	if err := fromEnv(limits, b.env, settings...); err != nil {

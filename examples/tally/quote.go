@@ -150,7 +150,7 @@ func (p *wallet) look(ctx context.Context, w *world) error {
 	if err := w.rules.load(w.env); err != nil {
 		return err
 	}
-	if !w.rules.readOnly() {
+	if !w.rules.readOnly() && !p.keyless {
 		key, err := w.key(ctx, p.keyFile)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -30,6 +31,36 @@ func TestStoreOfVersion1(t *testing.T) {
 		"closed " + origin + " 0.01 0.0001 0.0001 0.0001 0",
 	}, phases)
 	assert.Equal(t, before, s.onDisk())
+}
+
+// TestWhereStateIs: in the directory that XDG says, or where it was before if there is a store.
+func TestWhereStateIs(t *testing.T) {
+	home, state := t.TempDir(), t.TempDir()
+	env := map[string]string{"HOME": home, "XDG_STATE_HOME": state}
+	where := func() string {
+		dir, err := stateDir(func(name string) string { return env[name] })
+		require.NoError(t, err)
+		return dir
+	}
+	open := func(dir string) {
+		files, err := filestore.Open(dir)
+		require.NoError(t, err)
+		require.NoError(t, files.Close())
+	}
+	assert.Equal(t, filepath.Join(state, "tally"), where())
+	old := filepath.Join(home, ".tallystick")
+	require.NoError(t, os.Mkdir(old, 0o700))
+	assert.Equal(t, filepath.Join(state, "tally"), where(), "there is no store in it")
+	open(old)
+	assert.Equal(t, old, where())
+	open(filepath.Join(state, "tally"))
+	assert.Equal(t, filepath.Join(state, "tally"), where())
+	if runtime.GOOS == "linux" {
+		delete(env, "XDG_STATE_HOME")
+		assert.Equal(t, old, where())
+		open(filepath.Join(home, ".local", "state", "tally"))
+		assert.Equal(t, filepath.Join(home, ".local", "state", "tally"), where())
+	}
 }
 
 // onDisk is every record of the store, byte for byte.

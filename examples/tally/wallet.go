@@ -29,6 +29,7 @@ type wallet struct {
 	keyFile, dir, escrow string
 	rpcURLs              []string
 	bootstrap            bool
+	keyless              bool // no key is needed
 	insecureRPC          bool
 	limits               channel.Limits
 
@@ -44,12 +45,12 @@ type wallet struct {
 }
 
 func (p *wallet) storeFlag(f *pflag.FlagSet) {
-	f.StringVar(&p.dir, "store", "", "keep the channels in `DIR` (default: the user's state directory)")
+	f.StringVar(&p.dir, "store", "", "keep the channels in `DIR` (default: $XDG_STATE_HOME/tally, or ~/.local/state/tally)")
 }
 
 func (p *wallet) keyFlags(f *pflag.FlagSet) {
 	p.storeFlag(f)
-	f.StringVar(&p.keyFile, "key-file", "", "pay with the key in `FILE`: a V3 keystore, or hex digits (default: TALLY_KEY)")
+	f.StringVar(&p.keyFile, "key-file", "", "pay with the key in `FILE`: a V3 keystore, or hex digits (default: TALLY_KEY_FILE, or what is in TALLY_KEY)")
 	p.rpcFlag(f, "to open, top up and check channels")
 }
 
@@ -282,8 +283,25 @@ func (p *wallet) channel(ctx context.Context, id common.Hash) (found channel.Inf
 	return found, err == nil
 }
 
-// stateDir is where the channels are kept unless --store says otherwise.
+// stateDir is where the channels are kept unless --store says otherwise: a directory for state, as XDG says, or
+// .tallystick in the home directory if there is a store in that and none in the other.
 func stateDir(env func(string) string) (string, error) {
+	dir, err := defaultDir(env)
+	if home := env("HOME"); err == nil && filepath.IsAbs(home) && !holdsStore(dir) {
+		if old := filepath.Join(home, ".tallystick"); holdsStore(old) {
+			return old, nil
+		}
+	}
+	return dir, err
+}
+
+// holdsStore reports whether a directory is one of package filestore.
+func holdsStore(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "tallystick.store"))
+	return err == nil
+}
+
+func defaultDir(env func(string) string) (string, error) {
 	if dir := env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "tally"), nil
 	}
