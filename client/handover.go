@@ -22,7 +22,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
-	a.info.cost = a.decision.Charged
+	a.info.cost = do.Cost
 	resp := a.resp
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
 	if (!served || a.reserved == nil) && !a.mayBePaid(ctx, do.Outcome) {
@@ -31,9 +31,6 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	if a.challenge.account != a.account || a.s.twice.any.Load() {
 		a.remember(do.Outcome)
-	}
-	if a.decision.Twice {
-		a.info.cost = a.info.cost.AddCapped(a.price)
 	}
 	streams := do.Outcome == purchase.Accepted && sse.IsEventStream(resp.Header.Get("Content-Type"))
 	switch {
@@ -44,9 +41,6 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 		a.leave()
 	default:
 		a.settle(ctx, a.receipt)
-	}
-	if !streams && !do.Counted {
-		a.info.cost = a.info.cost.AddCapped(a.price)
 	}
 	if a.s.watched {
 		a.reportPaid(ctx, a.receipt, nil)
@@ -171,6 +165,8 @@ func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 type shown struct {
 	channel           common.Hash
 	price, cumulative voucher.Amount
+	challenge         *challenge // that it answered
+	signature         []byte
 }
 
 func (a *attempt) error(err error) *Error {

@@ -85,6 +85,7 @@ func (a *attempt) meter(ctx context.Context, resp *http.Response) {
 	}
 	m.holds, a.holds = a.holds, false
 	resp.Body, a.info.stream = m, m
+	a.info.cost = a.info.cost.SubFloor(a.price) // that of its first piece is in the reservation
 	resp.ContentLength = -1
 	for _, h := range []string{"Content-Length", "Content-Digest", "Digest", "Repr-Digest", "Etag"} {
 		resp.Header.Del(h)

@@ -218,6 +218,10 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	if a.charged || !a.spare.IsZero() {
 		a.proved(&w.state)
 	}
+	l, asset := a.ledger, channel.Asset{ChainID: w.state.Scope.ChainID, Token: w.state.Scope.Token}
+	l.mu.Lock()
+	l.risen[asset] = l.risen[asset].AddCapped(w.state.Authorized().SubFloor(a.base.Authorized()))
+	l.mu.Unlock()
 	a.base, a.rev = w.state, rev
 	a.added.Counts = a.added.Minus(w.counts)
 	a.view = a.base.Fold(a.added)
@@ -230,9 +234,6 @@ func (a *Account) save(ctx context.Context, w *write) error {
 			r.rise = d.rise
 		} else {
 			r.rise = r.rise.And(d.rise)
-		}
-		if a.ledger.OnNear != nil {
-			a.noteRisen(d.rise.By)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (r *Reservation) Rise() Rise {
 }
 
 // Risen returns by how much this ledger has raised the stored ceilings of all channels in the asset of
-// one, in base units; zero if that channel was not used. It is counted only if OnNear is set.
+// one, in base units; zero if that channel was not used.
 func (l *Ledger) Risen(id common.Hash) voucher.Amount {
 	l.mu.Lock()
 	a := l.accounts[id]
@@ -56,12 +56,4 @@ func (l *Ledger) Risen(id common.Hash) voucher.Amount {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.risen[asset]
-}
-
-// noteRisen counts a rise for [Ledger.Risen]. The caller holds mu.
-func (a *Account) noteRisen(by voucher.Amount) {
-	l, asset := a.ledger, a.asset()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.risen[asset] = l.risen[asset].AddCapped(by)
 }

@@ -101,6 +101,7 @@ type Action struct {
 	// Redirected reports that the response leads elsewhere and that the price goes on there.
 	// HandOver.
 	Redirected bool
-	// Counted reports that [Purchase.Charged] has the price of this answer already. HandOver.
-	Counted bool
+	// Cost is what the request costs with this answer, in base units: what redirects charged, and the
+	// price if it was charged or may have been, twice if it was paid twice. HandOver.
+	Cost voucher.Amount
 }

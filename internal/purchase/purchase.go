@@ -200,7 +200,7 @@ func (p *Purchase) giveUp(err error) Action {
 
 // handOver returns the response that is at hand. err is the reason why this side did not pay.
 func (p *Purchase) handOver(err error) Action {
-	return Action{Do: HandOver, Outcome: p.stopped(), Err: err}
+	return Action{Do: HandOver, Outcome: p.stopped(), Err: err, Cost: p.Charged}
 }
 
 // refuse hands the response over if it offers what others can pay, or if a credential was refused
@@ -326,14 +326,17 @@ func (p *Purchase) unpaid(e *Event) Action {
 	case !p.Sent && !p.funded:
 		return Action{Do: HandOver, Outcome: None, Err: e.Err}
 	case !p.Charged.IsZero() && p.answered && p.refusal == nil && success(e):
-		return Action{Do: HandOver, Outcome: Accepted} // a redirect was charged, and led here
+		return Action{Do: HandOver, Outcome: Accepted, Cost: p.Charged} // a redirect was charged, and led here
 	}
 	return p.handOver(nil)
 }
 
 // end hands over an answer to a credential.
 func (p *Purchase) end(o Outcome, e *Event) Action {
-	a := Action{Do: HandOver, Outcome: o, Err: e.Err, Acknowledge: p.Carrying && e.Receipt}
+	a := Action{Do: HandOver, Outcome: o, Err: e.Err, Acknowledge: p.Carrying && e.Receipt, Cost: p.Charged.AddCapped(p.offer.Price)}
+	if p.Twice {
+		a.Cost = a.Cost.AddCapped(p.offer.Price)
+	}
 	p.Carrying = p.Carrying && !e.Receipt
 	return a
 }

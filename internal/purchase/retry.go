@@ -82,7 +82,7 @@ var retries = []row{
 		func(p *Purchase, e *Event) bool { return p.Paid && e.Paid && redirect(e) },
 		func(p *Purchase, e *Event) Action {
 			a := p.end(AcceptedNoContent, e)
-			a.Redirected, a.Counted = true, true
+			a.Redirected, a.Cost = true, p.Charged
 			return a
 		},
 	},

@@ -360,7 +360,7 @@ var answers = []row{
 			p.Charged = p.Charged.AddCapped(p.offer.Price)
 			p.settled, p.here = p.settled.AddCapped(p.here), voucher.Amount{}
 			a := p.end(AcceptedNoContent, e)
-			a.Counted = true
+			a.Cost = a.Cost.SubFloor(p.offer.Price) // which is in Charged
 			return a
 		},
 	},
