@@ -104,7 +104,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	if base == nil {
 		base = a.s.cfg.Base
 	}
-	a.out = fork(req, base, a.s.cfg.Spool)
+	a.out = fork(req, base, a.s.cfg.Spool, a.s.cfg.Evidence)
 	if a.origin, a.termsErr = origin.Of(req.URL); a.termsErr != nil {
 		a.termsErr = noOrigin(a.termsErr)
 	}
@@ -219,7 +219,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 			if a.charge != nil {
 				a.charge.Sent()
 			}
-			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative}
+			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative, a.challenge, a.signed.Signature}
 		}
 	}
 	if err != nil {

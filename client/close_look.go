@@ -22,7 +22,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 		return nil, err
 	}
 	a := &attempt{
-		s: s, out: fork(req, s.cfg.Base, 0), account: account, info: &Payment{},
+		s: s, out: fork(req, s.cfg.Base, 0, false), account: account, info: &Payment{},
 		bought: &bought{decision: purchase.New(0)},
 	}
 	if a.origin, err = originOf(req.URL); err == nil {

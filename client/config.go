@@ -76,6 +76,10 @@ type Config struct {
 	// Journal receives one line for every operation that could cost money, for example a
 	// [journal.File]. Nil keeps none. The session does not close it.
 	Journal journal.Appender
+	// Evidence keeps in each line of Journal about a payment what package channel/evidence shows others:
+	// the challenge, the voucher that was presented and the digest of the body, 1.5 KB more. Such a journal
+	// holds vouchers: read there what they are worth, and to whom.
+	Evidence bool
 	// Route names the route of a paid request in the journal, for example by the pattern of its path
 	// ("GET /users/{id}"), for [Session.Spending]. What it returns is stored as it is, so it must have
 	// no secret in it: paths can have. It must be safe for concurrent use and must not read the body.

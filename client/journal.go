@@ -99,6 +99,9 @@ func (a *attempt) record(ctx context.Context, kind journal.Kind, outcome Outcome
 		e.Receipt = string(r.Raw)
 	}
 	e.Route = a.s.routeOf(a.out.req)
+	if a.s.cfg.Evidence {
+		e.Evidence = a.evidence(state, &e, r)
+	}
 	a.s.write(ctx, e)
 }
 

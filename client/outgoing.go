@@ -28,15 +28,15 @@ type outgoing struct {
 	wrote func()
 }
 
-// fork takes the request over, body included.
-func fork(req *http.Request, base http.RoundTripper, spool int64) *outgoing {
+// fork takes the request over, body included. summed is for the digest of the body.
+func fork(req *http.Request, base http.RoundTripper, spool int64, summed bool) *outgoing {
 	o := &outgoing{req: req, at: req.URL, base: base}
 	if req.URL.Opaque != "" {
 		o.at = spelledOut(req.URL)
 	}
 	if req.Body != nil && req.Body != http.NoBody {
 		o.body = &replay{src: req.Body, getBody: req.GetBody, length: req.ContentLength}
-		o.body.fresh, o.body.most = true, max(spool, 0)
+		o.body.fresh, o.body.most, o.body.summed = true, max(spool, 0), summed
 	}
 	return o
 }

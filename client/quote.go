@@ -33,7 +33,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 		}
 		return nil, 0, err
 	}
-	out := fork(req, s.cfg.Base, s.cfg.Spool)
+	out := fork(req, s.cfg.Base, s.cfg.Spool, false)
 	if out.body != nil {
 		defer out.body.abort()
 	}

@@ -1,12 +1,18 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/stretchr/testify/assert"
@@ -16,6 +22,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // What follows is in docs/recipes.md, word by word.
@@ -50,6 +58,45 @@ func (k oneKey) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("Idempotency-Key", rand.Text())
 	}
 	return k.retry.RoundTrip(req)
+}
+
+// Bill prints what the lines of a journal cost since a time, by origin and by run.
+func Bill(ctx context.Context, w io.Writer, session *client.Session, dir string, since time.Time) error {
+	spent, err := session.Spending(ctx, func(yield func(journal.Entry, error) bool) {
+		for e, err := range journal.Read(ctx, dir) {
+			if (err != nil || !e.End.Before(since)) && !yield(e, err) {
+				return
+			}
+		}
+	})
+	for _, one := range spent { // one for each asset
+		fmt.Fprintf(w, "%s of %s\n", one.Total.FormatTokens(6), one.Asset)
+		for _, by := range []map[string]voucher.Amount{one.Origins, one.Runs} {
+			for _, name := range slices.Sorted(maps.Keys(by)) {
+				fmt.Fprintf(w, "  %s %s\n", by[name].FormatTokens(6), cmp.Or(name, "(no name)"))
+			}
+		}
+	}
+	return err // lines that cannot be read: the sums are of the others
+}
+
+// TestBill prints what was spent since a time.
+func TestBill(t *testing.T) {
+	dir := t.TempDir()
+	file, err := journal.Open(dir, 0)
+	require.NoError(t, err)
+	defer file.Close()
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) { c.Journal = file })
+	p.get("/data")
+	p.ok(p.send(p.request(client.WithRun(t.Context(), "nightly"), http.MethodGet, "/data", nil)))
+	p.get("/data")
+	var out strings.Builder
+	require.NoError(t, Bill(t.Context(), &out, p.session, dir, time.Now().Add(time.Hour)))
+	assert.Empty(t, out.String(), "nothing yet")
+	require.NoError(t, Bill(t.Context(), &out, p.session, dir, time.Time{}))
+	asset := p.only().Scope
+	want := fmt.Sprintf("0.0003 of token %s on chain %d\n  0.0003 %s\n  0.0002 (no name)\n  0.0001 nightly\n", asset.Token, asset.ChainID, p.srv.URL)
+	assert.Equal(t, want, out.String())
 }
 
 // TestRetryingClient: what a server answers in between costs one price, what limits refuse is not

@@ -224,6 +224,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	a := m.a
 	m.acknowledged()
 	a.account.Took(signed.Cumulative)
+	a.last.cumulative, a.last.signature = signed.Cumulative, signed.Signature // for evidence
 	if got.receipt != nil && got.receipt.Session {
 		m.book(got.receipt)
 	}
@@ -235,8 +236,7 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	})
 }
 
-// topUp raises the deposit while the stream waits. required was found to be within what was agreed to,
-// and the deposit too small for it.
+// topUp raises a deposit that is too small for required, which is within what was agreed to, while the stream waits.
 func (m *meter) topUp(required voucher.Amount) error {
 	return m.bounded(func() error {
 		req := rule.Request{Price: m.a.price, MinDelta: m.a.challenge.offer.MinDelta, Floor: required}

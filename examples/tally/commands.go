@@ -50,6 +50,7 @@ var values = map[string]cobra.ShellCompDirective{
 	"FORMAT":  cobra.ShellCompDirectiveNoFileComp,
 	"TEXT":    cobra.ShellCompDirectiveNoFileComp,
 
+	"OPERATION":         cobra.ShellCompDirectiveNoFileComp,
 	"NAME:PASSWORD":     cobra.ShellCompDirectiveNoFileComp,
 	"HOST:PORT:ADDRESS": cobra.ShellCompDirectiveNoFileComp,
 }

@@ -23,6 +23,8 @@ type books struct {
 	wallet                wallet
 	asCSV, asJSON, checks bool
 	html                  string // the file of the page
+	shows, output         string // the operation to show evidence of, and the file of it
+	checkFile, body       string // the file of evidence to verify, and that of a body
 }
 
 func ledgerCommand(w *world) *cobra.Command {
@@ -37,6 +39,11 @@ With --html it writes one page with charts to FILE, which a browser shows withou
 and by payee, what is locked in channels, and the newest operations. The budgets on it are those of the policy and of the
 environment. The page has no key, voucher or receipt in it.
 
+With --evidence it writes what OPERATION paid for to a file that others can check: the challenge, the voucher, the receipt
+and the digest of the body. The file has no key and no credential in it, but it has the voucher, so it is refused as long
+as somebody could be served for that: until the channel is closed, or all that was authorized on it is charged. --verify
+checks such a file and needs nothing else; with --body it also compares the request's body with the digest.
+
 With --check it adds the lines up per channel and compares them with the channels' records, and with the chain where
 --rpc-url is set. It names what differs and ends with status 26 then: most often an operation that was killed before
 its line was written.`,
@@ -45,17 +52,24 @@ its line was written.`,
 			if err := fromEnv(cmd.Flags(), w.env, "store", "rpc-url", "insecure-rpc"); err != nil {
 				return err
 			}
+			given := cmd.Flags().Changed
 			forms := 0
-			for _, form := range []bool{b.asCSV, b.asJSON, b.checks, cmd.Flags().Changed("html")} {
+			for _, form := range []bool{b.asCSV, b.asJSON, b.checks, given("html"), given("evidence"), given("verify")} {
 				if form {
 					forms++
 				}
 			}
 			switch {
 			case forms > 1:
-				return fail(exitUsage, errors.New("--csv, --json, --html and --check are four things: give one"))
-			case cmd.Flags().Changed("html"):
+				return fail(exitUsage, errors.New("--csv, --json, --html, --evidence, --verify and --check are six things: give one"))
+			case given("output") && !given("evidence"), given("body") && !given("verify"):
+				return fail(exitUsage, errors.New("--output is for --evidence, and --body for --verify"))
+			case given("html"):
 				return b.page(cmd.Context())
+			case given("evidence"):
+				return b.evidence(cmd.Context())
+			case given("verify"):
+				return b.verify()
 			}
 			return b.run(cmd.Context())
 		},
@@ -65,6 +79,10 @@ its line was written.`,
 	flags.BoolVar(&b.asCSV, "csv", false, "write CSV, with whole ids, receipts, and amounts in base units")
 	flags.BoolVar(&b.asJSON, "json", false, "write a JSON array with the same")
 	flags.StringVar(&b.html, "html", "", "write a page with charts to `FILE`, - for stdout")
+	flags.StringVar(&b.shows, "evidence", "", "write evidence of `OPERATION`, or of the only one that begins so")
+	flags.StringVarP(&b.output, "output", "o", "-", "the `FILE` of --evidence, - for stdout")
+	flags.StringVar(&b.checkFile, "verify", "", "check the evidence in `FILE`, - for stdin")
+	flags.StringVar(&b.body, "body", "", "the `FILE` with the request's body, for --verify")
 	flags.BoolVar(&b.checks, "check", false, "compare the journal with the records and the chain")
 	b.wallet.storeFlag(flags)
 	b.wallet.rpcFlag(flags, "for --check")
@@ -167,6 +185,7 @@ type jsonBook struct {
 }
 
 func (b *jsonBook) entry(e journal.Entry) error {
+	e.Evidence = "" // it has a voucher: --evidence shows it
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err

@@ -240,6 +240,7 @@ func (p *wallet) keepJournal(w *world, cfg *client.Config) {
 		return
 	}
 	p.lines.next = p.journal
+	cfg.Evidence = true
 	told := cfg.OnEvent
 	cfg.OnEvent = func(e client.Event) {
 		if e.Kind == client.EventJournal {

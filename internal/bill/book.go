@@ -83,7 +83,7 @@ func (b *Book) Budget(r channel.Room) { b.budgets = append(b.budgets, r) }
 // Entry adds a line of the journal. Add them in their order.
 func (b *Book) Entry(e journal.Entry) {
 	b.lines++
-	e.Receipt = "" // alone it is most of a line
+	e.Receipt, e.Evidence = "", "" // these are most of a line
 	if len(b.newest) < Newest {
 		b.newest = append(b.newest, e)
 	} else {

@@ -8,7 +8,8 @@
 // An [Entry] is written when its operation has ended: a request, a stream, an opening, a top-up, a
 // close. It contains the caller's operation, the channel, the price, the increase of the authorized
 // amount, the outcome and the receipt. It contains no credential, signature, key, path or query,
-// unless the program names routes that have a path. An operation that was killed has no line;
+// unless the program names routes that have a path (Config.Route) or keeps evidence, which has
+// vouchers (Config.Evidence). An operation that was killed has no line;
 // [Totals.Gaps] shows the gap that it leaves.
 //
 // # Files
@@ -91,6 +92,9 @@ type Entry struct {
 	Problem string `json:"problem,omitempty"`
 	// Receipt is the JSON text of the receipt that was used, or empty.
 	Receipt string `json:"receipt,omitempty"`
+	// Evidence is what package channel/evidence shows others of the operation, as JSON, with a voucher
+	// that was presented. It is empty unless Config.Evidence of the session is set.
+	Evidence string `json:"evidence,omitempty"`
 	// Start and End are the times by the clock of this machine.
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`

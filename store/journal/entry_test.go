@@ -115,6 +115,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(append(text[:70:70], bytes.TrimSpace(text)...))
 	f.Add([]byte(`{"v":2}`))
 	labeled := whole
+	labeled.Evidence = `{"a":"b"}`
 	labeled.Route, labeled.Run = "GET /<a>", "nightly \u2028 \"run\""
 	f.Add(bytes.TrimSpace(encode(nil, labeled)))
 	f.Fuzz(func(t *testing.T, text []byte) {

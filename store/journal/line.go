@@ -107,6 +107,9 @@ func encode(b []byte, e Entry) []byte {
 	if e.Receipt != "" {
 		b = appendString(append(b, `,"receipt":`...), e.Receipt)
 	}
+	if e.Evidence != "" {
+		b = appendString(append(b, `,"evidence":`...), e.Evidence)
+	}
 	b = append(e.Start.AppendFormat(append(b, `,"start":"`...), time.RFC3339Nano), '"')
 	b = append(e.End.AppendFormat(append(b, `,"end":"`...), time.RFC3339Nano), '"')
 	return append(b, "}\n"...)
