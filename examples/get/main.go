@@ -1,8 +1,7 @@
 // Get pays for one URL with a key, a node and a store of your own, and prints the bill. What it
-// leaves in the store is what the command tally reads: tally channels, tally ledger.
+// leaves in the store is what the command tally reads, with the same variables: tally channels.
 //
 //	export TALLY_KEY_FILE=key.hex TALLY_RPC_URL=https://rpc.moderato.tempo.xyz TALLY_STORE=$HOME/payer
-//	go run ./examples/get                                # the payer's address and balance
 //	go run ./examples/get https://api.example.com/data   # pay for it
 //	go run ./examples/get close                          # close all channels: the rest comes back
 package main
@@ -17,8 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -45,6 +42,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, env func(string) string, body, bill io.Writer) (err error) {
+	if len(args) != 1 {
+		return errors.New("usage: get URL, or get close")
+	}
 	key, err := readKey(env("TALLY_KEY_FILE"), env("TALLY_PASSWORD"))
 	if err != nil {
 		return fmt.Errorf("TALLY_KEY_FILE: %w", err)
@@ -54,10 +54,6 @@ func run(ctx context.Context, args []string, env func(string) string, body, bill
 		return fmt.Errorf("TALLY_RPC_URL: %w", err)
 	}
 	defer chain.Close()
-	if len(args) == 0 {
-		return balance(ctx, chain, key.Address(), body)
-	}
-
 	dir := env("TALLY_STORE")
 	if dir == "" {
 		return errors.New("set TALLY_STORE to a directory that is not lost: deposits are recorded there")
@@ -150,24 +146,6 @@ func closeAll(ctx context.Context, session *client.Session, bill io.Writer) erro
 		fmt.Fprintf(bill, "%s %s: paid %s of %s\n", info.ID, info.Phase, tokens(info.CloseAmount), tokens(info.Deposit))
 	}
 	return failed
-}
-
-// balance prints whom to fund.
-func balance(ctx context.Context, chain *escrow.Client, payer common.Address, out io.Writer) error {
-	id, err := chain.ChainID(ctx)
-	if err != nil {
-		return err
-	}
-	token, ok := escrow.DefaultToken(id)
-	if !ok {
-		token = escrow.PathUSD
-	}
-	have, err := chain.TokenBalance(ctx, token, payer)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "payer %s holds %s of token %s on chain %d\n", payer, tokens(have), token, id)
-	return nil
 }
 
 func tokens(a voucher.Amount) string { return a.FormatTokens(6) }
