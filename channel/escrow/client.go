@@ -28,11 +28,13 @@ type Client struct {
 	waits   waits
 	now     func() time.Time
 
-	mu   sync.Mutex // guards the next three
+	mu   sync.Mutex // guards the next five
 	kept map[Ref]*reading
 	// searched are the blocks that were searched for closes of channels. See closes.go.
 	searched map[Ref]closesSpan
-	floor    floor           // the newest block that any node showed
+	floor    floor  // the newest block that any node showed
+	price    uint64 // of gas, when it was read last; see fee.go
+	priceAt  time.Time
 	owned    *http.Transport // nil where the caller brought its own
 	more     []string
 }
