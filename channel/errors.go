@@ -55,6 +55,10 @@ type LimitError struct {
 	// Wanted and Allowed are in base units; for a budget both count what was authorized before.
 	// Left is what the limit leaves.
 	Wanted, Allowed, Left voucher.Amount
+	// Enough is what to raise a limit on deposits to, in base units. It lasts for more than the one
+	// request that needs Wanted, so that not each request is funded by itself. Zero for other limits:
+	// Wanted is enough.
+	Enough voucher.Amount
 }
 
 func (e *LimitError) Error() string {
@@ -62,6 +66,11 @@ func (e *LimitError) Error() string {
 		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, "+
 			"allowed %s, left %s: start the run with a larger budget to allow this",
 			e.Wanted, e.Allowed, e.Left)
+	}
+	if e.Wanted.Less(e.Enough) {
+		return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: set Limits.%s to %s to allow "+
+			"this and what follows; %s allows this only, and each further opening or top-up costs a fee",
+			e.Limit, e.Wanted, e.Allowed, e.Limit, e.Enough, e.Wanted)
 	}
 	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: "+
 		"set Limits.%s to at least %s to allow this",

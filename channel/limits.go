@@ -21,8 +21,10 @@ type Limits struct {
 	// origins together. Zero means as much as Deposit.
 	Total voucher.Amount
 	// Fund is how much an opening or a top-up puts in, within Deposit and Total, and at least what
-	// the request needs. Zero means what the server suggests, or what the request needs if it
-	// suggests nothing.
+	// the request needs. Zero means a sum that keeps fees small: at least the price of 20 requests,
+	// 100 times the fee of a top-up, and what the server suggests; for a top-up also as much as the
+	// channel holds. It takes more than half of what Total leaves only for the 100 fees. See
+	// client.Config.FundAsNeeded.
 	Fund voucher.Amount
 	// Stream is the most that one streamed response may cost in all. Zero pays for its first unit
 	// only: the stream ends with a [LimitError] when the server asks for more.

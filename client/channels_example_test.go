@@ -23,7 +23,7 @@ func ExampleChannels_Live() {
 	session, url, stop := paying(cents)
 	defer stop()
 	ctx := context.Background()
-	if err := get(ctx, session.Client(), url+"/data?deposit=5000"); err != nil {
+	if err := get(ctx, session.Client(), url+"/data"); err != nil {
 		log.Fatal(err)
 	}
 
@@ -34,7 +34,7 @@ func ExampleChannels_Live() {
 		}
 		fmt.Println(info.Phase, "deposit", info.Deposit, "signed", info.Signed, "spent", info.Spent)
 	}
-	// Output: open deposit 5000 signed 100 spent 100
+	// Output: open deposit 260000 signed 100 spent 100
 }
 
 // A close without the payee: request it, wait for 15 minutes of the chain, withdraw. The payee can
@@ -47,7 +47,7 @@ func ExampleChannels_SweepUntilDone() {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	if err := get(ctx, session.Client(), srv.URL+"/data?deposit=5000"); err != nil {
+	if err := get(ctx, session.Client(), srv.URL+"/data"); err != nil {
 		log.Fatal(err)
 	}
 
@@ -75,7 +75,7 @@ func ExampleChannels_Find() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := get(ctx, before.Client(), srv.URL+"/data?deposit=5000"); err != nil {
+	if err := get(ctx, before.Client(), srv.URL+"/data"); err != nil {
 		log.Fatal(err)
 	}
 
@@ -92,7 +92,7 @@ func ExampleChannels_Find() {
 			fmt.Println(finding.Found, finding.Channel.Phase, "deposit", finding.Channel.Deposit)
 		}
 	}
-	// Output: added open deposit 5000
+	// Output: added open deposit 260000
 }
 
 // The requests of a context are paid from one channel and from no other.

@@ -62,6 +62,12 @@ type Config struct {
 	// opened: two HEAD requests, at most once per origin in ten minutes. It needs a Payer that is a
 	// [voucher.ProofSigner].
 	Bootstrap bool
+	// FundAsNeeded makes openings and top-ups put in what the server suggests, or what the request
+	// needs if it suggests nothing, when a request needs it. That locks less, and costs more fees and
+	// more waiting. If it is not set and Limits.Fund is not, an opening puts in at least the price of
+	// 20 requests and 100 times the fee of a top-up, as far as the limits allow it; a top-up as much as
+	// the channel holds, and it is made beside the requests when less than a quarter is left.
+	FundAsNeeded bool
 	// CloseChannels makes [Session.Close] close every channel that this session opened.
 	CloseChannels bool
 	// Retries is how many times a request is sent again after its first payment. Zero means 3.
@@ -90,8 +96,8 @@ type Config struct {
 	// nothing.
 	// Credentials, receipts and URL queries are never logged.
 	Log *slog.Logger
-	// OnEvent is called for every [Event], on the goroutine that caused it and outside all locks. Nil
-	// means no hook.
+	// OnEvent is called for every [Event], on the goroutine that caused it and outside all locks: by
+	// several at once if requests, streams or top-ups run side by side. Nil means no hook.
 	OnEvent func(Event)
 }
 

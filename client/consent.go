@@ -88,7 +88,7 @@ func (a *attempt) needsFunding() (bool, error) {
 	state := a.without()
 	switch standingOf(state) {
 	case purchase.Usable:
-		plan, err := rule.PlanPayment(&state, a.challenge.request, voucher.Amount{}, voucher.Amount{}, rule.Of(a.terms.Limits))
+		plan, err := rule.PlanPayment(&state, a.challenge.request, rule.Wish{}, voucher.Amount{}, rule.Of(a.terms.Limits))
 		return plan.Step != rule.Pay, err
 	case purchase.Pending:
 		return false, nil

@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -38,6 +40,7 @@ const (
 	EventCloseRequested EventKind = "close_requested" // the chain shows a close request of the payer's
 	EventReopened       EventKind = "reopened"        // a top-up canceled a close request
 	EventSettled        EventKind = "settled"         // the payee redeemed on chain; Cumulative is how much in all
+	EventCostly         EventKind = "costly"          // a limit makes funding costly; Err has the arithmetic. Told once a session
 	EventDelayed        EventKind = "delayed"         // a sweep failed in part; Err says why. It is tried again
 )
 
@@ -84,6 +87,17 @@ func (s *Session) reportNear(n ledger.Near) {
 	s.tell(context.Background(), Event{Kind: EventBudget, Origin: n.Scope.Origin, ChannelID: n.ChannelID, Decision: &n.Decision})
 }
 
+// reportCostly tells once that the limits keep a deposit so small that fees are a large part of it.
+func (s *Session) reportCostly(ctx context.Context, o channel.Offer, plan rule.Plan, fee voucher.Amount) {
+	s.costly.Do(func() {
+		lasting, _ := fee.Mul(rule.FundedFees)
+		s.tell(ctx, Event{Kind: EventCostly, Price: o.Price, Deposit: plan.Amount, Err: fmt.Errorf(
+			"client: the limits allow a deposit of %s base units, which is less than %d requests of %s, and the fee of each such deposit "+
+				"is about %s: with %s in Limits.Deposit, Limits.Total and, if it is set, Limits.Fund, fees are about 1%%",
+			plan.Amount, rule.FundedRequests, o.Price, fee, lasting)})
+	})
+}
+
 // tell passes an event to the log and the caller's hook, after the write and outside all locks. A hook
 // that panics does not stop a payment.
 func (s *Session) tell(ctx context.Context, e Event) {
@@ -99,7 +113,7 @@ func (s *Session) tell(ctx context.Context, e Event) {
 	switch e.Kind {
 	case EventRefused:
 		level = slog.LevelInfo
-	case EventViolation, EventGone, EventBudget, EventJournal:
+	case EventViolation, EventGone, EventBudget, EventJournal, EventCostly:
 		level = slog.LevelWarn
 	}
 	if s.log.Enabled(ctx, level) {

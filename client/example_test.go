@@ -202,7 +202,7 @@ func ExampleAllowHosts() {
 func ExampleChannels_Close() {
 	session, url, stop := paying(cents)
 	defer stop()
-	resp, err := session.Client().Get(url + "/data?deposit=5000")
+	resp, err := session.Client().Get(url + "/data")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func ExampleChannels_Close() {
 		}
 		fmt.Println(state.Phase, "deposited", state.Deposit, "paid", state.CloseAmount)
 	}
-	// Output: closed deposited 5000 paid 100
+	// Output: closed deposited 260000 paid 100
 }
 
 // A payee behind a gateway wants a key with every request, also with a close.

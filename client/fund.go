@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -24,24 +25,48 @@ import (
 
 // transfer is a funding transaction before it is presented.
 type transfer struct {
+	// offer is what it is made for.
+	offer channel.Offer
 	// plan reserves the amount under the limits; zero means that nothing has to be done.
-	plan func() (voucher.Amount, error)
+	plan func(rule.Wish) (rule.Plan, error)
 	// prepare signs the transaction for the amount.
 	prepare func(ctx context.Context, amount voucher.Amount) error
 	// record stores the transaction, and returns it; false if another process was first.
 	record func() (rule.Funding, bool, error)
 }
 
+// A feeTeller is a [Chain] that knows what funding costs, as [escrow.Client] does. Amounts are not sized
+// by fees with others.
+type feeTeller interface {
+	FundingFee(ctx context.Context, chainID uint64, p voucher.Protocol) (open, topUp voucher.Amount, err error)
+}
+
 // prepareWait bounds how long a funding key and the chain may take to prepare a transaction.
 const prepareWait = time.Minute
+
+// wish returns what funding for an offer should put in, beyond what is needed. A fee that is not known, is
+// paid in another token, or by a sponsor, counts nothing.
+func (s *Session) wish(ctx context.Context, o channel.Offer) rule.Wish {
+	w := rule.Wish{Suggested: o.Suggested, Exact: s.cfg.FundAsNeeded}
+	inToken := o.FeeToken == (common.Address{}) || o.FeeToken == o.Token
+	if tells, ok := s.cfg.Chain.(feeTeller); ok && !w.Exact && inToken && !o.FeePayer {
+		w.Open, w.Fee, _ = tells.FundingFee(ctx, o.ChainID, o.Protocol)
+	}
+	return w
+}
 
 // fund plans, prepares and records a transfer. busy reports that nothing was recorded because another
 // request or process was first. Nothing that was signed leaves before it is recorded. A key that ignores
 // its context is left behind, and what it signs is dropped.
 func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
-	amount, err := t.plan()
+	wish := s.wish(ctx, t.offer)
+	plan, err := t.plan(wish)
+	amount := plan.Amount
 	if err != nil || amount.IsZero() {
 		return err == nil, err
+	}
+	if plan.Costly {
+		s.reportCostly(ctx, t.offer, plan, wish.Fee)
 	}
 	recorded := false
 	defer func() {
@@ -97,9 +122,9 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	var tx *escrow.Opening
 	var account *ledger.Account
 	e.Busy, e.Err = a.s.fund(ctx, transfer{
-		plan: func() (voucher.Amount, error) {
-			plan, err := a.s.ledger.Plan(ctx, a.terms, scope, nil, a.challenge.request, offer.Suggested)
-			return plan.Amount, err
+		offer: offer,
+		plan: func(wish rule.Wish) (rule.Plan, error) {
+			return a.s.ledger.Plan(ctx, a.terms, scope, nil, a.challenge.request, wish)
 		},
 		prepare: func(ctx context.Context, amount voucher.Amount) (err error) {
 			tx, err = a.s.cfg.Chain.PrepareOpen(ctx, escrow.OpenParams{

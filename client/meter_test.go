@@ -122,7 +122,7 @@ func TestStreamLimits(t *testing.T) {
 		"no stream":    {channel.Limits{Price: u(10), Deposit: u(1000)}, 1, "set Limits.Stream to at least 20"},
 		"three pieces": {channel.Limits{Price: u(10), Deposit: u(1000), Stream: u(39)}, 3, "set Limits.Stream to at least 40"},
 		"deposit":      {channel.Limits{Price: u(10), Deposit: u(45), Stream: u(1000)}, 4, "set Limits.Deposit to at least 50"},
-		"total":        {channel.Limits{Price: u(10), Deposit: u(45), Fund: u(20), Total: u(35), Stream: u(1000)}, 3, "set Limits.Total to at least 40"},
+		"total":        {channel.Limits{Price: u(10), Deposit: u(45), Fund: u(20), Total: u(35), Stream: u(1000)}, 3, "set Limits.Total to 235"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := clienttest.New(t, clienttest.Config{})

@@ -150,6 +150,7 @@ func ExamplePolicy() {
 func ExampleEvent() {
 	srv, cfg, stop := started(cents)
 	defer stop()
+	cfg.FundAsNeeded = true
 	cfg.OnEvent = func(e client.Event) {
 		switch e.Kind {
 		case client.EventOpened, client.EventToppedUp:

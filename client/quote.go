@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -17,6 +18,14 @@ import (
 type Quote struct {
 	Proposal
 	Decision channel.Decision
+	// Locked is what an opening or a top-up would put into a channel first, in base units, and Fee
+	// about what that would cost, in base units of the fee token (6 decimals). Locked is zero if
+	// nothing is put in, or if the limits refuse it; Fee is zero if the payee pays it, or if
+	// Config.Chain does not tell what fees are. Both are zero for Config.Approve.
+	Locked, Fee voucher.Amount
+	// Requests is how many requests of this price the channel then pays for, this one included. Zero
+	// if the limits refuse it.
+	Requests uint64
 }
 
 // Quote sends req unpaid, body included, and returns what it would cost and what the limits decide
@@ -48,36 +57,58 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 		}
 		return nil, status, r.err
 	}
-	d, funding, err := s.decide(ctx, from.Text, r.found)
-	if err != nil {
+	q := &Quote{Proposal: Proposal{
+		Origin: from.Text, Route: cmp.Or(req.Method, http.MethodGet) + " " + out.at.EscapedPath(),
+		Offer: r.found.offer, Terms: r.found.wants.Terms,
+	}}
+	if err := s.decide(ctx, q, r.found); err != nil {
 		return nil, status, err
 	}
-	p := Proposal{
-		Origin: from.Text, Route: cmp.Or(req.Method, http.MethodGet) + " " + out.at.EscapedPath(),
-		Offer: r.found.offer, Terms: r.found.wants.Terms, Funding: funding,
-	}
-	return &Quote{p, d}, status, nil
+	return q, status, nil
 }
 
-// decide returns what the limits decide about an offer, on the channel that would pay for it, and
-// whether a channel would be opened or topped up for it.
-func (s *Session) decide(
-	ctx context.Context, origin string, c *challenge,
-) (d channel.Decision, funding bool, err error) {
-	lim, err := s.limits(ctx, origin)
+// decide completes a quote with what the limits decide about an offer, on the channel that would pay for
+// it, and with what would be put into a channel for it.
+func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
+	lim, err := s.limits(ctx, q.Origin)
 	if err != nil {
-		return d, false, err
+		return err
 	}
-	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: origin}, c.scope)
+	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: q.Origin}, c.scope)
 	if err != nil {
-		return d, false, err
+		return err
 	}
 	account, err := s.ledger.Lookup(ctx, c.scope)
-	if err != nil || account == nil || !account.State().Payable() {
-		return limits.Decide(nil, c.request), true, err
+	if err != nil {
+		return err
 	}
-	state := account.State()
-	none := voucher.Amount{}
-	plan, refused := rule.PlanPayment(&state, c.request, none, none, rule.Of(lim))
-	return limits.Decide(&state, c.request), refused == nil && plan.Step != rule.Pay, nil
+	var state *rule.State
+	var now rule.State
+	if account != nil && account.State().Payable() {
+		now = account.State()
+		state = &now
+	}
+	q.Decision = limits.Decide(state, c.request)
+	wish := s.wish(ctx, c.offer)
+	plan, refused := rule.PlanPayment(state, c.request, wish, s.ledger.Funded(), limits)
+	q.Funding = state == nil || plan.Step != rule.Pay
+	if refused != nil {
+		var over *channel.LimitError
+		if errors.As(refused, &over) && q.Decision.Verdict != channel.Deny { // what the session may put in
+			q.Decision = channel.Decision{Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed, Left: over.Left}
+		}
+		return nil
+	}
+	switch q.Locked = plan.Amount; plan.Step {
+	case rule.TopUp:
+		q.Fee = wish.Fee
+	case rule.Fund:
+		q.Fee = wish.Open
+	}
+	if left := now.Deposit.AddCapped(plan.Amount).SubFloor(now.Claimed).Big(); c.offer.Price.IsZero() {
+		return nil
+	} else if left.Div(left, c.offer.Price.Big()); left.IsUint64() {
+		q.Requests = left.Uint64()
+	}
+	return nil
 }

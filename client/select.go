@@ -149,11 +149,13 @@ func (a *attempt) affords(ctx context.Context, state *rule.State) error {
 		return err
 	}
 	req := a.challenge.request
-	if _, err := rule.PlanPayment(state, req, a.challenge.offer.Suggested, voucher.Amount{}, lim); err != nil {
+	if _, err := rule.PlanPayment(state, req, rule.Wish{}, voucher.Amount{}, lim); err != nil {
 		return err
 	}
-	if d := lim.Decide(state, req); d.Verdict == channel.Deny {
-		return &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
+	if state != nil { // without one, the plan is all that there is to decide
+		if d := lim.Decide(state, req); d.Verdict == channel.Deny {
+			return &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
+		}
 	}
 	if a.charge == nil || a.reserved != nil {
 		return nil // a budget counts its price already; the gate decides about a higher one

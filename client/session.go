@@ -28,6 +28,7 @@ type Session struct {
 	proofs     proofBook      // when each origin was last shown who the payer is
 	declined   intervals      // when each opening was refused by its payee
 	twice      intervals      // when each payee and origin was last paid twice for one request
+	costly     sync.Once      // it was told that the limits make funding costly
 
 	mu     sync.Mutex // guards what follows; held shortly
 	twins  map[*http.Transport]*http.Transport

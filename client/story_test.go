@@ -68,7 +68,7 @@ func newPayer(t testing.TB, srv *clienttest.Server, change ...func(*client.Confi
 	chain, err := escrow.Dial(t.Context(), srv.RPCURL)
 	require.NoError(t, err)
 	t.Cleanup(chain.Close)
-	p.cfg = client.Config{Signer: judge{k, t, p.store}, Payer: k, Chain: chain, Store: p.store, Limits: limits, OnEvent: p.events.add}
+	p.cfg = client.Config{Signer: judge{k, t, p.store}, Payer: k, Chain: chain, Store: p.store, Limits: limits, OnEvent: p.events.add, FundAsNeeded: true}
 	for _, c := range change {
 		c(&p.cfg)
 	}
@@ -314,8 +314,8 @@ func TestLimits(t *testing.T) {
 	}{
 		"nothing set":    {channel.Limits{}, "/data", "set Limits.Price to at least 100"},
 		"price too high": {channel.Limits{Price: u(99), Deposit: u(1000)}, "/data", "set Limits.Price to at least 100"},
-		"no deposit":     {channel.Limits{Price: u(100)}, "/data", "set Limits.Deposit to at least 100"},
-		"total":          {channel.Limits{Price: u(100), Deposit: u(1000), Total: u(99)}, "/data", "set Limits.Total to at least 100"},
+		"no deposit":     {channel.Limits{Price: u(100)}, "/data", "set Limits.Deposit to 2000"},
+		"total":          {channel.Limits{Price: u(100), Deposit: u(1000), Total: u(99)}, "/data", "set Limits.Total to 2000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPayer(t, srv, func(cfg *client.Config) { cfg.Limits = c.limits })

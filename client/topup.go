@@ -91,12 +91,9 @@ func (a *attempt) recordTopUp(ctx context.Context, req rule.Request, view func()
 	var amount voucher.Amount
 	var tx *escrow.TopUp
 	return a.s.fund(ctx, transfer{
-		plan: func() (voucher.Amount, error) {
-			plan, err := a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, offer.Suggested)
-			if err != nil || plan.Step != rule.TopUp {
-				return voucher.Amount{}, err
-			}
-			return plan.Amount, nil
+		offer: offer,
+		plan: func(wish rule.Wish) (rule.Plan, error) {
+			return a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, wish)
 		},
 		prepare: func(ctx context.Context, add voucher.Amount) (err error) {
 			amount = add

@@ -119,6 +119,7 @@ func (s *story) start(ctx context.Context) error {
 			Fund:    voucher.Units(300),    // each open or top-up
 			Stream:  voucher.Units(1_000),  // one whole stream
 		},
+		FundAsNeeded: true, // one top-up at a time, where it can be seen
 		OnEvent: func(e client.Event) {
 			if e.Kind == client.EventToppedUp {
 				s.topUps++

@@ -98,7 +98,8 @@ func (c *play) begin(ctx context.Context) (err error) {
 	}
 	signer := tellingSigner{c.key, c.p}
 	c.session, err = client.New(client.Config{
-		Signer: signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
+		FundAsNeeded: true,
+		Signer:       signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
 		Journal: tellingJournal{lines, c.p},
 		Limits: channel.Limits{
 			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),

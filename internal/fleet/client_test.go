@@ -67,7 +67,7 @@ func boot(t testing.TB, srv *clienttest.Server, key clienttest.Key, s, seen stor
 	if seen != nil {
 		signer = judge{k, t, seen}
 	}
-	session, err := client.New(client.Config{Signer: signer, Payer: k, Chain: chain, Store: s, Limits: lim, Base: base})
+	session, err := client.New(client.Config{Signer: signer, Payer: k, Chain: chain, Store: s, Limits: lim, Base: base, FundAsNeeded: true})
 	require.NoError(t, err)
 	return &machine{t: t, srv: srv, session: session, http: session.Client()}
 }

@@ -59,7 +59,8 @@ func newPayer(
 	t.Cleanup(chain.Close)
 	p.base = connections(t, g, http2)
 	cfg := client.Config{
-		Signer: k, Payer: k, Chain: chain, Base: p.base,
+		FundAsNeeded: true,
+		Signer:       k, Payer: k, Chain: chain, Base: p.base,
 		Limits: channel.Limits{
 			Price: u(1000), Deposit: u(1_000_000), Total: u(1_000_000), Stream: u(100_000),
 		},

@@ -84,7 +84,7 @@ func (j job) run(ctx context.Context) (r report, err error) {
 		return r, err
 	}
 	defer chain.Close()
-	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: store.NewMem(), Limits: limits, Bootstrap: j.Bootstrap}
+	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: store.NewMem(), Limits: limits, Bootstrap: j.Bootstrap, FundAsNeeded: true}
 	if j.Dir != "" {
 		files, err := filestore.Open(j.Dir)
 		if err != nil {

@@ -75,7 +75,7 @@ func config(t testing.TB, key *ecdsa.PrivateKey, rpcURL string) client.Config {
 	t.Cleanup(chain.Close)
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(base.CloseIdleConnections)
-	return client.Config{Signer: signer, Payer: signer, Chain: chain, Store: store.NewMem(), Base: base, Limits: limits, Stall: time.Minute}
+	return client.Config{Signer: signer, Payer: signer, Chain: chain, Store: store.NewMem(), Base: base, Limits: limits, Stall: time.Minute, FundAsNeeded: true}
 }
 
 // restart begins a session that knows what is in the store.

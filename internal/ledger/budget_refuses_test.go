@@ -67,7 +67,7 @@ func TestBudgetInAnotherAsset(t *testing.T) {
 // TestNothingIsDepositedForWhatABudgetRefuses, and the limits that a quote sees know the budget.
 func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 	b := newBench(t, lim)
-	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), u(1000))
+	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), exactly(1000))
 	assert.Equal(t, refusal(channel.LimitBudget, 51, 50, 50), over(t, err))
 	assert.True(t, b.Funded().IsZero())
 	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope)

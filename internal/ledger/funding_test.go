@@ -11,17 +11,20 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
+// exactly wishes for n base units.
+func exactly(n uint64) rule.Wish { return rule.Wish{Suggested: u(n), Exact: true} }
+
 func TestPlanHoldsTheTotal(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
 	b := newBench(t, l)
-	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	require.NoError(t, err)
 	assert.Equal(t, rule.Plan{Step: rule.Fund, Amount: u(100)}, p)
-	p, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	p, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	require.NoError(t, err)
 	assert.Equal(t, u(50), p.Amount)
-	_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	assert.ErrorIs(t, err, channel.ErrLimit)
 	b.Unplan(u(50))
 	assert.Equal(t, u(100), b.Funded())
@@ -33,7 +36,7 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	l := lim
 	l.Deposit, l.Total = u(100), u(150)
 	b := newBench(t, l)
-	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), u(100))
+	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	require.NoError(t, err)
 	tx := rule.Funding{Amount: p.Amount, Raw: []byte{1}}
 	b.Leave(tx, p.Amount)

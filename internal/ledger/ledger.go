@@ -238,7 +238,7 @@ func (l *Ledger) Funded() voucher.Amount {
 // back the rest with Unplan. The errors are those of [rule.PlanPayment] and [Ledger.Rooms].
 func (l *Ledger) Plan(
 	ctx context.Context, t Terms, scope channel.Scope,
-	s *rule.State, req rule.Request, suggested voucher.Amount,
+	s *rule.State, req rule.Request, wish rule.Wish,
 ) (rule.Plan, error) {
 	lim, err := l.Limited(ctx, t, scope)
 	if err != nil {
@@ -246,7 +246,7 @@ func (l *Ledger) Plan(
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, err := rule.PlanPayment(s, req, suggested, l.funded, lim)
+	p, err := rule.PlanPayment(s, req, wish, l.funded, lim)
 	if err == nil {
 		l.funded = l.funded.AddCapped(p.Amount)
 	}

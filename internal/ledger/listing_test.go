@@ -105,7 +105,7 @@ func TestFirstListingIsAwaited(t *testing.T) {
 		}
 		go func() { _, err := b.Rooms(t.Context(), b.terms(), channel.Scope{}); got <- err }()
 		go func() {
-			_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(10))
+			_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), exactly(10))
 			got <- err
 		}()
 		time.Sleep(time.Minute)
@@ -164,7 +164,7 @@ func TestListingThatFails(t *testing.T) {
 			require.ErrorIs(t, err, ledger.ErrStore)
 			require.ErrorIs(t, err, l.fail)
 		}
-		_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(10))
+		_, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), exactly(10))
 		require.ErrorIs(t, err, ledger.ErrStore)
 		assert.True(t, a.State().Authorized().IsZero())
 		assert.True(t, a.State().Claimed.IsZero())

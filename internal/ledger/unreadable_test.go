@@ -45,7 +45,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 				require.ErrorContains(t, err, key)
 				_, err = b.Rooms(t.Context(), b.terms(), b.scope)
 				require.ErrorIs(t, err, channel.ErrRecord)
-				_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), u(1))
+				_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(1), exactly(1))
 				require.ErrorIs(t, err, channel.ErrRecord)
 				_, err = a.CloseVoucher(t.Context(), voucher.Amount{})
 				require.NoError(t, err)

@@ -88,7 +88,8 @@ func newLocal(ctx context.Context, s spec) (l *local, err error) {
 	}
 	l.undo = append(l.undo, chain.Close)
 	cfg := client.Config{
-		Signer: key, Payer: key, Chain: chain, Base: base, Store: store.NewMem(), Limits: s.limits(),
+		FundAsNeeded: true,
+		Signer:       key, Payer: key, Chain: chain, Base: base, Store: store.NewMem(), Limits: s.limits(),
 	}
 	if s.Dir != "" {
 		files, err := filestore.Open(s.Dir)

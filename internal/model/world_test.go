@@ -183,7 +183,8 @@ func (w *world) restart(i int) {
 		w.t.Fatal(err)
 	}
 	proc.session, err = client.New(client.Config{
-		Signer: signer{w.k, proc}, Payer: signer{w.k, proc}, Chain: proc.chain,
+		FundAsNeeded: true,
+		Signer:       signer{w.k, proc}, Payer: signer{w.k, proc}, Chain: proc.chain,
 		Base: transport{proc}, Store: faultyStore{proc}, Limits: w.lim,
 		Bootstrap: true, Stall: 20 * time.Second, Policy: proc.policy(), Approve: proc.approve,
 	})

@@ -33,6 +33,10 @@ var theRule = []defect{
 		pkg: "internal/rule", fn: "PlanPayment", from: `case total.Less(funded.AddCapped(short)):`, to: `case false:`, tests: inRule,
 	},
 	{
+		name: "rule: one channel takes the whole total", breaks: "a wish takes half of what the total leaves",
+		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(half).Max(fees)`, to: `.Max(fees)`, tests: inRule,
+	},
+	{
 		name: "rule: suggested deposit above the total", breaks: "a server's suggestion is never a limit",
 		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(room).Min(total.SubFloor(funded))`, to: `.Min(room)`, tests: inRule,
 	},

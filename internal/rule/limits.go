@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -175,15 +176,47 @@ const (
 type Plan struct {
 	Step   Step
 	Amount voucher.Amount
+	// Costly reports that a limit keeps Amount below what is worth its fee and below what few
+	// requests cost: another funding transaction, with another fee, follows soon.
+	Costly bool
 }
 
+// Wish is what an opening or a top-up should put in, beyond what the request needs. Limits bound it.
+type Wish struct {
+	// Suggested is the server's suggestion, Open and Fee what an opening and a top-up cost the payer,
+	// in base units of the channel's token. Zero if there is none, or it is not known. Fee decides
+	// about both: an opening costs more, but once.
+	Suggested, Open, Fee voucher.Amount
+	// Exact wishes for Suggested only.
+	Exact bool
+}
+
+const (
+	// FundedRequests is how many requests an opening or a top-up pays for at least, as far as the
+	// limits allow it.
+	FundedRequests = 20
+	// FundedFees is how many times the fee of a top-up it puts in at least, as far as the limits
+	// allow it.
+	FundedFees = 100
+	// FundedShare: a top-up follows when less than this part of the deposit is left, a quarter. When
+	// the n-th begins, at least 75 n times its fee was paid out of the channel, so that the fees of
+	// top-ups are at most 1/75 of that.
+	FundedShare = 4
+)
+
 // PlanPayment decides how req is paid on s; nil means that there is no channel yet. funded is what
-// the session has put into channels so far. Sizes follow Limits.Fund, else the server's suggestion,
-// else the bare need, and stay within Limits.Deposit and Limits.Total. The error is
-// [channel.ErrLimit], [channel.ErrOffer] or [channel.ErrRaised]: nothing may be signed, and nothing
-// is deposited for it.
+// the session has put into channels so far.
+//
+// Limits.Fund sets the amount. If it is zero, it is the largest of the server's suggestion,
+// [FundedRequests] prices, [FundedFees] fees and, for a top-up, the present deposit, so that top-ups
+// grow and become rare; but no more than half of what Limits.Total leaves for all channels, unless
+// that is not worth the fee. It is at least what the request needs, and stays within Limits.Deposit
+// and Limits.Total.
+//
+// The error is [channel.ErrLimit], [channel.ErrOffer] or [channel.ErrRaised]: nothing may be signed,
+// and nothing is deposited for it.
 func PlanPayment(
-	s *State, req Request, suggested, funded voucher.Amount, lim Limits,
+	s *State, req Request, wish Wish, funded voucher.Amount, lim Limits,
 ) (Plan, error) {
 	if err := lim.CheckPrice(req.Price); err != nil {
 		return Plan{}, err
@@ -205,9 +238,9 @@ func PlanPayment(
 	case !req.Elsewhere.IsZero() && most.Less(now.Claimed.AddCapped(size)):
 		return Plan{}, fmt.Errorf("%w: %s of %s base units", channel.ErrRaised, req.Elsewhere, req.Price)
 	case lim.Deposit.Less(need):
-		return Plan{}, over("Deposit", need, lim.Deposit)
+		return Plan{}, lasting("Deposit", need, lim.Deposit, now.Deposit, req.Price)
 	case total.Less(funded.AddCapped(short)):
-		return Plan{}, over("Total", funded.AddCapped(short), total)
+		return Plan{}, lasting("Total", funded.AddCapped(short), total, funded, req.Price)
 	case bounds.ceiling.Less(need): // nothing is deposited for what may not be paid
 		if err := now.checkBudgets(need, lim); err != nil {
 			return Plan{}, err
@@ -215,8 +248,28 @@ func PlanPayment(
 		return Plan{}, fmt.Errorf("%w: a voucher of %s base units does not fit the escrow", channel.ErrOffer, need)
 	}
 	room := lim.Deposit.Min(now.Protocol.Max()).SubFloor(now.Deposit)
-	amount := cmp.Or(lim.Fund, suggested).Max(short).Min(room).Min(total.SubFloor(funded))
-	return Plan{Step: step, Amount: amount}, nil
+	requests, _ := req.Price.Mul(FundedRequests) // zero if it is above every deposit
+	fees, _ := wish.Fee.Mul(FundedFees)
+	wanted := wish.Suggested
+	if !wish.Exact {
+		half, _ := voucher.AmountFromBig(new(big.Int).Rsh(total.SubFloor(funded).Big(), 1))
+		wanted = wanted.Max(requests).Max(now.Deposit).Min(half).Max(fees)
+		if room.SubFloor(wanted).Less(requests) {
+			wanted = room // the rest is not worth a transaction
+		}
+	}
+	amount := cmp.Or(lim.Fund, wanted).Max(short).Min(room).Min(total.SubFloor(funded))
+	return Plan{step, amount, !wish.Exact && amount.Less(requests) && amount.Less(fees)}, nil
+}
+
+// lasting returns the error for a limit on deposits. What it advises allows as much again as was put
+// in so far, and several requests: a limit raised by one price is reached again by the next request.
+func lasting(limit string, wanted, allowed, before, price voucher.Amount) error {
+	more, _ := price.Mul(FundedRequests)
+	return &channel.LimitError{
+		Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed,
+		Enough: before.AddCapped(before.Max(more)).Max(wanted),
+	}
 }
 
 // size returns what req claims: its price, or what a frame of a stream counts as.

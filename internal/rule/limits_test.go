@@ -109,20 +109,20 @@ func TestBudgetsBoundRises(t *testing.T) {
 
 	// Nothing is deposited for what may not be paid.
 	_, err = rule.PlanPayment(
-		nil, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)),
+		nil, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
 	)
 	require.ErrorIs(t, err, channel.ErrLimit)
 	_, err = rule.PlanPayment(
-		nil, rule.Request{Price: u(50)}, u(0), u(0), lim.Within(room(1000, 950)),
+		nil, rule.Request{Price: u(50)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
 	)
 	require.NoError(t, err)
 	full, _, _ := pay(t, open(t, 150), 100, wide)
 	_, err = rule.PlanPayment(
-		&full, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 950)),
+		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
 	)
 	require.ErrorIs(t, err, channel.ErrLimit)
 	_, err = rule.PlanPayment(
-		&full, rule.Request{Price: u(51)}, u(0), u(0), lim.Within(room(1000, 949)),
+		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 949)),
 	)
 	require.NoError(t, err)
 }

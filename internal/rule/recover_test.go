@@ -258,7 +258,7 @@ func TestPlanPaymentSizesDeposits(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rule.PlanPayment(c.state, c.req, u(c.suggested), u(c.funded), c.lim)
+			got, err := rule.PlanPayment(c.state, c.req, rule.Wish{Suggested: u(c.suggested), Exact: true}, u(c.funded), c.lim)
 			if c.err != nil {
 				require.ErrorIs(t, err, c.err)
 				return

@@ -35,7 +35,7 @@ func (c *instant) States(_ context.Context, refs []escrow.Ref) ([]escrow.State, 
 // sweep makes a keeper's pass, and returns how long it took and how many channels it read.
 func sweep(ctx context.Context, s store.Store, key *voucher.KeySigner) (time.Duration, int, error) {
 	chain := &instant{}
-	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Store: s, Limits: limits})
+	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Store: s, Limits: limits, FundAsNeeded: true})
 	if err != nil {
 		return 0, 0, err
 	}

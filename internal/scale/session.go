@@ -49,7 +49,7 @@ func measure(ctx context.Context, j job) (r result, err error) {
 		return r, err
 	}
 	defer files.Close()
-	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: files, Limits: limits}
+	cfg := client.Config{Signer: key, Payer: key, Chain: chain, Store: files, Limits: limits, FundAsNeeded: true}
 	s, err := client.New(cfg)
 	if err != nil {
 		return r, err

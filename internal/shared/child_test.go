@@ -84,7 +84,7 @@ func (p part) session(ctx context.Context, change ...func(*client.Config)) (s *c
 		closeStore()
 		return nil, nil, err
 	}
-	cfg := client.Config{Signer: k, Payer: k, Chain: chain, Store: st, Limits: p.limits()}
+	cfg := client.Config{Signer: k, Payer: k, Chain: chain, Store: st, Limits: p.limits(), FundAsNeeded: true}
 	for _, c := range change {
 		c(&cfg)
 	}
