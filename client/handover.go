@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 	"github.com/seed-5fe1f529/tallystick/receipt"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
@@ -150,14 +151,18 @@ func (a *attempt) end(ctx context.Context, do purchase.Action) {
 }
 
 // settle ends the reservation with what the receipt says was really charged. Without a receipt it
-// stays counted.
+// stays counted. If the deposit covers few requests more, the next top-up begins.
 func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 	if r == nil || !r.Session {
 		a.reserved.Keep()
-		return
-	}
-	if err := a.reserved.Settle(ctx, channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}); err != nil {
+	} else if err := a.reserved.Settle(ctx, channel.Report{Accepted: r.Accepted, Spent: r.Spent, Units: r.Units}); err != nil {
 		a.reportViolation(ctx, err)
+	}
+	state := a.account.State()
+	funded, _ := a.price.Mul(rule.FundedRequests)
+	left, err := state.Deposit.SubFloor(state.Claimed).Mul(rule.FundedShare)
+	if err == nil && left.Less(state.Deposit.Max(funded)) && state.Deposit.Less(a.terms.Limits.Deposit) {
+		a.topUpBeside(ctx, state)
 	}
 }
 

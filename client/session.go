@@ -14,7 +14,8 @@ import (
 )
 
 // Session pays for a caller: it holds the channels, the keys and the limits. It is safe for concurrent
-// use, owns no goroutine, and is ended with [Session.Close].
+// use, and is ended with [Session.Close]. It owns no goroutine but for top-ups that it makes beside
+// requests, see Config.FundAsNeeded.
 type Session struct {
 	cfg        Config
 	payer      common.Address
@@ -28,6 +29,7 @@ type Session struct {
 	proofs     proofBook      // when each origin was last shown who the payer is
 	declined   intervals      // when each opening was refused by its payee
 	twice      intervals      // when each payee and origin was last paid twice for one request
+	beside     beside         // top-ups that no request waits for
 	costly     sync.Once      // it was told that the limits make funding costly
 
 	mu     sync.Mutex // guards what follows; held shortly
@@ -69,11 +71,13 @@ func (s *Session) Client() *http.Client {
 
 // Close stores what is only in memory: what servers reported, and which amounts were set aside for
 // requests and not used. A program that ends without it loses no money: more counts as used than was,
-// until the next receipt of the channel. If Config.CloseChannels is set, it first closes every channel
+// until the next receipt of the channel. Top-ups beside requests get five seconds to end, and none
+// begins any more. If Config.CloseChannels is set, it first closes every channel
 // that this session opened, eight at a time, each within the time of [Channels.Close]. It does not close
 // Config.Chain, Config.Store or Config.Journal. Requests under way continue. The error joins those of
 // the channels, in the order in which they were opened, and of the store.
 func (s *Session) Close(ctx context.Context) error {
+	s.beside.end(ctx)
 	s.mu.Lock()
 	opened := slices.Clone(s.opened)
 	for _, twin := range s.twins {

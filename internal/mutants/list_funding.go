@@ -55,6 +55,14 @@ var theFunding = []defect{
 		pkg: "internal/purchase", fn: "Purchase.use", from: `return p.read(readOpening)`, to: `return p.open()`, tests: []string{"client"}, run: `^TestOpening|^TestLostAnswerToAnOpening`,
 	},
 	{
+		name: "fund: a closed session tops up beside requests", breaks: "top-ups beside requests end with Session.Close",
+		pkg: "client", fn: "beside.begin", from: `if b.closed || `, to: `if `, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+	},
+	{
+		name: "fund: a failed top-up beside requests is tried again at once", breaks: "a payee that refuses one costs one try a while",
+		pkg: "client", fn: "beside.begin", from: ` || b.failed.within(besideRest, id.Hex())`, to: ``, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+	},
+	{
 		name: "fund: second top-up signed for the same need", breaks: "one top-up for one need, presented until it is decided",
 		pkg: "client", fn: "attempt.topUp", from: `	if !state.ToppingUp.Pending() {
 `, to: `	if true {
