@@ -259,7 +259,7 @@ func explain(err error) string {
 	case errors.As(err, &limit) && flagOf[limit.Limit] != "":
 		flag := flagOf[limit.Limit]
 		return fmt.Sprintf("refused, nothing was signed for it: %s is %s and this needs %s; to allow it: %s %s",
-			flag, tokens(limit.Allowed), tokens(limit.Wanted), flag, tokens(limit.Wanted))
+			flag, tokens(limit.Allowed), tokens(limit.Wanted), flag, tokens(limit.Wanted.Max(limit.Enough)))
 	case errors.As(err, &desync):
 		return fmt.Sprintf("refused, nothing was signed: the server asks for a voucher of %s in one step, we agreed to %s; to allow it: --ahead %s",
 			tokens(desync.Required), tokens(desync.Ours), tokens(desync.Required.SubFloor(desync.Ours)))

@@ -34,8 +34,8 @@ func TestRefused(t *testing.T) {
 		{"no node", "TALLY_RPC_URL", []string{"/data"}, "set --rpc-url"},
 		{"no price", "TALLY_MAX_PRICE", []string{"/data"}, "to allow it: --max-price 0.0001"},
 		{"a low price", "", []string{"--max-price", "99u", "/data"}, "--max-price is 0.000099 and this needs 0.0001"},
-		{"no deposit", "TALLY_MAX_DEPOSIT", []string{"/data"}, "to allow it: --max-deposit 0.0001"},
-		{"a low deposit", "", []string{"--max-deposit", "99u", "/data"}, "to allow it: --max-deposit 0.0001"},
+		{"no deposit", "TALLY_MAX_DEPOSIT", []string{"/data"}, "to allow it: --max-deposit 0.002"},
+		{"a low deposit", "", []string{"--max-deposit", "99u", "/data"}, "to allow it: --max-deposit 0.002"},
 		{"another escrow", "", []string{"--escrow", "0x00000000000000000000000000000000000000aa", "/data"}, "--escrow"},
 	} {
 		t.Run(one.name, func(t *testing.T) {

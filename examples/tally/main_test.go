@@ -59,6 +59,7 @@ func newShell(t *testing.T, cfg clienttest.Config) *shell {
 	return &shell{t: t, srv: srv, key: key, ctx: t.Context(), env: map[string]string{
 		"TALLY_KEY_FILE": file, "TALLY_RPC_URL": srv.RPCURL, "TALLY_STORE": filepath.Join(t.TempDir(), "store"),
 		"TALLY_MAX_PRICE": "0.001", "TALLY_MAX_DEPOSIT": "0.1", "TALLY_MAX_STREAM": "0.01",
+		"TALLY_FUND_AS_NEEDED": "true",
 	}}
 }
 

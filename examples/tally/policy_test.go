@@ -237,6 +237,13 @@ func TestQuote(t *testing.T) {
 		assert.Contains(t, e.stdout, says)
 	}
 	assert.Equal(t, e.stdout, s.ok("quote", "-X", "POST", "-d", "x", "/data"))
+	assert.Contains(t, e.stdout, "deposit   0.01 is put into a channel first, for 100 requests; ")
+	delete(s.env, "TALLY_FUND_AS_NEEDED")
+	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.1 is put into a channel first, for 1000 requests; "+
+		"the rest comes back when it is closed; its fee is about 0.013\n")
+	assert.Contains(t, s.ok("quote", "/sponsored"), "deposit   0.01 is put into a channel first, for 100 requests; "+
+		"the rest comes back when it is closed; the payee pays its fee\n")
+	s.env["TALLY_FUND_AS_NEEDED"] = "true"
 	keyFile := s.env["TALLY_KEY_FILE"]
 	delete(s.env, "TALLY_KEY_FILE")
 	assert.Equal(t, e.stdout, s.ok("quote", "/data"), "no key is needed")

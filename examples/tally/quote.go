@@ -26,7 +26,8 @@ func quoteCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quote URL",
 		Short: "Show what a request would cost, and whether it would be paid",
-		Long: `Quote sends the request unpaid and prints what it would cost, who would be paid, and what limits and policy decide:
+		Long: `Quote sends the request unpaid and prints what it would cost, who would be paid, what would be put into a channel
+for it at which fee, and what limits and policy decide:
 allow, ask (a person first), or deny, which ends with status 110. Without limits and policy it prints the price and
 decides nothing. Nothing is signed, and no key is needed.
 With a key, an open channel of the key is taken into account.`,
@@ -81,6 +82,9 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 		rows[len(rows)-1][1] = fmt.Sprintf(
 			"none: no limit is set; --max-price %s --max-deposit AMOUNT pay it", tokens(o.Price))
 	}
+	if !got.Locked.IsZero() {
+		rows = append(rows, [2]string{"deposit", deposit(got)})
+	}
 	if err := q.print(rows); err != nil {
 		return err
 	}
@@ -115,6 +119,18 @@ func unit(o channel.Offer) string {
 		return ""
 	}
 	return fmt.Sprintf(" per %q", o.UnitType)
+}
+
+// deposit is what would be put into a channel first, in words.
+func deposit(q *client.Quote) string {
+	fee := fmt.Sprintf("; its fee is about %s", tokens(q.Fee))
+	switch {
+	case q.Offer.FeePayer:
+		fee = "; the payee pays its fee"
+	case q.Fee.IsZero():
+		fee = "" // not known
+	}
+	return fmt.Sprintf("%s is put into a channel first, for %d requests; the rest comes back when it is closed%s", tokens(q.Locked), q.Requests, fee)
 }
 
 // decision is a decision in words.

@@ -30,6 +30,7 @@ type wallet struct {
 	rpcURLs              []string
 	bootstrap            bool
 	keyless              bool // no key is needed
+	asNeeded             bool
 	insecureRPC          bool
 	limits               channel.Limits
 
@@ -101,7 +102,8 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.Stream}, "max-stream", "the most that one streamed answer may cost (default 0: its first piece only)")
 	f.BoolVar(&p.limits.PieceByPiece, "piece-by-piece", false,
 		"sign nothing ahead of a stream, which then waits for a voucher for each piece")
-	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: what the server suggests, or else what the request needs)")
+	f.Var(amount{&p.limits.Fund}, "fund", "how much an open or a top-up puts in (default: 20 requests or 100 fees, and more with each top-up)")
+	f.BoolVar(&p.asNeeded, "fund-as-needed", false, "put in what the server suggests or the request needs, at more fees")
 	f.Var(amount{&p.limits.Ahead}, "ahead", "sign this much ahead of what is owed, to sign less often; a dishonest payee can keep it (default 0)")
 	f.Var(amount{&p.limits.All.Hour}, "per-hour", "the most that all payments together may be in any 60 minutes (default: as per day)")
 	f.Var(amount{&p.limits.All.Day}, "per-day", "the same in any 24 hours (default: as per month)")
@@ -113,7 +115,7 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 // settings are the flags that the environment can set.
 var settings = []string{
 	"key-file", "rpc-url", "insecure-rpc", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
-	"ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
+	"fund-as-needed", "ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
 }
 
 // urls is a flag that may be repeated. One value may have several, with blanks between.
@@ -193,7 +195,10 @@ func (p *wallet) transport() error {
 // start makes the session with a key.
 func (p *wallet) start(ctx context.Context, w *world, key *voucher.KeySigner, onEvent func(client.Event)) error {
 	p.payer = key.Address()
-	cfg := client.Config{Signer: key, Payer: key, Base: p.base, Limits: p.limits, Bootstrap: p.bootstrap, OnEvent: onEvent, Approve: w.approve}
+	cfg := client.Config{
+		Signer: key, Payer: key, Base: p.base, Limits: p.limits, FundAsNeeded: p.asNeeded, Bootstrap: p.bootstrap, OnEvent: onEvent,
+		Approve: w.approve,
+	}
 	if p.escrow != "" {
 		if !common.IsHexAddress(p.escrow) {
 			return fail(exitUsage, fmt.Errorf("--escrow: %q is not an address: write 0x and 40 hexadecimal digits", p.escrow))
