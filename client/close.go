@@ -35,6 +35,7 @@ func (c *Channels) Close(ctx context.Context, id common.Hash) error {
 	if err != nil {
 		return err
 	}
+	c.s.beside.spare(ctx, id)
 	closing := &closing{s: c.s, account: account, outcome: OutcomeRefused, start: time.Now()}
 	bounded, cancel := context.WithTimeoutCause(ctx, closeWait, errCloseWait)
 	defer cancel()

@@ -19,6 +19,7 @@ import (
 // for it to be mined. [escrow.GracePeriod] later [Channels.Withdraw] gets back what the payee has not
 // settled by then. The errors are those of [escrow.Client.RequestClose].
 func (c *Channels) RequestClose(ctx context.Context, id common.Hash) error {
+	c.s.beside.spare(ctx, id)
 	return c.s.force(ctx, "request close", journal.KindRequestClose, id, Chain.RequestClose)
 }
 

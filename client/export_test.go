@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 )
 
 // HoldStream takes the lock under which a Stream takes payment events from the body of a paid stream.
@@ -10,6 +12,16 @@ func HoldStream(body io.ReadCloser) (release func()) {
 	m := body.(*meter) //nolint:forcetypeassert // the body of a paid stream
 	m.noting.Lock()
 	return m.noting.Unlock
+}
+
+// AwaitTopUps waits for the top-ups that a session makes beside requests.
+func AwaitTopUps(s *Session) {
+	s.beside.mu.Lock()
+	all := slices.Collect(maps.Values(s.beside.busy))
+	s.beside.mu.Unlock()
+	for _, one := range all {
+		<-one.ended
+	}
 }
 
 // MaxKeyed and KeyedFor bound what is remembered by Idempotency-Keys.

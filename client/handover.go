@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -160,8 +161,9 @@ func (a *attempt) settle(ctx context.Context, r *receipt.Receipt) {
 	}
 	state := a.account.State()
 	funded, _ := a.price.Mul(rule.FundedRequests)
+	few := cmp.Or(a.terms.Limits.Fund, state.Deposit.Max(funded)) // the owner may want less locked than that
 	left, err := state.Deposit.SubFloor(state.Claimed).Mul(rule.FundedShare)
-	if err == nil && left.Less(state.Deposit.Max(funded)) && state.Deposit.Less(a.terms.Limits.Deposit) {
+	if err == nil && left.Less(few) && state.Deposit.Less(a.terms.Limits.Deposit) {
 		a.topUpBeside(ctx, state)
 	}
 }

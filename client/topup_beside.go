@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 const (
@@ -28,81 +31,101 @@ const (
 // beside are the top-ups that are made beside the requests, one at a time for a channel. They are the
 // only goroutines of a session that outlive the call that began them, and end with Session.Close.
 type beside struct {
-	failed intervals // the channels whose last one failed
+	rest intervals // the channels whose last one failed, and those that the caller ends
 
 	mu     sync.Mutex // guards what follows; held shortly
 	closed bool
-	busy   map[common.Hash]context.CancelFunc
-	all    sync.WaitGroup // those in busy
+	low    map[common.Hash]struct{} // channels that a request left with little
+	busy   map[common.Hash]underway
+}
+
+// underway is a top-up beside the requests.
+type underway struct {
+	cancel context.CancelFunc
+	ended  chan struct{} // closed then
 }
 
 // begin returns the context for a top-up of a channel, with the values of ctx, and the function that ends
-// it. It returns nil if none may begin.
+// it. It returns nil if none may begin. The first request that leaves little begins none: who makes one
+// request only does not pay for a second.
 func (b *beside) begin(ctx context.Context, id common.Hash) (context.Context, func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.busy[id] != nil || b.failed.within(besideRest, id.Hex()) {
+	_, steady := b.low[id]
+	if b.low == nil {
+		b.low, b.busy = map[common.Hash]struct{}{}, map[common.Hash]underway{}
+	}
+	b.low[id] = struct{}{}
+	if _, busy := b.busy[id]; busy || b.closed || !steady || b.rest.within(besideRest, id.Hex()) {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideWait)
-	if b.busy == nil {
-		b.busy = map[common.Hash]context.CancelFunc{}
-	}
-	b.busy[id] = cancel
-	b.all.Add(1)
+	ended := make(chan struct{})
+	b.busy[id] = underway{cancel, ended}
 	return ctx, func() {
 		cancel()
 		b.mu.Lock()
 		delete(b.busy, id)
 		b.mu.Unlock()
-		b.all.Done()
+		close(ended)
 	}
 }
 
-// end lets none begin any more, and waits for those under way. After a grace, or if ctx ends, it cancels
-// them: what was recorded is presented again by the next session.
+// end lets none begin any more, and waits for those under way as halt does.
 func (b *beside) end(ctx context.Context) {
 	b.mu.Lock()
 	b.closed = true
-	idle := len(b.busy) == 0
+	all := slices.Collect(maps.Values(b.busy))
 	b.mu.Unlock()
-	if idle {
-		return
-	}
-	ended := make(chan struct{})
-	go func() {
-		b.all.Wait()
-		close(ended)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, besideGrace)
-	defer cancel()
-	select {
-	case <-ended:
-		return
-	case <-ctx.Done():
-	}
+	halt(ctx, all...)
+}
+
+// spare lets none begin for a channel that the caller is about to end, and waits for the one under way: a
+// top-up that is mined later would cancel a close request.
+func (b *beside) spare(ctx context.Context, id common.Hash) {
+	b.rest.begin(id.Hex(), 0)
 	b.mu.Lock()
-	for _, cancel := range b.busy {
-		cancel()
-	}
+	one, busy := b.busy[id]
 	b.mu.Unlock()
-	late := time.NewTimer(besideGrace)
-	defer late.Stop()
-	select {
-	case <-ended:
-	case <-late.C: // a round tripper or a policy that ignores its context
+	if busy {
+		halt(ctx, one)
 	}
+}
+
+// halt waits for top-ups. After a grace, or if ctx ends, it cancels them: what was recorded is presented
+// again when a request needs it.
+func halt(ctx context.Context, all ...underway) {
+	wait := func(ctx context.Context) bool {
+		ctx, cancel := context.WithTimeout(ctx, besideGrace)
+		defer cancel()
+		for _, one := range all {
+			select {
+			case <-one.ended:
+			case <-ctx.Done():
+				return false
+			}
+		}
+		return true
+	}
+	if wait(ctx) {
+		return
+	}
+	for _, one := range all {
+		one.cancel()
+	}
+	wait(context.WithoutCancel(ctx)) // for one that ignores its context no longer
 }
 
 // topUpBeside begins the next top-up of a channel whose deposit covers few requests more, so that none of
 // them waits for it. It is held to what this request is held to: its limits, but for its own budgets,
 // which a deposit does not spend, and the policy, which is asked again. Limits over time have to leave
 // room for all of the deposit and one more request. A payee that serves nothing, or reports impossible
-// numbers, gets none.
+// numbers, gets none, and neither does one whose price a person approves each time: the next request may
+// not be wanted.
 func (a *attempt) topUpBeside(ctx context.Context, state rule.State) {
-	s := a.s
+	s, ask := a.s, a.terms.Limits.Ask
 	switch {
-	case s.cfg.FundAsNeeded, s.cfg.Chain == nil, s.cfg.Payer == nil:
+	case s.cfg.FundAsNeeded, s.cfg.Chain == nil, s.cfg.Payer == nil, !ask.IsZero() && ask.Less(a.price):
 		return
 	case a.resp.StatusCode >= http.StatusMultipleChoices, state.Untrusted, state.Phase() != channel.Open:
 		return
@@ -119,28 +142,35 @@ func (a *attempt) topUpBeside(ctx context.Context, state rule.State) {
 	}
 	b.terms.Charge = nil
 	a.addCookies(b.out.req.Header)
-	go b.runBeside(ctx, end)
+	go b.runBeside(ctx, end, state.Deposit)
 }
 
-// runBeside makes one top-up, and notes if the deposit did not grow.
-func (a *attempt) runBeside(ctx context.Context, end func()) {
+// runBeside makes one top-up of a deposit, and notes if it did not grow.
+func (a *attempt) runBeside(ctx context.Context, end func(), before voucher.Amount) {
 	defer end()
-	before := a.account.State().Deposit
 	var err error
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("it panicked: %v", r)
 		}
 		if err != nil || !before.Less(a.account.State().Deposit) {
-			a.s.beside.failed.begin(a.account.ID().Hex(), 0)
+			a.s.beside.rest.begin(a.account.ID().Hex(), 0)
 			a.s.log.DebugContext(ctx, "no top-up was made beside the requests", "channel", a.account.ID(), "error", err)
 		}
 	}()
-	_, err = a.topUp(ctx, a.challenge.request, func() rule.State {
+	view := func() rule.State {
 		state := a.account.State()
-		state.Claimed = state.Claimed.Max(state.Deposit) // as if it were used up
+		state.Claimed = state.Claimed.Max(before) // as if it were used up, unless others topped it up meanwhile
 		return state
-	})
+	}
+	req, state := a.challenge.request, view()
+	lim, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope)
+	if err == nil {
+		_, err = rule.PlanPayment(&state, req, rule.Wish{}, a.s.ledger.Funded(), lim)
+	}
+	if err == nil { // nobody is asked about what the limits refuse
+		_, err = a.topUp(ctx, req, view)
+	}
 }
 
 // alone returns the request without what belongs to its one sending, for requests that outlive it.
