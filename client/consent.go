@@ -76,6 +76,17 @@ func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 		left = left.Min(budget.Left())
 	}
 	q := Quote{Proposal: a.asked, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
+	limits, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope)
+	if err != nil {
+		return err
+	}
+	var now *rule.State
+	if a.account != nil {
+		if state := a.without(); state.Payable() {
+			now = &state
+		}
+	}
+	_, _ = a.s.locks(ctx, &q, a.challenge, now, limits) // what the limits refuse locks nothing
 	if err := a.s.cfg.Approve(ctx, q); err != nil {
 		return fmt.Errorf("%w: not approved: %w", ErrPolicy, err)
 	}

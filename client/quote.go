@@ -21,7 +21,7 @@ type Quote struct {
 	// Locked is what an opening or a top-up would put into a channel first, in base units, and Fee
 	// about what that would cost, in base units of the fee token (6 decimals). Locked is zero if
 	// nothing is put in, or if the limits refuse it; Fee is zero if the payee pays it, or if
-	// Config.Chain does not tell what fees are. Both are zero for Config.Approve.
+	// Config.Chain does not tell what fees are.
 	Locked, Fee voucher.Amount
 	// Requests is how many requests of this price the channel then pays for, this one included. Zero
 	// if the limits refuse it.
@@ -83,21 +83,34 @@ func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
 		return err
 	}
 	var state *rule.State
-	var now rule.State
 	if account != nil && account.State().Payable() {
-		now = account.State()
+		now := account.State()
 		state = &now
 	}
 	q.Decision = limits.Decide(state, c.request)
-	wish := s.wish(ctx, c.offer)
-	plan, refused := rule.PlanPayment(state, c.request, wish, s.ledger.Funded(), limits)
-	q.Funding = state == nil || plan.Step != rule.Pay
-	if refused != nil {
+	var refused error
+	if q.Funding, refused = s.locks(ctx, q, c, state, limits); refused != nil {
 		var over *channel.LimitError
 		if errors.As(refused, &over) && q.Decision.Verdict != channel.Deny { // what the session may put in
 			q.Decision = channel.Decision{Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed, Left: over.Left}
 		}
-		return nil
+	}
+	return nil
+}
+
+// locks completes a quote with what would be put into a channel for an offer, and reports whether a
+// transaction is needed for it. A nil state means that there is no channel yet.
+func (s *Session) locks(
+	ctx context.Context, q *Quote, c *challenge, state *rule.State, limits rule.Limits,
+) (funding bool, err error) {
+	wish := s.wish(ctx, c.offer)
+	plan, err := rule.PlanPayment(state, c.request, wish, s.ledger.Funded(), limits)
+	if err != nil {
+		return state == nil, err
+	}
+	var now rule.State
+	if state != nil {
+		now = *state
 	}
 	switch q.Locked = plan.Amount; plan.Step {
 	case rule.TopUp:
@@ -105,10 +118,9 @@ func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
 	case rule.Fund:
 		q.Fee = wish.Open
 	}
-	if left := now.Deposit.AddCapped(plan.Amount).SubFloor(now.Claimed).Big(); c.offer.Price.IsZero() {
-		return nil
-	} else if left.Div(left, c.offer.Price.Big()); left.IsUint64() {
+	left := now.Deposit.AddCapped(plan.Amount).SubFloor(now.Claimed).Big()
+	if left.Div(left, c.offer.Price.Big()); left.IsUint64() { // the plan refuses a price of zero
 		q.Requests = left.Uint64()
 	}
-	return nil
+	return plan.Step != rule.Pay, nil
 }
