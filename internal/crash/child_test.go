@@ -29,8 +29,9 @@ type play struct {
 	session *client.Session
 	chain   *escrow.Client
 	base    http.RoundTripper
-	giveUp  func() // ends the act under way
-	closed  func() // is called when a channel is closed
+	giveUp  func()        // ends the act under way
+	closed  func()        // is called when a channel is closed
+	gate    chan struct{} // while it is not nil, the chain is read when it is closed
 }
 
 // beChild is the whole life of a child process.
@@ -98,8 +99,8 @@ func (c *play) begin(ctx context.Context) (err error) {
 	}
 	signer := tellingSigner{c.key, c.p}
 	c.session, err = client.New(client.Config{
-		FundAsNeeded: true,
-		Signer:       signer, Payer: signer, Chain: c.chain, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
+		FundAsNeeded: !c.flow.beside || c.Heir,
+		Signer:       signer, Payer: signer, Chain: gatedChain{c.chain, c}, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
 		Journal: tellingJournal{lines, c.p},
 		Limits: channel.Limits{
 			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),
@@ -134,6 +135,39 @@ func (c *play) get(ctx context.Context) error {
 		c.p.tell(note{Kind: kindAsk, Amount: price})
 		_, err := c.fetch(ctx, c.flow.data)
 		return err
+	})
+}
+
+// gatedChain lets a top-up beside requests wait for the requests, so that the points have one order.
+type gatedChain struct {
+	*escrow.Client
+	c *play
+}
+
+func (g gatedChain) State(ctx context.Context, ref escrow.Ref) (escrow.State, error) {
+	if gate := g.c.gate; gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return escrow.State{}, context.Cause(ctx)
+		}
+	}
+	return g.Client.State(ctx, ref)
+}
+
+// topUpBeside makes two requests that leave little of the deposit, and ends the session, which waits for the
+// top-up that the second has begun.
+func (c *play) topUpBeside(ctx context.Context) {
+	_ = c.act(ctx, "get", func(ctx context.Context) error {
+		c.p.tell(note{Kind: kindAsk, Amount: price})
+		if _, err := c.fetch(ctx, c.flow.data); err != nil {
+			return err
+		}
+		c.gate = make(chan struct{})
+		c.p.tell(note{Kind: kindAsk, Amount: price})
+		_, err := c.fetch(ctx, c.flow.data)
+		close(c.gate)
+		return errors.Join(err, c.session.Close(ctx))
 	})
 }
 

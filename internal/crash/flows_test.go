@@ -22,6 +22,7 @@ type flow struct {
 	imports     bool   // the channel of the prelude is taken in from a file
 	finds       bool   // the channel of the prelude is found on the chain
 	keeps       bool   // sweeps when it starts, and closes by requests and sweeps
+	beside      bool   // tops up beside requests, but for its heirs
 	prelude     func(c *play, ctx context.Context)
 	act         func(c *play, ctx context.Context)
 }
@@ -64,6 +65,7 @@ var flows = func() map[string]flow {
 	add("voucher", flow{prelude: get(1), act: get(2)}, v2, v1)
 	add("voucher ahead", flow{ahead: 300, prelude: get(1), act: get(5)}, v2, v1)
 	add("top-up", flow{fund: 200, prelude: get(2), act: get(1)}, v2, v1, sponsored, assisted)
+	add("top-up beside", flow{beside: true, fund: 1_000, prelude: get(7), act: (*play).topUpBeside}, v2, v1, sponsored)
 	add("stream", flow{fund: 120, prelude: get(1), act: stream(5)}, v2, v1, sponsored)
 	add("close", flow{closes: 1, prelude: get(1), act: (*play).shut}, v2, v1)
 	add("forced close", flow{closes: 1, forced: true, prelude: get(1), act: (*play).shut}, v2, v1)
