@@ -64,9 +64,10 @@ type Config struct {
 	Bootstrap bool
 	// FundAsNeeded makes openings and top-ups put in what the server suggests, or what the request
 	// needs if it suggests nothing, when a request needs it. That locks less, and costs more fees and
-	// more waiting. If it is not set and Limits.Fund is not, an opening puts in at least the price of
-	// 20 requests and 100 times the fee of a top-up, as far as the limits allow it; a top-up as much as
-	// the channel holds, and it is made beside the requests when less than a quarter is left.
+	// more waiting: it is for those who pay many origins a few times each. If neither it nor Limits.Fund
+	// is set, an opening puts in at least the price of 20 requests and 100 times the fee of a top-up, as
+	// far as the limits allow it, and a top-up as much as the channel holds. A top-up is made beside the
+	// requests, and the policy asked beside them, when two of them left less than a quarter.
 	FundAsNeeded bool
 	// CloseChannels makes [Session.Close] close every channel that this session opened.
 	CloseChannels bool
