@@ -56,11 +56,27 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a closed session tops up beside requests", breaks: "top-ups beside requests end with Session.Close",
-		pkg: "client", fn: "beside.begin", from: `if b.closed || `, to: `if `, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+		pkg: "client", fn: "beside.begin", from: `busy || b.closed || `, to: `busy || `, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
 	},
 	{
 		name: "fund: a failed top-up beside requests is tried again at once", breaks: "a payee that refuses one costs one try a while",
-		pkg: "client", fn: "beside.begin", from: ` || b.failed.within(besideRest, id.Hex())`, to: ``, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+		pkg: "client", fn: "beside.begin", from: ` || b.rest.within(besideRest, id.Hex())`, to: ``, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+	},
+	{
+		name: "fund: the first request that leaves little tops up", breaks: "a program with one request pays for no second",
+		pkg: "client", fn: "beside.begin", from: ` || !steady`, to: ` || steady && false`, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+	},
+	{
+		name: "fund: a price that a person approves tops up", breaks: "nothing is locked for requests that a person may not approve",
+		pkg: "client", fn: "attempt.topUpBeside", from: `, !ask.IsZero() && ask.Less(a.price):`, to: `, ask.Less(ask):`, tests: inClient, run: `^TestNoTopUpBesideRequests$`,
+	},
+	{
+		name: "fund: two sessions top up beside requests", breaks: "a top-up that another made since is not made again",
+		pkg: "client", fn: "attempt.runBeside", from: `state.Claimed.Max(before)`, to: `state.Claimed.Max(state.Deposit)`, tests: inClient, run: `^TestTopUpBesideTwoSessions$`,
+	},
+	{
+		name: "fund: a close request overtakes a top-up", breaks: "a top-up that is mined later cancels no close request",
+		pkg: "client", fn: "Channels.RequestClose", from: `c.s.beside.spare(ctx, id)`, to: ``, tests: inClient, run: `^TestCloseRequestWaitsForTopUps$`,
 	},
 	{
 		name: "fund: second top-up signed for the same need", breaks: "one top-up for one need, presented until it is decided",
