@@ -20,7 +20,7 @@ type section struct {
 // and the man page are made from it. A command's constructor defines its flags with a text for each; the name of a
 // flag's value says what completes it (see [values]).
 var sections = []section{
-	{"pay", "Pay:", []func(*world) *cobra.Command{quoteCommand, budgetCommand, ledgerCommand}},
+	{"pay", "Pay:", []func(*world) *cobra.Command{quoteCommand, budgetCommand, spendCommand, ledgerCommand}},
 	{"channels", "Channels:", []func(*world) *cobra.Command{
 		channelsCommand, closeCommand, keepCommand, findCommand, importCommand,
 	}},
@@ -41,6 +41,8 @@ var values = map[string]cobra.ShellCompDirective{
 	"DATA":    cobra.ShellCompDirectiveDefault, // @FILE
 	"LINE":    cobra.ShellCompDirectiveNoFileComp,
 	"N":       cobra.ShellCompDirectiveNoFileComp,
+	"DATE":    cobra.ShellCompDirectiveNoFileComp,
+	"WHAT":    cobra.ShellCompDirectiveNoFileComp,
 	"PORT":    cobra.ShellCompDirectiveNoFileComp,
 	"METHOD":  cobra.ShellCompDirectiveNoFileComp,
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,
