@@ -49,6 +49,7 @@ voucher, SETTLED what the chain says was taken out.`,
 	p.storeFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with whole ids and amounts in base units")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "closed channels too")
+	cmd.AddCommand(channelShowCommand(w), channelSyncCommand(w), channelAdoptCommand(w), channelArchiveCommand(w))
 	return cmd
 }
 
