@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -246,29 +245,4 @@ func proxied(err *net.OpError) int {
 var flagOf = map[string]string{
 	"Price": "--max-price", "Deposit": "--max-deposit", "Total": "--max-deposit", "Stream": "--max-stream", "Ahead": "--ahead",
 	"All.Hour": "--per-hour", "All.Day": "--per-day", "All.Month": "--per-month",
-}
-
-// explain is the error for a person at a terminal: which flag to set, where that is the answer.
-func explain(err error) string {
-	var (
-		limit  *channel.LimitError
-		desync *channel.DesyncError
-		at     *url.Error
-	)
-	switch {
-	case errors.As(err, &limit) && flagOf[limit.Limit] != "":
-		flag := flagOf[limit.Limit]
-		return fmt.Sprintf("refused, nothing was signed for it: %s is %s and this needs %s; to allow it: %s %s",
-			flag, tokens(limit.Allowed), tokens(limit.Wanted), flag, tokens(limit.Wanted.Max(limit.Enough)))
-	case errors.As(err, &desync):
-		return fmt.Sprintf("refused, nothing was signed: the server asks for a voucher of %s in one step, we agreed to %s; to allow it: --ahead %s",
-			tokens(desync.Required), tokens(desync.Ours), tokens(desync.Required.SubFloor(desync.Ours)))
-	case errors.Is(err, client.ErrNoChain):
-		return "refused, nothing was signed: a channel has to be opened, topped up or checked on chain; set --rpc-url to a node of that chain"
-	case errors.Is(err, client.ErrEscrow):
-		return err.Error() + " (here: --escrow)"
-	case errors.As(err, &at):
-		return at.Err.Error() // its URL may have secrets in the query
-	}
-	return err.Error()
 }

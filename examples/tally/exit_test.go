@@ -78,7 +78,7 @@ func TestPaymentFails(t *testing.T) {
 	})
 	e := s.run("/data")
 	assert.Equal(t, exitUnknown, e.code, e.stderr)
-	assert.Contains(t, e.stderr, "outcome unknown")
+	assert.Contains(t, e.stderr, "it is not known whether it was taken")
 	s.srv.OnRequest(nil)
 	s.ok("/data")
 
@@ -118,7 +118,7 @@ func TestMoneyStatuses(t *testing.T) {
 		code    int
 		says    string
 	}{
-		{"no funds", func() { s.env["TALLY_KEY_FILE"] = poor }, []string{"/data"}, exitFunds, "balance too low"},
+		{"no funds", func() { s.env["TALLY_KEY_FILE"] = poor }, []string{"/data"}, exitFunds, "the balance is too low"},
 		{"the node is down", func() { s.env["TALLY_RPC_URL"] = "http://127.0.0.1:1" }, []string{"/data"}, exitBusy, ""},
 		{"paid, and an error came", func() { s.srv.Lie(lies.ErrorWithReceipt) }, []string{"/data"}, exitNoContent, "accepted"},
 		{"paid, and no content is right", func() {}, []string{"/none"}, 0, ""},
@@ -180,6 +180,7 @@ func TestTransport(t *testing.T) {
 		{"node", []string{"--rpc-url", "ftp://x", "/free"}, exitUsage},
 		{"store", []string{"--store", "/dev/null/store", "/free"}, exitState},
 		{"fund above deposit", []string{"--fund", "1", "/free"}, exitUsage},
+		{"a day below an hour", []string{"--per-hour", "0.2", "--per-day", "0.1", "/free"}, exitUsage},
 		{"URL", []string{"http://[::1"}, exitURL},
 		{"host", []string{"http://host.invalid/"}, exitResolve},
 		{"refused", []string{"http://" + dead.Addr().String() + "/"}, exitConnect},
@@ -198,7 +199,7 @@ func TestTransport(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			e := s.run(one.args...)
 			assert.Equal(t, one.code, e.code, e.stderr)
-			assert.Equal(t, one.code != 0, strings.Contains(e.stderr, "tally: ") && !strings.Contains(e.stderr, "tally: channel"), e.stderr)
+			assert.Equal(t, one.code != 0, strings.Contains(e.stderr, "tally: ") && !strings.Contains(e.stderr, "tally: paid"), e.stderr)
 		})
 	}
 	s.books(100)

@@ -204,6 +204,10 @@ func (f *fetch) transfer(ctx context.Context) (err error) {
 	}
 	resp, err := f.send(ctx, req)
 	if err != nil {
+		var e *client.Error
+		if errors.As(err, &e) {
+			f.noteChannel(ctx, e.ChannelID)
+		}
 		return err
 	}
 	defer resp.Body.Close()
@@ -390,23 +394,25 @@ func (f *fetch) decoded(resp *http.Response) (io.Reader, error) {
 func (f *fetch) verdict(resp *http.Response) error {
 	paid := client.PaymentOf(resp)
 	switch {
-	case paid != nil && paid.Outcome == client.OutcomeRejected && paid.Err != nil:
-		return fail(exitRejected, fmt.Errorf("the payment was rejected with status %d %s: %w; "+
-			"here: tally close %s --force, then tally keep", resp.StatusCode, paid.Problem, paid.Err, short(paid.ChannelID)))
 	case paid != nil && paid.Outcome == client.OutcomeRejected:
-		return fail(exitRejected, fmt.Errorf("the payment was rejected with status %d %s; -v shows what was paid",
-			resp.StatusCode, paid.Problem))
+		return fail(exitRejected, f.rejected(resp, paid))
 	case resp.StatusCode == http.StatusPaymentRequired && f.rules.readOnly():
-		return fail(exitRefused, fmt.Errorf("payment is required and the policy %s is read-only", f.rules.path))
+		return fail(exitRefused, message{
+			fmt.Sprintf("payment is required and the policy %s is read-only", f.rules.path), "nothing was signed", "",
+		})
 	case paid != nil && explained(paid.Err):
 		return paid.Err
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
-		return fail(exitKey, errors.New("payment is required and there is no key to pay with: set --key-file or TALLY_KEY"))
+		return fail(exitKey, message{
+			"payment is required and there is no key to pay with", "nothing was paid", "set --key-file or TALLY_KEY",
+		})
 	case resp.StatusCode == http.StatusPaymentRequired:
 		return fail(exitNothing, errNothing)
 	case paid != nil && paid.Outcome == client.OutcomeAcceptedNoContent && resp.StatusCode >= http.StatusBadRequest:
-		return fail(exitNoContent,
-			fmt.Errorf("the payment was accepted, and the answer is an error: status %d", resp.StatusCode))
+		return fail(exitNoContent, message{
+			fmt.Sprintf("the payment was accepted, and the answer is an error: status %d", resp.StatusCode),
+			speaker{f.currency}.amount(paid.Cost()) + " was paid", "",
+		})
 	case (f.failHTTP || f.failWithBody) && resp.StatusCode >= http.StatusBadRequest:
 		return fail(exitHTTP, fmt.Errorf("the server answered with status %d", resp.StatusCode))
 	}
@@ -424,4 +430,21 @@ func explained(err error) bool {
 }
 
 // errNothing means that the offers of a 402 are not for us.
-var errNothing = errors.New("payment is required, and in no way that tally can pay: tally -i shows what is offered")
+var errNothing = message{
+	"payment is required, and in no way that tally can pay", "nothing was signed", "tally -i URL shows what is offered",
+}
+
+// rejected is what to say of a payment that the payee rejected.
+func (f *fetch) rejected(resp *http.Response, paid *client.Payment) message {
+	m := message{
+		what: strings.TrimSpace(fmt.Sprintf("the payment was rejected with status %d %s", resp.StatusCode, paid.Problem)),
+		money: "the payee can take what was signed until the channel is closed (" +
+			speaker{f.currency}.amount(paid.Price) + ")",
+		todo: "-v shows what was signed; to get the rest of the deposit back: tally close " + short(paid.ChannelID),
+	}
+	if paid.Err != nil {
+		m.what += ": " + speaker{f.currency}.plain(paid.Err)
+		m.todo = "tally close " + short(paid.ChannelID) + " --force, then tally keep, gets the rest of the deposit back"
+	}
+	return m
+}

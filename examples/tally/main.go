@@ -68,6 +68,8 @@ type world struct {
 	silent  bool      // no errors on stderr
 	rules   rules
 	keys    keySource
+	// currency is the symbol of the token that is paid with, once it is known.
+	currency string
 	// stdout and stderr write nothing that steers a terminal.
 	stdout, stderr io.Writer
 }

@@ -91,6 +91,7 @@ func (s *shell) run(args ...string) ended {
 		return nil, errNoTerminal
 	}}
 	code := w.run(s.ctx, args, stdout, stderr)
+	assert.NotRegexp(s.t, "[0-9] base units", stderr.String(), "amounts are in tokens")
 	return ended{code, stdout.String(), stderr.String()}
 }
 

@@ -9,18 +9,25 @@ import (
 )
 
 // symbol is the symbol of a token. Symbols are not asked of nodes, which could lie: a token that is not known here is
-// shown by its address.
+// shown by the beginning of its address.
 func symbol(chainID uint64, token common.Address) string {
-	if token == escrow.PathUSD {
-		return "pathUSD"
-	}
-	if usual, ok := escrow.DefaultToken(chainID); ok && token == usual && chainID == escrow.Mainnet {
-		return "USDC.e"
+	for _, c := range coins(chainID) {
+		if c.address == token {
+			return c.symbol
+		}
 	}
 	if token == (common.Address{}) {
 		return ""
 	}
 	return token.Hex()[:10]
+}
+
+// symbolOf is the symbol of a token of a chain that is not known.
+func symbolOf(token common.Address) string {
+	if usual, ok := escrow.DefaultToken(escrow.Mainnet); ok && token == usual {
+		return symbol(escrow.Mainnet, token)
+	}
+	return symbol(escrow.Moderato, token)
 }
 
 func hostOf(address string) string { host, _, _ := net.SplitHostPort(address); return host }

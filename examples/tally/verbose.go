@@ -78,19 +78,31 @@ func (f *fetch) showHeaders(lead string, h http.Header) {
 func (f *fetch) note(ctx context.Context, resp *http.Response) {
 	k := &f.known
 	k.resp, k.payment = resp, client.PaymentOf(resp)
-	if k.payment != nil && k.payment.ChannelID != (common.Hash{}) {
-		k.channel, k.found = f.wallet.channel(context.WithoutCancel(ctx), k.payment.ChannelID)
+	if k.payment != nil {
+		f.noteChannel(ctx, k.payment.ChannelID)
+	}
+}
+
+// noteChannel notes the channel that pays, as it is now.
+func (f *fetch) noteChannel(ctx context.Context, id common.Hash) {
+	if id == (common.Hash{}) || f.wallet.session == nil {
+		return
+	}
+	k := &f.known
+	if k.channel, k.found = f.wallet.channel(context.WithoutCancel(ctx), id); k.found {
+		f.currency = symbol(k.channel.ChainID, k.channel.Scope.Token)
 	}
 }
 
 // summary says in one line what the transfer did to the channel.
 func (f *fetch) summary() {
 	paid, s := f.known.payment, f.known.channel
-	if f.quiet || paid == nil || paid.Outcome == client.OutcomeNone {
+	if f.quiet || paid == nil || !f.known.found {
 		return
 	}
-	if f.known.found {
-		fmt.Fprintf(f.stderr, "tally: channel %s: %s of %s used (unit price %s)\n",
-			short(s.ID), tokens(s.Claimed), tokens(s.Deposit), tokens(paid.Price))
+	switch paid.Outcome {
+	case client.OutcomeAccepted, client.OutcomeAcceptedNoContent:
+		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used)\n", speaker{f.currency}.amount(paid.Cost()),
+			short(s.ID), tokens(s.Claimed), tokens(s.Deposit))
 	}
 }
