@@ -9,6 +9,8 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -253,6 +255,31 @@ func TestEvidenceOfReceipts(t *testing.T) {
 		found, err := f.Verify()
 		require.NoError(t, err)
 		assert.False(t, found[0].Acknowledged, to)
+	}
+}
+
+// TestEvidenceOfAnotherChallenge: a challenge that names another payee, token, chain or escrow is none for the channel.
+func TestEvidenceOfAnotherChallenge(t *testing.T) {
+	for _, rail := range rails {
+		var d diary
+		p := newPayer(t, clienttest.New(t, clienttest.Config{}), d.kept, evident)
+		resp, err := p.do(http.MethodGet, rail+"/data", nil)
+		p.ok(resp, err)
+		f, _ := d.evidence(t, client.PaymentOf(resp).Operation)
+		one := &f.Payments[0]
+		whole, err := base64.RawURLEncoding.DecodeString(one.Challenge.Request)
+		require.NoError(t, err)
+		for name, text := range map[string]string{
+			"payee": one.Descriptor.Payee.Hex(), "token": one.Descriptor.Token.Hex(), "escrow": one.Escrow.Hex(), "chain": strconv.FormatUint(one.ChainID, 10),
+		} {
+			last := map[bool]string{true: "1", false: "2"}[text[len(text)-1] != '1']
+			changed := regexp.MustCompile("(?i)"+text).ReplaceAllString(string(whole), text[:len(text)-1]+last)
+			require.NotEqual(t, string(whole), changed, name)
+			one.Challenge.Request = base64.RawURLEncoding.EncodeToString([]byte(changed))
+			_, err := f.Verify()
+			require.ErrorIs(t, err, evidence.ErrFalse, name)
+			assert.Contains(t, err.Error(), name, "for that reason")
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func (p Payment) offer() (channel.Offer, error) {
 	case d.ID(p.Protocol, p.Escrow, p.ChainID) != p.ChannelID:
 		return o, errors.New("the descriptor is not that of the channel")
 	case o.Payee != d.Payee, o.Operator != d.Operator:
-		return o, fmt.Errorf("the challenge is to pay %s (operator %s), the channel pays %s (operator %s)", o.Payee, o.Operator, d.Payee, d.Operator)
+		return o, fmt.Errorf("the challenge is for the payee %s (operator %s), the channel pays %s (operator %s)", o.Payee, o.Operator, d.Payee, d.Operator)
 	case o.Token != d.Token:
 		return o, fmt.Errorf("the challenge is for the token %s, the channel holds %s", o.Token, d.Token)
 	case o.ChainID != 0 && o.ChainID != p.ChainID:
