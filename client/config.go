@@ -92,10 +92,10 @@ type Config struct {
 	// no secret in it: paths can have. It must be safe for concurrent use and must not read the body.
 	// Nil names none.
 	Route func(*http.Request) string
-	// Log receives events at debug level, refusals at info level, and what needs attention, such as
-	// violations, at warning level. A line has the fields that mean something for its event. Nil logs
-	// nothing.
-	// Credentials, receipts and URL queries are never logged.
+	// Log receives events at debug level, refusals at info level, and what somebody has to look at as
+	// warnings: [EventViolation], [EventBehind], [EventGone], [EventNotSeen], [EventUnmined],
+	// [EventBudget], [EventJournal] and [EventDelayed]. A line has the fields that mean something for
+	// its event. Credentials, receipts and URL queries are never logged. Nil logs nothing.
 	Log *slog.Logger
 	// OnEvent is called for every [Event], on the goroutine that caused it and outside all locks: by
 	// several at once if requests, streams or top-ups run side by side. Nil means no hook.

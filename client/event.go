@@ -113,7 +113,8 @@ func (s *Session) tell(ctx context.Context, e Event) {
 	switch e.Kind {
 	case EventRefused:
 		level = slog.LevelInfo
-	case EventViolation, EventGone, EventBudget, EventJournal, EventCostly:
+	case EventViolation, EventBehind, EventGone, EventNotSeen, EventUnmined, EventBudget, EventJournal, EventDelayed,
+		EventCostly:
 		level = slog.LevelWarn
 	}
 	if s.log.Enabled(ctx, level) {

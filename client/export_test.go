@@ -24,6 +24,9 @@ func AwaitTopUps(s *Session) {
 	}
 }
 
+// Tell passes an event to the log and the hook of a session.
+func (s *Session) Tell(e Event) { s.tell(context.Background(), e) }
+
 // MaxKeyed and KeyedFor bound what is remembered by Idempotency-Keys.
 const (
 	MaxKeyed = maxKeyed

@@ -117,6 +117,26 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// TestLogLevels: what somebody has to look at is a warning, so that a log at that level misses none of it.
+func TestLogLevels(t *testing.T) {
+	var log bytes.Buffer
+	p := newPayer(t, clienttest.New(t, clienttest.Config{NoSockets: true}), func(c *client.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	})
+	for kind, warns := range map[client.EventKind]bool{
+		client.EventViolation: true, client.EventBehind: true, client.EventGone: true, client.EventNotSeen: true,
+		client.EventUnmined: true, client.EventBudget: true, client.EventJournal: true, client.EventDelayed: true,
+		client.EventChallenge: false, client.EventOpening: false, client.EventOpened: false, client.EventToppedUp: false,
+		client.EventFound: false, client.EventPaid: false, client.EventRefused: false, client.EventVoucher: false,
+		client.EventReceipt: false, client.EventClosed: false, client.EventCloseRequested: false,
+		client.EventReopened: false, client.EventSettled: false,
+	} {
+		log.Reset()
+		p.session.Tell(client.Event{Kind: kind})
+		assert.Equal(t, warns, strings.Contains(log.String(), "event="+string(kind)), kind)
+	}
+}
+
 // TestEventsHaveARunningTotal: of all channels, of what vouchers were authorized by, and of how often a request was sent.
 func TestEventsHaveARunningTotal(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
