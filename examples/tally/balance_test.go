@@ -108,6 +108,10 @@ func TestNodeThatLies(t *testing.T) {
 		assert.Contains(t, e.stderr, one.says)
 		tame(t, e.stderr)
 	}
+	moved := httptest.NewServer(http.RedirectHandler(s.env["TALLY_RPC_URL"], http.StatusTemporaryRedirect))
+	t.Cleanup(moved.Close)
+	s.env["TALLY_RPC_URL"] = moved.URL
+	assert.Equal(t, exitBusy, s.run("balance", aAddress).code, "a redirect is not followed")
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	s.env["TALLY_RPC_URL"] = down.URL + "/secret"

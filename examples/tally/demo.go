@@ -198,6 +198,14 @@ func quoted(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", quote) + "'"
 }
 
+// assignment is a line that sets a variable in the system's shell.
+func assignment(name, value string) string {
+	if runtime.GOOS == "windows" {
+		return "$env:" + name + " = " + quoted(value)
+	}
+	return "export " + name + "=" + quoted(value)
+}
+
 // environment is the text of that file.
 func (d *demo) environment() string {
 	var text strings.Builder
@@ -209,11 +217,7 @@ func (d *demo) environment() string {
 		{"MAX_DEPOSIT", "0.1"},
 		{"MAX_STREAM", "0.01"},
 	} {
-		form := "export TALLY_%s=%s\n"
-		if runtime.GOOS == "windows" {
-			form = "$env:TALLY_%s = %s\n"
-		}
-		fmt.Fprintf(&text, form, one[0], quoted(one[1]))
+		text.WriteString(assignment("TALLY_"+one[0], one[1]) + "\n")
 	}
 	return text.String()
 }

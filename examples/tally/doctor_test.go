@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,26 @@ func TestDoctor(t *testing.T) {
 	e = s.run("doctor")
 	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stdout, "BAD   journal")
+}
+
+// TestReadersAskForNoKey: a command that needs no key runs no --key-command, and doctor runs it once.
+func TestReadersAskForNoKey(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the command is one of a Unix shell")
+	}
+	s := newShell(t, clienttest.Config{WallClock: true})
+	s.ok("/data")
+	count := filepath.Join(t.TempDir(), "count")
+	delete(s.env, "TALLY_KEY_FILE")
+	s.env["TALLY_KEY_COMMAND"] = "echo >>'" + count + "'; echo " + s.key.Hex
+	for _, args := range []string{"spend", "channels sync --all", "channels show 0x", "channels archive"} {
+		s.ok(strings.Fields(args)...)
+	}
+	assert.NoFileExists(t, count)
+	s.ok("doctor")
+	text, err := os.ReadFile(count)
+	require.NoError(t, err)
+	assert.Equal(t, "\n", string(text))
 }
 
 func TestDoctorReadsTheClock(t *testing.T) {

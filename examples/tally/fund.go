@@ -46,7 +46,7 @@ tally demo has it, too. There is no faucet for real money: on other chains fund 
 // How long the money of the faucet is waited for, and how often it is looked for.
 const (
 	faucetTime  = 30 * time.Second
-	faucetPause = 250 * time.Millisecond
+	faucetPause = time.Second
 )
 
 func (f *funding) run(ctx context.Context, args []string) error {

@@ -123,21 +123,19 @@ func (m *making) read(ctx context.Context) ([]byte, error) {
 		}
 		return text, nil
 	}
-	from := m.stdin
-	if m.fd >= 0 {
-		f := os.NewFile(uintptr(m.fd), "")
-		if f == nil {
-			return nil, fmt.Errorf("--from-fd: %d is no file descriptor", m.fd)
+	name, read := "stdin", func() ([]byte, error) {
+		text, err := io.ReadAll(io.LimitReader(m.stdin, maxKeyFile+1))
+		if err == nil && len(text) > maxKeyFile {
+			err = errKeyLong
 		}
-		defer f.Close()
-		from = f
+		return text, err
 	}
-	text, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(from, maxKeyFile+1)) })
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the key cannot be read: %w", err)
-	case len(text) > maxKeyFile:
-		return nil, fmt.Errorf("the key cannot be read: more than %d bytes", maxKeyFile)
+	if m.fd >= 0 {
+		name, read = fmt.Sprintf("--from-fd %d", m.fd), func() ([]byte, error) { return readDescriptor(m.fd) }
+	}
+	text, err := await(ctx, read)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return bytes.TrimSpace(text), nil
 }
@@ -197,7 +195,7 @@ func (m *making) keep(ctx context.Context, path string, key *ecdsa.PrivateKey, p
 	if whole, err := filepath.Abs(path); err == nil {
 		path = whole
 	}
-	fmt.Fprintf(m.stderr, "tally: the key is in %s; to use it: export TALLY_KEY_FILE=%s\n", path, quoted(path))
+	fmt.Fprintf(m.stderr, "tally: the key is in %s; to use it: %s\n", path, assignment("TALLY_KEY_FILE", path))
 	return nil
 }
 

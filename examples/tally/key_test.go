@@ -60,7 +60,7 @@ func TestKeyNew(t *testing.T) {
 	require.Equal(t, 0, e.code, e.stderr)
 	address := strings.TrimSpace(e.stdout)
 	assert.Regexp(t, `^0x[0-9a-fA-F]{40}$`, address)
-	assert.Contains(t, e.stderr, "to use it: export TALLY_KEY_FILE="+quoted(file))
+	assert.Contains(t, e.stderr, "to use it: "+assignment("TALLY_KEY_FILE", file))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	signer, err := keyfile.Decrypt(text, "correct horse")
@@ -115,7 +115,7 @@ func TestKeyImport(t *testing.T) {
 		{[]string{"--from", at("hex")}, "three", 0, ""},
 		{[]string{"--from", at("one")}, "four", 0, ""},
 		{[]string{"--from", at("none")}, "no", exitKey, "no such file"},
-		{[]string{"--from-fd", "987"}, "no", exitKey, "the key cannot be read"},
+		{[]string{"--from-fd", "987"}, "no", exitKey, "--from-fd 987: it cannot be read"},
 		{[]string{"--from-fd", "3", "--from", at("hex")}, "no", exitUsage, "give one"},
 		{nil, "one", exitUsage, "not overwritten"},
 		{[]string{"--from", aKey}, "no", exitUsage, "move the money to another key"},
@@ -132,11 +132,19 @@ func TestKeyImport(t *testing.T) {
 			assert.NoError(t, err)
 		}
 	}
-	e := s.run("key", "import", aKey)
-	assert.Equal(t, exitUsage, e.code)
-	assert.NotContains(t, e.stderr, aKey[2:], "the message does not repeat it")
+	for _, args := range [][]string{
+		{"key", "import", aKey},
+		{"key", "address", "--key-file", aKey},
+		{"balance", aKey[2:]},
+		{"--key-file", aKey, "http://127.0.0.1:1/"},
+	} {
+		s.env["TALLY_RPC_URL"] = "http://127.0.0.1:1"
+		e := s.run(args...)
+		assert.Equal(t, exitUsage, e.code, args[0])
+		assert.NotContains(t, e.stderr, aKey[2:], "the message does not repeat it")
+	}
 	if runtime.GOOS != "windows" {
-		e = s.run("key", "import", "--from", at("open"), at("no"))
+		e := s.run("key", "import", "--from", at("open"), at("no"))
 		assert.Equal(t, exitKey, e.code)
 		assert.Contains(t, e.stderr, "run chmod 600")
 		sh := exec.CommandContext(t.Context(), "/bin/sh", "-c", `exec "$0" key import --unencrypted --from-fd 3 "$1" 3<"$2"`,
@@ -154,7 +162,7 @@ func TestKeyImport(t *testing.T) {
 	}
 	assert.NoFileExists(t, at("no"))
 	s.env["TALLY_PASSWORD"] = "wrong horse"
-	e = s.run("key", "import", "--from", at("one"), at("no"))
+	e := s.run("key", "import", "--from", at("one"), at("no"))
 	assert.Equal(t, exitKey, e.code)
 	assert.NoFileExists(t, at("no"))
 }

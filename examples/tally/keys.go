@@ -68,6 +68,8 @@ func (w *world) keyReader(ctx context.Context, path string) (name string, read f
 	}
 	command := w.keys.command
 	switch {
+	case keyLike.MatchString(path):
+		return "", nil, fail(exitUsage, errKeyShown)
 	case flags > 1:
 		return "", nil, fail(exitUsage, errors.New("--key-file, --key-fd and --key-command are three places: give one"))
 	case w.keys.fd >= 0:

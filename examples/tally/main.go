@@ -4,6 +4,9 @@
 //	tally --key-file key.json --rpc-url https://rpc.example --max-price 0.001 --max-deposit 1 https://api.example.com/data
 //	tally --policy policy.toml https://api.example.com/data
 //	tally quote https://api.example.com/data
+//	tally demo
+//	tally key new key.json
+//	tally doctor
 //	tally channels
 //	tally close --all
 //	tally find

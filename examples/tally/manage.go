@@ -251,10 +251,8 @@ func (m *managing) sync(ctx context.Context, args []string) (err error) {
 	if _, err := m.wallet.nodes(); err != nil {
 		return err
 	}
-	reader := *m.world // whose key it is does not matter, and none is decrypted
-	reader.env = m.without("TALLY_KEY")
 	defer func() { err = errors.Join(err, m.wallet.close(ctx)) }()
-	if err := m.wallet.look(ctx, &reader); err != nil {
+	if err := m.wallet.look(ctx, m.keyless()); err != nil {
 		return err
 	}
 	var chosen []channel.Info

@@ -73,6 +73,9 @@ func (n *nodes) call(ctx context.Context, result any, method string, params ...a
 	return fail(exitBusy, errors.Join(errs...))
 }
 
+// direct follows no redirect, which could lead to another node, and in plain text.
+var direct = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 func (n *nodes) callOne(ctx context.Context, rawurl string, result any, method string, params []any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -88,7 +91,7 @@ func (n *nodes) callOne(ctx context.Context, rawurl string, result any, method s
 		return fail(exitUsage, errors.New("--rpc-url: it is no URL"))
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct.Do(req)
 	if err != nil {
 		var at *url.Error // its URL may have a key in it
 		if errors.As(err, &at) {

@@ -75,9 +75,7 @@ func (s *spending) run(ctx context.Context) (err error) {
 		return fail(exitUsage, fmt.Errorf("--since: %w", err))
 	}
 	defer func() { err = errors.Join(err, s.wallet.close(ctx)) }()
-	reader := *s.world // whose key it is does not matter, and none is decrypted
-	reader.env = s.without("TALLY_KEY")
-	if err := s.wallet.look(ctx, &reader); err != nil {
+	if err := s.wallet.look(ctx, s.keyless()); err != nil {
 		return err
 	}
 	all, unread := s.wallet.session.Spending(ctx, s.lines(ctx, from))
