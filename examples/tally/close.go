@@ -116,7 +116,11 @@ func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
 	var errs []error
 	done := 0
 	for i, s := range chosen {
+		if !c.verbose {
+			c.progress.say("closing channel %d of %d", i+1, len(chosen))
+		}
 		err := <-ended[i]
+		c.progress.hide()
 		if err == nil {
 			done++
 			after, _ := c.wallet.channel(context.WithoutCancel(ctx), s.ID)

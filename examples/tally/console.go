@@ -32,6 +32,7 @@ func (w *world) terminal() (*console, error) {
 	if err != nil {
 		return nil, errNoTerminal
 	}
+	w.progress.hide()
 	c.out = &visible{w: c.out, messages: true}
 	return c, nil
 }

@@ -211,7 +211,11 @@ func (f *fetch) transfer(ctx context.Context) (err error) {
 		return err
 	}
 	defer resp.Body.Close()
+	f.note(ctx, resp)
+	f.progress.hide()
+	f.streaming(out, resp)
 	err = f.write(out, heads, resp)
+	f.progress.hide()
 	_ = resp.Body.Close() // the journal has its line then
 	f.note(ctx, resp)
 	f.summary()

@@ -67,7 +67,8 @@ func (f *finding) run(ctx context.Context) (err error) {
 		switch one.Found {
 		case channel.FoundNothing:
 			strange += one.Strange
-			if last := one.Next > one.Newest; last || time.Since(told) > time.Second {
+			f.progress.say("searched up to block %d of %d", one.Next-min(one.Next, 1), one.Newest)
+			if last := one.Next > one.Newest; last || !f.progress.on && time.Since(told) > time.Second {
 				told = time.Now()
 				fmt.Fprintf(f.stderr, "tally: searched up to block %d of %d\n", one.Next-min(one.Next, 1), one.Newest)
 			}
@@ -77,10 +78,12 @@ func (f *finding) run(ctx context.Context) (err error) {
 		case channel.FoundUnreadable:
 			bad = errors.Join(bad, fmt.Errorf("channel %s: %w", short(one.Channel.ID), one.Err))
 		}
+		f.progress.hide()
 		if _, err := fmt.Fprintln(f.stdout, inline(line(one))); err != nil {
 			return fail(exitWrite, err)
 		}
 	}
+	f.progress.hide()
 	if strange > 0 {
 		fmt.Fprintf(f.stderr, "tally: %d logs describe no channel: the node may have damaged them; the next search begins before them\n", strange)
 	}

@@ -41,7 +41,9 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 
 // run runs a command.
 func (w *world) run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	text, messages := &visible{w: stdout}, &visible{w: stderr, messages: true}
+	w.progress = newProgress(stderr, w.env)
+	defer w.progress.end()
+	text, messages := &visible{w: stdout}, &visible{w: w.progress, messages: true}
 	w.body, w.stdout, w.stderr = stdout, text, messages
 	root := commands(w)
 	root.SetArgs(args)
@@ -49,6 +51,7 @@ func (w *world) run(ctx context.Context, args []string, stdout, stderr io.Writer
 	root.SetOut(text)
 	root.SetErr(messages)
 	err := root.ExecuteContext(ctx)
+	w.progress.hide()
 	if endErr := text.end(); endErr != nil && err == nil {
 		err = fail(exitWrite, endErr)
 	}
@@ -71,6 +74,8 @@ type world struct {
 	silent  bool      // no errors on stderr
 	rules   rules
 	keys    keySource
+	// progress is stderr, with a line at its end while something is waited for.
+	progress *progress
 	// currency is the symbol of the token that is paid with, once it is known.
 	currency string
 	// stdout and stderr write nothing that steers a terminal.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -261,4 +262,45 @@ func TestNothingBinaryOntoATerminal(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, one.body, string(saved))
 	}
+}
+
+// TestProgress: a terminal shows what is waited for, in a line that the next message takes the place of. Nothing else
+// does, nor with -s.
+func TestProgress(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	out := filepath.Join(t.TempDir(), "out")
+	for _, one := range []struct {
+		args  []string
+		term  string
+		shows []string // each in a line of its own that is removed
+		says  string
+	}{
+		{[]string{"-o", out, s.srv.URL + "/data"}, "", []string{"  opening a channel with 0.01"}, "tally: paid 0.0001 pathUSD"},
+		{[]string{"-o", out, s.srv.URL + "/stream/5/10"}, "", []string{"  streaming: 0.00001 pathUSD so far, 0.00999 left"}, "tally: paid 0.00005 pathUSD"},
+		{[]string{"close"}, "", []string{"  closing channel 1 of 1"}, ""},
+		{[]string{"find", "--again"}, "", []string{"  searched up to block "}, "tally: searched up to block "},
+		{[]string{"-s", "-o", out, s.srv.URL + "/data"}, "", nil, ""},
+		{[]string{"-o", out, s.srv.URL + "/stream/5/10"}, "dumb", nil, "tally: paid 0.00005 pathUSD"},
+	} {
+		s.env["TERM"] = one.term
+		keyboard, screen := newTerminal(t)
+		shown := watch(keyboard, "")
+		code := run(t.Context(), one.args, func(name string) string { return s.env[name] }, s.stdin, io.Discard, screen)
+		require.NoError(t, screen.Close())
+		text := shown()
+		assert.Zero(t, code, text)
+		assert.Contains(t, text, one.says)
+		for _, line := range one.shows {
+			assert.Contains(t, text, "\r\x1b[K"+line)
+		}
+		if one.shows == nil {
+			assert.NotContains(t, text, "\x1b")
+		}
+		for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+			left := line[strings.LastIndex(line, "\x1b[K")+1:]
+			assert.Regexp(t, `^(\[K)?(tally: .*)?\n?$`, left, "a message begins an empty line: %q", line)
+		}
+	}
+	assert.Equal(t, "streaming: 0.0005 pathUSD so far, 0.0001 a second, 0.0095 left",
+		streamed(speaker{"pathUSD"}, voucher.Units(500), voucher.Units(10_000), 5*time.Second))
 }

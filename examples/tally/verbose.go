@@ -16,6 +16,7 @@ import (
 
 // event tells what is paid, with -v.
 func (f *fetch) event(e client.Event) {
+	f.waitsFor(e)
 	if f.verbose {
 		fmt.Fprintln(f.stderr, "*", describe(e))
 	}
