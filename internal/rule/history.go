@@ -175,8 +175,8 @@ func (h History) above(amount voucher.Amount, out History) History {
 	return out
 }
 
-// Rises records how the ceiling of a channel rose over time, and for which origins. The limits over
-// time are computed from it. It is a value that never changes.
+// Rises records how the ceiling of a channel rose over time, and for which origins. Budget records
+// begin with it ([State.Past]). It is a value that never changes.
 type Rises struct {
 	// Total is the ceiling, in base units.
 	Total voucher.Amount
@@ -306,6 +306,57 @@ func (f foreign) renoted(now int64) (_ foreign, changed bool) {
 	}
 	f.origins = origins
 	return f, changed
+}
+
+// Within returns by how much the highest amount rose in the window that ends now. now is in Unix
+// seconds.
+func (h History) Within(now int64, window time.Duration) voucher.Amount {
+	if len(h.marks) == 0 {
+		return voucher.Amount{}
+	}
+	return Rises{Total: h.highest(), history: h}.Within(now, window)
+}
+
+// Highest returns the sum of all rises.
+func (h History) Highest() voucher.Amount { return h.highest() }
+
+// Added returns the history after a rise, which may lie behind the newest mark.
+func (h History) Added(rise Rise, now int64) History {
+	n := len(h.marks)
+	if h.after != nil || n > 0 && h.marks[n-1].At > now+step {
+		return h.note(maxClocks, now, h.highest().AddCapped(rise.By), fine)
+	}
+	at := min(rise.At, now+2*minute)
+	i, found := slices.BinarySearchFunc(h.marks, at, func(m Mark, at int64) int {
+		return cmp.Compare(m.At, at)
+	})
+	h.marks = slices.Clone(h.marks)
+	if !found {
+		var before voucher.Amount
+		if i > 0 {
+			before = h.marks[i-1].Authorized
+		}
+		h.marks = slices.Insert(h.marks, i, Mark{at, before})
+	}
+	for ; i < len(h.marks); i++ {
+		h.marks[i].Authorized = h.marks[i].Authorized.AddCapped(rise.By)
+	}
+	if len(h.marks) > tidy {
+		h.marks = h.thinned(now, fine, false)
+	}
+	return h
+}
+
+// tidy is how many marks need not be thinned out.
+const tidy = 32
+
+// Redated is like [State.Redated] for a history of its own.
+func (h History) Redated(now int64) (_ History, changed bool) {
+	reached := h.highest()
+	if !h.unnoted(now, reached) {
+		return h, false
+	}
+	return h.note(maxClocks, now, reached, fine), true
 }
 
 // jsonHistory is a stored history with a second one. Any other is stored as its marks alone.
