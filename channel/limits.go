@@ -51,7 +51,8 @@ type Limits struct {
 	// that no approval is needed.
 	Ask voucher.Amount
 	// All, Origin and Payee bound what is authorized over time: on all channels of the store
-	// together, for each origin, and for each payee. They hold across restarts and processes. If
+	// together, for each origin, and for each payee. They hold to the unit across restarts and
+	// processes: their use is in records of the store that all sessions write before they sign. If
 	// All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
 	// zero, it is the same as for all together.
 	All, Origin, Payee Windows

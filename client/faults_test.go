@@ -120,7 +120,7 @@ func TestTotalAfterABrokenWrite(t *testing.T) {
 		f := p.faulty()
 		n.counted(&p.cfg)
 		p.restart()
-		f.FailPut(3, storetest.FailedButStored) // the pin, the channel, and then which channel the scope uses
+		f.FailPut(4, storetest.FailedButStored) // pin, budget, channel, and which channel the scope uses
 		require.ErrorIs(t, p.refused(p.do(http.MethodGet, rail+"/data", nil)), ledger.ErrStore)
 		p.get(rail + "/data")
 		assert.EqualValues(t, 1, n.transactions.Load(), "what was written down is sent")

@@ -74,7 +74,7 @@ func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
 	if err != nil {
 		return err
 	}
-	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: q.Origin}, c.scope)
+	limits, err := s.ledger.Limited(ctx, ledger.Terms{Limits: lim, Origin: q.Origin}, c.scope, c.offer.Price)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	assert.ErrorContains(t, err, "no URL")
 }
 
-// TestWarmRequestsReadNothing of the chain, and the store only where a number rises.
+// TestWarmRequestsReadNothing of the chain, and write only what rises: a channel's record, and that of
+// the budgets less often.
 func TestWarmRequestsReadNothing(t *testing.T) {
 	for _, rail := range rails {
 		srv := clienttest.New(t, clienttest.Config{})
@@ -177,7 +178,8 @@ func TestWarmRequestsReadNothing(t *testing.T) {
 			p.get(rail + "/data")
 		}
 		assert.Equal(t, before, calls)
-		assert.Equal(t, puts+5, f.Puts())
+		assert.GreaterOrEqual(t, f.Puts(), puts+5)
+		assert.LessOrEqual(t, f.Puts(), puts+2*5)
 	}
 }
 

@@ -144,7 +144,7 @@ func (a *attempt) affords(ctx context.Context, state *rule.State) error {
 		return nil // its price counts already; the gate decides about more
 	}
 	overTime := ledger.Terms{Limits: a.terms.Limits, Origin: a.terms.Origin}
-	lim, err := a.s.ledger.Limited(ctx, overTime, a.challenge.scope)
+	lim, err := a.s.ledger.Limited(ctx, overTime, a.challenge.scope, a.challenge.offer.Price)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -56,6 +57,11 @@ type Account struct {
 	serving []*decision    // the batch that is being decided, stored or signed
 	taken   voucher.Amount // the highest voucher that was noted with Took
 	near    []Near         // to be reported
+	// leases are what is held of the limits over time, by the request's origin; claims what they count
+	// for a record that is not written yet, and doubt for those of which nobody knows whether they were.
+	leases  map[string]*budget.Lease
+	claims  []budget.Claim
+	doubt   []budget.Claim
 	charged bool           // requests with budgets came, so vouchers that left are told from others
 	shared  bool           // another session wrote the record
 	unsent  *unsent        // the highest voucher that may never have left, above those it covers
@@ -144,7 +150,7 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		if change != nil {
 			next = change(next)
 		}
-		w := &write{next, a.added.Counts, a.own()}
+		w := &write{next, a.added.Counts, a.own(), nil}
 		a.mu.Unlock()
 		if err := a.save(ctx, w); err == nil {
 			if w.state.Closed {
@@ -308,6 +314,7 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 		defer a.mu.Unlock()
 		if !returned {
 			a.stale.Store(true) // it is not known what the record holds
+			a.settle(errPanic)
 		}
 		if err != nil {
 			a.dropAll()

@@ -70,7 +70,7 @@ func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), exactly(1000))
 	assert.Equal(t, refusal(channel.LimitBudget, 51, 50, 50), over(t, err))
 	assert.True(t, b.Funded().IsZero())
-	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope)
+	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope, u(1))
 	require.NoError(t, err)
 	assert.Equal(t, channel.LimitBudget, limits.Decide(nil, price(51)).Rule)
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -142,20 +143,21 @@ func (c *Charge) undo(more taken) {
 	c.giveBack(more)
 }
 
-// room returns by how much the budgets let a ceiling rise; ok is false if there are none.
-func (c *Charge) room() (tightest channel.Room, ok bool) {
-	if c == nil {
-		return tightest, false
-	}
+// within returns the limits with what the budgets leave for a rise of a ceiling.
+func (c *Charge) within(lim rule.Limits) rule.Limits {
 	defer c.lock()()
-	for _, b := range c.budgets {
+	var tightest channel.Room
+	for i, b := range c.budgets {
 		all := channel.BudgetRule{Name: channel.LimitBudget, Allowed: b.amount}
 		room := channel.Room{Rule: all, Used: b.used.rises}
-		if !ok || room.Left().Less(tightest.Left()) {
-			tightest, ok = room, true
+		if i == 0 || room.Left().Less(tightest.Left()) {
+			tightest = room
 		}
 	}
-	return tightest, ok
+	if len(c.budgets) == 0 {
+		return lim
+	}
+	return lim.WithinRun(tightest)
 }
 
 // lock locks the charge and its budgets.

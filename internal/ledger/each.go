@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Flush stores what is only in memory, so that the next start has exact numbers. It returns all
-// errors.
+// Flush stores what is only in memory, so that the next start has exact numbers, and gives back what
+// was taken of the limits over time in advance. It returns all errors.
 func (l *Ledger) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	all := make([]*Account, 0, len(l.accounts))
@@ -18,5 +18,5 @@ func (l *Ledger) Flush(ctx context.Context) error {
 	for _, a := range all {
 		errs = append(errs, a.Update(ctx, nil))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, l.windows.GiveBack(ctx))...)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -19,21 +20,22 @@ import (
 // and nothing if nobody waits for it any more. No lock is held while the store or the signer works.
 // The caller has the turn. The stream's half of the gate is stream.go.
 func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
+	var fresh bool // the records of the limits over time were read
+	var unknown error
 	for range maxConflicts {
 		if a.stale.Load() {
 			if err := cmp.Or(a.refresh(ctx), a.yield()); err != nil {
 				return none, err
 			}
 		}
-		w := &a.ledger.windows
-		if next := w.next.Load(); next == nil || !time.Now().Before(*next) {
-			if err := w.read(ctx, a.ledger.store); err != nil {
-				return none, err
-			}
+		due, record, read := a.decide(fresh, unknown)
+		if read != nil {
+			fresh = true
+			unknown, err = a.readLimits(ctx, read)
+		} else if err = a.provide(ctx, record); err == nil {
+			err = a.save(ctx, record)
 		}
-
-		due, record := a.decide()
-		if err := a.save(ctx, record); errors.Is(err, store.ErrConflict) {
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, budget.ErrMoved) {
 			continue
 		} else if err != nil {
 			return none, err
@@ -72,28 +74,34 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 
 // decide makes every decision that is being served, one after the other. Those that are refused
 // get their error and drop out. due is the voucher that covers the rest, and record what is to be
-// stored if the ceiling rises, or if other sessions are to let an overtaken request through. What may exist but never left counts as refused by the signer.
-// Decisions of other channels wait that long, so that two cannot use the same room.
-func (a *Account) decide() (due voucher.Amount, record *write) {
-	w, now := &a.ledger.windows, time.Now().Unix()
+// stored if the ceiling rises, or if other sessions are to let an overtaken request through. What may
+// exist but never left counts as refused by the signer. Decisions of other channels wait that long, so
+// that two cannot use the same room.
+//
+// read is a decision whose limits over time must be read first, or read again before they refuse it.
+// If fresh is set, that was done, with the error unknown.
+func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record *write, read *decision) {
+	w, now := a.ledger.windows, time.Now().Unix()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.Lock()
+	defer w.Unlock()
 	if a.streams {
 		a.countDelivered()
 	}
+	a.near = nil
 	s, before := a.view, a.view
 	if !a.spare.IsZero() {
 		s = without(a.spare, s)
 	}
-	level, most := s.MayExist(), before.MayExist()
+	level, most, counted := s.MayExist(), before.MayExist(), before.Authorized()
 	left, holds := a.serving[:0], false
-	for _, d := range a.serving {
-		w.enter(s)
-		rooms, lim := w.rooms(d.terms, s.Scope, now)
-		next, want, err := a.judge(s, d, lim, w.unknown)
-		if err != nil {
+	for i, d := range a.serving {
+		next, want, lease, rooms, err := a.weigh(s, d, now, fresh, unknown)
+		if errors.Is(err, errRead) {
+			a.serving = append(left, a.serving[i:]...)
+			return due, nil, d
+		} else if err != nil {
 			d.err = err
 			a.pace.move(&d.reservation.trip, stopped, voucher.Amount{})
 			close(d.served)
@@ -106,11 +114,8 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 		a.view = a.base.Fold(a.added)
 		if rise := next.Authorized().SubFloor(s.Authorized()); !rise.IsZero() {
 			d.rise = Rise{s.Authorized(), next.Authorized(), rise}
-			if a.ledger.OnNear != nil {
-				a.noteNear(s.Scope, &rooms, rise)
-			}
 			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
-			w.enter(next)
+			a.claim(lease, d, &rooms, next.Authorized().SubFloor(counted.Max(s.Authorized())))
 		}
 		s, due, left = next, due.Max(want), append(left, d)
 		holds = holds || d.reservation.trip.foreign > 1
@@ -122,10 +127,37 @@ func (a *Account) decide() (due voucher.Amount, record *write) {
 		s = with(s, &before)
 	}
 	if len(left) > 0 && (holds || a.base.MayExist().Less(s.MayExist())) {
-		record = &write{s, a.added.Counts, a.own()}
+		record = &write{s, a.added.Counts, a.own(), a.claims}
 	}
-	return due, record
+	return due, record, nil
 }
+
+// weigh makes one decision within what the limits over time leave, and returns the lease for its rise.
+// The error is errRead if they must be read first. The caller holds mu, and the lock of the limits.
+func (a *Account) weigh(s rule.State, d *decision, now int64, fresh bool, unknown error) (
+	next rule.State, due voucher.Amount, lease *budget.Lease, rooms Rooms, err error,
+) {
+	if lease = a.leases[d.terms.Origin]; lease == nil {
+		lease = budget.For(d.terms.Origin, &s.Scope)
+		a.leases[d.terms.Origin] = lease
+	}
+	rooms, known := a.ledger.windows.Rooms(&d.terms.Limits, lease, now)
+	if !known && unknown == nil {
+		return s, due, lease, rooms, errRead
+	}
+	lim := rule.Limits{Limits: d.terms.Limits}.Within(rooms[:]...)
+	if d.terms.Charge != nil {
+		lim = d.terms.Charge.within(lim)
+	}
+	next, due, err = a.judge(s, d, lim, unknown)
+	if err != nil && !fresh && rooms.Refused(err) {
+		err = errRead
+	}
+	return next, due, lease, rooms, err
+}
+
+// errRead means that the limits over time must be read, or read again.
+var errRead = errors.New("client: the limits over time were not read")
 
 // judge makes one decision on s within lim, charges it, and puts its reservation in flight: a
 // report that comes in between must see it. The error is [ErrEnded] if the reservation ended after
@@ -176,6 +208,7 @@ type write struct {
 	state   rule.State
 	counts  rule.Counts
 	pending voucher.Amount
+	claims  []budget.Claim // what the limits over time count for it
 }
 
 // save stores a record, if there is one, and notes by what each decision that is being served has
@@ -207,6 +240,7 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.settle(err)
 	if err != nil {
 		a.stale.Store(true)
 		a.dropAll()

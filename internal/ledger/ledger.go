@@ -19,6 +19,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -26,15 +27,15 @@ import (
 
 // ErrStore is returned if the store failed. Nothing was signed. It is not known whether the record
 // was written; it is read again before the channel is used again.
-var ErrStore = errors.New("client: the store failed; nothing was signed")
+var ErrStore = budget.ErrStore
 
 // Ledger holds a session's channels. It is safe for concurrent use.
 type Ledger struct {
 	store   store.Store
 	signer  voucher.Signer
 	limits  channel.Limits
-	name    string // of this ledger among those that write the same records
-	windows windows
+	name    string          // of this ledger among those that write the same records
+	windows *budget.Budgets // the limits over time
 	// OnNear is called when a limit over time is nearly used up. It must be set before the ledger
 	// is used.
 	OnNear func(Near)
@@ -49,9 +50,10 @@ type Ledger struct {
 
 // New returns a ledger over a store. It does not close the store.
 func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
+	name := sessionID()
 	return &Ledger{
-		store: s, signer: signer, limits: limits, name: sessionID(),
-		windows:  windows{rows: map[common.Hash]row{}},
+		store: s, signer: signer, limits: limits, name: name,
+		windows:  budget.New(s, name, records),
 		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
 		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{},
 	}
@@ -103,7 +105,7 @@ func (l *Ledger) hold(places [3]string, place int, s rule.State, rev uint64) *Ac
 	a := &Account{
 		ledger: l, id: s.ID, places: places, at: place,
 		domain: voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), turn: make(chan struct{}, 1),
-		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
+		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{}, leases: map[string]*budget.Lease{},
 		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
 	}
 	if _, ok := l.apart[s.Descriptor.Payee]; ok {
@@ -240,7 +242,7 @@ func (l *Ledger) Plan(
 	ctx context.Context, t Terms, scope channel.Scope,
 	s *rule.State, req rule.Request, wish rule.Wish,
 ) (rule.Plan, error) {
-	lim, err := l.Limited(ctx, t, scope)
+	lim, err := l.Limited(ctx, t, scope, req.Price)
 	if err != nil {
 		return rule.Plan{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -33,10 +34,14 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 				a := b.open(t, 10_000)
 				_, v, err := a.Reserve(t.Context(), b.terms(), price(50))
 				require.NoError(t, err)
+				require.NoError(t, b.Flush(t.Context()))
+				b.store.Store = old(t, b.store.Store)
+				b = b.again()
+				a, err = b.Account(t.Context(), a.ID())
+				require.NoError(t, err)
 				key := rule.StateKey(common.Hash{0xff})
 				_, err = b.store.Put(t.Context(), key, []byte(text), 0)
 				require.NoError(t, err)
-				time.Sleep(2 * time.Second)
 				_, same, err := a.Reserve(t.Context(), b.terms(), price(50))
 				require.NoError(t, err)
 				assert.Equal(t, v, same)
@@ -64,6 +69,92 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDamageFreesNothing: what a channel used of a limit counts although its record cannot be read any
+// more, for sessions that begin later, too.
+func TestDamageFreesNothing(t *testing.T) {
+	for _, text := range []string{"{", `{"version":2}`} {
+		own := lim
+		own.All.Hour = u(300)
+		b := newBench(t, own)
+		a := b.at(t, 1, here, 1)
+		_, _, err := a.Reserve(t.Context(), b.terms(), price(300))
+		require.NoError(t, err)
+		_, rev, err := b.store.Get(t.Context(), rule.StateKey(a.ID()))
+		require.NoError(t, err)
+		_, err = b.store.Put(t.Context(), rule.StateKey(a.ID()), []byte(text), rev)
+		require.NoError(t, err)
+		b = b.again()
+		_, _, err = b.at(t, 2, there, 1).Reserve(t.Context(), b.terms(), price(1))
+		require.ErrorIs(t, err, channel.ErrLimit)
+	}
+}
+
+// TestBudgetsThatCannotBeRead refuse what would count in them, and are named. Moved away, they are
+// made again from the records of the channels.
+func TestBudgetsThatCannotBeRead(t *testing.T) {
+	for scope, key := range map[string]string{
+		"all": budget.All, "origin": budget.OfOrigin(here), "payee": budget.OfPayee(common.Address{1}),
+	} {
+		for what, text := range map[string]string{
+			"damaged": "{", "of a newer version": `{"version":2}`,
+			"of another": `{"version":1,"key":"budget/origin/00"}`,
+		} {
+			t.Run(scope+" "+what, func(t *testing.T) {
+				own := lim
+				own.Origin.Day, own.Payee.Day = u(100), u(100)
+				b := newBench(t, own)
+				a := b.open(t, 10_000)
+				_, _, err := a.Reserve(t.Context(), b.terms(), price(60))
+				require.NoError(t, err)
+				data, rev, err := b.store.Get(t.Context(), key)
+				require.NoError(t, err)
+				_, err = b.store.Put(t.Context(), key, []byte(text), rev)
+				require.NoError(t, err)
+				anew := func() *ledger.Account {
+					b = b.again()
+					a, err := b.Account(t.Context(), a.ID())
+					require.NoError(t, err)
+					return a
+				}
+				for _, a := range []*ledger.Account{a, anew()} {
+					_, _, err = a.Reserve(t.Context(), b.terms(), price(1))
+					require.ErrorIs(t, err, channel.ErrRecord)
+					require.ErrorContains(t, err, key)
+				}
+				_, err = b.Rooms(t.Context(), b.terms(), b.scope)
+				require.ErrorContains(t, err, key)
+
+				_, err = b.store.Put(t.Context(), key, data, rev+1)
+				require.NoError(t, err)
+				_, _, err = anew().Reserve(t.Context(), b.terms(), price(41))
+				require.ErrorIs(t, err, channel.ErrLimit, "restored")
+
+				b.store.Store = old(t, b.store.Store)
+				_, _, err = anew().Reserve(t.Context(), b.terms(), price(41))
+				require.ErrorIs(t, err, channel.ErrLimit, "made again")
+				_, _, err = anew().Reserve(t.Context(), b.terms(), price(40))
+				require.NoError(t, err)
+			})
+		}
+	}
+}
+
+// TestBudgetsThatVanish: a record that a session has seen, and that is gone or was set back, refuses
+// what would count in it.
+func TestBudgetsThatVanish(t *testing.T) {
+	own := lim
+	own.All.Day = u(100)
+	b := newBench(t, own)
+	before := old(t, b.store)
+	a := b.open(t, 10_000)
+	_, _, err := a.Reserve(t.Context(), b.terms(), price(10))
+	require.NoError(t, err)
+	b.store.Store = before
+	_, err = b.Rooms(t.Context(), b.terms(), b.scope)
+	require.ErrorIs(t, err, channel.ErrRecord)
+	require.ErrorContains(t, err, "budget/all")
 }
 
 // renamed is a store in which one record has been put right.

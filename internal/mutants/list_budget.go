@@ -12,19 +12,21 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		pkg: "internal/ledger", fn: "Account.decide", from: `next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)`, to: `_ = cmp.Or[string]`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.decide", from: `			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
+`, to: `			_ = cmp.Or(d.terms.Origin, s.Scope.Origin)
+`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a window counts from its newer mark", breaks: "a window counts all that rose within it",
 		pkg: "internal/rule", fn: "Rises.Within", from: `most = h.marks[n-1].Authorized`, to: `most = h.marks[min(n, len(h.marks)-1)].Authorized`, tests: inRule,
 	},
 	{
-		name: "budget: the other channels are not counted", breaks: "a limit is over all channels of the store",
-		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !rises.Total.Less(was.rises.Total) {`, to: `if was, ok := w.rows[s.ID]; (!ok && len(w.rows) == 0) || ok && !rises.Total.Less(was.rises.Total) {`, tests: []string{"internal/ledger"},
+		name: "budget: what other sessions took is not counted", breaks: "a limit is over all channels of the store",
+		pkg: "internal/budget", fn: "Budgets.Rooms", from: `if begin < p.Until && !(p.Session == w.session`, to: `if begin < p.Until && p.Session == w.session && !(p.Session == w.session`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
-		name: "budget: the store is not read at the start", breaks: "limits over time hold across restarts",
-		pkg: "internal/ledger", fn: "windows.read", from: `case next != nil && now.Before(*next):`, to: `case true:`, tests: []string{"internal/ledger", "client"},
+		name: "budget: the first record is empty", breaks: "what was authorized before there were records of budgets counts",
+		pkg: "internal/budget", fn: "past.add", from: `	for _, r := range rises {`, to: `	for _, r := range rises[:0] {`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: another origin's payments count here", breaks: "a limit of an origin is about that origin",
@@ -40,7 +42,8 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a clock that went back is not noted", breaks: "a clock that was ahead once uses a budget up for one window",
-		pkg: "internal/ledger", fn: "redated", from: `if !changed {`, to: `if !changed || true {`, tests: []string{"internal/ledger"},
+		pkg: "internal/budget", fn: "record.redated", from: `	r.Used, changed = r.Used.Redated(now)
+`, to: ``, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a clock that was behind loses what rose", breaks: "what rises while a clock is behind counts when it is right again",
@@ -51,8 +54,8 @@ var theBudgets = []defect{
 		pkg: "internal/rule", fn: "Rises.Within", from: `rest = rest.Min(Rises{Total: r.Total, history: *h.after}.Within(now, window))`, to: `_ = window`, tests: inRule,
 	},
 	{
-		name: "budget: a payee's payments elsewhere do not count", breaks: "a limit of a payee is about all its origins",
-		pkg: "internal/ledger", fn: "windows.rooms", from: `rooms[6+i].Used = rooms[6+i].Used.AddCapped(risen)`, to: `rooms[6+i].Used = rooms[6+i].Used.AddCapped(r.rises.For(origin, now, all[i].Length))`, tests: []string{"internal/ledger"},
+		name: "budget: a payee's payments do not count", breaks: "a limit of a payee is about all its origins",
+		pkg: "internal/budget", fn: "keysOf", from: `keys[2] = OfPayee(scope.Payee)`, to: `keys[2] = hashed(byPayee, scope.Payee.Hex()+scope.Origin)`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
@@ -74,33 +77,51 @@ var theBudgets = []defect{
 		pkg: "internal/rule", fn: "Limits.Override", from: `case allowed.Less(want):`, to: `case false:`, tests: []string{"internal/rule", "client"},
 	},
 	{
-		name: "budget: a lower ceiling replaces a higher one", breaks: "of two readings of a ceiling the higher is the newer",
-		pkg: "internal/ledger", fn: "windows.enter", from: `if was, ok := w.rows[s.ID]; !ok || !rises.Total.Less(was.rises.Total) {`, to: `if _, ok := w.rows[s.ID]; !ok || ok {`, tests: []string{"internal/ledger"},
+		name: "budget: a claim on what moved is covered", breaks: "what was decided on an old record is decided again",
+		pkg: "internal/budget", fn: "Budgets.fit", from: `		fit = fit && ok
+`, to: `		_ = ok
+`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
-		name: "budget: the records are listed again after an hour", breaks: "what other processes authorize is seen within a second",
-		pkg: "internal/ledger", fn: "windows.list", from: `next := time.Now().Add(max(maxAge, rest))`, to: `next := time.Now().Add(max(time.Hour, rest))`, tests: []string{"internal/ledger"},
+		name: "budget: a part is used when its minute is over", breaks: "what was taken in advance is used within its minute",
+		pkg: "internal/budget", fn: "Budgets.cover", from: ` && now.Sub(h.taken) < time.Minute && now.Unix() < h.part.Until`, to: ``, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
-		name: "budget: the first listing is not awaited", breaks: "nothing is decided before the records were read",
-		pkg: "internal/ledger", fn: "windows.read", from: `			if next != nil {
-`, to: `			if true {
-`, tests: []string{"internal/ledger"},
+		name: "budget: a conflict is taken for success", breaks: "who loses the race for a budget decides again",
+		pkg: "internal/budget", fn: "Budgets.cover", from: `err, done = w.again(ctx, b, n), false`, to: `err, done = w.again(ctx, b, n), true`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
-		name: "budget: a listing that hangs is never awaited", breaks: "what others authorize goes unseen for a bounded time",
-		pkg: "internal/ledger", fn: "windows.read", from: `		case l == nil:
-`, to: `		case l != nil && next != nil:
-			w.mu.Unlock()
-			return nil
-		case l == nil:
-`, tests: []string{"internal/ledger"},
+		name: "budget: sessions without a limit go uncounted", breaks: "what a session took before a further scope is kept is awaited",
+		pkg: "internal/budget", fn: "past.records", from: `			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
+`, to: `			_ = key
+`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: a slow write goes uncounted", breaks: "a rise counts in records that are made while it is written",
+		pkg: "internal/budget", fn: "Budgets.write", from: `amount := h.part.Amount.SubFloor(h.used).Min(h.pending) // it stays covered`, to: `amount := voucher.Amount{}`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: nothing is given back", breaks: "what was taken in advance and not used is given back",
+		pkg: "internal/budget", fn: "Budgets.GiveBack", from: `		if b.spare() {`, to: `		if false {`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: what is noted is forgotten", breaks: "what a session used of a part counts after the next one",
+		pkg: "internal/budget", fn: "record.noted", from: `	if len(r.Parts) < listed && !used.IsZero() {`, to: `	if len(r.Parts) < listed && used.IsZero() {`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a record that cannot be read used nothing", breaks: "what cannot be read counts as the worse case",
-		pkg: "internal/ledger", fn: "windows.list", from: `		case unknown == nil:
-`, to: `		case false:
-`, tests: []string{"internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.past", from: `		if err != nil {
+			return nil, fmt`, to: `		if err != nil {
+			continue
+		}
+		if err != nil {
+			return nil, fmt`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: a record that vanished used nothing", breaks: "a budget that is gone refuses",
+		pkg: "internal/budget", fn: "Budgets.load", from: `	case gone && b.rev == 0:
+`, to: `	case gone:
+`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: an acknowledged opening that closed is given back", breaks: "what left counts against Limits.Total unless it can never be mined",
@@ -141,9 +162,9 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a run signs ahead beyond its budget", breaks: "no more is signed for a run than its budget leaves",
-		pkg: "internal/ledger", fn: "windows.rooms", from: `			lim = lim.WithinRun(room)
-`, to: `		_ = room
-`, tests: []string{"internal/ledger"},
+		pkg: "internal/ledger", fn: "Account.weigh", from: `		lim = d.terms.Charge.within(lim)
+`, to: `		_ = d.terms.Charge.within(lim)
+`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: what was refused is free for a run", breaks: "a run is charged all that comes to exist for it",

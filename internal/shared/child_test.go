@@ -29,6 +29,7 @@ type part struct {
 	Requests int // to be paid for
 	Together int // at the same time
 	Ahead    uint64
+	Payment  *payment // instead of requests
 }
 
 // report is what a child process says in the end.
@@ -52,13 +53,28 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		_, _ = io.Copy(io.Discard, os.Stdin) // its end is the start for all
 		var r report
-		r, err = p.play(context.Background())
+		if p.Payment == nil {
+			r, err = p.play(context.Background())
+		} else {
+			r, err = p.pay(context.Background())
+		}
 		_ = json.NewEncoder(os.Stdout).Encode(r)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// pay authorizes payments on a channel of its own until a limit refuses.
+func (p part) pay(ctx context.Context) (r report, err error) {
+	s, done, err := p.Store.open(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer done()
+	r.Paid, err = p.Payment.exhaust(ctx, s, p.Key)
+	return r, err
 }
 
 // limits hold in every process.

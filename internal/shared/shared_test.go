@@ -103,17 +103,23 @@ func together(t *testing.T, at place, ahead uint64, equal clienttest.EqualRule) 
 // start runs the processes, all at once, and returns what they say.
 func (p part) start(t *testing.T, processes int) []report {
 	t.Helper()
+	return startAll(t, slices.Repeat([]part{p}, processes))
+}
+
+// startAll runs one process for each part, all at once, and returns what they say.
+func startAll(t *testing.T, parts []part) []report {
+	t.Helper()
 	self, err := os.Executable()
-	require.NoError(t, err)
-	text, err := json.Marshal(p)
 	require.NoError(t, err)
 	type child struct {
 		cmd      *exec.Cmd
 		out, err bytes.Buffer
 		start    interface{ Close() error }
 	}
-	children := make([]*child, processes)
+	children := make([]*child, len(parts))
 	for i := range children {
+		text, err := json.Marshal(parts[i])
+		require.NoError(t, err)
 		c := &child{cmd: exec.CommandContext(t.Context(), self, "-test.run=^$")}
 		c.cmd.Env = append(os.Environ(), partEnv+"="+string(text))
 		c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
@@ -125,7 +131,7 @@ func (p part) start(t *testing.T, processes int) []report {
 	for _, c := range children {
 		require.NoError(t, c.start.Close())
 	}
-	reports := make([]report, processes)
+	reports := make([]report, len(parts))
 	for i, c := range children {
 		assert.NoError(t, c.cmd.Wait(), "%s", c.err.Bytes())
 		require.NoError(t, json.Unmarshal(c.out.Bytes(), &reports[i]), "%s", c.err.Bytes())

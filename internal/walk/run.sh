@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 module=$(go list -m)
-packages=$(for p in client channel internal/purchase internal/ledger internal/rule internal/origin internal/pins; do
+packages=$(for p in client channel internal/purchase internal/ledger internal/budget internal/rule internal/origin internal/pins; do
 	if [ -d "$p" ]; then printf '%s/%s,' "$module" "$p"; fi
 done)
 tmp=$(mktemp -d)
