@@ -2,7 +2,7 @@ package budget
 
 import (
 	"context"
-	"iter"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,14 +12,9 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-func channels(ctx context.Context, s store.Store) iter.Seq2[store.Entry, error] {
-	return s.List(ctx, rule.ChannelKeys)
-}
 
 func u(n uint64) voucher.Amount { return voucher.Units(n) }
 
@@ -30,17 +25,24 @@ func limits(n uint64) *channel.Limits {
 var scope = channel.Scope{Origin: "https://a.example:443", Payee: [20]byte{1}}
 
 // take counts a rise as the gate does, or returns false if there is no room.
-func take(t *testing.T, w *Budgets, l *Lease, of, by uint64) (claims []Claim, ok bool) {
+func take(t *testing.T, w *Budgets, l *Lease, of, by uint64) (claims *Claims, ok bool) {
 	t.Helper()
-	require.NoError(t, w.Read(t.Context(), limits(of), l, false))
 	w.Lock()
 	defer w.Unlock()
 	rooms, known := w.Rooms(limits(of), l, time.Now().Unix())
-	require.True(t, known)
-	if rooms[0].Left().Less(u(by)) {
-		return nil, false
+	if !known {
+		w.Unlock()
+		require.NoError(t, w.Read(t.Context(), limits(of), l))
+		w.Lock()
+		rooms, known = w.Rooms(limits(of), l, time.Now().Unix())
 	}
-	return []Claim{w.Claim(l, limits(of), u(by))}, true
+	require.True(t, known)
+	claims = &Claims{Budgets: w}
+	if rooms[0].Left().Less(u(by)) {
+		return claims, false
+	}
+	claims.Claim(l, limits(of), u(by))
+	return claims, true
 }
 
 // TestClaimOnWhatMoved: a claim that was made before another session took the rest is not covered,
@@ -48,17 +50,17 @@ func take(t *testing.T, w *Budgets, l *Lease, of, by uint64) (claims []Claim, ok
 func TestClaimOnWhatMoved(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		s := store.NewMem()
-		one, other := New(s, "one", channels), New(s, "other", channels)
-		l, theirs := For("", &scope), For("", &scope)
+		one, other := New(s, "one"), New(s, "other")
+		l := For("", &scope)
 		first, ok := take(t, one, l, 100, 60)
 		require.True(t, ok)
-		second, ok := take(t, other, theirs, 100, 60)
+		second, ok := take(t, other, l, 100, 60)
 		require.True(t, ok)
-		require.NoError(t, other.Cover(t.Context(), second))
-		other.Settle(second, true)
-		require.NoError(t, one.Read(t.Context(), limits(100), l, true))
-		require.ErrorIs(t, one.Cover(t.Context(), first), ErrMoved)
-		one.Settle(first, false)
+		require.NoError(t, second.Cover(t.Context()))
+		second.Settle(nil)
+		require.NoError(t, one.Read(t.Context(), limits(100), l))
+		require.ErrorIs(t, first.Cover(t.Context()), ErrMoved)
+		first.Settle(ErrMoved)
 		_, ok = take(t, one, l, 100, 41)
 		assert.False(t, ok)
 		_, ok = take(t, one, l, 100, 40)
@@ -70,21 +72,81 @@ func TestClaimOnWhatMoved(t *testing.T) {
 // time that has passed.
 func TestPartsEndWithTheirMinute(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		w, l := New(store.NewMem(), "one", channels), For("", &scope)
+		w, l := New(store.NewMem(), "one"), For("", &scope)
 		pay := func() uint64 {
 			c, ok := take(t, w, l, 100_000, 10)
 			require.True(t, ok)
-			require.NoError(t, w.Cover(t.Context(), c))
-			w.Settle(c, true)
+			require.NoError(t, c.Cover(t.Context()))
+			c.Settle(nil)
 			return w.books[All].rev
 		}
+		assert.EqualValues(t, 1, pay(), "20 are taken")
 		assert.EqualValues(t, 1, pay())
-		assert.EqualValues(t, 2, pay(), "20 are taken")
+		assert.EqualValues(t, 2, pay(), "40 are taken")
 		assert.EqualValues(t, 2, pay())
-		assert.EqualValues(t, 3, pay(), "40 are taken")
 		time.Sleep(time.Minute)
-		assert.EqualValues(t, 4, pay(), "10 are taken")
-		assert.Equal(t, u(10), l.holds[0].part.Amount)
+		assert.EqualValues(t, 3, pay(), "20 are taken")
+		assert.Equal(t, u(20), w.books[All].part.Amount)
+	})
+}
+
+// TestFurtherRecordsCountWhatIsBeingWritten: a rise whose write is under way counts in the records of
+// origins and payees that are made meanwhile, although its part is not listed any more: because many
+// others came, or an hour has passed.
+func TestFurtherRecordsCountWhatIsBeingWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		others int
+		after  time.Duration
+	}{"": {}, "many sessions": {others: 2 * maxParts}, "two hours": {others: 1, after: 2 * time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
+				s := store.NewMem()
+				claims, ok := take(t, New(s, "writes"), For("", &scope), 100_000, 10)
+				require.True(t, ok)
+				require.NoError(t, claims.Cover(t.Context()))
+				time.Sleep(c.after)
+				for n := range c.others {
+					other := channel.Scope{Origin: "https://b.example:443", Payee: [20]byte{2}}
+					one, ok := take(t, New(s, fmt.Sprint(n)), For("", &other), 100_000, 1)
+					require.True(t, ok)
+					require.NoError(t, one.Cover(t.Context()))
+				}
+				own := limits(100_000)
+				own.Origin.Day, own.Payee.Day = u(1000), u(1000)
+				w, l := New(s, "further"), For("", &scope)
+				require.NoError(t, w.Read(t.Context(), own, l))
+				rooms, ok := w.Rooms(own, l, time.Now().Unix())
+				require.True(t, ok)
+				for _, i := range []int{4, 7} {
+					assert.False(t, rooms[i].Used.Less(u(10)), "%s: %s", rooms[i].Rule.Name, rooms[i].Used)
+				}
+			})
+		})
+	}
+}
+
+// TestPartsNameWhatTheyAreFor: a part is not used for an origin that it does not name, and records of
+// origins that are made count it for all that it names.
+func TestPartsNameWhatTheyAreFor(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewMem()
+		w := New(s, "one")
+		own, other := limits(100_000), channel.Scope{Origin: "https://b.example:443", Payee: scope.Payee}
+		own.Origin.Day = u(1000)
+		for rev, scope := range []*channel.Scope{&scope, &other, &scope, &other} {
+			c, ok := take(t, w, For("", scope), 100_000, 10)
+			require.True(t, ok)
+			require.NoError(t, c.Cover(t.Context()))
+			c.Settle(nil)
+			assert.EqualValues(t, []uint64{1, 2, 2, 3}[rev], w.books[All].rev)
+		}
+		for _, scope := range []*channel.Scope{&scope, &other} {
+			w, l := New(s, "another"), For("", scope)
+			require.NoError(t, w.Read(t.Context(), own, l))
+			rooms, ok := w.Rooms(own, l, time.Now().Unix())
+			require.True(t, ok)
+			assert.Equal(t, u(40), rooms[4].Used, "all of the last part")
+		}
 	})
 }
 
@@ -125,23 +187,24 @@ func TestPartsOfAClockThatIsAhead(t *testing.T) {
 func TestWritesThatAreNotKnown(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		s := &silent{Store: store.NewMem()}
-		w, l := New(s, "one", channels), For("", &scope)
+		w, l := New(s, "one"), For("", &scope)
 		for range 3 {
 			s.fails = true
 			c, ok := take(t, w, l, 1000, 10)
 			require.True(t, ok)
-			require.ErrorIs(t, w.Cover(t.Context(), c), ErrStore)
-			w.Settle(c, false)
+			require.ErrorIs(t, c.Cover(t.Context()), ErrStore)
+			c.Settle(ErrMoved)
 			s.fails = false
 			c, ok = take(t, w, l, 1000, 10)
 			require.True(t, ok)
-			require.NoError(t, w.Cover(t.Context(), c))
-			w.Settle(c, true)
+			require.NoError(t, c.Cover(t.Context()))
+			c.Settle(nil)
+			time.Sleep(time.Minute)
 		}
 		require.NoError(t, w.GiveBack(t.Context()))
 		w.Lock()
 		defer w.Unlock()
-		rooms, _ := w.Rooms(limits(1000), For("", &scope), time.Now().Unix())
+		rooms, _ := w.Rooms(limits(1000), l, time.Now().Unix())
 		assert.Equal(t, u(30), rooms[0].Used)
 	})
 }

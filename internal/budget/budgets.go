@@ -1,14 +1,21 @@
+// Package budget keeps the records of what was authorized over time, for the limits of an hour, a
+// day and a month. All sessions of a store change them by compare-and-swap: what a ceiling is going
+// to rise by is counted here before the record of its channel is written.
 package budget
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +36,18 @@ var (
 	ErrStore = errors.New("client: the store failed; nothing was signed")
 )
 
+// All is the key of the record for all payments of a store. It always exists. There are records for
+// each origin and each payee, too, if sessions have limits for these: their keys begin with byOrigin
+// and byPayee. A slash and more may follow some day, for budgets of one asset.
+const (
+	All      = "budget/all"
+	byOrigin = "budget/origin/"
+	byPayee  = "budget/payee/"
+)
+
+// kinds are those of the records of a lease.
+var kinds = [4]string{All, byOrigin, byPayee, byOrigin}
+
 // Budgets are the records in the memory of one session. It is safe for concurrent use.
 //
 // What the session takes of a budget is in its record before it is used, so what other sessions see as
@@ -36,11 +55,12 @@ var (
 type Budgets struct {
 	store   store.Store
 	session string
-	list    func(context.Context, store.Store) iter.Seq2[store.Entry, error]
 
 	sync.Mutex                  // guards what follows; held shortly
 	books      map[string]*book // by key
 	n          uint64           // of the last part
+	// further counts claims by the further records that they would count in if they were kept.
+	further map[string]int
 }
 
 // book is one record in memory.
@@ -52,34 +72,50 @@ type book struct {
 	known bool // whether rec is what the store holds, as far as is known
 	rec   record
 	rev   uint64
-	holds []*hold // of this session
-}
-
-// hold is what this session has of one record, for one channel and the requests of one origin.
-type hold struct {
-	further []string  // the keys of the further records that it would count in
-	part    part      // in the record
-	taken   time.Time // when; zero if nothing may be taken out of it any more, or now
-	// tried is the part of a write of which nobody knows whether it worked, and noted what it noted.
-	tried part
-	noted voucher.Amount
-	// used are the rises that came out of part. pending are those that are not in the channel's record
-	// yet; they came out of part, too, once they are covered.
+	part  part      // what this session has of it
+	ends  time.Time // when nothing more may be taken out of part; zero if nothing may be now
+	// used are the rises that came out of part, and pending those that are not in the record of their
+	// channel yet.
 	used, pending voucher.Amount
+	claims        uint64 // the number of the last claim
+	covered       uint64 // and of the last one that the record in the store covers
+	tried         try    // the last write
 }
 
-// Lease is what a session holds of the budgets for one channel and the requests of one origin.
-type Lease struct {
-	keys  [4]string
-	holds [4]*hold
+// try is a write of which nobody may know whether it worked: the part that it takes in place of the
+// one before, when, what it noted of that, and the last claim that it covers.
+type try struct {
+	part
+	at     time.Time
+	noted  voucher.Amount
+	claims uint64
 }
 
-// Claim is a rise that was decided. It counts in the store after [Budgets.Cover].
-type Claim struct {
+// maxFor bounds how many further records a part names beside those of the claims that it is for.
+const maxFor = 16
+
+// Lease are the keys of the records that the rises of one channel count in, for requests of one origin:
+// that of all payments, of the request's origin, of the payee, and of the channel's origin if that is
+// another one. What has no name has no key.
+type Lease [4]string
+
+// Claims are rises of one channel that were decided and are not in its record yet. The zero value with
+// its Budgets is ready. It is not safe for concurrent use.
+type Claims struct {
+	*Budgets
+	made []claim
+	// doubt are those of writes that may have worked. They count until that is known.
+	doubt []claim
+}
+
+// claim is one rise.
+type claim struct {
 	lease  *Lease
 	limits *channel.Limits
 	rise   voucher.Amount
-	in     [4]*hold // where it counts
+	kept   int       // how many kinds of records were
+	in     [4]*book  // where it counts
+	number [4]uint64 // there; zero if the session's part covers it
 }
 
 // Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the
@@ -87,12 +123,9 @@ type Claim struct {
 // those of all payments have.
 type Rooms [9]channel.Room
 
-// New returns the budgets of a session, with its name. list lists the records of all channels, to make
-// the first records from. A channel that it yields twice counts once.
-func New(
-	s store.Store, session string, list func(context.Context, store.Store) iter.Seq2[store.Entry, error],
-) *Budgets {
-	w := &Budgets{store: s, session: session, list: list, books: map[string]*book{}}
+// New returns the budgets of a session, with its name.
+func New(s store.Store, session string) *Budgets {
+	w := &Budgets{store: s, session: session, books: map[string]*book{}, further: map[string]int{}}
 	w.book(All)
 	return w
 }
@@ -107,9 +140,25 @@ func (w *Budgets) book(key string) *book {
 	return b
 }
 
-// For returns a lease of nothing, for requests of an origin on a channel of a scope. An empty origin is
-// that of the channel.
-func For(origin string, scope *channel.Scope) *Lease { return &Lease{keys: keysOf(origin, scope)} }
+// For returns the lease for requests of an origin on a channel of a scope. An empty origin is that of
+// the channel.
+func For(origin string, scope *channel.Scope) *Lease {
+	names := [4]string{1: cmp.Or(origin, scope.Origin)}
+	if scope.Payee != (common.Address{}) {
+		names[2] = scope.Payee.Hex()
+	}
+	if scope.Origin != names[1] {
+		names[3] = scope.Origin
+	}
+	keys := Lease{All}
+	for i, name := range names {
+		if name != "" {
+			sum := sha256.Sum256([]byte(name))
+			keys[i] = kinds[i] + hex.EncodeToString(sum[:])
+		}
+	}
+	return &keys
+}
 
 // Refused reports whether one of the limits over time is why a request was refused.
 func (r *Rooms) Refused(err error) bool {
@@ -119,135 +168,166 @@ func (r *Rooms) Refused(err error) bool {
 	})
 }
 
-// Rooms returns what the limits over time leave for a rise that l is for. It counts all parts, but of
-// those of l only what is used or pending. now is in Unix seconds. ok is false if a record must be read
-// first. The caller holds the mutex.
+// Rooms returns what the limits over time leave for a rise that l is for. now is in Unix seconds. ok is
+// false if a record must be read first. The caller holds the mutex.
 func (w *Budgets) Rooms(limits *channel.Limits, l *Lease, now int64) (rooms Rooms, ok bool) {
 	all, origin, payee := rule.Limits{Limits: *limits}.Budgets()
-	set := [3]bool{true, limits.Origin != channel.Windows{}, limits.Payee != channel.Windows{}}
+	set := [3]bool{false, limits.Origin != channel.Windows{}, limits.Payee != channel.Windows{}}
 	root := w.books[All]
 	ok = root.known && len(root.rec.Pending) == 0
 	for i, rules := range [3][3]channel.BudgetRule{all, origin, payee} {
 		b := root
-		if i > 0 && set[i] && l.keys[i] != "" {
-			b = w.books[l.keys[i]]
-			ok = ok && b != nil && b.known && w.counts(i, l.keys[i])
+		if set[i] && l[i] != "" {
+			b = w.books[l[i]]
+			ok = ok && b != nil && b.known && slices.Contains(root.rec.Kept, kinds[i])
 		}
-		for j := range rules {
-			room := &rooms[3*i+j]
-			room.Rule = rules[j]
-			if b == root && i > 0 || b == nil {
-				room.Used = rooms[j].Used
-				continue
+		for j, one := range rules {
+			room := channel.Room{Rule: one, Used: rooms[j].Used}
+			if ok && (i == 0 || b != root) {
+				room.Used = b.within(now, one.Length, w.session).AddCapped(root.rec.Others[kinds[i]].Within(now, one.Length))
 			}
-			room.Used = b.rec.Used.Within(now, rules[j].Length)
-			if i == 1 {
-				room.Used = room.Used.AddCapped(root.rec.Others.Within(now, rules[j].Length))
-			}
-			begin := now - int64(rules[j].Length/time.Second)
-			for _, p := range b.rec.Parts {
-				if begin < p.Until && !(p.Session == w.session && slices.ContainsFunc(b.holds, func(h *hold) bool {
-					return h.part.N == p.N
-				})) {
-					room.Used = room.Used.AddCapped(p.Amount)
-				}
-			}
-			for _, h := range b.holds {
-				used := h.pending
-				if begin < h.part.Until {
-					used = used.AddCapped(h.used)
-					if h != l.holds[i] {
-						used = used.Max(h.part.Amount)
-					}
-				}
-				room.Used = room.Used.AddCapped(used)
-			}
+			rooms[3*i+j] = room
 		}
 	}
 	return rooms, ok
 }
 
-// Claim counts a rise in memory. The caller holds the mutex since it called [Budgets.Rooms].
-func (w *Budgets) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) Claim {
-	c := Claim{lease: l, limits: limits, rise: rise}
-	for i, key := range l.keys {
-		if i > 0 && len(w.books[All].rec.Kept) == 0 {
-			break
+// within returns what counts in the window that ends now: all parts, but of that of this session only
+// what is used or pending. The caller holds the mutex.
+func (b *book) within(now int64, window time.Duration, session string) voucher.Amount {
+	sum, begin := b.rec.Used.Within(now, window).AddCapped(b.pending), now-int64(window/time.Second)
+	for _, p := range b.rec.Parts {
+		switch {
+		case p.Until <= begin:
+		case p.N == b.part.N && p.Session == session:
+			sum = sum.AddCapped(b.used)
+		default:
+			sum = sum.AddCapped(p.Amount)
 		}
-		if i > 0 && !w.counts(i, key) {
-			continue
-		}
-		h, b := l.holds[i], w.books[key]
-		if b == nil {
-			b = w.book(key)
-		}
-		if h == nil {
-			h = &hold{}
-			if l.holds[i] = h; i == 0 {
-				h.further = slices.DeleteFunc(slices.Clone(l.keys[1:]), func(key string) bool { return key == "" })
-			}
-		}
-		if !slices.Contains(b.holds, h) {
-			b.holds = append(b.holds, h)
-		}
-		h.pending = h.pending.AddCapped(rise)
-		c.in[i] = h
 	}
-	return c
+	return sum
 }
 
-// Settle ends claims on a channel: its record was written, or certainly was not and will not be.
-func (w *Budgets) Settle(claims []Claim, raised bool) {
-	w.Lock()
-	defer w.Unlock()
-	for _, c := range claims {
-		for _, h := range c.in {
-			if h == nil {
-				continue
-			}
-			h.pending = h.pending.SubFloor(c.rise)
-			if raised {
-				h.used = h.used.AddCapped(c.rise)
+// Claim counts a rise in memory. The caller holds the mutex since it called [Budgets.Rooms].
+func (c *Claims) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) {
+	root, now := c.books[All], time.Now()
+	one := claim{lease: l, limits: limits, rise: rise, kept: len(root.rec.Kept)}
+	named := true // by the part of the record of all payments, where it would count, too
+	for i, key := range slices.Backward(l[:]) {
+		switch {
+		case key == "":
+			continue
+		case i > 0 && !slices.Contains(root.rec.Kept, kinds[i]):
+			c.further[key]++
+			named = named && slices.Contains(root.part.For, key)
+			continue
+		}
+		b := c.books[key]
+		if b == nil {
+			b = c.book(key)
+		}
+		b.claims++
+		b.pending = b.pending.AddCapped(rise)
+		one.in[i], one.number[i] = b, b.claims
+		live := now.Before(b.ends) && now.Unix() < b.part.Until && (named || i > 0)
+		if live && !b.part.Amount.Less(b.used.AddCapped(b.pending)) {
+			one.number[i] = 0
+		}
+	}
+	c.made = append(c.made, one)
+}
+
+// Settle ends the claims: their record was written, or was not, with what error. If nobody knows, they
+// go on counting until that is known.
+func (c *Claims) Settle(err error) {
+	c.Lock()
+	defer c.Unlock()
+	end := func(claims []claim, raised bool) {
+		for _, one := range claims {
+			for i, b := range one.in {
+				key := one.lease[i]
+				switch {
+				case b != nil:
+					b.pending = b.pending.SubFloor(one.rise)
+					if raised {
+						b.used = b.used.AddCapped(one.rise)
+					}
+				case c.further[key] > 1:
+					c.further[key]--
+				default:
+					delete(c.further, key)
+				}
 			}
 		}
 	}
+	switch {
+	case err == nil: // what was tried before at the same revision never happened
+		end(c.made, true)
+		end(c.doubt, false)
+		c.doubt = nil
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrKey), errors.Is(err, store.ErrTooLarge),
+		errors.Is(err, ErrMoved):
+		end(c.made, false)
+	default:
+		c.doubt = append(c.doubt, c.made...)
+	}
+	c.made = nil
+}
+
+// Written ends the claims of writes of which nobody knows whether they worked. They count.
+func (c *Claims) Written() {
+	doubt := Claims{Budgets: c.Budgets, made: c.doubt}
+	c.doubt = nil
+	doubt.Settle(nil)
+}
+
+// Cover makes sure that the claims are counted in the store. The error is [ErrMoved] if they do not fit
+// any more, [ErrStore], [channel.ErrRecord] or the context's.
+//
+// What is taken within the minute in which all of the last part was used is twice as much as that, or as
+// what is pending, and at most a thirty-second of what the limits leave.
+func (c *Claims) Cover(ctx context.Context) error {
+	for _, one := range c.made {
+		for i, number := range one.number {
+			if number == 0 {
+				continue
+			}
+			b := one.in[i]
+			if err := c.turns(ctx, b, func() (done bool, err error) {
+				c.Lock()
+				known, covered, fit, spare := b.known, number <= b.covered, true, voucher.MaxAmount
+				for _, one := range c.made {
+					rooms, ok := c.Rooms(one.limits, one.lease, time.Now().Unix())
+					fit = fit && ok && one.kept == len(c.books[All].rec.Kept)
+					for _, r := range rooms {
+						fit, spare = fit && !r.Rule.Allowed.Less(r.Used), spare.Min(r.Rule.Allowed.SubFloor(r.Used))
+					}
+				}
+				c.Unlock()
+				switch {
+				case !known:
+					return false, c.load(ctx, b)
+				case !fit:
+					return true, ErrMoved
+				case covered:
+					return true, nil
+				}
+				share, _ := voucher.AmountFromBig(new(big.Int).Rsh(spare.Big(), 5))
+				return true, c.write(ctx, b, share)
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // maxConflicts bounds how often a record is written again because another session was quicker.
 const maxConflicts = 128
 
-// Cover makes sure that claims of one channel are counted in the store. The error is [ErrMoved] if they
-// do not fit any more, [ErrStore], [channel.ErrRecord] or the context's.
-func (w *Budgets) Cover(ctx context.Context, claims []Claim) error {
-	for i := range claims {
-		for j, h := range claims[i].in {
-			if h == nil {
-				continue
-			}
-			if err := w.cover(ctx, claims, claims[i].lease.keys[j], h); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// cover makes sure that what is pending for claims is counted in one record. What is taken within the
-// minute in which all of the last part was used is twice as much as that, and at most a thirty-second of
-// what the limits leave.
-func (w *Budgets) cover(ctx context.Context, claims []Claim, key string, h *hold) error {
-	var live bool
-	covered := func() bool {
-		now := time.Now()
-		live = !h.taken.IsZero() && now.Sub(h.taken) < time.Minute && now.Unix() < h.part.Until
-		return live && !h.part.Amount.Less(h.used.AddCapped(h.pending))
-	}
-	w.Lock()
-	b, done := w.books[key], covered()
-	w.Unlock()
-	if done {
-		return nil
-	}
+// turns takes a step with the turn of a record, and again until it is done. If another session was
+// quicker, it lets that go first.
+func (w *Budgets) turns(ctx context.Context, b *book, step func() (done bool, err error)) error {
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -255,139 +335,68 @@ func (w *Budgets) cover(ctx context.Context, claims []Claim, key string, h *hold
 	}
 	defer func() { <-b.turn }()
 	for n := range maxConflicts {
-		w.Lock()
-		known := b.known || b.rev == 0
-		fit, spare := w.fit(claims)
-		done = covered()
-		w.Unlock()
-		var more voucher.Amount
-		if live {
-			share, _ := voucher.AmountFromBig(new(big.Int).Rsh(spare.Big(), 5))
-			more = h.used.AddCapped(h.used).Min(share)
-		}
-		var err error
-		switch {
-		case done:
-			return nil
-		case !known:
-			err = w.load(ctx, b)
-		case !fit:
-			return ErrMoved
-		default:
-			err, done = w.write(ctx, b, h, more), true
-		}
+		done, err := step()
 		if errors.Is(err, store.ErrConflict) {
-			err, done = w.again(ctx, b, n), false
+			select {
+			case <-time.After(rand.N(time.Millisecond << min(n, 5))):
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
 		if done || err != nil {
 			return err
 		}
 	}
-	return tooMany(key)
+	return fmt.Errorf("%w: %s: too many concurrent updates (%d conflicts)", ErrStore, b.rec.Key, maxConflicts)
 }
 
-// fit reports whether claims fit into what is left as far as is known, and what is left beside them. The
-// caller holds the mutex.
-func (w *Budgets) fit(claims []Claim) (fit bool, spare voucher.Amount) {
-	fit, spare = true, voucher.MaxAmount
-	now, kept := time.Now().Unix(), len(w.books[All].rec.Kept) > 0
-	for _, c := range claims {
-		rooms, ok := w.Rooms(c.limits, c.lease, now)
-		for i := range rooms {
-			ok = ok && !rooms[i].Rule.Allowed.Less(rooms[i].Used)
-			spare = spare.Min(rooms[i].Rule.Allowed.SubFloor(rooms[i].Used))
+// Read reads the records that a lease needs within limits, and gives back what this session took in
+// advance. The errors are [ErrStore], [channel.ErrRecord] and the context's.
+func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) error {
+	needs := [3]bool{true, limits.Origin != channel.Windows{}, limits.Payee != channel.Windows{}}
+	for i, key := range l[:3] {
+		if !needs[i] || key == "" {
+			continue
 		}
-		for i, key := range c.lease.keys {
-			ok = ok && (c.in[i] != nil || !kept || !w.counts(i, key))
-		}
-		fit = fit && ok
-	}
-	return fit, spare
-}
-
-// counts reports whether a rise counts in the i-th record of a lease. The caller holds the mutex.
-func (w *Budgets) counts(i int, key string) bool {
-	return key != "" && (i == 0 || slices.Contains(w.books[All].rec.Kept, kinds[i]))
-}
-
-// kinds are those of the records of a lease.
-var kinds = [4]string{All, byOrigin, byPayee, byOrigin}
-
-// again lets others go first, and reads what they wrote.
-func (w *Budgets) again(ctx context.Context, b *book, try int) error {
-	select {
-	case <-time.After(rand.N(time.Millisecond << min(try, 5))):
-		return w.load(ctx, b)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func tooMany(key string) error {
-	return fmt.Errorf("%w: %s: too many concurrent updates (%d conflicts)", ErrStore, key, maxConflicts)
-}
-
-// Read makes sure that the records that a lease needs within limits are known. If they are to be fresh,
-// they are read again, and what this session took in advance is given back. The errors are [ErrStore],
-// [channel.ErrRecord] and the context's.
-func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease, fresh bool) error {
-	var further []string
-	if limits.Origin != (channel.Windows{}) {
-		further = append(further, byOrigin)
-	}
-	if limits.Payee != (channel.Windows{}) {
-		further = append(further, byPayee)
-	}
-	if err := w.read(ctx, All, further, fresh); err != nil {
-		return err
-	}
-	for i, key := range l.keys[1:3] {
-		if key != "" && slices.Contains(further, kinds[i+1]) {
-			if err := w.read(ctx, key, nil, fresh); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// read makes sure that a record is known, and that those of further kinds are kept.
-func (w *Budgets) read(ctx context.Context, key string, further []string, fresh bool) (err error) {
-	w.Lock()
-	b := w.book(key)
-	w.Unlock()
-	select {
-	case b.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-b.turn }()
-	for n := range maxConflicts {
 		w.Lock()
-		known, pending, spare := b.known, len(b.rec.Pending) > 0, fresh && b.spare()
-		missing := slices.DeleteFunc(slices.Clone(further), func(kind string) bool {
-			return slices.Contains(b.rec.Kept, kind)
-		})
+		b := w.books[key]
+		if b == nil {
+			b = w.book(key)
+		}
 		w.Unlock()
-		switch {
-		case !known || fresh && !spare:
-			err, fresh = w.load(ctx, b), fresh && !known && spare
-		case pending || len(missing) > 0:
-			err = w.build(ctx, b, missing)
-		case spare:
-			err = w.write(ctx, b, nil, voucher.Amount{})
-			fresh = err != nil
-		default:
-			return nil
-		}
-		if errors.Is(err, store.ErrConflict) {
-			err = w.again(ctx, b, n)
-		}
-		if err != nil {
+		fresh := false
+		if err := w.turns(ctx, b, func() (done bool, err error) {
+			w.Lock()
+			known, making := b.known, len(b.rec.Pending) > 0
+			spare := b.used.AddCapped(b.pending).Less(b.part.Amount)
+			var missing []string
+			for j, kind := range kinds[1:3] {
+				if key == All && needs[1+j] && !slices.Contains(b.rec.Kept, kind) && !slices.Contains(b.rec.Pending, kind) {
+					missing = append(missing, kind)
+				}
+			}
+			w.Unlock()
+			switch {
+			case !known, !fresh && !spare:
+				err = w.load(ctx, b)
+				fresh = err == nil
+			case len(missing) > 0:
+				err = w.announce(ctx, b, missing)
+			case making:
+				err = w.build(ctx, b)
+			case spare:
+				err = w.write(ctx, b, voucher.Amount{})
+				fresh = err == nil
+			default:
+				done = true
+			}
+			return done, err
+		}); err != nil {
 			return err
 		}
 	}
-	return tooMany(key)
+	return nil
 }
 
 // GiveBack gives back what was taken in advance and not used.
@@ -395,208 +404,213 @@ func (w *Budgets) GiveBack(ctx context.Context) error {
 	w.Lock()
 	var spare []string
 	for key, b := range w.books {
-		if b.spare() {
+		if b.used.AddCapped(b.pending).Less(b.part.Amount) {
 			spare = append(spare, key)
 		}
 	}
 	w.Unlock()
 	var errs []error
 	for _, key := range spare {
-		errs = append(errs, w.read(ctx, key, nil, true))
+		errs = append(errs, w.Read(ctx, &channel.Limits{}, &Lease{key}))
 	}
 	return errors.Join(errs...)
 }
 
-// spare reports whether anything was taken and not used. The caller holds the mutex.
-func (b *book) spare() bool {
-	return slices.ContainsFunc(b.holds, func(h *hold) bool {
-		return h.used.AddCapped(h.pending).Less(h.part.Amount)
-	})
-}
-
-// load reads a record, or makes the first one from the channels: nothing rises in any session before
-// that exists. The error is [store.ErrConflict] if another session was quicker. The caller has the turn.
+// load reads a record. If there is none for all payments, it is to be made from the channels: nothing
+// rises in any session before that exists. The error is [store.ErrConflict] if another session was
+// quicker. The caller has the turn.
 func (w *Budgets) load(ctx context.Context, b *book) error {
-	key := b.rec.Key
-	data, rev, err := w.store.Get(ctx, key)
+	rec := record{Version: version, Key: b.rec.Key}
+	data, rev, err := w.store.Get(ctx, rec.Key)
 	switch gone := errors.Is(err, store.ErrNotFound); {
-	case gone && b.rev == 0 && key == All:
-		return w.build(ctx, b, nil)
 	case gone && b.rev == 0:
-		w.learn(b, record{Version: version, Key: key}, 0)
-		return nil
+		if rec.Key == All {
+			rec.Pending = kinds[:1]
+		}
 	case gone, err == nil && rev < b.rev:
 		return fmt.Errorf("%w: %w: %w: %s is gone or was set back: what was used of the limits over time is not "+
-			"known, so nothing more is authorized: restore it", ErrStore, channel.ErrRecord, store.ErrCorrupt, key)
+			"known, so nothing more is authorized: restore it", ErrStore, channel.ErrRecord, store.ErrCorrupt, rec.Key)
 	case err != nil:
-		return fmt.Errorf("%w: %s: %w", ErrStore, key, err)
-	}
-	rec, err := decode(data, key)
-	if err != nil {
-		return err
-	}
-	if next, changed := rec.redated(time.Now().Unix()); changed {
-		if rev, err = w.put(ctx, b, next, rev); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrStore, rec.Key, err)
+	default:
+		if rec, err = decode(data, rec.Key); err != nil {
 			return err
+		}
+		next, changed := rec.redated(time.Now().Unix())
+		if changed {
+			if rev, err = w.put(ctx, next, rev); err != nil {
+				return err
+			}
 		}
 		rec = next
 	}
-	w.learn(b, rec, rev)
+	w.learn(b, rec, rev, false)
 	return nil
 }
 
-// learn notes what the store holds, and which parts of this session are in it. Those that are not were
-// counted in full. The caller has the turn.
-func (w *Budgets) learn(b *book, rec record, rev uint64) {
+// learn notes what the store holds, and what this session has of it: what it wrote, or may have written.
+// A part that is not listed any more was counted in full. The caller has the turn.
+func (w *Budgets) learn(b *book, rec record, rev uint64, wrote bool) {
 	w.Lock()
 	defer w.Unlock()
 	b.rec, b.rev, b.known = rec, rev, true
-	for _, h := range b.holds {
-		switch {
-		case h.tried.N != 0 && rec.has(w.session, h.tried.N):
-			h.part, h.used = h.tried, h.used.SubFloor(h.noted)
-		case h.part.N != 0 && !rec.has(w.session, h.part.N):
-			h.part, h.used, h.taken = part{}, voucher.Amount{}, time.Time{}
-		}
+	switch t := b.tried; {
+	case wrote, t.N != 0 && rec.has(w.session, t.N):
+		b.part, b.used, b.covered = t.part, b.used.SubFloor(t.noted), t.claims
+		b.ends = t.at.Add(time.Duration(t.Until-t.at.Unix()) * time.Second)
+	case b.part.N != 0 && !rec.has(w.session, b.part.N):
+		b.part, b.used, b.ends = part{}, voucher.Amount{}, time.Time{}
 	}
+	b.tried = try{}
 }
 
-// build makes the record of all payments from the channels, and those of further kinds; or ends what
-// another session has begun. Until it is done nothing rises in any session. If nothing has risen yet,
-// the record is written with the first rise. The caller has the turn.
-func (w *Budgets) build(ctx context.Context, b *book, further []string) (err error) {
-	w.Lock()
+// announce notes that records of further kinds are made: until they are, nothing rises in any session.
+// The caller has the turn.
+func (w *Budgets) announce(ctx context.Context, b *book, further []string) (err error) {
 	rec, rev := b.rec, b.rev
-	w.Unlock()
-	if rev != 0 && len(rec.Pending) == 0 {
-		rec.Pending = further
-		if rev, err = w.put(ctx, b, rec, rev); err != nil {
+	if rec.Pending = slices.Concat(rec.Pending, further); rev != 0 {
+		if rev, err = w.put(ctx, rec, rev); err != nil {
 			return err
 		}
 	}
-	now := time.Now().Unix()
-	risen, err := w.past(ctx, now)
-	if err != nil {
-		return err
-	}
-	if rev == 0 {
-		rec = record{Version: version, Key: All, Used: risen.history(All, now), Pending: further}
-		if len(risen) > 0 {
-			if rev, err = w.put(ctx, b, rec, rev); err != nil {
-				return err
-			}
-		}
-	}
-	if len(rec.Pending) > 0 {
-		for _, one := range risen.records(rec.Pending, rec.Parts, now) { // those that exist are another session's
-			if _, err = w.put(ctx, b, one, 0); err != nil && !errors.Is(err, store.ErrConflict) {
-				return err
-			}
-		}
-		if slices.Contains(rec.Pending, byOrigin) {
-			rec.Others = risen.history(byOrigin, now)
-		}
-		rec.Kept, rec.Pending = slices.Concat(rec.Kept, rec.Pending), nil
-		if rev != 0 {
-			if rev, err = w.put(ctx, b, rec, rev); err != nil {
-				return err
-			}
-		}
-	}
-	w.learn(b, rec, rev)
+	w.learn(b, rec, rev, false)
 	return nil
 }
 
-// past reads all channels. The error names one that cannot be read: what it used of the budgets is not
-// known.
-func (w *Budgets) past(ctx context.Context, now int64) (past, error) {
-	risen, seen := past{}, map[common.Hash]struct{}{}
-	for e, err := range w.list(ctx, w.store) {
-		if err != nil && e.Key == "" {
-			return nil, fmt.Errorf("%w: %w", ErrStore, err)
+// build makes the records that are pending from the channels. If nothing has risen yet, that of all
+// payments is written with the first rise. The caller has the turn.
+func (w *Budgets) build(ctx context.Context, b *book) (err error) {
+	now, risen, seen := time.Now().Unix(), past{}, map[common.Hash]struct{}{}
+	for pass, prefix := range rule.Listing {
+		for e, err := range w.store.List(ctx, prefix) {
+			if pass == 2 && err == nil && !strings.HasSuffix(e.Key, rule.Again) {
+				continue
+			}
+			var s rule.State
+			if err == nil {
+				s, err = rule.Decode(e.Data)
+			}
+			switch _, twice := seen[s.ID]; {
+			case err != nil && e.Key == "":
+				return fmt.Errorf("%w: %w", ErrStore, err)
+			case err != nil:
+				return fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing more "+
+					"is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
+			case !twice:
+				risen.channel(s, now)
+			}
+			seen[s.ID] = struct{}{}
 		}
-		var s rule.State
-		if err == nil {
-			s, err = rule.Decode(e.Data)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing more "+
-				"is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
-		}
-		if _, twice := seen[s.ID]; !twice {
-			risen.channel(s, now)
-		}
-		seen[s.ID] = struct{}{}
 	}
-	return risen, nil
+	rec, rev := b.rec, b.rev
+	rec.Pending = slices.DeleteFunc(slices.Clone(rec.Pending), func(kind string) bool { return kind == All })
+	if rev != 0 || len(risen) > 0 {
+		if rec, rev, err = w.begin(ctx, rec, rev, risen, now); err != nil {
+			return err
+		}
+	}
+	rec.Kept, rec.Pending = slices.Concat(rec.Kept, rec.Pending), nil
+	w.learn(b, rec, rev, false)
+	return nil
 }
 
-// write notes what was used of parts whose minute is over, and takes at least what is pending for
-// need, and more if that is less. If need is nil, what was not used of any part is given back. The error
-// is [store.ErrConflict] if another session wrote first. The caller has the turn.
-func (w *Budgets) write(ctx context.Context, b *book, need *hold, more voucher.Amount) error {
-	type change struct {
-		*hold
-		before time.Time
-		used   voucher.Amount
-		next   part
+// begin writes the records of further kinds that are made from what has risen, that of all payments
+// before them if it is the first, and that they are complete after them.
+func (w *Budgets) begin(
+	ctx context.Context, rec record, rev uint64, risen past, now int64,
+) (_ record, _ uint64, err error) {
+	if rev == 0 {
+		rec.Used = risen.history(All, rec.Used, now)
+		rev, err = w.put(ctx, rec, rev)
 	}
-	var all []change
+	if err != nil || len(rec.Pending) == 0 {
+		return rec, rev, err
+	}
+	for _, one := range risen.further(rec.Pending, rec.Parts, now) { // those that exist are another session's
+		if _, err = w.put(ctx, one, 0); err != nil && !errors.Is(err, store.ErrConflict) {
+			return rec, rev, err
+		}
+	}
+	if slices.Contains(rec.Pending, byOrigin) {
+		rec = rec.others(byOrigin, risen.history(byOrigin, rec.Others[byOrigin], now))
+	}
+	done := rec
+	done.Kept, done.Pending = slices.Concat(rec.Kept, rec.Pending), nil
+	rev, err = w.put(ctx, done, rev)
+	return rec, rev, err
+}
+
+// write notes what was used of the session's part, and takes what is pending, or more: at most share.
+// The error is [store.ErrConflict] if another session wrote first. The caller has the turn.
+func (w *Budgets) write(ctx context.Context, b *book, share voucher.Amount) error {
 	w.Lock()
-	now := time.Now()
-	rec, rev := b.rec, b.rev
-	for _, h := range b.holds {
-		if h != need && need != nil && now.Unix() < h.part.Until {
-			continue
-		}
-		amount := h.part.Amount.SubFloor(h.used).Min(h.pending) // it stays covered
-		if h == need {
-			amount = h.pending.Max(more)
-		}
-		next := part{}
-		if !amount.IsZero() {
-			w.n++
-			next = part{w.session, w.n, amount, now.Unix() - now.Unix()%minute + minute, h.further}
-		}
-		rec = rec.noted(h.part, h.used, next, now.Unix())
-		all = append(all, change{h, h.taken, h.used, next})
-		h.taken, h.tried, h.noted = time.Time{}, next, h.used // nothing is taken out of it meanwhile
+	now, most := time.Now(), b.pending
+	live := now.Before(b.ends) && now.Unix() < b.part.Until
+	if live {
+		most = most.Max(b.used)
 	}
+	t := try{at: now, noted: b.used, claims: b.claims}
+	if amount := b.pending.Max(most.AddCapped(most).Min(share)); !amount.IsZero() {
+		w.n++
+		t.part = part{w.session, w.n, amount, now.Unix() - now.Unix()%minute + minute, nil}
+		if b == w.books[All] {
+			t.For = slices.Sorted(maps.Keys(w.further))
+			if live && len(b.part.For) < maxFor {
+				t.For = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.For, b.part.For))))
+			}
+		}
+	}
+	rec, ends := b.rec.noted(b.part, b.used, t.part, now.Unix()), b.ends
+	b.tried, b.ends = t, time.Time{} // nothing is taken out of the part meanwhile
 	w.Unlock()
-	rev, err := w.put(ctx, b, rec, rev)
-	w.Lock()
-	defer w.Unlock()
-	for _, c := range all {
-		switch {
-		case err == nil:
-			c.part, c.taken, c.hold.used = c.next, now, c.hold.used.SubFloor(c.used)
-			c.tried = part{}
-		case errors.Is(err, store.ErrConflict):
-			c.taken, c.tried = c.before, part{}
-		}
-	}
-	if err == nil {
-		b.rec, b.rev, b.known = rec, rev, true
-		b.holds = slices.DeleteFunc(b.holds, func(h *hold) bool {
-			return h.part.N == 0 && h.pending.IsZero() && h.used.IsZero()
-		})
+	rev, err := w.put(ctx, rec, b.rev)
+	switch {
+	case err == nil:
+		w.learn(b, rec, rev, true)
+	case errors.Is(err, store.ErrConflict):
+		w.Lock()
+		b.tried, b.ends = try{}, ends
+		w.Unlock()
 	}
 	return err
 }
 
-// put writes a record. After an error that of b is read again before anything is decided on it.
-func (w *Budgets) put(ctx context.Context, b *book, rec record, rev uint64) (uint64, error) {
+// put writes a record. After an error it is read again before anything is decided on it.
+func (w *Budgets) put(ctx context.Context, rec record, rev uint64) (uint64, error) {
 	data, err := json.Marshal(rec)
 	if err == nil {
 		rev, err = w.store.Put(ctx, rec.Key, data, rev)
 	}
-	if err != nil {
-		w.Lock()
-		b.known = b.known && rec.Key != b.rec.Key
-		w.Unlock()
-		if !errors.Is(err, store.ErrConflict) {
-			err = fmt.Errorf("%w: %s: %w", ErrStore, rec.Key, err)
-		}
+	if err == nil {
+		return rev, nil
 	}
-	return rev, err
+	w.Lock()
+	if b := w.books[rec.Key]; b != nil {
+		b.known = false
+	}
+	w.Unlock()
+	if errors.Is(err, store.ErrConflict) {
+		return rev, err
+	}
+	return rev, fmt.Errorf("%w: %s: %w", ErrStore, rec.Key, err)
+}
+
+// noted returns the record after the session of old used so much of it, and takes next in its place.
+// If old is not listed any more, all of it was counted as used, and that stands. now is in Unix
+// seconds.
+func (r record) noted(old part, used voucher.Amount, next part, now int64) record {
+	listed := len(r.Parts)
+	r.Parts = slices.DeleteFunc(slices.Clone(r.Parts), func(p part) bool {
+		return p.Session == old.Session && p.N == old.N
+	})
+	if len(r.Parts) < listed && !used.IsZero() {
+		r.Used = r.Used.Added(rule.Rise{At: old.Until, By: used}, now)
+	}
+	if next.N != 0 {
+		r.Parts = append(r.Parts, next)
+	}
+	for len(r.Parts) > maxParts || len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
+		r = r.folded(0, r.Parts[0].Until, now) // the oldest is first
+	}
+	return r
 }

@@ -1,45 +1,17 @@
-// Package budget keeps the records of what was authorized over time, for the limits of an hour, a
-// day and a month. All sessions of a store change them by compare-and-swap: what a ceiling is going
-// to rise by is counted here before the record of its channel is written.
 package budget
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
-
-// All is the key of the record for all payments of a store. It always exists. There are records for
-// each origin and each payee, too, if sessions have limits for these: their keys begin with byOrigin
-// and byPayee. A slash and more may follow some day, for budgets of one asset.
-const (
-	All      = "budget/all"
-	byOrigin = "budget/origin/"
-	byPayee  = "budget/payee/"
-)
-
-// OfOrigin returns the key of the record of an origin.
-func OfOrigin(origin string) string { return hashed(byOrigin, origin) }
-
-// OfPayee returns the key of the record of a payee.
-func OfPayee(payee common.Address) string { return hashed(byPayee, payee.Hex()) }
-
-func hashed(kind, name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return kind + hex.EncodeToString(sum[:])
-}
 
 // record is a stored budget: by how much ceilings rose over time. It is a value; every change returns
 // a new one.
@@ -53,13 +25,12 @@ type record struct {
 	// and Pending those that are being made: nothing is taken meanwhile.
 	Kept    []string `json:"kept,omitempty"`
 	Pending []string `json:"pending,omitempty"`
-	// Others counts for every origin: records of channels that name too many do not tell for which.
-	Others rule.History `json:"others,omitzero"`
+	// Others are, by kind, rises that count in every record of it: nobody knows any more in which.
+	Others map[string]rule.History `json:"others,omitempty"`
 }
 
-// part is what one session took of a budget, for rises of one channel. It counts as used, all of it,
-// until the session notes how much of it was. So after a crash a record counts too much, never too
-// little.
+// part is what one session took of a budget. It counts as used, all of it, until the session notes how
+// much of it was. So after a crash a record counts too much, never too little.
 type part struct {
 	Session string `json:"session"`
 	// N tells the parts of a session apart. It is not 0.
@@ -76,10 +47,11 @@ type part struct {
 const (
 	version = 1 // of records. Others are refused.
 	minute  = 60
-	// maxParts bounds how many parts a record lists, and keep for how long after their minute. Others
-	// count as used, all of them.
+	// maxParts bounds how many parts a record lists. The oldest count as used then, all of them.
 	maxParts = 64
-	keep     = 60 * minute
+	// keep is how long a part is listed after its minute, and keepFor how long one is that would count
+	// in further records. That is longer than all windows.
+	keep, keepFor = 60 * minute, 32 * 24 * 60 * minute
 	// skew is how far the clocks of two machines may differ.
 	skew = 2 * minute
 )
@@ -89,38 +61,52 @@ func (r *record) has(session string, n uint64) bool {
 	return slices.ContainsFunc(r.Parts, func(p part) bool { return p.Session == session && p.N == n })
 }
 
-// noted returns the record after the session of old used so much of it, and takes next in its place.
-// If old is not listed any more, all of it was counted as used, and that stands. now is in Unix
-// seconds.
-func (r record) noted(old part, used voucher.Amount, next part, now int64) record {
-	listed := len(r.Parts)
-	r.Parts = slices.DeleteFunc(slices.Clone(r.Parts), func(p part) bool {
-		return p.Session == old.Session && p.N == old.N
-	})
-	if len(r.Parts) < listed && !used.IsZero() {
-		r.Used = r.Used.Added(rule.Rise{At: old.Until, By: used}, now)
-	}
-	if next.N != 0 {
-		r.Parts = append(r.Parts, next)
-	}
-	if n := len(r.Parts); n > 0 && (n > maxParts || r.Parts[0].Until <= now-keep) { // the oldest is first
-		return r.noted(r.Parts[0], r.Parts[0].Amount, part{}, now)
+// folded returns the record with a part counted as used, all of it, as of a time.
+func (r record) folded(i int, at, now int64) record {
+	p := r.Parts[i]
+	r.Parts = slices.Delete(slices.Clone(r.Parts), i, i+1)
+	r.Used = r.Used.Added(rule.Rise{At: at, By: p.Amount}, now)
+	for _, kind := range kinds[1:3] {
+		if r.further(p, kind) {
+			r = r.others(kind, r.Others[kind].Added(rule.Rise{At: at, By: p.Amount}, now))
+		}
 	}
 	return r
+}
+
+// others returns the record with what counts in every record of a kind.
+func (r record) others(kind string, h rule.History) record {
+	all := maps.Clone(r.Others)
+	if all == nil {
+		all = map[string]rule.History{}
+	}
+	all[kind], r.Others = h, all
+	return r
+}
+
+// over reports whether a part need not be listed any more whose session notes nothing.
+func (r *record) over(p part, now int64) bool {
+	return p.Until <= now-keepFor || !r.further(p, byOrigin) && !r.further(p, byPayee)
+}
+
+// further reports whether a part would count in records of a kind that is not kept.
+func (r *record) further(p part, kind string) bool {
+	return !slices.Contains(r.Kept, kind) &&
+		slices.ContainsFunc(p.For, func(key string) bool { return strings.HasPrefix(key, kind) })
 }
 
 // redated returns the record with a mark that the clock, at now, went back behind what it shows: see
 // [rule.State.Redated]. A part of a clock that was ahead counts from now.
 func (r record) redated(now int64) (_ record, changed bool) {
-	var again bool
 	r.Used, changed = r.Used.Redated(now)
-	r.Others, again = r.Others.Redated(now)
-	changed = changed || again
-	for _, p := range r.Parts {
-		if p.Until > now+minute+skew {
-			used := p.Amount
-			p.Until, changed = now, true
-			r = r.noted(p, used, part{}, now)
+	for kind, h := range r.Others {
+		if h, again := h.Redated(now); again {
+			r, changed = r.others(kind, h), true
+		}
+	}
+	for i := len(r.Parts) - 1; i >= 0; i-- {
+		if r.Parts[i].Until > now+minute+skew {
+			r, changed = r.folded(i, now, now), true
 		}
 	}
 	return r, changed
@@ -139,31 +125,31 @@ func (p past) add(key string, rises ...rule.Rise) {
 	}
 }
 
-// channel adds a channel. What rose for origins that nobody knows has the key byOrigin.
+// channel adds a channel. What rose for origins that nobody knows has the kind as its key.
 func (p past) channel(s rule.State, now int64) {
 	all, origins, others := s.Past(now)
-	for _, key := range keysOf("", &s.Scope) {
+	for _, key := range For("", &s.Scope) {
 		if key != "" {
 			p.add(key, all...)
 		}
 	}
 	for origin, rises := range origins {
-		p.add(OfOrigin(origin), rises...)
+		p.add(For(origin, &channel.Scope{})[1], rises...)
 	}
 	p.add(byOrigin, others...)
 }
 
-// history returns the history of a record.
-func (p past) history(key string, now int64) (h rule.History) {
+// history returns h with the rises of a record.
+func (p past) history(key string, h rule.History, now int64) rule.History {
 	for _, at := range slices.Sorted(maps.Keys(p[key])) {
 		h = h.Added(rule.Rise{At: at, By: p[key][at]}, now)
 	}
 	return h
 }
 
-// records returns the further records of kinds: what rose on channels, and what sessions took that do
+// further returns the further records of kinds: what rose on channels, and what sessions took that do
 // not know yet that it counts in them. What was used of that and not noted may count twice.
-func (p past) records(kinds []string, parts []part, now int64) (all []record) {
+func (p past) further(kinds []string, parts []part, now int64) (all []record) {
 	for _, part := range parts {
 		for _, key := range part.For {
 			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
@@ -173,27 +159,10 @@ func (p past) records(kinds []string, parts []part, now int64) (all []record) {
 		if slices.ContainsFunc(kinds, func(kind string) bool {
 			return strings.HasPrefix(key, kind) && key != kind
 		}) {
-			all = append(all, record{Version: version, Key: key, Used: p.history(key, now)})
+			all = append(all, record{Version: version, Key: key, Used: p.history(key, rule.History{}, now)})
 		}
 	}
 	return all
-}
-
-// keysOf returns the keys of the records that a rise counts in for a request of an origin on a channel
-// of a scope: that of all payments, of the request's origin, of the payee, and of the channel's origin
-// if that is another one. An empty origin is that of the channel. What has no name has no key.
-func keysOf(origin string, scope *channel.Scope) (keys [4]string) {
-	keys[0] = All
-	if origin = cmp.Or(origin, scope.Origin); origin != "" {
-		keys[1] = OfOrigin(origin)
-	}
-	if scope.Payee != (common.Address{}) {
-		keys[2] = OfPayee(scope.Payee)
-	}
-	if scope.Origin != "" && scope.Origin != origin {
-		keys[3] = OfOrigin(scope.Origin)
-	}
-	return keys
 }
 
 // decode reads the stored record of a key. The error is [channel.ErrRecord].

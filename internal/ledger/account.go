@@ -57,11 +57,10 @@ type Account struct {
 	serving []*decision    // the batch that is being decided, stored or signed
 	taken   voucher.Amount // the highest voucher that was noted with Took
 	near    []Near         // to be reported
-	// leases are what is held of the limits over time, by the request's origin; claims what they count
-	// for a record that is not written yet, and doubt for those of which nobody knows whether they were.
+	// claims are what the limits over time count that is not known to be in the record, and leases where
+	// they count it, by the request's origin.
+	claims  budget.Claims
 	leases  map[string]*budget.Lease
-	claims  []budget.Claim
-	doubt   []budget.Claim
 	charged bool           // requests with budgets came, so vouchers that left are told from others
 	shared  bool           // another session wrote the record
 	unsent  *unsent        // the highest voucher that may never have left, above those it covers
@@ -150,7 +149,7 @@ func (a *Account) Update(ctx context.Context, change func(rule.State) rule.State
 		if change != nil {
 			next = change(next)
 		}
-		w := &write{next, a.added.Counts, a.own(), nil}
+		w := &write{next, a.added.Counts, a.own()}
 		a.mu.Unlock()
 		if err := a.save(ctx, w); err == nil {
 			if w.state.Closed {
@@ -314,7 +313,7 @@ func (a *Account) work(ctx context.Context) (near []Near) {
 		defer a.mu.Unlock()
 		if !returned {
 			a.stale.Store(true) // it is not known what the record holds
-			a.settle(errPanic)
+			a.claims.Settle(errPanic)
 		}
 		if err != nil {
 			a.dropAll()

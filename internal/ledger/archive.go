@@ -68,17 +68,21 @@ var errNoMover = fmt.Errorf("the store does not move records: %w", errors.ErrUns
 func (l *Ledger) Each(ctx context.Context) iter.Seq2[rule.State, error] {
 	return func(yield func(rule.State, error) bool) {
 		missing := l.held(func(rule.State) bool { return true })
-		seen := map[common.Hash]struct{}{} // one that moves meanwhile is in both places
-		for e, err := range records(ctx, l.store) {
-			delete(missing, nameOf(e.Key))
-			s, err := l.read(e, err)
-			if err == nil && strings.HasPrefix(e.Key, rule.ChannelKeys) {
-				seen[s.ID] = struct{}{}
-			} else if _, twice := seen[s.ID]; twice && err == nil {
-				continue
-			}
-			if !yield(s, err) || err != nil && e.Key == "" {
-				return
+		seen := map[common.Hash]struct{}{} // one that moves meanwhile is in several places
+		for pass, prefix := range rule.Listing {
+			for e, err := range l.store.List(ctx, prefix) {
+				if pass == 2 && e.Key != "" && !strings.HasSuffix(e.Key, rule.Again) {
+					continue
+				}
+				delete(missing, nameOf(e.Key))
+				s, err := l.read(e, err)
+				_, twice := seen[s.ID]
+				if err == nil && twice || err != nil && pass == 2 && e.Key != "" {
+					continue // an error, too, unless the record has just moved there
+				}
+				if seen[s.ID] = struct{}{}; !yield(s, err) || err != nil && e.Key == "" {
+					return
+				}
 			}
 		}
 		l.gone(ctx, missing, yield)
@@ -125,20 +129,6 @@ func (l *Ledger) gone(
 		}
 		if !yield(rule.State{}, err) {
 			return
-		}
-	}
-}
-
-// records lists the records of all channels, those in the archive last. One that moves into the
-// archive meanwhile may be listed twice.
-func records(ctx context.Context, s store.Store) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		for _, prefix := range []string{rule.ChannelKeys, rule.ArchiveKeys} {
-			for e, err := range s.List(ctx, prefix) {
-				if !yield(e, err) || err != nil && e.Key == "" {
-					return
-				}
-			}
 		}
 	}
 }

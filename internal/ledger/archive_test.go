@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 	"github.com/seed-5fe1f529/tallystick/store/storetest"
 )
 
@@ -325,6 +327,75 @@ func TestArchivedChannelsCount(t *testing.T) {
 	require.ErrorIs(t, err, channel.ErrLimit)
 	_, _, err = next.Reserve(ctx, b.terms(), price(50))
 	require.NoError(t, err)
+}
+
+// meanwhile is a store where something happens after the channels that may hold money were listed.
+type meanwhile struct {
+	*store.Mem
+	then func()
+}
+
+func (s *meanwhile) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		for e, err := range s.Mem.List(ctx, prefix) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if then := s.then; then != nil && prefix == rule.ChannelKeys {
+			s.then = nil
+			then()
+		}
+	}
+}
+
+// TestMovedWhileItIsListed: a record that moves into the archive, or out of it, while all are listed is
+// listed once, and counts for the limits over time.
+func TestMovedWhileItIsListed(t *testing.T) {
+	for name, move := range map[string][]func(rule.State) rule.State{
+		"into the archive": {ended}, "out of the archive": {ended, shown}, "both": {ended, shown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, mem := t.Context(), store.NewMem()
+			b := archive(t, mem)
+			a := b.open(t, 1000)
+			_, _, err := a.Reserve(ctx, b.terms(), price(250))
+			require.NoError(t, err)
+			if name == "out of the archive" {
+				require.NoError(t, a.Update(ctx, move[0]))
+				move = move[1:]
+			}
+			for _, look := range []func(s *meanwhile){
+				func(s *meanwhile) { assert.Len(t, each(t, b.on(s)), 1) },
+				func(s *meanwhile) {
+					n := 0
+					for info, err := range records.Channels(ctx, s) {
+						require.NoError(t, err)
+						assert.Equal(t, a.ID(), info.ID)
+						n++
+					}
+					assert.Equal(t, 1, n)
+				},
+				func(s *meanwhile) {
+					rooms, err := b.on(s).Rooms(ctx, b.terms(), b.scope)
+					require.NoError(t, err)
+					assert.Equal(t, u(250), rooms[0].Used)
+				},
+			} {
+				s := &meanwhile{Mem: old(t, mem).(*store.Mem)}
+				mover, err := b.on(s.Mem).Account(ctx, a.ID())
+				require.NoError(t, err)
+				s.then = func() {
+					for _, change := range move {
+						require.NoError(t, mover.Update(ctx, change))
+					}
+				}
+				look(s)
+				assert.Nil(t, s.then)
+				assert.Len(t, keysOf(t, s), 1)
+			}
+		})
+	}
 }
 
 // TestUnreadableArchive checks that a damaged record in the archive is said, hides no other, and is

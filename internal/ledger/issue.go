@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
@@ -29,11 +31,14 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 			}
 		}
 		due, record, read := a.decide(fresh, unknown)
-		if read != nil {
+		switch {
+		case read != nil:
 			fresh = true
 			unknown, err = a.readLimits(ctx, read)
-		} else if err = a.provide(ctx, record); err == nil {
+		case record != nil:
 			err = a.save(ctx, record)
+		default:
+			err = nil
 		}
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, budget.ErrMoved) {
 			continue
@@ -81,11 +86,10 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 // read is a decision whose limits over time must be read first, or read again before they refuse it.
 // If fresh is set, that was done, with the error unknown.
 func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record *write, read *decision) {
-	w, now := a.ledger.windows, time.Now().Unix()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.Lock()
-	defer w.Unlock()
+	a.claims.Lock()
+	defer a.claims.Unlock()
 	if a.streams {
 		a.countDelivered()
 	}
@@ -94,10 +98,10 @@ func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record 
 	if !a.spare.IsZero() {
 		s = without(a.spare, s)
 	}
-	level, most, counted := s.MayExist(), before.MayExist(), before.Authorized()
+	level, most := s.MayExist(), before.MayExist()
 	left, holds := a.serving[:0], false
 	for i, d := range a.serving {
-		next, want, lease, rooms, err := a.weigh(s, d, now, fresh, unknown)
+		next, want, err := a.weigh(s, d, fresh, unknown)
 		if errors.Is(err, errRead) {
 			a.serving = append(left, a.serving[i:]...)
 			return due, nil, d
@@ -107,16 +111,11 @@ func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record 
 			close(d.served)
 			continue
 		}
-		d.decided, d.rise, d.counted = true, Rise{}, rule.Changed(&s, &next)
+		d.counted = rule.Changed(&s, &next)
 		d.counted.Used = d.counted.Used.SubFloor( // what was spare was used already
 			next.MayExist().Min(most).SubFloor(s.MayExist().Min(most)))
 		a.added.Counts = a.added.Plus(d.counted)
 		a.view = a.base.Fold(a.added)
-		if rise := next.Authorized().SubFloor(s.Authorized()); !rise.IsZero() {
-			d.rise = Rise{s.Authorized(), next.Authorized(), rise}
-			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
-			a.claim(lease, d, &rooms, next.Authorized().SubFloor(counted.Max(s.Authorized())))
-		}
 		s, due, left = next, due.Max(want), append(left, d)
 		holds = holds || d.reservation.trip.foreign > 1
 	}
@@ -127,23 +126,25 @@ func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record 
 		s = with(s, &before)
 	}
 	if len(left) > 0 && (holds || a.base.MayExist().Less(s.MayExist())) {
-		record = &write{s, a.added.Counts, a.own(), a.claims}
+		record = &write{s, a.added.Counts, a.own()}
 	}
 	return due, record, nil
 }
 
-// weigh makes one decision within what the limits over time leave, and returns the lease for its rise.
-// The error is errRead if they must be read first. The caller holds mu, and the lock of the limits.
-func (a *Account) weigh(s rule.State, d *decision, now int64, fresh bool, unknown error) (
-	next rule.State, due voucher.Amount, lease *budget.Lease, rooms Rooms, err error,
-) {
-	if lease = a.leases[d.terms.Origin]; lease == nil {
+// weigh makes one decision on s within what the limits over time leave, and counts for them by what it
+// raises the ceiling. The error is errRead if they must be read first. The caller holds mu, and the lock
+// of the limits.
+func (a *Account) weigh(
+	s rule.State, d *decision, fresh bool, unknown error,
+) (next rule.State, due voucher.Amount, err error) {
+	now, lease := time.Now().Unix(), a.leases[d.terms.Origin]
+	if lease == nil {
 		lease = budget.For(d.terms.Origin, &s.Scope)
 		a.leases[d.terms.Origin] = lease
 	}
-	rooms, known := a.ledger.windows.Rooms(&d.terms.Limits, lease, now)
+	rooms, known := a.claims.Rooms(&d.terms.Limits, lease, now)
 	if !known && unknown == nil {
-		return s, due, lease, rooms, errRead
+		return s, due, errRead
 	}
 	lim := rule.Limits{Limits: d.terms.Limits}.Within(rooms[:]...)
 	if d.terms.Charge != nil {
@@ -153,11 +154,68 @@ func (a *Account) weigh(s rule.State, d *decision, now int64, fresh bool, unknow
 	if err != nil && !fresh && rooms.Refused(err) {
 		err = errRead
 	}
-	return next, due, lease, rooms, err
+	if err != nil {
+		return s, due, err
+	}
+	d.decided, d.rise = true, Rise{}
+	if rise := next.Authorized().SubFloor(s.Authorized()); !rise.IsZero() {
+		d.rise = Rise{s.Authorized(), next.Authorized(), rise}
+		next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
+		a.claims.Claim(lease, &d.terms.Limits, rise)
+		if a.ledger.OnNear != nil {
+			a.noteNear(&rooms, rise)
+		}
+	}
+	return next, due, nil
+}
+
+// Near reports that a rise of a ceiling passes four fifths of a budget.
+type Near struct {
+	Scope     channel.Scope
+	ChannelID common.Hash
+	Decision  channel.Decision
+}
+
+// noteNear notes the tightest budget that a rise nearly uses up, to be reported. The caller holds mu.
+func (a *Account) noteNear(rooms *Rooms, rise voucher.Amount) {
+	var near *channel.Room
+	for i := range rooms {
+		if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
+			near = r
+		}
+	}
+	if near != nil {
+		a.near = append(a.near, Near{a.base.Scope, a.id, channel.Decision{
+			Verdict: channel.Allow, Rule: near.Rule.Name,
+			Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
+		}})
+	}
 }
 
 // errRead means that the limits over time must be read, or read again.
 var errRead = errors.New("client: the limits over time were not read")
+
+// readLimits takes back what was decided and reads the limits over time of a decision. unknown is why
+// nothing may be raised. err is [budget.ErrMoved], to decide again, or the context's. The caller has the
+// turn.
+func (a *Account) readLimits(ctx context.Context, d *decision) (unknown, err error) {
+	a.mu.Lock()
+	a.undecide()
+	lease, limits := a.leases[d.terms.Origin], &d.terms.Limits
+	a.mu.Unlock()
+	unknown = a.claims.Read(ctx, limits, lease)
+	if ctx.Err() != nil {
+		return unknown, context.Cause(ctx)
+	}
+	return unknown, budget.ErrMoved
+}
+
+// undecide takes back decisions that nothing was written for. The caller holds mu.
+func (a *Account) undecide() {
+	a.claims.Settle(budget.ErrMoved)
+	a.near = nil
+	a.dropAll()
+}
 
 // judge makes one decision on s within lim, charges it, and puts its reservation in flight: a
 // report that comes in between must see it. The error is [ErrEnded] if the reservation ended after
@@ -208,15 +266,19 @@ type write struct {
 	state   rule.State
 	counts  rule.Counts
 	pending voucher.Amount
-	claims  []budget.Claim // what the limits over time count for it
 }
 
-// save stores a record, if there is one, and notes by what each decision that is being served has
-// raised its ceiling. The error is [store.ErrConflict] or [ErrStore]; after either the decisions
-// are taken back, and the record is read again before anything is decided. The caller has the turn.
+// save stores a record, after what it raises was counted in the store for the limits
+// over time. It notes by what each decision that is being served has raised its ceiling. The error is
+// [store.ErrConflict] or [ErrStore], or one of [budget.Claims.Cover]; after each the decisions are taken
+// back, and after the first two the record is read again before anything is decided. The caller has the
+// turn.
 func (a *Account) save(ctx context.Context, w *write) error {
-	if w == nil {
-		return nil
+	if err := a.claims.Cover(ctx); err != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.undecide()
+		return err
 	}
 	now := time.Now().Unix()
 	w.state.Writer = a.ledger.name
@@ -240,7 +302,7 @@ func (a *Account) save(ctx context.Context, w *write) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settle(err)
+	a.claims.Settle(err)
 	if err != nil {
 		a.stale.Store(true)
 		a.dropAll()

@@ -4,7 +4,7 @@
 // The gate is issue.go: decide (by package rule), store, sign, in that order. Its stream half is
 // stream.go. A request holds a [Reservation] on a channel from the decision about its price until
 // it ends. A [Budget] bounds what a group of requests may take, and the limits over time
-// (windows.go) bound what all of them may. What a request was charged goes back to its budgets if
+// (package budget) bound what all of them may. What a request was charged goes back to its budgets if
 // no voucher that covers it left (unsent.go).
 package ledger
 
@@ -14,7 +14,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -53,7 +55,7 @@ func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
 	name := sessionID()
 	return &Ledger{
 		store: s, signer: signer, limits: limits, name: name,
-		windows:  budget.New(s, name, records),
+		windows:  budget.New(s, name),
 		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
 		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{},
 	}
@@ -105,7 +107,8 @@ func (l *Ledger) hold(places [3]string, place int, s rule.State, rev uint64) *Ac
 	a := &Account{
 		ledger: l, id: s.ID, places: places, at: place,
 		domain: voucher.NewDomain(s.Protocol, s.ChainID, s.Escrow), turn: make(chan struct{}, 1),
-		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{}, leases: map[string]*budget.Lease{},
+		base: s, view: s, rev: rev, open: map[*Reservation]struct{}{},
+		claims: budget.Claims{Budgets: l.windows}, leases: map[string]*budget.Lease{},
 		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
 	}
 	if _, ok := l.apart[s.Descriptor.Payee]; ok {
@@ -253,6 +256,46 @@ func (l *Ledger) Plan(
 		l.funded = l.funded.AddCapped(p.Amount)
 	}
 	return p, err
+}
+
+// Rooms is what the limits over time leave: see [budget.Rooms].
+type Rooms = budget.Rooms
+
+// Rooms returns what the limits over time leave for a scope now. The errors are [ErrStore], and
+// [channel.ErrRecord] if what was used of them is not known.
+func (l *Ledger) Rooms(ctx context.Context, t Terms, scope channel.Scope) (Rooms, error) {
+	lease := budget.For(t.Origin, &scope)
+	if err := l.windows.Read(ctx, &t.Limits, lease); err != nil {
+		return Rooms{}, err
+	}
+	l.windows.Lock()
+	defer l.windows.Unlock()
+	rooms, _ := l.windows.Rooms(&t.Limits, lease, time.Now().Unix())
+	return rooms, nil
+}
+
+// Limited returns the limits with what the limits over time and the request's own budgets leave for
+// a scope now. If that is less than price as far as is known, what other sessions did is read first.
+// The errors are those of [Ledger.Rooms].
+func (l *Ledger) Limited(
+	ctx context.Context, t Terms, scope channel.Scope, price voucher.Amount,
+) (rule.Limits, error) {
+	lim, lease := rule.Limits{Limits: t.Limits}, budget.For(t.Origin, &scope)
+	for fresh := false; ; fresh = true {
+		l.windows.Lock()
+		rooms, known := l.windows.Rooms(&t.Limits, lease, time.Now().Unix())
+		l.windows.Unlock()
+		short := slices.ContainsFunc(rooms[:], func(r channel.Room) bool { return r.Rule.Allowed.SubFloor(r.Used).Less(price) })
+		if fresh || known && !short {
+			if lim = lim.Within(rooms[:]...); t.Charge != nil {
+				lim = t.Charge.within(lim)
+			}
+			return lim, nil
+		}
+		if err := l.windows.Read(ctx, &t.Limits, lease); err != nil {
+			return lim, err
+		}
+	}
 }
 
 // Unplan gives back a planned amount that was not sent.

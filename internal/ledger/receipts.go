@@ -100,9 +100,8 @@ func (a *Account) refresh(ctx context.Context) error {
 	}
 	base, counted := a.base, rule.Counts{}
 	if rev != a.rev {
-		a.unsent = nil                         // another session may have presented what is on record
-		a.ledger.windows.Settle(a.doubt, true) // nobody can tell any more what was written
-		a.doubt = nil
+		a.unsent = nil     // another session may have presented what is on record
+		a.claims.Written() // nobody can tell any more what was
 		a.shared = a.shared || a.tried == nil
 	}
 	foreign := rev != a.rev && a.tried == nil

@@ -95,7 +95,7 @@ func TestDamageFreesNothing(t *testing.T) {
 // made again from the records of the channels.
 func TestBudgetsThatCannotBeRead(t *testing.T) {
 	for scope, key := range map[string]string{
-		"all": budget.All, "origin": budget.OfOrigin(here), "payee": budget.OfPayee(common.Address{1}),
+		"all": budget.All, "origin": budget.For(here, &channel.Scope{})[1], "payee": budget.For("", &channel.Scope{Payee: common.Address{1}})[2],
 	} {
 		for what, text := range map[string]string{
 			"damaged": "{", "of a newer version": `{"version":2}`,

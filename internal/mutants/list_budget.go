@@ -12,8 +12,8 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: rises are not marked", breaks: "what rose is counted when it rose",
-		pkg: "internal/ledger", fn: "Account.decide", from: `			next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
-`, to: `			_ = cmp.Or(d.terms.Origin, s.Scope.Origin)
+		pkg: "internal/ledger", fn: "Account.weigh", from: `		next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
+`, to: `		_ = cmp.Or(d.terms.Origin, s.Scope.Origin)
 `, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
@@ -22,7 +22,8 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what other sessions took is not counted", breaks: "a limit is over all channels of the store",
-		pkg: "internal/budget", fn: "Budgets.Rooms", from: `if begin < p.Until && !(p.Session == w.session`, to: `if begin < p.Until && p.Session == w.session && !(p.Session == w.session`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "book.within", from: `			sum = sum.AddCapped(p.Amount)
+`, to: ``, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: the first record is empty", breaks: "what was authorized before there were records of budgets counts",
@@ -55,7 +56,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a payee's payments do not count", breaks: "a limit of a payee is about all its origins",
-		pkg: "internal/budget", fn: "keysOf", from: `keys[2] = OfPayee(scope.Payee)`, to: `keys[2] = hashed(byPayee, scope.Payee.Hex()+scope.Origin)`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "For", from: `names[2] = scope.Payee.Hex()`, to: `names[2] = scope.Payee.Hex() + scope.Origin`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: what was signed before counts as today's", breaks: "a voucher of ours that comes to light is no spending of today",
@@ -78,31 +79,31 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a claim on what moved is covered", breaks: "what was decided on an old record is decided again",
-		pkg: "internal/budget", fn: "Budgets.fit", from: `		fit = fit && ok
-`, to: `		_ = ok
-`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Claims.Cover", from: `case !fit:`, to: `case fit && false:`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a part is used when its minute is over", breaks: "what was taken in advance is used within its minute",
-		pkg: "internal/budget", fn: "Budgets.cover", from: ` && now.Sub(h.taken) < time.Minute && now.Unix() < h.part.Until`, to: ``, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Claims.Claim", from: `now.Before(b.ends) && now.Unix() < b.part.Until && `, to: `b.part.N != 0 && !now.IsZero() && `, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a conflict is taken for success", breaks: "who loses the race for a budget decides again",
-		pkg: "internal/budget", fn: "Budgets.cover", from: `err, done = w.again(ctx, b, n), false`, to: `err, done = w.again(ctx, b, n), true`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.turns", from: `				continue
+`, to: `				return nil
+`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: sessions without a limit go uncounted", breaks: "what a session took before a further scope is kept is awaited",
-		pkg: "internal/budget", fn: "past.records", from: `			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
+		pkg: "internal/budget", fn: "past.further", from: `			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
 `, to: `			_ = key
 `, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a slow write goes uncounted", breaks: "a rise counts in records that are made while it is written",
-		pkg: "internal/budget", fn: "Budgets.write", from: `amount := h.part.Amount.SubFloor(h.used).Min(h.pending) // it stays covered`, to: `amount := voucher.Amount{}`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.write", from: `if amount := b.pending.Max(`, to: `if amount := (voucher.Amount{}).Max(`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: nothing is given back", breaks: "what was taken in advance and not used is given back",
-		pkg: "internal/budget", fn: "Budgets.GiveBack", from: `		if b.spare() {`, to: `		if false {`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.GiveBack", from: `if b.used.AddCapped(b.pending).Less(b.part.Amount) {`, to: `if b == nil {`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: what is noted is forgotten", breaks: "what a session used of a part counts after the next one",
@@ -110,12 +111,21 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a record that cannot be read used nothing", breaks: "what cannot be read counts as the worse case",
-		pkg: "internal/budget", fn: "Budgets.past", from: `		if err != nil {
-			return nil, fmt`, to: `		if err != nil {
-			continue
-		}
-		if err != nil {
-			return nil, fmt`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.build", from: `			case err != nil:
+`, to: `			case err != nil && false:
+`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: what moves out of the archive is missed", breaks: "the first record counts all channels, also one that moves meanwhile",
+		pkg: "internal/budget", fn: "Budgets.build", from: `if pass == 2 && err == nil && `, to: `if pass == 2 || err == nil && false && `, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: a part that is listed no more counts nowhere else", breaks: "a rise counts in records that are made while it is written",
+		pkg: "internal/budget", fn: "record.folded", from: `		if r.further(p, kind) {`, to: `		if false {`, tests: []string{"internal/budget", "internal/ledger"},
+	},
+	{
+		name: "budget: a part for one payee is used for another", breaks: "a part names the further records that it would count in",
+		pkg: "internal/budget", fn: "Claims.Claim", from: `named = named && slices.Contains(root.part.For, key)`, to: `named = named || slices.Contains(root.part.For, key)`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a record that vanished used nothing", breaks: "a budget that is gone refuses",

@@ -177,15 +177,21 @@ func ScopeKey(s channel.Scope) string {
 	return "scope/" + hex.EncodeToString(crypto.Keccak256([]byte(text)))
 }
 
-// Prefixes of the keys of channels in a store. Whoever lists both must list ChannelKeys first: a
-// record moves from there to ArchiveKeys.
+// Prefixes of the keys of channels in a store. See [Places] for how records move.
 const (
 	// ChannelKeys is for the channels that may hold money, and for those that have ended and were not
 	// moved yet.
 	ChannelKeys = "channel/"
 	// ArchiveKeys is for the channels that have ended.
 	ArchiveKeys = "closed/"
+	// Again is the end of the keys of those that had ended and were shown again.
+	Again = ".again"
 )
+
+// Listing are the prefixes of all channels in the order in which they must be listed, so that none is
+// missed that moves meanwhile: of the second time only the keys that end with Again are new. Such a
+// record may be listed twice.
+var Listing = [3]string{ChannelKeys, ArchiveKeys, ChannelKeys}
 
 // Places returns the keys that the record of a channel can be under, in the order in which it moves
 // on: among those that may hold money, in the archive, and among the first again if the chain shows
@@ -193,7 +199,7 @@ const (
 // tries the keys in this order finds it also if it moves meanwhile.
 func Places(id common.Hash) [3]string {
 	name := id.Hex()
-	return [3]string{ChannelKeys + name, ArchiveKeys + name, ChannelKeys + name + ".again"}
+	return [3]string{ChannelKeys + name, ArchiveKeys + name, ChannelKeys + name + Again}
 }
 
 // StateKey returns the key of a channel's record in a store, until the channel has ended. See

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -22,21 +23,20 @@ import (
 // the iteration goes on.
 func Channels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
 	return func(yield func(channel.Info, error) bool) {
-		seen := map[common.Hash]struct{}{} // one that moves into the archive meanwhile is in both
-		for info, err := range Live(ctx, s) {
-			if err == nil {
-				seen[info.ID] = struct{}{}
-			}
-			if !yield(info, err) {
-				return
-			}
-		}
-		for info, err := range infos(ctx, s, rule.ArchiveKeys) {
-			if _, twice := seen[info.ID]; twice && err == nil {
-				continue
-			}
-			if !yield(info, err) {
-				return
+		seen := map[common.Hash]struct{}{} // one that moves meanwhile is in several places
+		for pass, prefix := range rule.Listing {
+			for e, err := range s.List(ctx, prefix) {
+				if pass == 2 && err == nil && !strings.HasSuffix(e.Key, rule.Again) {
+					continue
+				}
+				info, err := infoOf(e, err)
+				_, twice := seen[info.ID]
+				if err == nil && twice || err != nil && pass == 2 && e.Key != "" {
+					continue // it was yielded before
+				}
+				if seen[info.ID] = struct{}{}; !yield(info, err) {
+					return
+				}
 			}
 		}
 	}
@@ -45,26 +45,25 @@ func Channels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error]
 // Live is like [Channels] without the archive: it yields the channels that may hold money, and those
 // closed ones that were not moved yet. What it costs does not depend on the size of the archive.
 func Live(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
-	return infos(ctx, s, rule.ChannelKeys)
-}
-
-func infos(ctx context.Context, s store.Store, prefix string) iter.Seq2[channel.Info, error] {
 	return func(yield func(channel.Info, error) bool) {
-		for e, err := range s.List(ctx, prefix) {
-			var info channel.Info
-			if err == nil {
-				state, decodeErr := rule.Decode(e.Data)
-				if decodeErr != nil {
-					err = fmt.Errorf("%s: %w", e.Key, decodeErr)
-				} else {
-					info = state.Info()
-				}
-			}
-			if !yield(info, err) {
+		for e, err := range s.List(ctx, rule.ChannelKeys) {
+			if !yield(infoOf(e, err)) {
 				return
 			}
 		}
 	}
+}
+
+// infoOf returns the channel of a listed record.
+func infoOf(e store.Entry, err error) (channel.Info, error) {
+	if err != nil {
+		return channel.Info{}, err
+	}
+	state, err := rule.Decode(e.Data)
+	if err != nil {
+		return channel.Info{}, fmt.Errorf("%s: %w", e.Key, err)
+	}
+	return state.Info(), nil
 }
 
 // Channel returns one channel by its id, also if it is in the archive. The error is [store.ErrNotFound]
