@@ -83,10 +83,10 @@ type book struct {
 }
 
 // try is a write of which nobody may know whether it worked: the part that it takes in place of the
-// one before, when, what it noted of that, and the last claim that it covers.
+// one before, when that ends, what it noted of the one before, and the last claim that it covers.
 type try struct {
 	part
-	at     time.Time
+	ends   time.Time
 	noted  voucher.Amount
 	claims uint64
 }
@@ -416,7 +416,7 @@ func (w *Budgets) GiveBack(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// load reads a record. If there is none for all payments, it is to be made from the channels: nothing
+// load reads a record, and what this session has of it. If there is none for all payments, it is to be made from the channels: nothing
 // rises in any session before that exists. The error is [store.ErrConflict] if another session was
 // quicker. The caller has the turn.
 func (w *Budgets) load(ctx context.Context, b *book) error {
@@ -444,24 +444,17 @@ func (w *Budgets) load(ctx context.Context, b *book) error {
 		}
 		rec = next
 	}
-	w.learn(b, rec, rev, false)
-	return nil
-}
-
-// learn notes what the store holds, and what this session has of it: what it wrote, or may have written.
-// A part that is not listed any more was counted in full. The caller has the turn.
-func (w *Budgets) learn(b *book, rec record, rev uint64, wrote bool) {
 	w.Lock()
 	defer w.Unlock()
 	b.rec, b.rev, b.known = rec, rev, true
 	switch t := b.tried; {
-	case wrote, t.N != 0 && rec.has(w.session, t.N):
-		b.part, b.used, b.covered = t.part, b.used.SubFloor(t.noted), t.claims
-		b.ends = t.at.Add(time.Duration(t.Until-t.at.Unix()) * time.Second)
-	case b.part.N != 0 && !rec.has(w.session, b.part.N):
-		b.part, b.used, b.ends = part{}, voucher.Amount{}, time.Time{}
+	case t.N != 0 && rec.has(w.session, t.N):
+		b.part, b.ends, b.used, b.covered = t.part, t.ends, b.used.SubFloor(t.noted), t.claims
+	case b.part.N != 0 && !rec.has(w.session, b.part.N): // it was counted in full
+		b.part, b.ends, b.used = part{}, time.Time{}, voucher.Amount{}
 	}
 	b.tried = try{}
+	return nil
 }
 
 // announce notes that records of further kinds are made: until they are, nothing rises in any session.
@@ -473,7 +466,9 @@ func (w *Budgets) announce(ctx context.Context, b *book, further []string) (err 
 			return err
 		}
 	}
-	w.learn(b, rec, rev, false)
+	w.Lock()
+	defer w.Unlock()
+	b.rec, b.rev, b.known = rec, rev, true
 	return nil
 }
 
@@ -510,7 +505,9 @@ func (w *Budgets) build(ctx context.Context, b *book) (err error) {
 		}
 	}
 	rec.Kept, rec.Pending = slices.Concat(rec.Kept, rec.Pending), nil
-	w.learn(b, rec, rev, false)
+	w.Lock()
+	defer w.Unlock()
+	b.rec, b.rev, b.known = rec, rev, true
 	return nil
 }
 
@@ -549,10 +546,11 @@ func (w *Budgets) write(ctx context.Context, b *book, share voucher.Amount) erro
 	if live {
 		most = most.Max(b.used)
 	}
-	t := try{at: now, noted: b.used, claims: b.claims}
+	t := try{noted: b.used, claims: b.claims}
 	if amount := b.pending.Max(most.AddCapped(most).Min(share)); !amount.IsZero() {
 		w.n++
-		t.part = part{w.session, w.n, amount, now.Unix() - now.Unix()%minute + minute, nil}
+		left := minute - now.Unix()%minute
+		t.part, t.ends = part{w.session, w.n, amount, now.Unix() + left, nil}, now.Add(time.Duration(left)*time.Second)
 		if b == w.books[All] {
 			t.For = slices.Sorted(maps.Keys(w.further))
 			if live && len(b.part.For) < maxFor {
@@ -564,13 +562,15 @@ func (w *Budgets) write(ctx context.Context, b *book, share voucher.Amount) erro
 	b.tried, b.ends = t, time.Time{} // nothing is taken out of the part meanwhile
 	w.Unlock()
 	rev, err := w.put(ctx, rec, b.rev)
+	w.Lock()
+	defer w.Unlock()
 	switch {
 	case err == nil:
-		w.learn(b, rec, rev, true)
+		b.rec, b.rev, b.known = rec, rev, true
+		b.part, b.ends, b.used, b.covered = t.part, t.ends, b.used.SubFloor(t.noted), t.claims
+		b.tried = try{}
 	case errors.Is(err, store.ErrConflict):
-		w.Lock()
 		b.tried, b.ends = try{}, ends
-		w.Unlock()
 	}
 	return err
 }
