@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -123,9 +124,37 @@ func (w *world) judgeVoucher(id common.Hash, amount voucher.Amount) {
 	if s.Authorized().Less(amount) {
 		w.wrong("a voucher of %s is signed, and the store holds %s", amount, s.Authorized())
 	}
+	w.judgeBudget()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.signed[id] = w.signed[id].Max(amount)
+}
+
+// judgeBudget: what the records of channels show to have risen counts for the limits over time.
+func (w *world) judgeBudget() {
+	ctx, now := context.Background(), time.Now().Unix()
+	risen, seen := voucher.Amount{}, map[common.Hash]bool{}
+	for _, prefix := range rule.Listing {
+		for _, s := range w.recordsUnder(prefix) {
+			if !seen[s.ID] {
+				risen = risen.AddCapped(s.Rises().Within(now, 30*24*time.Hour))
+			}
+			seen[s.ID] = true
+		}
+	}
+	if _, _, err := w.files.Get(ctx, budget.All); err != nil {
+		w.wrong("%s: %v", budget.All, err)
+		return
+	}
+	all, limits, lease := budget.New(w.files, "the judge"), &channel.Limits{}, &budget.Lease{budget.All}
+	if err := all.Read(ctx, limits, lease); err != nil {
+		w.wrong("the budget: %v", err)
+	}
+	all.Lock()
+	defer all.Unlock()
+	if rooms, ok := all.Rooms(limits, lease, now); !ok || rooms[0].Used.Less(risen) {
+		w.wrong("the channels' ceilings rose by %s, and the budget counts %s (known: %t)", risen, rooms[0].Used, ok)
+	}
 }
 
 // departure is a funding transaction that reached the server.
