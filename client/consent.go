@@ -76,7 +76,7 @@ func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 		left = left.Min(budget.Left())
 	}
 	q := Quote{Proposal: a.asked, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
-	limits, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope)
+	limits, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope, a.challenge.offer.Price)
 	if err != nil {
 		return err
 	}

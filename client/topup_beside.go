@@ -164,7 +164,7 @@ func (a *attempt) runBeside(ctx context.Context, end func(), before voucher.Amou
 		return state
 	}
 	req, state := a.challenge.request, view()
-	lim, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope)
+	lim, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope, req.Price)
 	if err == nil {
 		_, err = rule.PlanPayment(&state, req, rule.Wish{}, a.s.ledger.Funded(), lim)
 	}
