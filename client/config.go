@@ -94,8 +94,8 @@ type Config struct {
 	Route func(*http.Request) string
 	// Log receives events at debug level, refusals at info level, and what somebody has to look at as
 	// warnings: [EventViolation], [EventBehind], [EventGone], [EventNotSeen], [EventUnmined],
-	// [EventBudget], [EventJournal] and [EventDelayed]. A line has the fields that mean something for
-	// its event. Credentials, receipts and URL queries are never logged. Nil logs nothing.
+	// [EventBudget], [EventJournal], [EventDelayed] and [EventCostly]. A line has the fields that mean
+	// something for its event. Credentials, receipts and URL queries are never logged. Nil logs nothing.
 	Log *slog.Logger
 	// OnEvent is called for every [Event], on the goroutine that caused it and outside all locks: by
 	// several at once if requests, streams or top-ups run side by side. Nil means no hook.
