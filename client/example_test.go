@@ -158,7 +158,8 @@ func ExampleSession_Spending() {
 	defer stop()
 
 	for _, run := range []string{"monday", "tuesday", "tuesday"} {
-		ctx := client.WithRun(context.Background(), run)
+		budget := client.NewBudget(channel.Asset{ChainID: 42431, Token: escrow.PathUSD}, voucher.Units(1_000))
+		ctx := client.WithBudget(context.Background(), budget.Named(run))
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/data", nil)
 		if err != nil {
 			log.Fatal(err)

@@ -31,34 +31,39 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 // raised vouchers. A refusal by the payee gives nothing back, since the payee has the voucher. A
 // request whose credential was certainly not sent gives back what it raised, unless another request
 // may present a voucher that covers it.
-type Budget struct{ spent *ledger.Budget }
+type Budget struct {
+	spent *ledger.Budget
+	run   string
+}
 
 // NewBudget returns a budget of amount base units of an asset: a token on a chain, as an offer
 // names them ([channel.Offer], [Session.Quote]). A request that is to be paid in another asset is
 // refused under it.
 func NewBudget(asset channel.Asset, amount voucher.Amount) *Budget {
-	return &Budget{ledger.NewBudget(asset, amount, nil)}
+	return &Budget{spent: ledger.NewBudget(asset, amount, nil)}
 }
+
+// Named returns the same budget under the name of a run, for example a job or a task of an agent: both
+// spend one amount. The journal names the run in the lines of the requests that [WithBudget] gives it,
+// and [Session.Spending] adds up what each run spent. The name is stored as it is, so it must have no
+// secret in it.
+func (b *Budget) Named(run string) *Budget { return &Budget{b.spent, run} }
 
 // Left returns what the budget leaves, in base units.
 func (b *Budget) Left() voucher.Amount { return b.spent.Left() }
 
 // WithBudget returns a context whose requests spend b. A request that does not fit fails with a
 // [channel.LimitError] about [channel.LimitBudget], and nothing is signed for it. A budget within
-// another spends both. A nil b changes nothing.
+// another spends both, and the inner one that has a name gives it to the request. A nil b changes nothing.
 func WithBudget(ctx context.Context, b *Budget) context.Context {
 	if b == nil {
 		return ctx
 	}
+	if b.run != "" {
+		ctx = context.WithValue(ctx, runKey{}, b.run)
+	}
 	outer, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
 	return context.WithValue(ctx, budgetKey{}, append(outer[:len(outer):len(outer)], b.spent))
-}
-
-// WithRun returns a context whose requests belong to a run, for example a job or a task of an agent. The
-// journal names it in their lines, and [Session.Spending] adds up what each run spent. It bounds
-// nothing; [WithBudget] does. The name is stored as it is, so it must have no secret in it.
-func WithRun(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, runKey{}, name)
 }
 
 // limits returns what a request to an origin is held to: the limits of the config, overridden by those

@@ -88,14 +88,14 @@ func TestBill(t *testing.T) {
 	defer file.Close()
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) { c.Journal = file })
 	p.get("/data")
-	p.ok(p.send(p.request(client.WithRun(t.Context(), "nightly"), http.MethodGet, "/data", nil)))
+	p.ok(p.send(p.request(client.WithBudget(t.Context(), client.NewBudget(asset(p.srv), u(1000)).Named("nightly")), http.MethodGet, "/data", nil)))
 	p.get("/data")
 	var out strings.Builder
 	require.NoError(t, Bill(t.Context(), &out, p.session, dir, time.Now().Add(time.Hour)))
 	assert.Empty(t, out.String(), "nothing yet")
 	require.NoError(t, Bill(t.Context(), &out, p.session, dir, time.Time{}))
-	asset := p.only().Scope
-	want := fmt.Sprintf("0.0003 of token %s on chain %d\n  0.0003 %s\n  0.0002 (no name)\n  0.0001 nightly\n", asset.Token, asset.ChainID, p.srv.URL)
+	scope := p.only().Scope
+	want := fmt.Sprintf("0.0003 of token %s on chain %d\n  0.0003 %s\n  0.0002 (no name)\n  0.0001 nightly\n", scope.Token, scope.ChainID, p.srv.URL)
 	assert.Equal(t, want, out.String())
 }
 

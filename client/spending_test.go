@@ -32,7 +32,7 @@ func (d *diary) lines() iter.Seq2[journal.Entry, error] {
 }
 
 // addsUp says that each map of a Spending adds up to its total.
-func addsUp(t *testing.T, s client.Spending) {
+func addsUp(t *testing.T, s journal.Spending) {
 	t.Helper()
 	sum := func(amounts iter.Seq[voucher.Amount]) (all voucher.Amount) {
 		for a := range amounts {
@@ -56,7 +56,7 @@ func TestSpending(t *testing.T) {
 			c.Policy = client.AllowHosts(srv.URL, twin(srv))
 			c.Route = func(r *http.Request) string { return r.Method + " " + strings.Trim(r.URL.Path, "0123456789/") }
 		})
-		nightly := client.WithRun(t.Context(), "nightly")
+		nightly := client.WithBudget(t.Context(), client.NewBudget(asset(p.srv), u(100_000)).Named("nightly"))
 		for _, path := range []string{"/data", "/v1/data", "/data", twin(srv) + "/data", "/stream/3/10", "/stream/7/10"} {
 			p.ok(p.send(p.request(nightly, http.MethodGet, path, nil)))
 		}
@@ -133,7 +133,7 @@ func TestNamesOfRoutesAndRuns(t *testing.T) {
 	p := newPayer(t, clienttest.New(t, clienttest.Config{}), d.kept, func(c *client.Config) {
 		c.Route = func(r *http.Request) string { return route(r) }
 	})
-	long := client.WithRun(t.Context(), strings.Repeat("é", 1000)+"\xff")
+	long := client.WithBudget(t.Context(), client.NewBudget(asset(p.srv), u(1000)).Named(strings.Repeat("é", 1000)+"\xff"))
 	p.ok(p.send(p.request(long, http.MethodGet, "/data", nil)))
 	route = func(*http.Request) string { return "x\xff" + strings.Repeat("y", 1000) }
 	p.get("/data")

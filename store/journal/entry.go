@@ -64,8 +64,8 @@ type Entry struct {
 	// Origin is scheme://host:port of the payee.
 	Origin    string      `json:"origin"`
 	ChannelID common.Hash `json:"channelId"`
-	// Route is what Config.Route of the session calls the request, Run the name of client.WithRun.
-	// They are empty if nothing names them.
+	// Route is what Config.Route of the session calls the request, Run the name of its budget
+	// (client.Budget.Named). They are empty if nothing names them.
 	Route string `json:"route,omitempty"`
 	Run   string `json:"run,omitempty"`
 	// Price is the agreed price of the request or of the whole stream.
