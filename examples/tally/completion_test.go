@@ -68,6 +68,12 @@ func TestManPage(t *testing.T) {
 		t.Logf("this man does not take these flags: %v", err)
 	}
 	assert.NotContains(t, warned.String(), "warning")
+	if lint, err := exec.LookPath("mandoc"); err == nil {
+		out, _ := exec.CommandContext(t.Context(), lint, "-T", "lint", "-W", "warning", file).CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			assert.Contains(t, line, "missing date") // so that the page is the same whenever it is made
+		}
+	}
 }
 
 // TestCompletions: a shell is offered each command and each flag, files where a flag takes one, and channels that hold

@@ -17,6 +17,7 @@ func manual(root *cobra.Command) string {
 	m.text("tally - " + root.Short)
 	m.line(".SH SYNOPSIS")
 	m.usage("tally [FLAG]... URL")
+	m.line(".br")
 	m.usage("tally COMMAND [FLAG]... [ARGUMENT]...")
 	m.line(".SH DESCRIPTION")
 	m.long(root.Long)
@@ -52,9 +53,17 @@ func manual(root *cobra.Command) string {
 }
 
 // page is a man page that is being written.
-type page struct{ b strings.Builder }
+type page struct {
+	b     strings.Builder
+	began bool // a section: its first paragraph needs no .PP
+}
 
-func (m *page) line(text string) { m.b.WriteString(text + "\n") }
+func (m *page) line(text string) {
+	if text != ".PP" || !m.began {
+		m.b.WriteString(text + "\n")
+	}
+	m.began = strings.HasPrefix(text, ".S")
+}
 
 // text writes one paragraph.
 func (m *page) text(text string) { m.line(safe(plain(text))) }
@@ -66,10 +75,7 @@ func (m *page) term(term, text string) {
 	m.text(text)
 }
 
-func (m *page) usage(text string) {
-	m.line(".B " + dashes(plain(text)))
-	m.line(".br")
-}
+func (m *page) usage(text string) { m.line(".B " + dashes(plain(text))) }
 
 // long writes paragraphs, and as they are those whose lines are indented.
 func (m *page) long(text string) {
@@ -93,6 +99,7 @@ func (m *page) long(text string) {
 func (m *page) command(cmd *cobra.Command) {
 	m.line(".PP")
 	m.usage(cmd.UseLine())
+	m.line(".br")
 	m.text(cmd.Short + ".")
 	if cmd.Long != "" {
 		m.line(".PP")
