@@ -30,7 +30,7 @@ func TestBalance(t *testing.T) {
 	s := newShell(t, clienttest.Config{Funds: voucher.Units(5_000_000)})
 	address := s.key.Address
 	assert.Equal(t, [][]string{
-		strings.Fields(address.Hex() + " on chain 42431 (Moderato, the testnet)"),
+		strings.Fields(address.Hex() + " on chain 42431 (Moderato, the testnet, or a demo)"),
 		{"TOKEN", "BALANCE", "LOCKED", "OWED", "ADDRESS"},
 		{"pathUSD", "5", "0", "0", s.srv.Token.Hex()},
 	}, cells(s.ok("balance")))

@@ -232,7 +232,7 @@ func details(s channel.Info) [][2]string {
 		{"operator", operator},
 		{"signer", s.Scope.Signer.Hex()},
 		{"deposit", tokens(s.Deposit)},
-		{"being put in", some(s.Opening.Amount.AddCapped(s.ToppingUp.Amount))},
+		{"unconfirmed", some(s.Opening.Amount.AddCapped(s.ToppingUp.Amount))},
 		{"authorized", tokens(s.Authorized)},
 		{"signed", tokens(s.Signed)},
 		{"used", tokens(s.Claimed)},

@@ -173,7 +173,7 @@ func chainName(id uint64) string {
 	case escrow.Mainnet:
 		return fmt.Sprintf("chain %d (Tempo)", id)
 	case escrow.Moderato:
-		return fmt.Sprintf("chain %d (Moderato, the testnet)", id)
+		return fmt.Sprintf("chain %d (Moderato, the testnet, or a demo)", id)
 	}
 	return fmt.Sprintf("chain %d", id)
 }
