@@ -62,6 +62,22 @@ var thePolicy = []defect{
 		pkg: "internal/safefile", fn: "way.safe", from: `mode.Perm()&othersWrite == 0`, to: `mode.Perm()&othersWrite <= 0o777`, tests: inSafefile,
 	},
 	{
+		name: "tally: an unproven payee", breaks: "with -k nothing is paid to another machine",
+		pkg: "examples/tally", fn: "connection.policy", from: `!c.insecure && c.proxy == ""`, to: `c.proxy == ""`, tests: inTally,
+	},
+	{
+		name: "tally: plain HTTP to elsewhere", breaks: "a name of this machine that leads elsewhere is not paid",
+		pkg: "examples/tally", fn: "connection.policy", from: `u.Scheme == "http" && away`, to: `u.Scheme == "http" && c.away`, tests: inTally,
+	},
+	{
+		name: "tally: nobody is asked", breaks: "with stdin from /dev/null nobody is asked",
+		pkg: "examples/tally", fn: "world.terminal", from: `err != nil || info.Mode()&fs.ModeCharDevice != 0`, to: `err != nil && info.Mode()&fs.ModeCharDevice != 0`, tests: inTally,
+	},
+	{
+		name: "tally: credentials follow a redirect", breaks: "a redirect to another origin takes no credentials along",
+		pkg: "examples/tally", fn: "fetch.redirected", from: `from.Text != to.Text`, to: `from.Text == to.Text`, tests: inTally,
+	},
+	{
 		name: "tally: typed ahead", breaks: "what was typed before a question is no answer",
 		pkg: "examples/tally", fn: "discardInput", from: `err := flushInput(f); err != nil`, to: `err := error(nil); err != nil`, tests: inTally,
 	},
