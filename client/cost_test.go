@@ -97,9 +97,9 @@ func TestCostOfWhatWasNotServed(t *testing.T) {
 
 // TestCostOfTwoPayments: a payee that takes back what it asked to be paid by is paid twice, and both count.
 func TestCostOfTwoPayments(t *testing.T) {
-	for name, takeBack := range takeBacks() {
+	for _, name := range []string{"410", "another protocol"} {
 		p := wary(t)
-		begin := p.lied().once(p, takeBack)
+		begin := p.lied().once(p, takeBacks()[name])
 		begin()
 		resp, err := p.do(http.MethodGet, "/data", nil)
 		p.ok(resp, err)

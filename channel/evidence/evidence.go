@@ -39,7 +39,7 @@
 // # The file
 //
 // JSON, as [File] describes it, with amounts as decimal strings in base units, bytes in hexadecimal with 0x and
-// times in RFC 3339. Version is 1. A file with another version, an unknown field or more than 16 MiB is refused.
+// times in RFC 3339. Version is 1. A file with another version, an unknown field or more than 4 MiB is refused.
 package evidence
 
 import (
@@ -65,7 +65,7 @@ import (
 const version = 1
 
 // maxFile bounds a file, in bytes.
-const maxFile = 16 << 20
+const maxFile = 4 << 20
 
 // Errors of evidence.
 var (
