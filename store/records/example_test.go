@@ -28,7 +28,7 @@ func ExampleChannels() {
 		}
 		fmt.Println(info.Phase, "holds money:", info.HoldsMoney(), "deposit", info.Deposit, "signed", info.Signed)
 	}
-	// Output: open holds money: true deposit 5000 signed 100
+	// Output: open holds money: true deposit 10000 signed 100
 }
 
 // pay makes one payment, as the program does that writes the store.
@@ -52,7 +52,7 @@ func pay(ctx context.Context, s store.Store) (stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	resp, err := session.Client().Get(srv.URL + "/data?deposit=5000")
+	resp, err := session.Client().Get(srv.URL + "/data")
 	if err != nil {
 		log.Fatal(err)
 	}
