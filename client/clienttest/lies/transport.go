@@ -64,8 +64,9 @@ var transportTable = table{
 		}
 	}},
 	EndlessRefusal: {After: func(r hook.Request) {
-		if r.Header().Get("Www-Authenticate") != "" && gush(r) {
-			r.Acted()
+		if r.Header().Get("Www-Authenticate") != "" {
+			r.Acted() // before the client can be gone
+			gush(r)
 		}
 	}},
 	HugeHeader: paidAnswer(func(_ hook.Request, h http.Header) int {
@@ -120,16 +121,14 @@ func dribble(r hook.Request) {
 	}
 }
 
-// gush writes as fast as it can until the client goes away. It reports whether the client stopped
-// it in the middle of a write.
-func gush(r hook.Request) bool {
+// gush writes as fast as it can until the client goes away.
+func gush(r hook.Request) {
 	junk := []byte(strings.Repeat("x", 64<<10))
 	for r.HTTP().Context().Err() == nil {
 		if _, err := r.Write(junk); err != nil {
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // busy answers with a 503 that asks for patience.
