@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // maxUnread bounds how many lines that cannot be read an error of [Session.Spending] names.
@@ -26,7 +27,7 @@ const maxUnread = 8
 // It reads every line and every record once, those of closed channels too, and keeps one number for each
 // name: give it the lines of a month to get that month. It signs nothing and reads nothing of the chain.
 // The error joins those of lines and records that could not be read; the sums are of the rest then.
-func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, error]) ([]journal.Spending, error) {
+func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, error]) ([]channel.Spending, error) {
 	var unread []error
 	note := func(err error) {
 		if len(unread) < maxUnread {
@@ -41,7 +42,7 @@ func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, e
 		}
 		channels[c.ID] = channel.Scope{ChainID: c.ChainID, Token: c.Descriptor.Token, Payee: c.Descriptor.Payee}
 	}
-	sums := map[channel.Asset]*journal.Spending{}
+	sums := map[channel.Asset]*channel.Spending{}
 	for e, err := range lines {
 		if err != nil {
 			note(err)
@@ -53,21 +54,43 @@ func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, e
 		of := channels[e.ChannelID]
 		asset := channel.Asset{ChainID: of.ChainID, Token: of.Token}
 		if sums[asset] == nil {
-			sums[asset] = journal.NewSpending(asset)
+			sums[asset] = newSpending(asset)
 		}
-		sums[asset].Add(e, of.Payee)
+		spend(sums[asset], e, of.Payee)
 	}
-	out := make([]journal.Spending, 0, len(sums))
+	out := make([]channel.Spending, 0, len(sums))
 	for _, sum := range sums {
 		out = append(out, *sum)
 	}
-	slices.SortFunc(out, func(a, b journal.Spending) int {
+	slices.SortFunc(out, func(a, b channel.Spending) int {
 		return cmp.Or(cmp.Compare(a.Asset.ChainID, b.Asset.ChainID), a.Asset.Token.Cmp(b.Asset.Token))
 	})
 	if len(unread) > 0 {
 		return out, fmt.Errorf("client: not everything that was spent could be read: %w", errors.Join(unread...))
 	}
 	return out, nil
+}
+
+func newSpending(asset channel.Asset) *channel.Spending {
+	named := func() map[string]voucher.Amount { return map[string]voucher.Amount{} }
+	return &channel.Spending{
+		Asset: asset, Payees: map[common.Address]voucher.Amount{},
+		Origins: named(), Routes: named(), Runs: named(), Days: named(),
+	}
+}
+
+// spend adds what a line authorized for a payee.
+func spend(s *channel.Spending, e journal.Entry, payee common.Address) {
+	s.Total = s.Total.AddCapped(e.Raised)
+	s.Payees[payee] = s.Payees[payee].AddCapped(e.Raised)
+	for _, one := range []struct {
+		by   map[string]voucher.Amount
+		name string
+	}{
+		{s.Origins, e.Origin}, {s.Routes, e.Route}, {s.Runs, e.Run}, {s.Days, e.End.Format("2006-01-02")},
+	} {
+		one.by[one.name] = one.by[one.name].AddCapped(e.Raised)
+	}
 }
 
 // routeOf names the route of a request for the journal. A Config.Route that panics names none and stops

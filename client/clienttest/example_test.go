@@ -42,7 +42,7 @@ func Example() {
 		return
 	}
 
-	res, err := session.Client().Get(srv.URL + "/data?deposit=5000") // what is tested
+	res, err := session.Client().Get(srv.URL + "/data") // what is tested
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -55,7 +55,7 @@ func Example() {
 	}
 	// Output:
 	// 200 served 1
-	// deposit 5000 accepted 100 spent 100
+	// deposit 10000 accepted 100 spent 100
 }
 
 // A client that does not pay gets a 402.

@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -126,7 +127,7 @@ func (s *spending) lines(ctx context.Context, from time.Time) iter.Seq2[journal.
 }
 
 // group returns what was spent in one token by name: the most first, or in the order of the days.
-func (s *spending) group(one journal.Spending) (rows []spent) {
+func (s *spending) group(one channel.Spending) (rows []spent) {
 	switch s.by {
 	case "origin":
 		for name, a := range one.Origins {
@@ -151,7 +152,7 @@ func (s *spending) group(one journal.Spending) (rows []spent) {
 	return rows
 }
 
-func named(one journal.Spending, name string, a voucher.Amount) spent {
+func named(one channel.Spending, name string, a voucher.Amount) spent {
 	row := spent{name, a, one.Asset.ChainID, one.Asset.Token, ""}
 	for _, c := range coins(one.Asset.ChainID) {
 		if c.address == one.Asset.Token {
