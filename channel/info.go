@@ -42,6 +42,9 @@ type Info struct {
 	URL string
 	// CreatedAt is when this client first stored the record.
 	CreatedAt time.Time
+	// PaidAt is when more was last authorized, rounded up to the minute, or CreatedAt. Requests that
+	// present a voucher again do not change it.
+	PaidAt time.Time
 
 	Phase Phase
 	// Confirmed reports that the chain showed the channel, or that the payee acknowledged it.
@@ -87,6 +90,15 @@ type Info struct {
 
 // HoldsMoney reports whether the channel may still hold money of the payer.
 func (i Info) HoldsMoney() bool { return i.Phase != Closed && i.Phase != Unopened }
+
+// Rest returns what of the deposit comes back at least when the channel is closed now: what no voucher
+// that may exist covers, in base units. It is zero for a channel that holds no money.
+func (i Info) Rest() voucher.Amount {
+	if !i.HoldsMoney() {
+		return voucher.Amount{}
+	}
+	return i.Deposit.SubFloor(i.Authorized.Max(i.Settled))
+}
 
 // Payable reports whether requests can be paid from the channel: it is open, or its opening
 // transaction leaves with the first voucher, or it was open and one reading did not show it.

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -35,6 +36,29 @@ func ExampleChannels_Live() {
 		fmt.Println(info.Phase, "deposit", info.Deposit, "signed", info.Signed, "spent", info.Spent)
 	}
 	// Output: open deposit 260000 signed 100 spent 100
+}
+
+// What stays in channels when a session ends, and closing what is not used any more.
+func ExampleChannels_Locked() {
+	session, url, stop := paying(cents)
+	defer stop()
+	ctx := context.Background()
+	if err := get(ctx, session.Client(), url+"/data?deposit=5000"); err != nil {
+		log.Fatal(err)
+	}
+
+	for l, err := range session.Channels().Locked(ctx) {
+		if err != nil {
+			fmt.Println("a record cannot be read:", err)
+			continue
+		}
+		fmt.Println("a close brings back", l.Amount, "requested:", !l.Until.IsZero())
+	}
+	closed, err := session.Channels().CloseIdle(ctx, 24*time.Hour)
+	fmt.Println("idle for a day:", closed, err)
+	// Output:
+	// a close brings back 259900 requested: false
+	// idle for a day: 0 <nil>
 }
 
 // A close without the payee: request it, wait for 15 minutes of the chain, withdraw. The payee can

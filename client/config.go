@@ -36,8 +36,9 @@ type Config struct {
 	// Base sends the requests of [Session.Client], closes, and the requests of a [Transport] that has
 	// no Base of its own. Nil means [http.DefaultTransport].
 	Base http.RoundTripper
-	// Store keeps the channels. Nil keeps them in memory: deposits are then forgotten when the process
-	// ends, so use store/filestore for real money. The session does not close it.
+	// Store keeps the channels, so that the next run pays from those of this one. Nil keeps them in
+	// memory: deposits are then forgotten when the process ends, so that [Session.Close] closes what the
+	// session opened; use store/filestore for real money. The session does not close it.
 	Store store.Store
 	// Limits bound what may be spent. The zero value pays nothing.
 	Limits channel.Limits
@@ -69,7 +70,9 @@ type Config struct {
 	// far as the limits allow it, and a top-up as much as the channel holds. A top-up is made beside the
 	// requests, and the policy asked beside them, when two of them left less than a quarter.
 	FundAsNeeded bool
-	// CloseChannels makes [Session.Close] close every channel that this session opened.
+	// CloseChannels makes [Session.Close] close every channel that this session opened. A nil Store sets
+	// it: nobody could pay from them later. With a Store the deposits stay for the next run, which then
+	// pays for no opening.
 	CloseChannels bool
 	// Retries is how many times a request is sent again after its first payment. Zero means 3.
 	Retries int
@@ -164,7 +167,7 @@ func (c *Config) checkLimits() error {
 // complete fills in the defaults.
 func (c *Config) complete() {
 	if c.Store == nil {
-		c.Store = store.NewMem()
+		c.Store, c.CloseChannels = store.NewMem(), true
 	}
 	if c.Base == nil {
 		c.Base = http.DefaultTransport

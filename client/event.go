@@ -41,6 +41,7 @@ const (
 	EventReopened       EventKind = "reopened"        // a top-up canceled a close request
 	EventSettled        EventKind = "settled"         // the payee redeemed on chain; Cumulative is how much in all
 	EventCostly         EventKind = "costly"          // a limit makes funding costly; Err has the arithmetic. Told once a session
+	EventLocked         EventKind = "locked"          // the session is closed and this money stays in a channel; see Locked, or Err for a sum
 	EventDelayed        EventKind = "delayed"         // a sweep failed in part; Err says why. It is tried again
 )
 
@@ -69,7 +70,10 @@ type Event struct {
 	Receipt *receipt.Receipt
 	// Decision is the budget that is nearly used up, nil for other events.
 	Decision *channel.Decision
-	Err      error
+	// Locked is what stays in the channel, nil for other events, and for the sum of what was left over
+	// in other channels.
+	Locked *Locked
+	Err    error
 
 	ctx context.Context // of the request
 }
@@ -111,7 +115,7 @@ func (s *Session) tell(ctx context.Context, e Event) {
 	e.ctx = ctx
 	level := slog.LevelDebug
 	switch e.Kind {
-	case EventRefused:
+	case EventRefused, EventLocked:
 		level = slog.LevelInfo
 	case EventViolation, EventBehind, EventGone, EventNotSeen, EventUnmined, EventBudget, EventJournal, EventDelayed,
 		EventCostly:
@@ -157,6 +161,12 @@ func (e Event) attrs() []slog.Attr {
 		text("budget", e.Decision.Rule)
 		amount("left", e.Decision.Left)
 		amount("allowed", e.Decision.Allowed)
+	}
+	if e.Locked != nil {
+		amount("locked", e.Locked.Amount)
+		if !e.Locked.Until.IsZero() {
+			attrs = append(attrs, slog.Time("until", e.Locked.Until))
+		}
 	}
 	text("outcome", string(e.Outcome))
 	if e.Status != 0 {

@@ -130,7 +130,7 @@ func TestLogLevels(t *testing.T) {
 		client.EventChallenge: false, client.EventOpening: false, client.EventOpened: false, client.EventToppedUp: false,
 		client.EventFound: false, client.EventPaid: false, client.EventRefused: false, client.EventVoucher: false,
 		client.EventReceipt: false, client.EventClosed: false, client.EventCloseRequested: false,
-		client.EventReopened: false, client.EventSettled: false,
+		client.EventReopened: false, client.EventSettled: false, client.EventLocked: false,
 	} {
 		log.Reset()
 		p.session.Tell(client.Event{Kind: kind})

@@ -86,6 +86,7 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 	}
 	a.account, a.reserved = account, nil
 	if account != nil {
+		a.s.used.Store(account.ID(), true)
 		a.reserved, a.carried = a.left[account.ID()], account.State().Opening.Raw
 	}
 }

@@ -31,6 +31,8 @@ type Session struct {
 	twice      intervals      // when each payee and origin was last paid twice for one request
 	beside     beside         // top-ups that no request waits for
 	costly     sync.Once      // it was told that the limits make funding costly
+	locked     sync.Once      // it was told what stays locked
+	used       sync.Map       // common.Hash: the channels that paid
 
 	mu     sync.Mutex // guards what follows; held shortly
 	twins  map[*http.Transport]*http.Transport
@@ -72,10 +74,12 @@ func (s *Session) Client() *http.Client {
 // Close stores what is only in memory: what servers reported, and which amounts were set aside for
 // requests and not used. A program that ends without it loses no money: more counts as used than was,
 // until the next receipt of the channel. Top-ups beside requests get five seconds to end, and none
-// begins any more. If Config.CloseChannels is set, it first closes every channel
-// that this session opened, eight at a time, each within the time of [Channels.Close]. It does not close
-// Config.Chain, Config.Store or Config.Journal. Requests under way continue. The error joins those of
-// the channels, in the order in which they were opened, and of the store.
+// begins any more. If Config.CloseChannels is set, or Config.Store is nil, it first closes every channel
+// that this session opened, eight at a time, each within the time of [Channels.Close]. What stays in
+// channels then is told once, with [EventLocked]: of each channel that this session paid from, and in sum
+// of those that were left over; [Channels.Locked] lists it. Close does not close Config.Chain,
+// Config.Store or Config.Journal. Requests under way continue. The error joins those of the channels, in
+// the order in which they were opened, and of the store.
 func (s *Session) Close(ctx context.Context) error {
 	s.beside.end(ctx)
 	s.mu.Lock()
@@ -88,7 +92,11 @@ func (s *Session) Close(ctx context.Context) error {
 	if s.cfg.CloseChannels {
 		sideBySide(len(opened), func(i int) { errs[i] = s.Channels().Close(ctx, opened[i]) })
 	}
-	return errors.Join(append(errs, s.ledger.Flush(ctx))...)
+	err := errors.Join(append(errs, s.ledger.Flush(ctx))...)
+	if s.watched {
+		s.locked.Do(func() { s.tellLocked(ctx) })
+	}
+	return err
 }
 
 func (s *Session) noteOpened(id common.Hash) {

@@ -40,7 +40,7 @@ func (c *Channels) Sweep(ctx context.Context) (pending int, wait time.Duration, 
 }
 
 // SweepForever repeats [Channels.Sweep] until the context ends, and returns its error: call it on a
-// goroutine of your own. Failures are reported as [EventDelayed] and tried again, at most a minute
+// goroutine of your own. It begins with an [EventLocked] for what earlier runs left in channels. Failures are reported as [EventDelayed] and tried again, at most a minute
 // later. It returns [ErrNoChain] or [ErrNoPayer] at once.
 func (c *Channels) SweepForever(ctx context.Context) error { return c.s.sweep(ctx, false) }
 
@@ -61,6 +61,9 @@ func (s *Session) sweep(ctx context.Context, untilDone bool) error {
 	w, err := s.sweeper()
 	if err != nil {
 		return err
+	}
+	if !untilDone && s.watched {
+		s.tellLocked(ctx)
 	}
 	said := ""
 	for failures := 0; ; {

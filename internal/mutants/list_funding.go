@@ -79,6 +79,18 @@ var theFunding = []defect{
 		pkg: "client", fn: "Channels.RequestClose", from: `c.s.beside.spare(ctx, id)`, to: ``, tests: inClient, run: `^TestCloseRequestWaitsForTopUps$`,
 	},
 	{
+		name: "close: a session without a store leaves its channels open", breaks: "what nobody can pay from later is closed",
+		pkg: "client", fn: "Config.complete", from: `store.NewMem(), true`, to: `store.NewMem(), c.CloseChannels`, tests: inClient, run: `^TestSessionsWithoutStore`,
+	},
+	{
+		name: "close: what stays locked is not told", breaks: "Session.Close tells what stays in channels",
+		pkg: "client", fn: "Session.tellLocked", from: `if _, mine := s.used.Load(l.ID); mine &&`, to: `if _, mine := s.used.Load(l.ID); !mine &&`, tests: inClient, run: `^TestCloseTells`,
+	},
+	{
+		name: "close: a channel in use is closed as idle", breaks: "only what was not paid from for a time is closed",
+		pkg: "client", fn: "Session.closeIdle", from: `> idle`, to: `> 0`, tests: inClient, run: `^TestCloseIdle$`,
+	},
+	{
 		name: "fund: second top-up signed for the same need", breaks: "one top-up for one need, presented until it is decided",
 		pkg: "client", fn: "attempt.topUp", from: `	if !state.ToppingUp.Pending() {
 `, to: `	if true {

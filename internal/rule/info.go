@@ -1,13 +1,17 @@
 package rule
 
-import "github.com/seed-5fe1f529/tallystick/channel"
+import (
+	"time"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+)
 
 // Info returns the channel as users see it.
 func (s State) Info() channel.Info {
 	return channel.Info{
 		ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: s.Descriptor,
-		Scope:      s.Scope, URL: s.URL, CreatedAt: s.CreatedAt,
+		Scope:      s.Scope, URL: s.URL, CreatedAt: s.CreatedAt, PaidAt: s.paidAt(),
 		Phase: s.Phase(), Confirmed: s.Confirmed, Gone: s.Gone,
 		Authorized: s.authorized, Signed: s.Signed, Claimed: s.Claimed, Asked: s.asked,
 		Deposit: s.Deposit, Opening: s.Opening.transfer(), ToppingUp: s.ToppingUp.transfer(),
@@ -15,6 +19,18 @@ func (s State) Info() channel.Info {
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt,
 		CloseSent: s.CloseSent, CloseAmount: s.CloseAmount, CloseTx: s.CloseTx,
 	}
+}
+
+// paidAt returns the end of the minute in which the ceiling rose last, by the clock as it is.
+func (s State) paidAt() time.Time {
+	h := s.history
+	for h.after != nil {
+		h = *h.after
+	}
+	if last := h.last().At; last > s.CreatedAt.Unix() {
+		return time.Unix(last, 0).UTC()
+	}
+	return s.CreatedAt
 }
 
 func (f Funding) transfer() channel.Transfer {

@@ -1,0 +1,144 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/voucher"
+)
+
+// Locked is what stays in a channel of the payer, and how long.
+type Locked struct {
+	channel.Info
+	// Amount is what a close brings back at least, in base units of the channel's token.
+	Amount voucher.Amount
+	// Until is when [Channels.Withdraw] brings it back, for a channel whose close was requested on
+	// chain. It is zero for others: their money stays until [Channels.Close] or
+	// [Channels.RequestClose].
+	Until time.Time
+}
+
+func lockedIn(st rule.State) Locked {
+	l := Locked{Info: st.Info()}
+	if l.Amount = l.Rest(); st.CloseRequestedAt != 0 {
+		l.Until = time.Unix(int64(st.CloseRequestedAt), 0).Add(escrow.GracePeriod).UTC() //nolint:gosec // a time of the chain
+	}
+	return l
+}
+
+// Locked yields what stays in the payer's channels that hold money, those of earlier runs and of other
+// sessions on the store included. A record that cannot be read is yielded as an error, and the iteration
+// goes on.
+func (c *Channels) Locked(ctx context.Context) iter.Seq2[Locked, error] {
+	return func(yield func(Locked, error) bool) {
+		for st, err := range c.s.ledger.Live(ctx, 0) {
+			switch {
+			case err != nil:
+				if !yield(Locked{}, err) {
+					return
+				}
+			case st.HoldsMoney() && st.Scope.Payer == c.s.payer:
+				if !yield(lockedIn(st), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// CloseIdle closes the open channels of the payer that nothing was paid from for a time, as
+// [Channels.Close] does, eight at a time, and returns how many it closed. The error joins those of the
+// channels and of the store; it wraps [ErrRejected] if a payee refused: [Channels.RequestClose] brings
+// that money back. A program that runs for long calls it now and then. A time that is not above zero is
+// an error: it would close what is in use.
+func (c *Channels) CloseIdle(ctx context.Context, idle time.Duration) (closed int, err error) {
+	return c.s.closeIdle(ctx, idle)
+}
+
+func (s *Session) closeIdle(ctx context.Context, idle time.Duration) (int, error) {
+	if idle <= 0 {
+		return 0, fmt.Errorf("client: CloseIdle was given %s: it needs a time above zero", idle)
+	}
+	isIdle := func(st rule.State) bool {
+		return st.Phase() == channel.Open && st.Scope.Payer == s.payer && time.Since(st.Info().PaidAt) > idle
+	}
+	var ids []common.Hash
+	var errs []error
+	for st, err := range s.ledger.Live(ctx, 0) {
+		if err != nil {
+			errs = append(errs, err)
+		} else if isIdle(st) {
+			ids = append(ids, st.ID)
+		}
+	}
+	var closed atomic.Int64
+	failed := make([]error, len(ids))
+	sideBySide(len(ids), func(i int) {
+		account, err := s.ledger.Account(ctx, ids[i])
+		if err == nil {
+			if !isIdle(account.State()) { // paid meanwhile
+				return
+			}
+			err = s.Channels().Close(ctx, ids[i])
+		}
+		if failed[i] = err; err == nil {
+			closed.Add(1)
+		}
+	})
+	return int(closed.Load()), errors.Join(append(errs, failed...)...)
+}
+
+// toldLocked bounds how many channels [Session.Close] tells of one by one.
+const toldLocked = 32
+
+// lockedWait bounds how long the store may take to list the channels.
+const lockedWait = 5 * time.Second
+
+// tellLocked tells what stays in channels, also if ctx has ended: one by one of those that this session
+// used and, for each token once, of those that were left over.
+func (s *Session) tellLocked(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockedWait)
+	defer cancel()
+	type sum struct {
+		channels int
+		amount   voucher.Amount
+	}
+	left := map[common.Address]sum{}
+	told := 0
+	var unread sync.Once // a sweep reports each
+	for l, err := range s.Channels().Locked(ctx) {
+		if err != nil {
+			unread.Do(func() {
+				s.tell(ctx, Event{Kind: EventLocked, Err: fmt.Errorf("client: a record that cannot be read may hold money: %w", err)})
+			})
+			continue
+		}
+		if _, mine := s.used.Load(l.ID); mine && told < toldLocked {
+			told++
+			s.tell(ctx, Event{
+				Kind: EventLocked, Origin: l.Scope.Origin, ChannelID: l.ID, Deposit: l.Deposit, Cumulative: l.Authorized, Locked: &l,
+			})
+			continue
+		}
+		of := left[l.Scope.Token]
+		left[l.Scope.Token] = sum{of.channels + 1, of.amount.AddCapped(l.Amount)}
+	}
+	for _, token := range slices.SortedFunc(maps.Keys(left), common.Address.Cmp) {
+		of := left[token]
+		s.tell(ctx, Event{Kind: EventLocked, Deposit: of.amount, Err: fmt.Errorf(
+			"client: %d other channels of the store hold %s base units of %s: Channels.Locked lists them, Channels.Close brings the money back",
+			of.channels, of.amount, token)})
+	}
+}
