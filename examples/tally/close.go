@@ -22,15 +22,17 @@ type closing struct {
 	all, force, withdraw, verbose bool
 	headers                       []string
 	origin                        string
+	idle                          time.Duration
 }
 
 func closeCommand(w *world) *cobra.Command {
 	c := &closing{world: w}
 	cmd := &cobra.Command{
-		Use:   "close [ID | --all]",
+		Use:   "close [ID | --all | --idle TIME]",
 		Short: "Close channels and get the rest of the deposit back",
 		Long: `Close ends a channel with the payee's help, for what was really used. ID is what tally channels
-shows, or any part of the id that begins one channel only; it may be left out where there is but one.
+shows, or any part of the id that begins one channel only; it may be left out where there is but one. --idle 24h
+closes all that nothing was paid from for a day.
 
 With --header the payee's gateway gets what it wants to see: a key, a cookie. Requests that were paid are
 not remembered. A header goes to one origin only: of channels of several, --origin chooses.
@@ -49,6 +51,7 @@ rest back 15 minutes later; tally keep waits for that time. Both send a transact
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVarP(&c.all, "all", "a", false, "all channels that hold money")
+	flags.DurationVar(&c.idle, "idle", 0, "all channels that nothing was paid from for this `TIME`: 90m, 24h")
 	flags.StringVar(&c.origin, "origin", "", "only channels of the origin `URL`")
 	flags.StringArrayVarP(&c.headers, "header", "H", nil, "send the header `LINE` to the payee: \"Name: value\"")
 	flags.BoolVar(&c.force, "force", false, "request the close on chain, without the payee")
@@ -62,8 +65,10 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 	switch {
 	case c.force && c.withdraw:
 		return fail(exitUsage, errors.New("--force and --withdraw are two steps, 15 minutes apart"))
-	case c.all && len(args) > 0:
-		return fail(exitUsage, errors.New("give an ID or --all, not both"))
+	case c.idle < 0:
+		return fail(exitUsage, errors.New("--idle is a time that has passed: 90m, 24h"))
+	case (c.all || c.idle > 0) && len(args) > 0:
+		return fail(exitUsage, errors.New("give an ID, or --all or --idle, not both"))
 	case len(c.headers) > 0 && (c.force || c.withdraw):
 		return fail(exitUsage, errors.New("--header is for the payee, who has no part in --force and --withdraw"))
 	}
@@ -172,6 +177,7 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 		case err != nil:
 			fmt.Fprintln(c.stderr, "tally: a record was passed over:", err)
 		case !s.HoldsMoney(), c.origin != "" && !sameOrigin(s.Scope.Origin, c.origin):
+		case c.idle > 0 && time.Since(s.PaidAt) < c.idle:
 		case len(args) == 0, strings.HasPrefix(s.ID.Hex(), strings.ToLower(args[0])):
 			found = append(found, s)
 		}
@@ -179,7 +185,7 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 	switch {
 	case len(found) == 0 && len(args) > 0:
 		return nil, fail(exitUsage, fmt.Errorf("no channel that holds money begins with %q (tally channels lists them)", args[0]))
-	case len(found) > 1 && !c.all:
+	case len(found) > 1 && !c.all && c.idle == 0:
 		return nil, fail(exitUsage, fmt.Errorf("%d channels fit; give more of the ID, or --all (tally channels lists them)", len(found)))
 	}
 	return found, nil

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store/filestore"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -86,6 +90,30 @@ func TestCloseChooses(t *testing.T) {
 	for _, account := range s.srv.Accounts() {
 		assert.True(t, account.Finalized)
 	}
+}
+
+// TestCloseIdle closes the channels that nothing was paid from for a time.
+func TestCloseIdle(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	e := s.run("/data")
+	assert.Contains(t, e.stderr, "0.0099 stays in it: tally close "+s.srv.Accounts()[0].ChannelID.Hex()[:10]+" brings it back")
+	files, err := filestore.Open(s.env["TALLY_STORE"])
+	require.NoError(t, err)
+	key := rule.StateKey(s.srv.Accounts()[0].ChannelID)
+	data, rev, err := files.Get(t.Context(), key)
+	require.NoError(t, err)
+	year := regexp.MustCompile(`"createdAt":"20\d\d-`)
+	require.Regexp(t, year, string(data))
+	marks := regexp.MustCompile(`"history":\[\[\d+,`)
+	require.Regexp(t, marks, string(data))
+	aged := marks.ReplaceAllString(year.ReplaceAllString(string(data), `"createdAt":"2001-`), `"history":[[1000000000,`)
+	_, err = files.Put(t.Context(), key, []byte(aged), rev)
+	require.NoError(t, errors.Join(err, files.Close()))
+	s.ok("/v1/data")
+	assert.Equal(t, exitUsage, s.run("close", "--idle", "1h", "0x12ab").code)
+	assert.Equal(t, exitUsage, s.run("close", "--idle", "-1h").code)
+	assert.Equal(t, 1, strings.Count(s.ok("close", "--idle", "1h"), "closed: 0.0001 paid, 0.0099 back"))
+	assert.Empty(t, s.ok("close", "--idle", "1h"))
 }
 
 // TestCloseWithoutThePayee gets the money back from a payee that does not answer.

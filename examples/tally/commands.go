@@ -46,6 +46,7 @@ var values = map[string]cobra.ShellCompDirective{
 	"PORT":    cobra.ShellCompDirectiveNoFileComp,
 	"METHOD":  cobra.ShellCompDirectiveNoFileComp,
 	"SECONDS": cobra.ShellCompDirectiveNoFileComp,
+	"TIME":    cobra.ShellCompDirectiveNoFileComp,
 	"URL":     cobra.ShellCompDirectiveNoFileComp,
 
 	"COMMAND": cobra.ShellCompDirectiveNoFileComp,

@@ -95,15 +95,19 @@ func (f *fetch) noteChannel(ctx context.Context, id common.Hash) {
 	}
 }
 
-// summary says in one line what the transfer did to the channel.
+// summary says in one line what the transfer did to the channel, and what stays in it.
 func (f *fetch) summary() {
 	paid, s := f.known.payment, f.known.channel
 	if f.quiet || paid == nil || !f.known.found {
 		return
 	}
+	stays := ""
+	if rest := s.Rest(); !rest.IsZero() {
+		stays = fmt.Sprintf("; %s stays in it: tally close %s brings it back", tokens(rest), short(s.ID))
+	}
 	switch paid.Outcome {
 	case client.OutcomeAccepted, client.OutcomeAcceptedNoContent:
-		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used)\n", speaker{f.currency}.amount(paid.Cost()),
-			short(s.ID), tokens(s.Claimed), tokens(s.Deposit))
+		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used%s)\n", speaker{f.currency}.amount(paid.Cost()),
+			short(s.ID), tokens(s.Claimed), tokens(s.Deposit), stays)
 	}
 }
