@@ -124,3 +124,13 @@ type Transfer struct {
 
 // Pending reports whether there is such a transaction.
 func (t Transfer) Pending() bool { return t != Transfer{} }
+
+// Locked is what stays in a channel of the payer, and how long.
+type Locked struct {
+	Info
+	// Amount is what a close brings back at least, in base units of the channel's token.
+	Amount voucher.Amount
+	// Until is when a withdrawal brings it back, for a channel whose close was requested on chain. It
+	// is zero for others: their money stays until they are closed or that is requested.
+	Until time.Time
+}

@@ -72,7 +72,7 @@ type Event struct {
 	Decision *channel.Decision
 	// Locked is what stays in the channel, nil for other events, and for the sum of what was left over
 	// in other channels.
-	Locked *Locked
+	Locked *channel.Locked
 	Err    error
 
 	ctx context.Context // of the request

@@ -19,19 +19,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Locked is what stays in a channel of the payer, and how long.
-type Locked struct {
-	channel.Info
-	// Amount is what a close brings back at least, in base units of the channel's token.
-	Amount voucher.Amount
-	// Until is when [Channels.Withdraw] brings it back, for a channel whose close was requested on
-	// chain. It is zero for others: their money stays until [Channels.Close] or
-	// [Channels.RequestClose].
-	Until time.Time
-}
-
-func lockedIn(st rule.State) Locked {
-	l := Locked{Info: st.Info()}
+func lockedIn(st rule.State) channel.Locked {
+	l := channel.Locked{Info: st.Info()}
 	if l.Amount = l.Rest(); st.CloseRequestedAt != 0 {
 		l.Until = time.Unix(int64(st.CloseRequestedAt), 0).Add(escrow.GracePeriod).UTC() //nolint:gosec // a time of the chain
 	}
@@ -41,12 +30,12 @@ func lockedIn(st rule.State) Locked {
 // Locked yields what stays in the payer's channels that hold money, those of earlier runs and of other
 // sessions on the store included. A record that cannot be read is yielded as an error, and the iteration
 // goes on.
-func (c *Channels) Locked(ctx context.Context) iter.Seq2[Locked, error] {
-	return func(yield func(Locked, error) bool) {
+func (c *Channels) Locked(ctx context.Context) iter.Seq2[channel.Locked, error] {
+	return func(yield func(channel.Locked, error) bool) {
 		for st, err := range c.s.ledger.Live(ctx, 0) {
 			switch {
 			case err != nil:
-				if !yield(Locked{}, err) {
+				if !yield(channel.Locked{}, err) {
 					return
 				}
 			case st.HoldsMoney() && st.Scope.Payer == c.s.payer:

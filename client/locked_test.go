@@ -26,7 +26,7 @@ import (
 )
 
 // locked lists what [client.Channels.Locked] yields.
-func (p *payer) locked() (all []client.Locked) {
+func (p *payer) locked() (all []channel.Locked) {
 	p.t.Helper()
 	for l, err := range p.session.Channels().Locked(p.t.Context()) {
 		require.NoError(p.t, err)
@@ -62,7 +62,7 @@ func TestCloseTellsWhatStaysLocked(t *testing.T) {
 	told = p.events.of(client.EventLocked)
 	require.Len(t, told, 2, "%v", told)
 	_, used := p.by(requested.ID)
-	want := client.Locked{Info: used, Amount: u(700)}
+	want := channel.Locked{Info: used, Amount: u(700)}
 	assert.Equal(t, &want, told[0].Locked)
 	assert.Equal(t, []any{srv.URL, used.ID, u(1000), u(300)}, []any{told[0].Origin, told[0].ChannelID, told[0].Deposit, told[0].Cumulative})
 	assert.Nil(t, told[1].Locked)
@@ -70,7 +70,7 @@ func TestCloseTellsWhatStaysLocked(t *testing.T) {
 	assert.Equal(t, rest, told[1].Deposit)
 	require.ErrorContains(t, told[1].Err, fmt.Sprintf("1 other channels of the store hold %s base units of %s", rest, used.Scope.Token))
 	assert.Contains(t, log.String(), "event=locked origin="+srv.URL+" channel="+used.ID.Hex()+" cumulative=300 deposit=1000 total=300 locked=700")
-	assert.ElementsMatch(t, []client.Locked{want, {Info: requested, Amount: rest, Until: until}}, p.locked())
+	assert.ElementsMatch(t, []channel.Locked{want, {Info: requested, Amount: rest, Until: until}}, p.locked())
 
 	// Who runs for long is told at the beginning.
 	p.events.all = nil
