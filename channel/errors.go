@@ -31,6 +31,9 @@ var (
 	ErrOverAuthorized = errors.New("channel: above the authorized amount")
 	// ErrLimit: a limit refused; every [LimitError] matches it.
 	ErrLimit = errors.New("channel: refused by a limit")
+	// ErrAsset: there are no limits for the asset of a payment or of its fee. It is neither a known
+	// dollar token ([Dollars]) nor named with limits of its own.
+	ErrAsset = errors.New("channel: there are no limits for this asset")
 	// ErrNotOurs: a channel that a server names cannot be used: its descriptor does not hash to its
 	// id, it belongs to another payer, payee, token, signer, escrow or chain, or it is not open.
 	// The error tells which.
@@ -59,22 +62,24 @@ type LimitError struct {
 	// request that needs Wanted, so that not each request is funded by itself. Zero for other limits:
 	// Wanted is enough.
 	Enough voucher.Amount
+	// Currency is what they are in. It has no symbol if that is not known.
+	Currency Currency
 }
 
 func (e *LimitError) Error() string {
 	if e.Limit == LimitBudget {
-		return fmt.Sprintf("channel: the budget of this run: wanted %s base units in all, "+
+		return fmt.Sprintf("channel: the budget of this run: wanted %s in all, "+
 			"allowed %s, left %s: start the run with a larger budget to allow this",
-			e.Wanted, e.Allowed, e.Left)
+			e.Currency.Format(e.Wanted), e.Currency.Format(e.Allowed), e.Currency.Format(e.Left))
 	}
 	if e.Wanted.Less(e.Enough) {
-		return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: set Limits.%s to %s to allow "+
+		return fmt.Sprintf("channel: limit %s: wanted %s, allowed %s: set Limits.%s to %s base units to allow "+
 			"this and what follows; %s allows this only, and each further opening or top-up costs a fee",
-			e.Limit, e.Wanted, e.Allowed, e.Limit, e.Enough, e.Wanted)
+			e.Limit, e.Currency.Format(e.Wanted), e.Currency.Format(e.Allowed), e.Limit, e.Enough, e.Wanted)
 	}
-	return fmt.Sprintf("channel: limit %s: wanted %s base units, allowed %s: "+
-		"set Limits.%s to at least %s to allow this",
-		e.Limit, e.Wanted, e.Allowed, e.Limit, e.Wanted)
+	return fmt.Sprintf("channel: limit %s: wanted %s, allowed %s: "+
+		"set Limits.%s to at least %s base units to allow this",
+		e.Limit, e.Currency.Format(e.Wanted), e.Currency.Format(e.Allowed), e.Limit, e.Wanted)
 }
 
 // Is reports whether target is [ErrLimit].
@@ -86,15 +91,16 @@ type ViolationError struct {
 	ChannelID common.Hash
 	// What describes the amount that is impossible.
 	What string
-	// Claimed is the server's amount, Bound the most that it can be, in base units.
+	// Claimed is the server's amount, Bound the most that it can be, in base units of Currency.
 	Claimed, Bound voucher.Amount
+	Currency       Currency
 }
 
 func (e *ViolationError) Error() string {
 	return fmt.Sprintf(
-		"channel: %s: the server reports that %s: %s base units, at most %s is possible; "+
+		"channel: %s: the server reports that %s: %s, at most %s is possible; "+
 			"our own amounts are unchanged",
-		e.ChannelID, e.What, e.Claimed, e.Bound,
+		e.ChannelID, e.What, e.Currency.Format(e.Claimed), e.Currency.Format(e.Bound),
 	)
 }
 
@@ -105,15 +111,17 @@ func (e *ViolationError) Is(target error) bool { return target == ErrServerRepor
 // was signed.
 type DesyncError struct {
 	ChannelID common.Hash
-	// Required is the server's amount, Ours the most that our own amounts allow, in base units.
+	// Required is the server's amount, Ours the most that our own amounts allow, in base units of
+	// Currency.
 	Required, Ours voucher.Amount
+	Currency       Currency
 }
 
 func (e *DesyncError) Error() string {
 	return fmt.Sprintf(
-		"channel: %s: the server requires a voucher of %s base units, we agreed to at most %s; "+
+		"channel: %s: the server requires a voucher of %s, we agreed to at most %s; "+
 			"nothing was signed (Limits.Step or Limits.Ahead allow larger steps)",
-		e.ChannelID, e.Required, e.Ours,
+		e.ChannelID, e.Currency.Format(e.Required), e.Currency.Format(e.Ours),
 	)
 }
 

@@ -8,9 +8,12 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Limits bound what is spent. All amounts are base units of the token. The zero Limits pay nothing,
+// Limits bound what is spent. All amounts are base units of Currency. The zero Limits pay nothing,
 // and the [LimitError] names the field to set.
 type Limits struct {
+	// Currency is what the amounts are in, and what may be paid in under them. The zero Currency means
+	// the known dollar tokens of every chain ([Dollars]). They share these limits.
+	Currency Currency
 	// Price is the most that one unit may cost: one request with its redirects, or one charged
 	// piece of a stream. Zero pays nothing.
 	Price voucher.Amount
@@ -156,6 +159,7 @@ type Decision struct {
 	// leaves the least.
 	Rule string
 	// Wanted is what was requested under that rule, Allowed what the rule allows in all, and Left
-	// what it leaves before this request, in base units.
+	// what it leaves before this request, in base units of Currency.
 	Wanted, Allowed, Left voucher.Amount
+	Currency              Currency
 }

@@ -30,6 +30,9 @@ type Offer struct {
 	FeePayer bool
 	FeeToken common.Address
 
+	// Currency is Token and how its amounts are written, as the owner of the limits knows it. The
+	// challenge does not name it: it is empty in an offer that was only parsed.
+	Currency Currency
 	// Price is what one unit costs, in base units of Token. UnitType names the unit.
 	Price    voucher.Amount
 	UnitType string

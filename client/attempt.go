@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
@@ -27,6 +28,7 @@ type attempt struct {
 	route  routeKey
 
 	terms    ledger.Terms // what the request is held to
+	held     bool         // to limits that depend on the origin, the context or the currency
 	termsErr error        // why its URL or the limits of its context are not allowed; free requests go on
 
 	challenge *challenge          // the one being answered; nil while nothing is to be paid
@@ -72,7 +74,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.byKey {
 		return a.run(ctx, a.startedKeyed(ctx))
 	}
-	return a.run(ctx, a.started())
+	return a.run(ctx, a.started(ctx))
 }
 
 // run carries out what is decided after e, and after each event that comes of it.
@@ -129,8 +131,8 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 		a.name()
 	}
 	a.terms = ledger.Terms{Limits: a.s.cfg.Limits, Charge: a.charge, Origin: a.origin.Text, Paced: true}
-	if a.termsErr == nil && (len(a.s.cfg.Origins) > 0 || ctx.Value(limitsKey{}) != nil) {
-		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text)
+	if a.held = a.termsErr == nil && (len(a.s.cfg.Origins)+len(a.s.others) > 0 || ctx.Value(limitsKey{}) != nil); a.held {
+		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text, channel.Currency{})
 	}
 	a.start = time.Now()
 	return ctx
@@ -138,7 +140,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 
 // started begins with the challenge that the session remembers for the route, so that the request is
 // paid in one round trip, if nothing is in the way of that.
-func (a *attempt) started() purchase.Event {
+func (a *attempt) started(ctx context.Context) purchase.Event {
 	unknown := purchase.Event{Kind: purchase.Started}
 	c := a.s.challenges.get(a.route)
 	req := a.out.req
@@ -153,8 +155,10 @@ func (a *attempt) started() purchase.Event {
 		a.s.challenges.drop(a.route, c)
 		return unknown
 	}
-	sum := a.decision.Charged.AddCapped(c.offer.Price)
-	lim := rule.Limits{Limits: a.terms.Limits}
+	if a.terms.Limits.Currency = c.offer.Currency; a.held {
+		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text, c.offer.Currency) // with an error they pay nothing
+	}
+	sum, lim := a.decision.Charged.AddCapped(c.offer.Price), rule.Limits{Limits: a.terms.Limits}
 	if lim.CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}

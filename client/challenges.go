@@ -25,6 +25,7 @@ type challenge struct {
 	scope   channel.Scope  // in which it is paid
 	echo    *wire.Echo
 	account *ledger.Account // the channel that answered it last; nil until it was paid
+	names   bool            // it names a channel of ours that can be used
 	skew    time.Duration   // by which the clock that dated it is ahead of ours
 }
 

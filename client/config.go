@@ -42,6 +42,12 @@ type Config struct {
 	Store store.Store
 	// Limits bound what may be spent. The zero value pays nothing.
 	Limits channel.Limits
+	// Assets are limits of tokens that are not among the known dollar tokens ([channel.Dollars]),
+	// each with its Currency. Origins and Raise do not apply to them. A token that has no limits here is not paid in, and no fee
+	// is paid in it: the error is [channel.ErrAsset]. Before the first payment in one, its symbol
+	// and decimals are compared with those on Chain, and stored; if they differ, or cannot be read,
+	// nothing is paid.
+	Assets []channel.Limits
 	// Origins overrides Limits for single origins, written as scheme://host or scheme://host:port.
 	// Fields that are not zero replace those of Limits, higher or lower. All and Total must be zero.
 	Origins map[string]channel.Limits
@@ -109,6 +115,7 @@ type Config struct {
 // concurrent use and return the errors of [escrow.Client].
 type Chain interface {
 	ChainID(ctx context.Context) (uint64, error)
+	Currency(ctx context.Context, asset channel.Asset) (channel.Currency, error)
 	State(ctx context.Context, ref escrow.Ref) (escrow.State, error)
 	States(ctx context.Context, refs []escrow.Ref) ([]escrow.State, error)
 	Forget(id common.Hash)
@@ -151,13 +158,28 @@ func (c *Config) check() error {
 }
 
 func (c *Config) checkLimits() error {
-	switch lim := c.Limits; {
+	for name, lim := range map[string]channel.Limits{"Limits": c.Limits, "Raise": c.Raise} {
+		if lim.Currency != (channel.Currency{}) {
+			return fmt.Errorf("client: Config.%s names %s: it is for the known dollar tokens; limits for another token go into Config.Assets", name, lim.Currency)
+		}
+	}
+	for _, lim := range append([]channel.Limits{c.Limits}, c.Assets...) {
+		if err := c.checkOne(lim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOne returns what is wrong with the limits of one currency.
+func (c *Config) checkOne(lim channel.Limits) error {
+	switch {
 	case lim.Deposit.Less(lim.Fund):
 		return fmt.Errorf("client: Limits.Fund is %s base units, above Limits.Deposit, which is %s", lim.Fund, lim.Deposit)
 	case lim.Ask.Less(lim.Price) && !lim.Ask.IsZero() && c.Approve == nil:
 		return fmt.Errorf("client: Limits.Ask is %s base units, below Limits.Price, and Config.Approve is nil: set Approve, or leave Ask unset", lim.Ask)
 	}
-	if all, _, _ := rule.Of(c.Limits).Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
+	if all, _, _ := rule.Of(lim).Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
 		return fmt.Errorf("client: Limits.All allows %s base units an hour, %s a day and %s a month; a longer window must allow at least as much as a shorter one (an unset month is Limits.Total, or Deposit)",
 			all[2].Allowed, all[1].Allowed, all[0].Allowed)
 	}

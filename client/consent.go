@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/origin"
@@ -46,6 +48,12 @@ func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 	if a.mayFund {
 		return nil
 	}
+	if o := a.challenge.offer; funding && !o.FeePayer && o.FeeToken != (common.Address{}) && o.FeeToken != o.Token {
+		asset := channel.Asset{ChainID: o.ChainID, Token: o.FeeToken}
+		if _, err := a.s.currency(ctx, asset); err != nil {
+			return fmt.Errorf("the fee of funding the channel: %w", err)
+		}
+	}
 	a.asked = Proposal{
 		Origin: a.origin.Text, Route: a.route.method + " " + a.route.path,
 		Offer: a.challenge.offer, Terms: a.challenge.wants.Terms, Funding: funding,
@@ -61,7 +69,7 @@ func (a *attempt) askPolicy(ctx context.Context, funding bool) error {
 func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 	lim := a.terms.Limits
 	if a.s.cfg.Approve == nil {
-		return &channel.LimitError{Limit: "Ask", Wanted: sum, Allowed: lim.Ask, Left: lim.Ask}
+		return &channel.LimitError{Limit: "Ask", Wanted: sum, Allowed: lim.Ask, Left: lim.Ask, Currency: lim.Currency}
 	}
 	rooms, err := a.s.ledger.Rooms(ctx, a.terms, a.challenge.scope)
 	if err != nil {
@@ -75,7 +83,7 @@ func (a *attempt) approve(ctx context.Context, sum voucher.Amount) error {
 	for _, budget := range budgets {
 		left = left.Min(budget.Left())
 	}
-	q := Quote{Proposal: a.asked, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left}}
+	q := Quote{Proposal: a.asked, Decision: channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: sum, Allowed: lim.Ask, Left: left, Currency: lim.Currency}}
 	limits, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope, a.challenge.offer.Price)
 	if err != nil {
 		return err

@@ -123,10 +123,13 @@ func fundingStories() map[string]fundingStory {
 	}
 }
 
+// alphaUSD is a dollar token of the test chain's network, so there are limits for it.
+var alphaUSD = common.HexToAddress("0x20c0000000000000000000000000000000000001")
+
 // TestFeesAreConsentedToBeforeFunding: a fee token or a sponsor that changes within a request is
 // put before the policy and the owner before a transaction is signed with it.
 func TestFeesAreConsentedToBeforeFunding(t *testing.T) {
-	other := common.HexToAddress("0x20c0000000000000000000000000000000000bad")
+	other := alphaUSD
 	instead := func(r map[string]any) {
 		sponsorIs(false)(r)
 		feeTokenIs(other)(r)
@@ -202,7 +205,7 @@ func (c fundingStory) run(t *testing.T, change feeChange, accepted bool) {
 // TestFeeOfAStreamsTopUpIsConsentedTo: a stream that begins on a channel with enough deposit funds
 // it later, with a fee that the policy was not asked about at first.
 func TestFeeOfAStreamsTopUpIsConsentedTo(t *testing.T) {
-	other := common.HexToAddress("0x20c0000000000000000000000000000000000bad")
+	other := alphaUSD
 	for name, c := range map[string]struct {
 		demand demand
 		to     fee

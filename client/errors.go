@@ -102,8 +102,10 @@ type Error struct {
 	// ChannelID is the zero hash if no channel was chosen.
 	ChannelID common.Hash
 	// Price is what was to be paid, of a stream the sum of its pieces; Cumulative the voucher presented
-	// for it, zero if none was. Both in base units.
+	// for it, zero if none was. Both in base units of Currency.
 	Price, Cumulative voucher.Amount
+	// Currency is what they are in. It has no symbol if that is not known.
+	Currency channel.Currency
 	// Problem is the type of the server's problem details, without its base; empty if there was none.
 	Problem string
 	// Err is the cause.
@@ -119,13 +121,13 @@ func (e *Error) Error() string {
 	}
 	fmt.Fprintf(&b, ": outcome %s", e.Outcome)
 	if !e.Price.IsZero() {
-		fmt.Fprintf(&b, ", price %s base units", e.Price)
+		fmt.Fprintf(&b, ", price %s", e.Currency.Format(e.Price))
 	}
 	if e.ChannelID != (common.Hash{}) {
 		fmt.Fprintf(&b, ", channel %s", e.ChannelID)
 	}
 	if !e.Cumulative.IsZero() {
-		fmt.Fprintf(&b, ", voucher %s base units", e.Cumulative)
+		fmt.Fprintf(&b, ", voucher %s", e.Currency.Format(e.Cumulative))
 	}
 	if e.Problem != "" {
 		fmt.Fprintf(&b, ", problem %s", e.Problem)
@@ -150,7 +152,7 @@ func (e *Error) Retryable() bool {
 		return false // it was paid, or may have been
 	}
 	for _, final := range []error{
-		channel.ErrLimit, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
+		channel.ErrLimit, channel.ErrAsset, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
 		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused, ErrAuthorization,
 	} {
 		if errors.Is(e.Err, final) {

@@ -181,8 +181,9 @@ func (a *attempt) error(err error) *Error {
 		Op: "pay", Outcome: a.info.Outcome, Origin: a.origin.Text, Price: a.price,
 		Cumulative: a.signed.Cumulative, Problem: a.info.Problem, Err: err,
 	}
-	if a.challenge != nil && e.Price.IsZero() {
-		e.Price = a.challenge.offer.Price
+	if a.challenge != nil {
+		e.Currency = a.challenge.offer.Currency
+		e.Price = cmp.Or(e.Price, a.challenge.offer.Price)
 	}
 	if a.account != nil {
 		e.ChannelID = a.account.ID()

@@ -234,7 +234,9 @@ func termsTrials(t *table) {
 		t.add(tr, ChainWrong)
 	}
 	warm.want, warm.most = fails(client.ErrPolicy), at(200)
-	t.add(warm, PayeeChanged, TokenChanged, OperatorAppears, OperatorIsPayer)
+	t.add(warm, PayeeChanged, OperatorAppears, OperatorIsPayer)
+	warm.want = fails(channel.ErrAsset)
+	t.add(warm, TokenChanged)
 	warm.want, warm.most = end{}, nil
 	t.add(warm, FeeTokenWrong, SponsorLies)
 
@@ -242,12 +244,10 @@ func termsTrials(t *table) {
 	t.add(cold, OperatorAppears, OperatorIsPayer)
 	cold.want = rejected
 	t.add(cold, PayeeChanged)
-	cold.want = fails(escrow.ErrParams)
-	t.add(cold, TokenChanged)
-	cold.after, cold.want = end{}, rejected
+	cold.after, cold.want = end{}, fails(channel.ErrAsset)
+	t.add(cold, TokenChanged, FeeTokenWrong)
+	cold.want = rejected
 	t.add(cold, SponsorLies)
-	cold.want = fails(escrow.ErrRPC)
-	t.add(cold, FeeTokenWrong)
 }
 
 // challengeTrials adds odd challenges. A malformed one is returned to the caller; the others are

@@ -196,7 +196,12 @@ func (c *Channels) AuthorizeManually(ctx context.Context, id common.Hash, amount
 // manual returns the attempt that stands for an amount that the caller authorizes by hand.
 func (s *Session) manual(ctx context.Context, account *ledger.Account, amount voucher.Amount) (*attempt, error) {
 	state := account.State()
-	lim, err := s.limits(ctx, state.Scope.Origin)
+	asset := channel.Asset{ChainID: state.ChainID, Token: state.Descriptor.Token}
+	currency, err := s.currency(ctx, asset)
+	if err != nil {
+		return nil, err
+	}
+	lim, err := s.limits(ctx, state.Scope.Origin, currency)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +209,7 @@ func (s *Session) manual(ctx context.Context, account *ledger.Account, amount vo
 	charge := ledger.NewCharge(budgets...)
 	offer := channel.Offer{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payee: state.Descriptor.Payee,
-		Operator: state.Descriptor.Operator, Token: state.Descriptor.Token, Price: amount,
+		Operator: state.Descriptor.Operator, Token: state.Descriptor.Token, Price: amount, Currency: currency,
 	}
 	a := &attempt{
 		s: s, account: account, origin: origin.Origin{Text: state.Scope.Origin}, info: &Payment{},

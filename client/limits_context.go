@@ -19,7 +19,8 @@ type (
 // WithLimits returns a context whose requests use other limits: every field of lim that is not zero
 // replaces that of the session. A limit may be lowered freely. If a limit is above the session's, the
 // request fails with a [channel.LimitError] before anything is signed, unless Config.Raise allows as
-// much. Nested WithLimits can only lower the outer limits.
+// much. Nested WithLimits can only lower the outer limits. A request that is to be paid in another asset
+// than lim is for fails with [channel.ErrAsset].
 func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
 	return context.WithValue(ctx, limitsKey{}, append(outer[:len(outer):len(outer)], lim))
@@ -66,19 +67,32 @@ func WithBudget(ctx context.Context, b *Budget) context.Context {
 	return context.WithValue(ctx, budgetKey{}, append(outer[:len(outer):len(outer)], b.spent))
 }
 
-// limits returns what a request to an origin is held to: the limits of the config, overridden by those
-// of the origin, and by those of the context within what the owner allows.
-func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, error) {
-	lim := rule.Limits{Limits: s.cfg.Limits}
-	var err error
-	if own, ok := s.cfg.Origins[origin]; ok {
-		if lim, err = lim.Override(own, own); err != nil {
-			return channel.Limits{}, err
-		}
+// limits returns what a request to an origin is held to if it is paid in a currency: the limits of the
+// config, overridden by those of the origin, and by those of the context within what the owner allows.
+// The zero currency is one that is not known yet, of the known dollar tokens. The error is a
+// [channel.LimitError], or [channel.ErrAsset] if the context has limits and they are for another asset.
+func (s *Session) limits(
+	ctx context.Context, origin string, currency channel.Currency,
+) (channel.Limits, error) {
+	lim, own, most := rule.Limits{Limits: s.cfg.Limits}, s.cfg.Origins[origin], s.cfg.Raise
+	other, isOther := s.others[currency.Asset]
+	if isOther {
+		lim, own, most = rule.Limits{Limits: other}, channel.Limits{}, channel.Limits{}
 	}
-	most := s.cfg.Raise
+	lim.Currency = currency
+	lim, err := lim.Override(own, own)
+	if err != nil {
+		return channel.Limits{}, err
+	}
 	outer, _ := ctx.Value(limitsKey{}).([]channel.Limits)
 	for _, own := range outer {
+		switch {
+		case own.Currency.Asset == currency.Asset, own.Currency == channel.Currency{} && !isOther:
+		case currency == channel.Currency{}:
+			continue
+		default:
+			return channel.Limits{}, fmt.Errorf("%w: %s: WithLimits has limits of another one", channel.ErrAsset, currency)
+		}
 		if lim, err = lim.Override(own, most); err != nil {
 			return channel.Limits{}, fmt.Errorf(
 				"client: WithLimits raises a limit that Config.Raise does not: %w", err,
@@ -93,7 +107,7 @@ func (s *Session) limits(ctx context.Context, origin string) (channel.Limits, er
 // the store together: a month, a day, an hour. The error is a [channel.LimitError] if the context wants
 // more than it may have, or the store's.
 func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
-	lim, err := s.limits(ctx, "")
+	lim, err := s.limits(ctx, "", channel.Currency{})
 	if err != nil {
 		return nil, err
 	}

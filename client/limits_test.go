@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -30,8 +31,14 @@ func (p *payer) over(resp *http.Response, err error) channel.LimitError {
 	p.t.Helper()
 	var over *channel.LimitError
 	require.ErrorAs(p.t, p.refused(resp, err), &over)
-	return *over
+	plain := *over
+	plain.Currency = channel.Currency{}
+	assert.Equal(p.t, pathUSD, over.Currency)
+	return plain
 }
+
+// pathUSD is what a test server is paid in, as the limits know it.
+var pathUSD, _ = channel.Dollar(channel.Asset{ChainID: escrow.Moderato, Token: escrow.PathUSD})
 
 // asset is what a test server is paid in.
 func asset(srv *clienttest.Server) channel.Asset {
@@ -105,7 +112,7 @@ func TestBudgetEvent(t *testing.T) {
 	}
 	told := p.events.of(client.EventBudget)
 	require.Len(t, told, 1)
-	assert.Equal(t, &channel.Decision{Verdict: channel.Allow, Rule: "All.Hour", Wanted: u(400), Allowed: u(500), Left: u(200)}, told[0].Decision)
+	assert.Equal(t, &channel.Decision{Verdict: channel.Allow, Rule: "All.Hour", Wanted: u(400), Allowed: u(500), Left: u(200), Currency: pathUSD}, told[0].Decision)
 	assert.Equal(t, srv.URL, told[0].Origin)
 }
 
@@ -195,7 +202,7 @@ func TestApprove(t *testing.T) {
 	assert.Empty(t, asked, "not above")
 	p.get("/data?price=101")
 	require.Len(t, asked, 1)
-	assert.Equal(t, channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: u(101), Allowed: u(100), Left: u(800)}, asked[0].Decision)
+	assert.Equal(t, channel.Decision{Verdict: channel.Ask, Rule: "Ask", Wanted: u(101), Allowed: u(100), Left: u(800), Currency: pathUSD}, asked[0].Decision)
 	assert.Equal(t, "GET /data", asked[0].Route)
 	assert.Equal(t, srv.Payee, asked[0].Offer.Payee)
 	p.get("/data?price=101") // the remembered challenge does not go round it
@@ -281,11 +288,11 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, "GET /data", q.Route)
 	assert.Equal(t, q.Offer.Terms(), q.Terms)
 	assert.True(t, q.Funding, "a channel would be opened")
-	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "All.Day", Wanted: u(100), Allowed: u(150), Left: u(150)}, q.Decision)
+	assert.Equal(t, channel.Decision{Verdict: channel.Allow, Rule: "All.Day", Wanted: u(100), Allowed: u(150), Left: u(150), Currency: pathUSD}, q.Decision)
 	assert.Empty(t, p.channels())
 	p.get("/data")
 	q, _ = quote("/data")
-	assert.Equal(t, channel.Decision{Verdict: channel.Deny, Rule: "All.Day", Wanted: u(200), Allowed: u(150), Left: u(50)}, q.Decision)
+	assert.Equal(t, channel.Decision{Verdict: channel.Deny, Rule: "All.Day", Wanted: u(200), Allowed: u(150), Left: u(50), Currency: pathUSD}, q.Decision)
 	assert.False(t, q.Funding, "the deposit covers it")
 	q, status = quote("/free")
 	assert.Nil(t, q)

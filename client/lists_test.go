@@ -106,7 +106,7 @@ func TestAllowTokensBindsTheFee(t *testing.T) {
 func TestFeeTokenIsAllowedBeforeFunding(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{})
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	other := common.HexToAddress("0x20c0000000000000000000000000000000000bad")
+	other := alphaUSD
 	srv.Handle("/plain", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(150)}, ok))
 	srv.Handle("/fee", srv.Paid(clienttest.Terms{Price: u(100), Deposit: u(150), FeeToken: other},
 		ok))

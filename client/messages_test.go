@@ -53,7 +53,7 @@ func TestErrorsNameListsAndUnits(t *testing.T) {
 		_, err := p.in(t.Context(), "/data")
 		require.ErrorIs(t, err, client.ErrPolicy)
 		require.ErrorContains(t, err, says)
-		assert.ErrorContains(t, err, "price 100 base units")
+		assert.ErrorContains(t, err, "price 0.0001 pathUSD")
 	}
 	p := newPayer(t, srv)
 	err := p.session.Channels().Close(t.Context(), common.Hash{1})

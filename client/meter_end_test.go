@@ -65,7 +65,7 @@ func TestStall(t *testing.T) {
 			assert.Equal(t, 1, strings.Count(body, "\n\n"))
 			assert.Equal(t, u(20), e.Price)
 			assert.Equal(t, u(20), e.Cumulative)
-			assert.ErrorContains(t, e, "price 20")
+			assert.ErrorContains(t, e, "price 0.00002 pathUSD")
 		})
 	}
 }

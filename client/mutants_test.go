@@ -64,7 +64,7 @@ func TestOtherTermsUnderAVoucher(t *testing.T) {
 	other := common.HexToAddress("0x00000000000000000000000000000000000000aa").Hex()
 	for name, change := range map[string]func(map[string]any){
 		"payee":    func(r map[string]any) { r["recipient"] = other },
-		"token":    func(r map[string]any) { r["currency"] = other },
+		"token":    func(r map[string]any) { r["currency"] = alphaUSD.Hex() },
 		"operator": func(r map[string]any) { details(r)["operator"] = other },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,9 @@ func canonicalOrigins(given map[string]channel.Limits) (map[string]channel.Limit
 		if err != nil {
 			return nil, fmt.Errorf("client: Config.Origins: %w", err)
 		}
+		if own.Currency != (channel.Currency{}) {
+			return nil, fmt.Errorf("client: Config.Origins[%q] names %s: it is for the known dollar tokens", name, own.Currency)
+		}
 		if own.All != (channel.Windows{}) || !own.Total.IsZero() {
 			return nil, fmt.Errorf("client: Config.Origins[%q] sets All or Total, "+
 				"which are for all origins together; set Origin", name)

@@ -34,8 +34,11 @@ func TestOffersOfOthersComeBack(t *testing.T) {
 		body   io.Reader
 		want   error
 	}{
-		"another chain":    {demand: chainIs(4217), want: escrow.ErrChainID},
-		"unknown escrow":   {demand: escrowIs(stranger(1)), want: client.ErrEscrow},
+		"another chain":  {demand: chainIs(4217), want: escrow.ErrChainID},
+		"unknown escrow": {demand: escrowIs(stranger(1)), want: client.ErrEscrow},
+		"unknown token": {
+			demand: func(r map[string]any) { r["currency"] = stranger(1).Hex() }, want: channel.ErrAsset,
+		},
 		"unknown protocol": {demand: protocolIs("v9"), want: channel.ErrOffer},
 		"the price":        {demand: priceIs("1001"), want: channel.ErrLimit},
 		"no limits": {

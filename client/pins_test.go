@@ -33,7 +33,7 @@ func TestChangedTermsAreRefusedUntilAccepted(t *testing.T) {
 	stranger := common.HexToAddress("0xaa")
 	for name, change := range map[string]func(request map[string]any){
 		"payee":    func(r map[string]any) { r["recipient"] = stranger.Hex() },
-		"token":    func(r map[string]any) { r["currency"] = "0x20c00000000000000000000000000000000000aa" },
+		"token":    func(r map[string]any) { r["currency"] = alphaUSD.Hex() },
 		"operator": func(r map[string]any) { r["methodDetails"].(map[string]any)["operator"] = stranger.Hex() },
 		"unit":     func(r map[string]any) { r["unitType"] = "byte" },
 	} {

@@ -70,7 +70,7 @@ func (s *Session) Quote(req *http.Request) (*Quote, int, error) {
 // decide completes a quote with what the limits decide about an offer, on the channel that would pay for
 // it, and with what would be put into a channel for it.
 func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
-	lim, err := s.limits(ctx, q.Origin)
+	lim, err := s.limits(ctx, q.Origin, c.offer.Currency)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (s *Session) decide(ctx context.Context, q *Quote, c *challenge) error {
 	if q.Funding, refused = s.locks(ctx, q, c, state, limits); refused != nil {
 		var over *channel.LimitError
 		if errors.As(refused, &over) && q.Decision.Verdict != channel.Deny { // what the session may put in
-			q.Decision = channel.Decision{Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed, Left: over.Left}
+			q.Decision = channel.Decision{Verdict: channel.Deny, Rule: over.Limit, Wanted: over.Wanted, Allowed: over.Allowed, Left: over.Left, Currency: over.Currency}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (s *Session) recognize(
 			continue
 		}
 		out.found = &challenge{
-			wire: c, offer: o, skew: ahead, echo: wire.NewEcho(c, wire.FormatSource(o.ChainID, s.payer)),
+			wire: c, offer: o, names: o.Snapshot != nil || o.ChannelID != zeroHash, skew: ahead, echo: wire.NewEcho(c, wire.FormatSource(o.ChainID, s.payer)),
 			wants: purchase.Offer{
 				Terms: o.Terms(), Price: o.Price, Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
 			},
@@ -109,11 +110,15 @@ func (s *Session) complete(ctx context.Context, u *url.URL, from origin.Origin, 
 			return fmt.Errorf("%w: chain %d has no canonical %s escrow; set Config.Escrow", ErrEscrow, o.ChainID, o.Protocol)
 		}
 	}
-	if o.Escrow == (common.Address{}) {
-		o.Escrow = want
-	}
-	if o.Escrow != want {
+	if o.Escrow = cmp.Or(o.Escrow, want); o.Escrow != want {
 		return fmt.Errorf("%w: it names %s, trusted is %s; if that escrow is right, set Config.Escrow to it", ErrEscrow, o.Escrow, want)
+	}
+	var err error
+	asset, dollar := channel.Asset{ChainID: o.ChainID, Token: o.Token}, false
+	if o.Currency, dollar = s.dollars[asset]; !dollar {
+		if o.Currency, err = s.other(ctx, asset); err != nil {
+			return err
+		}
 	}
 	if !named || s.cfg.Chain == nil {
 		return nil

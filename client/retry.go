@@ -41,7 +41,7 @@ func (a *attempt) startedKeyed(ctx context.Context) purchase.Event {
 			return purchase.Event{Kind: purchase.Failed, Err: err}
 		}
 	}
-	e := a.started()
+	e := a.started(ctx)
 	if e.Remembered && (a.decision.Paid || a.keyed == nil && !a.first(ctx)) {
 		a.challenge, a.account, a.reserved = nil, nil, nil
 		return purchase.Event{Kind: purchase.Started}

@@ -23,6 +23,10 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	if a.opening != nil && !a.decision.Carrying {
 		a.land() // nobody waits behind an opening while the owner is asked
 	}
+	o := a.challenge.offer
+	if a.terms.Limits.Currency = o.Currency; a.held {
+		a.terms.Limits, a.termsErr = a.s.limits(ctx, a.origin.Text, o.Currency)
+	}
 	if a.termsErr != nil {
 		return purchase.Event{Kind: purchase.Failed, Err: a.termsErr}
 	}
@@ -30,10 +34,8 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	if a.s.twice.any.Load() {
 		e.Recent = a.paidTwice()
 	}
-	o := a.challenge.offer
-	e.Nameable = o.Snapshot != nil || o.ChannelID != zeroHash || a.s.cfg.Bootstrap || a.who != nil
-	lim := rule.Limits{Limits: a.terms.Limits}
-	if e.Err = lim.CheckPrice(a.decision.Total); e.Err != nil {
+	e.Nameable = a.challenge.names || a.s.cfg.Bootstrap || a.who != nil
+	if e.Err = (rule.Limits{Limits: a.terms.Limits}).CheckPrice(a.decision.Total); e.Err != nil {
 		return e
 	}
 	var account *ledger.Account
@@ -144,8 +146,7 @@ func (a *attempt) affords(ctx context.Context, state *rule.State) error {
 	if a.decision.Paid || a.decision.Retried && a.reserved != nil {
 		return nil // its price counts already; the gate decides about more
 	}
-	overTime := ledger.Terms{Limits: a.terms.Limits, Origin: a.terms.Origin}
-	lim, err := a.s.ledger.Limited(ctx, overTime, a.challenge.scope, a.challenge.offer.Price)
+	lim, err := a.s.ledger.Limited(ctx, ledger.Terms{Limits: a.terms.Limits, Origin: a.terms.Origin}, a.challenge.scope, a.challenge.offer.Price)
 	if err != nil {
 		return err
 	}
@@ -155,13 +156,13 @@ func (a *attempt) affords(ctx context.Context, state *rule.State) error {
 	}
 	if state != nil { // without one, the plan is all that there is to decide
 		if d := lim.Decide(state, req); d.Verdict == channel.Deny {
-			return &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
+			return &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left, Currency: d.Currency}
 		}
 	}
 	if a.charge == nil || a.reserved != nil {
 		return nil // a budget counts its price already; the gate decides about a higher one
 	}
-	return a.charge.Affords(channel.Asset{ChainID: a.challenge.offer.ChainID, Token: a.challenge.offer.Token}, req.Price)
+	return a.charge.Affords(a.challenge.offer.Currency.Asset, req.Price)
 }
 
 // absorb books what a challenge says of the channel that pays: a report, which can only lower what is

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 )
 
@@ -25,18 +26,21 @@ type Session struct {
 	challenges challengeCache
 	management management
 	flights    flights
-	keys       keyedPurchases // by the Idempotency-Keys of callers
-	proofs     proofBook      // when each origin was last shown who the payer is
-	declined   intervals      // when each opening was refused by its payee
-	twice      intervals      // when each payee and origin was last paid twice for one request
-	beside     beside         // top-ups that no request waits for
-	costly     sync.Once      // it was told that the limits make funding costly
-	locked     sync.Once      // it was told what stays locked
-	used       sync.Map       // common.Hash: the channels that paid
+	keys       keyedPurchases                     // by the Idempotency-Keys of callers
+	proofs     proofBook                          // when each origin was last shown who the payer is
+	declined   intervals                          // when each opening was refused by its payee
+	twice      intervals                          // when each payee and origin was last paid twice for one request
+	beside     beside                             // top-ups that no request waits for
+	costly     sync.Once                          // it was told that the limits make funding costly
+	locked     sync.Once                          // it was told what stays locked
+	used       sync.Map                           // common.Hash: the channels that paid
+	others     map[channel.Asset]channel.Limits   // Config.Assets, by their assets
+	dollars    map[channel.Asset]channel.Currency // known tokens, by their assets
 
-	mu     sync.Mutex // guards what follows; held shortly
-	twins  map[*http.Transport]*http.Transport
-	opened []common.Hash
+	mu      sync.Mutex // guards what follows; held shortly
+	twins   map[*http.Transport]*http.Transport
+	opened  []common.Hash
+	checked map[channel.Asset]bool // assets that are called on the chain as their limits say
 }
 
 // New returns a session with the settings of cfg. The error names the field that is wrong. No network
@@ -49,12 +53,19 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Origins, err = canonicalOrigins(cfg.Origins); err != nil {
 		return nil, err
 	}
+	others, err := limitsByAsset(cfg.Assets)
+	if err != nil {
+		return nil, err
+	}
 	watched := cfg.Log != nil || cfg.OnEvent != nil
 	cfg.complete()
 	s := &Session{
 		cfg: cfg, payer: cfg.Signer.Address(), log: cfg.Log, watched: watched,
 		ledger: ledger.New(cfg.Store, cfg.Signer, cfg.Limits),
-		twins:  map[*http.Transport]*http.Transport{},
+		twins:  map[*http.Transport]*http.Transport{}, others: others, checked: map[channel.Asset]bool{}, dollars: map[channel.Asset]channel.Currency{},
+	}
+	for c := range channel.Dollars() {
+		s.dollars[c.Asset] = c
 	}
 	if s.watched {
 		s.ledger.OnNear = s.reportNear

@@ -57,7 +57,8 @@ func TestTermsChange(t *testing.T) {
 		err    error
 	}{
 		"payee":        {func(r map[string]any) { r["recipient"] = other }, client.ErrPolicy},
-		"token":        {func(r map[string]any) { r["currency"] = other }, client.ErrPolicy},
+		"token":        {func(r map[string]any) { r["currency"] = alphaUSD.Hex() }, client.ErrPolicy},
+		"asset":        {func(r map[string]any) { r["currency"] = other }, channel.ErrAsset},
 		"escrow":       {func(r map[string]any) { details(r)["escrowContract"] = other }, client.ErrEscrow},
 		"chain":        {func(r map[string]any) { details(r)["chainId"] = 4217 }, escrow.ErrChainID},
 		"operator":     {func(r map[string]any) { details(r)["operator"] = other }, client.ErrPolicy},

@@ -14,6 +14,8 @@ import (
 const (
 	selApprove   uint32 = 0x095ea7b3 // approve(address,uint256)
 	selBalanceOf uint32 = 0x70a08231 // balanceOf(address)
+	selSymbol    uint32 = 0x95d89b41 // symbol()
+	selDecimals  uint32 = 0x313ce567 // decimals()
 
 	selOpenV1     uint32 = 0xc79ea485 // open(address,address,uint128,bytes32,address)
 	selTopUpV1    uint32 = 0xb67644b9 // topUp(bytes32,uint256)

@@ -38,8 +38,10 @@ const (
 
 // Selectors by signature, for the test that derives them.
 var Selectors = map[string]uint32{
-	"approve(address,uint256)":                      selApprove,
-	"balanceOf(address)":                            selBalanceOf,
+	"approve(address,uint256)": selApprove,
+	"balanceOf(address)":       selBalanceOf,
+	"symbol()":                 selSymbol,
+	"decimals()":               selDecimals,
 	"open(address,address,uint128,bytes32,address)": selOpenV1,
 	"topUp(bytes32,uint256)":                        selTopUpV1,
 	"requestClose(bytes32)":                         selCloseV1,

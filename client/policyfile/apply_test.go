@@ -105,21 +105,21 @@ func TestSessionObeysTheFile(t *testing.T) {
 	o := newOwner(t)
 	other := "0x00000000000000000000000000000000000000aa"
 	for _, one := range []struct{ name, policy, says string }{
-		{"nothing", "", "limit Price: wanted 100 base units, allowed 0"},
+		{"nothing", "", "limit Price: wanted 0.0001 pathUSD, allowed 0 pathUSD"},
 		{"enough", enough, ""},
 		{
 			"a low price", "limits = { price = '99u', deposit = '1' }",
-			"limit Price: wanted 100 base units, allowed 99",
+			"limit Price: wanted 0.0001 pathUSD, allowed 0.000099 pathUSD",
 		},
 		{"more for the origin", "limits = { price = '99u', deposit = '1' }\n[origin.'" + o.srv.URL +
 			"']\nprice = '100u'", ""},
 		{
 			"less for the origin", enough + "[origin.'" + o.srv.URL + "']\nprice = '99u'",
-			"limit Price: wanted 100",
+			"limit Price: wanted 0.0001 pathUSD",
 		},
 		{
 			"more for another",
-			"limits = { price = '99u', deposit = '1' }\n[origin.'http://other.example']\nprice = '100u'", "limit Price: wanted 100",
+			"limits = { price = '99u', deposit = '1' }\n[origin.'http://other.example']\nprice = '100u'", "limit Price: wanted 0.0001 pathUSD",
 		},
 		{
 			"a small hour", "limits = { price = '0.001', deposit = '0.1', hour = '99u' }",

@@ -14,5 +14,5 @@ func TestRun(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out))
 	t.Log("\n" + out.String())
 	assert.Contains(t, out.String(), "9 answers, 105 of 1050 base units left")
-	assert.Contains(t, out.String(), "channel: the budget of this run: wanted 1055 base units in all, allowed 1050, left 105")
+	assert.Contains(t, out.String(), "channel: the budget of this run: wanted 0.001055 pathUSD in all, allowed 0.00105 pathUSD, left 0.000105 pathUSD")
 }

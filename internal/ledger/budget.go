@@ -52,7 +52,7 @@ func (b *Budget) Left() voucher.Amount {
 func (b *Budget) refuses(asset channel.Asset, more taken) error {
 	if b.asset != asset {
 		return fmt.Errorf("the budget is in %s, the price in %s: %w", b.asset, asset,
-			&channel.LimitError{Limit: channel.LimitBudget, Wanted: more.prices.Max(more.rises)})
+			&channel.LimitError{Limit: channel.LimitBudget, Wanted: more.prices.Max(more.rises), Currency: dollar(asset)})
 	}
 	refuses := func(used, more voucher.Amount) error {
 		wanted := used.AddCapped(more)
@@ -61,13 +61,19 @@ func (b *Budget) refuses(asset channel.Asset, more taken) error {
 		}
 		return &channel.LimitError{
 			Limit: channel.LimitBudget, Wanted: wanted, Allowed: b.amount,
-			Left: b.amount.SubFloor(used),
+			Left: b.amount.SubFloor(used), Currency: dollar(asset),
 		}
 	}
 	if err := refuses(b.used.prices, more.prices); err != nil {
 		return err
 	}
 	return refuses(b.used.rises, more.rises)
+}
+
+// dollar returns the currency of an asset, without a symbol if it is no known dollar token.
+func dollar(asset channel.Asset) channel.Currency {
+	c, _ := channel.Dollar(asset)
+	return c
 }
 
 // within returns the budgets and all that they are part of, each once, in the order in which they

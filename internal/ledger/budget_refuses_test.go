@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
 // TestRefusalsUseUpTheBudget: a payee refuses every request after it has seen the voucher. It can
@@ -73,4 +74,38 @@ func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope, u(1))
 	require.NoError(t, err)
 	assert.Equal(t, channel.LimitBudget, limits.Decide(nil, price(51)).Rule)
+}
+
+// TestLimitsAreForOneAsset: the gate raises nothing, and no deposit is planned, on limits of another
+// asset. What exists can be presented, and the channel closed.
+func TestLimitsAreForOneAsset(t *testing.T) {
+	euro := channel.Currency{Asset: channel.Asset{ChainID: 42431, Token: common.Address{77}}, Symbol: "EUR", Decimals: 6}
+	b := newBench(t, lim)
+	a := b.open(t, 100_000)
+	r, signed, err := a.Reserve(t.Context(), ledger.Terms{Limits: lim}, price(10))
+	require.NoError(t, err)
+	r.Keep()
+	inEuros := lim
+	inEuros.Currency = euro
+	_, _, err = a.Reserve(t.Context(), ledger.Terms{Limits: inEuros}, price(10))
+	assert.ErrorIs(t, err, channel.ErrAsset)
+	_, err = b.Plan(t.Context(), ledger.Terms{Limits: inEuros}, b.scope, nil, price(10), rule.Wish{})
+	assert.ErrorIs(t, err, channel.ErrAsset)
+	assert.Equal(t, u(10), a.State().Authorized())
+	assert.True(t, b.Funded().IsZero())
+	again, err := a.Present(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, signed, again)
+	closing, err := a.CloseVoucher(t.Context(), u(0))
+	require.NoError(t, err)
+	assert.Equal(t, u(10), closing.Cumulative)
+
+	inEuros.Currency.Asset = b.asset()
+	_, _, err = a.Reserve(t.Context(), ledger.Terms{Limits: inEuros}, price(10))
+	assert.NoError(t, err, "they are for the channel's own")
+	b.scope.Token = euro.Token // limits without a currency are for dollars
+	_, err = b.Plan(t.Context(), ledger.Terms{Limits: lim}, b.scope, nil, price(10), rule.Wish{})
+	assert.ErrorIs(t, err, channel.ErrAsset)
+	_, err = b.Plan(t.Context(), ledger.Terms{Limits: channel.Limits{Currency: euro, Price: u(10), Deposit: u(1000)}}, b.scope, nil, price(10), rule.Wish{})
+	assert.NoError(t, err)
 }

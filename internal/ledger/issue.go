@@ -163,7 +163,7 @@ func (a *Account) weigh(
 		next = next.Noted(s, cmp.Or(d.terms.Origin, s.Scope.Origin), now)
 		a.claims.Claim(lease, &d.terms.Limits, rise)
 		if a.ledger.OnNear != nil {
-			a.noteNear(&rooms, rise)
+			a.noteNear(lim.Currency, &rooms, rise)
 		}
 	}
 	return next, due, nil
@@ -177,7 +177,7 @@ type Near struct {
 }
 
 // noteNear notes the tightest budget that a rise nearly uses up, to be reported. The caller holds mu.
-func (a *Account) noteNear(rooms *Rooms, rise voucher.Amount) {
+func (a *Account) noteNear(currency channel.Currency, rooms *Rooms, rise voucher.Amount) {
 	var near *channel.Room
 	for i := range rooms {
 		if r := &rooms[i]; r.Near(rise) && (near == nil || r.Left().Less(near.Left())) {
@@ -187,7 +187,7 @@ func (a *Account) noteNear(rooms *Rooms, rise voucher.Amount) {
 	if near != nil {
 		a.near = append(a.near, Near{a.base.Scope, a.id, channel.Decision{
 			Verdict: channel.Allow, Rule: near.Rule.Name,
-			Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(),
+			Wanted: near.Used.AddCapped(rise), Allowed: near.Rule.Allowed, Left: near.Left(), Currency: currency,
 		}})
 	}
 }
@@ -219,8 +219,8 @@ func (a *Account) undecide() {
 
 // judge makes one decision on s within lim, charges it, and puts its reservation in flight: a
 // report that comes in between must see it. The error is [ErrEnded] if the reservation ended after
-// the decision was asked for, and unknown if it is not nil and the ceiling would rise. The caller
-// holds mu.
+// the decision was asked for. If the ceiling would rise, it is unknown if that is not nil, and
+// [channel.ErrAsset] if the limits are for another asset. The caller holds mu.
 func (a *Account) judge(
 	s rule.State, d *decision, lim rule.Limits, unknown error,
 ) (next rule.State, due voucher.Amount, err error) {
@@ -239,6 +239,9 @@ func (a *Account) judge(
 		return s, due, err
 	}
 	more := next.MayExist().SubFloor(s.MayExist())
+	if own := (channel.Asset{ChainID: s.Scope.ChainID, Token: s.Scope.Token}); lim.Currency.Asset != own {
+		unknown = cmp.Or(lim.For(own), unknown)
+	}
 	if unknown != nil && !more.IsZero() {
 		return s, due, unknown
 	}

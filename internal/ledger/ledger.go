@@ -240,12 +240,16 @@ func (l *Ledger) Funded() voucher.Amount {
 
 // Plan plans how a request is paid and counts what that puts into a channel, in one step, so that
 // requests that race cannot pass Limits.Total together. What leaves is then counted by Leave; give
-// back the rest with Unplan. The errors are those of [rule.PlanPayment] and [Ledger.Rooms].
+// back the rest with Unplan. The errors are those of [rule.PlanPayment] and [Ledger.Rooms], and
+// [channel.ErrAsset] if the limits are for another asset.
 func (l *Ledger) Plan(
 	ctx context.Context, t Terms, scope channel.Scope,
 	s *rule.State, req rule.Request, wish rule.Wish,
 ) (rule.Plan, error) {
 	lim, err := l.Limited(ctx, t, scope, req.Price)
+	if own := (channel.Asset{ChainID: scope.ChainID, Token: scope.Token}); err == nil && lim.Currency.Asset != own {
+		err = lim.For(own)
+	}
 	if err != nil {
 		return rule.Plan{}, err
 	}

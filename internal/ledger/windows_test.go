@@ -34,7 +34,9 @@ func over(t testing.TB, err error) channel.LimitError {
 	t.Helper()
 	var e *channel.LimitError
 	require.ErrorAs(t, err, &e)
-	return *e
+	plain := *e
+	plain.Currency = channel.Currency{}
+	return plain
 }
 
 const (

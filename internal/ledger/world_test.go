@@ -19,6 +19,9 @@ import (
 
 func u(n uint64) voucher.Amount { return voucher.Units(n) }
 
+// pathUSD is a known dollar token of the test chain.
+var pathUSD = common.HexToAddress("0x20c0000000000000000000000000000000000000")
+
 // judge is a signer that reads the store and fails the test when it is asked for more than is
 // there.
 type judge struct {
@@ -95,7 +98,7 @@ func newBench(t testing.TB, lim channel.Limits) *bench {
 	j := &judge{KeySigner: k, t: t, store: f}
 	return &bench{Ledger: ledger.New(f, j, lim), store: f, judge: j, scope: channel.Scope{
 		Origin: here, Protocol: voucher.V2, ChainID: 42431, Escrow: common.Address{0x4d},
-		Payee: common.Address{1}, Token: common.Address{2}, Payer: k.Address(), Signer: k.Address(),
+		Payee: common.Address{1}, Token: pathUSD, Payer: k.Address(), Signer: k.Address(),
 	}}
 }
 

@@ -117,7 +117,7 @@ func newGate(t *rapid.T) *gate {
 	scope := channel.Scope{
 		Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: 42431,
 		Escrow: common.Address{0x4d},
-		Payee:  common.Address{1}, Token: common.Address{2}, Payer: signer, Signer: signer,
+		Payee:  common.Address{1}, Token: common.HexToAddress("0x20c0000000000000000000000000000000000000"), Payer: signer, Signer: signer,
 	}
 	d := channel.Descriptor{
 		Payer:            scope.Payer,

@@ -182,11 +182,13 @@ func (s State) Renew(
 	due = bounds.reach.Max(target)
 	switch {
 	case due.Less(req.Floor):
-		return refuse(&channel.DesyncError{ChannelID: s.ID, Required: req.Floor, Ours: due})
+		return refuse(&channel.DesyncError{
+			ChannelID: s.ID, Required: req.Floor, Ours: due, Currency: lim.Currency,
+		})
 	case !fits(due): // it grows by too little
 		return refuse(&channel.LimitError{
 			Limit: "Ahead", Wanted: req.MinDelta.SubFloor(claimed.SubFloor(s.Signed)),
-			Allowed: lim.Ahead,
+			Allowed: lim.Ahead, Currency: lim.Currency,
 		})
 	}
 	return next.raised(due), claim, due, nil
@@ -320,7 +322,7 @@ func (s State) AuthorizeMore(
 	c Claim, delivered, required, unit voucher.Amount, lim Limits,
 ) (next State, grown Claim, due voucher.Amount, err error) {
 	if unit.IsZero() {
-		return s.present(c, required)
+		return s.present(c, required, lim)
 	}
 	size := s.piece(required, unit, lim)
 	switch next := delivered.AddCapped(unit).SubFloor(c.Price); {
@@ -334,13 +336,15 @@ func (s State) AuthorizeMore(
 	}
 	more, after := s.ahead(c, required, size, unit, lim)
 	if reach := s.Signed.Max(s.Claimed.AddCapped(more).AddCapped(lim.Ahead)); reach.Less(required) {
-		return s, c, due, &channel.DesyncError{ChannelID: s.ID, Required: required, Ours: reach}
+		return s, c, due, &channel.DesyncError{
+			ChannelID: s.ID, Required: required, Ours: reach, Currency: lim.Currency,
+		}
 	}
 	if after.Price, err = c.Price.Add(size); err != nil {
 		return s, c, due, err
 	}
 	if lim.Stream.Less(after.Held()) && !size.IsZero() {
-		return s, c, due, over("Stream", after.Held(), lim.Stream)
+		return s, c, due, lim.over("Stream", after.Held(), lim.Stream)
 	}
 	next, asked, due, err := s.Renew(
 		Claim{}, Request{Price: more, Floor: required, piece: true}, lim,
@@ -353,10 +357,10 @@ func (s State) AuthorizeMore(
 }
 
 // present returns the voucher that exists, if it reaches required.
-func (s State) present(c Claim, required voucher.Amount) (State, Claim, voucher.Amount, error) {
+func (s State) present(c Claim, required voucher.Amount, lim Limits) (State, Claim, voucher.Amount, error) {
 	if s.Signed.Less(required) {
 		return s, c, voucher.Amount{}, &channel.DesyncError{
-			ChannelID: s.ID, Required: required, Ours: s.Signed,
+			ChannelID: s.ID, Required: required, Ours: s.Signed, Currency: lim.Currency,
 		}
 	}
 	return s, c, s.Signed, nil

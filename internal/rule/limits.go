@@ -38,8 +38,21 @@ type budget struct {
 func Of(l channel.Limits) Limits { return Limits{Limits: l} }
 
 // over returns the error for an amount that is above a limit.
-func over(limit string, wanted, allowed voucher.Amount) error {
-	return &channel.LimitError{Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed}
+func (l Limits) over(limit string, wanted, allowed voucher.Amount) error {
+	return &channel.LimitError{
+		Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed, Currency: l.Currency,
+	}
+}
+
+// For returns nil if the limits are for an asset. Otherwise the error is [channel.ErrAsset].
+func (l Limits) For(asset channel.Asset) error {
+	if l.Currency.Asset == asset {
+		return nil
+	}
+	if _, dollar := channel.Dollar(asset); dollar && l.Currency == (channel.Currency{}) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", channel.ErrAsset, asset)
 }
 
 // CheckPrice returns an error for a unit price that is zero or above the limit.
@@ -48,7 +61,7 @@ func (l Limits) CheckPrice(price voucher.Amount) error {
 		return fmt.Errorf("%w: the price is zero", channel.ErrOffer)
 	}
 	if l.Price.Less(price) {
-		return over("Price", price, l.Price)
+		return l.over("Price", price, l.Price)
 	}
 	return nil
 }
@@ -114,13 +127,14 @@ func (s *State) checkBudgets(target voucher.Amount, lim Limits) error {
 	}
 	return &channel.LimitError{
 		Limit: room.Rule.Name, Wanted: room.Used.AddCapped(more), Allowed: room.Rule.Allowed,
-		Left: room.left,
+		Left: room.left, Currency: lim.Currency,
 	}
 }
 
 // Decide returns how the limits decide a request on s, without counting it. A nil s means that
 // there is no channel yet.
-func (l Limits) Decide(s *State, req Request) channel.Decision {
+func (l Limits) Decide(s *State, req Request) (d channel.Decision) {
+	defer func() { d.Currency = l.Currency }()
 	if s == nil {
 		s = &State{Confirmed: true, Deposit: l.Deposit}
 	} else {
@@ -238,9 +252,9 @@ func PlanPayment(
 	case !req.Elsewhere.IsZero() && most.Less(now.Claimed.AddCapped(size)):
 		return Plan{}, fmt.Errorf("%w: %s of %s base units", channel.ErrRaised, req.Elsewhere, req.Price)
 	case lim.Deposit.Less(need):
-		return Plan{}, lasting("Deposit", need, lim.Deposit, now.Deposit, req.Price)
+		return Plan{}, lim.lasting("Deposit", need, lim.Deposit, now.Deposit, req.Price)
 	case total.Less(funded.AddCapped(short)):
-		return Plan{}, lasting("Total", funded.AddCapped(short), total, funded, req.Price)
+		return Plan{}, lim.lasting("Total", funded.AddCapped(short), total, funded, req.Price)
 	case bounds.ceiling.Less(need): // nothing is deposited for what may not be paid
 		if err := now.checkBudgets(need, lim); err != nil {
 			return Plan{}, err
@@ -264,11 +278,11 @@ func PlanPayment(
 
 // lasting returns the error for a limit on deposits. What it advises allows as much again as was put
 // in so far, and several requests: a limit raised by one price is reached again by the next request.
-func lasting(limit string, wanted, allowed, before, price voucher.Amount) error {
+func (l Limits) lasting(limit string, wanted, allowed, before, price voucher.Amount) error {
 	more, _ := price.Mul(FundedRequests)
 	return &channel.LimitError{
 		Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed,
-		Enough: before.AddCapped(before.Max(more)).Max(wanted),
+		Enough: before.AddCapped(before.Max(more)).Max(wanted), Currency: l.Currency,
 	}
 }
 

@@ -19,7 +19,7 @@ func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 		case want.IsZero():
 		case allowed.Less(want):
 			return Limits{}, &channel.LimitError{
-				Limit: f.name, Wanted: want, Allowed: allowed, Left: allowed,
+				Limit: f.name, Wanted: want, Allowed: allowed, Left: allowed, Currency: l.Currency,
 			}
 		default:
 			*f.amount = want

@@ -19,6 +19,7 @@ func (s State) unreachable(c Claim, lim Limits) error {
 	}
 	return &channel.LimitError{
 		Limit: "Ahead", Wanted: s.Claimed.SubFloor(s.asked), Allowed: lim.Ahead, Left: lim.Ahead,
+		Currency: lim.Currency,
 	}
 }
 
@@ -34,7 +35,7 @@ func (s State) spent(c Claim, presented voucher.Amount) error {
 // short returns why target cannot be authorized: a limit, a budget, or the deposit.
 func (s State) short(target voucher.Amount, lim Limits) error {
 	if lim.Deposit.Less(target) {
-		return over("Deposit", target, lim.Deposit)
+		return lim.over("Deposit", target, lim.Deposit)
 	}
 	if err := s.checkBudgets(target, lim); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
@@ -76,7 +77,7 @@ var windows = channel.Windows{
 // state returns the i-th channel of a payer.
 func state(payer common.Address, i int, closed bool) (rule.State, error) {
 	d := channel.Descriptor{
-		Payer: payer, Payee: common.Address{1, byte(i), byte(i >> 8), byte(i >> 16)}, Token: common.Address{2},
+		Payer: payer, Payee: common.Address{1, byte(i), byte(i >> 8), byte(i >> 16)}, Token: escrow.PathUSD,
 		AuthorizedSigner: payer,
 	}
 	binary.BigEndian.PutUint64(d.Salt[:], uint64(i+1)) //nolint:gosec // not negative

@@ -78,7 +78,7 @@ func TestBudgetOfManyProcesses(t *testing.T) {
 			parts := make([]part, processes)
 			for i := range parts {
 				d := channel.Descriptor{
-					Payer: k.Address(), Payee: common.Address{1}, Token: common.Address{2},
+					Payer: k.Address(), Payee: common.Address{1}, Token: common.HexToAddress("0x20c0000000000000000000000000000000000000"),
 					Salt: common.Hash{byte(i), byte(i >> 8), 1}, AuthorizedSigner: k.Address(),
 				}
 				s, err := rule.New(voucher.V2, 42431, common.Address{3}, d, channel.Scope{
