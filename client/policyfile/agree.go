@@ -17,8 +17,8 @@ import (
 // an entry that is both allowed and denied.
 func (d *decoder) agree() {
 	f := d.file
-	d.reachable("limits", keys, f.Limits, f.Limits)
-	d.reachable("raise", keys, merged(f.Limits, f.Raise), f.Raise)
+	d.reachable("limits", keys, f.Limits, f.Limits, decimals)
+	d.reachable("raise", keys, merged(f.Limits, f.Raise), f.Raise, decimals)
 	for _, k := range keys {
 		own, base := *k.field(&f.Raise), *k.field(&f.Limits)
 		if !own.IsZero() && !base.Less(own) {
@@ -29,7 +29,7 @@ func (d *decoder) agree() {
 	}
 	for _, o := range slices.Sorted(maps.Keys(d.origins)) {
 		own, at := *d.origins[o], d.at(originTable(o))
-		d.reachable(originTable(o), ofOrigin, merged(f.Limits, own), own)
+		d.reachable(originTable(o), ofOrigin, merged(f.Limits, own), own, decimals)
 		if covered(f.Hosts.Deny, o) {
 			d.fail(at, "one of the two", "%s has limits, and [hosts] deny has it", o)
 		} else if f.Hosts.Allow != nil && !slices.Contains(f.Hosts.Allow, o) {
@@ -47,6 +47,9 @@ func (d *decoder) agree() {
 			}
 			f.Origins[o] = own
 		}
+	}
+	for _, own := range f.Assets {
+		d.reachable(assetTable(own.Currency.Token), below(""), own, own, int(own.Currency.Decimals))
 	}
 	both(d, "hosts", f.Hosts, covered)
 	both(d, "payees", f.Payees, slices.Contains[[]common.Address])
@@ -90,7 +93,7 @@ func both[T any](d *decoder, table string, l List[T], on func(list []T, one T) b
 
 // reachable reports the limits of own, written in a table with these keys, that can never be
 // reached because another limit is lower. l has all limits that apply there.
-func (d *decoder) reachable(table string, of []key, l, own channel.Limits) {
+func (d *decoder) reachable(table string, of []key, l, own channel.Limits, decimals int) {
 	for _, k := range of {
 		amount := *k.field(&own)
 		if amount.IsZero() {
@@ -105,7 +108,7 @@ func (d *decoder) reachable(table string, of []key, l, own channel.Limits) {
 				full = table + "." + k.name
 			}
 			d.fail(d.written[full], "at most that, or more of the other",
-				"%s is %s and can never be reached: %s", full, FormatAmount(amount), bound)
+				"%s is %s and can never be reached: %s", full, amount.FormatTokens(decimals), bound.text(decimals))
 			break
 		}
 	}
@@ -118,11 +121,12 @@ type bound struct {
 	allowed   voucher.Amount
 }
 
-func (b bound) String() string {
+func (b bound) text(decimals int) string {
+	allowed := b.allowed.FormatTokens(decimals)
 	if b.name == b.set {
-		return fmt.Sprintf("%s is %s", b.name, FormatAmount(b.allowed))
+		return fmt.Sprintf("%s is %s", b.name, allowed)
 	}
-	return fmt.Sprintf("%s is not set and so %s, as %s", b.name, FormatAmount(b.allowed), b.set)
+	return fmt.Sprintf("%s is not set and so %s, as %s", b.name, allowed, b.set)
 }
 
 // bounds returns the limits that a limit cannot exceed.

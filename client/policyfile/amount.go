@@ -7,7 +7,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// decimals is how many decimals TIP-20 stablecoins have. For other tokens, write base units.
+// decimals is how many decimals the known dollar tokens have.
 const decimals = 6
 
 // AmountSyntax describes how an amount is written. It is for messages.
@@ -17,6 +17,11 @@ const AmountSyntax = "tokens (0.25) or base units (250000u)"
 // ("250000u"), like [voucher.ParseTokens]. The error is a [voucher.ErrAmountSyntax] that describes
 // the mistake in one line.
 func ParseAmount(text string) (voucher.Amount, error) {
+	return parseAmount(text, decimals)
+}
+
+// parseAmount is [ParseAmount] for a token of so many decimals.
+func parseAmount(text string, decimals int) (voucher.Amount, error) {
 	a, err := voucher.ParseTokens(text, decimals)
 	if err == nil {
 		return a, nil

@@ -10,7 +10,8 @@
 //
 // # The format
 //
-// Amounts are text: tokens of 6 decimals ("0.25") or base units ("250000u"). An origin is written
+// Amounts are text: tokens ("0.25") or base units ("250000u"). Those of [limits], [raise] and [origin]
+// are of the known dollar tokens ([channel.Dollars]), which have 6 decimals. An origin is written
 // as scheme://host or scheme://host:port, an address as 0x and 40 hexadecimal digits; in mixed
 // case, its checksum (EIP-55) must be right.
 //
@@ -28,6 +29,7 @@
 //	[limits.payee]           # hour, day, month for each payee
 //	[raise]                  # how far client.WithLimits may raise limits: the same amounts
 //	[origin."https://api.example.com"]   # in place of [limits] for this origin: its keys but total
+//	[asset."0x…"]            # another token: chain, symbol, decimals, and the keys of [limits]
 //	[hosts]                  # allow, deny: lists of hosts and origins, see client.AllowHosts
 //	[payees]                 # allow, deny: lists of addresses
 //	[tokens]                 # allow: a list of addresses, for prices and for fees
@@ -70,6 +72,9 @@ type File struct {
 	Escrow        common.Address
 	Limits, Raise channel.Limits
 	Origins       map[string]channel.Limits
+	// Assets are limits of tokens that are no known dollar tokens, by their addresses. They are
+	// Config.Assets.
+	Assets []channel.Limits
 	// Hosts, Payees and Tokens are lists of [client.AllowHosts], [client.DenyHosts] and their like.
 	// Nil is no list.
 	Hosts  List[string]
@@ -84,7 +89,8 @@ type List[T any] struct{ Allow, Deny []T }
 // ErrReadOnly is returned in place of a signature under a read-only policy.
 var ErrReadOnly = errors.New("policyfile: the policy is read-only, nothing is signed")
 
-// Apply sets the policy in a config. It replaces Limits, Raise, Origins, Escrow and Bootstrap. If
+// Apply sets the policy in a config. It replaces Limits, Raise, Origins, Assets,
+// Escrow and Bootstrap. If
 // the config has a Policy, it is asked after the file's lists and before pins. Pins are kept in
 // Config.Store, so set that first. To spend less than the file allows, use [client.WithLimits].
 //
@@ -95,6 +101,7 @@ var ErrReadOnly = errors.New("policyfile: the policy is read-only, nothing is si
 // [client.ErrPolicy] and ErrReadOnly, or with the [channel.LimitError] of a limit that refuses it.
 func (f *File) Apply(cfg *client.Config) {
 	cfg.Limits, cfg.Raise, cfg.Origins = f.Limits, f.Raise, f.Origins
+	cfg.Assets = f.Assets
 	cfg.Escrow, cfg.Bootstrap = f.Escrow, f.Bootstrap
 	if f.Mode != Pay {
 		cfg.Bootstrap = false

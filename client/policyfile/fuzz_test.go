@@ -26,6 +26,7 @@ func FuzzParse(f *testing.F) {
 		"limits = { price = \"0.250\", origin.hour = \"0.1\" }\r\n[[raise]]\n[origin.'http://[::1]:8080']\nday='1u'",
 		"[limits]\ndeposit='1'\nday='5'\n[hosts]\nallow=[[{}]]\n", "a.b.c.d.e={f={g={h=1}}}",
 		"limits.piece-by-piece=true\n[origin.'http://a.example']\npiece-by-piece=true",
+		"[asset.'0x20c0000000000000000000001621e21f71cf12fb']\nchain=1\nsymbol='é\"'\ndecimals=0\nprice='1'",
 		"x=\"\"\"\\\n\"\"\"", "\"\\u00e9\"=1979-05-27T07:32:00Z",
 	} {
 		f.Add([]byte(seed))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -52,11 +53,13 @@ func Parse(name string, text []byte) (*File, error) {
 		file:     &File{Mode: Pay, Pin: true},
 		sections: map[string]*section{},
 		origins:  map[string]*channel.Limits{},
+		assets:   map[common.Address]*asset{},
 		written:  map[string]place{},
 	}
 	for _, e := range all {
 		d.entry(e)
 	}
+	d.finishAssets()
 	if len(d.errs) == 0 {
 		d.agree()
 	}
@@ -71,6 +74,7 @@ type decoder struct {
 	file     *File
 	sections map[string]*section        // by path; nil if there is no such section
 	origins  map[string]*channel.Limits // by origin
+	assets   map[common.Address]*asset  // by token
 	written  map[string]place           // the place of each key, by its full name
 	errs     []*Error
 }
@@ -116,8 +120,11 @@ func (d *decoder) entry(e entry) {
 		}
 	}
 	if len(s.keys) == 0 {
-		d.fail(e.at, `[origin."https://api.example.com"] and its keys below`,
-			"%s has no keys of its own", where)
+		below := `[origin."https://api.example.com"] and its keys below`
+		if s.name == "asset" {
+			below = `[asset."0x…"] and its keys below`
+		}
+		d.fail(e.at, below, "%s has no keys of its own", where)
 		return
 	}
 	d.fail(e.at, oneOf(name, s.keys), "%s has no key %s", where, shown(name))

@@ -136,7 +136,7 @@ const (
 	amounts  = "one of price, deposit, total, fund, stream, step, ahead, ask, hour, day, month"
 	limits   = amounts + ", piece-by-piece"
 	owns     = "one of price, deposit, fund, stream, step, ahead, ask, hour, day, month, piece-by-piece"
-	someTabs = "one of limits, raise, origin, hosts, payees, tokens"
+	someTabs = "one of limits, raise, origin, asset, hosts, payees, tokens"
 	less     = "at most that, or more of the other"
 )
 

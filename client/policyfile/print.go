@@ -38,6 +38,9 @@ func (f *File) String() string {
 		own := f.Origins[origin]
 		p.amounts(originTable(origin), ofOrigin, own, false)
 	}
+	for _, own := range slices.SortedFunc(slices.Values(f.Assets), byToken) {
+		p.asset(own)
+	}
 	texts := func(in []common.Address) (out []string) {
 		for _, a := range in {
 			out = append(out, a.Hex())
@@ -83,9 +86,23 @@ func (p *printer) amounts(table string, of []key, l channel.Limits, unset bool) 
 		return
 	}
 	fmt.Fprintf(p, "\n[%s]\n", table)
+	p.limitsOf(of, l, unset, decimals)
+}
+
+// asset writes the table of an asset.
+func (p *printer) asset(l channel.Limits) {
+	fmt.Fprintf(p, "\n[%s]\n", assetTable(l.Currency.Token))
+	p.line("chain", fmt.Sprint(l.Currency.ChainID), "the id of the chain that the token is on", true)
+	p.pair("symbol", l.Currency.Symbol, "as it is on the chain", true)
+	p.line("decimals", fmt.Sprint(l.Currency.Decimals), "of an amount", true)
+	p.limitsOf(below(""), l, true, int(l.Currency.Decimals))
+}
+
+// limitsOf writes amounts, and if unset is true comments that describe what is not set.
+func (p *printer) limitsOf(of []key, l channel.Limits, unset bool, decimals int) {
 	for _, k := range of {
 		if v := *k.field(&l); !v.IsZero() {
-			p.pair(k.name, FormatAmount(v), k.means, true)
+			p.pair(k.name, v.FormatTokens(decimals), k.means, true)
 		} else if unset {
 			p.note(fmt.Sprintf("%s: %s", k.name, k.unset))
 		}

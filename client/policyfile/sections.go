@@ -15,7 +15,7 @@ type section struct {
 }
 
 // tables are the sections below the top.
-var tables = []string{"limits", "raise", "origin", "hosts", "payees", "tokens"}
+var tables = []string{"limits", "raise", "origin", "asset", "hosts", "payees", "tokens"}
 
 // section returns a table by its path. It returns nil if there is no such table, which is reported
 // once.
@@ -48,8 +48,10 @@ func (d *decoder) open(path []string, at place) *section {
 		d.fail(at, oneOf(path[1], []string{"origin", "payee"}), "there is no table [%s]",
 			dotted(path))
 		return nil
-	case len(path) == 1 && path[0] == "origin":
-		return &section{name: "origin"}
+	case len(path) == 1 && (path[0] == "origin" || path[0] == "asset"):
+		return &section{name: path[0]}
+	case len(path) == 2 && path[0] == "asset":
+		return d.assetSection(path, at)
 	case len(path) == 2 && path[0] == "origin":
 		return d.originSection(path, at)
 	case len(path) == 1 && path[0] == "hosts":
@@ -72,7 +74,7 @@ func (d *decoder) amounts(name string, of []key, to *channel.Limits) *section {
 	return &section{name, names(of), func(name, full string, v value) {
 		for _, k := range of {
 			if k.name == name {
-				*k.field(to) = d.amount(full, v)
+				*k.field(to) = d.amount(full, v, decimals)
 			}
 		}
 	}}

@@ -51,13 +51,13 @@ func listed[T any](d *decoder, full string, v value, one func(string, value) (T,
 	return out
 }
 
-func (d *decoder) amount(full string, v value) (a voucher.Amount) {
+func (d *decoder) amount(full string, v value, decimals int) (a voucher.Amount) {
 	const expected = `an amount above zero in quotes: tokens ("0.25") or base units ("250000u")`
 	text, ok := d.text(full, expected, v)
 	if !ok {
 		return a
 	}
-	a, err := ParseAmount(text)
+	a, err := parseAmount(text, decimals)
 	switch {
 	case err != nil:
 		d.fail(v.at, expected, "%s: %s", full, err)
