@@ -178,15 +178,16 @@ func (c *closing) confirm(ctx, bounded context.Context) error {
 }
 
 func checkCloseReceipt(state rule.State, a answer) error {
+	written := state.Currency().Format
 	switch r := a.receipt; {
 	case r == nil || !r.Session:
 		return fmt.Errorf("%w: no receipt came with it", ErrClose)
 	case r.TxHash == zeroHash:
 		return fmt.Errorf("%w: the receipt names no transaction", ErrClose)
 	case r.Accepted != state.CloseAmount:
-		return fmt.Errorf("%w: the receipt says %s base units were accepted, sent were %s", ErrClose, r.Accepted, state.CloseAmount)
+		return fmt.Errorf("%w: the receipt says %s were accepted, sent were %s", ErrClose, written(r.Accepted), written(state.CloseAmount))
 	case state.CloseAmount.Less(r.Spent):
-		return fmt.Errorf("%w: the receipt says %s base units were spent, more than the %s sent", ErrClose, r.Spent, state.CloseAmount)
+		return fmt.Errorf("%w: the receipt says %s were spent, more than the %s sent", ErrClose, written(r.Spent), written(state.CloseAmount))
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func claimed(state rule.State, snap *channel.Snapshot) (rule.State, error) {
 		return state, nil
 	}
 	if snap.Voucher == nil && state.Settled.Less(snap.Report.Accepted) {
-		return state, fmt.Errorf("%w: the server reports that it accepted %s base units and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, snap.Report.Accepted, state.Settled)
+		return state, fmt.Errorf("%w: the server reports that it accepted %s and shows no voucher of ours for it; the chain proves %s", channel.ErrNotOurs, state.Currency().Format(snap.Report.Accepted), state.Currency().Format(state.Settled))
 	}
 	if snap.Voucher != nil {
 		var err error

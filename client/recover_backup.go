@@ -36,7 +36,7 @@ func (a *attempt) recoverHigher(ctx context.Context, may bool) purchase.Event {
 	if rose || !now.Payable() {
 		return e
 	}
-	e.Err = fmt.Errorf("%w: channel %s, voucher %s base units", ErrBehind, now.ID, a.signed.Cumulative)
+	e.Err = fmt.Errorf("%w: channel %s, voucher %s", ErrBehind, now.ID, now.Currency().Format(a.signed.Cumulative))
 	a.s.tell(ctx, Event{Kind: EventBehind, Origin: a.origin.Text, ChannelID: now.ID, Cumulative: a.signed.Cumulative, Deposit: now.Deposit, Err: e.Err})
 	return e
 }

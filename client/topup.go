@@ -136,7 +136,7 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 		read, chainErr := a.s.sync(ctx, account, syncOptions{})
 		if chainErr != nil || !state.Deposit.Less(read.after.Deposit) {
 			a.s.recordFunding(ctx, journal.KindTopUp, account.State(), read.after.ToppingUp, OutcomeUnknown, start, nil)
-			return topUpShown, errors.Join(fmt.Errorf("top up of channel %s by %s base units: %w", account.ID(), state.ToppingUp.Amount, ErrPending), answer.err(err), chainErr)
+			return topUpShown, errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.Currency().Format(state.ToppingUp.Amount), ErrPending), answer.err(err), chainErr)
 		}
 	}
 	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})

@@ -14,7 +14,7 @@ import (
 
 // approve asks at the terminal about a price above the limit called ask.
 func (w *world) approve(ctx context.Context, a client.Quote) error {
-	yes, err := w.confirm(ctx, fmt.Sprintf("%s asks %s for %s; that is more than %s. Pay?", a.Origin, tokens(a.Decision.Wanted), a.Route, tokens(a.Decision.Allowed)))
+	yes, err := w.confirm(ctx, fmt.Sprintf("%s asks %s for %s; that is more than %s. Pay?", a.Origin, a.Offer.Currency.Format(a.Decision.Wanted), a.Route, a.Offer.Currency.Format(a.Decision.Allowed)))
 	if err == nil && !yes {
 		err = fmt.Errorf("%w: the answer was no", errApproval)
 	}

@@ -119,6 +119,7 @@ var causes = []struct {
 	code int
 }{
 	{channel.ErrLimit, exitRefused},
+	{channel.ErrAsset, exitRefused},
 	{errApproval, exitApproval},
 	{client.ErrPolicy, exitRefused},
 	{client.ErrBody, exitRefused},

@@ -232,7 +232,7 @@ func TestQuote(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	e := s.run("quote", "/data")
 	require.Equal(t, 0, e.code, e.stderr)
-	for _, says := range []string{`price     0.0001 per "request"`, "payee     " +
+	for _, says := range []string{`price     0.0001 pathUSD per "request"`, "payee     " +
 		s.srv.Payee.Hex(), "token     " + s.srv.Token.Hex(), "on chain", "decision  allow: "} {
 		assert.Contains(t, e.stdout, says)
 	}
@@ -250,7 +250,7 @@ func TestQuote(t *testing.T) {
 	s.env["TALLY_KEY_FILE"] = keyFile
 	e = s.run("quote", "--max-price", "99u", "/data")
 	assert.Equal(t, exitRefused, e.code)
-	assert.Contains(t, e.stdout, "decision  deny: Price allows 0.000099\n")
+	assert.Contains(t, e.stdout, "decision  deny: Price allows 0.000099 pathUSD\n")
 	assert.Contains(t, e.stderr, "to allow it: --max-price 0.0001")
 	assert.Contains(t, s.ok("quote", "/free"), "nothing: the answer has status 200")
 	s.srv.Handle("/other", http.HandlerFunc(func(w http.ResponseWriter,
@@ -260,7 +260,7 @@ func TestQuote(t *testing.T) {
 	}))
 	assert.Equal(t, exitNothing, s.run("quote", "/other").code)
 	s.policy("limits = { price = '0.001', deposit = '0.1', ask = '99u' }")
-	assert.Contains(t, s.ok("quote", "/data"), "decision  ask: the price is above 0.000099\n")
+	assert.Contains(t, s.ok("quote", "/data"), "decision  ask: the price is above 0.000099 pathUSD\n")
 	s.policy(enough + "[hosts]\nallow = ['https://other.example']\n")
 	e = s.run("quote", "/data")
 	assert.Equal(t, exitRefused, e.code)
@@ -272,7 +272,7 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(s.ok("trust"), "\n"), "nobody is remembered for a quote")
 	s.policy(enough)
 	s.ok("/data")
-	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 of 0.1\n",
+	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 pathUSD of 0.1 pathUSD\n",
 		"the channel that is there counts")
 	assert.Empty(t, s.srv.Accounts()[1:])
 }

@@ -69,10 +69,10 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 	}
 	unset := q.unset()
 	if d.Verdict == channel.Deny && !unset {
-		refusal = &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left}
+		refusal = &channel.LimitError{Limit: d.Rule, Wanted: d.Wanted, Allowed: d.Allowed, Left: d.Left, Currency: d.Currency}
 	}
 	rows := [][2]string{
-		{"price", tokens(o.Price) + unit(o)},
+		{"price", o.Currency.Format(o.Price) + unit(o)},
 		{"payee", o.Payee.Hex()},
 		{"token", o.Token.Hex()},
 		{"escrow", fmt.Sprintf("%s on chain %d (%s)", o.Escrow.Hex(), o.ChainID, o.Protocol)},
@@ -137,13 +137,13 @@ func deposit(q *client.Quote) string {
 func decision(d channel.Decision, refusal error) string {
 	switch {
 	case d.Verdict == channel.Deny:
-		return fmt.Sprintf("deny: %s allows %s", d.Rule, tokens(d.Allowed))
+		return fmt.Sprintf("deny: %s allows %s", d.Rule, d.Currency.Format(d.Allowed))
 	case refusal != nil:
 		return "deny: not with them, or not on these terms"
 	case d.Verdict == channel.Ask:
-		return fmt.Sprintf("ask: the price is above %s", tokens(d.Allowed))
+		return fmt.Sprintf("ask: the price is above %s", d.Currency.Format(d.Allowed))
 	}
-	return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, tokens(d.Left), tokens(d.Allowed))
+	return fmt.Sprintf("allow: %s leaves %s of %s", d.Rule, d.Currency.Format(d.Left), d.Currency.Format(d.Allowed))
 }
 
 func (q *quote) print(rows [][2]string) error {

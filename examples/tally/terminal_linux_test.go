@@ -107,7 +107,7 @@ func TestAskAtTheTerminal(t *testing.T) {
 		s.answers(one.answer)
 		e := s.run("/data")
 		assert.Equal(t, one.code, e.code, "%q: %s", one.answer, e.stderr)
-		assert.Contains(t, e.stderr, " asks 0.0001 for GET /data; that is more than 0.000099. Pay? [y/N] ")
+		assert.Contains(t, e.stderr, " asks 0.0001 pathUSD for GET /data; that is more than 0.000099 pathUSD. Pay? [y/N] ")
 	}
 	s.books(200)
 	assert.Equal(t, voucher.Units(200), s.srv.Accounts()[0].Accepted)

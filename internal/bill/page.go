@@ -201,7 +201,14 @@ func (b *Book) assetViews() (views []assetView) {
 	return views
 }
 
-func (b *Book) asset(a asset) string { return fmt.Sprintf("%s on chain %d", a.token.Hex(), a.chain) }
+// asset returns an asset for a reader: its address, and its symbol if it is a known dollar token.
+func (b *Book) asset(a asset) string {
+	name := fmt.Sprintf("%s on chain %d", a.token.Hex(), a.chain)
+	if known, ok := channel.Dollar(channel.Asset{ChainID: a.chain, Token: a.token}); ok {
+		name = known.Symbol + ", " + name
+	}
+	return name
+}
 
 // barWidth is how wide one bar of the chart is, with the gap beside it.
 const barWidth = 10

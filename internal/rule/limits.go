@@ -250,7 +250,8 @@ func PlanPayment(
 	short, total := need.SubFloor(now.Deposit), cmp.Or(lim.Total, lim.Deposit)
 	switch {
 	case !req.Elsewhere.IsZero() && most.Less(now.Claimed.AddCapped(size)):
-		return Plan{}, fmt.Errorf("%w: %s of %s base units", channel.ErrRaised, req.Elsewhere, req.Price)
+		return Plan{}, fmt.Errorf("%w: %s of %s", channel.ErrRaised,
+			lim.Currency.Format(req.Elsewhere), lim.Currency.Format(req.Price))
 	case lim.Deposit.Less(need):
 		return Plan{}, lim.lasting("Deposit", need, lim.Deposit, now.Deposit, req.Price)
 	case total.Less(funded.AddCapped(short)):
@@ -259,7 +260,7 @@ func PlanPayment(
 		if err := now.checkBudgets(need, lim); err != nil {
 			return Plan{}, err
 		}
-		return Plan{}, fmt.Errorf("%w: a voucher of %s base units does not fit the escrow", channel.ErrOffer, need)
+		return Plan{}, fmt.Errorf("%w: a voucher of %s does not fit the escrow", channel.ErrOffer, lim.Currency.Format(need))
 	}
 	room := lim.Deposit.Min(now.Protocol.Max()).SubFloor(now.Deposit)
 	requests, _ := req.Price.Mul(FundedRequests) // zero if it is above every deposit

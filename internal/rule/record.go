@@ -401,9 +401,8 @@ func (s State) Ended(ended func(Writer) bool) State {
 func (s State) Reconcile(w channel.Report, inFlight voucher.Amount) (State, error) {
 	violation := func(what string, claimed, bound voucher.Amount) (State, error) {
 		s.Untrusted = true
-		currency, _ := channel.Dollar(channel.Asset{ChainID: s.Scope.ChainID, Token: s.Scope.Token})
 		return s, &channel.ViolationError{
-			ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound, Currency: currency,
+			ChannelID: s.ID, What: what, Claimed: claimed, Bound: bound, Currency: s.Currency(),
 		}
 	}
 	if s.authorized.Less(w.Accepted) {

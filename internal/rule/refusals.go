@@ -13,8 +13,8 @@ func (s State) unreachable(c Claim, lim Limits) error {
 	whole := s.asked.AddCapped(c.Elsewhere.Min(c.Price)).AddCapped(lim.Ahead)
 	if !c.Elsewhere.IsZero() && !whole.Less(s.Claimed) {
 		return fmt.Errorf(
-			"%w: %s of %s; channel %s has no credit for it", channel.ErrRaised, c.Elsewhere,
-			c.Price, s.ID,
+			"%w: %s of %s; channel %s has no credit for it", channel.ErrRaised,
+			lim.Currency.Format(c.Elsewhere), lim.Currency.Format(c.Price), s.ID,
 		)
 	}
 	return &channel.LimitError{
@@ -25,9 +25,9 @@ func (s State) unreachable(c Claim, lim Limits) error {
 
 // spent returns the error for a claim that cannot raise anything more.
 func (s State) spent(c Claim, presented voucher.Amount) error {
-	err := fmt.Errorf("%w: channel %s holds a voucher of %s base units", channel.ErrSpent, s.ID, presented)
+	err := fmt.Errorf("%w: channel %s holds a voucher of %s", channel.ErrSpent, s.ID, s.Currency().Format(presented))
 	if !c.Elsewhere.IsZero() && c.Raised.Less(c.Price) {
-		return fmt.Errorf("%w; %w: %s of %s base units", err, channel.ErrRaised, c.Elsewhere, c.Price)
+		return fmt.Errorf("%w; %w: %s of %s", err, channel.ErrRaised, s.Currency().Format(c.Elsewhere), s.Currency().Format(c.Price))
 	}
 	return err
 }
@@ -41,6 +41,7 @@ func (s State) short(target voucher.Amount, lim Limits) error {
 		return err
 	}
 	return fmt.Errorf(
-		"%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID, target, s.Deposit,
+		"%w: channel %s needs %s, deposited %s", channel.ErrDeposit, s.ID,
+		lim.Currency.Format(target), lim.Currency.Format(s.Deposit),
 	)
 }

@@ -236,6 +236,12 @@ func (s State) checkID() error {
 	return nil
 }
 
+// Currency returns what the channel pays in. It has no symbol if that is no known dollar token.
+func (s State) Currency() channel.Currency {
+	c, _ := channel.Dollar(channel.Asset{ChainID: s.Scope.ChainID, Token: s.Scope.Token})
+	return c
+}
+
 // Acknowledged returns the state after the payee accepted the opening voucher. The transaction
 // stays until the chain confirms it: a payee could hold it back and send it later.
 func (s State) Acknowledged() State {
