@@ -63,7 +63,7 @@ func TestRun(t *testing.T) {
 
 	stop()
 	require.NoError(t, <-ended)
-	assert.Contains(t, warnings.String(), "limit Price: wanted 1001 base units, allowed 1000")
+	assert.Contains(t, warnings.String(), "limit Price: wanted 0.001001 pathUSD, allowed 0.001")
 	require.Len(t, srv.Accounts(), 1)
 	assert.Equal(t, voucher.Units(130), srv.Accounts()[0].Spent)
 }
