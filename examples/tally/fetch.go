@@ -159,6 +159,8 @@ func (f *fetch) check() error {
 		return fail(exitUsage, errors.New("--fail and --fail-with-body are two things: give one"))
 	case f.report == "-" && (f.output == "" && !f.remoteName || f.output == "-"):
 		return fail(exitUsage, errors.New("--json-report - and the body would both go to stdout: set --output"))
+	case f.report != "" && f.report != "-" && (sameFile(f.report, f.bodyFile()) || sameFile(f.report, f.dump)):
+		return fail(exitUsage, errors.New("--json-report would overwrite the body or the headers: name another file"))
 	case f.retries < 0:
 		return fail(exitUsage, errors.New("--retry: write a number from 0"))
 	}

@@ -28,17 +28,53 @@ type output struct {
 // create finds out that the output can be written, before anything is paid. What a file holds is kept until
 // there is an answer. A pipe is waited for as long as the context allows.
 func (f *fetch) create(ctx context.Context) (*output, error) {
-	name := f.output
+	name := f.bodyFile()
 	if name == "" && f.remoteName {
-		if name = remoteName(f.asked); name == "" {
-			return nil, fail(exitWrite, errors.New("--remote-name: the URL ends without a name: set --output"))
-		}
+		return nil, fail(exitWrite, errors.New("--remote-name: the URL ends without a name: set --output"))
 	}
 	f.known.file = name
 	if name == "" || name == "-" {
 		return &output{w: f.world.body, screen: name == "" && screenOf(f.world) != screen{}}, nil
 	}
 	return openFor(ctx, "--output", name)
+}
+
+// bodyFile is the name of the file for the body, empty for stdout.
+func (f *fetch) bodyFile() string {
+	if f.output == "" && f.remoteName {
+		return remoteName(f.asked)
+	}
+	return f.output
+}
+
+// sameFile reports whether two names are of one file, which need not be there. An empty one is of none.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	if one, err := os.Stat(a); err == nil {
+		two, err := os.Stat(b)
+		return err == nil && one.Mode().IsRegular() && os.SameFile(one, two)
+	}
+	one, err := place(a)
+	two, err2 := place(b)
+	return err == nil && err2 == nil && one == two
+}
+
+// place is where a file is, or would be made, without symbolic links.
+func place(path string) (string, error) {
+	path, err := linked(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := parent(path)
+	if err != nil {
+		return "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
 // openFor opens the file of a flag.

@@ -251,6 +251,18 @@ func TestWhatWasPaid(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(s.ok("-o", out, "--json-report", "-", "/free")), &object))
 	assert.Equal(t, exitUsage, s.run("--json-report", "-", "/free").code)
 	assert.Equal(t, exitWrite, s.run("--json-report", "/dev/null/x", "/data").code)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(out, link))
+	gone := filepath.Join(t.TempDir(), "none")
+	t.Chdir(filepath.Dir(gone))
+	for _, same := range [][]string{
+		{"-o", out, "--json-report", link}, {"-o", gone, "--json-report", "./none"}, {"-O", "--json-report", "data"},
+		{"-D", gone, "--json-report", "none"},
+	} {
+		e = s.run(append(same, "/data")...)
+		assert.Equal(t, exitUsage, e.code, "%v: a paid body is not overwritten", same)
+	}
+	assert.NoFileExists(t, gone)
 	e = s.run("-w", "%{nonsense}|%{stderr}%{http_code}%{stdout}|", "-o", out, "/free")
 	assert.Equal(t, "||", e.stdout)
 	assert.Contains(t, e.stderr, `no variable "nonsense"`)
