@@ -275,7 +275,7 @@ func TestHeadersBeforeTheBody(t *testing.T) {
 func TestNothingSecretIsPrinted(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	var all strings.Builder
-	for _, args := range [][]string{{"-v", "-i", "--fund", "200u", "/data"}, {"-v", "-i", "/stream/40/10"}, {"channels"}, {"channels", "--json"}, {"close", "-v"}} {
+	for _, args := range [][]string{{"-v", "-i", "--fund", "200u", "/data"}, {"-v", "-i", "/stream/40/10"}, {"-w", "%header{payment-receipt}", "/data"}, {"channels"}, {"channels", "--json"}, {"close", "-v"}} {
 		e := s.run(args...)
 		require.Equal(t, 0, e.code, e.stderr)
 		all.WriteString(e.stdout + e.stderr)

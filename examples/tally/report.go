@@ -392,8 +392,11 @@ func elapsed(from, to time.Time) string {
 }
 
 func (f *fetch) headerOf(name string) string {
-	if f.known.resp == nil {
+	switch {
+	case f.known.resp == nil:
 		return ""
+	case slices.Contains(secret, http.CanonicalHeaderKey(name)) && f.known.resp.Header.Get(name) != "":
+		return "(not shown)"
 	}
 	return f.known.resp.Header.Get(name)
 }
