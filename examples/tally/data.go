@@ -24,7 +24,8 @@ func literal(s string) source {
 	return source{func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(s)), nil }, int64(len(s))}
 }
 
-// file is a regular file, which is opened for each sending. What is no regular file is kept in a temporary one.
+// file is a regular file, which is opened for each sending. What is no regular file is kept in a temporary one, and so is
+// what says that it is empty: the files of /proc are regular, have no size, and are not empty.
 func (r *request) file(ctx context.Context, name string, stdin io.Reader) (source, error) {
 	if name == "-" {
 		return r.input(ctx, stdin)
@@ -36,7 +37,7 @@ func (r *request) file(ctx context.Context, name string, stdin io.Reader) (sourc
 	if info.IsDir() {
 		return source{}, fmt.Errorf("%s is a directory", name)
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() || info.Size() == 0 {
 		f, err := await(ctx, func() (*os.File, error) { return os.Open(name) })
 		if err != nil {
 			return source{}, err
