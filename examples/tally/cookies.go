@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/seed-5fe1f529/tallystick/internal/origin"
 )
 
 // maxCookies bounds a file of cookies, in bytes.
@@ -37,7 +39,39 @@ func (r *request) jar(u *url.URL) (http.CookieJar, error) {
 		}
 		setNetscape(jar, line)
 	}
-	return jar, nil
+	from, err := origin.Of(u)
+	if err != nil {
+		return jar, nil //nolint:nilerr // the request will not be sent
+	}
+	return ownJar{jar, from}, nil
+}
+
+// ownJar are the cookies of a file. Cookies do not tell the ports and schemes of a host apart: those of the origin that
+// was asked go to no other one of its host, and come from none.
+type ownJar struct {
+	http.CookieJar
+	from origin.Origin
+}
+
+// Cookies implements http.CookieJar.
+func (j ownJar) Cookies(u *url.URL) []*http.Cookie {
+	if j.beside(u) {
+		return nil
+	}
+	return j.CookieJar.Cookies(u)
+}
+
+// SetCookies implements http.CookieJar.
+func (j ownJar) SetCookies(u *url.URL, all []*http.Cookie) {
+	if !j.beside(u) {
+		j.CookieJar.SetCookies(u, all)
+	}
+}
+
+// beside reports whether a URL is of another origin of the same host.
+func (j ownJar) beside(u *url.URL) bool {
+	at, err := origin.Of(u)
+	return err != nil || at.Host == j.from.Host && at.Text != j.from.Text
 }
 
 // setNetscape sets a cookie that is written as domain, subdomains, path, secure, expiry, name and value.

@@ -261,3 +261,28 @@ func TestWrittenAsByCurl(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(heads), "HTTP/1.1 418 I'm a teapot\r\n"), string(heads))
 }
+
+// TestCookiesOfAFile go to the origin that was asked, and to no other port of its host.
+func TestCookiesOfAFile(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	var here, there []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there = append(there, r.Header.Get("Cookie"))
+		http.SetCookie(w, &http.Cookie{Name: "sid", Value: "stranger", Path: "/"})
+		http.Redirect(w, r, s.srv.URL+"/back", http.StatusFound)
+	}))
+	defer other.Close()
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		here = append(here, r.Header.Get("Cookie"))
+		if r.URL.Path == "/go" {
+			http.Redirect(w, r, other.URL, http.StatusFound)
+		}
+	}
+	s.srv.Handle("/go", http.HandlerFunc(answer))
+	s.srv.Handle("/back", http.HandlerFunc(answer))
+	file := filepath.Join(t.TempDir(), "cookies")
+	require.NoError(t, os.WriteFile(file, []byte("127.0.0.1\tFALSE\t/\tFALSE\t0\tsid\tsecret\n"), 0o600))
+	s.ok("-L", "-b", file, "/go")
+	assert.Equal(t, []string{"sid=secret", "sid=secret"}, here)
+	assert.Equal(t, []string{""}, there)
+}
