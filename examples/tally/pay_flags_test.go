@@ -256,7 +256,9 @@ func TestWhatWasPaid(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "none")
 	t.Chdir(filepath.Dir(gone))
 	for _, same := range [][]string{
-		{"-o", out, "--json-report", link}, {"-o", gone, "--json-report", "./none"}, {"-O", "--json-report", "data"},
+		{"-o", out, "--json-report", link},
+		{"-o", gone, "--json-report", "./none"},
+		{"-O", "--json-report", "data"},
 		{"-D", gone, "--json-report", "none"},
 	} {
 		e = s.run(append(same, "/data")...)
