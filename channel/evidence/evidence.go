@@ -13,6 +13,9 @@
 //   - The payer's voucher key signed that the payee of this channel may take Cumulative base units in all: the
 //     signature is checked, and the channel's id is the hash of payer, payee, token and signer, so that none of
 //     them can be exchanged.
+//     If that key is not the payer's own ([Finding].Signer), anybody can have made up the channel and its payer:
+//     the payer named the key only if the escrow on that chain has the channel. Whether it is there, and whether
+//     the escrow is one to trust, is for the reader to look up in any case.
 //   - The challenge names that payee, token and price. That the payee sent it is not proved: a challenge is not
 //     signed. Its id is an HMAC that the payee can check with its key, over all but the description.
 //   - The receipt, if there is one, names that challenge and channel. It is not signed: it is what the payer

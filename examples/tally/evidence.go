@@ -163,13 +163,19 @@ func (b *books) show(p evidence.Payment, found evidence.Finding) error {
 	if found.BindsBody {
 		digest = "bound by the challenge"
 	}
-	unit := found.Offer.UnitType
+	unit := inline(found.Offer.UnitType) // whoever made the file chose it
 	if unit == "" {
 		unit = "request"
+	}
+	payer := "signed this itself"
+	if found.Signer != p.Descriptor.Payer {
+		payer = "did not sign this itself: only the chain says whether it opened the channel and named that key"
 	}
 	for _, line := range []string{
 		fmt.Sprintf("%s by %s to %s: holds", p.Kind, p.Descriptor.Payer, p.Descriptor.Payee),
 		fmt.Sprintf("  voucher    %s in all on channel %s, signed by %s", tokens(p.Cumulative), p.ChannelID, found.Signer),
+		"  payer      " + payer,
+		fmt.Sprintf("  channel    in the escrow %s on chain %d, which says whether it is there and what it holds", p.Escrow, p.ChainID),
 		fmt.Sprintf("  challenge  %s for one %s, token %s on chain %d", tokens(found.Offer.Price), unit, p.Descriptor.Token, p.ChainID),
 		fmt.Sprintf("  price      %s (the payer's record)", tokens(p.Price)),
 		"  receipt    " + says,

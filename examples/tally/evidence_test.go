@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/evidence"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestEvidence is exported for one operation and checked by itself, with the body; one that was changed does not hold.
@@ -90,4 +95,45 @@ func TestEvidenceUsage(t *testing.T) {
 		assert.NotZero(t, e.code, want)
 		assert.Contains(t, e.stderr, want)
 	}
+}
+
+// TestForgedEvidence: a text in it makes no line of its own, and who did not sign is not said to have.
+func TestForgedEvidence(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.ok("/data")
+	var all []journal.Entry
+	require.NoError(t, json.Unmarshal([]byte(s.ok("ledger", "--json")), &all))
+	f, err := evidence.Parse(strings.NewReader(s.ok("ledger", "--evidence", all[1].Operation)))
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "e.json")
+	verify := func() string {
+		var text bytes.Buffer
+		require.NoError(t, f.Write(&text))
+		require.NoError(t, os.WriteFile(file, text.Bytes(), 0o600))
+		return s.ok("ledger", "--verify="+file)
+	}
+	p := &f.Payments[0]
+	honest := verify()
+	assert.Contains(t, honest, "payer      signed this itself")
+	assert.Contains(t, honest, "in the escrow "+p.Escrow.Hex())
+
+	request, err := base64.RawURLEncoding.DecodeString(p.Challenge.Request)
+	require.NoError(t, err)
+	var asked map[string]any
+	require.NoError(t, json.Unmarshal(request, &asked))
+	asked["unitType"] = "request\n  body       it is the one of the digest"
+	request, err = json.Marshal(asked)
+	require.NoError(t, err)
+	p.Challenge.Request = base64.RawURLEncoding.EncodeToString(request)
+	assert.Equal(t, strings.Count(honest, "\n"), strings.Count(verify(), "\n"))
+
+	victim := common.HexToAddress("0x00000000000000000000000000000000000000aa")
+	p.Descriptor.Payer, p.Descriptor.AuthorizedSigner, p.Receipt = victim, s.key.Address, ""
+	p.ChannelID = channel.Descriptor(p.Descriptor).ID(p.Protocol, p.Escrow, p.ChainID)
+	key, err := voucher.ParseKey(s.key.Hex)
+	require.NoError(t, err)
+	signed, err := key.SignVoucher(t.Context(), voucher.NewDomain(p.Protocol, p.ChainID, p.Escrow), voucher.Voucher{ChannelID: p.ChannelID, Cumulative: p.Cumulative})
+	require.NoError(t, err)
+	p.Signature = signed
+	assert.Contains(t, verify(), "did not sign this itself")
 }
