@@ -136,6 +136,9 @@ func TestNobodyVouchesForThePayee(t *testing.T) {
 			}
 			assert.Len(t, s.srv.Accounts(), before, "nothing was paid")
 			if one.code == exitRefused {
+				e = s.run(append([]string{"trust", "accept", "--yes"}, append(one.args, one.base+"/data")...)...)
+				assert.Equal(t, exitRefused, e.code, "its terms are not accepted: %s", e.stderr)
+				assert.NotContains(t, s.ok("trust"), "0x")
 				s.ok(append(one.args, one.base+"/free")...)
 				if one.name != "a socket and a name" {
 					assert.Contains(t, e.stderr, errUnproven.Error())

@@ -119,6 +119,9 @@ func (a *accepting) run(ctx context.Context, rawurl string) (err error) {
 		return fail(exitUsage, fmt.Errorf("no payment is asked for there: the answer has status %d",
 			status))
 	}
+	if err := a.wallet.connection.policy(agreed)(ctx, got.Proposal); err != nil { // who names these terms could be anybody
+		return fail(exitRefused, fmt.Errorf("not accepted: %w", err))
+	}
 	accepted, err := a.accepted(ctx, got.Origin)
 	if err != nil {
 		return err
