@@ -286,3 +286,15 @@ func TestCookiesOfAFile(t *testing.T) {
 	assert.Equal(t, []string{"sid=secret", "sid=secret"}, here)
 	assert.Equal(t, []string{""}, there)
 }
+
+// TestNothingIsDecoded: an empty body, as after HEAD, is one in every coding.
+func TestNothingIsDecoded(t *testing.T) {
+	for _, coding := range []string{"", "gzip", "deflate", "br"} {
+		f := &fetch{compressed: true}
+		body, err := f.decoded(&http.Response{Header: http.Header{"Content-Encoding": {coding}}, Body: http.NoBody})
+		require.NoError(t, err, coding)
+		text, err := io.ReadAll(body)
+		require.NoError(t, err, coding)
+		assert.Empty(t, text)
+	}
+}

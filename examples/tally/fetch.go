@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
@@ -375,23 +376,25 @@ func (f *fetch) decoded(resp *http.Response) (io.Reader, error) {
 		return resp.Body, nil
 	}
 	coding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding")))
+	if coding == "" || coding == "identity" {
+		return resp.Body, nil
+	}
+	body := bufio.NewReader(resp.Body)
+	if _, err := body.Peek(1); err == io.EOF { //nolint:errorlint // nothing, as after HEAD, has no coding
+		return body, nil
+	}
 	var r io.Reader
 	var err error
 	switch coding {
-	case "", "identity":
-		return resp.Body, nil
 	case "gzip", "x-gzip":
-		r, err = gzip.NewReader(resp.Body)
+		r, err = gzip.NewReader(body)
 	case "deflate":
-		r, err = zlib.NewReader(resp.Body)
+		r, err = zlib.NewReader(body)
 	default:
 		err = fmt.Errorf("the coding %q is not read", coding)
 	}
-	if err != nil && err != io.EOF { //nolint:errorlint // an empty body
-		return nil, fail(exitEncoding, fmt.Errorf("--compressed: %w", err))
-	}
 	if err != nil {
-		return strings.NewReader(""), nil
+		return nil, fail(exitEncoding, fmt.Errorf("--compressed: %w", err))
 	}
 	return r, nil
 }
