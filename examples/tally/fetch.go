@@ -211,7 +211,7 @@ func (f *fetch) transfer(ctx context.Context) (err error) {
 		if errors.As(err, &e) {
 			f.noteChannel(ctx, e.ChannelID)
 		}
-		return err
+		return f.afterPayment(ctx, err)
 	}
 	defer resp.Body.Close()
 	f.note(ctx, resp)
@@ -411,6 +411,8 @@ func (f *fetch) verdict(resp *http.Response) error {
 		})
 	case paid != nil && explained(paid.Err):
 		return paid.Err
+	case resp.StatusCode >= http.StatusBadRequest && f.unknown(): // of this try, or of an earlier one
+		return f.afterPayment(resp.Request.Context(), fmt.Errorf("the server answered with status %d", resp.StatusCode))
 	case resp.StatusCode == http.StatusPaymentRequired && f.wallet.session == nil:
 		return fail(exitKey, message{
 			"payment is required and there is no key to pay with", "nothing was paid", "set --key-file or TALLY_KEY",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,6 +162,9 @@ func (f *fetch) money(err error) money {
 	var e *client.Error
 	if errors.As(err, &e) {
 		m.Outcome = e.Outcome
+	}
+	if m.Outcome == client.OutcomeNone {
+		m.Outcome = cmp.Or(client.Outcome(f.lastPayment().Outcome), m.Outcome) // of an earlier try, or before a redirect
 	}
 	for _, one := range f.wallet.lines.list() {
 		m.add(one)

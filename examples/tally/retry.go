@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // send sends the request, and again as --retry says. All tries have one Idempotency-Key, so they are one purchase: its
@@ -73,6 +75,44 @@ func transient(ctx context.Context, resp *http.Response, err error) bool {
 		return e.Retryable() || e.Outcome == client.OutcomeUnknown
 	}
 	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// lastPayment is the last line about a payment that left, or the zero one: of an earlier try, or before a redirect.
+func (f *fetch) lastPayment() journal.Entry {
+	for _, e := range slices.Backward(f.wallet.lines.list()) {
+		left := e.Accepted() || client.Outcome(e.Outcome) == client.OutcomeUnknown ||
+			client.Outcome(e.Outcome) == client.OutcomeRejected
+		if left && (e.Kind == journal.KindPay || e.Kind == journal.KindStream) {
+			return e
+		}
+	}
+	return journal.Entry{}
+}
+
+// unknown reports whether it is not known what became of the last payment that left.
+func (f *fetch) unknown() bool {
+	return client.Outcome(f.lastPayment().Outcome) == client.OutcomeUnknown
+}
+
+// afterPayment returns an error of the transfer with what became of a payment that left before it: that a further try
+// or a redirect fails hides neither that there was one nor that its outcome is not known.
+func (f *fetch) afterPayment(ctx context.Context, err error) error {
+	var e *client.Error
+	paid := f.lastPayment()
+	if paid.Kind == "" || errors.As(err, &e) {
+		return err
+	}
+	f.noteChannel(ctx, paid.ChannelID)
+	code, outcome, say := status(err), client.Outcome(paid.Outcome), speaker{f.currency}
+	ended := code == exitInterrupted || code == exitTimeout && outcome != client.OutcomeUnknown
+	if !ended {
+		code = cmp.Or(ends[outcome], exitNoContent)
+	}
+	m := say.payment(&client.Error{
+		Op: "pay", Origin: paid.Origin, ChannelID: paid.ChannelID, Outcome: outcome, Price: paid.Price, Err: err,
+	})
+	m.what, m.money = say.plain(err), "a payment left before: "+m.money
+	return fail(code, m)
 }
 
 // mostPause bounds the time between two tries.
