@@ -380,7 +380,7 @@ func (f *fetch) decoded(resp *http.Response) (io.Reader, error) {
 		return resp.Body, nil
 	}
 	body := bufio.NewReader(resp.Body)
-	if _, err := body.Peek(1); err == io.EOF { //nolint:errorlint // nothing, as after HEAD, has no coding
+	if _, err := body.Peek(1); err == io.EOF { // nothing, as after HEAD, has no coding
 		return body, nil
 	}
 	var r io.Reader

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,24 +29,6 @@ func TestWhatFailsAfterAPayment(t *testing.T) {
 	})))
 	s.srv.Handle("/hop", s.srv.Paid(terms, http.RedirectHandler("/free", http.StatusFound)))
 	s.srv.Handle("/stranger", s.srv.Paid(terms, http.RedirectHandler("/free", http.StatusFound)))
-	var loses, paid bool
-	var then func(w http.ResponseWriter)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if paid {
-			then(w)
-			return
-		}
-		if paid = r.Header.Get("Authorization") != ""; paid && loses {
-			s.srv.Handler().ServeHTTP(httptest.NewRecorder(), r)
-			if r.URL.Path != "/stranger" {
-				panic(http.ErrAbortHandler)
-			}
-			then(w)
-			return
-		}
-		s.srv.Handler().ServeHTTP(w, r)
-	}))
-	defer front.Close()
 	gone := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 	busy := func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
 	for name, c := range map[string]struct {
@@ -62,9 +45,29 @@ func TestWhatFailsAfterAPayment(t *testing.T) {
 		"busy":               {"/stranger", true, busy, exitUnknown, client.OutcomeUnknown, "it is not known whether it was taken"},
 		"redirected":         {"/hop", false, busy, exitNoContent, client.OutcomeAcceptedNoContent, "it was paid (0.0001 pathUSD)"},
 	} {
-		s.env["TALLY_STORE"], paid, loses, then = filepath.Join(t.TempDir(), "store"), false, c.loses, c.then
+		s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "store")
+		var paid atomic.Bool
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case paid.Load():
+				c.then(w)
+			case r.Header.Get("Authorization") == "":
+				s.srv.Handler().ServeHTTP(w, r)
+			case !c.loses:
+				paid.Store(true)
+				s.srv.Handler().ServeHTTP(w, r)
+			default:
+				paid.Store(true)
+				s.srv.Handler().ServeHTTP(httptest.NewRecorder(), r)
+				if r.URL.Path != "/stranger" {
+					panic(http.ErrAbortHandler)
+				}
+				c.then(w)
+			}
+		}))
 		report := filepath.Join(t.TempDir(), "report.json")
 		e := s.run("--retry", "1", "--retry-delay", "0.001", "-L", "--max-redirs", "0", "--json-report", report, front.URL+c.path)
+		front.Close()
 		assert.Equal(t, c.code, e.code, "%s: %s", name, e.stderr)
 		assert.Contains(t, e.stderr, "a payment left before: "+c.says, name)
 		text, err := os.ReadFile(report)
