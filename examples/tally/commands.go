@@ -154,8 +154,11 @@ func suggestion(cmd *cobra.Command, text string, near []string) error {
 // flagError adds to the error about a flag that there is not what may have been meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var none *pflag.NotExistError
-	if !errors.As(err, &none) || len(none.GetSpecifiedName()) < 2 {
+	if !errors.As(err, &none) {
 		return err
+	}
+	if len(none.GetSpecifiedName()) < 2 {
+		return suggestion(cmd, err.Error(), nil)
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

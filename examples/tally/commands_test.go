@@ -56,7 +56,7 @@ func TestMistypedCommand(t *testing.T) {
 		{"--max-prise 1 https://x.invalid", "did you mean --max-price?"},
 		{"close --orign https://x.invalid", "did you mean --origin?"},
 		{"--qqqqqq https://x.invalid", "unknown flag: --qqqqqq; see tally --help"},
-		{"-q https://x.invalid", "unknown shorthand flag"},
+		{"-q https://x.invalid", "unknown shorthand flag: 'q' in -q; see tally --help"},
 	} {
 		e := s.run(strings.Fields(one.args)...)
 		assert.Equal(t, exitUsage, e.code, "%s: %s", one.args, e.stderr)
