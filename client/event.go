@@ -96,8 +96,9 @@ func (s *Session) reportCostly(ctx context.Context, o channel.Offer, plan rule.P
 	s.costly.Do(func() {
 		lasting, _ := fee.Mul(rule.FundedFees)
 		s.tell(ctx, Event{Kind: EventCostly, Price: o.Price, Deposit: plan.Amount, Err: fmt.Errorf(
-			"client: the limits allow a deposit of %s base units, which is less than %d requests of %s, and the fee of each such deposit "+
-				"is about %s: with %s in Limits.Deposit, Limits.Total and, if it is set, Limits.Fund, fees are about 1%%",
+			"client: the limits allow a deposit of %s base units, less than %d requests of %s base units, and the fee of each "+
+				"such deposit is about %s base units: with %s base units in Limits.Deposit, Limits.Total and, if it is set, "+
+				"Limits.Fund, fees are about 1%%",
 			plan.Amount, rule.FundedRequests, o.Price, fee, lasting)})
 	})
 }

@@ -244,5 +244,5 @@ func (s speaker) plain(err error) string {
 var flagNames = strings.NewReplacer(
 	"Limits.Price", "--max-price", "Limits.Deposit", "--max-deposit", "Limits.Fund", "--fund",
 	"Limits.Stream", "--max-stream", "Limits.Ahead", "--ahead", "Limits.Total, or Deposit", "--max-deposit",
-	"Limits.All", "--per-hour, --per-day and --per-month",
+	"Limits.Total", "the policy's total", "Limits.All", "--per-hour, --per-day and --per-month",
 )

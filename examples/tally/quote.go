@@ -128,9 +128,14 @@ func deposit(q *client.Quote) string {
 	case q.Offer.FeePayer:
 		fee = "; the payee pays its fee"
 	case q.Fee.IsZero():
-		fee = "" // not known
+		fee = "; its fee is at most 0.05 dollars" // not estimated; escrow signs no more
 	}
-	return fmt.Sprintf("%s is put into a channel first, for %d requests; the rest comes back when it is closed%s", tokens(q.Locked), q.Requests, fee)
+	requests := "requests"
+	if q.Requests == 1 {
+		requests = "request"
+	}
+	return fmt.Sprintf("%s is put into a channel first, for %d %s; the rest comes back when it is closed%s",
+		tokens(q.Locked), q.Requests, requests, fee)
 }
 
 // decision is a decision in words.

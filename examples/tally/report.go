@@ -324,7 +324,7 @@ func (f *fetch) writeVariable(b *strings.Builder, name string, m money) {
 // variables are those of --write-out. Those that curl has too mean the same.
 var variables = map[string]func(*fetch, money) string{
 	"content_type":       func(f *fetch, _ money) string { return f.headerOf("Content-Type") },
-	"errormsg":           func(_ *fetch, m money) string { return m.message() },
+	"errormsg":           func(_ *fetch, m money) string { return strings.ReplaceAll(m.message(), "\n", "; ") },
 	"exitcode":           func(_ *fetch, m money) string { return strconv.Itoa(m.Exit) },
 	"filename_effective": func(f *fetch, _ money) string { return f.known.file },
 	"http_code":          func(_ *fetch, m money) string { return fmt.Sprintf("%03d", m.Status) },
