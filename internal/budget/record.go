@@ -112,59 +112,6 @@ func (r record) redated(now int64) (_ record, changed bool) {
 	return r, changed
 }
 
-// past adds up how the ceilings of channels rose, by key and time, to make records from.
-type past map[string]map[int64]voucher.Amount
-
-// add adds rises to a record.
-func (p past) add(key string, rises ...rule.Rise) {
-	for _, r := range rises {
-		if p[key] == nil {
-			p[key] = map[int64]voucher.Amount{}
-		}
-		p[key][r.At] = p[key][r.At].AddCapped(r.By)
-	}
-}
-
-// channel adds a channel. What rose for origins that nobody knows has the kind as its key.
-func (p past) channel(s rule.State, now int64) {
-	all, origins, others := s.Past(now)
-	for _, key := range For("", &s.Scope) {
-		if key != "" {
-			p.add(key, all...)
-		}
-	}
-	for origin, rises := range origins {
-		p.add(For(origin, &channel.Scope{})[1], rises...)
-	}
-	p.add(byOrigin, others...)
-}
-
-// history returns h with the rises of a record.
-func (p past) history(key string, h rule.History, now int64) rule.History {
-	for _, at := range slices.Sorted(maps.Keys(p[key])) {
-		h = h.Added(rule.Rise{At: at, By: p[key][at]}, now)
-	}
-	return h
-}
-
-// further returns the further records of kinds: what rose on channels, and what sessions took that do
-// not know yet that it counts in them. What was used of that and not noted may count twice.
-func (p past) further(kinds []string, parts []part, now int64) (all []record) {
-	for _, part := range parts {
-		for _, key := range part.For {
-			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
-		}
-	}
-	for key := range p {
-		if slices.ContainsFunc(kinds, func(kind string) bool {
-			return strings.HasPrefix(key, kind) && key != kind
-		}) {
-			all = append(all, record{Version: version, Key: key, Used: p.history(key, rule.History{}, now)})
-		}
-	}
-	return all
-}
-
 // decode reads the stored record of a key. The error is [channel.ErrRecord].
 func decode(data []byte, key string) (r record, err error) {
 	strict := json.NewDecoder(bytes.NewReader(data))

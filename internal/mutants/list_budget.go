@@ -22,7 +22,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: what other sessions took is not counted", breaks: "a limit is over all channels of the store",
-		pkg: "internal/budget", fn: "book.within", from: `			sum = sum.AddCapped(p.Amount)
+		pkg: "internal/budget", fn: "Budgets.Rooms", from: `						used = used.AddCapped(p.Amount)
 `, to: ``, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
