@@ -112,7 +112,7 @@ func (a *Account) count(c rule.Counts) {
 // step makes next the view: the view after a change of Claimed and Asked, and of nothing else. The
 // caller holds mu.
 func (a *Account) step(next *rule.State) {
-	a.added.Counts = a.added.Plus(rule.Changed(&a.view, next))
+	a.added.Counts = a.added.Changed(&a.view, next)
 	a.view = *next
 }
 

@@ -111,10 +111,11 @@ func (a *Account) decide(fresh bool, unknown error) (due voucher.Amount, record 
 			close(d.served)
 			continue
 		}
-		d.counted = rule.Changed(&s, &next)
-		d.counted.Used = d.counted.Used.SubFloor( // what was spare was used already
+		was := a.added.Counts
+		a.added.Counts = was.Changed(&s, &next)
+		a.added.Used = a.added.Used.SubFloor( // what was spare was used already
 			next.MayExist().Min(most).SubFloor(s.MayExist().Min(most)))
-		a.added.Counts = a.added.Plus(d.counted)
+		d.counted = a.added.Minus(was)
 		a.view = a.base.Fold(a.added)
 		s, due, left = next, due.Max(want), append(left, d)
 		holds = holds || d.reservation.trip.foreign > 1
@@ -146,7 +147,7 @@ func (a *Account) weigh(
 	if !known && unknown == nil {
 		return s, due, errRead
 	}
-	lim := rule.Limits{Limits: d.terms.Limits}.Within(rooms[:]...)
+	lim := rule.Limits{Limits: d.terms.Limits, Rooms: rooms[:]}
 	if d.terms.Charge != nil {
 		lim = d.terms.Charge.within(lim)
 	}

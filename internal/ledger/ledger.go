@@ -291,7 +291,7 @@ func (l *Ledger) Limited(
 		l.windows.Unlock()
 		short := slices.ContainsFunc(rooms[:], func(r channel.Room) bool { return r.Rule.Allowed.SubFloor(r.Used).Less(price) })
 		if fresh || known && !short {
-			if lim = lim.Within(rooms[:]...); t.Charge != nil {
+			if lim.Rooms = rooms[:]; t.Charge != nil {
 				lim = t.Charge.within(lim)
 			}
 			return lim, nil

@@ -4,7 +4,7 @@ package main
 var theBudgets = []defect{
 	{
 		name: "budget: the room is not looked at", breaks: "a ceiling rises no further than budgets leave",
-		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling = b.ceiling.Min(s.authorized.AddCapped(lim.room.left))`, to: ``, tests: []string{"internal/rule", "internal/ledger"},
+		pkg: "internal/rule", fn: "State.bounds", from: `b.ceiling = b.ceiling.Min(s.authorized.AddCapped(r.Rule.Allowed.SubFloor(r.Used)))`, to: `_ = r`, tests: []string{"internal/rule", "internal/ledger"},
 	},
 	{
 		name: "budget: deposited for what may not be paid", breaks: "nothing is deposited for what a budget refuses",

@@ -93,8 +93,8 @@ func (s State) bounds(was, c Claim, lim Limits) (b bounds) {
 	owed := s.Claimed.SubFloor(was.Price).AddCapped(b.own).AddCapped(lim.Ahead)
 	b.most = b.reach.AddCapped(b.own.SubFloor(c.Raised)).Max(owed)
 	b.ceiling = s.Deposit.Min(lim.Deposit).Min(s.Protocol.Max())
-	if lim.room != nil {
-		b.ceiling = b.ceiling.Min(s.authorized.AddCapped(lim.room.left))
+	for _, r := range lim.Rooms {
+		b.ceiling = b.ceiling.Min(s.authorized.AddCapped(r.Rule.Allowed.SubFloor(r.Used)))
 	}
 	if lim.run != nil {
 		b.ceiling = b.ceiling.Min(s.MayExist().AddCapped(lim.run.left))

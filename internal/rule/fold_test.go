@@ -17,7 +17,7 @@ func TestFoldMergesSessions(t *testing.T) {
 	base, _, _ := pay(t, open(t, 10_000), 100, wide)
 	mine, _, _ := pay(t, base, 10, wide)
 	theirs, _, _ := pay(t, base, 20, wide)
-	since := rule.Additions{Counts: rule.Changed(&base, &mine)}.Learned(mine)
+	since := rule.Additions{Counts: rule.Counts{}.Changed(&base, &mine)}.Learned(mine)
 	assert.Equal(t, mine.Claimed, base.Fold(since).Claimed)
 	assert.Equal(t, mine.Asked(), base.Fold(since).Asked())
 
@@ -72,6 +72,6 @@ func TestCountsAreTakenBack(t *testing.T) {
 		fold := func(c rule.Counts) rule.State { return s.Fold(rule.Additions{Counts: c}) }
 		assert.Equal(t, s, fold(c.Plus(c.Inverse())))
 		after := fold(c)
-		assert.Equal(t, after, s.Fold(rule.Additions{Counts: rule.Changed(&s, &after)}))
+		assert.Equal(t, after, s.Fold(rule.Additions{Counts: rule.Counts{}.Changed(&s, &after)}))
 	})
 }

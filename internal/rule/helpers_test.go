@@ -82,7 +82,7 @@ func pay(
 // refuse takes a decision back, from before to after: its ceiling was stored, and then the signer
 // refused. Others may have been decided since.
 func refuse(s, before, after rule.State) rule.State {
-	back := rule.Changed(&before, &after).Inverse()
+	back := rule.Counts{}.Changed(&before, &after).Inverse()
 	back.Unsigned = back.Unsigned.AddCapped(after.Authorized().SubFloor(before.Authorized()))
 	return s.Fold(rule.Additions{Counts: back})
 }

@@ -147,7 +147,7 @@ func TestLeadStaysWithinLimits(t *testing.T) {
 		"Stream":       {stream, 1_000_000, 1100},
 		"deposit":      {wide, 1108, 1108},
 		"PieceByPiece": {exact, 1_000_000, 1010},
-		"a month":      {wide.Within(month), 1_000_000, 1105},
+		"a month":      {leaving(wide, month), 1_000_000, 1105},
 		"a run":        {wide.WithinRun(run), 1_000_000, 1106},
 		"Ahead":        {by, 1_000_000, 1260},
 		"more Ahead":   {ahead(wide, 500), 1_000_000, 1510},

@@ -18,9 +18,9 @@ import (
 type Limits struct {
 	channel.Limits
 
-	// room is what the limits over time leave: by how much the ceiling may rise. Nil if they are
+	// Rooms are what the limits over time leave: by how much the ceiling may rise. None if they are
 	// not considered.
-	room *budget
+	Rooms []channel.Room
 	// run is what the request's own budgets leave: by how much MayExist may rise. Nil if there are
 	// none.
 	run *budget
@@ -34,7 +34,7 @@ type budget struct {
 	left voucher.Amount
 }
 
-// Of returns limits without a bound by budgets. See [Limits.Within].
+// Of returns limits without a bound by budgets.
 func Of(l channel.Limits) Limits { return Limits{Limits: l} }
 
 // over returns the error for an amount that is above a limit.
@@ -94,21 +94,6 @@ func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	return all, origin, payee
 }
 
-// Within returns the limits with what the limits over time leave, for one decision: the least of
-// what rooms leave. Of several that leave as little, the first counts. They count by how much the
-// ceiling rises.
-func (l Limits) Within(rooms ...channel.Room) Limits {
-	var least budget
-	for i, r := range rooms {
-		left := r.Rule.Allowed.SubFloor(r.Used)
-		if i == 0 || left.Less(least.left) {
-			least = budget{r, left}
-		}
-	}
-	l.room = &least
-	return l
-}
-
 // WithinRun returns the limits with what the request's own budgets leave, for one decision. They
 // count by how much [State.MayExist] rises.
 func (l Limits) WithinRun(r channel.Room) Limits {
@@ -116,9 +101,19 @@ func (l Limits) WithinRun(r channel.Room) Limits {
 	return l
 }
 
+// room returns the one of Rooms that leaves the least, the first of several, or nil if there is none.
+func (l Limits) room() (least *budget) {
+	for _, r := range l.Rooms {
+		if left := r.Left(); least == nil || left.Less(least.left) {
+			least = &budget{r, left}
+		}
+	}
+	return least
+}
+
 // checkBudgets refuses a target above what the budgets allow.
 func (s *State) checkBudgets(target voucher.Amount, lim Limits) error {
-	room, more := lim.room, target.SubFloor(s.authorized)
+	room, more := lim.room(), target.SubFloor(s.authorized)
 	if room == nil || !room.left.Less(more) {
 		room, more = lim.run, target.SubFloor(s.MayExist())
 	}
@@ -160,7 +155,7 @@ func (l Limits) Decide(s *State, req Request) (d channel.Decision) {
 			Verdict: channel.Ask, Rule: "Ask", Wanted: req.Price, Allowed: l.Ask, Left: l.Ask,
 		}
 	}
-	room := l.room
+	room := l.room()
 	if room == nil || l.run != nil && l.run.left.Less(room.left) {
 		room = l.run
 	}

@@ -68,6 +68,12 @@ func TestBudgetsFollowEachOther(t *testing.T) {
 	}
 }
 
+// leaving returns lim with what the limits over time leave.
+func leaving(lim rule.Limits, rooms ...channel.Room) rule.Limits {
+	lim.Rooms = rooms
+	return lim
+}
+
 func room(allowed, used uint64) channel.Room {
 	return channel.Room{
 		Rule: channel.BudgetRule{Name: "Origin.Day", Length: 24 * time.Hour, Allowed: u(allowed)},
@@ -81,16 +87,16 @@ func TestBudgetsBoundRises(t *testing.T) {
 	lim := ahead(wide, 500)
 	s := open(t, 10_000)
 
-	next, _, due, err := s.Authorize(rule.Request{Price: u(100)}, lim.Within(room(1000, 700)))
+	next, _, due, err := s.Authorize(rule.Request{Price: u(100)}, leaving(lim, room(1000, 700)))
 	require.NoError(t, err)
 	assert.Equal(t, u(300), due, "the price, and as much ahead as there is room")
 	assert.Equal(t, u(300), next.Authorized())
 
-	same, _, _, err := next.Authorize(rule.Request{Price: u(200)}, lim.Within(room(1000, 1000)))
+	same, _, _, err := next.Authorize(rule.Request{Price: u(200)}, leaving(lim, room(1000, 1000)))
 	require.NoError(t, err, "nothing new is authorized")
 	assert.Equal(t, u(300), same.Authorized())
 
-	_, _, _, err = same.Authorize(rule.Request{Price: u(51)}, lim.Within(room(1000, 950)))
+	_, _, _, err = same.Authorize(rule.Request{Price: u(51)}, leaving(lim, room(1000, 950)))
 	var over *channel.LimitError
 	require.ErrorAs(t, err, &over)
 	assert.Equal(
@@ -99,30 +105,30 @@ func TestBudgetsBoundRises(t *testing.T) {
 	)
 	assert.ErrorContains(t, err, "set Limits.Origin.Day to at least 1001")
 
-	_, _, _, err = same.Overdrawn(rule.Claim{Price: u(60)}, u(300), lim.Within(room(1000, 950)))
+	_, _, _, err = same.Overdrawn(rule.Claim{Price: u(60)}, u(300), leaving(lim, room(1000, 950)))
 	require.ErrorIs(t, err, channel.ErrLimit)
 	signed := sign(t, same, u(300))
 	_, _, _, err = signed.AuthorizeMore(
-		rule.Claim{Price: u(10)}, u(10), u(351), u(51), lim.Within(room(1000, 950)),
+		rule.Claim{Price: u(10)}, u(10), u(351), u(51), leaving(lim, room(1000, 950)),
 	)
 	require.ErrorIs(t, err, channel.ErrLimit)
 
 	// Nothing is deposited for what may not be paid.
 	_, err = rule.PlanPayment(
-		nil, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
+		nil, rule.Request{Price: u(51)}, rule.Wish{}, u(0), leaving(lim, room(1000, 950)),
 	)
 	require.ErrorIs(t, err, channel.ErrLimit)
 	_, err = rule.PlanPayment(
-		nil, rule.Request{Price: u(50)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
+		nil, rule.Request{Price: u(50)}, rule.Wish{}, u(0), leaving(lim, room(1000, 950)),
 	)
 	require.NoError(t, err)
 	full, _, _ := pay(t, open(t, 150), 100, wide)
 	_, err = rule.PlanPayment(
-		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 950)),
+		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), leaving(lim, room(1000, 950)),
 	)
 	require.ErrorIs(t, err, channel.ErrLimit)
 	_, err = rule.PlanPayment(
-		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), lim.Within(room(1000, 949)),
+		&full, rule.Request{Price: u(51)}, rule.Wish{}, u(0), leaving(lim, room(1000, 949)),
 	)
 	require.NoError(t, err)
 }
@@ -149,7 +155,7 @@ func TestNearIs80Percent(t *testing.T) {
 func TestDecideNamesTheLimit(t *testing.T) {
 	lim := wide
 	lim.Ask = u(500)
-	lim = lim.Within(room(1000, 300))
+	lim = leaving(lim, room(1000, 300))
 	paid, _, _ := pay(t, open(t, 100), 100, wide)
 	credit := paid.Release(rule.Claim{Price: u(100)})
 	for name, c := range map[string]struct {
@@ -193,7 +199,7 @@ func TestDecideNamesTheLimit(t *testing.T) {
 			},
 		},
 		"credit": {
-			&credit, 100, wide.Within(room(1000, 1000)),
+			&credit, 100, leaving(wide, room(1000, 1000)),
 			channel.Decision{
 				Verdict: channel.Allow, Rule: "Origin.Day", Wanted: u(1100), Allowed: u(1000),
 				Left: u(0),

@@ -220,15 +220,15 @@ type Counts struct {
 	Unsigned, Used voucher.Amount
 }
 
-// Changed returns what led from before to after.
-func Changed(before, after *State) Counts {
-	return Counts{
-		Claimed:  after.Claimed.SubFloor(before.Claimed),
-		Released: before.Claimed.SubFloor(after.Claimed),
-		Asked:    after.asked.SubFloor(before.asked), Withdrawn: before.asked.SubFloor(after.asked),
-		Unsigned: after.unsigned.SubFloor(before.unsigned),
-		Used:     before.unsigned.SubFloor(after.unsigned),
-	}
+// Changed returns c followed by what led from before to after.
+func (c Counts) Changed(before, after *State) Counts {
+	c.Claimed = c.Claimed.AddCapped(after.Claimed.SubFloor(before.Claimed))
+	c.Released = c.Released.AddCapped(before.Claimed.SubFloor(after.Claimed))
+	c.Asked = c.Asked.AddCapped(after.asked.SubFloor(before.asked))
+	c.Withdrawn = c.Withdrawn.AddCapped(before.asked.SubFloor(after.asked))
+	c.Unsigned = c.Unsigned.AddCapped(after.unsigned.SubFloor(before.unsigned))
+	c.Used = c.Used.AddCapped(before.unsigned.SubFloor(after.unsigned))
+	return c
 }
 
 // Plus returns c followed by d.
