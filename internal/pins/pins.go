@@ -200,58 +200,49 @@ func (b *Book) put(ctx context.Context, r *record, u *units) error {
 	return err
 }
 
-// read returns the record of an origin, or what records of version 1 hold of it, or an empty one.
+// read returns the record of an origin, or what records of version 1 hold of it, or an empty one. The
+// store is searched once for records of version 1: this program writes no more of them.
 func (b *Book) read(ctx context.Context, origin string) (*record, error) {
 	key := fmt.Sprintf(pinKey, crypto.Keccak256([]byte(origin)))
 	data, rev, err := b.store.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		r := &record{key: key, origin: origin}
-		old, err := b.search(ctx)
-		if err != nil || len(old.records)+len(old.unreadable) == 0 {
-			return r, err
-		}
-		return r, old.addTo(r)
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := decode(key, data)
-	if err != nil {
-		return nil, err
-	}
-	r.rev = rev
-	return r, nil
-}
-
-// search returns the records of version 1. The store is read once: this program writes no more of
-// them.
-func (b *Book) search(ctx context.Context) (*older, error) {
-	b.mu.Lock()
-	found := b.older
-	b.mu.Unlock()
-	if found != nil {
-		return found, nil
-	}
-	found = &older{unreadable: map[string]error{}}
-	for e, err := range b.store.List(ctx, "pin/") {
-		if err != nil && e.Key == "" {
-			return nil, err
-		}
-		if err == nil && versionOf(e.Data) == 2 {
-			continue
-		}
-		var v version1
+	if err == nil {
+		r, err := decode(key, data)
 		if err == nil {
-			v, err = decodeVersion1(e.Key, e.Data)
+			r.rev = rev
 		}
-		if err != nil {
-			found.unreadable[e.Key] = err
-			continue
-		}
-		found.records = append(found.records, v)
+		return r, err
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
 	}
+	r := &record{key: key, origin: origin}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.older = found
-	return found, nil
+	old := b.older
+	b.mu.Unlock()
+	if old == nil {
+		old = &older{unreadable: map[string]error{}}
+		for e, err := range b.store.List(ctx, "pin/") {
+			if err != nil && e.Key == "" {
+				return nil, err
+			}
+			if err == nil && versionOf(e.Data) == 2 {
+				continue
+			}
+			var v version1
+			if err == nil {
+				v, err = decodeVersion1(e.Key, e.Data)
+			}
+			if err != nil {
+				old.unreadable[e.Key] = err
+				continue
+			}
+			old.records = append(old.records, v)
+		}
+		b.mu.Lock()
+		b.older = old
+		b.mu.Unlock()
+	}
+	if len(old.records)+len(old.unreadable) == 0 {
+		return r, nil
+	}
+	return r, old.addTo(r)
 }
