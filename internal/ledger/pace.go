@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -110,6 +111,33 @@ func (p *pace) wait(now time.Time) time.Duration {
 	return max(until.Sub(now), p.foreign.Sub(now), 0)
 }
 
+// tell wakes the caller who waits for the epoch.
+func (p *pace) tell() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// refused learns from a refusal that the pause was too short. It doubles once in an epoch. If that
+// was not enough, it is twice as long as the request was late, compared with the fastest answer, or
+// four answers if that is not known: handlers may take longer than a refusal.
+func (p *pace) refused(t *trip) {
+	p.refusals++
+	t.refused++
+	switch {
+	case p.refusals > 3 || t.refused > 1:
+		jump := 4 * p.answer
+		if late := time.Since(t.wrote) - p.fastest; late > 0 {
+			jump = min(jump, 2*late)
+		}
+		p.pause = max(p.pause, jump*crowd/time.Duration(min(max(p.before, few), crowd)))
+	case p.refusals == 1:
+		p.pause = max(2*p.pause, p.answer/64)
+	}
+	p.pause = min(p.pause, maxLate*crowd/few)
+}
+
 // after returns the pause after so many requests.
 func (p *pace) after(carriers int) time.Duration {
 	return min(p.pause*time.Duration(min(max(carriers, few), crowd))/crowd, maxLate)
@@ -139,6 +167,20 @@ func (a *Account) choose(now time.Time) {
 		}
 	}
 	a.waiting = left
+}
+
+// apart decides a request of a payee that refuses the voucher that exists: what the rule answers
+// to that refusal, without it.
+func apart(
+	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount, error) {
+	next, claim, due, err := s.Renew(was, req, lim)
+	if err == nil && !s.Signed.Less(due) {
+		if higher, after, more, err := next.Overdrawn(claim, due, lim); err == nil {
+			return higher, after, more, nil
+		}
+	}
+	return next, claim, due, err
 }
 
 // most returns how many requests the next voucher may carry. A payee that refuses equal vouchers
