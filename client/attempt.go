@@ -120,7 +120,7 @@ func (a *attempt) begin(req *http.Request, base http.RoundTripper) context.Conte
 	}
 	if a.bought == nil {
 		budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget)
-		a.bought = &bought{decision: purchase.New(a.s.cfg.Retries)}
+		a.bought = &bought{decision: &purchase.Purchase{Retries: a.s.cfg.Retries}}
 		if len(budgets) > 0 {
 			a.charge = ledger.NewCharge(budgets...)
 		}

@@ -23,7 +23,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 	}
 	a := &attempt{
 		s: s, out: fork(req, s.cfg.Base, 0, false), account: account, info: &Payment{},
-		bought: &bought{decision: purchase.New(0)},
+		bought: &bought{decision: new(purchase.Purchase)},
 	}
 	if a.origin, err = originOf(req.URL); err == nil {
 		err = givenHeader(ctx, req, a.origin.Text)

@@ -214,7 +214,7 @@ func (s *Session) manual(ctx context.Context, account *ledger.Account, amount vo
 	a := &attempt{
 		s: s, account: account, origin: origin.Origin{Text: state.Scope.Origin}, info: &Payment{},
 		challenge: manualChallenge(offer, state.Scope),
-		bought:    &bought{decision: purchase.New(0), charge: charge},
+		bought:    &bought{decision: new(purchase.Purchase), charge: charge},
 		terms:     ledger.Terms{Limits: lim, Charge: charge, Origin: state.Scope.Origin},
 	}
 	a.decision.Next(purchase.Event{Kind: purchase.Answered, Status: http.StatusPaymentRequired, Offered: true, Offer: a.challenge.wants})

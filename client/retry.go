@@ -79,7 +79,7 @@ func (a *attempt) join(ctx context.Context) error {
 // rejoin goes on with a remembered purchase after a redirect.
 func (a *attempt) rejoin(ctx context.Context) error {
 	if err := a.s.keys.rejoin(ctx, a.keyed); err != nil {
-		a.bought = &bought{decision: purchase.New(a.s.cfg.Retries)} // the other one may be in use
+		a.bought = &bought{decision: &purchase.Purchase{Retries: a.s.cfg.Retries}} // the other one may be in use
 		a.decision.Resume(purchase.Unknown)
 		return err
 	}

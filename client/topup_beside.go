@@ -137,7 +137,7 @@ func (a *attempt) topUpBeside(ctx context.Context, state rule.State) {
 	info := &Payment{Operation: a.info.Operation}
 	ctx = context.WithValue(ctx, paymentKey{}, info)
 	b := &attempt{
-		bought: &bought{decision: purchase.New(0)}, s: s, out: a.out.alone(ctx), origin: a.origin, route: a.route, terms: a.terms,
+		bought: &bought{decision: new(purchase.Purchase)}, s: s, out: a.out.alone(ctx), origin: a.origin, route: a.route, terms: a.terms,
 		challenge: a.challenge, account: a.account, price: a.price, info: info, start: time.Now(),
 	}
 	b.terms.Charge = nil

@@ -42,17 +42,13 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",
-		pkg: "internal/purchase", fn: "Purchase.use", from: `	case Usable:
-		return p.issue()
-`, to: `	case Usable:
-		if !p.nameable {
-			return p.issue()
-		}
+		pkg: "internal/purchase", fn: "Purchase.use", from: `	case p.standing == Usable:
+`, to: `	case p.standing == Usable && !p.nameable:
 `, tests: []string{"client"}, run: `Snapshot|Hints|Announcing`,
 	},
 	{
 		name: "fund: an opening is signed twice", breaks: "one opening transaction for one need, presented until it is decided",
-		pkg: "internal/purchase", fn: "Purchase.use", from: `return p.read(readOpening)`, to: `return p.open()`, tests: []string{"client"}, run: `^TestOpening|^TestLostAnswerToAnOpening`,
+		pkg: "internal/purchase", fn: "Purchase.use", from: `return p.read(readOpening)`, to: `return Action{Do: Open}`, tests: []string{"client"}, run: `^TestOpening|^TestLostAnswerToAnOpening`,
 	},
 	{
 		name: "fund: a closed session tops up beside requests", breaks: "top-ups beside requests end with Session.Close",
@@ -102,7 +98,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: a second opening for one request", breaks: "one request opens one channel at most",
-		pkg: "internal/purchase", fn: "Purchase.open", from: `len(p.openings) == 1 && !p.gone:`, to: `false:`, tests: inPurchase,
+		pkg: "internal/purchase", fn: "Purchase.use", from: `len(p.openings) == 1 && !p.gone:`, to: `false:`, tests: inPurchase,
 	},
 	{
 		name: "fund: a gone channel is not put aside", breaks: "a channel whose payee is gone is kept for its money and not paid from",

@@ -108,7 +108,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: sent again without end", breaks: "how often a paid request is sent again is bounded",
-		pkg: "internal/purchase", fn: "refusals", from: `return p.tries.Sent > p.retries+p.tries.Overtaken+p.tries.Early`, to: `return false`, tests: []string{"internal/purchase", "client"}, run: `^Test(Random|ServerThatNever|Overtaken|SentAgain)`,
+		pkg: "internal/purchase", fn: "refusals", from: `return p.tries.Sent > p.Retries+p.tries.Overtaken+p.tries.Early`, to: `return false`, tests: []string{"internal/purchase", "client"}, run: `^Test(Random|ServerThatNever|Overtaken|SentAgain)`,
 	},
 	{
 		name: "pay: claim released on unknown outcome", breaks: "what was sent stays counted where no answer came",

@@ -56,7 +56,7 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: a third opening", breaks: "a payee that takes no vouchers gets two deposits at most",
-		pkg: "internal/purchase", fn: "Purchase.open", from: `len(p.openings) > 1, `, to: ``, tests: inPurchase,
+		pkg: "internal/purchase", fn: "Purchase.use", from: `len(p.openings) > 1, `, to: ``, tests: inPurchase,
 	},
 	{
 		name: "purchase: an opening that is presented again is not counted", breaks: "an opening of before counts as this request's once it carries it",
@@ -120,7 +120,7 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: unknown reported as rejected", breaks: "a credential without an answer has an unknown outcome",
-		pkg: "internal/purchase", fn: "Purchase.stopped", from: `case p.Sent && p.answered:`, to: `case p.Sent:`, tests: inPurchase,
+		pkg: "internal/purchase", fn: "Purchase.stopped", from: `case p.Sent && !p.unanswered:`, to: `case p.Sent:`, tests: inPurchase,
 	},
 	{
 		name: "purchase: what may have arrived was not sent", breaks: "a credential that may have arrived has an unknown outcome",
@@ -128,7 +128,7 @@ var thePurchase = []defect{
 	},
 	{
 		name: "purchase: a failure after a credential is a rejection", breaks: "a failure says nothing of the credential",
-		pkg: "internal/purchase", fn: "answers", from: `			p.answered = false
+		pkg: "internal/purchase", fn: "answers", from: `			p.unanswered = true
 			return p.end(Unknown, e)`, to: `			return p.end(Rejected, e)`, tests: inPurchase,
 	},
 	{

@@ -47,7 +47,7 @@ type game struct {
 }
 
 func newGame(t *testing.T) *game {
-	g := &game{t, purchase.New(3)}
+	g := &game{t, &purchase.Purchase{Retries: 3}}
 	g.leads(purchase.Event{Kind: purchase.Started}, purchase.SendUnpaid)
 	return g
 }
@@ -194,7 +194,7 @@ func TestThirdPayment(t *testing.T) {
 // TestThirdOpening: two openings left and are not proved dead, so there is no third, though what
 // the second channel was raised by turns out to be below an older signature.
 func TestThirdOpening(t *testing.T) {
-	g := &game{t, purchase.New(10)}
+	g := &game{t, &purchase.Purchase{Retries: 10}}
 	g.leads(purchase.Event{Kind: purchase.Started}, purchase.SendUnpaid)
 	acknowledged, proved := refusedFor(purchase.TooLow, 100), refusedFor(purchase.TooLow, 100)
 	acknowledged.Acknowledged, proved.Proved = true, true

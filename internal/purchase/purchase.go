@@ -25,9 +25,13 @@ type Tries struct {
 	Sent, Unpaid, Stale, Terms, Overtaken, InVain, Corrected, Early, Empty, Looks int
 }
 
-// Purchase is one request of a caller. The zero value is not ready; use [New]. It is not safe for
-// concurrent use: each step belongs to the goroutine of the request.
+// Purchase is one request of a caller. The zero value is ready. It is not safe for concurrent use: each
+// step belongs to the goroutine of the request.
 type Purchase struct {
+	// Retries is how often the request is sent again at most after its first credential, beside the
+	// waits for other requests.
+	Retries int
+
 	// What follows is set by Next and read by its caller.
 
 	// Sent reports that a credential left, as far as the events say.
@@ -45,8 +49,7 @@ type Purchase struct {
 	// earlier try was served, or was charged on its way: nothing more is raised for it.
 	Retried, Paid bool
 
-	retries int
-	tries   Tries
+	tries Tries
 
 	offer     Offer // the one being answered
 	agreed    Offer // what consent covers; Price is that of one unit
@@ -73,7 +76,7 @@ type Purchase struct {
 	anew       bool // the price is reserved anew
 	recovered  bool
 	proved     bool // a proof was given, or is
-	answered   bool // every credential that left was answered
+	unanswered bool // a credential left that was not answered
 	funded     bool // a top-up left
 	others     bool // the last answer offers methods that are not ours
 	proceed    func(*Purchase, *Event) Action
@@ -92,12 +95,6 @@ const (
 	readGone                   // what became of a channel that its payee does not take
 	readYoung                  // likewise, and the payee may not know it yet
 )
-
-// New returns the purchase of one request, which is sent again at most retries times after its
-// first credential, beside the waits for other requests.
-func New(retries int) *Purchase {
-	return &Purchase{retries: retries, answered: true}
-}
 
 // Next decides what to do after e: the first row of the table that fits.
 func (p *Purchase) Next(event Event) Action {
@@ -153,12 +150,12 @@ func (p *Purchase) see(e *Event) {
 	case e.Kind == ToppedUp:
 		p.funded = p.funded || e.Written
 	case e.Kind == Lost && e.Paid && e.Written:
-		p.Sent, p.answered = true, false
+		p.Sent, p.unanswered = true, true
 	case e.Kind == Answered && e.Paid:
 		p.Sent, p.optimistic = true, false
 		if refusal(e) {
 			last := *e
-			p.refusal, p.others, p.answered = &last, e.Others, true
+			p.refusal, p.others, p.unanswered = &last, e.Others, false
 		}
 	}
 	if e.Remembered || (e.Kind == Consented && e.Err == nil) { // consent covers the current offer
@@ -215,7 +212,7 @@ func (p *Purchase) refuse(err error) Action {
 // stopped is the outcome of a purchase that this side ends.
 func (p *Purchase) stopped() Outcome {
 	switch {
-	case p.Sent && p.answered:
+	case p.Sent && !p.unanswered:
 		return Rejected
 	case p.Sent, p.funded:
 		return Unknown
@@ -270,24 +267,17 @@ func (p *Purchase) wait(then func(*Purchase, *Event) Action, try int) Action {
 	return Action{Do: Wait, Try: try}
 }
 
-// use goes on with the selected channel, once there is consent.
+// use goes on with the selected channel, once there is consent. If it cannot be paid from, and the payee
+// names none, another one is opened, if this request may open one more: one in all, and a second one if
+// the payee takes no vouchers of the first.
 func (p *Purchase) use() Action {
-	switch p.standing {
-	case Usable:
-		return p.issue()
-	case Pending:
-		return p.read(readOpening)
-	}
-	if p.nameable {
-		return Action{Do: Search}
-	}
-	return p.open()
-}
-
-// open opens a channel, if this request may open one more: one in all, and a second one if the
-// payee takes no vouchers of the first.
-func (p *Purchase) open() Action {
 	switch {
+	case p.standing == Usable:
+		return p.issue()
+	case p.standing == Pending:
+		return p.read(readOpening)
+	case p.nameable:
+		return Action{Do: Search}
 	case len(p.openings) > 1, len(p.openings) == 1 && !p.gone:
 		return p.refuse(ErrOpenings)
 	case p.aside && p.recent && !p.Twice:
@@ -325,7 +315,7 @@ func (p *Purchase) unpaid(e *Event) Action {
 	switch {
 	case !p.Sent && !p.funded:
 		return Action{Do: HandOver, Outcome: None, Err: e.Err}
-	case !p.Charged.IsZero() && p.answered && p.refusal == nil && success(e):
+	case !p.Charged.IsZero() && !p.unanswered && p.refusal == nil && success(e):
 		return Action{Do: HandOver, Outcome: Accepted, Cost: p.Charged} // a redirect was charged, and led here
 	}
 	return p.handOver(nil)

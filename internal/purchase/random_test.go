@@ -76,7 +76,7 @@ type world struct {
 
 func newWorld(seed uint64) *world {
 	w := &world{
-		r: rand.New(rand.NewPCG(seed, 0)), p: purchase.New(3), //nolint:gosec // reproducible on purpose
+		r: rand.New(rand.NewPCG(seed, 0)), p: &purchase.Purchase{Retries: 3}, //nolint:gosec // reproducible on purpose
 		channels: map[channel.Terms]common.Hash{}, standing: map[common.Hash]purchase.Standing{},
 		raised: map[common.Hash]voucher.Amount{}, dead: map[common.Hash]voucher.Amount{}, below: map[common.Hash]voucher.Amount{},
 		approved: map[purchase.Offer]voucher.Amount{}, openings: map[common.Hash]bool{},

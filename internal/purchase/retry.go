@@ -14,7 +14,7 @@ func (p *Purchase) Resume(last Outcome) {
 	p.Retried = true
 	p.Paid = p.Paid || last == Accepted || last == AcceptedNoContent || !p.Charged.IsZero()
 	p.doubt = p.doubt || last == Unknown
-	p.Sent, p.Carrying, p.answered = false, false, true
+	p.Sent, p.Carrying, p.unanswered = false, false, false
 	p.tries = Tries{Unpaid: 1}
 	p.funded, p.others, p.optimistic = false, false, false
 	p.anew, p.recovered, p.reopened = false, false, false

@@ -184,7 +184,13 @@ var prepared = []row{
 			return p.issue()
 		},
 	},
-	{"no channel was found", Searched, always, func(p *Purchase, _ *Event) Action { return p.open() }},
+	{
+		"no channel was found", Searched, always,
+		func(p *Purchase, _ *Event) Action {
+			p.nameable = false // the payee named none
+			return p.use()
+		},
+	},
 
 	{
 		"another request or process was first", Opened,
@@ -368,7 +374,7 @@ var answers = []row{
 		"redirected: the price goes on", Answered,
 		func(_ *Purchase, e *Event) bool { return redirect(e) },
 		func(p *Purchase, e *Event) Action {
-			p.answered = false
+			p.unanswered = true
 			a := p.end(Unknown, e)
 			a.Redirected = true
 			return a
@@ -383,7 +389,7 @@ var answers = []row{
 		"failed, and nobody knows whether it was taken", Answered,
 		func(_ *Purchase, e *Event) bool { return !refusal(e) },
 		func(p *Purchase, e *Event) Action {
-			p.answered = false
+			p.unanswered = true
 			return p.end(Unknown, e)
 		},
 	},
@@ -393,7 +399,7 @@ var answers = []row{
 var refusals = []row{
 	{
 		"sent often enough", Answered,
-		func(p *Purchase, _ *Event) bool { return p.tries.Sent > p.retries+p.tries.Overtaken+p.tries.Early },
+		func(p *Purchase, _ *Event) bool { return p.tries.Sent > p.Retries+p.tries.Overtaken+p.tries.Early },
 		func(p *Purchase, _ *Event) Action { return p.handOver(nil) },
 	},
 	{
@@ -628,7 +634,8 @@ var aftermath = []row{
 		func(p *Purchase, _ *Event) bool { return p.misfit },
 		func(p *Purchase, e *Event) Action {
 			p.misfit, p.aside, p.standing, p.recent = false, true, Aside, e.Recent
-			return p.open()
+			p.nameable = false // it is replaced, whatever the payee names
+			return p.use()
 		},
 	},
 	{
