@@ -68,8 +68,12 @@ func (a *attempt) answeredPaid(ctx context.Context) purchase.Event {
 	if e.Status == http.StatusUnauthorized && a.displaces(a.challenge.wire) {
 		e.Err = ErrAuthorization
 	}
-	r := a.readReceipt(ctx, a.resp.Header)
-	if a.receipt = r; r != nil {
+	if text := a.resp.Header.Get(wire.HeaderPaymentReceipt); text != "" {
+		r, err := receipt.Parse(text)
+		a.receipt = a.checkReceipt(ctx, r, err)
+	}
+	r := a.receipt
+	if r != nil {
 		a.info.mu.Lock()
 		a.info.receipt = r
 		a.info.mu.Unlock()
@@ -89,35 +93,21 @@ func (a *attempt) displaces(c wire.Challenge) bool {
 	return c.CredentialHeader() == wire.HeaderAuthorization && strings.Join(own, "") != ""
 }
 
-// readReceipt reads the receipt of an answer to our credential. It returns nil if there is none for
-// this challenge and this channel.
-func (a *attempt) readReceipt(ctx context.Context, h http.Header) *receipt.Receipt {
-	text := h.Get(wire.HeaderPaymentReceipt)
-	if text == "" {
-		return nil
-	}
-	r, err := receipt.Parse(text)
-	if err == nil {
-		err = a.bound(r)
+// checkReceipt returns a receipt that was read, with what error. It returns nil, and reports why, if it is
+// not for this challenge on this channel.
+func (a *attempt) checkReceipt(ctx context.Context, r receipt.Receipt, err error) *receipt.Receipt {
+	switch id := a.account.State().ID; {
+	case err != nil, !r.Session: // without numbers it only acknowledges
+	case r.ChannelID != id:
+		err = fmt.Errorf("%w: a receipt for channel %s on an answer for channel %s", channel.ErrServerReport, r.ChannelID, id)
+	case r.ChallengeID != a.challenge.wire.ID:
+		err = fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerReport)
 	}
 	if err != nil {
 		a.reportViolation(ctx, err)
 		return nil
 	}
 	return &r
-}
-
-// bound checks that a receipt answers this request's challenge on this request's channel.
-func (a *attempt) bound(r receipt.Receipt) error {
-	switch {
-	case !r.Session:
-		return nil // an acknowledgement without numbers
-	case r.ChannelID != a.account.ID():
-		return fmt.Errorf("%w: a receipt for channel %s on an answer for channel %s", channel.ErrServerReport, r.ChannelID, a.account.ID())
-	case r.ChallengeID != a.challenge.wire.ID:
-		return fmt.Errorf("%w: a receipt for another challenge", channel.ErrServerReport)
-	}
-	return nil
 }
 
 const (

@@ -125,8 +125,11 @@ func (a *attempt) manageBy(ctx context.Context, method string, credential func(*
 		out.fresh = a.s.recognize(ctx, a.out.req, a.origin, resp.Header).found
 		return out, nil
 	}
-	out.bare = resp.Header.Get(wire.HeaderPaymentReceipt) == ""
-	out.receipt = a.readReceipt(ctx, resp.Header)
+	text := resp.Header.Get(wire.HeaderPaymentReceipt)
+	if out.bare = text == ""; !out.bare {
+		r, err := receipt.Parse(text)
+		out.receipt = a.checkReceipt(ctx, r, err)
+	}
 	return out, nil
 }
 

@@ -48,11 +48,7 @@ func (m *meter) receipt(data []byte) {
 	if err == nil && r.Session && r.ChallengeID == m.opened {
 		r.ChallengeID = m.a.challenge.wire.ID // the stream's own challenge, refreshed since for its vouchers
 	}
-	if err == nil {
-		err = m.a.bound(r)
-	}
-	if err != nil {
-		m.a.reportViolation(m.ctx, err)
+	if m.a.checkReceipt(m.ctx, r, err) == nil {
 		return
 	}
 	m.acknowledged()

@@ -124,11 +124,11 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: receipt of another channel booked", breaks: "a receipt for another channel touches nothing",
-		pkg: "client", fn: "attempt.bound", from: `case r.ChannelID != a.account.ID():`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
+		pkg: "client", fn: "attempt.checkReceipt", from: `case r.ChannelID != id:`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
 	},
 	{
 		name: "pay: receipt of another challenge booked", breaks: "a receipt answers the challenge that was paid",
-		pkg: "client", fn: "attempt.bound", from: `case r.ChallengeID != a.challenge.wire.ID:`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
+		pkg: "client", fn: "attempt.checkReceipt", from: `case r.ChallengeID != a.challenge.wire.ID:`, to: `case false:`, tests: inClient, run: `^Test(ForgedRec|ReceiptsThat)`,
 	},
 	{
 		name: "pay: receipt on free answer booked", breaks: "receipts count only on the answer to our credential",

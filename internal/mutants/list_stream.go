@@ -126,9 +126,7 @@ var theStream = []defect{
 	},
 	{
 		name: "stream: a frame's receipt is not bound", breaks: "a receipt frame counts for its own channel and challenge only",
-		pkg: "client", fn: "meter.receipt", from: `		err = m.a.bound(r)
-`, to: `		_ = m.a.bound(r)
-`, tests: inClient, run: `^TestForgedReceiptFrames$`,
+		pkg: "client", fn: "meter.receipt", from: `if m.a.checkReceipt(m.ctx, r, err) == nil {`, to: `if m.a.checkReceipt(m.ctx, r, err) == nil && err != nil {`, tests: inClient, run: `^TestForgedReceiptFrames$`,
 	},
 	{
 		name: "stream: no event is waited for too long", breaks: "a stream that was paid and delivers nothing is ended",
