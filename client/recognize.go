@@ -69,7 +69,10 @@ func (s *Session) recognize(
 				Terms: o.Terms(), Price: o.Price, Funding: purchase.Funding{FeeToken: o.FeeToken, Sponsored: o.FeePayer},
 			},
 			request: rule.Request{Price: o.Price, MinDelta: o.MinDelta},
-			scope:   rule.ScopeOf(o, from.Text, s.payer, s.cfg.Signer.Address()),
+			scope: channel.Scope{
+				Origin: from.Text, Protocol: o.Protocol, ChainID: o.ChainID, Escrow: o.Escrow, Payee: o.Payee,
+				Operator: o.Operator, Token: o.Token, Payer: s.payer, Signer: s.cfg.Signer.Address(),
+			},
 		}
 		return out
 	}

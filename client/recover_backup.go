@@ -70,7 +70,7 @@ func (a *attempt) snapshotIn(ctx context.Context, status int, h http.Header, id 
 		return nil
 	}
 	c := a.s.recognize(ctx, a.out.req, a.origin, h).found
-	if c == nil || !rule.SameTerms(c.offer, a.challenge.offer) || c.offer.Snapshot == nil || c.offer.Snapshot.ChannelID != id {
+	if c == nil || c.scope != a.challenge.scope || c.offer.Snapshot == nil || c.offer.Snapshot.ChannelID != id {
 		return nil
 	}
 	return c.offer.Snapshot

@@ -42,7 +42,7 @@ func (a *attempt) refused(ctx context.Context, e *purchase.Event) {
 	}
 	e.Offered, e.Offer = true, r.found.wants
 	e.Fresh = r.found.wire.ID != a.challenge.wire.ID
-	same := rule.SameTerms(r.found.offer, a.challenge.offer)
+	same := r.found.scope == a.challenge.scope
 	a.challenge = r.found
 	switch snap := r.found.offer.Snapshot; {
 	case !same || snap == nil || snap.ChannelID != a.account.ID():

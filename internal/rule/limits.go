@@ -385,22 +385,6 @@ func Live(o channel.Offer, now time.Time) error {
 	return nil
 }
 
-// ScopeOf returns the scope in which a payer uses the offer.
-func ScopeOf(o channel.Offer, origin string, payer, signer common.Address) channel.Scope {
-	return channel.Scope{
-		Origin: origin, Protocol: o.Protocol, ChainID: o.ChainID, Escrow: o.Escrow, Payee: o.Payee,
-		Operator: o.Operator, Token: o.Token, Payer: payer, Signer: signer,
-	}
-}
-
-// SameTerms reports whether two offers can be paid from the same channel: only the price and the
-// unit may differ.
-func SameTerms(o, p channel.Offer) bool {
-	return ScopeOf(o, "", common.Address{}, common.Address{}) == ScopeOf(
-		p, "", common.Address{}, common.Address{},
-	)
-}
-
 // value returns what a pointer points to, or the zero value.
 func value[T any](p *T) (v T) {
 	if p != nil {
