@@ -162,8 +162,8 @@ func (a *attempt) started(ctx context.Context) purchase.Event {
 	if lim.CheckPrice(sum) != nil || (!lim.Ask.IsZero() && lim.Ask.Less(sum)) {
 		return unknown
 	}
-	a.challenge, a.account, a.reserved = c, c.account, a.left[c.account.ID()]
-	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants, Channel: c.account.ID()}
+	a.challenge, a.account, a.reserved = c, c.account, a.left[state.ID]
+	return purchase.Event{Kind: purchase.Started, Remembered: true, Offer: c.wants, Channel: state.ID}
 }
 
 // carryOut does what was decided and returns what came of it.
@@ -223,7 +223,7 @@ func (a *attempt) send(ctx context.Context, paid bool) purchase.Event {
 			if a.charge != nil {
 				a.charge.Sent()
 			}
-			a.last = shown{a.account.ID(), a.price, a.signed.Cumulative, a.challenge, a.signed.Signature}
+			a.last = shown{a.signed.ChannelID, a.price, a.signed.Cumulative, a.challenge, a.signed.Signature}
 		}
 	}
 	if err != nil {

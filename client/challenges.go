@@ -64,8 +64,9 @@ func (c *challengeCache) get(k routeKey) *challenge {
 	return found
 }
 
-// put remembers a paid challenge for the next request of its route, unless it binds one body.
-func (c *challengeCache) put(k routeKey, paid *challenge) {
+// put remembers a challenge that was paid from a channel for the next request of its route, unless it binds
+// one body.
+func (c *challengeCache) put(k routeKey, paid *challenge, from common.Hash) {
 	if paid.offer.BindsBody {
 		return
 	}
@@ -84,7 +85,7 @@ func (c *challengeCache) put(k routeKey, paid *challenge) {
 	if c.last == nil || len(c.last) >= maxRoutes {
 		c.last = map[string]common.Hash{} // it only saves exchanges
 	}
-	c.last[k.origin] = paid.account.ID()
+	c.last[k.origin] = from
 }
 
 // drop forgets a challenge, if it is still the one remembered.

@@ -120,6 +120,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		return e
 	}
 	var tx *escrow.Opening
+	var state rule.State
 	var account *ledger.Account
 	e.Busy, e.Err = a.s.fund(ctx, transfer{
 		offer: offer,
@@ -135,7 +136,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 			return err
 		},
 		record: func() (rule.Funding, bool, error) {
-			state, err := rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, scope, rule.Funding{
+			state, err = rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, scope, rule.Funding{
 				Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
 			})
 			if err != nil {
@@ -156,13 +157,13 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	}
 	a.use(ctx, account)
 	a.s.mu.Lock()
-	a.s.opened = append(a.s.opened, account.ID())
+	a.s.opened = append(a.s.opened, state.ID)
 	a.s.mu.Unlock()
-	e.Channel = account.ID()
+	e.Channel = state.ID
 	if a.s.watched {
 		a.s.tell(ctx, Event{
 			Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price,
-			Deposit: account.State().Deposit,
+			Deposit: state.Deposit,
 		})
 	}
 	return e

@@ -79,7 +79,7 @@ func (a *attempt) remember(o purchase.Outcome) {
 	if o != purchase.Unknown && a.resp.StatusCode < 300 && a.challenge.account != a.account {
 		c := *a.challenge
 		c.account = a.account
-		a.s.challenges.put(a.route, &c)
+		a.s.challenges.put(a.route, &c, a.last.channel)
 	}
 	if a.s.proofs.any.Load() && a.resp.StatusCode < 300 {
 		a.s.proofs.ended(a.origin.Text, true)

@@ -155,12 +155,12 @@ func wireDescriptor(s rule.State) *wire.Descriptor {
 // credential answers the challenge with the voucher, and with the opening transaction if it is
 // carried: also if the chain shows it already, since the payee may know of it from us only.
 func (a *attempt) credential() (string, error) {
-	state, id := a.account.State(), a.account.ID()
+	state := a.account.State()
 	d := wireDescriptor(state)
 	if !a.decision.Carrying {
-		return a.challenge.echo.Payload(wire.Voucher(id, d, a.signed.Cumulative, a.signed.Signature))
+		return a.challenge.echo.Payload(wire.Voucher(state.ID, d, a.signed.Cumulative, a.signed.Signature))
 	}
-	return a.challenge.echo.Payload(wire.Open(id, d, a.carried, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
+	return a.challenge.echo.Payload(wire.Open(state.ID, d, a.carried, a.signed.Cumulative, a.signed.Signature, state.Descriptor.AuthorizedSigner))
 }
 
 // valuesOf returns the values of a header, however the caller spelled its name as a key of the

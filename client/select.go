@@ -51,21 +51,19 @@ func (a *attempt) selectChannel(ctx context.Context) purchase.Event {
 	if account != a.account {
 		a.use(ctx, account)
 	}
-	if account == nil {
-		e.Err = a.affords(ctx, nil)
-		return e
+	var usable *rule.State // nil if a channel has to be opened
+	if account != nil {
+		a.absorb(ctx, o)
+		state := a.without()
+		e.Channel, e.Standing = state.ID, a.standing(state)
+		switch e.Standing {
+		case purchase.Usable:
+			usable, e.Headroom = &state, state.Authorized().SubFloor(state.Claimed)
+		case purchase.Pending: // its deposit was planned
+			return e
+		}
 	}
-	a.absorb(ctx, o)
-	state := a.without()
-	e.Channel, e.Standing = account.ID(), a.standing(state)
-	switch e.Standing {
-	case purchase.Usable:
-		e.Headroom = state.Authorized().SubFloor(state.Claimed)
-		e.Err = a.affords(ctx, &state)
-	case purchase.Pending: // its deposit was planned
-	default:
-		e.Err = a.affords(ctx, nil)
-	}
+	e.Err = a.affords(ctx, usable)
 	return e
 }
 
@@ -88,8 +86,9 @@ func (a *attempt) use(ctx context.Context, account *ledger.Account) {
 	}
 	a.account, a.reserved = account, nil
 	if account != nil {
-		a.s.used.Store(account.ID(), true)
-		a.reserved, a.carried = a.left[account.ID()], account.State().Opening.Raw
+		state := account.State()
+		a.s.used.Store(state.ID, true)
+		a.reserved, a.carried = a.left[state.ID], state.Opening.Raw
 	}
 }
 

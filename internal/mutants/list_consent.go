@@ -28,12 +28,12 @@ var theShell = []defect{
 	},
 	{
 		name: "purchase: a channel that the request comes back to is new", breaks: "what a request leaves on a channel is still its own",
-		pkg: "client", fn: "attempt.use", from: `a.reserved, a.carried = a.left[account.ID()],`,
+		pkg: "client", fn: "attempt.use", from: `a.reserved, a.carried = a.left[state.ID],`,
 		to: `a.carried =`, tests: inClient, run: `^TestOneRequestIsOnePurchase$`,
 	},
 	{
 		name: "purchase: a redirect to a known route is a new request", breaks: "a redirect goes on with what the request reserved",
-		pkg: "client", fn: "attempt.started", from: `= c, c.account, a.left[c.account.ID()]`, to: `= c, c.account, nil`, tests: inClient, run: `^TestRedirect`,
+		pkg: "client", fn: "attempt.started", from: `= c, c.account, a.left[state.ID]`, to: `= c, c.account, nil`, tests: inClient, run: `^TestRedirect`,
 	},
 	{
 		name: "purchase: the second payment is not noted", breaks: "a payee is not paid twice again for an hour",
