@@ -90,12 +90,12 @@ func TestForgedReceiptFrames(t *testing.T) {
 	srv.Handle("/forged", srv.Metered(piece, func(m *clienttest.Meter, _ *http.Request) error {
 		id := srv.Accounts()[0].ChannelID
 		return errors.Join(m.Charge(1),
-			m.Raw([]byte("event: payment-receipt\ndata: nonsense\n\n"+forged(id, "another", 10)+forged(common.HexToHash("0xab"), "x", 10))),
+			m.Raw([]byte("event: payment-receipt\ndata: nonsense\n\n"+forged(id, "another", 11)+forged(common.HexToHash("0xab"), "x", 11))),
 			m.Send("content"))
 	}))
 	resp, err := p.do(http.MethodGet, "/forged", nil)
 	assert.Equal(t, "event: message\ndata: content\n\n", p.ok(resp, err))
-	assert.Len(t, p.events.of(client.EventViolation), 3)
+	assert.Len(t, p.events.of(client.EventViolation), 3, "the numbers of a receipt that is not ours are not looked at")
 	require.NotNil(t, client.PaymentOf(resp).Receipt())
 	s := p.only()
 	assert.Equal(t, u(10), s.Claimed)

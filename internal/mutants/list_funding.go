@@ -43,7 +43,9 @@ var theFunding = []defect{
 	{
 		name: "fund: a hint replaces our channel", breaks: "what a server names never replaces a usable channel of ours",
 		pkg: "internal/purchase", fn: "Purchase.use", from: `	case p.standing == Usable:
-`, to: `	case p.standing == Usable && !p.nameable:
+`, to: `	case p.standing == Usable && p.nameable:
+		return Action{Do: Open}
+	case p.standing == Usable:
 `, tests: []string{"client"}, run: `Snapshot|Hints|Announcing`,
 	},
 	{
