@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
@@ -106,7 +107,7 @@ func gate(b *testing.B, s store.Store, ahead uint64) {
 	require.NoError(b, err)
 	scope := channel.Scope{
 		Origin: "https://api.example.com:443", Protocol: voucher.V2, ChainID: 42431, Escrow: common.Address{0x4d},
-		Payee: common.Address{1}, Token: common.Address{2}, Payer: k.Address(), Signer: k.Address(),
+		Payee: common.Address{1}, Token: escrow.PathUSD, Payer: k.Address(), Signer: k.Address(),
 	}
 	d := channel.Descriptor{Payer: scope.Payer, Payee: scope.Payee, Token: scope.Token, Salt: common.Hash{1}, AuthorizedSigner: scope.Signer}
 	state, err := rule.New(voucher.V2, scope.ChainID, scope.Escrow, d, scope, rule.Funding{Amount: u(1 << 60), Raw: []byte{0x76}, ValidBefore: 100})
