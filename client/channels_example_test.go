@@ -43,7 +43,7 @@ func ExampleChannels_Locked() {
 	session, url, stop := paying(cents)
 	defer stop()
 	ctx := context.Background()
-	if err := get(ctx, session.Client(), url+"/data?deposit=5000"); err != nil {
+	if err := get(ctx, session.Client(), url+"/data"); err != nil {
 		log.Fatal(err)
 	}
 

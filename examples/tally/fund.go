@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 )
 
@@ -100,11 +101,14 @@ func noFaucet(chainID uint64) error {
 		chainName(chainID), escrow.Moderato)
 }
 
-// known returns the known tokens of a chain.
+// known returns the tokens of a chain that can be paid in without being named, by their addresses.
 func known(chainID uint64) (all []holding) {
-	for _, c := range coins(chainID) {
-		all = append(all, holding{Token: c.address, Symbol: c.symbol})
+	for c := range channel.Dollars() {
+		if c.ChainID == chainID {
+			all = append(all, holding{Token: c.Token, Symbol: c.Symbol})
+		}
 	}
+	slices.SortFunc(all, func(a, b holding) int { return a.Token.Cmp(b.Token) })
 	return all
 }
 

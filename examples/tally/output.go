@@ -200,8 +200,8 @@ func (o *output) Write(b []byte) (int, error) {
 // errBinary means that a body is binary and would go to a terminal.
 var errBinary = errors.New("the body is binary")
 
-// readable reports whether a terminal can show what comes next: it is UTF-8, and has no control characters that text
-// does not have.
+// readable reports whether what comes next is text: UTF-8 without a zero byte. As with curl, escape sequences in it
+// reach the terminal.
 func (o *output) readable(b []byte) bool {
 	text := slices.Concat(o.rest, b)
 	whole := len(text) - partial(text)

@@ -143,30 +143,6 @@ func (n *nodes) balance(ctx context.Context, token, of common.Address) (a vouche
 	return a, true, err
 }
 
-// coin is a token that is known by its symbol. It has 6 decimals.
-type coin struct {
-	address common.Address
-	symbol  string
-}
-
-// coins returns the tokens of a chain that are known.
-func coins(chainID uint64) []coin {
-	path := coin{escrow.PathUSD, "pathUSD"}
-	number := func(n byte, symbol string) coin {
-		at := escrow.PathUSD
-		at[len(at)-1] = n
-		return coin{at, symbol}
-	}
-	switch chainID {
-	case escrow.Mainnet:
-		usdc, _ := escrow.DefaultToken(chainID)
-		return []coin{{usdc, "USDC.e"}, path}
-	case escrow.Moderato:
-		return []coin{path, number(1, "AlphaUSD"), number(2, "BetaUSD"), number(3, "ThetaUSD")}
-	}
-	return []coin{path}
-}
-
 // chainName is a chain for a person.
 func chainName(id uint64) string {
 	switch id {

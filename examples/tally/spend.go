@@ -153,13 +153,8 @@ func (s *spending) group(one channel.Spending) (rows []spent) {
 }
 
 func named(one channel.Spending, name string, a voucher.Amount) spent {
-	row := spent{name, a, one.Asset.ChainID, one.Asset.Token, ""}
-	for _, c := range coins(one.Asset.ChainID) {
-		if c.address == one.Asset.Token {
-			row.Symbol = c.symbol
-		}
-	}
-	return row
+	c, _ := channel.Dollar(one.Asset)
+	return spent{name, a, one.Asset.ChainID, one.Asset.Token, c.Symbol}
 }
 
 func (s *spending) print(rows, totals []spent) error {

@@ -5,16 +5,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 )
 
-// symbol is the symbol of a token. Symbols are not asked of nodes, which could lie: a token that is not known here is
-// shown by the beginning of its address.
+// symbol is the symbol of a token. Symbols are not asked of nodes, which could lie: a token that is not known
+// ([channel.Dollar]) is shown by the beginning of its address.
 func symbol(chainID uint64, token common.Address) string {
-	for _, c := range coins(chainID) {
-		if c.address == token {
-			return c.symbol
-		}
+	if c, ok := channel.Dollar(channel.Asset{ChainID: chainID, Token: token}); ok {
+		return c.Symbol
 	}
 	if token == (common.Address{}) {
 		return ""
@@ -24,8 +23,8 @@ func symbol(chainID uint64, token common.Address) string {
 
 // symbolOf is the symbol of a token of a chain that is not known.
 func symbolOf(token common.Address) string {
-	if usual, ok := escrow.DefaultToken(escrow.Mainnet); ok && token == usual {
-		return symbol(escrow.Mainnet, token)
+	if c, ok := channel.Dollar(channel.Asset{ChainID: escrow.Mainnet, Token: token}); ok {
+		return c.Symbol
 	}
 	return symbol(escrow.Moderato, token)
 }
