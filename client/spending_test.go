@@ -142,3 +142,24 @@ func TestNamesOfRoutesAndRuns(t *testing.T) {
 	assert.Equal(t, []string{strings.Repeat("é", 128), ""}, []string{paid[0].Run, paid[1].Run})
 	assert.Equal(t, paid[0].Run, d.of(journal.KindOpen)[0].Run, "an opening belongs to the run of its request")
 }
+
+// TestNamedBudgets: a named budget is the same amount, and the innermost name of a request's budgets is its run.
+func TestNamedBudgets(t *testing.T) {
+	var d diary
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}), d.kept)
+	outer := client.NewBudget(asset(p.srv), u(1000))
+	named, inner := outer.Named("outer"), client.NewBudget(asset(p.srv), u(1000))
+	around := client.WithBudget(t.Context(), named)
+	for _, b := range []*client.Budget{nil, inner, inner.Named("inner")} {
+		p.ok(p.send(p.request(client.WithBudget(around, b), http.MethodGet, "/data", nil)))
+	}
+	p.ok(p.send(p.request(client.WithBudget(t.Context(), outer), http.MethodGet, "/data", nil)))
+	runs := []string{}
+	for _, e := range d.of(journal.KindPay) {
+		runs = append(runs, e.Run)
+	}
+	assert.Equal(t, []string{"outer", "outer", "inner", ""}, runs)
+	assert.Equal(t, u(600), outer.Left())
+	assert.Equal(t, outer.Left(), named.Left())
+	assert.Equal(t, u(800), inner.Left())
+}
