@@ -21,4 +21,4 @@ for postgres in /usr/lib/postgresql/*/bin/postgres; do
 	[[ -x $postgres ]] || postgres=postgres
 	"$postgres" --version
 done
-PATH=$PATH:/usr/sbin pgbouncer --version | head -n 1
+PATH=$PATH:/usr/sbin pgbouncer --version | sed -n 1p

@@ -18,4 +18,4 @@ if ((${#missing[@]} > 0)); then
 fi
 PATH=$PATH:/usr/sbin
 nginx -v 2>&1
-haproxy -v | head -n 1
+haproxy -v | sed -n 1p
