@@ -53,9 +53,34 @@ const (
 	KindClose        Kind = "close"         // closed with the payee's help
 	KindRequestClose Kind = "request_close" // a close was requested on chain
 	KindWithdraw     Kind = "withdraw"      // a requested close was completed
+	KindFee          Kind = "fee"           // what a transaction of an earlier line was charged became known
 )
 
-// Entry is one operation that has ended. Amounts are in base units of the channel's token.
+// Fee is what a transaction costs its sender, in base units of Token. The zero Fee is that of a line
+// without a transaction of the payer's, and of one that was written before fees were recorded.
+type Fee struct {
+	// Token is the token that the fee is paid in. It may be another one than the channel's.
+	Token common.Address `json:"token,omitzero"`
+	// Max is the most that the transaction can be charged, as the payer signed it.
+	Max voucher.Amount `json:"max,omitzero"`
+	// Charged is what it was charged by the chain's receipt, if Known. It is zero for a transaction
+	// that was not mined and can no longer be.
+	Charged voucher.Amount `json:"charged,omitzero"`
+	Known   bool           `json:"known,omitempty"`
+	// Sponsored reports that the payee pays the fee, so that it costs the payer nothing.
+	Sponsored bool `json:"sponsored,omitempty"`
+}
+
+// Counted returns what of the fee counts as spent: Charged if that is known, and Max otherwise.
+func (f Fee) Counted() voucher.Amount {
+	if f.Known {
+		return f.Charged
+	}
+	return f.Max
+}
+
+// Entry is one operation that has ended. Amounts are in base units of the channel's token, those of
+// Fee in base units of the fee's.
 type Entry struct {
 	// Operation identifies the operation of the caller: the Idempotency-Key of its request, which
 	// all lines and retries of one request share. It is random if no request caused the operation.
@@ -85,6 +110,9 @@ type Entry struct {
 	// keccak256 of its hand-off form. It may appear in several lines, if others found out later
 	// whether it was mined. [Totals] counts it once.
 	Transaction common.Hash `json:"transaction,omitzero"`
+	// Fee is what Transaction costs the payer. Often only the most that it can be charged is known
+	// when the line is written; a line of [KindFee] for the same transaction follows then.
+	Fee Fee `json:"fee,omitzero"`
 	// Outcome is the [client.Outcome]. Status is the HTTP status of the last response, or zero.
 	// Problem is the problem type without its base URI, or empty.
 	Outcome string `json:"outcome"`

@@ -42,6 +42,26 @@ func TestLineOfVersion1(t *testing.T) {
 	assert.Equal(t, whole, got, "the receipt is verbatim, spaces and all")
 }
 
+// TestLineWithFee checks what a line says of a fee, and that lines without one have not changed.
+func TestLineWithFee(t *testing.T) {
+	for text, fee := range map[string]Fee{
+		"": {},
+		`"fee":{"token":"0x0700000000000000000000000000000000000000","max":"9"},`: {Token: common.Address{7}, Max: u(9)},
+		`"fee":{"token":"0x0700000000000000000000000000000000000000","max":"9","charged":"5","known":true},`: {
+			Token: common.Address{7}, Max: u(9), Charged: u(5), Known: true,
+		},
+		`"fee":{"sponsored":true},`: {Sponsored: true},
+	} {
+		e := whole
+		e.Fee = fee
+		line := string(encode(nil, e))
+		assert.Contains(t, line, `00",`+text+`"outcome":`)
+		got, _, err := decode([]byte(strings.TrimSuffix(line, "\n")))
+		require.NoError(t, err)
+		assert.Equal(t, e, got)
+	}
+}
+
 // TestNewerLines checks that lines of a newer version are reported and do not hide others.
 func TestNewerLines(t *testing.T) {
 	dir := t.TempDir()
@@ -117,6 +137,8 @@ func FuzzDecode(f *testing.F) {
 	labeled := whole
 	labeled.Evidence = `{"a":"b"}`
 	labeled.Route, labeled.Run = "GET /<a>", "nightly \u2028 \"run\""
+	f.Add(bytes.TrimSpace(encode(nil, labeled)))
+	labeled.Fee = Fee{Token: common.Address{7}, Max: u(9), Charged: u(5), Known: true, Sponsored: true}
 	f.Add(bytes.TrimSpace(encode(nil, labeled)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e, _, err := decode(text)

@@ -97,6 +97,9 @@ func encode(b []byte, e Entry) []byte {
 	if e.Transaction != (common.Hash{}) {
 		b = appendHash(append(b, `,"transaction":`...), e.Transaction)
 	}
+	if e.Fee != (Fee{}) {
+		b = append(append(b, `,"fee":`...), e.Fee.json()...)
+	}
 	b = appendString(append(b, `,"outcome":`...), e.Outcome)
 	if e.Status != 0 {
 		b = strconv.AppendInt(append(b, `,"status":`...), int64(e.Status), 10)
@@ -113,6 +116,12 @@ func encode(b []byte, e Entry) []byte {
 	b = append(e.Start.AppendFormat(append(b, `,"start":"`...), time.RFC3339Nano), '"')
 	b = append(e.End.AppendFormat(append(b, `,"end":"`...), time.RFC3339Nano), '"')
 	return append(b, "}\n"...)
+}
+
+// json returns the fee as JSON. Few lines have one.
+func (f Fee) json() []byte {
+	text, _ := json.Marshal(f) // never fails
+	return text
 }
 
 func appendAmount(b []byte, a voucher.Amount) []byte {

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -45,11 +46,12 @@ type span struct {
 	first, last time.Time
 }
 
-// funding is an open or a top-up.
+// funding is a transaction: an open or a top-up with what it puts in, or another one for its fee.
 type funding struct {
 	transaction       common.Hash
 	amount            voucher.Amount
 	accepted, pending bool
+	fee               Fee
 }
 
 // Add adds one line. What a Totals holds grows with the gaps and the transactions, not with the lines.
@@ -71,42 +73,72 @@ func (t *Totals) Add(e Entry) {
 		t.Funded = t.Funded.SubFloor(t.found).AddCapped(e.Amount)
 		t.found = e.Amount
 	case e.Kind == KindOpen, e.Kind == KindTopUp:
-		t.fund(funding{e.Transaction, e.Amount, e.Accepted(), e.Outcome == "unknown"})
+		t.fund(e)
 	case e.Kind == KindClose && e.Accepted():
 		amount := e.Amount // alone, or the whole line would stay in memory
 		t.Closed = &amount
+	}
+	if e.Fee != (Fee{}) {
+		t.transaction(e.Transaction).learn(e.Fee)
+	}
+}
+
+// Fees yields what the transactions in the lines cost the payer, each transaction once, in the order
+// of their first lines. The charge that some line knows wins over the most that others know of.
+// Transactions whose lines say nothing of a fee are left out.
+func (t *Totals) Fees() iter.Seq2[common.Hash, Fee] {
+	return func(yield func(common.Hash, Fee) bool) {
+		for _, f := range t.funding {
+			if f.fee != (Fee{}) && !yield(f.transaction, f.fee) {
+				return
+			}
+		}
+	}
+}
+
+// learn takes in what a further line says of the fee.
+func (f *funding) learn(fee Fee) {
+	if !f.fee.Known {
+		f.fee = fee
 	}
 }
 
 // few is how many transactions are searched one by one.
 const few = 16
 
-// fund counts a transaction by its last line, or by the first with success.
-func (t *Totals) fund(f funding) {
-	i, ok := t.known[f.transaction]
+// transaction returns the transaction of a hash, a new one if no line named it. It is valid until the
+// next call.
+func (t *Totals) transaction(hash common.Hash) *funding {
+	i, ok := t.known[hash]
 	if t.known == nil {
-		i = slices.IndexFunc(t.funding, func(g funding) bool { return g.transaction == f.transaction })
+		i = slices.IndexFunc(t.funding, func(g funding) bool { return g.transaction == hash })
 		ok = i >= 0
 	}
-	switch {
-	case !ok:
-		t.funding = append(t.funding, f)
-		if t.known != nil {
-			t.known[f.transaction] = len(t.funding) - 1
-		} else if len(t.funding) > few {
-			t.known = make(map[common.Hash]int, 2*few)
-			for i, g := range t.funding {
-				t.known[g.transaction] = i
-			}
-		}
-	case t.funding[i].accepted:
-		return
-	default:
-		if t.funding[i].pending {
-			t.Pending = t.Pending.SubFloor(t.funding[i].amount)
-		}
-		t.funding[i] = f
+	if ok {
+		return &t.funding[i]
 	}
+	t.funding = append(t.funding, funding{transaction: hash})
+	if t.known != nil {
+		t.known[hash] = len(t.funding) - 1
+	} else if len(t.funding) > few {
+		t.known = make(map[common.Hash]int, 2*few)
+		for i, g := range t.funding {
+			t.known[g.transaction] = i
+		}
+	}
+	return &t.funding[len(t.funding)-1]
+}
+
+// fund counts what a transaction puts in by its last line, or by the first with success.
+func (t *Totals) fund(e Entry) {
+	f := t.transaction(e.Transaction)
+	if f.accepted {
+		return
+	}
+	if f.pending {
+		t.Pending = t.Pending.SubFloor(f.amount)
+	}
+	f.amount, f.accepted, f.pending = e.Amount, e.Accepted(), e.Outcome == "unknown"
 	switch {
 	case f.accepted:
 		t.Funded = t.Funded.AddCapped(f.amount)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func at(n int64) time.Time { return time.Unix(n, 0).UTC() }
@@ -158,4 +160,69 @@ func TestManyTopUps(t *testing.T) {
 	accepted, unknown := uint64(n+2)/3, uint64(n)/3
 	assert.Equal(t, u(3*accepted), got.Funded)
 	assert.Equal(t, u(3*unknown), got.Pending)
+}
+
+// TestFees checks that a transaction is counted once, however many lines name it, and that what is known of its
+// charge is not unlearned.
+func TestFees(t *testing.T) {
+	token := common.Address{7}
+	most, charged := Fee{Token: token, Max: u(9)}, Fee{Token: token, Max: u(9), Charged: u(5), Known: true}
+	none := Fee{Token: token, Max: u(9), Known: true}
+	line := func(kind Kind, tx byte, fee Fee) Entry {
+		e := fund(kind, 10, tx, "accepted")
+		e.Fee = fee
+		return e
+	}
+	for _, one := range []struct {
+		name    string
+		lines   []Entry
+		fees    map[byte]Fee
+		counted uint64
+	}{
+		{"not recorded", []Entry{fund(KindOpen, 10, 1, "accepted")}, nil, 0},
+		{"the most, until it is known", []Entry{line(KindOpen, 1, most)}, map[byte]Fee{1: most}, 9},
+		{"twice the same", []Entry{line(KindOpen, 1, most), line(KindOpen, 1, most)}, map[byte]Fee{1: most}, 9},
+		{"known later", []Entry{line(KindOpen, 1, most), line(KindFee, 1, charged)}, map[byte]Fee{1: charged}, 5},
+		{"known first", []Entry{line(KindFee, 1, charged), line(KindOpen, 1, most)}, map[byte]Fee{1: charged}, 5},
+		{"known twice", []Entry{line(KindFee, 1, charged), line(KindFee, 1, none)}, map[byte]Fee{1: charged}, 5},
+		{"never mined", []Entry{line(KindTopUp, 1, most), line(KindFee, 1, none)}, map[byte]Fee{1: none}, 0},
+		{"a line without a fee says nothing", []Entry{line(KindOpen, 1, charged), fund(KindOpen, 10, 1, "accepted")}, map[byte]Fee{1: charged}, 5},
+		{"sponsored", []Entry{line(KindOpen, 1, Fee{Sponsored: true})}, map[byte]Fee{1: {Sponsored: true}}, 0},
+		{
+			"of every kind",
+			[]Entry{line(KindOpen, 1, charged), line(KindTopUp, 2, most), line(KindRequestClose, 3, most), line(KindWithdraw, 4, charged)},
+			map[byte]Fee{1: charged, 2: most, 3: most, 4: charged},
+			28,
+		},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			got := total(one.lines...)
+			var fees map[byte]Fee
+			var counted voucher.Amount
+			for tx, fee := range got.Fees() {
+				if fees == nil {
+					fees = map[byte]Fee{}
+				}
+				fees[tx[0]] = fee
+				counted = counted.AddCapped(fee.Counted())
+			}
+			assert.Equal(t, one.fees, fees)
+			assert.Equal(t, u(one.counted), counted)
+		})
+	}
+	for range total(line(KindOpen, 1, most), line(KindTopUp, 2, most)).Fees() {
+		break
+	}
+	many := &Totals{}
+	for i := range byte(100) {
+		many.Add(line(KindTopUp, i, most))
+		many.Add(line(KindFee, i, charged))
+	}
+	assert.Equal(t, u(1000), many.Funded, "a line of a fee moves nothing")
+	n := 0
+	for _, fee := range many.Fees() {
+		assert.Equal(t, charged, fee)
+		n++
+	}
+	assert.Equal(t, 100, n)
 }
