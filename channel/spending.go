@@ -7,7 +7,7 @@ import (
 )
 
 // Spending is what was spent in one asset, in base units. An amount is spent when it was authorized: from
-// then on the payee can take it, whatever it served. The fees of transactions are not in it. Each map
+// then on the payee can take it, whatever it served. Fees of transactions are apart, in Fees. Each map
 // adds up to Total; what has no name there has the zero key.
 type Spending struct {
 	// Asset is the zero value for lines of channels that the store has no record of.
@@ -22,4 +22,12 @@ type Spending struct {
 	// Days are by the date ("2026-01-31") on which operations ended, in the location of the
 	// journal's entries: UTC for the lines of journal.Read.
 	Days map[string]voucher.Amount
+
+	// Fees is what transactions cost whose fees were paid in Asset, in the same groups: those of the
+	// channels that they were made for. A fee counts when its transaction was signed: with the most that
+	// can be charged, and with what was charged as soon as that is known. Payees that sponsor them cost
+	// nothing. It is nil in a Spending of fees.
+	Fees *Spending
+	// Reserved is the part of Total whose charge is not known yet, in a Spending of fees.
+	Reserved voucher.Amount
 }

@@ -22,10 +22,13 @@ const maxUnread = 8
 
 // Spending adds up the lines of a journal, for example those of [journal.Read], by asset. The store's
 // records say in which asset and to which payee each channel pays. If no line is missing
-// ([journal.Totals]), the sums are what the records authorize.
+// ([journal.Totals]), the sums are what the records authorize. The fees of transactions are in
+// [channel.Spending.Fees], each once: as soon as a line says what was charged, that replaces the most that
+// could be.
 //
 // It reads every line and every record once, those of closed channels too, and keeps one number for each
-// name: give it the lines of a month to get that month. It signs nothing and reads nothing of the chain.
+// name and one line for each transaction: give it the lines of a month to get that month. It signs nothing
+// and reads nothing of the chain.
 // The error joins those of lines and records that could not be read; the sums are of the rest then.
 func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, error]) ([]channel.Spending, error) {
 	var unread []error
@@ -42,21 +45,27 @@ func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, e
 		}
 		channels[c.ID] = channel.Scope{ChainID: c.ChainID, Token: c.Descriptor.Token, Payee: c.Descriptor.Payee}
 	}
-	sums := map[channel.Asset]*channel.Spending{}
+	sums, fees := spendings{}, fees{}
 	for e, err := range lines {
 		if err != nil {
 			note(err)
 			continue
 		}
-		if e.Raised.IsZero() {
+		fees.add(e)
+		if !e.Raised.IsZero() {
+			of := channels[e.ChannelID]
+			spend(sums.in(of.ChainID, of.Token), e, of.Payee, e.Raised)
+		}
+	}
+	for _, e := range fees {
+		of, counted := channels[e.ChannelID], e.Fee.Counted()
+		if counted.IsZero() {
 			continue
 		}
-		of := channels[e.ChannelID]
-		asset := channel.Asset{ChainID: of.ChainID, Token: of.Token}
-		if sums[asset] == nil {
-			sums[asset] = newSpending(asset)
+		sum := sums.in(of.ChainID, e.Fee.Token).Fees
+		if spend(sum, e, of.Payee, counted); !e.Fee.Known {
+			sum.Reserved = sum.Reserved.AddCapped(counted)
 		}
-		spend(sums[asset], e, of.Payee)
 	}
 	out := make([]channel.Spending, 0, len(sums))
 	for _, sum := range sums {
@@ -71,6 +80,36 @@ func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, e
 	return out, nil
 }
 
+// spendings are the sums of each asset.
+type spendings map[channel.Asset]*channel.Spending
+
+// in returns the sums of a token. Lines without a record of the channel have no chain.
+func (s spendings) in(chainID uint64, token common.Address) *channel.Spending {
+	asset := channel.Asset{ChainID: chainID, Token: token}
+	if s[asset] == nil {
+		s[asset] = newSpending(asset)
+		s[asset].Fees = newSpending(asset)
+	}
+	return s[asset]
+}
+
+// fees are the first lines about transactions, with what the lines after them say of the fees: a fee counts
+// for the day on which it was signed.
+type fees map[common.Hash]journal.Entry
+
+func (f fees) add(e journal.Entry) {
+	first, ok := f[e.Transaction]
+	switch {
+	case e.Fee == journal.Fee{}, first.Fee.Known:
+		return
+	case !ok:
+		e.Receipt, e.Evidence = "", "" // these are most of a line
+		first = e
+	}
+	first.Fee = e.Fee
+	f[e.Transaction] = first
+}
+
 func newSpending(asset channel.Asset) *channel.Spending {
 	named := func() map[string]voucher.Amount { return map[string]voucher.Amount{} }
 	return &channel.Spending{
@@ -79,17 +118,17 @@ func newSpending(asset channel.Asset) *channel.Spending {
 	}
 }
 
-// spend adds what a line authorized for a payee.
-func spend(s *channel.Spending, e journal.Entry, payee common.Address) {
-	s.Total = s.Total.AddCapped(e.Raised)
-	s.Payees[payee] = s.Payees[payee].AddCapped(e.Raised)
+// spend adds an amount of a line, for a payee.
+func spend(s *channel.Spending, e journal.Entry, payee common.Address, amount voucher.Amount) {
+	s.Total = s.Total.AddCapped(amount)
+	s.Payees[payee] = s.Payees[payee].AddCapped(amount)
 	for _, one := range []struct {
 		by   map[string]voucher.Amount
 		name string
 	}{
 		{s.Origins, e.Origin}, {s.Routes, e.Route}, {s.Runs, e.Run}, {s.Days, e.End.Format("2006-01-02")},
 	} {
-		one.by[one.name] = one.by[one.name].AddCapped(e.Raised)
+		one.by[one.name] = one.by[one.name].AddCapped(amount)
 	}
 }
 

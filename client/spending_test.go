@@ -44,6 +44,9 @@ func addsUp(t *testing.T, s channel.Spending) {
 	for _, by := range []map[string]voucher.Amount{s.Origins, s.Routes, s.Runs, s.Days} {
 		assert.Equal(t, s.Total, sum(maps.Values(by)))
 	}
+	if s.Fees != nil {
+		addsUp(t, *s.Fees)
+	}
 }
 
 // TestSpending: what was spent, by everything that has a name, is what the records authorize, closed channels included.
@@ -124,6 +127,65 @@ func TestSpendingOfUnreadableLines(t *testing.T) {
 	none, err := p.session.Spending(t.Context(), func(func(journal.Entry, error) bool) {})
 	require.NoError(t, err)
 	assert.Empty(t, none)
+}
+
+// TestSpendingOfFees: a fee is spent once, in the token that it is paid in, on the day on which it was signed.
+func TestSpendingOfFees(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+	p.get("/data")
+	c := p.channels()[0]
+	token, other := c.Descriptor.Token, common.Address{0xfe, 0xe}
+	line := func(kind journal.Kind, day int, tx byte, f journal.Fee) journal.Entry {
+		return journal.Entry{
+			Kind: kind, Origin: "a", ChannelID: c.ID, Run: "nightly", Route: "GET /",
+			Transaction: common.Hash{tx}, Fee: f, End: time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC),
+		}
+	}
+	of := func(token common.Address, charged uint64) journal.Fee {
+		f := journal.Fee{Token: token, Max: u(90)}
+		if charged > 0 {
+			f.Charged, f.Known = u(charged), true
+		}
+		return f
+	}
+	corrected := line(journal.KindFee, 3, 1, of(token, 60))
+	corrected.Run, corrected.Route = "", "" // it became known beside any request
+	lines := []journal.Entry{
+		line(journal.KindOpen, 1, 1, of(token, 0)), line(journal.KindTopUp, 2, 2, of(token, 0)), corrected,
+		line(journal.KindOpen, 3, 1, of(token, 0)),  // another session knows less
+		line(journal.KindFee, 4, 1, of(token, 70)),  // and another one other things
+		line(journal.KindTopUp, 4, 3, of(other, 8)), // in another token
+		line(journal.KindTopUp, 4, 4, journal.Fee{Sponsored: true}),
+		line(journal.KindFee, 5, 5, journal.Fee{Token: token, Max: u(90), Known: true}), // never mined
+		line(journal.KindFee, 5, 6, of(token, 7)),                                       // of a line before these
+	}
+	got, err := p.session.Spending(t.Context(), func(yield func(journal.Entry, error) bool) {
+		for _, e := range lines {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	for _, s := range got {
+		addsUp(t, s)
+		assert.Zero(t, s.Total, "fees are apart")
+		f := s.Fees
+		assert.Nil(t, f.Fees)
+		if s.Asset.Token == other {
+			assert.Equal(t, u(8), f.Total)
+			assert.Zero(t, f.Reserved)
+			continue
+		}
+		assert.Equal(t, channel.Asset{ChainID: c.ChainID, Token: token}, s.Asset)
+		assert.Equal(t, u(60+90+7), f.Total)
+		assert.Equal(t, u(90), f.Reserved)
+		assert.Equal(t, map[string]voucher.Amount{"2026-01-01": u(60), "2026-01-02": u(90), "2026-01-05": u(7)}, f.Days)
+		assert.Equal(t, map[string]voucher.Amount{"nightly": u(157)}, f.Runs)
+		assert.Equal(t, map[string]voucher.Amount{"GET /": u(157)}, f.Routes)
+		assert.Equal(t, map[common.Address]voucher.Amount{c.Descriptor.Payee: u(157)}, f.Payees)
+	}
 }
 
 // TestNamesOfRoutesAndRuns are bounded, and one that cannot be had stops no payment.
