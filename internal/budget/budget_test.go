@@ -221,3 +221,48 @@ func (s *silent) Put(ctx context.Context, key string, data []byte, rev uint64) (
 	}
 	return rev, err
 }
+
+// TestRecordStaysSmall: sessions that pay many origins and end without giving back, and one that pays very
+// many at once, leave a record that a store takes; and records of origins and payees that are made later
+// count all of it.
+func TestRecordStaysSmall(t *testing.T) {
+	at := func(n int) *channel.Scope {
+		return &channel.Scope{Origin: fmt.Sprintf("https://%d.example:443", n), Payee: [20]byte{byte(n), byte(n >> 8), 1}}
+	}
+	for name, c := range map[string]struct{ sessions, origins, at int }{
+		"many sessions": {sessions: 2 * maxParts, origins: maxFor, at: 1},
+		"many at once":  {sessions: 1, origins: 1000, at: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
+				s := store.NewMem()
+				for n := range c.sessions {
+					w := New(s, fmt.Sprint(n))
+					for i := 0; i < c.origins; i += c.at {
+						var all []*Claims
+						for j := range c.at {
+							one, ok := take(t, w, For("", at(i+j)), 1_000_000, 10)
+							require.True(t, ok)
+							all = append(all, one)
+						}
+						for _, one := range all {
+							require.NoError(t, one.Cover(t.Context()))
+						}
+					}
+				}
+				data, _, err := s.Get(t.Context(), All)
+				require.NoError(t, err)
+				assert.Less(t, len(data), store.MaxRecord*3/4)
+				own := limits(1_000_000)
+				own.Origin.Day, own.Payee.Day = u(1_000_000), u(1_000_000)
+				w, l := New(s, "further"), For("", at(0))
+				require.NoError(t, w.Read(t.Context(), own, l))
+				rooms, ok := w.Rooms(own, l, time.Now().Unix())
+				require.True(t, ok)
+				for _, i := range []int{4, 7} {
+					assert.False(t, rooms[i].Used.Less(u(uint64(10*c.sessions))), "%s: %s", rooms[i].Rule.Name, rooms[i].Used)
+				}
+			})
+		})
+	}
+}

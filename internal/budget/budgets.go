@@ -196,7 +196,7 @@ func (c *Claims) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) {
 			continue
 		case i > 0 && !slices.Contains(root.rec.Kept, kinds[i]):
 			c.further[key]++
-			named = named && slices.Contains(root.part.For, key)
+			named = named && root.part.names(key)
 			continue
 		}
 		b := c.books[key]

@@ -45,8 +45,10 @@ func (w *Budgets) begin(
 			return rec, rev, err
 		}
 	}
-	if slices.Contains(rec.Pending, byOrigin) {
-		rec = rec.others(byOrigin, risen.history(byOrigin, rec.Others[byOrigin], now))
+	for _, kind := range rec.Pending {
+		if len(risen[kind]) > 0 {
+			rec = rec.others(kind, risen.history(kind, rec.Others[kind], now))
+		}
 	}
 	done := rec
 	done.Kept, done.Pending = slices.Concat(rec.Kept, rec.Pending), nil

@@ -39,8 +39,8 @@ type part struct {
 	Amount voucher.Amount `json:"amount"`
 	// Until is the end of the minute in which it may be used, in Unix seconds.
 	Until int64 `json:"until"`
-	// For are the keys of the further records that it would count in if they were kept. It is of the
-	// record for all payments.
+	// For are the keys of the further records that it would count in if they were kept. A kind in place of
+	// a key stands for all records of that kind. It is of the record for all payments.
 	For []string `json:"for,omitempty"`
 }
 
@@ -49,6 +49,9 @@ const (
 	minute  = 60
 	// maxParts bounds how many parts a record lists. The oldest count as used then, all of them.
 	maxParts = 64
+	// maxNames bounds how many further records all parts of a record name together, for [store.MaxRecord].
+	// The oldest count as used then, too.
+	maxNames = 256
 	// keep is how long a part is listed after its minute, and keepFor how long one is that would count
 	// in further records. That is longer than all windows.
 	keep, keepFor = 60 * minute, 32 * 24 * 60 * minute
@@ -59,6 +62,22 @@ const (
 // has reports whether a part is listed.
 func (r *record) has(session string, n uint64) bool {
 	return slices.ContainsFunc(r.Parts, func(p part) bool { return p.Session == session && p.N == n })
+}
+
+// names reports whether a part would count in a further record if that were kept.
+func (p part) names(key string) bool {
+	return slices.ContainsFunc(p.For, func(one string) bool {
+		return one == key || strings.HasSuffix(one, "/") && strings.HasPrefix(key, one)
+	})
+}
+
+// crowded reports whether so many parts are listed, or name so much, that the oldest is not listed any more.
+func (r *record) crowded() bool {
+	names := 0
+	for _, p := range r.Parts {
+		names += len(p.For)
+	}
+	return len(r.Parts) > maxParts || names > maxNames
 }
 
 // folded returns the record with a part counted as used, all of it, as of a time.

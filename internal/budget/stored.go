@@ -28,8 +28,9 @@ type try struct {
 	claims uint64
 }
 
-// maxFor bounds how many further records a part names beside those of the claims that it is for.
-const maxFor = 16
+// maxFor bounds how many further records a part names beside those of the claims that it is for, and
+// manyFor how many it names at all: it counts in all records of a kind if there are more.
+const maxFor, manyFor = 16, maxNames / 4
 
 // maxConflicts bounds how often a record is written again because another session was quicker.
 const maxConflicts = 128
@@ -228,6 +229,9 @@ func (w *Budgets) write(ctx context.Context, b *book, share voucher.Amount) erro
 			if live && len(b.part.For) < maxFor {
 				t.For = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.For, b.part.For))))
 			}
+			if len(t.For) > manyFor {
+				t.For = []string{byOrigin, byPayee}
+			}
 		}
 	}
 	rec, ends := b.rec.noted(b.part, b.used, t.part, now.Unix()), b.ends
@@ -281,7 +285,7 @@ func (r record) noted(old part, used voucher.Amount, next part, now int64) recor
 	if next.N != 0 {
 		r.Parts = append(r.Parts, next)
 	}
-	for len(r.Parts) > maxParts || len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
+	for r.crowded() || len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
 		r = r.folded(0, r.Parts[0].Until, now) // the oldest is first
 	}
 	return r
