@@ -86,6 +86,11 @@ type Info struct {
 	CloseSent   bool
 	CloseAmount voucher.Amount
 	CloseTx     common.Hash
+
+	// Fees is what the payer's transactions for the channel were charged, and FeesReserved the most that
+	// those can be charged of which that is not known yet, by fee token, in base units of that token.
+	// They are not part of Deposit. Transactions that a sponsor pays for are in neither.
+	Fees, FeesReserved map[common.Address]voucher.Amount
 }
 
 // HoldsMoney reports whether the channel may still hold money of the payer.
@@ -120,6 +125,11 @@ type Transfer struct {
 	Hash common.Hash
 	// ValidBefore is when the transaction can no longer be mined, in Unix seconds of the chain.
 	ValidBefore uint64
+	// FeeToken pays its fee, and MaxFee is the most that it can be charged, in base units of that token.
+	// Both are zero for a sponsored transaction. Fee is what it was charged, if FeeKnown.
+	FeeToken    common.Address
+	MaxFee, Fee voucher.Amount
+	FeeKnown    bool
 }
 
 // Pending reports whether there is such a transaction.

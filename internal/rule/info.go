@@ -8,6 +8,7 @@ import (
 
 // Info returns the channel as users see it.
 func (s State) Info() channel.Info {
+	fees, reserved := s.Fees()
 	return channel.Info{
 		ID: s.ID, Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow,
 		Descriptor: s.Descriptor,
@@ -18,6 +19,7 @@ func (s State) Info() channel.Info {
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt,
 		CloseSent: s.CloseSent, CloseAmount: s.CloseAmount, CloseTx: s.CloseTx,
+		Fees: fees, FeesReserved: reserved,
 	}
 }
 
@@ -34,5 +36,8 @@ func (s State) paidAt() time.Time {
 }
 
 func (f Funding) transfer() channel.Transfer {
-	return channel.Transfer{Amount: f.Amount, Hash: f.Hash, ValidBefore: f.ValidBefore}
+	return channel.Transfer{
+		Amount: f.Amount, Hash: f.Hash, ValidBefore: f.ValidBefore,
+		FeeToken: f.FeeToken, MaxFee: f.MaxFee, Fee: f.Fee, FeeKnown: f.FeeKnown,
+	}
 }

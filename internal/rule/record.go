@@ -66,6 +66,8 @@ type record struct {
 	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
 	Closed           bool           `json:"closed,omitempty"`
 	Unseen           uint64         `json:"unseen,omitempty"`
+
+	Fees fees `json:"fees,omitzero"`
 }
 
 type descriptorRecord struct {
@@ -84,13 +86,29 @@ type fundingRecord struct {
 	Hash        common.Hash    `json:"hash"`
 	ValidBefore uint64         `json:"validBefore"`
 	Before      voucher.Amount `json:"before"`
+	FeeToken    common.Address `json:"feeToken,omitzero"`
+	MaxFee      voucher.Amount `json:"maxFee,omitzero"`
+	Fee         voucher.Amount `json:"fee,omitzero"`
+	FeeKnown    bool           `json:"feeKnown,omitempty"`
 }
 
 func (r *fundingRecord) funding() Funding {
 	if r == nil {
 		return Funding{}
 	}
-	return Funding{r.Amount, r.Raw, r.Hash, r.ValidBefore, r.Before}
+	return Funding{
+		r.Amount, r.Raw, r.Hash, r.ValidBefore, r.Before, r.FeeToken, r.MaxFee, r.Fee, r.FeeKnown,
+	}
+}
+
+// record returns the stored form of a transaction, or nil if there is none.
+func (f *Funding) record() *fundingRecord {
+	if !f.Pending() {
+		return nil
+	}
+	return &fundingRecord{
+		f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before, f.FeeToken, f.MaxFee, f.Fee, f.FeeKnown,
+	}
 }
 
 // Encode returns the record of the state.
@@ -107,13 +125,7 @@ func (s State) Encode() ([]byte, error) {
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
-		Unseen: s.Unseen,
-	}
-	if f := &s.Opening; len(f.Raw) > 0 {
-		r.Opening = &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
-	}
-	if f := &s.ToppingUp; len(f.Raw) > 0 {
-		r.ToppingUp = &fundingRecord{f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before}
+		Unseen: s.Unseen, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Fees: s.fees,
 	}
 	return json.Marshal(r)
 }
@@ -152,7 +164,7 @@ func Decode(data []byte) (State, error) {
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
-		Unseen: r.Unseen,
+		Unseen: r.Unseen, fees: r.Fees,
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {

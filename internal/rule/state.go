@@ -88,6 +88,9 @@ type State struct {
 	// Unseen is when (Unix seconds of the chain) a reading first did not show the channel, without
 	// proof that it ended. Zero if the newest reading shows it.
 	Unseen uint64
+
+	// fees are what the payer's transactions for the channel cost it. See fees.go.
+	fees fees
 }
 
 // Funding is a transaction that puts money into a channel. It is stored before it is sent.
@@ -103,6 +106,13 @@ type Funding struct {
 	ValidBefore uint64
 	// Before is the deposit on chain that it adds to.
 	Before voucher.Amount
+	// FeeToken pays its fee, and MaxFee is the most that it can be charged, in base units of that. Both
+	// are zero for a sponsored transaction, which costs the payer nothing.
+	FeeToken common.Address
+	MaxFee   voucher.Amount
+	// Fee is what it was charged, if FeeKnown. Until then MaxFee counts.
+	Fee      voucher.Amount
+	FeeKnown bool
 }
 
 // Pending reports whether there is such a transaction.
@@ -144,10 +154,10 @@ func (s State) HoldsMoney() bool {
 	return s.Phase() != channel.Closed && s.Phase() != channel.Unopened
 }
 
-// Finished reports whether nothing about the channel can change any more: it is closed, and no
-// transaction that funds it is undecided. Its record belongs into the archive.
+// Finished reports whether nothing about the channel can change any more: it is closed, no
+// transaction that funds it is undecided, and every fee is known. Its record belongs into the archive.
 func (s State) Finished() bool {
-	return s.Closed && !s.Opening.Pending() && !s.ToppingUp.Pending()
+	return s.Closed && !s.Opening.Pending() && !s.ToppingUp.Pending() && len(s.fees.Due) == 0
 }
 
 // New returns the state of a channel that is about to be opened. It is stored before the opening
