@@ -58,15 +58,21 @@ type LimitError struct {
 	// Wanted and Allowed are in base units; for a budget both count what was authorized before.
 	// Left is what the limit leaves.
 	Wanted, Allowed, Left voucher.Amount
-	// Enough is what to raise a limit on deposits to, in base units. It lasts for more than the one
-	// request that needs Wanted, so that not each request is funded by itself. Zero for other limits:
-	// Wanted is enough.
+	// Enough is what to raise a limit on deposits or on fees to, in base units. It lasts for more than
+	// the one request or transaction that needs Wanted, so that not each request is funded by itself.
+	// Zero for other limits: Wanted is enough.
 	Enough voucher.Amount
+	// Fee is the most that the transaction can be charged whose fee was refused. It is part of Wanted.
+	// Zero if no fee was.
+	Fee voucher.Amount
 	// Currency is what they are in. It has no symbol if that is not known.
 	Currency Currency
 }
 
 func (e *LimitError) Error() string {
+	if !e.Fee.IsZero() {
+		return e.aboutFee()
+	}
 	if e.Limit == LimitBudget {
 		return fmt.Sprintf("channel: the budget of this run: wanted %s in all, "+
 			"allowed %s, left %s: start the run with a larger budget to allow this",
@@ -80,6 +86,15 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("channel: limit %s: wanted %s, allowed %s: "+
 		"set Limits.%s to at least %s base units to allow this",
 		e.Limit, e.Currency.Format(e.Wanted), e.Currency.Format(e.Allowed), e.Limit, e.Wanted)
+}
+
+func (e *LimitError) aboutFee() string {
+	limit, allow := "limit "+e.Limit, fmt.Sprintf("set Limits.%s to at least %s base units", e.Limit, e.Enough.Max(e.Wanted))
+	if e.Limit == LimitBudget {
+		limit, allow = "the budget of this run", "start the run with a larger budget"
+	}
+	return fmt.Sprintf("channel: %s: this transaction can cost a fee of %s: wanted %s in all, allowed %s, left %s: %s to allow it",
+		limit, e.Currency.Format(e.Fee), e.Currency.Format(e.Wanted), e.Currency.Format(e.Allowed), e.Currency.Format(e.Left), allow)
 }
 
 // Is reports whether target is [ErrLimit].

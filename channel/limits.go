@@ -59,6 +59,21 @@ type Limits struct {
 	// All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
 	// zero, it is the same as for all together.
 	All, Origin, Payee Windows
+	// Fees bound what the payer's own transactions may cost. The most that a transaction can be charged
+	// counts in All, Origin and Payee, too, and is corrected when it is known what it was charged.
+	Fees FeeLimits
+}
+
+// FeeLimits are limits on the fees of the payer's transactions: openings, top-ups, close requests and
+// withdrawals. They count the most that a transaction can be charged until it is known what it was, in
+// base units of the fee token, under the limits for that token. A sponsored transaction costs nothing.
+type FeeLimits struct {
+	// Transaction is the most that one transaction may cost. Zero means a tenth of Limits.Deposit.
+	Transaction voucher.Amount
+	// Hour, Day and Month are the most that transactions may cost in any 60 minutes, 24 hours and 30
+	// days. A zero window means as much as the next longer one that is set, and if none is, a quarter of
+	// what Limits.All allows within the window.
+	Hour, Day, Month voucher.Amount
 }
 
 // Windows are limits over time: the most that may be authorized in any 60 minutes, 24 hours and 30
@@ -91,6 +106,10 @@ func (l *Limits) Fields() iter.Seq2[string, *voucher.Amount] {
 		{"Payee.Hour", &l.Payee.Hour},
 		{"Payee.Day", &l.Payee.Day},
 		{"Payee.Month", &l.Payee.Month},
+		{"Fees.Transaction", &l.Fees.Transaction},
+		{"Fees.Hour", &l.Fees.Hour},
+		{"Fees.Day", &l.Fees.Day},
+		{"Fees.Month", &l.Fees.Month},
 	}
 	return func(yield func(string, *voucher.Amount) bool) {
 		for _, f := range all {

@@ -27,6 +27,11 @@ func TestErrorsSayWhatToSet(t *testing.T) {
 	require.ErrorIs(t, desync, channel.ErrServerReport)
 	assert.ErrorContains(t, desync, common.Hash{7}.Hex())
 
+	fee := channel.LimitError{Limit: "Fees.Day", Wanted: voucher.Units(9_000), Allowed: voucher.Units(8_000), Left: voucher.Units(6_000), Enough: voucher.Units(16_000), Fee: voucher.Units(7_000)}
+	assert.EqualError(t, &fee, "channel: limit Fees.Day: this transaction can cost a fee of 7000 base units: wanted 9000 base units in all, "+
+		"allowed 8000 base units, left 6000 base units: set Limits.Fees.Day to at least 16000 base units to allow it")
+	fee.Limit = channel.LimitBudget
+	assert.ErrorContains(t, &fee, "the budget of this run: this transaction can cost a fee of 7000 base units")
 	violation := &channel.ViolationError{ChannelID: common.Hash{7}, What: "more was spent", Claimed: voucher.Units(9), Bound: voucher.Units(5)}
 	require.ErrorIs(t, violation, channel.ErrServerReport)
 	assert.ErrorContains(t, violation, "more was spent")
@@ -47,7 +52,7 @@ func TestLimitsByName(t *testing.T) {
 		assert.Equal(t, voucher.Units(got), *amount, name)
 	}
 	assert.Equal(t, voucher.Units(1), lim.Price)
-	assert.Equal(t, voucher.Units(got), lim.Payee.Month)
+	assert.Equal(t, voucher.Units(got), lim.Fees.Month)
 	for name := range lim.Fields() {
 		assert.Equal(t, "Price", name)
 		break // a loop may end early

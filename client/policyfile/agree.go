@@ -157,12 +157,15 @@ var (
 		"Origin.Hour": {"Origin.Day", "All.Hour"}, "Origin.Day": {"Origin.Month", "All.Day"},
 		"Origin.Month": {"All.Month"},
 		"Payee.Hour":   {"Payee.Day", "All.Hour"}, "Payee.Day": {"Payee.Month", "All.Day"},
-		"Payee.Month": {"All.Month"},
+		"Payee.Month":      {"All.Month"},
+		"Fees.Transaction": {"Fees.Hour"}, "Fees.Hour": {"Fees.Day", "All.Hour"},
+		"Fees.Day": {"Fees.Month", "All.Day"}, "Fees.Month": {"All.Month"},
 	}
 	// instead has the limit that applies if one is not set.
 	instead = map[string]string{
 		"Total": "Deposit", "All.Hour": "All.Day", "All.Day": "All.Month", "All.Month": "Total",
 		"Origin.Hour": "Origin.Day", "Origin.Day": "Origin.Month", "Origin.Month": "All.Month",
 		"Payee.Hour": "Payee.Day", "Payee.Day": "Payee.Month", "Payee.Month": "All.Month",
+		"Fees.Hour": "Fees.Day", "Fees.Day": "Fees.Month",
 	}
 )

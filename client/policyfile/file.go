@@ -27,6 +27,7 @@
 //
 //	[limits.origin]          # hour, day, month for each origin
 //	[limits.payee]           # hour, day, month for each payee
+//	[limits.fees]            # transaction, hour, day, month for the fees of transactions
 //	[raise]                  # how far client.WithLimits may raise limits: the same amounts
 //	[origin."https://api.example.com"]   # in place of [limits] for this origin: its keys but total
 //	[asset."0x…"]            # another token: chain, symbol, decimals, and the keys of [limits]

@@ -82,6 +82,24 @@ var keys = slices.Concat([]key{
 		func(l *limits) *channel.Windows { return &l.Origin }),
 	windows("payee", "Payee", "as the month of all",
 		func(l *limits) *channel.Windows { return &l.Payee }),
+	[]key{
+		{
+			"fees", "transaction", "Fees.Transaction", func(l *limits) *amount { return &l.Fees.Transaction },
+			"the most that one open, top-up, close request or withdrawal may cost", "a tenth of deposit",
+		},
+		{
+			"fees", "hour", "Fees.Hour", func(l *limits) *amount { return &l.Fees.Hour },
+			"may go to fees in any 60 minutes", "as day, or a quarter of the hour of all",
+		},
+		{
+			"fees", "day", "Fees.Day", func(l *limits) *amount { return &l.Fees.Day },
+			"may go to fees in any 24 hours", "as month, or a quarter of the day of all",
+		},
+		{
+			"fees", "month", "Fees.Month", func(l *limits) *amount { return &l.Fees.Month },
+			"may go to fees in any 30 days", "a quarter of the month of all",
+		},
+	},
 )
 
 // windows returns the amounts over time of a scope. month describes what applies if the month is
@@ -102,6 +120,9 @@ func windows(sub, scope, month string, of func(*limits) *channel.Windows) []key 
 		},
 	}
 }
+
+// subs are the tables below [limits] and [raise], themselves first, in the order in which they are printed.
+var subs = []string{"", "origin", "payee", "fees"}
 
 // below returns the keys of [limits] and [raise] if sub is empty, or else those of a table in them.
 func below(sub string) (out []key) {

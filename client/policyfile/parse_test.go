@@ -36,6 +36,7 @@ func TestDocumentedFile(t *testing.T) {
 			},
 			Origin: channel.Windows{Day: voucher.Units(1_000_000)},
 			Payee:  channel.Windows{Day: voucher.Units(1_000_000)},
+			Fees:   channel.FeeLimits{Transaction: voucher.Units(50_000), Day: voucher.Units(200_000)},
 		},
 		Raise: channel.Limits{Price: voucher.Units(10_000)},
 		Origins: map[string]channel.Limits{"https://maps.example.com:443": {
@@ -181,7 +182,7 @@ func TestMistakesAreReportedWithTheirPlace(t *testing.T) {
 			")"},
 		{
 			"[limits]\nx = { y = 1 }\n",
-			`2:1: there is no table [limits.x]; expected one of origin, payee`,
+			`2:1: there is no table [limits.x]; expected one of origin, payee, fees`,
 		},
 		{
 			"[limits]\nmax_spend_per_request = \"1\"\n",
@@ -193,7 +194,7 @@ func TestMistakesAreReportedWithTheirPlace(t *testing.T) {
 		},
 		{
 			"[raise.payees]\nhour = \"1\"\n",
-			`1:8: there is no table [raise.payees]; expected payee (one of origin, payee)`,
+			`1:8: there is no table [raise.payees]; expected payee (one of origin, payee, fees)`,
 		},
 		{
 			"[limit]\nprice = \"1\"\nday = \"1\"\n",
@@ -392,6 +393,10 @@ func TestMistakesAreReportedWithTheirPlace(t *testing.T) {
 		{
 			"[limits]\nhour = \"1\"\nmonth = \"9\"\n[limits.payee]\nhour = \"2\"\n",
 			"5:1: limits.payee.hour is 2 and can never be reached: hour is 1; expected " + less,
+		},
+		{
+			"[limits]\nday = \"1\"\n[limits.fees]\nhour = \"0.3\"\nday = \"0.2\"\n",
+			"4:1: limits.fees.hour is 0.3 and can never be reached: fees.day is 0.2; expected " + less,
 		},
 		{
 			"[limits]\ntotal = \"1\"\n[origin.\"https://a.example\"]\ndeposit = \"2\"\n",

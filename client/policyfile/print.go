@@ -26,12 +26,12 @@ func (f *File) String() string {
 	} else {
 		p.pair("escrow", f.Escrow.Hex(), "this one and no other", true)
 	}
-	for _, sub := range []string{"", "origin", "payee"} {
+	for _, sub := range subs {
 		p.limits("limits", sub, f.Limits, true)
 	}
 	raise := f.Raise
 	raise.PieceByPiece = false // it is no key there
-	for _, sub := range []string{"", "origin", "payee"} {
+	for _, sub := range subs {
 		p.limits("raise", sub, raise, false)
 	}
 	for _, origin := range slices.Sorted(maps.Keys(f.Origins)) {

@@ -45,7 +45,7 @@ func (d *decoder) open(path []string, at place) *section {
 			}
 			return d.amounts(dotted(path), of, limits)
 		}
-		d.fail(at, oneOf(path[1], []string{"origin", "payee"}), "there is no table [%s]",
+		d.fail(at, oneOf(path[1], subs[1:]), "there is no table [%s]",
 			dotted(path))
 		return nil
 	case len(path) == 1 && (path[0] == "origin" || path[0] == "asset"):

@@ -94,6 +94,34 @@ func (l Limits) Budgets() (all, origin, payee [3]channel.BudgetRule) {
 	return all, origin, payee
 }
 
+// FeeBudgets returns the limits on fees with what those that are not set mean: the most that one
+// transaction may cost, and the budgets over time, with the longest window first.
+func (l Limits) FeeBudgets() (transaction voucher.Amount, windows [3]channel.BudgetRule) {
+	all, _, _ := l.Budgets()
+	longer := voucher.Amount{}
+	for i, set := range [3]voucher.Amount{l.Fees.Month, l.Fees.Day, l.Fees.Hour} {
+		longer = cmp.Or(set, longer)
+		windows[i] = channel.BudgetRule{
+			Name: [3]string{"Fees.Month", "Fees.Day", "Fees.Hour"}[i], Length: all[i].Length,
+			Allowed: cmp.Or(longer, fraction(all[i].Allowed, feesShare)),
+		}
+	}
+	return cmp.Or(l.Fees.Transaction, fraction(l.Deposit, feeShare)), windows
+}
+
+const (
+	// feesShare is the part of what all payments may take that fees may: a quarter.
+	feesShare = 4
+	// feeShare is the part of a deposit that one transaction may cost: a tenth.
+	feeShare = 10
+)
+
+// fraction returns an amount divided by n, rounded down.
+func fraction(a voucher.Amount, n int64) voucher.Amount {
+	p, _ := voucher.AmountFromBig(new(big.Int).Div(a.Big(), big.NewInt(n)))
+	return p
+}
+
 // WithinRun returns the limits with what the request's own budgets leave, for one decision. They
 // count by how much [State.MayExist] rises.
 func (l Limits) WithinRun(r channel.Room) Limits {

@@ -238,3 +238,29 @@ func ExampleLimits_Decide() {
 	// 700 ask Ask 500
 	// 2000 deny Price 1000
 }
+
+// TestLimitsOfFees: what is not set means a share of what is, and never nothing or everything.
+func TestLimitsOfFees(t *testing.T) {
+	type windows struct{ hour, day, month uint64 }
+	for name, c := range map[string]struct {
+		lim         channel.Limits
+		transaction uint64
+		want        windows
+	}{
+		"nothing":         {channel.Limits{}, 0, windows{}},
+		"a deposit":       {channel.Limits{Deposit: u(1000)}, 100, windows{250, 250, 250}},
+		"rounded down":    {channel.Limits{Deposit: u(19), Total: u(7)}, 1, windows{1, 1, 1}},
+		"a total":         {channel.Limits{Deposit: u(1000), Total: u(8000)}, 100, windows{2000, 2000, 2000}},
+		"a day of all":    {channel.Limits{Deposit: u(1000), All: channel.Windows{Day: u(400)}}, 100, windows{100, 100, 250}},
+		"an hour of all":  {channel.Limits{Deposit: u(1000), All: channel.Windows{Hour: u(40)}}, 100, windows{10, 250, 250}},
+		"a transaction":   {channel.Limits{Deposit: u(1000), Fees: channel.FeeLimits{Transaction: u(7)}}, 7, windows{250, 250, 250}},
+		"a month of fees": {channel.Limits{Deposit: u(1000), All: channel.Windows{Day: u(4)}, Fees: channel.FeeLimits{Month: u(900)}}, 100, windows{900, 900, 900}},
+		"a day of fees":   {channel.Limits{Deposit: u(1000), Fees: channel.FeeLimits{Day: u(30)}}, 100, windows{30, 30, 250}},
+		"all of fees":     {channel.Limits{Deposit: u(1000), Fees: channel.FeeLimits{Transaction: u(1), Hour: u(2), Day: u(3), Month: u(4)}}, 1, windows{2, 3, 4}},
+	} {
+		transaction, w := rule.Of(c.lim).FeeBudgets()
+		assert.Equal(t, u(c.transaction), transaction, name)
+		assert.Equal(t, [3]voucher.Amount{u(c.want.month), u(c.want.day), u(c.want.hour)},
+			[3]voucher.Amount{w[0].Allowed, w[1].Allowed, w[2].Allowed}, name)
+	}
+}

@@ -39,6 +39,10 @@ func (l Limits) filled() Limits {
 	l.Payee = channel.Windows{
 		Month: payee[0].Allowed, Day: payee[1].Allowed, Hour: payee[2].Allowed,
 	}
+	transaction, fees := l.FeeBudgets()
+	l.Fees = channel.FeeLimits{
+		Transaction: transaction, Month: fees[0].Allowed, Day: fees[1].Allowed, Hour: fees[2].Allowed,
+	}
 	l.Total = cmp.Or(l.Total, l.Deposit)
 	l.Fund = cmp.Or(l.Fund, l.Deposit)       // the server may suggest as much
 	l.Ask = cmp.Or(l.Ask, voucher.MaxAmount) // no approval is needed

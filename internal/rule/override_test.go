@@ -19,12 +19,13 @@ func TestOverride(t *testing.T) {
 		"Price", "Deposit", "Total", "Fund", "Stream", "Step", "Ahead", "Ask", "All.Hour",
 		"All.Day", "All.Month",
 		"Origin.Hour", "Origin.Day", "Origin.Month", "Payee.Hour", "Payee.Day", "Payee.Month",
+		"Fees.Transaction", "Fees.Hour", "Fees.Day", "Fees.Month",
 	} {
 		require.NoError(t, base.Set(f, u(100)))
 	}
 	for _, f := range []string{
 		"Price", "Deposit", "Total", "Fund", "Stream", "Step", "Ahead", "Ask", "All.Hour",
-		"Origin.Day", "Payee.Month",
+		"Origin.Day", "Payee.Month", "Fees.Transaction", "Fees.Day",
 	} {
 		t.Run(f, func(t *testing.T) {
 			own, raised, most = channel.Limits{}, channel.Limits{}, channel.Limits{}
@@ -73,6 +74,10 @@ func TestOverrideWhatIsNotSet(t *testing.T) {
 		{"Fund", 101, true},
 		{"Stream", 1, true},
 		{"Ahead", 1, true},
+		{"Fees.Transaction", 10, false},
+		{"Fees.Transaction", 11, true},
+		{"Fees.Hour", 25, false},
+		{"Fees.Month", 26, true},
 	} {
 		var own channel.Limits
 		require.NoError(t, own.Set(c.field, u(c.amount)))
