@@ -20,8 +20,8 @@ type Limits struct {
 	// Deposit is the most that one channel may hold, and that is ever signed for it. Zero opens and
 	// signs nothing.
 	Deposit voucher.Amount
-	// Total is the most that one session puts into channels, with openings and top-ups, for all
-	// origins together. Zero means as much as Deposit.
+	// Total is the most that one session puts into channels in this currency, with openings and
+	// top-ups, for all origins together. Zero means as much as Deposit.
 	Total voucher.Amount
 	// Fund is how much an opening or a top-up puts in, within Deposit and Total, and at least what
 	// the request needs. Zero means a sum that keeps fees small: at least the price of 20 requests,
@@ -53,8 +53,8 @@ type Limits struct {
 	// Ask is the price above which client.Config.Approve is called and has to agree. Zero means
 	// that no approval is needed.
 	Ask voucher.Amount
-	// All, Origin and Payee bound what is authorized over time: on all channels of the store
-	// together, for each origin, and for each payee. They hold to the unit across restarts and
+	// All, Origin and Payee bound what is authorized in this currency over time: on all channels of
+	// the store together, for each origin, and for each payee. They hold to the unit across restarts and
 	// processes: their use is in records of the store that all sessions write before they sign. If
 	// All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
 	// zero, it is the same as for all together.

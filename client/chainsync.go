@@ -218,7 +218,7 @@ func (a *attempt) readChain(ctx context.Context) purchase.Event {
 		// A sponsored transaction has no hash that is known here.
 		sponsored := read.after.Opening.Hash == zeroHash
 		e.Misfit = sponsored != a.challenge.offer.FeePayer && a.s.declined.within(time.Minute, e.Channel.Hex())
-		a.s.ledger.Leave(read.after.Opening, voucher.Amount{})
+		a.s.ledger.Leave(read.after.Scope, read.after.Opening, voucher.Amount{})
 		a.s.noteOpened(e.Channel)
 	}
 	if r := a.reserved; r != nil && read.after.Confirmed {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // sellsOther returns a server that is paid in its other token, which is no known dollar token, and
@@ -93,6 +94,43 @@ func TestLimitsOfAnAssetDoNotPayDollars(t *testing.T) {
 	p = newPayer(t, srv, n.counted, func(c *client.Config) { c.Assets = []channel.Limits{other} })
 	require.ErrorIs(t, p.refused(p.do(http.MethodGet, "/data", nil)), channel.ErrAsset)
 	assert.Zero(t, n.vouchers.Load()+n.transactions.Load())
+}
+
+// TestLimitsOverTimeAndTotalAreOfOneAsset: what is paid and put in in one token uses up nothing of another
+// one's, also after a restart.
+func TestLimitsOverTimeAndTotalAreOfOneAsset(t *testing.T) {
+	srv, own := sellsOther(t)
+	own.Fund, own.Deposit, own.Total, own.All.Day, own.Payee.Day = u(300), u(300), u(500), u(250), u(300)
+	p := newPayer(t, srv, func(c *client.Config) {
+		c.Limits, c.Assets, c.Policy = own, []channel.Limits{own}, client.AllowPayees(srv.Payee)
+		c.Limits.Currency = channel.Currency{}
+	})
+	left := func(asset channel.Asset) (all []voucher.Amount) {
+		rooms, err := p.session.BudgetsIn(t.Context(), asset)
+		require.NoError(t, err)
+		for _, r := range rooms {
+			all = append(all, r.Left())
+		}
+		return all
+	}
+	for _, currency := range []channel.Currency{own.Currency, pathUSD} {
+		srv.Token = currency.Token
+		p.get("/data")
+		p.restart()
+		p.get("/data")
+		_, err := p.do(http.MethodGet, "/data", nil)
+		var over *channel.LimitError
+		require.ErrorAs(t, err, &over)
+		assert.Equal(t, &channel.LimitError{Limit: "All.Day", Wanted: u(300), Allowed: u(250), Left: u(50), Currency: currency}, over)
+		assert.Equal(t, []voucher.Amount{u(300), u(50), u(50)}, left(currency.Asset))
+	}
+	assert.Equal(t, left(pathUSD.Asset), left(channel.Asset{}))
+	_, err := p.session.BudgetsIn(t.Context(), channel.Asset{ChainID: 1, Token: srv.OtherToken})
+	require.ErrorIs(t, err, channel.ErrAsset)
+	require.Len(t, p.channels(), 2)
+	for _, c := range p.channels() {
+		assert.Equal(t, u(300), c.Deposit, "more than half of Total in each")
+	}
 }
 
 // renamed is a chain that says of a token what it likes.

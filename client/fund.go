@@ -25,8 +25,9 @@ import (
 
 // transfer is a funding transaction before it is presented.
 type transfer struct {
-	// offer is what it is made for.
+	// offer is what it is made for, and scope that of the channel.
 	offer channel.Offer
+	scope channel.Scope
 	// plan reserves the amount under the limits; zero means that nothing has to be done.
 	plan func(rule.Wish) (rule.Plan, error)
 	// prepare signs the transaction for the amount.
@@ -71,7 +72,7 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	recorded := false
 	defer func() {
 		if !recorded {
-			s.ledger.Unplan(amount)
+			s.ledger.Unplan(t.scope, amount)
 		}
 	}()
 	switch {
@@ -96,7 +97,7 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	if err != nil || !recorded {
 		return err == nil, err
 	}
-	s.ledger.Leave(f, amount)
+	s.ledger.Leave(t.scope, f, amount)
 	return false, nil
 }
 
@@ -123,7 +124,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	var state rule.State
 	var account *ledger.Account
 	e.Busy, e.Err = a.s.fund(ctx, transfer{
-		offer: offer,
+		offer: offer, scope: scope,
 		plan: func(wish rule.Wish) (rule.Plan, error) {
 			return a.s.ledger.Plan(ctx, a.terms, scope, nil, a.challenge.request, wish)
 		},

@@ -104,13 +104,25 @@ func (s *Session) limits(
 }
 
 // Budgets returns what the limits over time, including those of the context, leave for all payments of
-// the store together: a month, a day, an hour. The error is a [channel.LimitError] if the context wants
-// more than it may have, or the store's.
+// the store in the known dollar tokens together: a month, a day, an hour. The error is a
+// [channel.LimitError] if the context wants more than it may have, or the store's.
 func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
-	lim, err := s.limits(ctx, "", channel.Currency{})
+	return s.BudgetsIn(ctx, channel.Asset{})
+}
+
+// BudgetsIn is like [Session.Budgets] for the payments in an asset, which has limits and budgets of its
+// own (Config.Assets). The known dollar tokens share theirs, and so does the zero asset. The error is
+// [channel.ErrAsset] if there are no limits for the asset.
+func (s *Session) BudgetsIn(ctx context.Context, asset channel.Asset) ([]channel.Room, error) {
+	currency := s.others[asset].Currency
+	if _, dollar := channel.Dollar(asset); asset != currency.Asset && !dollar {
+		return nil, fmt.Errorf("%w: there are no limits for %s", channel.ErrAsset, asset)
+	}
+	lim, err := s.limits(ctx, "", currency)
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim}, channel.Scope{})
+	scope := channel.Scope{ChainID: currency.ChainID, Token: currency.Token}
+	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim}, scope)
 	return rooms[:3], err
 }

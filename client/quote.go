@@ -104,7 +104,7 @@ func (s *Session) locks(
 	ctx context.Context, q *Quote, c *challenge, state *rule.State, limits rule.Limits,
 ) (funding bool, err error) {
 	wish := s.wish(ctx, c.offer)
-	plan, err := rule.PlanPayment(state, c.request, wish, s.ledger.Funded(), limits)
+	plan, err := rule.PlanPayment(state, c.request, wish, s.ledger.Funded(c.scope), limits)
 	if err != nil {
 		return state == nil, err
 	}

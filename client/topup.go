@@ -78,7 +78,7 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 		}
 		state = account.State()
 	} else {
-		a.s.ledger.Leave(state.ToppingUp, voucher.Amount{})
+		a.s.ledger.Leave(state.Scope, state.ToppingUp, voucher.Amount{})
 	}
 	return a.presentTopUp(ctx, account, state)
 }
@@ -91,7 +91,7 @@ func (a *attempt) recordTopUp(ctx context.Context, req rule.Request, view func()
 	var amount voucher.Amount
 	var tx *escrow.TopUp
 	return a.s.fund(ctx, transfer{
-		offer: offer,
+		offer: offer, scope: planned.Scope,
 		plan: func(wish rule.Wish) (rule.Plan, error) {
 			return a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, wish)
 		},

@@ -166,7 +166,7 @@ func (a *attempt) runBeside(ctx context.Context, end func(), before voucher.Amou
 	req, state := a.challenge.request, view()
 	lim, err := a.s.ledger.Limited(ctx, a.terms, a.challenge.scope, req.Price)
 	if err == nil {
-		_, err = rule.PlanPayment(&state, req, rule.Wish{}, a.s.ledger.Funded(), lim)
+		_, err = rule.PlanPayment(&state, req, rule.Wish{}, a.s.ledger.Funded(a.challenge.scope), lim)
 	}
 	if err == nil { // nobody is asked about what the limits refuse
 		_, err = a.topUp(ctx, req, view)

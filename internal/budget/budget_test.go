@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,86 @@ func take(t *testing.T, w *Budgets, l *Lease, of, by uint64) (claims *Claims, ok
 	}
 	claims.Claim(l, limits(of), u(by))
 	return claims, true
+}
+
+// euros is like scope, in a token that is no dollar.
+func euros(chain uint64) channel.Scope {
+	e := scope
+	e.ChainID, e.Token = chain, common.Address{7}
+	return e
+}
+
+// TestAssetsHaveRecordsOfTheirOwn: what is authorized in one token is not counted for another one, for
+// none of the limits, with dollars as the exception: each of their tokens counts for all. The records of
+// dollars have the keys that there were before.
+func TestAssetsHaveRecordsOfTheirOwn(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewMem()
+		w, own := New(s, "one"), limits(100)
+		own.Origin.Day, own.Payee.Day = u(90), u(80)
+		var dollars []channel.Scope
+		for c := range channel.Dollars() {
+			d := scope
+			d.ChainID, d.Token = c.ChainID, c.Token
+			dollars = append(dollars, d)
+		}
+		used := func(w *Budgets, scope channel.Scope) [3]voucher.Amount {
+			l := For("", &scope)
+			require.NoError(t, w.Read(t.Context(), own, l))
+			w.Lock()
+			defer w.Unlock()
+			rooms, ok := w.Rooms(own, l, time.Now().Unix())
+			require.True(t, ok)
+			return [3]voucher.Amount{rooms[0].Used, rooms[4].Used, rooms[7].Used}
+		}
+		pay := func(scope channel.Scope, by uint64) {
+			used(w, scope) // reads them
+			c, ok := take(t, w, For("", &scope), 100, by)
+			require.True(t, ok)
+			c.made[0].limits = own
+			require.NoError(t, c.Cover(t.Context()))
+			c.Settle(nil)
+		}
+		pay(dollars[0], 5)
+		pay(dollars[1], 6)
+		pay(euros(1), 70)
+		pay(euros(2), 80)
+		for _, w := range []*Budgets{w, New(s, "another")} {
+			for scope, want := range map[channel.Scope]uint64{dollars[0]: 11, dollars[6]: 11, scope: 11, euros(1): 70, euros(2): 80, euros(3): 0} {
+				assert.Equal(t, [3]voucher.Amount{u(want), u(want), u(want)}, used(w, scope), "chain %d", scope.ChainID)
+			}
+		}
+		var keys []string
+		for e, err := range s.List(t.Context(), "budget/") {
+			require.NoError(t, err)
+			keys = append(keys, e.Key)
+		}
+		token := "0700000000000000000000000000000000000000"
+		assert.Len(t, keys, 9)
+		assert.Subset(t, keys, append(For("", &scope)[:3], "budget/all/1/"+token, "budget/all/2/"+token, For("", &scope)[2]+"/2/"+token))
+	})
+}
+
+// TestPartsNameRecordsOfTheirAsset: a part of one asset names no record of another one, so what it is
+// for counts there when the records of origins are made, and nowhere else.
+func TestPartsNameRecordsOfTheirAsset(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewMem()
+		w, own, inEuros := New(s, "one"), limits(100_000), euros(1)
+		own.Origin.Day = u(1000)
+		for i, scope := range []channel.Scope{scope, inEuros} {
+			c, ok := take(t, w, For("", &scope), 100_000, uint64(10*(i+1)))
+			require.True(t, ok)
+			require.NoError(t, c.Cover(t.Context())) // and is not settled: it is being written
+		}
+		for i, scope := range []channel.Scope{scope, inEuros} {
+			w, l := New(s, "another"), For("", &scope)
+			require.NoError(t, w.Read(t.Context(), own, l))
+			rooms, ok := w.Rooms(own, l, time.Now().Unix())
+			require.True(t, ok)
+			assert.Equal(t, u(uint64(20*(i+1))), rooms[4].Used, "what was taken")
+		}
+	})
 }
 
 // TestClaimOnWhatMoved: a claim that was made before another session took the rest is not covered,
@@ -227,7 +308,9 @@ func (s *silent) Put(ctx context.Context, key string, data []byte, rev uint64) (
 // count all of it.
 func TestRecordStaysSmall(t *testing.T) {
 	at := func(n int) *channel.Scope {
-		return &channel.Scope{Origin: fmt.Sprintf("https://%d.example:443", n), Payee: [20]byte{byte(n), byte(n >> 8), 1}}
+		scope := euros(1 << 63) // whose records have the longest keys
+		scope.Origin, scope.Payee = fmt.Sprintf("https://%d.example:443", n), [20]byte{byte(n), byte(n >> 8), 1}
+		return &scope
 	}
 	for name, c := range map[string]struct{ sessions, origins, at int }{
 		"many sessions": {sessions: 2 * maxParts, origins: maxFor, at: 1},
@@ -250,7 +333,7 @@ func TestRecordStaysSmall(t *testing.T) {
 						}
 					}
 				}
-				data, _, err := s.Get(t.Context(), All)
+				data, _, err := s.Get(t.Context(), For("", at(0))[0])
 				require.NoError(t, err)
 				assert.Less(t, len(data), store.MaxRecord*3/4)
 				own := limits(1_000_000)

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
 	"sync"
@@ -31,9 +32,11 @@ var (
 	ErrStore = errors.New("client: the store failed; nothing was signed")
 )
 
-// All is the key of the record for all payments of a store. It always exists. There are records for
-// each origin and each payee, too, if sessions have limits for these: their keys begin with byOrigin
-// and byPayee. A slash and more may follow some day, for budgets of one asset.
+// All is the key of the record for all payments of a store in the known dollar tokens, which share
+// limits. There are records for each origin and each payee, too, if sessions have limits for these:
+// their keys begin with byOrigin and byPayee. The records of any other asset have keys of their own:
+// these, a slash, the chain, a slash and the token. So no record adds up what has nothing in common,
+// and what follows is of the records of one group of assets, unless it says otherwise.
 const (
 	All      = "budget/all"
 	byOrigin = "budget/origin/"
@@ -54,8 +57,6 @@ type Budgets struct {
 	sync.Mutex                  // guards what follows; held shortly
 	books      map[string]*book // by key
 	n          uint64           // of the last part
-	// further counts claims by the further records that they would count in if they were kept.
-	further map[string]int
 }
 
 // book is one record in memory.
@@ -75,11 +76,15 @@ type book struct {
 	claims        uint64 // the number of the last claim
 	covered       uint64 // and of the last one that the record in the store covers
 	tried         try    // the last write
+	// further counts claims by the further records that they would count in if they were kept. It is of
+	// the record for all payments.
+	further map[string]int
 }
 
 // Lease are the keys of the records that the rises of one channel count in, for requests of one origin:
-// that of all payments, of the request's origin, of the payee, and of the channel's origin if that is
-// another one. What has no name has no key.
+// that of all payments in the channel's asset, of the request's origin, of the payee, and of the channel's
+// origin if that is another one. What has no name has no key. Two assets share the first if, and only if,
+// they share limits.
 type Lease [4]string
 
 // Claims are rises of one channel that were decided and are not in its record yet. The zero value with
@@ -108,7 +113,7 @@ type Rooms [9]channel.Room
 
 // New returns the budgets of a session, with its name.
 func New(s store.Store, session string) *Budgets {
-	w := &Budgets{store: s, session: session, books: map[string]*book{}, further: map[string]int{}}
+	w := &Budgets{store: s, session: session, books: map[string]*book{}}
 	w.book(All)
 	return w
 }
@@ -117,14 +122,23 @@ func New(s store.Store, session string) *Budgets {
 func (w *Budgets) book(key string) *book {
 	b := w.books[key]
 	if b == nil {
-		b = &book{turn: make(chan struct{}, 1), rec: record{Version: version, Key: key}}
+		b = &book{turn: make(chan struct{}, 1), rec: record{Version: version, Key: key}, further: map[string]int{}}
 		w.books[key] = b
 	}
 	return b
 }
 
+// dollars are the assets that share limits and records. The zero asset stands for them.
+var dollars = map[channel.Asset]struct{}{{}: {}}
+
+func init() {
+	for c := range channel.Dollars() {
+		dollars[c.Asset] = struct{}{}
+	}
+}
+
 // For returns the lease for requests of an origin on a channel of a scope. An empty origin is that of
-// the channel.
+// the channel. The asset of the zero scope is a dollar token.
 func For(origin string, scope *channel.Scope) *Lease {
 	names := [4]string{1: cmp.Or(origin, scope.Origin)}
 	if scope.Payee != (common.Address{}) {
@@ -133,11 +147,15 @@ func For(origin string, scope *channel.Scope) *Lease {
 	if scope.Origin != names[1] {
 		names[3] = scope.Origin
 	}
-	keys := Lease{All}
+	group := ""
+	if _, shared := dollars[channel.Asset{ChainID: scope.ChainID, Token: scope.Token}]; !shared {
+		group = fmt.Sprintf("/%d/%x", scope.ChainID, scope.Token[:])
+	}
+	keys := Lease{All + group}
 	for i, name := range names {
 		if name != "" {
 			sum := sha256.Sum256([]byte(name))
-			keys[i] = kinds[i] + hex.EncodeToString(sum[:])
+			keys[i] = kinds[i] + hex.EncodeToString(sum[:]) + group
 		}
 	}
 	return &keys
@@ -157,8 +175,8 @@ func (r *Rooms) Refused(err error) bool {
 func (w *Budgets) Rooms(limits *channel.Limits, l *Lease, now int64) (rooms Rooms, ok bool) {
 	all, origin, payee := rule.Limits{Limits: *limits}.Budgets()
 	set := [3]bool{true, limits.Origin != channel.Windows{}, limits.Payee != channel.Windows{}}
-	root := w.books[All]
-	ok = len(root.rec.Pending) == 0
+	root := w.books[l[0]]
+	ok = root != nil && len(root.rec.Pending) == 0
 	for i, rules := range [3][3]channel.BudgetRule{all, origin, payee} {
 		b, own := w.books[l[i]], set[i] && l[i] != ""
 		if own {
@@ -187,7 +205,7 @@ func (w *Budgets) Rooms(limits *channel.Limits, l *Lease, now int64) (rooms Room
 
 // Claim counts a rise in memory. The caller holds the mutex since it called [Budgets.Rooms].
 func (c *Claims) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) {
-	root, now := c.books[All], time.Now()
+	root, now := c.books[l[0]], time.Now()
 	one := claim{lease: l, limits: limits, rise: rise, kept: len(root.rec.Kept)}
 	named := true // by the part of the record of all payments, where it would count, too
 	for i, key := range slices.Backward(l[:]) {
@@ -195,7 +213,7 @@ func (c *Claims) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) {
 		case key == "":
 			continue
 		case i > 0 && !slices.Contains(root.rec.Kept, kinds[i]):
-			c.further[key]++
+			root.further[key]++
 			named = named && root.part.names(key)
 			continue
 		}
@@ -221,6 +239,7 @@ func (c *Claims) Settle(err error) {
 	defer c.Unlock()
 	end := func(claims []claim, raised bool) {
 		for _, one := range claims {
+			further := c.books[one.lease[0]].further
 			for i, b := range one.in {
 				key := one.lease[i]
 				switch {
@@ -229,10 +248,10 @@ func (c *Claims) Settle(err error) {
 					if raised {
 						b.used = b.used.AddCapped(one.rise)
 					}
-				case c.further[key] > 1:
-					c.further[key]--
+				case further[key] > 1:
+					further[key]--
 				default:
-					delete(c.further, key)
+					delete(further, key)
 				}
 			}
 		}
@@ -275,7 +294,7 @@ func (c *Claims) Cover(ctx context.Context) error {
 				known, covered, fit, spare := b.known, number <= b.covered, true, voucher.MaxAmount
 				for _, one := range c.made {
 					rooms, ok := c.Rooms(one.limits, one.lease, time.Now().Unix())
-					fit = fit && ok && one.kept == len(c.books[All].rec.Kept)
+					fit = fit && ok && one.kept == len(c.books[one.lease[0]].rec.Kept)
 					for _, r := range rooms {
 						fit, spare = fit && !r.Rule.Allowed.Less(r.Used), spare.Min(r.Rule.Allowed.SubFloor(r.Used))
 					}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -34,7 +33,7 @@ func (w *Budgets) begin(
 	ctx context.Context, rec record, rev uint64, risen past, now int64,
 ) (_ record, _ uint64, err error) {
 	if rev == 0 {
-		rec.Used = risen.history(All, rec.Used, now)
+		rec.Used = risen.history(rec.Key, rec.Used, now)
 		rev, err = w.put(ctx, rec, rev)
 	}
 	if err != nil || len(rec.Pending) == 0 {
@@ -69,16 +68,21 @@ func (p past) add(key string, rises ...rule.Rise) {
 	}
 }
 
-// channel adds a channel. What rose for origins that nobody knows has the kind as its key.
-func (p past) channel(s rule.State, now int64) {
+// channel adds a channel, if the record for all payments in its asset has the key root. What rose for
+// origins that nobody knows has the kind as its key.
+func (p past) channel(s rule.State, root string, now int64) {
+	lease := For("", &s.Scope)
+	if lease[0] != root {
+		return
+	}
 	all, origins, others := s.Past(now)
-	for _, key := range For("", &s.Scope) {
+	for _, key := range lease {
 		if key != "" {
 			p.add(key, all...)
 		}
 	}
 	for origin, rises := range origins {
-		p.add(For(origin, &channel.Scope{})[1], rises...)
+		p.add(For(origin, &s.Scope)[1], rises...)
 	}
 	p.add(byOrigin, others...)
 }

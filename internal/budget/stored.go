@@ -64,7 +64,7 @@ func (w *Budgets) turns(ctx context.Context, b *book, step func() (done bool, er
 // Read reads the records that a lease needs within limits, and gives back what this session took in
 // advance. The errors are [ErrStore], [channel.ErrRecord] and the context's.
 func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) error {
-	needs := []string{All}
+	needs := kinds[:1:1]
 	if limits.Origin != (channel.Windows{}) {
 		needs = append(needs, byOrigin)
 	}
@@ -87,7 +87,7 @@ func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) er
 			known, making := b.known, len(b.rec.Pending) > 0
 			spare := b.used.AddCapped(b.pending).Less(b.part.Amount)
 			missing := slices.DeleteFunc(slices.Clone(needs[1:]), func(kind string) bool {
-				return key != All || slices.Contains(b.rec.Kept, kind) || slices.Contains(b.rec.Pending, kind)
+				return i > 0 || slices.Contains(b.rec.Kept, kind) || slices.Contains(b.rec.Pending, kind)
 			})
 			w.Unlock()
 			switch {
@@ -138,7 +138,7 @@ func (w *Budgets) load(ctx context.Context, b *book) error {
 	data, rev, err := w.store.Get(ctx, rec.Key)
 	switch gone := errors.Is(err, store.ErrNotFound); {
 	case gone && b.rev == 0:
-		if rec.Key == All {
+		if strings.HasPrefix(rec.Key, All) {
 			rec.Pending = kinds[:1]
 		}
 	case gone, err == nil && rev < b.rev:
@@ -171,7 +171,7 @@ func (w *Budgets) load(ctx context.Context, b *book) error {
 	return nil
 }
 
-// build makes the records that are pending from the channels. If nothing has risen yet, that of all
+// build makes the records that are pending from the channels in their asset. If nothing has risen yet, that of all
 // payments is written with the first rise. The caller has the turn.
 func (w *Budgets) build(ctx context.Context, b *book) (err error) {
 	now, risen, seen := time.Now().Unix(), past{}, map[common.Hash]struct{}{}
@@ -191,7 +191,7 @@ func (w *Budgets) build(ctx context.Context, b *book) (err error) {
 				return fmt.Errorf("%w: %s: %w: what it used of the budgets is not known, so nothing more "+
 					"is authorized: restore it, or move it out of the store", channel.ErrRecord, e.Key, err)
 			case !twice:
-				risen.channel(s, now)
+				risen.channel(s, b.rec.Key, now)
 			}
 			seen[s.ID] = struct{}{}
 		}
@@ -224,14 +224,12 @@ func (w *Budgets) write(ctx context.Context, b *book, share voucher.Amount) erro
 		w.n++
 		left := minute - now.Unix()%minute
 		t.part, t.ends = part{w.session, w.n, amount, now.Unix() + left, nil}, now.Add(time.Duration(left)*time.Second)
-		if b == w.books[All] {
-			t.For = slices.Sorted(maps.Keys(w.further))
-			if live && len(b.part.For) < maxFor {
-				t.For = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.For, b.part.For))))
-			}
-			if len(t.For) > manyFor {
-				t.For = []string{byOrigin, byPayee}
-			}
+		t.For = slices.Sorted(maps.Keys(b.further))
+		if live && len(b.part.For) < maxFor {
+			t.For = slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.For, b.part.For))))
+		}
+		if len(t.For) > manyFor {
+			t.For = []string{byOrigin, byPayee}
 		}
 	}
 	rec, ends := b.rec.noted(b.part, b.used, t.part, now.Unix()), b.ends

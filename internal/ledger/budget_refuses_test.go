@@ -70,7 +70,7 @@ func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 	b := newBench(t, lim)
 	_, err := b.Plan(t.Context(), b.in(b.budget(50, nil)), b.scope, nil, price(51), exactly(1000))
 	assert.Equal(t, refusal(channel.LimitBudget, 51, 50, 50), over(t, err))
-	assert.True(t, b.Funded().IsZero())
+	assert.True(t, b.Funded(b.scope).IsZero())
 	limits, err := b.Limited(t.Context(), b.in(b.budget(50, nil)), b.scope, u(1))
 	require.NoError(t, err)
 	assert.Equal(t, channel.LimitBudget, limits.Decide(nil, price(51)).Rule)
@@ -79,7 +79,6 @@ func TestNothingIsDepositedForWhatABudgetRefuses(t *testing.T) {
 // TestLimitsAreForOneAsset: the gate raises nothing, and no deposit is planned, on limits of another
 // asset. What exists can be presented, and the channel closed.
 func TestLimitsAreForOneAsset(t *testing.T) {
-	euro := channel.Currency{Asset: channel.Asset{ChainID: 42431, Token: common.Address{77}}, Symbol: "EUR", Decimals: 6}
 	b := newBench(t, lim)
 	a := b.open(t, 100_000)
 	r, signed, err := a.Reserve(t.Context(), ledger.Terms{Limits: lim}, price(10))
@@ -92,7 +91,7 @@ func TestLimitsAreForOneAsset(t *testing.T) {
 	_, err = b.Plan(t.Context(), ledger.Terms{Limits: inEuros}, b.scope, nil, price(10), rule.Wish{})
 	assert.ErrorIs(t, err, channel.ErrAsset)
 	assert.Equal(t, u(10), a.State().Authorized())
-	assert.True(t, b.Funded().IsZero())
+	assert.True(t, b.Funded(b.scope).IsZero())
 	again, err := a.Present(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, signed, again)

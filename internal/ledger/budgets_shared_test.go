@@ -19,9 +19,11 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/internal/budget"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // session is one of several on the same store, with a channel of its own.
@@ -30,7 +32,8 @@ type session struct {
 	account *ledger.Account
 }
 
-// several returns sessions with one channel each, of different payees and two origins.
+// several returns sessions with one channel each, of different payees and two origins, in what their
+// limits are for.
 func several(t *testing.T, b *bench, n int, limits func(i int) channel.Limits) (all []*session) {
 	for i := range n {
 		s := &session{bench: &bench{
@@ -38,6 +41,9 @@ func several(t *testing.T, b *bench, n int, limits func(i int) channel.Limits) (
 		}}
 		s.scope.Origin = [2]string{here, there}[i%2]
 		s.scope.Payee = common.Address{byte(1 + i%3), byte(i / 6)}
+		if limits(i).Currency == euro {
+			s.scope.Token = euro.Token
+		}
 		a, added, err := s.Add(t.Context(), s.state(t, byte(10+i), 1_000_000), nil)
 		require.NoError(t, err)
 		require.True(t, added)
@@ -161,7 +167,7 @@ func (b *broken) Put(ctx context.Context, key string, data []byte, rev uint64) (
 
 // TestBudgetsHoldWhateverHappens lets several sessions with the same or different limits pay at random
 // while writes fail and programs crash, and compares what the records of the channels show with each
-// session's own limits after each of its rises. What a session took counts for the others at once, and it
+// session's own limits after each of its rises in the same asset. What a session took counts for the others at once, and it
 // may use it until its minute ends: a session with higher limits may have paid meanwhile.
 func TestBudgetsHoldWhateverHappens(t *testing.T) {
 	kinds := []channel.Limits{
@@ -179,6 +185,7 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 		ahead := rapid.SampledFrom([]uint64{0, 50}).Draw(rt, "ahead")
 		steps := rapid.IntRange(5, 60).Draw(rt, "steps")
 		same := rapid.IntRange(0, len(kinds)).Draw(rt, "same")
+		euros := rapid.IntRange(0, 2).Draw(rt, "euros") // sessions that pay in them
 		var wrong string
 		bubble.Run(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
@@ -188,6 +195,9 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 					l = kinds[same]
 				}
 				l.Price, l.Deposit, l.Total, l.Ahead = u(1000), u(10_000_000), u(2_000), u(ahead)
+				if i > 3-euros {
+					l.Currency = euro
+				}
 				return l
 			}
 			b := newBench(t, limits(0))
@@ -196,6 +206,7 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 				at            time.Time
 				session       int
 				origin, payee string
+				token         common.Address
 				by            uint64
 			}
 			var rises []rise
@@ -203,7 +214,8 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 			within := func(i int, d time.Duration, counts func(rise) bool) (sum uint64) {
 				for _, r := range rises {
 					later := same == len(kinds) && r.session != i && time.Since(r.at) < time.Minute
-					if time.Since(r.at) < d && !later && counts(r) {
+					same := r.token == all[i].scope.Token
+					if time.Since(r.at) < d && same && !later && counts(r) {
 						sum += r.by
 					}
 				}
@@ -237,7 +249,7 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 				for key, to := range now {
 					if by := to - last[key]; by > 0 {
 						rose += by
-						rises = append(rises, rise{time.Now(), i, scope.Origin, scope.Payee.Hex(), by})
+						rises = append(rises, rise{time.Now(), i, scope.Origin, scope.Payee.Hex(), scope.Token, by})
 					}
 				}
 				last = now
@@ -274,6 +286,54 @@ func TestBudgetsHoldWhateverHappens(t *testing.T) {
 		if wrong != "" {
 			rt.Fatal(wrong)
 		}
+	})
+}
+
+// TestBudgetsOfAnAssetAreMadeFromItsChannels: a record for all payments from when there was one for all
+// tokens goes on counting what it counts, for dollars: too early, never too late. The records of another
+// token are made from the channels that pay in it, also where a token is on two chains.
+func TestBudgetsOfAnAssetAreMadeFromItsChannels(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		own := lim
+		own.All.Day, own.Origin.Day = u(1000), u(1000)
+		inEuros := own
+		inEuros.Currency = euro
+		pays := func(b *bench, salt byte, token common.Address, l channel.Limits, n uint64) {
+			b.scope.Token = token
+			a, _, err := b.Add(t.Context(), b.state(t, salt, 100_000), nil)
+			require.NoError(t, err)
+			require.NoError(t, a.Update(t.Context(), rule.State.Acknowledged))
+			_, _, err = a.Reserve(t.Context(), ledger.Terms{Limits: l}, price(n))
+			require.NoError(t, err)
+			require.NoError(t, b.Flush(t.Context()))
+		}
+		all, b, old := newBench(t, lim), newBench(t, own), newBench(t, own)
+		pays(all, 1, pathUSD, lim, 21) // the sum
+		pays(b, 1, pathUSD, own, 10)
+		pays(b, 2, euro.Token, inEuros, 11)
+		data, _, err := all.store.Get(t.Context(), budget.All)
+		require.NoError(t, err)
+		_, err = old.store.Put(t.Context(), budget.All, data, 0)
+		require.NoError(t, err)
+		for e, err := range b.store.List(t.Context(), rule.ChannelKeys) {
+			require.NoError(t, err)
+			_, err = old.store.Put(t.Context(), e.Key, e.Data, 0)
+			require.NoError(t, err)
+		}
+		used := func(scope channel.Scope, l channel.Limits) [2]voucher.Amount {
+			rooms, err := old.Rooms(t.Context(), ledger.Terms{Limits: l}, scope)
+			require.NoError(t, err)
+			return [2]voucher.Amount{rooms[1].Used, rooms[4].Used}
+		}
+		dollars, euros, elsewhere := old.scope, old.scope, old.scope
+		euros.Token, elsewhere.Token, elsewhere.ChainID = euro.Token, euro.Token, 1
+		assert.Equal(t, [2]voucher.Amount{u(21), u(10)}, used(dollars, own))
+		without := inEuros
+		without.Origin = channel.Windows{} // so there are no records of origins yet
+		pays(old, 3, euro.Token, without, 9)
+		assert.Equal(t, [2]voucher.Amount{u(20), u(20)}, used(euros, inEuros))
+		assert.Equal(t, [2]voucher.Amount{}, used(elsewhere, inEuros))
+		assert.Equal(t, [2]voucher.Amount{u(21), u(10)}, used(dollars, own))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -26,8 +27,45 @@ func TestPlanHoldsTheTotal(t *testing.T) {
 	assert.Equal(t, u(50), p.Amount)
 	_, err = b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	assert.ErrorIs(t, err, channel.ErrLimit)
-	b.Unplan(u(50))
-	assert.Equal(t, u(100), b.Funded())
+	b.Unplan(b.scope, u(50))
+	assert.Equal(t, u(100), b.Funded(b.scope))
+}
+
+// TestTotalIsOfOneAsset: what is put into channels of one token leaves Total of another one as it is.
+// Dollar tokens share it.
+func TestTotalIsOfOneAsset(t *testing.T) {
+	l := lim
+	l.Deposit, l.Total = u(100), u(150)
+	inEuros := l
+	inEuros.Currency = euro
+	b := newBench(t, l)
+	euros, alpha, elsewhere := b.scope, b.scope, b.scope
+	euros.Token, alpha.Token[19] = euro.Token, 1
+	elsewhere.Token, elsewhere.ChainID = euro.Token, 1
+	plan := func(scope channel.Scope, l channel.Limits) voucher.Amount {
+		p, err := b.Plan(t.Context(), ledger.Terms{Limits: l}, scope, nil, price(10), exactly(100))
+		require.NoError(t, err)
+		return p.Amount
+	}
+	assert.Equal(t, u(100), plan(b.scope, l))
+	assert.Equal(t, u(100), plan(euros, inEuros))
+	assert.Equal(t, u(50), plan(alpha, l))
+	assert.Equal(t, u(50), plan(euros, inEuros))
+	tx, more := rule.Funding{Amount: u(100), Raw: []byte{1}}, rule.Funding{Amount: u(50), Raw: []byte{2}}
+	b.Leave(euros, tx, u(100))
+	b.Leave(alpha, more, u(50))
+	b.Unplan(euros, u(50))
+	left := func() (all [4]voucher.Amount) {
+		for i, scope := range []channel.Scope{b.scope, alpha, euros, elsewhere} {
+			all[i] = b.Funded(scope)
+		}
+		return all
+	}
+	assert.Equal(t, [4]voucher.Amount{u(150), u(150), u(100), {}}, left())
+	b.Unmined(tx)
+	assert.Equal(t, [4]voucher.Amount{u(150), u(150), {}, {}}, left())
+	b.Unmined(more)
+	assert.Equal(t, [4]voucher.Amount{u(100), u(100), {}, {}}, left())
 }
 
 // TestTotalCountsWhatLeft: a funding transaction counts once when it leaves, and no longer when it
@@ -39,14 +77,14 @@ func TestTotalCountsWhatLeft(t *testing.T) {
 	p, err := b.Plan(t.Context(), b.terms(), b.scope, nil, price(10), exactly(100))
 	require.NoError(t, err)
 	tx := rule.Funding{Amount: p.Amount, Raw: []byte{1}}
-	b.Leave(tx, p.Amount)
-	b.Leave(tx, voucher.Amount{})
-	assert.Equal(t, u(100), b.Funded())
+	b.Leave(b.scope, tx, p.Amount)
+	b.Leave(b.scope, tx, voucher.Amount{})
+	assert.Equal(t, u(100), b.Funded(b.scope))
 	b.Unmined(rule.Funding{Amount: u(7), Raw: []byte{2}})
-	assert.Equal(t, u(100), b.Funded(), "another one was never counted")
+	assert.Equal(t, u(100), b.Funded(b.scope), "another one was never counted")
 	b.Unmined(tx)
 	b.Unmined(tx)
-	assert.True(t, b.Funded().IsZero())
+	assert.True(t, b.Funded(b.scope).IsZero())
 }
 
 // TestDeadFundingIsGivenBack: a transaction that the chain shows to be dead no longer counts.
@@ -83,13 +121,13 @@ func TestDeadFundingIsGivenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, lim)
 			if c.before.ToppingUp.Pending() {
-				b.Leave(c.before.ToppingUp, voucher.Amount{})
+				b.Leave(b.scope, c.before.ToppingUp, voucher.Amount{})
 			} else {
-				b.Leave(c.before.Opening, voucher.Amount{})
+				b.Leave(b.scope, c.before.Opening, voucher.Amount{})
 			}
 			b.Correct(c.before, c.after)
 			b.Correct(c.before, c.after)
-			assert.Equal(t, u(c.counted), b.Funded())
+			assert.Equal(t, u(c.counted), b.Funded(b.scope))
 		})
 	}
 }

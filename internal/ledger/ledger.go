@@ -44,9 +44,9 @@ type Ledger struct {
 
 	mu       sync.Mutex // guards what follows; held shortly
 	accounts map[common.Hash]*Account
-	funded   voucher.Amount
-	left     map[[sha256.Size]byte]struct{} // the funding transactions in funded, by their bytes
-	apart    map[common.Address]struct{}    // payees that refuse a voucher equal to the highest one
+	funded   map[string]voucher.Amount    // by the record of limits over time for all payments
+	left     map[[sha256.Size]byte]string // the funding transactions in funded, and where, by their bytes
+	apart    map[common.Address]struct{}  // payees that refuse a voucher equal to the highest one
 	risen    map[channel.Asset]voucher.Amount
 }
 
@@ -56,7 +56,7 @@ func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
 	return &Ledger{
 		store: s, signer: signer, limits: limits, name: name,
 		windows:  budget.New(s, name),
-		accounts: map[common.Hash]*Account{}, left: map[[sha256.Size]byte]struct{}{},
+		accounts: map[common.Hash]*Account{}, funded: map[string]voucher.Amount{}, left: map[[sha256.Size]byte]string{},
 		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{},
 	}
 }
@@ -231,11 +231,13 @@ func (l *Ledger) overtaken(
 	return other, false, err
 }
 
-// Funded returns what this session has put into channels so far, or is about to, in base units.
-func (l *Ledger) Funded() voucher.Amount {
+// Funded returns what this session has put into channels so far, or is about to, in base units: in those
+// that share limits with channels of a scope.
+func (l *Ledger) Funded(scope channel.Scope) voucher.Amount {
+	group := budget.For("", &scope)[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.funded
+	return l.funded[group]
 }
 
 // Plan plans how a request is paid and counts what that puts into a channel, in one step, so that
@@ -253,11 +255,12 @@ func (l *Ledger) Plan(
 	if err != nil {
 		return rule.Plan{}, err
 	}
+	group := budget.For("", &scope)[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, err := rule.PlanPayment(s, req, wish, l.funded, lim)
+	p, err := rule.PlanPayment(s, req, wish, l.funded[group], lim)
 	if err == nil {
-		l.funded = l.funded.AddCapped(p.Amount)
+		l.funded[group] = l.funded[group].AddCapped(p.Amount)
 	}
 	return p, err
 }
@@ -302,24 +305,25 @@ func (l *Ledger) Limited(
 	}
 }
 
-// Unplan gives back a planned amount that was not sent.
-func (l *Ledger) Unplan(amount voucher.Amount) {
+// Unplan gives back an amount that was planned for a channel of a scope and not sent.
+func (l *Ledger) Unplan(scope channel.Scope, amount voucher.Amount) {
+	group := budget.For("", &scope)[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.funded = l.funded.SubFloor(amount)
+	l.funded[group] = l.funded[group].SubFloor(amount)
 }
 
-// Leave counts a funding transaction that is about to leave, in place of what was planned for it.
-// One transaction counts once, however often it is presented, and also if another process stored
-// it.
-func (l *Ledger) Leave(f rule.Funding, planned voucher.Amount) {
-	key := sha256.Sum256(f.Raw)
+// Leave counts a funding transaction that is about to leave for a channel of a scope, in place of what
+// was planned for it. One transaction counts once, however often it is presented, and also if another
+// process stored it.
+func (l *Ledger) Leave(scope channel.Scope, f rule.Funding, planned voucher.Amount) {
+	key, group := sha256.Sum256(f.Raw), budget.For("", &scope)[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.funded = l.funded.SubFloor(planned)
+	l.funded[group] = l.funded[group].SubFloor(planned)
 	if _, ok := l.left[key]; !ok {
-		l.left[key] = struct{}{}
-		l.funded = l.funded.AddCapped(f.Amount)
+		l.left[key] = group
+		l.funded[group] = l.funded[group].AddCapped(f.Amount)
 	}
 }
 
@@ -328,9 +332,9 @@ func (l *Ledger) Unmined(f rule.Funding) {
 	key := sha256.Sum256(f.Raw)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.left[key]; ok {
+	if group, ok := l.left[key]; ok {
 		delete(l.left, key)
-		l.funded = l.funded.SubFloor(f.Amount)
+		l.funded[group] = l.funded[group].SubFloor(f.Amount)
 	}
 }
 

@@ -22,6 +22,9 @@ func u(n uint64) voucher.Amount { return voucher.Units(n) }
 // pathUSD is a known dollar token of the test chain.
 var pathUSD = common.HexToAddress("0x20c0000000000000000000000000000000000000")
 
+// euro is no dollar token.
+var euro = channel.Currency{Asset: channel.Asset{ChainID: 42431, Token: common.Address{77}}, Symbol: "EUR", Decimals: 6}
+
 // judge is a signer that reads the store and fails the test when it is asked for more than is
 // there.
 type judge struct {

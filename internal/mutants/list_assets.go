@@ -31,6 +31,22 @@ var theAssets = []defect{
 		pkg: "internal/rule", fn: "Limits.For", from: `dollar && l.Currency`, to: `(dollar || true) && l.Currency`, tests: inLedger,
 	},
 	{
+		name: "assets: a token on two chains has one budget", breaks: "limits over time are sums of one asset",
+		pkg: "internal/budget", fn: "For", from: `fmt.Sprintf("/%d/%x", scope.ChainID, `, to: `fmt.Sprintf("/%d/%x", 1, `, tests: []string{"internal/budget"},
+	},
+	{
+		name: "assets: each dollar token has its own budget", breaks: "the known dollar tokens share limits over time",
+		pkg: "internal/budget", fn: "init", from: `dollars[c.Asset] = struct{}{}`, to: `_ = c`, tests: []string{"internal/budget"},
+	},
+	{
+		name: "assets: a budget is made from all channels", breaks: "the first record is made from the channels in its asset",
+		pkg: "internal/budget", fn: "past.channel", from: `if lease[0] != root {`, to: `if false {`, tests: inLedger, run: `OfAnAsset`,
+	},
+	{
+		name: "assets: a total of all assets", breaks: "what is put in counts for the total of its asset",
+		pkg: "internal/ledger", fn: "Ledger.Plan", from: `group := budget.For("", &scope)[0]`, to: `group := budget.All`, tests: inLedger, run: `^TestTotalIs`,
+	},
+	{
 		name: "assets: the chain is not compared", breaks: "an asset is called on its chain as its owner wrote",
 		pkg: "internal/pins", fn: "Book.Currency", from: `if found != want {`, to: `if false {`, tests: []string{"internal/pins"},
 	},

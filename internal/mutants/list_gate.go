@@ -213,7 +213,7 @@ var theGate = []defect{
 	},
 	{
 		name: "gate: deposits are not added up", breaks: "opens and top-ups of all origins count against Limits.Total",
-		pkg: "internal/ledger", fn: "Ledger.Plan", from: `l.funded = l.funded.AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
+		pkg: "internal/ledger", fn: "Ledger.Plan", from: `l.funded[group] = l.funded[group].AddCapped(p.Amount)`, to: `_ = p.Amount`, tests: inLedger,
 	},
 	{
 		name: "gate: a reservation that ended is put in flight", breaks: "a reservation that its caller has ended is in flight no more",

@@ -33,7 +33,7 @@ func hour(price, requests uint64) channel.Limits {
 type payment struct {
 	Channel  json.RawMessage // the record
 	Price    uint64
-	Requests uint64 // that the limit allows, of all processes together
+	Requests uint64 // that the limit allows, of all processes that pay in this token together
 }
 
 // exhaust authorizes until a limit refuses, and returns how often.
@@ -46,7 +46,9 @@ func (p payment) exhaust(ctx context.Context, s store.Store, key string) (paid i
 	if err != nil {
 		return 0, err
 	}
-	l := ledger.New(s, k, hour(p.Price, p.Requests))
+	limits := hour(p.Price, p.Requests)
+	limits.Currency = channel.Currency{Asset: channel.Asset{ChainID: state.ChainID, Token: state.Scope.Token}, Symbol: "X", Decimals: 6}
+	l := ledger.New(s, k, limits)
 	a, _, err := l.Add(ctx, state, nil)
 	if err != nil {
 		return 0, err
@@ -66,9 +68,12 @@ func (p payment) exhaust(ctx context.Context, s store.Store, key string) (paid i
 }
 
 // TestBudgetOfManyProcesses: processes with a channel each, on one store, reach a limit over time
-// together within one price, and never pass it. SHARED says how many, and how often they pay.
+// together within one price, and never pass it. Half of them pay in another token, and reach a limit
+// of their own. SHARED says how many, and how often they pay.
 func TestBudgetOfManyProcesses(t *testing.T) {
 	processes, requests := size(t)
+	requests /= 2 // in each token
+	tokens := [2]common.Address{common.HexToAddress("0x20c0000000000000000000000000000000000000"), {77}}
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
 		t.Run(name, func(t *testing.T) {
 			key := "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d" // a public test key
@@ -78,7 +83,7 @@ func TestBudgetOfManyProcesses(t *testing.T) {
 			parts := make([]part, processes)
 			for i := range parts {
 				d := channel.Descriptor{
-					Payer: k.Address(), Payee: common.Address{1}, Token: common.HexToAddress("0x20c0000000000000000000000000000000000000"),
+					Payer: k.Address(), Payee: common.Address{1}, Token: tokens[i%2],
 					Salt: common.Hash{byte(i), byte(i >> 8), 1}, AuthorizedSigner: k.Address(),
 				}
 				s, err := rule.New(voucher.V2, 42431, common.Address{3}, d, channel.Scope{
@@ -98,15 +103,17 @@ func TestBudgetOfManyProcesses(t *testing.T) {
 			s, done, err := at.open(t.Context())
 			require.NoError(t, err)
 			defer done()
-			var sum voucher.Amount
+			sums := map[common.Address]voucher.Amount{}
 			for e, err := range s.List(t.Context(), rule.ChannelKeys) {
 				require.NoError(t, err)
 				one, err := rule.Decode(e.Data)
 				require.NoError(t, err)
-				sum = sum.AddCapped(one.Authorized())
+				sums[one.Scope.Token] = sums[one.Scope.Token].AddCapped(one.Authorized())
 			}
-			assert.Equal(t, voucher.Units(uint64(100*requests)), sum, "what fits into the limit, to the unit")
-			assert.Equal(t, requests, paid)
+			most := voucher.Units(uint64(100 * requests))
+			want := map[common.Address]voucher.Amount{tokens[0]: most, tokens[1]: most}
+			assert.Equal(t, want, sums, "what fits into each limit, to the unit")
+			assert.Equal(t, 2*requests, paid)
 		})
 	}
 }
