@@ -138,3 +138,19 @@ func TestRecordWithoutHistory(t *testing.T) {
 		require.ErrorIs(t, err, channel.ErrRecord, name)
 	}
 }
+
+// TestAmountsThatFillAHistory: a sum of rises that does not fit an amount counts as all of it, and never as
+// less than the rises that came after.
+func TestAmountsThatFillAHistory(t *testing.T) {
+	var h rule.History
+	now := int64(1_700_000_040)
+	for range 3 {
+		h = h.Added(rule.Rise{At: now, By: voucher.MaxAmount}, now)
+		require.Equal(t, voucher.MaxAmount, h.Within(now, time.Hour))
+		now += 2 * 3600
+	}
+	data, err := h.MarshalJSON()
+	require.NoError(t, err)
+	require.NoError(t, h.UnmarshalJSON(data))
+	require.Equal(t, voucher.MaxAmount, h.Within(now, time.Hour), "what was added is not known any more")
+}
