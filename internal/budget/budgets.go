@@ -181,10 +181,11 @@ func (w *Budgets) Rooms(limits *channel.Limits, l *Lease, now int64) (rooms Room
 		b, own := w.books[l[i]], set[i] && l[i] != ""
 		if own {
 			ok = ok && b != nil && b.known && (i == 0 || slices.Contains(root.rec.Kept, kinds[i]))
+			own = ok
 		}
 		for j, one := range rules {
 			used := rooms[j].Used
-			if own && ok {
+			if own {
 				used = b.rec.Used.Within(now, one.Length).AddCapped(b.pending)
 				for _, p := range b.rec.Parts {
 					switch {
@@ -214,7 +215,7 @@ func (c *Claims) Claim(l *Lease, limits *channel.Limits, rise voucher.Amount) {
 			continue
 		case i > 0 && !slices.Contains(root.rec.Kept, kinds[i]):
 			root.further[key]++
-			named = named && root.part.names(key)
+			named = named && (slices.Contains(root.part.For, key) || slices.Contains(root.part.For, kinds[i]))
 			continue
 		}
 		b := c.books[key]

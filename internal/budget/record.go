@@ -64,22 +64,6 @@ func (r *record) has(session string, n uint64) bool {
 	return slices.ContainsFunc(r.Parts, func(p part) bool { return p.Session == session && p.N == n })
 }
 
-// names reports whether a part would count in a further record if that were kept.
-func (p part) names(key string) bool {
-	return slices.ContainsFunc(p.For, func(one string) bool {
-		return one == key || strings.HasSuffix(one, "/") && strings.HasPrefix(key, one)
-	})
-}
-
-// crowded reports whether so many parts are listed, or name so much, that the oldest is not listed any more.
-func (r *record) crowded() bool {
-	names := 0
-	for _, p := range r.Parts {
-		names += len(p.For)
-	}
-	return len(r.Parts) > maxParts || names > maxNames
-}
-
 // folded returns the record with a part counted as used, all of it, as of a time.
 func (r record) folded(i int, at, now int64) record {
 	p := r.Parts[i]

@@ -283,7 +283,13 @@ func (r record) noted(old part, used voucher.Amount, next part, now int64) recor
 	if next.N != 0 {
 		r.Parts = append(r.Parts, next)
 	}
-	for r.crowded() || len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
+	names := 0
+	for _, p := range r.Parts {
+		names += len(p.For)
+	}
+	for len(r.Parts) > maxParts || names > maxNames ||
+		len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
+		names -= len(r.Parts[0].For)
 		r = r.folded(0, r.Parts[0].Until, now) // the oldest is first
 	}
 	return r

@@ -125,7 +125,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: a part for one payee is used for another", breaks: "a part names the further records that it would count in",
-		pkg: "internal/budget", fn: "Claims.Claim", from: `named = named && root.part.names(key)`, to: `named = named || root.part.names(key)`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Claims.Claim", from: `named = named && (`, to: `named = named || (`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: a record that vanished used nothing", breaks: "a budget that is gone refuses",
