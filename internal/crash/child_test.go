@@ -32,6 +32,7 @@ type play struct {
 	giveUp  func()        // ends the act under way
 	closed  func()        // is called when a channel is closed
 	gate    chan struct{} // while it is not nil, the chain is read when it is closed
+	limited bool          // by limits over time
 }
 
 // beChild is the whole life of a child process.
@@ -51,6 +52,7 @@ func beChild(in io.Reader, out io.Writer) error {
 			return err
 		}
 	}
+	c.limited = f.limited && (c.Heir || f.prelude == nil)
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -60,6 +62,7 @@ func beChild(in io.Reader, out io.Writer) error {
 	} else {
 		if f.prelude != nil {
 			f.prelude(c, ctx)
+			c.limited = f.limited
 			if err := c.begin(ctx); err != nil {
 				return err
 			}
@@ -98,6 +101,10 @@ func (c *play) begin(ctx context.Context) (err error) {
 		torn = ""
 	}
 	signer := tellingSigner{c.key, c.p}
+	var windows channel.Windows
+	if c.limited {
+		windows.Hour = voucher.Units(50_000)
+	}
 	c.session, err = client.New(client.Config{
 		FundAsNeeded: !c.flow.beside || c.Heir,
 		Signer:       signer, Payer: signer, Chain: gatedChain{c.chain, c}, Base: c.base, Store: tellingStore{files, torn, c.p, func() { c.giveUp() }},
@@ -105,6 +112,7 @@ func (c *play) begin(ctx context.Context) (err error) {
 		Limits: channel.Limits{
 			Price: voucher.Units(1_000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(10_000),
 			Fund: voucher.Units(c.flow.fund), Ahead: voucher.Units(c.flow.ahead),
+			All: windows, Origin: windows, Payee: windows,
 		},
 		Bootstrap: c.flow.bootstrap,
 		OnEvent: func(e client.Event) {

@@ -23,8 +23,9 @@ type life struct {
 // child starts when the one before is dead or done.
 type crowd [][]life
 
-// crowdFlows are what children of a crowd do: they open, pay, stream, top up and sweep, all of them on one rail.
-var crowdFlows = []string{"top-up/v2", "stream/v2", "keep a top-up/v2"}
+// crowdFlows are what children of a crowd do: they open, pay, stream, top up and sweep, all of them on one rail, and
+// begin to pay within limits that the others do not have.
+var crowdFlows = []string{"top-up/v2", "stream/v2", "keep a top-up/v2", "further limits/v2"}
 
 func anyCrowd(points map[string][]string, r *rand.Rand) crowd {
 	c := make(crowd, 3)

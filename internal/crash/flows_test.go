@@ -23,6 +23,7 @@ type flow struct {
 	finds       bool   // the channel of the prelude is found on the chain
 	keeps       bool   // sweeps when it starts, and closes by requests and sweeps
 	beside      bool   // tops up beside requests, but for its heirs
+	limited     bool   // has limits for all payments, an origin and a payee, but for its prelude
 	prelude     func(c *play, ctx context.Context)
 	act         func(c *play, ctx context.Context)
 }
@@ -103,6 +104,8 @@ var flows = func() map[string]flow {
 			sweep(c, ctx)
 		}
 	}
+	add("limits", flow{limited: true, act: get(2)}, v2)
+	add("further limits", flow{limited: true, prelude: get(1), act: get(2)}, v2)
 	add("keep a close", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweep)}, v1)
 	add("keep until done", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweepUntilDone)}, v2)
 	add("keep forever", flow{closes: 1, keeps: true, prelude: get(1), act: requested((*play).sweepForever)}, v1)

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -124,36 +125,57 @@ func (w *world) judgeVoucher(id common.Hash, amount voucher.Amount) {
 	if s.Authorized().Less(amount) {
 		w.wrong("a voucher of %s is signed, and the store holds %s", amount, s.Authorized())
 	}
-	w.judgeBudget()
+	w.judgeBudget(id)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.signed[id] = w.signed[id].Max(amount)
 }
 
-// judgeBudget: what the records of channels show to have risen counts for the limits over time.
-func (w *world) judgeBudget() {
+// judgeBudget: what the records of channels show to have risen counts for the limits over time, and for those of
+// origins and payees as soon as any session has such limits.
+func (w *world) judgeBudget(id common.Hash) {
 	ctx, now := context.Background(), time.Now().Unix()
-	risen, seen := voucher.Amount{}, map[common.Hash]bool{}
+	var risen [3]voucher.Amount
+	var scope channel.Scope
+	seen := map[common.Hash]rule.State{}
 	for _, prefix := range rule.Listing {
 		for _, s := range w.recordsUnder(prefix) {
-			if !seen[s.ID] {
-				risen = risen.AddCapped(s.Rises().Within(now, 30*24*time.Hour))
-			}
-			seen[s.ID] = true
+			seen[s.ID] = s
 		}
 	}
-	if _, _, err := w.files.Get(ctx, budget.All); err != nil {
+	scope = seen[id].Scope
+	for _, s := range seen {
+		by := s.Rises().Within(now, 30*24*time.Hour)
+		for i, counts := range [3]bool{true, s.Scope.Origin == scope.Origin, s.Scope.Payee == scope.Payee} {
+			if counts {
+				risen[i] = risen[i].AddCapped(by)
+			}
+		}
+	}
+	data, _, err := w.files.Get(ctx, budget.All)
+	if err != nil {
 		w.wrong("%s: %v", budget.All, err)
 		return
 	}
-	all, limits, lease := budget.New(w.files, "the judge"), &channel.Limits{}, &budget.Lease{budget.All}
+	var made struct{ Kept, Pending []string }
+	if err := json.Unmarshal(data, &made); err != nil {
+		w.wrong("%s: %v", budget.All, err)
+	}
+	all, limits, lease := budget.New(w.files, "the judge"), &channel.Limits{}, budget.For("", &scope)
+	further := len(made.Kept) == 2 && len(made.Pending) == 0 // otherwise to read would be to make them
+	if further {
+		limits.Origin.Hour, limits.Payee.Hour = voucher.MaxAmount, voucher.MaxAmount
+	}
 	if err := all.Read(ctx, limits, lease); err != nil {
 		w.wrong("the budget: %v", err)
 	}
 	all.Lock()
 	defer all.Unlock()
-	if rooms, ok := all.Rooms(limits, lease, now); !ok || rooms[0].Used.Less(risen) {
-		w.wrong("the channels' ceilings rose by %s, and the budget counts %s (known: %t)", risen, rooms[0].Used, ok)
+	rooms, ok := all.Rooms(limits, lease, now)
+	for i, by := range risen {
+		if room := rooms[3*i]; !ok || room.Used.Less(by) && (i == 0 || further) {
+			w.wrong("the channels' ceilings rose by %s, and %s counts %s (known: %t)", by, room.Rule.Name, room.Used, ok)
+		}
 	}
 }
 
