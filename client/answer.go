@@ -50,7 +50,7 @@ func (a *attempt) answered(ctx context.Context) purchase.Event {
 	a.challenge = r.found
 	e.Offered, e.Offer = true, r.found.wants
 	if a.s.watched {
-		a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin.Text, Price: e.Offer.Price})
+		a.s.tell(ctx, Event{Kind: EventChallenge, Origin: a.origin.Text, Currency: a.challenge.offer.Currency, Price: e.Offer.Price})
 	}
 	return e
 }

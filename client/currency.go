@@ -59,6 +59,17 @@ func (s *Session) other(ctx context.Context, asset channel.Asset) (channel.Curre
 	return own.Currency, nil
 }
 
+// called returns an asset with the symbol that the limits have for it, if there are any.
+func (s *Session) called(asset channel.Asset) channel.Currency {
+	if c, dollar := s.dollars[asset]; dollar {
+		return c
+	}
+	if own, ok := s.others[asset]; ok {
+		return own.Currency
+	}
+	return channel.Currency{Asset: asset}
+}
+
 // currency is like other, for known dollar tokens as well.
 func (s *Session) currency(ctx context.Context, asset channel.Asset) (channel.Currency, error) {
 	if c, dollar := s.dollars[asset]; dollar {

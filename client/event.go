@@ -54,6 +54,9 @@ type Event struct {
 	// Origin is scheme://host:port.
 	Origin    string
 	ChannelID common.Hash
+	// Currency is what the amounts are in. It has no symbol for a token that no limits are for, and is
+	// zero if no amount of the event is known to be in one.
+	Currency channel.Currency
 	// Price is what the request costs, Cumulative the voucher that was presented, Deposit what the
 	// channel holds, in base units; zero if it does not apply.
 	Price, Cumulative, Deposit voucher.Amount
@@ -88,18 +91,18 @@ func (e Event) Context() context.Context {
 }
 
 func (s *Session) reportNear(n ledger.Near) {
-	s.tell(context.Background(), Event{Kind: EventBudget, Origin: n.Scope.Origin, ChannelID: n.ChannelID, Decision: &n.Decision})
+	s.tell(context.Background(), Event{Kind: EventBudget, Currency: n.Decision.Currency, Origin: n.Scope.Origin, ChannelID: n.ChannelID, Decision: &n.Decision})
 }
 
 // reportCostly tells once that the limits keep a deposit so small that fees are a large part of it.
 func (s *Session) reportCostly(ctx context.Context, o channel.Offer, plan rule.Plan, fee voucher.Amount) {
 	s.costly.Do(func() {
+		in := o.Currency
 		lasting, _ := fee.Mul(rule.FundedFees)
-		s.tell(ctx, Event{Kind: EventCostly, Price: o.Price, Deposit: plan.Amount, Err: fmt.Errorf(
-			"client: the limits allow a deposit of %s base units, less than %d requests of %s base units, and the fee of each "+
-				"such deposit is about %s base units: with %s base units in Limits.Deposit, Limits.Total and, if it is set, "+
-				"Limits.Fund, fees are about 1%%",
-			plan.Amount, rule.FundedRequests, o.Price, fee, lasting)})
+		s.tell(ctx, Event{Kind: EventCostly, Currency: in, Price: o.Price, Deposit: plan.Amount, Err: fmt.Errorf(
+			"client: the limits allow a deposit of %s, less than %d requests of %s, and the fee of each such deposit is about %s: "+
+				"with %s in Limits.Deposit, Limits.Total and, if it is set, Limits.Fund, fees are about 1%%",
+			in.Format(plan.Amount), rule.FundedRequests, in.Format(o.Price), in.Format(fee), in.Format(lasting))})
 	})
 }
 
@@ -112,7 +115,10 @@ func (s *Session) tell(ctx context.Context, e Event) {
 	if info, ok := ctx.Value(paymentKey{}).(*Payment); ok {
 		e.Operation = info.Operation
 	}
-	e.Total = s.ledger.Risen(e.ChannelID)
+	var asset channel.Asset
+	if e.Total, asset = s.ledger.Risen(e.ChannelID); e.Currency.Asset == (channel.Asset{}) {
+		e.Currency = s.called(asset)
+	}
 	e.ctx = ctx
 	level := slog.LevelDebug
 	switch e.Kind {
@@ -154,6 +160,7 @@ func (e Event) attrs() []slog.Attr {
 	if e.ChannelID != zeroHash {
 		text("channel", e.ChannelID.Hex())
 	}
+	text("currency", e.Currency.Symbol)
 	amount("price", e.Price)
 	amount("cumulative", e.Cumulative)
 	amount("deposit", e.Deposit)

@@ -400,5 +400,5 @@ func TestCostlyLimitsAreTold(t *testing.T) {
 	told := p.events.of(client.EventCostly)
 	require.Len(t, told, 1)
 	assert.Equal(t, []any{u(100), u(100)}, []any{told[0].Price, told[0].Deposit})
-	assert.ErrorContains(t, told[0].Err, "a deposit of 100 base units, less than 20 requests of 100 base units, and the fee of each such deposit is about ")
+	assert.ErrorContains(t, told[0].Err, "a deposit of 0.0001 pathUSD, less than 20 requests of 0.0001 pathUSD, and the fee of each such deposit is about ")
 }

@@ -221,7 +221,7 @@ func (a *attempt) reportRefused(ctx context.Context, do purchase.Action) {
 		status = a.resp.StatusCode
 	}
 	a.s.tell(ctx, Event{
-		Kind: EventRefused, Origin: e.Origin, ChannelID: e.ChannelID, Price: e.Price, Outcome: e.Outcome, Status: status, Err: do.Err,
+		Kind: EventRefused, Currency: e.Currency, Origin: e.Origin, ChannelID: e.ChannelID, Price: e.Price, Outcome: e.Outcome, Status: status, Err: do.Err,
 	})
 }
 

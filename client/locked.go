@@ -104,7 +104,7 @@ func (s *Session) tellLocked(ctx context.Context) {
 		channels int
 		amount   voucher.Amount
 	}
-	left := map[common.Address]sum{}
+	left := map[channel.Asset]sum{}
 	told := 0
 	var unread sync.Once // a sweep reports each
 	for l, err := range s.Channels().Locked(ctx) {
@@ -121,13 +121,14 @@ func (s *Session) tellLocked(ctx context.Context) {
 			})
 			continue
 		}
-		of := left[l.Scope.Token]
-		left[l.Scope.Token] = sum{of.channels + 1, of.amount.AddCapped(l.Amount)}
+		asset := channel.Asset{ChainID: l.Scope.ChainID, Token: l.Scope.Token}
+		of := left[asset]
+		left[asset] = sum{of.channels + 1, of.amount.AddCapped(l.Amount)}
 	}
-	for _, token := range slices.SortedFunc(maps.Keys(left), common.Address.Cmp) {
-		of := left[token]
-		s.tell(ctx, Event{Kind: EventLocked, Deposit: of.amount, Err: fmt.Errorf(
-			"client: %d other channels of the store hold %s base units of %s: Channels.Locked lists them, Channels.Close brings the money back",
-			of.channels, of.amount, token)})
+	for _, asset := range slices.SortedFunc(maps.Keys(left), byAsset) {
+		of, in := left[asset], s.called(asset)
+		s.tell(ctx, Event{Kind: EventLocked, Currency: in, Deposit: of.amount, Err: fmt.Errorf(
+			"client: %d other channels of the store hold %s of %s: Channels.Locked lists them, Channels.Close brings the money back",
+			of.channels, in.Format(of.amount), in)})
 	}
 }

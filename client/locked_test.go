@@ -68,8 +68,11 @@ func TestCloseTellsWhatStaysLocked(t *testing.T) {
 	assert.Nil(t, told[1].Locked)
 	rest := requested.Deposit.SubFloor(u(100))
 	assert.Equal(t, rest, told[1].Deposit)
-	require.ErrorContains(t, told[1].Err, fmt.Sprintf("1 other channels of the store hold %s base units of %s", rest, used.Scope.Token))
-	assert.Contains(t, log.String(), "event=locked origin="+srv.URL+" channel="+used.ID.Hex()+" cumulative=300 deposit=1000 total=300 locked=700")
+	dollars, ok := channel.Dollar(asset(srv))
+	require.True(t, ok)
+	assert.Equal(t, []channel.Currency{dollars, dollars}, []channel.Currency{told[0].Currency, told[1].Currency})
+	require.ErrorContains(t, told[1].Err, fmt.Sprintf("1 other channels of the store hold %s of %s (", dollars.Format(rest), dollars.Symbol))
+	assert.Contains(t, log.String(), "event=locked origin="+srv.URL+" channel="+used.ID.Hex()+" currency=pathUSD cumulative=300 deposit=1000 total=300 locked=700")
 	assert.ElementsMatch(t, []channel.Locked{want, {Info: requested, Amount: rest, Until: until}}, p.locked())
 
 	// Who runs for long is told at the beginning.
@@ -80,7 +83,7 @@ func TestCloseTellsWhatStaysLocked(t *testing.T) {
 	require.ErrorIs(t, p.session.Channels().SweepForever(ended), context.Canceled)
 	told = p.events.of(client.EventLocked)
 	require.Len(t, told, 1)
-	require.ErrorContains(t, told[0].Err, "2 other channels of the store hold "+rest.AddCapped(u(700)).String())
+	require.ErrorContains(t, told[0].Err, "2 other channels of the store hold "+dollars.Format(rest.AddCapped(u(700))))
 
 	// A payer is told of its own channels only.
 	other, err := voucher.ParseKey(srv.Payer().Hex)

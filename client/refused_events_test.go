@@ -105,12 +105,12 @@ func TestLogLines(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"challenge": "DEBUG event level msg origin price",
-		"opening":   "DEBUG channel deposit event level msg origin price",
-		"opened":    "DEBUG channel deposit event level msg operation origin total",
-		"paid":      "DEBUG channel cumulative deposit event level msg operation origin outcome price status total",
-		"refused":   "INFO error event level msg origin outcome price status",
-		"budget":    "WARN allowed budget channel event left level msg origin total",
+		"challenge": "DEBUG currency event level msg origin price",
+		"opening":   "DEBUG channel currency deposit event level msg origin price",
+		"opened":    "DEBUG channel currency deposit event level msg operation origin total",
+		"paid":      "DEBUG channel cumulative currency deposit event level msg operation origin outcome price status total",
+		"refused":   "INFO currency error event level msg origin outcome price status",
+		"budget":    "WARN allowed budget channel currency event left level msg origin total",
 	}
 	for kind, names := range want {
 		assert.Equal(t, names, strings.Join(fields[kind], " "), kind)

@@ -71,13 +71,16 @@ func (s *Session) Spending(ctx context.Context, lines iter.Seq2[journal.Entry, e
 	for _, sum := range sums {
 		out = append(out, *sum)
 	}
-	slices.SortFunc(out, func(a, b channel.Spending) int {
-		return cmp.Or(cmp.Compare(a.Asset.ChainID, b.Asset.ChainID), a.Asset.Token.Cmp(b.Asset.Token))
-	})
+	slices.SortFunc(out, func(a, b channel.Spending) int { return byAsset(a.Asset, b.Asset) })
 	if len(unread) > 0 {
 		return out, fmt.Errorf("client: not everything that was spent could be read: %w", errors.Join(unread...))
 	}
 	return out, nil
+}
+
+// byAsset is the order of assets in lists.
+func byAsset(a, b channel.Asset) int {
+	return cmp.Or(cmp.Compare(a.ChainID, b.ChainID), a.Token.Cmp(b.Token))
 }
 
 // spendings are the sums of each asset.

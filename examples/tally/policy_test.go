@@ -232,8 +232,8 @@ func TestMessagesOfSmallLimits(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
 	costly := s.run("-v", "--max-deposit", "0.001", "/data").stderr
-	assert.Contains(t, costly, "the limits allow a deposit of 0.001 tokens, less than 20 requests of 0.0001 tokens, "+
-		"and the fee of each such deposit is about 0.0026 tokens: with 0.26 tokens in --max-deposit, the policy's total "+
+	assert.Contains(t, costly, "the limits allow a deposit of 0.001 pathUSD, less than 20 requests of 0.0001 pathUSD, "+
+		"and the fee of each such deposit is about 0.0026 pathUSD: with 0.26 pathUSD in --max-deposit, the policy's total "+
 		"and, if it is set, --fund, fees are about 1%")
 	refused := s.run("-s", "-w", "%{errormsg}\n", "--max-price", "0.00001", "/data").stdout
 	assert.Equal(t, "refused: --max-price is 0.00001 and this needs 0.0001; nothing was signed for it; "+

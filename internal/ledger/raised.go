@@ -3,6 +3,7 @@ package ledger
 import (
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -41,19 +42,19 @@ func (r *Reservation) Rise() Rise {
 	return r.rise
 }
 
-// Risen returns by how much this ledger has raised the stored ceilings of all channels in the asset of
-// one, in base units; zero if that channel was not used.
-func (l *Ledger) Risen(id common.Hash) voucher.Amount {
+// Risen returns the asset of a channel and by how much this ledger has raised the stored ceilings of all
+// channels in it, in base units; both are zero if that channel was not used.
+func (l *Ledger) Risen(id common.Hash) (voucher.Amount, channel.Asset) {
 	l.mu.Lock()
 	a := l.accounts[id]
 	l.mu.Unlock()
 	if a == nil {
-		return voucher.Amount{}
+		return voucher.Amount{}, channel.Asset{}
 	}
 	a.mu.Lock()
 	asset := a.asset()
 	a.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.risen[asset]
+	return l.risen[asset], asset
 }
