@@ -28,12 +28,16 @@ func balanceCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "balance [ADDRESS]",
 		Short: "Show what the key holds, and what is locked in channels",
-		Long: `Balance shows what ADDRESS, or else the key, holds of each known token, and of those that it has channels in.
+		Long: `Balance shows what ADDRESS, or else the key, holds of each known token, of those that the policy names, and of
+those that it has channels in.
 LOCKED is what is in its channels on that chain, as the store has it; OWED is the part of it that payees can still take.
 Nothing is signed.`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "key-file", "rpc-url", "insecure-rpc", "store"); err != nil {
+				return err
+			}
+			if err := w.rules.load(w.env); err != nil {
 				return err
 			}
 			return h.run(cmd.Context(), args)
@@ -49,18 +53,21 @@ Nothing is signed.`,
 // holding is what an address has of one token.
 type holding struct {
 	Token   common.Address `json:"token"`
-	Symbol  string         `json:"symbol,omitempty"` // empty if the token is not known
+	Symbol  string         `json:"symbol,omitempty"` // empty if the token is not known, as is what follows
+	Digits  uint8          `json:"decimals,omitempty"`
 	Balance voucher.Amount `json:"balance"`
 	Locked  voucher.Amount `json:"locked"`
 	Owed    voucher.Amount `json:"owed"`
 }
 
-// amount is an amount of the token for a person: in base units if nobody knows its decimals.
+// holdingOf is what an address has of a currency: nothing yet.
+func holdingOf(c channel.Currency) holding {
+	return holding{Token: c.Token, Symbol: c.Symbol, Digits: c.Decimals}
+}
+
+// amount is an amount of the token for a person.
 func (h holding) amount(a voucher.Amount) string {
-	if h.Symbol == "" {
-		return a.String() + "u"
-	}
-	return tokens(a)
+	return number(channel.Currency{Symbol: h.Symbol, Decimals: h.Digits}, a)
 }
 
 func (h *holdings) run(ctx context.Context, args []string) error {
@@ -80,7 +87,7 @@ func (h *holdings) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer h.wallet.files.Close()
-	all, elsewhere, unread := h.wallet.locked(ctx, address, chainID)
+	all, elsewhere, unread := h.wallet.locked(ctx, address, chainID, h.known(chainID))
 	if all, err = n.hold(ctx, address, all); err != nil {
 		return err
 	}
@@ -116,12 +123,11 @@ func (w *world) address(ctx context.Context, keyFile string, args []string) (com
 	return common.HexToAddress(args[0]), nil
 }
 
-// locked returns the known tokens of the chain and those of the channels that an address pays from, with what is locked
+// locked returns the given tokens of the chain and those of the channels that an address pays from, with what is locked
 // in these. elsewhere counts the other channels that hold money.
 func (p *wallet) locked(
-	ctx context.Context, of common.Address, chainID uint64,
-) (all []holding, elsewhere int, unread error) {
-	all = known(chainID)
+	ctx context.Context, of common.Address, chainID uint64, all []holding,
+) (_ []holding, elsewhere int, unread error) {
 	for s, err := range records.Live(ctx, p.files) {
 		switch {
 		case err != nil:

@@ -49,7 +49,7 @@ func TestBalance(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(s.ok("balance", "--json")), &got))
 	assert.Equal(t, address, got.Address)
 	assert.Equal(t, []holding{{
-		s.srv.Token, "pathUSD", s.srv.Chain.Balance(address), voucher.Units(10_000), voucher.Units(200),
+		s.srv.Token, "pathUSD", 6, s.srv.Chain.Balance(address), voucher.Units(10_000), voucher.Units(200),
 	}}, got.Tokens)
 
 	delete(s.env, "TALLY_KEY_FILE")
@@ -69,6 +69,24 @@ func TestBalance(t *testing.T) {
 	}
 	delete(s.env, "TALLY_RPC_URL")
 	assert.Equal(t, exitUsage, s.run("balance", address.Hex()).code)
+}
+
+// TestBalanceOfNamedTokens: a token that the policy names is shown with its symbol and its decimals, on its chain.
+func TestBalanceOfNamedTokens(t *testing.T) {
+	s, dir := newUser(t)
+	s.env["TALLY_STORE"] = filepath.Join(dir, "store")
+	s.env["TALLY_RPC_URL"] = answering(t, map[string]string{
+		"eth_chainId": `"result":"0x2a"`, "eth_call": `"result":"0x` + strings.Repeat("0", 60) + `04d2"`,
+	})
+	assert.Len(t, cells(s.ok("balance", aAddress)), 2, "nothing is known of that chain")
+	const token = "0x2222222222222222222222222222222222222222"
+	s.policy("[limits]\nprice = '1'\n[asset.'" + token + "']\nchain = 42\nsymbol = 'EUR'\ndecimals = 2\nprice = '1'\ndeposit = '5'\n")
+	assert.Equal(t, []string{"EUR", "12.34", "0", "0", token}, cells(s.ok("balance", aAddress))[2])
+	assert.Contains(t, s.ok("balance", "--json", aAddress), `"symbol": "EUR",
+      "decimals": 2,
+      "balance": "1234",`)
+	s.env["TALLY_POLICY"] += ".not-there"
+	assert.Equal(t, exitRead, s.run("balance", aAddress).code)
 }
 
 // answering is a node that answers each method with a fixed result.

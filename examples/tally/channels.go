@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -24,15 +28,19 @@ func channelsCommand(w *world) *cobra.Command {
 		Short: "List the channels that hold money",
 		Long: `Channels lists the channels on record that hold money, with --all those in the archive of closed ones too. It
 sends nothing and needs no key. USED is what was asked for, SPENT what the server says it charged, SIGNED the highest
-voucher, SETTLED what the chain says was taken out.`,
+voucher, SETTLED what the chain says was taken out, FEES what the transactions for it cost beside that: after <=, the most
+that they can be charged as long as that is not known.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
 				return err
 			}
-			var out channelWriter = &channelTable{t: newTable(w.stdout)}
+			if err := w.rules.load(w.env); err != nil {
+				return err
+			}
+			var out channelWriter = &channelTable{world: w, t: newTable(w.stdout)}
 			if asJSON {
-				out = &channelJSON{w: w.stdout}
+				out = &channelJSON{world: w, w: w.stdout}
 			}
 			err := p.list(cmd.Context(), w, all, func(s channel.Info) error {
 				if err := out.channel(s); err != nil {
@@ -88,6 +96,7 @@ type channelWriter interface {
 }
 
 type channelTable struct {
+	*world
 	t      *table
 	headed bool
 }
@@ -95,13 +104,15 @@ type channelTable struct {
 func (c *channelTable) head() {
 	if !c.headed {
 		c.headed = true
-		c.t.row("CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED")
+		c.t.row("CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED", "TOKEN", "FEES")
 	}
 }
 
 func (c *channelTable) channel(s channel.Info) error {
 	c.head()
-	c.t.row(short(s.ID), phase(s), s.Scope.Origin, tokens(s.Deposit), tokens(s.Claimed), tokens(s.Spent), tokens(s.Signed), tokens(s.Settled))
+	in := c.currencyOf(s.ChainID, s.Descriptor.Token)
+	c.t.row(short(s.ID), phase(s), s.Scope.Origin, number(in, s.Deposit), number(in, s.Claimed), number(in, s.Spent),
+		number(in, s.Signed), number(in, s.Settled), symbol(in), c.feesOf(s))
 	return c.t.err
 }
 
@@ -110,13 +121,33 @@ func (c *channelTable) end() error {
 	return c.t.end()
 }
 
+// feesOf is what the transactions for a channel cost, by fee token.
+func (w *world) feesOf(s channel.Info) string {
+	tokens := maps.Clone(s.Fees)
+	if tokens == nil {
+		tokens = map[common.Address]voucher.Amount{}
+	}
+	maps.Copy(tokens, s.FeesReserved)
+	var parts []string
+	for _, token := range slices.SortedFunc(maps.Keys(tokens), common.Address.Cmp) {
+		most := s.Fees[token].AddCapped(s.FeesReserved[token])
+		text := written(w.currencyOf(s.ChainID, token), most)
+		if !s.FeesReserved[token].IsZero() {
+			text = "<= " + text
+		}
+		parts = append(parts, text)
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
+}
+
 type channelJSON struct {
+	*world
 	w io.Writer
 	n int
 }
 
 func (c *channelJSON) channel(s channel.Info) error {
-	text, err := json.MarshalIndent(rowOf(s), "  ", "  ")
+	text, err := json.MarshalIndent(c.rowOf(s), "  ", "  ")
 	if err != nil {
 		return err
 	}
@@ -168,13 +199,21 @@ type row struct {
 	Settled          voucher.Amount `json:"settled"`
 	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
 	CreatedAt        time.Time      `json:"createdAt"`
+	Symbol           string         `json:"symbol,omitempty"` // empty if the token is not known, as is what follows
+	Decimals         uint8          `json:"decimals,omitempty"`
+	// Fees is what transactions were charged, and FeesReserved the most that those can be charged of which that is not
+	// known yet, by fee token.
+	Fees         map[common.Address]voucher.Amount `json:"fees,omitempty"`
+	FeesReserved map[common.Address]voucher.Amount `json:"feesReserved,omitempty"`
 }
 
-func rowOf(s channel.Info) row {
+func (w *world) rowOf(s channel.Info) row {
+	in := w.currencyOf(s.ChainID, s.Descriptor.Token)
 	return row{
 		ID: s.ID, Phase: s.Phase.String(), Protocol: s.Protocol.String(), Origin: s.Scope.Origin, ChainID: s.ChainID,
 		Escrow: s.Escrow, Payer: s.Scope.Payer, Payee: s.Scope.Payee, Token: s.Scope.Token, Signer: s.Scope.Signer,
 		Deposit: s.Deposit, Used: s.Claimed, Spent: s.Spent, Signed: s.Signed, Authorized: s.Authorized,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, CreatedAt: s.CreatedAt,
+		Symbol: in.Symbol, Decimals: in.Decimals, Fees: s.Fees, FeesReserved: s.FeesReserved,
 	}
 }

@@ -65,7 +65,8 @@ func (b *books) check(ctx context.Context) error {
 func (b *books) compare(
 	ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client,
 ) (differs int, err error) {
-	found := compare(s, t)
+	in := b.currencyOf(s.ChainID, s.Descriptor.Token)
+	found := compare(s, t, in)
 	if chain != nil && s.HoldsMoney() {
 		c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
 		switch {
@@ -74,14 +75,14 @@ func (b *books) compare(
 		case err != nil:
 			found = append(found, "the chain was not read: "+err.Error())
 		default:
-			found = append(found, compareChain(s, t, c)...)
+			found = append(found, compareChain(s, t, c, in)...)
 		}
 	}
 	verdict := "agrees"
 	if len(found) > 0 {
 		verdict = "differs"
 	}
-	if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, tokens(s.Authorized), tokens(t.Funded), s.Phase); err != nil {
+	if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, written(in, s.Authorized), written(in, t.Funded), s.Phase); err != nil {
 		return 0, err
 	}
 	for _, f := range found {
@@ -100,44 +101,44 @@ func (b *books) say(format string, args ...any) error {
 }
 
 // compare says what a record has that the lines do not explain, and the other way round.
-func compare(s channel.Info, t *journal.Totals) (found []string) {
+func compare(s channel.Info, t *journal.Totals, in channel.Currency) (found []string) {
 	switch {
 	case t.Lines == 0:
 		return []string{"it has no line: it was opened before there was a journal, by another program, or by one that was killed"}
 	case t.Raised.Less(s.Authorized):
-		found = append(found, fmt.Sprintf("%s were authorized that no line explains", tokens(s.Authorized.SubFloor(t.Raised))))
+		found = append(found, fmt.Sprintf("%s were authorized that no line explains", written(in, s.Authorized.SubFloor(t.Raised))))
 		for _, g := range t.Gaps(s.Authorized) {
-			found = append(found, "between "+tokens(g.From)+" and "+tokens(g.To)+", "+when(g)+": an operation that was killed, or canceled, before its line was written")
+			found = append(found, "between "+number(in, g.From)+" and "+written(in, g.To)+", "+when(g)+": an operation that was killed, or canceled, before its line was written")
 		}
 	case s.Authorized.Less(t.Raised):
-		found = append(found, fmt.Sprintf("the lines say that %s more were authorized than the record: the store is an old copy", tokens(t.Raised.SubFloor(s.Authorized))))
+		found = append(found, fmt.Sprintf("the lines say that %s more were authorized than the record: the store is an old copy", written(in, t.Raised.SubFloor(s.Authorized))))
 	}
 	if s.Authorized.Less(t.Presented) {
-		found = append(found, fmt.Sprintf("a voucher of %s was presented, above what the record authorizes: the store is an old copy", tokens(t.Presented)))
+		found = append(found, fmt.Sprintf("a voucher of %s was presented, above what the record authorizes: the store is an old copy", written(in, t.Presented)))
 	}
 	lapsed := s.Phase == channel.NotSeen && !s.Confirmed
 	if s.Phase != channel.Closed && s.Phase != channel.Opening && !lapsed {
-		found = append(found, fundings("the record", s.Deposit, t)...)
+		found = append(found, fundings("the record", s.Deposit, t, in)...)
 	}
 	if s.Phase == channel.Closed && s.CloseSent && t.Closed != nil && *t.Closed != s.CloseAmount {
-		found = append(found, fmt.Sprintf("the record was closed at %s, the line says %s", tokens(s.CloseAmount), tokens(*t.Closed)))
+		found = append(found, fmt.Sprintf("the record was closed at %s, the line says %s", written(in, s.CloseAmount), written(in, *t.Closed)))
 	}
 	return found
 }
 
 // fundings compares what the lines put in with a deposit.
-func fundings(whose string, deposit voucher.Amount, t *journal.Totals) []string {
+func fundings(whose string, deposit voucher.Amount, t *journal.Totals, in channel.Currency) []string {
 	switch {
 	case deposit == t.Funded, deposit == t.Funded.AddCapped(t.Pending):
 		return nil
 	case t.Funded.Less(deposit):
-		return []string{fmt.Sprintf("%s holds a deposit of %s, the lines explain %s: a funding that was killed before its line, or another program's", whose, tokens(deposit), tokens(t.Funded))}
+		return []string{fmt.Sprintf("%s holds a deposit of %s, the lines explain %s: a funding that was killed before its line, or another program's", whose, written(in, deposit), written(in, t.Funded))}
 	}
-	return []string{fmt.Sprintf("the lines put in %s, %s holds %s: ask the chain (tally keep --once)", tokens(t.Funded), whose, tokens(deposit))}
+	return []string{fmt.Sprintf("the lines put in %s, %s holds %s: ask the chain (tally keep --once)", written(in, t.Funded), whose, written(in, deposit))}
 }
 
 // compareChain says where the chain has more than the record and the lines.
-func compareChain(s channel.Info, t *journal.Totals, c escrow.State) (found []string) {
+func compareChain(s channel.Info, t *journal.Totals, c escrow.State, in channel.Currency) (found []string) {
 	if !c.Exists || c.Finalized {
 		if s.Phase == channel.Opening {
 			return nil
@@ -145,10 +146,10 @@ func compareChain(s channel.Info, t *journal.Totals, c escrow.State) (found []st
 		return []string{"the chain says that it is closed (tally keep --once writes that down)"}
 	}
 	if t.Lines > 0 {
-		found = fundings("the chain", c.Deposit, t)
+		found = fundings("the chain", c.Deposit, t, in)
 	}
 	if s.Authorized.Less(c.Settled) {
-		found = append(found, fmt.Sprintf("the payee settled %s, above what the record authorizes: the store is an old copy", tokens(c.Settled)))
+		found = append(found, fmt.Sprintf("the payee settled %s, above what the record authorizes: the store is an old copy", written(in, c.Settled)))
 	}
 	if c.CloseRequestedAt != 0 && s.CloseRequestedAt == 0 {
 		found = append(found, "the chain has a close request that the record does not know (tally keep --once)")

@@ -30,9 +30,9 @@ func TestChannels(t *testing.T) {
 	s.ok("/v1/data")
 	lines := strings.Split(strings.TrimSpace(s.ok("channels")), "\n")
 	require.Len(t, lines, 3)
-	assert.Equal(t, []string{"CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED"}, strings.Fields(lines[0]))
+	assert.Equal(t, []string{"CHANNEL", "PHASE", "ORIGIN", "DEPOSIT", "USED", "SPENT", "SIGNED", "SETTLED", "TOKEN", "FEES"}, strings.Fields(lines[0]))
 	for _, line := range lines[1:] {
-		assert.Equal(t, []string{"open", s.srv.URL, "0.01", "0.0001", "0.0001", "0.0001", "0"}, strings.Fields(line)[1:])
+		assert.Equal(t, []string{"open", s.srv.URL, "0.01", "0.0001", "0.0001", "0.0001", "0", "pathUSD", "-"}, strings.Fields(line)[1:])
 	}
 	var rows []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(s.ok("channels", "--json")), &rows))
@@ -96,7 +96,7 @@ func TestCloseChooses(t *testing.T) {
 func TestCloseIdle(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
 	e := s.run("/data")
-	assert.Contains(t, e.stderr, "0.0099 stays in it: tally close "+s.srv.Accounts()[0].ChannelID.Hex()[:10]+" brings it back")
+	assert.Contains(t, e.stderr, "0.0099 pathUSD stays in it: tally close "+s.srv.Accounts()[0].ChannelID.Hex()[:10]+" brings it back")
 	files, err := filestore.Open(s.env["TALLY_STORE"])
 	require.NoError(t, err)
 	key := rule.StateKey(s.srv.Accounts()[0].ChannelID)

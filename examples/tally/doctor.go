@@ -249,7 +249,7 @@ func (d *doctor) funds(ctx context.Context) []symptom {
 	if d.nodes == nil || d.payer == (common.Address{}) {
 		return []symptom{{0, "funds", "not looked at", "see the node and the key first"}}
 	}
-	all, err := d.nodes.hold(ctx, d.payer, known(d.chainID))
+	all, err := d.nodes.hold(ctx, d.payer, d.known(d.chainID))
 	if err != nil {
 		return []symptom{{exitBusy, "funds", err.Error(), "try again, or take another node"}}
 	}

@@ -66,7 +66,7 @@ func (f *funding) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := n.hold(ctx, address, known(chainID))
+	before, err := n.hold(ctx, address, f.known(chainID))
 	if err != nil {
 		return err
 	}
@@ -101,11 +101,19 @@ func noFaucet(chainID uint64) error {
 		chainName(chainID), escrow.Moderato)
 }
 
-// known returns the tokens of a chain that can be paid in without being named, by their addresses.
-func known(chainID uint64) (all []holding) {
+// known returns the tokens of a chain that can be paid in, by their addresses: known dollar tokens, and those that the
+// policy names.
+func (w *world) known(chainID uint64) (all []holding) {
 	for c := range channel.Dollars() {
 		if c.ChainID == chainID {
-			all = append(all, holding{Token: c.Token, Symbol: c.Symbol})
+			all = append(all, holdingOf(c))
+		}
+	}
+	if w.rules.file != nil {
+		for _, own := range w.rules.file.Assets {
+			if own.Currency.ChainID == chainID {
+				all = append(all, holdingOf(own.Currency))
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b holding) int { return a.Token.Cmp(b.Token) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -12,9 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/store/records"
 )
 
 // books is `tally ledger`.
@@ -33,7 +37,8 @@ func ledgerCommand(w *world) *cobra.Command {
 		Use:   "ledger",
 		Short: "Show and check the account of what was paid",
 		Long: `Ledger shows the journal: one line for every operation that could cost money, the oldest first. RAISED is by how
-much the operation raised what may be signed, AMOUNT what it moved on chain. It sends nothing and needs no key.
+much the operation raised what may be signed, AMOUNT what it moved on chain, FEE what its transaction cost: the most that it
+can be charged (<=) as long as that is not known, which a line of the kind fee says then. It sends nothing and needs no key.
 
 With --html it writes one page with charts to FILE, which a browser shows without a network: spending over time, by origin
 and by payee, what is locked in channels, and the newest operations. The budgets on it are those of the policy and of the
@@ -76,7 +81,7 @@ its line was written.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.BoolVar(&b.asCSV, "csv", false, "write CSV, with whole ids, receipts, and amounts in base units")
+	flags.BoolVar(&b.asCSV, "csv", false, "write CSV, with whole ids, receipts, and amounts in base units of the token that it names")
 	flags.BoolVar(&b.asJSON, "json", false, "write a JSON array with the same")
 	flags.StringVar(&b.html, "html", "", "write a page with charts to `FILE`, - for stdout")
 	flags.StringVar(&b.shows, "evidence", "", "write evidence of `OPERATION`, or of the only one that begins so")
@@ -94,11 +99,15 @@ func (b *books) run(ctx context.Context) error {
 		return err
 	}
 	defer b.wallet.files.Close()
+	if err := b.rules.load(b.env); err != nil {
+		return err
+	}
 	if b.checks {
 		return b.check(ctx)
 	}
+	of, unread := b.currencies(ctx)
 	var out interface {
-		entry(journal.Entry) error
+		entry(entry) error
 		end() error
 	} = &tableBook{t: newTable(b.stdout)}
 	switch {
@@ -107,11 +116,33 @@ func (b *books) run(ctx context.Context) error {
 	case b.asJSON:
 		out = &jsonBook{w: b.stdout}
 	}
-	err := b.each(ctx, out.entry)
+	err := b.each(ctx, func(e journal.Entry) error {
+		c := of[e.ChannelID]
+		return out.entry(entry{e, c, b.currencyOf(c.ChainID, e.Fee.Token)})
+	})
 	if endErr := out.end(); endErr != nil && err == nil {
 		err = fail(exitWrite, endErr)
 	}
-	return err
+	return errors.Join(err, unread)
+}
+
+// entry is a line with what its amounts and its fee are in. Both are zero if there is no record of the channel.
+type entry struct {
+	journal.Entry
+	currency, feeCurrency channel.Currency
+}
+
+// currencies returns what each channel on record pays in. The error is of those that cannot be read.
+func (b *books) currencies(ctx context.Context) (of map[common.Hash]channel.Currency, unread error) {
+	of = map[common.Hash]channel.Currency{}
+	for s, err := range records.Channels(ctx, b.wallet.files) {
+		if err != nil {
+			unread = errors.Join(unread, fail(exitState, err))
+			continue
+		}
+		of[s.ID] = b.currencyOf(s.ChainID, s.Descriptor.Token)
+	}
+	return of, unread
 }
 
 // each hands every line over. Fragments are told and hide nothing; a line of a newer version is an error at the end.
@@ -141,10 +172,12 @@ func (b *books) each(ctx context.Context, hand func(journal.Entry) error) error 
 // journalDir is where the journal of a store is.
 func journalDir(store string) string { return filepath.Join(store, "journal") }
 
-// columns are the names of an entry's columns: those of its JSON.
+// columns are the names of an entry's columns: those of its JSON. New ones come last. Amounts are in base units of token,
+// and fees of feeToken. The symbols are empty if nobody knows them.
 var columns = []string{
 	"operation", "kind", "origin", "channelId", "price", "authorizedBefore", "authorizedAfter", "raised", "cumulative", "amount",
 	"transaction", "outcome", "status", "problem", "receipt", "start", "end", "route", "run",
+	"maxFee", "fee", "feeKnown", "sponsored", "feeToken", "feeSymbol", "chainId", "token", "symbol", "decimals",
 }
 
 type csvBook struct {
@@ -152,7 +185,7 @@ type csvBook struct {
 	headed bool
 }
 
-func (b *csvBook) entry(e journal.Entry) error {
+func (b *csvBook) entry(e entry) error {
 	if !b.headed {
 		b.headed = true
 		if err := b.w.Write(columns); err != nil {
@@ -163,12 +196,23 @@ func (b *csvBook) entry(e journal.Entry) error {
 		cell(e.Operation), string(e.Kind), cell(e.Origin), e.ChannelID.Hex(), e.Price.String(), e.Before.String(), e.After.String(), e.Raised.String(),
 		e.Cumulative.String(), e.Amount.String(), e.Transaction.Hex(), cell(e.Outcome), strconv.Itoa(e.Status), cell(e.Problem), e.Receipt,
 		e.Start.Format(time.RFC3339Nano), e.End.Format(time.RFC3339Nano), cell(e.Route), cell(e.Run),
+		e.Fee.Max.String(), e.Fee.Charged.String(), strconv.FormatBool(e.Fee.Known), strconv.FormatBool(e.Fee.Sponsored),
+		addressCell(e.Fee.Token), cell(e.feeCurrency.Symbol), nonzero(e.currency.ChainID), addressCell(e.currency.Token),
+		cell(e.currency.Symbol), nonzero(uint64(e.currency.Decimals)),
 	})
 }
 
 func (b *csvBook) end() error {
 	b.w.Flush()
 	return b.w.Error()
+}
+
+// addressCell is an address, empty for the zero one.
+func addressCell(a common.Address) string {
+	if a == (common.Address{}) {
+		return ""
+	}
+	return a.Hex()
 }
 
 // cell is a text as a cell that no spreadsheet takes for a formula. What a server chose must not calculate.
@@ -184,9 +228,16 @@ type jsonBook struct {
 	n int
 }
 
-func (b *jsonBook) entry(e journal.Entry) error {
+func (b *jsonBook) entry(e entry) error {
 	e.Evidence = "" // it has a voucher: --evidence shows it
-	text, err := json.Marshal(e)
+	text, err := json.Marshal(struct {
+		journal.Entry
+		ChainID   uint64         `json:"chainId,omitempty"`
+		Token     common.Address `json:"token,omitzero"`
+		Symbol    string         `json:"symbol,omitempty"`
+		Decimals  uint8          `json:"decimals,omitempty"`
+		FeeSymbol string         `json:"feeSymbol,omitempty"`
+	}{e.Entry, e.currency.ChainID, e.currency.Token, e.currency.Symbol, e.currency.Decimals, e.feeCurrency.Symbol})
 	if err != nil {
 		return err
 	}
@@ -212,14 +263,29 @@ type tableBook struct {
 	headed bool
 }
 
-func (b *tableBook) entry(e journal.Entry) error {
+func (b *tableBook) entry(e entry) error {
 	if !b.headed {
 		b.headed = true
-		b.t.row("TIME", "OPERATION", "KIND", "CHANNEL", "ORIGIN", "PRICE", "RAISED", "AMOUNT", "OUTCOME")
+		b.t.row("TIME", "OPERATION", "KIND", "CHANNEL", "ORIGIN", "PRICE", "RAISED", "AMOUNT", "TOKEN", "FEE", "OUTCOME")
 	}
+	c := e.currency
 	b.t.row(e.End.Local().Format(time.DateTime), fmt.Sprintf("%.8s", e.Operation), e.Kind, short(e.ChannelID),
-		e.Origin, tokens(e.Price), tokens(e.Raised), tokens(e.Amount), e.Outcome)
+		e.Origin, number(c, e.Price), number(c, e.Raised), number(c, e.Amount), cmp.Or(symbol(c), "?"),
+		feeOf(e.Fee, e.feeCurrency), e.Outcome)
 	return nil
+}
+
+// feeOf is the fee of a line for a person.
+func feeOf(f journal.Fee, in channel.Currency) string {
+	switch {
+	case f == journal.Fee{}:
+		return "-"
+	case f.Sponsored:
+		return "sponsored"
+	case f.Known:
+		return written(in, f.Charged)
+	}
+	return "<= " + written(in, f.Max)
 }
 
 func (b *tableBook) end() error { return b.t.end() }

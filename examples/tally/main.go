@@ -25,6 +25,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
 func main() {
@@ -76,8 +78,8 @@ type world struct {
 	keys    keySource
 	// progress is stderr, with a line at its end while something is waited for.
 	progress *progress
-	// currency is the symbol of the token that is paid with, once it is known.
-	currency string
+	// currency is what is paid with, once that is known.
+	currency channel.Currency
 	// stdout and stderr write nothing that steers a terminal.
 	stdout, stderr io.Writer
 }

@@ -170,6 +170,9 @@ func (m *managing) find(ctx context.Context, begun string) (found channel.Info, 
 }
 
 func (m *managing) show(ctx context.Context, id string) error {
+	if err := m.rules.load(m.env); err != nil {
+		return err
+	}
 	if err := m.wallet.openStore(m.world); err != nil {
 		return err
 	}
@@ -179,14 +182,14 @@ func (m *managing) show(ctx context.Context, id string) error {
 		return err
 	}
 	if m.asJSON {
-		out := &channelJSON{w: m.stdout}
+		out := &channelJSON{world: m.world, w: m.stdout}
 		if err := errors.Join(out.channel(s), out.end()); err != nil {
 			return fail(exitWrite, err)
 		}
 		return nil
 	}
 	t := newTable(m.stdout)
-	for _, row := range details(s) {
+	for _, row := range m.details(s) {
 		if row[1] != "" {
 			t.row(row[0], row[1])
 		}
@@ -198,7 +201,8 @@ func (m *managing) show(ctx context.Context, id string) error {
 }
 
 // details are the lines of `tally channels show`. Those without a value are left out.
-func details(s channel.Info) [][2]string {
+func (w *world) details(s channel.Info) [][2]string {
+	in := w.currencyOf(s.ChainID, s.Scope.Token)
 	when := func(seconds uint64) string {
 		if seconds == 0 {
 			return ""
@@ -209,7 +213,7 @@ func details(s channel.Info) [][2]string {
 		if a.IsZero() {
 			return ""
 		}
-		return tokens(a)
+		return written(in, a)
 	}
 	operator := s.Scope.Operator.Hex()
 	if s.Scope.Operator.Cmp(channel.Scope{}.Operator) == 0 {
@@ -231,14 +235,15 @@ func details(s channel.Info) [][2]string {
 		{"payee", s.Scope.Payee.Hex()},
 		{"operator", operator},
 		{"signer", s.Scope.Signer.Hex()},
-		{"deposit", tokens(s.Deposit)},
+		{"deposit", written(in, s.Deposit)},
 		{"unconfirmed", some(s.Opening.Amount.AddCapped(s.ToppingUp.Amount))},
-		{"authorized", tokens(s.Authorized)},
-		{"signed", tokens(s.Signed)},
-		{"used", tokens(s.Claimed)},
-		{"spent", tokens(s.Spent) + ", as the server says"},
-		{"settled", tokens(s.Settled) + ", as the chain says"},
-		{"free", tokens(s.Deposit.SubFloor(s.Authorized))},
+		{"authorized", written(in, s.Authorized)},
+		{"signed", written(in, s.Signed)},
+		{"used", written(in, s.Claimed)},
+		{"spent", written(in, s.Spent) + ", as the server says"},
+		{"settled", written(in, s.Settled) + ", as the chain says"},
+		{"free", written(in, s.Deposit.SubFloor(s.Authorized))},
+		{"fees", strings.TrimPrefix(w.feesOf(s), "-")},
 		{"close asked", when(s.CloseRequestedAt)},
 		{"close sent", some(s.CloseAmount)},
 	}

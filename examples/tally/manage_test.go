@@ -75,7 +75,7 @@ func TestChannelsShowSyncArchive(t *testing.T) {
 	text := s.ok("channels", "show", id.Hex()[:8])
 	for _, line := range []string{
 		"channel " + id.Hex(), "phase open", "origin " + s.srv.URL, "payer " + s.key.Address.Hex(),
-		"payee " + s.srv.Payee.Hex(), "deposit 0.01", "signed 0.0001", "free 0.0099", "settled 0, as the chain says",
+		"payee " + s.srv.Payee.Hex(), "deposit 0.01 pathUSD", "signed 0.0001 pathUSD", "free 0.0099 pathUSD", "settled 0 pathUSD, as the chain says",
 	} {
 		assert.Contains(t, cells(text), strings.Fields(line))
 	}
@@ -84,7 +84,7 @@ func TestChannelsShowSyncArchive(t *testing.T) {
 	synced := short(id) + " open: 0.01 deposited, 0.0001 settled\n"
 	assert.Equal(t, synced, s.process(nil, nil, "channels", "sync", short(id)).stdout)
 	assert.Equal(t, synced, s.ok("channels", "sync", "--all"))
-	assert.Contains(t, cells(s.ok("channels", "show", short(id))), strings.Fields("settled 0.0001, as the chain says"))
+	assert.Contains(t, cells(s.ok("channels", "show", short(id))), strings.Fields("settled 0.0001 pathUSD, as the chain says"))
 	for _, one := range []struct{ args, says string }{
 		{"sync", "give an ID or --all"},
 		{"sync --all " + short(id), "give an ID or --all"},

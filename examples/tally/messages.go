@@ -41,15 +41,24 @@ const unsigned = "nothing was signed for it"
 // explain is an error on one line.
 func explain(err error) string { return speaker{}.explain(err).joined("; ") }
 
-// speaker writes errors. It knows the symbol of the token that is paid with, or not yet.
-type speaker struct{ currency string }
+// speaker writes errors. It knows what is paid with, or not yet: amounts are in tokens of 6 decimals then, as those of
+// flags are.
+type speaker struct{ currency channel.Currency }
 
 // amount is an amount with its token.
 func (s speaker) amount(a voucher.Amount) string {
-	if s.currency == "" {
+	if s.currency.Symbol == "" {
 		return tokens(a)
 	}
-	return tokens(a) + " " + s.currency
+	return written(s.currency, a)
+}
+
+// number is an amount in tokens, beside another one that names them.
+func (s speaker) number(a voucher.Amount) string {
+	if s.currency.Symbol == "" {
+		return tokens(a)
+	}
+	return number(s.currency, a)
 }
 
 // explain returns the message of an error.
@@ -69,20 +78,25 @@ func (s speaker) explain(err error) message {
 	case several(err):
 		return message{what: s.plain(err)}
 	case errors.As(err, &limit):
+		if limit.Currency.Symbol != "" {
+			s.currency = limit.Currency
+		}
 		m := s.limit(limit)
 		m.money = s.before(err, m.money)
 		return m
 	case errors.As(err, &desync):
 		return message{
 			fmt.Sprintf("refused: the server asks for a voucher of %s in one step, we agreed to %s",
-				tokens(desync.Required), s.amount(desync.Ours)),
-			s.before(err, unsigned), "to allow it: --ahead " + tokens(desync.Required.SubFloor(desync.Ours)),
+				s.number(desync.Required), s.amount(desync.Ours)),
+			s.before(err, unsigned), "to allow it: --ahead " + s.number(desync.Required.SubFloor(desync.Ours)),
 		}
 	case errors.As(err, &balance):
-		s.currency = symbolOf(balance.Token)
+		if s.currency.Token != balance.Token {
+			s.currency = onAnyChain(balance.Token)
+		}
 		return message{
 			fmt.Sprintf("the balance is too low: %s holds %s and needs %s",
-				balance.Owner, tokens(balance.Have), s.amount(balance.Want)),
+				balance.Owner, s.number(balance.Have), s.amount(balance.Want)),
 			s.before(err, unsigned), "send it more, or put less into the channel: --fund, or a lower --max-deposit",
 		}
 	case errors.As(err, &terms):
@@ -137,13 +151,13 @@ func (s speaker) limit(e *channel.LimitError) message {
 	if flag == "" {
 		return message{
 			fmt.Sprintf("refused: the limit %s is %s and this needs %s",
-				strings.ToLower(e.Limit), tokens(e.Allowed), s.amount(e.Wanted)),
+				strings.ToLower(e.Limit), s.number(e.Allowed), s.amount(e.Wanted)),
 			unsigned, "",
 		}
 	}
 	return message{
-		fmt.Sprintf("refused: %s is %s and this needs %s", flag, tokens(e.Allowed), s.amount(e.Wanted)),
-		unsigned, "to allow it: " + flag + " " + tokens(e.Wanted.Max(e.Enough)),
+		fmt.Sprintf("refused: %s is %s and this needs %s", flag, s.number(e.Allowed), s.amount(e.Wanted)),
+		unsigned, "to allow it: " + flag + " " + s.number(e.Wanted.Max(e.Enough)),
 	}
 }
 
@@ -221,7 +235,7 @@ func (s speaker) plain(err error) string {
 		if err != nil {
 			return digits
 		}
-		return tokens(a)
+		return s.number(a)
 	}
 	if strings.Contains(text, "base units") {
 		text = sentUnits.ReplaceAllStringFunc(text, func(m string) string {
@@ -234,7 +248,7 @@ func (s speaker) plain(err error) string {
 		})
 		text = baseUnits.ReplaceAllStringFunc(text, func(m string) string {
 			digits, _, _ := strings.Cut(m, " ")
-			return inTokens(digits) + " " + cmp.Or(s.currency, "tokens")
+			return inTokens(digits) + " " + cmp.Or(s.currency.Symbol, "tokens")
 		})
 	}
 	return flagNames.Replace(prefixes.ReplaceAllString(text, "$1"))

@@ -16,6 +16,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
+var pathUSD, _ = channel.Dollar(channel.Asset{ChainID: escrow.Moderato, Token: escrow.PathUSD})
+
 // TestMessages: whatever went wrong is told in three lines at most, with amounts in tokens, and none of the secrets that
 // a URL may have.
 func TestMessages(t *testing.T) {
@@ -46,7 +48,7 @@ func TestMessages(t *testing.T) {
 			all = append(all, e, &url.Error{Op: "Get", URL: "https://a.example/?key=secret", Err: e})
 		}
 		for _, err := range all {
-			text := speaker{"pathUSD"}.explain(err).lines()
+			text := speaker{pathUSD}.explain(err).lines()
 			assert.LessOrEqual(t, strings.Count(text, "\n"), 2, text)
 			for _, word := range []string{"base units", "1234567", "7654321", "secret", "\n\n"} {
 				assert.NotContains(t, text, word)

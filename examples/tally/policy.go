@@ -122,17 +122,17 @@ func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag
 func (w *world) explain(err error) string {
 	var limit *channel.LimitError
 	r := w.rules
-	say := speaker{w.currency}
 	if r.file == nil || !errors.As(err, &limit) || policyfile.Key(limit.Limit) == "" {
-		return say.explain(err).lines()
+		return speaker{w.currency}.explain(err).lines()
 	}
+	say := speaker{limit.Currency}
 	flag, asked := flagOf[limit.Limit], r.own
 	_ = asked.Set(limit.Limit, limit.Wanted)
 	if flag != "" && asked == r.own { // what is too much is what the flag says
 		return message{fmt.Sprintf("refused: %s is %s and the policy %s allows %s",
-			flag, tokens(limit.Wanted), r.path, tokens(limit.Allowed)), "nothing was signed", ""}.lines()
+			flag, say.number(limit.Wanted), r.path, say.amount(limit.Allowed)), "nothing was signed", ""}.lines()
 	}
-	return message{fmt.Sprintf("refused: %s allows %s as %s and this needs %s", w.allowing(flag), tokens(limit.Allowed),
+	return message{fmt.Sprintf("refused: %s allows %s as %s and this needs %s", w.allowing(flag), say.number(limit.Allowed),
 		policyfile.Key(limit.Limit), say.amount(limit.Wanted)), unsigned, ""}.lines()
 }
 

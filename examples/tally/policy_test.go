@@ -236,7 +236,7 @@ func TestMessagesOfSmallLimits(t *testing.T) {
 		"and the fee of each such deposit is about 0.0026 pathUSD: with 0.26 pathUSD in --max-deposit, the policy's total "+
 		"and, if it is set, --fund, fees are about 1%")
 	refused := s.run("-s", "-w", "%{errormsg}\n", "--max-price", "0.00001", "/data").stdout
-	assert.Equal(t, "refused: --max-price is 0.00001 and this needs 0.0001; nothing was signed for it; "+
+	assert.Equal(t, "refused: --max-price is 0.00001 and this needs 0.0001 pathUSD; nothing was signed for it; "+
 		"to allow it: --max-price 0.0001\n", refused)
 }
 
@@ -250,12 +250,12 @@ func TestQuote(t *testing.T) {
 		assert.Contains(t, e.stdout, says)
 	}
 	assert.Equal(t, e.stdout, s.ok("quote", "-X", "POST", "-d", "x", "/data"))
-	assert.Contains(t, e.stdout, "deposit   0.01 is put into a channel first, for 100 requests; "+
+	assert.Contains(t, e.stdout, "deposit   0.01 pathUSD is put into a channel first, for 100 requests; "+
 		"the rest comes back when it is closed; its fee is at most 0.05 dollars\n")
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
-	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.1 is put into a channel first, for 1000 requests; "+
-		"the rest comes back when it is closed; its fee is about 0.013\n")
-	assert.Contains(t, s.ok("quote", "/sponsored"), "deposit   0.01 is put into a channel first, for 100 requests; "+
+	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.1 pathUSD is put into a channel first, for 1000 requests; "+
+		"the rest comes back when it is closed; its fee is about 0.013 pathUSD\n")
+	assert.Contains(t, s.ok("quote", "/sponsored"), "deposit   0.01 pathUSD is put into a channel first, for 100 requests; "+
 		"the rest comes back when it is closed; the payee pays its fee\n")
 	assert.Contains(t, s.ok("quote", "--fund", "0.0001", "/data"), "for 1 request; ")
 	s.env["TALLY_FUND_AS_NEEDED"] = "true"

@@ -172,11 +172,11 @@ func streamed(say speaker, cost, most voucher.Amount, d time.Duration) string {
 	if n := int64(d / time.Second); n > 0 {
 		rate := new(big.Int).Div(cost.Big(), big.NewInt(n))
 		if a, err := voucher.ParseAmount(rate.String()); err == nil {
-			b.WriteString(", " + tokens(a) + " a second")
+			b.WriteString(", " + say.number(a) + " a second")
 		}
 	}
 	if !most.IsZero() {
-		b.WriteString(", " + tokens(most.SubFloor(cost)) + " left")
+		b.WriteString(", " + say.number(most.SubFloor(cost)) + " left")
 	}
 	return b.String()
 }

@@ -80,7 +80,7 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 	}
 	if unset && refusal == nil {
 		rows[len(rows)-1][1] = fmt.Sprintf(
-			"none: no limit is set; --max-price %s --max-deposit AMOUNT pay it", tokens(o.Price))
+			"none: no limit is set; --max-price %s --max-deposit AMOUNT pay it", number(o.Currency, o.Price))
 	}
 	if !got.Locked.IsZero() {
 		rows = append(rows, [2]string{"deposit", deposit(got)})
@@ -123,7 +123,8 @@ func unit(o channel.Offer) string {
 
 // deposit is what would be put into a channel first, in words.
 func deposit(q *client.Quote) string {
-	fee := fmt.Sprintf("; its fee is about %s", tokens(q.Fee))
+	c := q.Offer.Currency
+	fee := "; its fee is about " + written(c, q.Fee)
 	switch {
 	case q.Offer.FeePayer:
 		fee = "; the payee pays its fee"
@@ -135,7 +136,7 @@ func deposit(q *client.Quote) string {
 		requests = "request"
 	}
 	return fmt.Sprintf("%s is put into a channel first, for %d %s; the rest comes back when it is closed%s",
-		tokens(q.Locked), q.Requests, requests, fee)
+		written(c, q.Locked), q.Requests, requests, fee)
 }
 
 // decision is a decision in words.

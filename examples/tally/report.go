@@ -107,6 +107,8 @@ type money struct {
 	Channel    *channelMoney `json:"channel,omitempty"`
 	Operations []operation   `json:"operations"`
 	Error      *moneyError   `json:"error,omitempty"`
+
+	currency channel.Currency // what was paid with, once that is known
 }
 
 // channelMoney is the channel that paid, as it is afterwards.
@@ -171,7 +173,11 @@ func (f *fetch) money(err error) money {
 	}
 	if k.found {
 		c := k.channel
-		m.Token, m.Symbol, m.ChainID = c.Scope.Token.Hex(), symbol(c.ChainID, c.Scope.Token), c.ChainID
+		m.currency = f.currencyOf(c.ChainID, c.Scope.Token)
+		m.Token, m.Symbol, m.ChainID = c.Scope.Token.Hex(), symbol(m.currency), c.ChainID
+		if m.currency.Symbol != "" {
+			m.Decimals = int(m.currency.Decimals)
+		}
 		m.Channel = &channelMoney{c.ID, c.Phase.String(), c.Deposit, c.Claimed, c.Signed, c.Deposit.SubFloor(c.Claimed)}
 	}
 	if err != nil {
@@ -346,23 +352,23 @@ var variables = map[string]func(*fetch, money) string{
 	"url":                func(f *fetch, _ money) string { return f.asked },
 	"url_effective":      func(f *fetch, _ money) string { return f.known.url },
 
-	"payment_amount":     func(_ *fetch, m money) string { return tokens(m.Amount) },
-	"payment_authorized": func(_ *fetch, m money) string { return tokens(m.Raised) },
+	"payment_amount":     func(_ *fetch, m money) string { return m.number(m.Amount) },
+	"payment_authorized": func(_ *fetch, m money) string { return m.number(m.Raised) },
 	"payment_base_units": func(_ *fetch, m money) string { return m.Amount.String() },
 	"payment_chain":      func(_ *fetch, m money) string { return nonzero(m.ChainID) },
 	"payment_channel": func(_ *fetch, m money) string {
 		return m.channelText(func(c *channelMoney) string { return c.ID.Hex() })
 	},
 	"payment_currency":  func(_ *fetch, m money) string { return m.Symbol },
-	"payment_deposited": func(_ *fetch, m money) string { return tokens(m.Deposit) },
+	"payment_deposited": func(_ *fetch, m money) string { return m.number(m.Deposit) },
 	"payment_left": func(_ *fetch, m money) string {
-		return m.channelText(func(c *channelMoney) string { return tokens(c.Left) })
+		return m.channelText(func(c *channelMoney) string { return m.number(c.Left) })
 	},
 	"payment_operation": func(f *fetch, _ money) string { return f.operation() },
 	"payment_outcome":   func(_ *fetch, m money) string { return string(m.Outcome) },
 	"payment_token":     func(_ *fetch, m money) string { return m.Token },
 	"payment_used": func(_ *fetch, m money) string {
-		return m.channelText(func(c *channelMoney) string { return tokens(c.Used) })
+		return m.channelText(func(c *channelMoney) string { return m.number(c.Used) })
 	},
 }
 
@@ -372,6 +378,9 @@ func (m *money) channelText(text func(*channelMoney) string) string {
 	}
 	return text(m.Channel)
 }
+
+// number is an amount in tokens.
+func (m *money) number(a voucher.Amount) string { return speaker{m.currency}.number(a) }
 
 func (m *money) message() string {
 	if m.Error == nil {

@@ -38,7 +38,8 @@ func spendCommand(w *world) *cobra.Command {
 		Use:   "spend",
 		Short: "Add up what was spent, by origin, payee or day",
 		Long: `Spend adds up the journal: by origin, by payee or by day. An amount is spent when it is authorized, because the
-payee can take it from then on; the fees of transactions are not in it. It sends nothing and needs no key.`,
+payee can take it from then on. FEES is what transactions cost beside that: what they were charged, or the most that they
+can be as long as that is not known. It sends nothing and needs no key.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnv(cmd.Flags(), w.env, "store"); err != nil {
@@ -61,9 +62,12 @@ payee can take it from then on; the fees of transactions are not in it. It sends
 type spent struct {
 	Name    string         `json:"name"`
 	Amount  voucher.Amount `json:"amount"`
+	Fees    voucher.Amount `json:"fees"`
+	Most    voucher.Amount `json:"feesReserved,omitzero"` // what of them is not known yet, in the total
 	ChainID uint64         `json:"chainId"`
 	Token   common.Address `json:"token"`
-	Symbol  string         `json:"symbol,omitempty"` // empty if the token is not known
+	Symbol  string         `json:"symbol,omitempty"` // empty if the token is not known, as is what follows
+	Digits  uint8          `json:"decimals,omitempty"`
 }
 
 func (s *spending) run(ctx context.Context) (err error) {
@@ -82,7 +86,9 @@ func (s *spending) run(ctx context.Context) (err error) {
 	var rows, totals []spent
 	for _, one := range all {
 		rows = append(rows, s.group(one)...)
-		totals = append(totals, named(one, "total", one.Total))
+		total := s.spent(one, "total", one.Total, one.Fees.Total)
+		total.Most = one.Fees.Reserved
+		totals = append(totals, total)
 	}
 	if err := s.print(rows, totals); err != nil {
 		return fail(exitWrite, err)
@@ -128,33 +134,40 @@ func (s *spending) lines(ctx context.Context, from time.Time) iter.Seq2[journal.
 
 // group returns what was spent in one token by name: the most first, or in the order of the days.
 func (s *spending) group(one channel.Spending) (rows []spent) {
+	by, fees := one.Origins, one.Fees.Origins
 	switch s.by {
-	case "origin":
-		for name, a := range one.Origins {
-			rows = append(rows, named(one, name, a))
-		}
 	case "payee":
-		for payee, a := range one.Payees {
-			rows = append(rows, named(one, payee.Hex(), a))
-		}
+		by, fees = byName(one.Payees), byName(one.Fees.Payees)
 	case "day":
-		for _, day := range slices.Sorted(maps.Keys(one.Days)) {
-			rows = append(rows, named(one, day, one.Days[day]))
-		}
+		by, fees = one.Days, one.Fees.Days
+	}
+	names := maps.Clone(by)
+	maps.Copy(names, fees)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		rows = append(rows, s.spent(one, name, by[name], fees[name]))
+	}
+	if s.by == "day" {
 		return rows
 	}
-	slices.SortFunc(rows, func(a, b spent) int {
-		if c := b.Amount.Big().Cmp(a.Amount.Big()); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
+	slices.SortStableFunc(rows, func(a, b spent) int {
+		return b.Amount.AddCapped(b.Fees).Cmp(a.Amount.AddCapped(a.Fees))
 	})
 	return rows
 }
 
-func named(one channel.Spending, name string, a voucher.Amount) spent {
-	c, _ := channel.Dollar(one.Asset)
-	return spent{name, a, one.Asset.ChainID, one.Asset.Token, c.Symbol}
+func byName(of map[common.Address]voucher.Amount) map[string]voucher.Amount {
+	named := map[string]voucher.Amount{}
+	for payee, a := range of {
+		named[payee.Hex()] = a
+	}
+	return named
+}
+
+func (s *spending) spent(one channel.Spending, name string, a, fees voucher.Amount) spent {
+	c := s.currencyOf(one.Asset.ChainID, one.Asset.Token)
+	return spent{
+		Name: name, Amount: a, Fees: fees, ChainID: c.ChainID, Token: c.Token, Symbol: c.Symbol, Digits: c.Decimals,
+	}
 }
 
 func (s *spending) print(rows, totals []spent) error {
@@ -168,21 +181,31 @@ func (s *spending) print(rows, totals []spent) error {
 	}
 	var text bytes.Buffer
 	t := newTable(&text)
-	t.row(strings.ToUpper(s.by), "SPENT", "TOKEN")
+	t.row(strings.ToUpper(s.by), "SPENT", "FEES", "TOKEN")
 	for _, row := range append(rows, totals...) {
-		h := holding{Token: row.Token, Symbol: row.Symbol}
+		c := row.currency()
 		token := row.Symbol
 		switch {
 		case row.Token == common.Address{}:
 			token = "? (no record of the channel)"
 		case token == "":
-			token = fmt.Sprintf("%s on chain %d", row.Token, row.ChainID)
+			token = c.Asset.String()
 		}
-		t.row(row.Name, h.amount(row.Amount), token)
+		t.row(row.Name, number(c, row.Amount), number(c, row.Fees), token)
 	}
 	err := t.end()
+	for _, row := range totals {
+		if !row.Most.IsZero() {
+			fmt.Fprintf(&text, "%s of the fees are the most that can be charged: what was is not known yet\n",
+				written(row.currency(), row.Most))
+		}
+	}
 	if err == nil {
 		_, err = s.stdout.Write(text.Bytes())
 	}
 	return err
+}
+
+func (s spent) currency() channel.Currency {
+	return channel.Currency{Asset: channel.Asset{ChainID: s.ChainID, Token: s.Token}, Symbol: s.Symbol, Decimals: s.Digits}
 }

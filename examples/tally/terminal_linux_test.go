@@ -302,5 +302,5 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "streaming: 0.0005 pathUSD so far, 0.0001 a second, 0.0095 left",
-		streamed(speaker{"pathUSD"}, voucher.Units(500), voucher.Units(10_000), 5*time.Second))
+		streamed(speaker{pathUSD}, voucher.Units(500), voucher.Units(10_000), 5*time.Second))
 }

@@ -13,7 +13,7 @@ import (
 func TestKnownTokens(t *testing.T) {
 	for c := range channel.Dollars() {
 		shown := func(h holding) bool { return h.Token == c.Token && h.Symbol == c.Symbol }
-		assert.True(t, slices.ContainsFunc(known(c.ChainID), shown), "%s", c)
-		assert.Equal(t, c.Symbol, symbol(c.ChainID, c.Token))
+		assert.True(t, slices.ContainsFunc((&world{}).known(c.ChainID), shown), "%s", c)
+		assert.Equal(t, c, (&world{}).currencyOf(c.ChainID, c.Token))
 	}
 }

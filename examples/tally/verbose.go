@@ -38,11 +38,11 @@ func describe(e client.Event) string {
 		amount voucher.Amount
 	}{{price, e.Price}, {"voucher", e.Cumulative}, {"deposit", e.Deposit}} {
 		if !one.amount.IsZero() {
-			fmt.Fprintf(&b, ", %s %s", one.name, tokens(one.amount))
+			fmt.Fprintf(&b, ", %s %s", one.name, speaker{e.Currency}.amount(one.amount))
 		}
 	}
 	if r := e.Receipt; r != nil && r.Session {
-		fmt.Fprintf(&b, ", the server says %s of %s spent", tokens(r.Spent), tokens(r.Accepted))
+		fmt.Fprintf(&b, ", the server says %s of %s spent", speaker{e.Currency}.number(r.Spent), speaker{e.Currency}.amount(r.Accepted))
 	}
 	if e.Status != 0 {
 		fmt.Fprintf(&b, ", status %d", e.Status)
@@ -51,7 +51,7 @@ func describe(e client.Event) string {
 		fmt.Fprintf(&b, ", %s", e.Outcome)
 	}
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %s", explain(e.Err))
+		fmt.Fprintf(&b, ": %s", speaker{e.Currency}.explain(e.Err).joined("; "))
 	}
 	return b.String()
 }
@@ -91,7 +91,7 @@ func (f *fetch) noteChannel(ctx context.Context, id common.Hash) {
 	}
 	k := &f.known
 	if k.channel, k.found = f.wallet.channel(context.WithoutCancel(ctx), id); k.found {
-		f.currency = symbol(k.channel.ChainID, k.channel.Scope.Token)
+		f.currency = f.currencyOf(k.channel.ChainID, k.channel.Scope.Token)
 	}
 }
 
@@ -101,13 +101,13 @@ func (f *fetch) summary() {
 	if f.quiet || paid == nil || !f.known.found {
 		return
 	}
-	stays := ""
+	stays, say := "", speaker{f.currency}
 	if rest := s.Rest(); !rest.IsZero() {
-		stays = fmt.Sprintf("; %s stays in it: tally close %s brings it back", tokens(rest), short(s.ID))
+		stays = fmt.Sprintf("; %s stays in it: tally close %s brings it back", say.amount(rest), short(s.ID))
 	}
 	switch paid.Outcome {
 	case client.OutcomeAccepted, client.OutcomeAcceptedNoContent:
-		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used%s)\n", speaker{f.currency}.amount(paid.Cost()),
-			short(s.ID), tokens(s.Claimed), tokens(s.Deposit), stays)
+		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used%s)\n", say.amount(paid.Cost()),
+			short(s.ID), say.number(s.Claimed), say.amount(s.Deposit), stays)
 	}
 }

@@ -26,9 +26,9 @@ func TestStoreOfVersion1(t *testing.T) {
 	}
 	const origin = "http://127.0.0.1:33719"
 	assert.Equal(t, []string{
-		"open " + origin + " 0.01 0.0004 0.0003 0.0004 0",
-		"close requested " + origin + " 0.01 0.0001 0.0001 0.0001 0",
-		"closed " + origin + " 0.01 0.0001 0.0001 0.0001 0",
+		"open " + origin + " 0.01 0.0004 0.0003 0.0004 0 pathUSD -",
+		"close requested " + origin + " 0.01 0.0001 0.0001 0.0001 0 pathUSD -",
+		"closed " + origin + " 0.01 0.0001 0.0001 0.0001 0 pathUSD -",
 	}, phases)
 	assert.Equal(t, before, s.onDisk())
 }
