@@ -10,7 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 )
 
-// Channels manages the channels of a session: it lists, closes, imports and sweeps them.
+// Channels manages the channels of a session: it lists, tops up, closes, imports and sweeps them.
 // [Session.Channels] returns it. It is safe for concurrent use.
 type Channels struct{ s *Session }
 

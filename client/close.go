@@ -85,7 +85,10 @@ func (c *closing) run(ctx, bounded context.Context) error {
 	if p := state.Phase(); p != channel.Open && p != channel.NotSeen && !state.CloseSent {
 		return fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, state.ID, state.Phase())
 	}
-	a, err := c.s.closing(bounded, c.account)
+	if state.URL == "" {
+		return fmt.Errorf("client: channel %s has no URL to close at; request the close on chain and withdraw", state.ID)
+	}
+	a, err := c.s.managing(bounded, c.account, "close")
 	if err != nil {
 		return err
 	}

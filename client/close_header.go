@@ -18,15 +18,13 @@ type originHeader struct {
 }
 
 // WithHeader returns a context with headers for an origin, which is written as for [channel.ParseOrigin]: the
-// key of a gateway, for example. [Channels.Close], [Channels.RecoverFromPayee] and [Session.Close]
-// send them to that origin and to no other. Headers that describe one message, such as
+// key of a gateway, for example. [Channels.Close], [Channels.TopUp], [Channels.RecoverFromPayee] and
+// [Session.Close] send them to that origin and to no other. Headers that describe one message, such as
 // Content-Type and Range, are left out, and so is Authorization if the credential goes there. They are
 // never stored or logged. If contexts within each other name the same header for an origin, the inner
-// one counts. If rawurl has no origin, the close fails with
-// [ErrPolicy].
+// one counts. If rawurl has no origin, those calls fail with [ErrPolicy].
 //
-// Other requests do not need it: vouchers and top-ups carry the headers of the request that they pay
-// for.
+// Other requests do not need it: the vouchers and top-ups of a request carry its headers.
 func WithHeader(ctx context.Context, rawurl string, h http.Header) context.Context {
 	outer, _ := ctx.Value(headerKey{}).([]originHeader)
 	o, err := origin.Parse(rawurl)

@@ -94,14 +94,14 @@ var (
 // store.ErrNotFound, and is no Error, if the channel is not on record.
 type Error struct {
 	// Op is the operation: "pay", "open" if the request carried an opening transaction, "stream",
-	// "close", "request close", "withdraw", "import" or "authorize".
+	// "close", "request close", "withdraw", "top up", "import" or "authorize".
 	Op      string
 	Outcome Outcome
 	// Origin is scheme://host:port of the request. It has no path and no query.
 	Origin string
 	// ChannelID is the zero hash if no channel was chosen.
 	ChannelID common.Hash
-	// Price is what was to be paid, of a stream the sum of its pieces; Cumulative the voucher presented
+	// Price is what was to be paid, of a stream the sum of its pieces, of a top-up its amount; Cumulative the voucher presented
 	// for it, zero if none was. Both in base units of Currency.
 	Price, Cumulative voucher.Amount
 	// Currency is what they are in. It has no symbol if that is not known.

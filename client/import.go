@@ -148,7 +148,7 @@ func (c *Channels) RecoverFromPayee(ctx context.Context, id common.Hash) (channe
 	if err != nil {
 		return channel.Info{}, err
 	}
-	_, err = c.s.closing(ctx, account) // a close begins in the same way
+	_, err = c.s.managing(ctx, account, "recover")
 	return account.State().Info(), err
 }
 

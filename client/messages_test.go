@@ -35,7 +35,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	err = channels.Close(t.Context(), id)
 	srv.OnRequest(nil)
 	require.ErrorIs(t, err, client.ErrRejected)
-	assert.ErrorContains(t, err, "(status 401); if it wants a key, give the close its header")
+	assert.ErrorContains(t, err, "(status 401); if it wants a key, give its header")
 }
 
 // TestErrorsNameListsAndUnits: what a list refuses names the list, and an amount its unit.

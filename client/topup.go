@@ -64,7 +64,10 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 		if err := a.askPolicy(ctx, true); err != nil {
 			return topUpDone, err
 		}
-		busy, err := a.recordTopUp(ctx, req, view)
+		planned := view()
+		busy, err := a.recordTopUp(ctx, planned, func(wish rule.Wish) (rule.Plan, error) {
+			return a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, wish)
+		})
 		switch {
 		case errors.Is(err, escrow.ErrNoChannel):
 			// Never opened, whatever the payee said, or closed since.
@@ -83,18 +86,18 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 	return a.presentTopUp(ctx, account, state)
 }
 
-// recordTopUp plans, signs and records a top-up. If the record has another deposit by now, or a top-up
-// under way, the amount was planned for what is no more, and the transaction is dropped.
-func (a *attempt) recordTopUp(ctx context.Context, req rule.Request, view func() rule.State) (busy bool, err error) {
+// recordTopUp plans, signs and records a top-up of the channel as it was planned for. If the record has
+// another deposit by now, or a top-up under way, the amount was planned for what is no more, and the
+// transaction is dropped.
+func (a *attempt) recordTopUp(
+	ctx context.Context, planned rule.State, plan func(rule.Wish) (rule.Plan, error),
+) (busy bool, err error) {
 	account, offer := a.account, a.challenge.offer
-	planned := view()
 	var amount voucher.Amount
 	var tx *escrow.TopUp
 	return a.s.fund(ctx, transfer{
 		offer: offer, scope: planned.Scope,
-		plan: func(wish rule.Wish) (rule.Plan, error) {
-			return a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, wish)
-		},
+		plan: plan,
 		prepare: func(ctx context.Context, add voucher.Amount) (err error) {
 			amount = add
 			tx, err = a.s.cfg.Chain.PrepareTopUp(ctx, escrow.TopUpParams{

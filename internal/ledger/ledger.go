@@ -265,6 +265,22 @@ func (l *Ledger) Plan(
 	return p, err
 }
 
+// PlanTopUp is like [Ledger.Plan] for a top-up by an amount that the owner names.
+func (l *Ledger) PlanTopUp(t Terms, s *rule.State, amount voucher.Amount) (rule.Plan, error) {
+	lim := rule.Limits{Limits: t.Limits}
+	if err := lim.For(channel.Asset{ChainID: s.ChainID, Token: s.Descriptor.Token}); err != nil {
+		return rule.Plan{}, err
+	}
+	group := budget.For("", &s.Scope)[0]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, err := rule.PlanTopUp(s, amount, l.funded[group], lim)
+	if err == nil {
+		l.funded[group] = l.funded[group].AddCapped(p.Amount)
+	}
+	return p, err
+}
+
 // Rooms is what the limits over time leave: see [budget.Rooms].
 type Rooms = budget.Rooms
 

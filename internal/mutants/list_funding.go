@@ -95,6 +95,22 @@ var theFunding = []defect{
 `, tests: inClient, run: `TopUp`,
 	},
 	{
+		name: "fund: a top-up by hand above Deposit", breaks: "limits bind a top-up that the owner asks for",
+		pkg: "internal/rule", fn: "PlanTopUp", from: `lim.Deposit.Less(deposit)`, to: `lim.Deposit.Less(amount)`, tests: inClient, run: `^TestTopUpByHand`,
+	},
+	{
+		name: "fund: a top-up by hand above Total", breaks: "limits bind a top-up that the owner asks for",
+		pkg: "internal/rule", fn: "PlanTopUp", from: `total.Less(all)`, to: `total.Less(amount)`, tests: inRule, run: `^TestPlanTopUp$`,
+	},
+	{
+		name: "fund: a top-up by hand that was mined is made again", breaks: "the same call again adds nothing to what it began",
+		pkg: "client", fn: "toppingUp.once", from: `begun && was.Deposit.Less(state.Deposit):`, to: `begun && false:`, tests: inClient, run: `^TestTopUpByHand`,
+	},
+	{
+		name: "fund: a confirmed top-up counts as the next", breaks: "each call that returns no error adds its amount",
+		pkg: "client", fn: "toppingUp.begun", from: ` && state.Deposit.Less(f.Before.AddCapped(f.Amount))`, to: ``, tests: inClient, run: `^TestTopUpByHand`,
+	},
+	{
 		name: "fund: a top-up over another session's", breaks: "two sessions of one store stay within Limits.Deposit together",
 		pkg: "client", fn: "attempt.recordTopUp", from: `if overtaken = s.Deposit != planned.Deposit || s.ToppingUp.Pending() || !s.Payable(); overtaken {`, to: `if overtaken = false; overtaken {`, tests: inClient, run: `^TestTwoSessions`,
 	},
@@ -130,7 +146,7 @@ var theFunding = []defect{
 	},
 	{
 		name: "fund: closed under other terms", breaks: "a close goes to the payee that the channel was opened for",
-		pkg: "client", fn: "Session.closing", from: `if !sameScope(a.challenge.scope, state.Scope) {`, to: `if false {`, tests: inClient, run: `^TestClose|Close$`,
+		pkg: "client", fn: "Session.managing", from: `if !sameScope(a.challenge.scope, state.Scope) {`, to: `if false {`, tests: inClient, run: `^TestClose|Close$`,
 	},
 	{
 		name: "fund: a lost close is taken back", breaks: "a close that may have arrived keeps the channel closing",

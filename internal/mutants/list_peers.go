@@ -68,7 +68,7 @@ var forTheirServer = []defect{
 	},
 	{
 		name: "their server: top-up", breaks: "a top-up is as large as the payee suggests, within the limits",
-		pkg: "client", fn: "attempt.recordTopUp", from: `&planned, req, wish)`, to: `&planned, req, rule.Wish{Exact: true})`, flows: server("top-up"),
+		pkg: "client", fn: "attempt.topUp", from: `&planned, req, wish)`, to: `&planned, req, rule.Wish{Exact: true})`, flows: server("top-up"),
 	},
 	{
 		name: "their server: top-up in a stream", breaks: "a stream that needs more deposit gets it",

@@ -10,12 +10,12 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 )
 
-// closing returns the attempt that carries a close: to where the channel was opened, under a challenge
-// of the same terms.
-func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attempt, error) {
+// managing returns the attempt that carries a management request without a request of the caller's: to
+// where the channel was opened, under a challenge of the same terms. verb says what for, in errors.
+func (s *Session) managing(ctx context.Context, account *ledger.Account, verb string) (*attempt, error) {
 	state := account.State()
 	if state.URL == "" {
-		return nil, fmt.Errorf("client: channel %s has no URL to close at; request the close on chain and withdraw", state.ID)
+		return nil, fmt.Errorf("client: channel %s has no URL to %s at: Channels.Import gives it one", state.ID, verb)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, state.URL, nil)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 		err = givenHeader(ctx, req, a.origin.Text)
 	}
 	if err == nil {
-		a.challenge, err = a.challengeForClose(ctx)
+		a.challenge, err = a.challengeToManage(ctx, verb)
 	}
 	if err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func (s *Session) closing(ctx context.Context, account *ledger.Account) (*attemp
 	return a, nil
 }
 
-// challengeForClose asks for a challenge: the request is sent unpaid, by HEAD, by GET if that brings
-// none, and without a body by POST, which is how the close will go, if the URL serves nothing else.
-func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
+// challengeToManage asks for a challenge: the request is sent unpaid, by HEAD, by GET if that brings
+// none, and without a body by POST, which is how the credential will go, if the URL serves nothing else.
+func (a *attempt) challengeToManage(ctx context.Context, verb string) (*challenge, error) {
 	ctx, cancel := context.WithTimeout(ctx, managementWait)
 	defer cancel()
 	req, last := a.out.req, 0
@@ -56,14 +56,15 @@ func (a *attempt) challengeForClose(ctx context.Context) (*challenge, error) {
 			continue
 		}
 		if r := a.s.recognize(ctx, req, a.origin, h); r.found != nil || r.err != nil {
+			a.route = routeKey{origin: a.origin.Text, method: req.Method, path: a.out.at.EscapedPath()}
 			req.Method = http.MethodPost
 			return r.found, r.err
 		}
 	}
 	return nil, fmt.Errorf(
-		"%w: %s sends no challenge to close a channel under (status %d); "+
-			"if it wants a key, give the close its header (client.WithHeader, or tally close -H)",
-		ErrRejected, a.origin.Text, last,
+		"%w: %s sends no challenge to %s a channel under (status %d); "+
+			"if it wants a key, give its header (client.WithHeader, or -H of tally)",
+		ErrRejected, a.origin.Text, verb, last,
 	)
 }
 
