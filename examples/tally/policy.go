@@ -114,7 +114,9 @@ func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag
 	if f := flags.Lookup("piece-by-piece"); f.Changed && !p.limits.PieceByPiece && r.file.Limits.PieceByPiece {
 		err = fail(exitUsage, fmt.Errorf("--piece-by-piece=false has no effect: the policy %s sets piece-by-piece", r.path))
 	}
-	r.own = p.limits
+	if r.own = p.limits; r.own == (channel.Limits{}) {
+		return ctx, err // limits of a context are for one asset, and those say nothing about any
+	}
 	return client.WithLimits(ctx, r.own), err
 }
 

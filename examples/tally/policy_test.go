@@ -227,6 +227,23 @@ func TestBudget(t *testing.T) {
 	assert.Contains(t, e.stderr, "--per-hour is 0.5 and the policy ")
 }
 
+// withOther sets a policy with limits of the server's other token.
+func (s *shell) withOther() {
+	s.policy("pin = false\n[limits]\nprice = '0.001'\ndeposit = '0.1'\n[asset.'" + s.srv.OtherToken.Hex() + "']\n" +
+		"chain = 42431\nsymbol = 'otherUSD'\ndecimals = 6\nprice = '0.001'\ndeposit = '0.2'\nday = '0.00012'\n")
+}
+
+// TestTokenOfAPolicy: what a policy has limits for is paid in, unless flags, which are in dollars, lower them.
+func TestTokenOfAPolicy(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.withOther()
+	s.srv.Token = s.srv.OtherToken
+	e := s.run("--max-price", "0.0005", "/data")
+	assert.Equal(t, exitRefused, e.code)
+	assert.Contains(t, e.stderr, "there are no limits for this asset")
+	s.ok("/data")
+}
+
 // TestMessagesOfSmallLimits: the arithmetic of a small deposit is in tokens, and errormsg is one line.
 func TestMessagesOfSmallLimits(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
