@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func budgetCommand(w *world) *cobra.Command {
@@ -25,7 +26,7 @@ func budgetCommand(w *world) *cobra.Command {
 		Use:   "budget",
 		Short: "Show what is left of the hour, the day and the month",
 		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
-was, and what is left. It sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. A
+was, and what is left. Tokens that the policy names with limits of their own follow, each by itself. It sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. A
 terminal also shows a bar for each, in color unless NO_COLOR is set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -51,24 +52,61 @@ func (p *wallet) budget(ctx context.Context, w *world) error {
 	if err := p.look(ctx, w); err != nil {
 		return err
 	}
-	rooms, err := p.session.Budgets(ctx)
+	all, err := p.budgets(ctx, w)
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	t := newTable(&text)
-	t.row("WITHIN", "ALLOWED", "USED", "LEFT")
-	slices.Reverse(rooms) // the shortest comes first then
-	for _, r := range rooms {
-		t.row(within(r.Rule), tokens(r.Rule.Allowed), tokens(r.Used), tokens(r.Left()))
-	}
-	if err := t.end(); err != nil {
-		return fail(exitWrite, err)
-	}
-	if _, err := io.WriteString(w.body, barred(text.String(), rooms, screenOf(w))); err != nil {
-		return fail(exitWrite, err)
+	for _, one := range all {
+		var text bytes.Buffer
+		t := newTable(&text)
+		t.row("WITHIN", "ALLOWED", "USED", "LEFT")
+		for _, r := range one.rooms {
+			t.row(within(r.Rule), one.format(r.Rule.Allowed), one.format(r.Used), one.format(r.Left()))
+		}
+		if err := t.end(); err != nil {
+			return fail(exitWrite, err)
+		}
+		if _, err := io.WriteString(w.body, barred(text.String(), one.rooms, screenOf(w))); err != nil {
+			return fail(exitWrite, err)
+		}
 	}
 	return nil
+}
+
+// budgets are the limits over time of what shares them: of the known dollar tokens, or of another token.
+type budgets struct {
+	currency channel.Currency // the zero one is that of the dollars
+	rooms    []channel.Room   // the shortest comes first
+}
+
+// format is an amount as it is printed.
+func (b *budgets) format(a voucher.Amount) string {
+	if b.currency == (channel.Currency{}) {
+		return tokens(a)
+	}
+	return b.currency.Format(a)
+}
+
+// budgets returns those of the dollars and of each token that the policy names, if flags leave any of that.
+func (p *wallet) budgets(ctx context.Context, w *world) (all []budgets, err error) {
+	currencies := []channel.Currency{{}}
+	if w.rules.file != nil {
+		for _, own := range w.rules.file.Assets {
+			currencies = append(currencies, own.Currency)
+		}
+	}
+	for _, c := range currencies {
+		rooms, err := p.session.BudgetsIn(ctx, c.Asset)
+		switch {
+		case errors.Is(err, channel.ErrAsset): // limits of the flags are for dollars
+			continue
+		case err != nil:
+			return nil, err
+		}
+		slices.Reverse(rooms)
+		all = append(all, budgets{c, rooms})
+	}
+	return all, nil
 }
 
 // within is how long a rule looks back.

@@ -383,23 +383,34 @@ func (d *doctor) budgets(ctx context.Context) []symptom {
 	if err := p.look(ctx, d.keyless()); err != nil {
 		return bad(err)
 	}
-	rooms, err := p.session.Budgets(ctx)
+	all, err := p.budgets(ctx, d.keyless())
 	if err != nil {
 		return bad(err)
 	}
-	slices.Reverse(rooms) // the shortest comes first then
-	for _, r := range rooms {
-		text := fmt.Sprintf("%s of %s are left within %s", tokens(r.Left()), tokens(r.Rule.Allowed), within(r.Rule))
+	var found []symptom
+	for _, one := range all {
+		found = append(found, one.symptoms()...)
+	}
+	if len(found) == 0 {
+		found = []symptom{{0, "budgets", "each has more than a fifth left", ""}}
+	}
+	return found
+}
+
+// symptoms are what is worth a look in the tightest of the budgets, if anything is.
+func (b *budgets) symptoms() []symptom {
+	for _, r := range b.rooms {
+		text := fmt.Sprintf("%s of %s are left within %s", b.format(r.Left()), b.format(r.Rule.Allowed), within(r.Rule))
 		switch {
 		case r.Rule.Allowed.IsZero():
-			return []symptom{{0, "budgets", "none: see the limits", ""}}
+			return []symptom{{0, "budgets", cmp.Or(b.currency.Symbol, "none") + ": see the limits", ""}}
 		case r.Left().IsZero():
 			return []symptom{{0, "budgets", text, "wait, or raise the limit (tally budget)"}}
 		case (channel.Room{Rule: r.Rule}).Near(r.Used):
 			return []symptom{{0, "budgets", text, "look at what is spent (tally ledger)"}}
 		}
 	}
-	return []symptom{{0, "budgets", "each has more than a fifth left", ""}}
+	return nil
 }
 
 // keyless is the same world without a key, for sessions that only read: none is read, decrypted or asked for.

@@ -65,7 +65,7 @@ func (b *books) collect(ctx context.Context, p *wallet, to io.Writer) error {
 	if bad != nil {
 		return fail(exitState, bad)
 	}
-	rooms, err := p.session.Budgets(ctx)
+	all, err := p.budgets(ctx, b.world)
 	var limit *channel.LimitError
 	switch {
 	case errors.As(err, &limit):
@@ -73,8 +73,10 @@ func (b *books) collect(ctx context.Context, p *wallet, to io.Writer) error {
 	case err != nil:
 		return fail(exitState, err)
 	}
-	for i := range rooms { // the shortest comes first on the page
-		out.Budget(rooms[len(rooms)-1-i])
+	for _, one := range all {
+		for _, room := range one.rooms {
+			out.Budget(one.currency, room)
+		}
 	}
 	if err := b.each(ctx, func(e journal.Entry) error { out.Entry(e); return nil }); err != nil {
 		return err

@@ -244,6 +244,26 @@ func TestTokenOfAPolicy(t *testing.T) {
 	s.ok("/data")
 }
 
+// TestBudgetsOfTokens: a token with limits of its own is shown by itself, unless flags leave none of it.
+func TestBudgetsOfTokens(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.withOther()
+	table := func() string { return regexp.MustCompile(` +`).ReplaceAllString(s.ok("budget"), " ") }
+	s.ok("/data")
+	s.srv.Token = s.srv.OtherToken
+	s.ok("/data")
+	dollars := "WITHIN ALLOWED USED LEFT\n60 minutes 0.1 0.0001 0.0999\n24 hours 0.1 0.0001 0.0999\n30 days 0.1 0.0001 0.0999\n"
+	assert.Equal(t, dollars+"WITHIN ALLOWED USED LEFT\n60 minutes 0.00012 otherUSD 0.0001 otherUSD 0.00002 otherUSD\n"+
+		"24 hours 0.00012 otherUSD 0.0001 otherUSD 0.00002 otherUSD\n30 days 0.2 otherUSD 0.0001 otherUSD 0.1999 otherUSD\n", table())
+	assert.Contains(t, s.run("doctor").stdout, "0.00002 otherUSD of 0.00012 otherUSD are left within 60 minutes")
+	page := s.ok("ledger", "--html=-")
+	for _, says := range []string{"24 hours, otherUSD", "0.00002 otherUSD"} {
+		assert.Contains(t, page, says)
+	}
+	s.env["TALLY_PER_HOUR"] = "0.01"
+	assert.Equal(t, strings.Replace(dollars, "60 minutes 0.1 0.0001 0.0999", "60 minutes 0.01 0.0001 0.0099", 1), table())
+}
+
 // TestMessagesOfSmallLimits: the arithmetic of a small deposit is in tokens, and errormsg is one line.
 func TestMessagesOfSmallLimits(t *testing.T) {
 	s := newShell(t, clienttest.Config{})

@@ -49,9 +49,9 @@ func sample() *Book {
 	for i, name := range names {
 		b.Channel(paidFrom(byte(i+1), name, 10_000_000, uint64(2_000_000*(i+1))))
 	}
-	b.Budget(channel.Room{Rule: channel.BudgetRule{Length: time.Hour, Allowed: voucher.Units(500_000)}})
-	b.Budget(channel.Room{Rule: channel.BudgetRule{Length: 24 * time.Hour, Allowed: voucher.Units(2_000_000)}, Used: voucher.Units(1_750_000)})
-	b.Budget(channel.Room{Rule: channel.BudgetRule{Length: 30 * 24 * time.Hour, Allowed: voucher.Units(20_000_000)}, Used: voucher.Units(11_200_000)})
+	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: time.Hour, Allowed: voucher.Units(500_000)}})
+	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: 24 * time.Hour, Allowed: voucher.Units(2_000_000)}, Used: voucher.Units(1_750_000)})
+	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: 30 * 24 * time.Hour, Allowed: voucher.Units(20_000_000)}, Used: voucher.Units(11_200_000)})
 	open := line(1, names[0], 0, noonOfThe30th.AddDate(0, 0, -29))
 	open.Kind, open.Amount = journal.KindOpen, voucher.Units(10_000_000)
 	b.Entry(open)

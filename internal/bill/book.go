@@ -31,7 +31,7 @@ type Book struct {
 	known   map[common.Hash]channel.Info
 	locked  []channel.Info
 	assets  map[asset]*sums
-	budgets []channel.Room
+	budgets []budget
 	newest  []journal.Entry // a ring of at most Newest
 	next    int             // where the ring goes on
 	lines   int
@@ -77,8 +77,15 @@ func (b *Book) Channel(c channel.Info) {
 	s.takable = s.takable.AddCapped(takable(c))
 }
 
-// Budget adds a budget.
-func (b *Book) Budget(r channel.Room) { b.budgets = append(b.budgets, r) }
+// Budget adds a budget of a currency. The zero currency is that of the known dollar tokens.
+func (b *Book) Budget(c channel.Currency, r channel.Room) {
+	b.budgets = append(b.budgets, budget{c, r})
+}
+
+type budget struct {
+	channel.Currency
+	channel.Room
+}
 
 // Entry adds a line of the journal. Add them in their order.
 func (b *Book) Entry(e journal.Entry) {

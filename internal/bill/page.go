@@ -142,8 +142,12 @@ func thousandths(a, whole voucher.Amount) int {
 
 func (b *Book) budgetRows() (rows []budgetRow) {
 	for _, r := range b.budgets {
+		name, format := within(r.Rule.Length), b.format
+		if r.Currency != (channel.Currency{}) {
+			name, format = name+", "+r.Symbol, r.Format
+		}
 		row := budgetRow{
-			Name: within(r.Rule.Length), Used: b.format(r.Used), Left: b.format(r.Left()), Allowed: b.format(r.Rule.Allowed),
+			Name: name, Used: format(r.Used), Left: format(r.Left()), Allowed: format(r.Rule.Allowed),
 			Near: channel.Room{Rule: r.Rule}.Near(r.Used),
 		}
 		share := thousandths(r.Used, r.Rule.Allowed)
