@@ -21,6 +21,8 @@ type job struct {
 	// spend is what the escrow takes from the payer.
 	spend     voucher.Amount
 	sponsored bool
+	// agree is asked before the payer pays a fee. Nil agrees.
+	agree func(context.Context, Fee) error
 	// existing is the channel that must be there. Zero is none.
 	existing Ref
 }
@@ -64,8 +66,13 @@ func (c *Client) prepare(ctx context.Context, j job) (*Tx, error) {
 		return nil, err
 	}
 	if !j.sponsored {
-		if err := j.affords(f, feeOf(t.Gas, t.MaxFeePerGas)); err != nil {
+		if err := j.affords(f, t.fee().Max); err != nil {
 			return nil, err
+		}
+		if j.agree != nil {
+			if err := j.agree(ctx, t.fee()); err != nil {
+				return nil, err
+			}
 		}
 	}
 	sig, err := j.payer.SignTransaction(ctx, t)

@@ -107,6 +107,8 @@ func life(t *testing.T, w *world, p voucher.Protocol, sponsored bool) {
 		require.NoError(t, err)
 		assert.True(t, found && got.Success)
 		assert.Equal(t, r.GasUsed, got.GasUsed)
+		assert.Equal(t, []any{r.Fee, me, true}, []any{got.Fee, got.FeePayer, got.FeeKnown})
+		assert.False(t, o.Fee.Max.Less(got.Fee), "it can be charged no more than was agreed to")
 	}
 	want := escrow.State{Exists: true, Deposit: voucher.Units(1_000_000), Time: uint64(w.Now().Unix())}
 	if p == voucher.V1 {

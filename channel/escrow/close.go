@@ -24,6 +24,11 @@ type CloseParams struct {
 	ChannelID common.Hash
 	// FeeToken pays the fee of the transaction. Zero means the channel's token.
 	FeeToken common.Address
+	// Agree is as in [OpenParams].
+	Agree func(context.Context, Fee) error
+	// Record is called after the transaction is signed and before it is sent: what it can cost has to be
+	// stored by then. An error is returned as it is, and nothing is sent. Nil stores nothing.
+	Record func(context.Context, Fee) error
 }
 
 // RequestClose starts to close a channel without the payee: it sends the request and waits for it
@@ -63,6 +68,11 @@ func (c *Client) onOwn(ctx context.Context, p CloseParams, v1, v2 uint32, more .
 	t, err := c.prepare(ctx, j)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if p.Record != nil {
+		if err := p.Record(ctx, t.fee()); err != nil {
+			return Receipt{}, err
+		}
 	}
 	defer c.Forget(id)
 	return c.broadcast(ctx, t)

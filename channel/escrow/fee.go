@@ -48,7 +48,7 @@ func (c *Client) gasPrice(ctx context.Context, chainID uint64) (uint64, error) {
 	c.mu.Lock()
 	price, at := c.price, c.priceAt
 	c.mu.Unlock()
-	if price > 0 && c.now().Sub(at) < feeFor {
+	if !at.IsZero() && c.now().Sub(at) < feeFor {
 		return price, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, feeWait)

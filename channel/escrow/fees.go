@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -45,7 +47,7 @@ func (t *Tx) setGas(gas uint64, h head) error {
 	}
 	fee, tip := h.prices()
 	fee = min(fee, maxFee/gas)
-	if fee < h.baseFee || fee == 0 {
+	if fee < h.baseFee {
 		return fmt.Errorf("%w: gas costs %d now, the most for %d gas is %d", ErrFeeCap, h.baseFee, gas, fee)
 	}
 	t.Gas, t.MaxFeePerGas, t.MaxPriorityFeePerGas = gas, fee, min(tip, fee)
@@ -69,6 +71,30 @@ func feeOf(gas, price uint64) voucher.Amount {
 	n.Add(n, big.NewInt(999_999_999_999)).Div(n, big.NewInt(1_000_000_000_000))
 	a, _ := voucher.AmountFromBig(n) // below 2^89
 	return a
+}
+
+// Fee is the most that a transaction can cost its payer.
+type Fee struct {
+	// Token is the token that pays it.
+	Token common.Address
+	// Max is the limit of the transaction's gas at its highest price, rounded up, in base units of Token.
+	Max voucher.Amount
+	// TxHash is the transaction's hash. It is the zero hash before the transaction is signed.
+	TxHash common.Hash
+	// ValidBefore is the chain time (Unix seconds) from which the transaction can never be mined.
+	ValidBefore uint64
+}
+
+// fee returns what the transaction can cost its sender. A sponsored one costs it nothing.
+func (t *Tx) fee() Fee {
+	if t.Sponsored {
+		return Fee{ValidBefore: t.ValidBefore}
+	}
+	f := Fee{Token: t.FeeToken, Max: feeOf(t.Gas, t.MaxFeePerGas), ValidBefore: t.ValidBefore}
+	if t.Signature != nil {
+		f.TxHash = t.Hash()
+	}
+	return f
 }
 
 // window bounds the time in which the transaction can be mined. validAfter is random, so that two

@@ -86,7 +86,8 @@ func (h *head) check() error {
 	if err := h.block.check(); err != nil {
 		return err
 	}
-	if h.quoted == 0 {
+	free := h.block.BaseFee != nil && *h.block.BaseFee == 0
+	if h.quoted == 0 && !free {
 		return fmt.Errorf("%w: the node tells no gas price", ErrRPC)
 	}
 	h.gasPrice, h.baseFee = uint64(h.quoted), uint64(h.quoted)

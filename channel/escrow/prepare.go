@@ -33,6 +33,9 @@ type OpenParams struct {
 	Salt common.Hash
 	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
+	// Agree is called with the most that the transaction can cost the payer, before it is signed. An error
+	// is returned as it is, and nothing is signed. Nil agrees. It is not called if Sponsored.
+	Agree func(context.Context, Fee) error
 }
 
 // Opening is a signed transaction that opens a channel. Store it before it is sent.
@@ -47,6 +50,8 @@ type Opening struct {
 	// ValidBefore is the chain time (Unix seconds) from which the transaction can never be mined.
 	ValidBefore uint64
 	Deposit     voucher.Amount
+	// Fee is the most that it can cost the payer, zero if sponsored.
+	Fee Fee
 }
 
 // PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing.
@@ -61,7 +66,7 @@ func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error
 	j := job{
 		protocol: p.Protocol, chainID: p.ChainID, escrow: p.Escrow, payer: p.Payer,
 		token: p.Token, feeToken: p.FeeToken, spend: p.Deposit, sponsored: p.Sponsored,
-		call: openCall(p.Protocol, d, p.Deposit),
+		call: openCall(p.Protocol, d, p.Deposit), agree: p.Agree,
 	}
 	t, err := c.prepare(ctx, j)
 	if err != nil {
@@ -70,7 +75,7 @@ func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error
 	if p.Protocol == voucher.V2 {
 		d.ExpiringNonceHash = t.ExpiringNonceHash()
 	}
-	o := &Opening{ChannelID: d.ID(p.Protocol, p.Escrow, p.ChainID), Descriptor: d, Deposit: p.Deposit, ValidBefore: t.ValidBefore}
+	o := &Opening{ChannelID: d.ID(p.Protocol, p.Escrow, p.ChainID), Descriptor: d, Deposit: p.Deposit, ValidBefore: t.ValidBefore, Fee: t.fee()}
 	o.Raw, o.TxHash = t.wire()
 	return o, nil
 }
@@ -139,16 +144,19 @@ type TopUpParams struct {
 	Additional voucher.Amount
 	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
+	// Agree is as in [OpenParams].
+	Agree func(context.Context, Fee) error
 }
 
 // TopUp is a signed transaction that adds to a deposit. Store it before it is sent. Two of them for
 // the same amount are two transactions, and both can be mined.
 type TopUp struct {
 	ChannelID common.Hash
-	// Raw, TxHash and ValidBefore are as in [Opening].
+	// Raw, TxHash, ValidBefore and Fee are as in [Opening].
 	Raw         []byte
 	TxHash      common.Hash
 	ValidBefore uint64
+	Fee         Fee
 	Additional  voucher.Amount
 }
 
@@ -159,7 +167,10 @@ func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error
 	if p.Additional.IsZero() || p.Protocol.Max().Less(p.Additional) {
 		return nil, fmt.Errorf("%w: Additional must be above zero and at most %s", ErrParams, p.Protocol.Max())
 	}
-	j, id, err := onChannel(CloseParams{p.Protocol, p.ChainID, p.Escrow, p.Payer, p.Descriptor, p.ChannelID, p.FeeToken})
+	j, id, err := onChannel(CloseParams{
+		Protocol: p.Protocol, ChainID: p.ChainID, Escrow: p.Escrow, Payer: p.Payer,
+		Descriptor: p.Descriptor, ChannelID: p.ChannelID, FeeToken: p.FeeToken, Agree: p.Agree,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +180,7 @@ func (c *Client) PrepareTopUp(ctx context.Context, p TopUpParams) (*TopUp, error
 	if err != nil {
 		return nil, err
 	}
-	u := &TopUp{ChannelID: id, Additional: p.Additional, ValidBefore: t.ValidBefore}
+	u := &TopUp{ChannelID: id, Additional: p.Additional, ValidBefore: t.ValidBefore, Fee: t.fee()}
 	u.Raw, u.TxHash = t.wire()
 	return u, nil
 }
@@ -189,7 +200,7 @@ func onChannel(p CloseParams) (job, common.Hash, error) {
 	}
 	return job{
 		protocol: p.Protocol, chainID: p.ChainID, escrow: p.Escrow, payer: p.Payer, token: d.Token, feeToken: p.FeeToken,
-		existing: Ref{p.Protocol, p.ChainID, p.Escrow, id},
+		agree: p.Agree, existing: Ref{p.Protocol, p.ChainID, p.Escrow, id},
 	}, id, nil
 }
 

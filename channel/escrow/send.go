@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // Receipt is what became of a transaction.
@@ -22,6 +25,14 @@ type Receipt struct {
 	BlockNumber uint64
 	// GasUsed is in gas.
 	GasUsed uint64
+	// FeePayer was charged Fee, in base units of a fee token with 6 decimals: all gas that was used at its
+	// price, rounded up. Both are zero if the node does not tell them all, and FeeKnown is false then.
+	FeePayer common.Address
+	Fee      voucher.Amount
+	FeeKnown bool
+	// Time is the time (Unix seconds) of the newest block of the node that has no receipt. Zero if there
+	// is one.
+	Time uint64
 
 	logs []receiptLog
 }
@@ -48,8 +59,25 @@ type receiptJSON struct {
 	TxHash      *common.Hash    `json:"transactionHash"`
 	Status      *hexutil.Uint64 `json:"status"`
 	BlockNumber *hexutil.Uint64 `json:"blockNumber"`
-	GasUsed     hexutil.Uint64  `json:"gasUsed"`
+	GasUsed     *hexutil.Uint64 `json:"gasUsed"`
+	GasPrice    *hexutil.Big    `json:"effectiveGasPrice"`
+	FeePayer    *common.Address `json:"feePayer"`
 	Logs        []receiptLog    `json:"logs"`
+}
+
+// charged fills in what the transaction was charged, if the node tells.
+func (r *Receipt) charged(j *receiptJSON) {
+	if j.GasUsed != nil {
+		r.GasUsed = uint64(*j.GasUsed)
+	}
+	if j.GasUsed == nil || j.GasPrice == nil || j.FeePayer == nil || *j.FeePayer == (common.Address{}) {
+		return
+	}
+	price := uint64(math.MaxUint64)
+	if p := j.GasPrice.ToInt(); p.IsUint64() {
+		price = p.Uint64()
+	}
+	r.Fee, r.FeePayer, r.FeeKnown = feeOf(r.GasUsed, price), *j.FeePayer, true
 }
 
 // Confirm returns the receipt of a transaction. found is false if the node has none: the transaction was not
@@ -82,13 +110,14 @@ func (n *node) lookUp(ctx context.Context, chainID uint64, hash common.Hash) (r 
 	}
 	now = uint64(*h.block.Timestamp)
 	if json == nil || json.BlockNumber == nil {
+		r.Time = now
 		return r, false, now, nil // a receipt without a block is of a transaction that waits
 	}
 	if json.Status == nil || *json.Status > 1 || json.TxHash != nil && *json.TxHash != hash {
 		return r, false, now, fmt.Errorf("%w: the receipt of %s has no status, or is of another transaction", ErrRPC, hash)
 	}
-	r.Success, r.BlockNumber, r.GasUsed = *json.Status == 1, uint64(*json.BlockNumber), uint64(json.GasUsed)
-	r.logs = json.Logs
+	r.Success, r.BlockNumber, r.logs = *json.Status == 1, uint64(*json.BlockNumber), json.Logs
+	r.charged(json)
 	return r, true, now, nil
 }
 

@@ -213,7 +213,7 @@ func TestConfirm(t *testing.T) {
 	r, found, err := c.Confirm(soon(t), hash)
 	require.NoError(t, err)
 	assert.False(t, found)
-	assert.Equal(t, escrow.Receipt{TxHash: hash}, r)
+	assert.Equal(t, escrow.Receipt{TxHash: hash, Time: blockTime}, r)
 	n.say("eth_getTransactionReceipt", mined(0))
 	r, found, err = c.Confirm(soon(t), hash)
 	require.NoError(t, err)

@@ -53,6 +53,8 @@ type Config struct {
 	// BaseFee is the price of gas in attodollars, without tips. Zero means 20 billion, which is 0.02 base
 	// units of a 6-decimal token for each unit of gas.
 	BaseFee uint64
+	// Free makes gas cost nothing, whatever BaseFee is.
+	Free bool
 	// MaxLogRange is how many blocks one eth_getLogs may span. Zero means no limit.
 	MaxLogRange uint64
 }
@@ -75,7 +77,10 @@ func (cfg Config) withDefaults() Config {
 		}
 	}
 	cfg.Start = cfg.Start.Truncate(time.Second)
-	if cfg.BaseFee == 0 {
+	switch {
+	case cfg.Free:
+		cfg.BaseFee = 0
+	case cfg.BaseFee == 0:
 		cfg.BaseFee = 20_000_000_000
 	}
 	return cfg

@@ -34,7 +34,7 @@ func (c *Chain) Cosign(raw []byte, key *ecdsa.PrivateKey, feeToken common.Addres
 	if err := t.wellFormed(c.cfg.ChainID); err != nil {
 		return nil, &RefusedError{err.Error()}
 	}
-	if err := t.sponsorable(uint64(c.Now().Unix())); err != nil {
+	if err := t.sponsorable(uint64(c.Now().Unix()), c.cfg.BaseFee == 0); err != nil {
 		return nil, err
 	}
 	sender, _, err := recoverSender(keccak(t.senderPreimage()), t.signature)
@@ -65,8 +65,8 @@ func sponsorMaxTip(chainID uint64) *big.Int {
 	return big.NewInt(10_000_000_000)
 }
 
-// sponsorable checks a sponsor's rules.
-func (t *transaction) sponsorable(now uint64) error {
+// sponsorable checks the rules of a sponsor, on a chain whose transactions are free or not.
+func (t *transaction) sponsorable(now uint64, free bool) error {
 	total := new(big.Int).Mul(new(big.Int).SetUint64(t.gas), t.maxFee)
 	switch {
 	case t.feePayer != feePayerSender && t.feePayer != feePayerPlaceholder:
@@ -77,7 +77,7 @@ func (t *transaction) sponsorable(now uint64) error {
 		return refusef("a sponsor signs expiring nonces only")
 	case t.gas == 0 || t.gas > sponsorMaxGas:
 		return refusef("gas limit %d; a sponsor pays for 1 to %d", t.gas, sponsorMaxGas)
-	case t.maxFee.Sign() == 0 || t.maxFee.Cmp(sponsorMaxFee) > 0 || t.maxPriorityFee.Cmp(sponsorMaxTip(t.chainID)) > 0 || total.Cmp(sponsorMaxTotal) > 0:
+	case t.maxFee.Sign() == 0 && !free || t.maxFee.Cmp(sponsorMaxFee) > 0 || t.maxPriorityFee.Cmp(sponsorMaxTip(t.chainID)) > 0 || total.Cmp(sponsorMaxTotal) > 0:
 		return refusef("fees of %s and %s for %d gas are more than a sponsor pays", t.maxFee, t.maxPriorityFee, t.gas)
 	case t.validBefore == 0 || t.validBefore > now+sponsorMaxExpiry:
 		return refusef("validBefore %d is missing or too far ahead", t.validBefore)
