@@ -20,7 +20,7 @@ import (
 // started starts a paid server with a chain of its own and returns it with the settings of a session
 // that may pay it. A real program dials a real node and reads a real key.
 func started(limits channel.Limits) (srv *clienttest.Server, cfg client.Config, stop func()) {
-	server, err := clienttest.Start(clienttest.Config{})
+	server, err := clienttest.Start(clienttest.Config{BaseFee: 20_000_000_000})
 	if err != nil {
 		log.Fatal(err)
 	}

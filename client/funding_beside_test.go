@@ -334,7 +334,7 @@ func TestCloseRequestWaitsForTopUps(t *testing.T) {
 // TestApproveSeesWhatIsLocked: the person who is asked about a price is shown the deposit and its fee, too.
 func TestApproveSeesWhatIsLocked(t *testing.T) {
 	var asked []client.Quote
-	p := steady(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) {
+	p := steady(t, clienttest.New(t, clienttest.Config{BaseFee: realFee}), func(c *client.Config) {
 		c.Limits.Ask = u(1)
 		c.Approve = func(_ context.Context, q client.Quote) error {
 			asked = append(asked, q)
@@ -355,7 +355,7 @@ func TestFeesOfASteadyClient(t *testing.T) {
 	if raceDetector {
 		n = 300
 	}
-	srv := clienttest.New(t, clienttest.Config{})
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
 	var signed pen
 	p := newPayer(t, srv, signed.counted, func(c *client.Config) {
 		c.FundAsNeeded = false
@@ -388,7 +388,7 @@ func TestFeesOfASteadyClient(t *testing.T) {
 
 // TestCostlyLimitsAreTold once, with the arithmetic.
 func TestCostlyLimitsAreTold(t *testing.T) {
-	srv := clienttest.New(t, clienttest.Config{})
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
 	p := newPayer(t, srv, func(c *client.Config) {
 		c.FundAsNeeded = false
 		c.Limits = channel.Limits{Price: u(1000), Deposit: u(100_000), Fund: u(100)}

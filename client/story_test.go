@@ -57,6 +57,9 @@ type payer struct {
 	seen    int // of the server's requests, see exchanges
 }
 
+// realFee is a price of gas as on Tempo, for [clienttest.Config].
+const realFee = 20_000_000_000
+
 var limits = channel.Limits{Price: u(1000), Deposit: u(100_000), Total: u(10_000_000), Stream: u(100_000)}
 
 func newPayer(t testing.TB, srv *clienttest.Server, change ...func(*client.Config)) *payer {

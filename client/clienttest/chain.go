@@ -38,7 +38,7 @@ func testKey(role string) *ecdsa.PrivateKey {
 }
 
 func newChain(cfg Config) *Chain {
-	dev := devchain.Config{Tokens: []devchain.Token{
+	dev := devchain.Config{BaseFee: cfg.BaseFee, Free: cfg.BaseFee == 0, Tokens: []devchain.Token{
 		{Address: devchain.PathUSD, Name: "pathUSD", Symbol: "pathUSD"},
 		{Address: otherToken, Name: "otherUSD", Symbol: "otherUSD"},
 	}}

@@ -42,6 +42,10 @@ type Config struct {
 	// with testing/synctest, where a goroutine that waits for the network stops the clock, and in
 	// tests that start many servers.
 	NoSockets bool
+	// BaseFee is the price of gas in attodollars. Zero means that transactions are free, so that limits of
+	// a test need no room for fees. At 20 billion, about what Tempo charges, an opening costs about 5,600
+	// base units.
+	BaseFee uint64
 	// VoucherWait is how long a stream waits for a requested voucher before it ends. Zero means a
 	// minute, as the draft suggests.
 	VoucherWait time.Duration

@@ -55,7 +55,7 @@ func Example() {
 	}
 	// Output:
 	// 200 served 1
-	// deposit 10000 accepted 100 spent 100
+	// deposit 5000 accepted 100 spent 100
 }
 
 // A client that does not pay gets a 402.

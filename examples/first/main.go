@@ -27,7 +27,7 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) (err error) {
 	// Somebody to pay: a server whose routes cost money, with a chain in memory and a funded key.
-	server, err := clienttest.Start(clienttest.Config{})
+	server, err := clienttest.Start(clienttest.Config{BaseFee: 20_000_000_000})
 	if err != nil {
 		return err
 	}

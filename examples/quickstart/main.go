@@ -30,7 +30,7 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	// Somebody to pay: a server whose routes cost money, on a chain in memory.
-	srv, err := clienttest.Start(clienttest.Config{})
+	srv, err := clienttest.Start(clienttest.Config{BaseFee: 20_000_000_000})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer listener.Close()
 	d.url = "http://" + listener.Addr().String()
 	if d.srv, err = clienttest.Start(clienttest.Config{
-		Realm: "demo", WallClock: true, NoSockets: true,
+		Realm: "demo", WallClock: true, NoSockets: true, BaseFee: 20_000_000_000,
 	}); err != nil {
 		return err
 	}

@@ -266,7 +266,7 @@ func TestBudgetsOfTokens(t *testing.T) {
 
 // TestMessagesOfSmallLimits: the arithmetic of a small deposit is in tokens, and errormsg is one line.
 func TestMessagesOfSmallLimits(t *testing.T) {
-	s := newShell(t, clienttest.Config{})
+	s := newShell(t, clienttest.Config{BaseFee: 20_000_000_000})
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
 	costly := s.run("-v", "--max-deposit", "0.001", "/data").stderr
 	assert.Contains(t, costly, "the limits allow a deposit of 0.001 pathUSD, less than 20 requests of 0.0001 pathUSD, "+
@@ -279,7 +279,7 @@ func TestMessagesOfSmallLimits(t *testing.T) {
 
 // TestQuote says what it would cost, and signs nothing.
 func TestQuote(t *testing.T) {
-	s := newShell(t, clienttest.Config{})
+	s := newShell(t, clienttest.Config{BaseFee: 20_000_000_000})
 	e := s.run("quote", "/data")
 	require.Equal(t, 0, e.code, e.stderr)
 	for _, says := range []string{`price     0.0001 pathUSD per "request"`, "payee     " +
