@@ -36,9 +36,6 @@ type fees struct {
 	Due []Fee `json:"due,omitempty"`
 }
 
-// IsZero reports whether there are none.
-func (f fees) IsZero() bool { return len(f.Charged) == 0 && len(f.Due) == 0 }
-
 // maxDue bounds how many fees a record lists whose amount is not known. If there are more, the oldest
 // counts as charged, all of it.
 const maxDue = 32
@@ -112,9 +109,6 @@ func (s State) Fees() (charged, reserved map[common.Address]voucher.Amount) {
 // PastFees returns which fees were counted, by token, and when, as far as is known at now: those that
 // are not known with their highest. Budget records begin with them.
 func (s State) PastFees(now int64) map[common.Address][]Rise {
-	if s.fees.IsZero() {
-		return nil
-	}
 	all := map[common.Address][]Rise{}
 	for token, h := range s.fees.Charged {
 		all[token] = h.rises(now, h.highest())

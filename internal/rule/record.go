@@ -49,8 +49,8 @@ type record struct {
 	OtherOrigins History            `json:"otherOrigins,omitzero"`
 
 	Deposit     voucher.Amount `json:"deposit"`
-	Opening     *fundingRecord `json:"opening,omitempty"`
-	ToppingUp   *fundingRecord `json:"toppingUp,omitempty"`
+	Opening     *Funding       `json:"opening,omitempty"`
+	ToppingUp   *Funding       `json:"toppingUp,omitempty"`
 	Confirmed   bool           `json:"confirmed"`
 	CloseAmount voucher.Amount `json:"closeAmount"`
 	CloseSent   bool           `json:"closeSent,omitempty"`
@@ -67,7 +67,7 @@ type record struct {
 	Closed           bool           `json:"closed,omitempty"`
 	Unseen           uint64         `json:"unseen,omitempty"`
 
-	Fees fees `json:"fees,omitzero"`
+	Fees *fees `json:"fees,omitempty"`
 }
 
 type descriptorRecord struct {
@@ -78,37 +78,6 @@ type descriptorRecord struct {
 	Salt              common.Hash    `json:"salt"`
 	AuthorizedSigner  common.Address `json:"authorizedSigner"`
 	ExpiringNonceHash common.Hash    `json:"expiringNonceHash"`
-}
-
-type fundingRecord struct {
-	Amount      voucher.Amount `json:"amount"`
-	Raw         hexutil.Bytes  `json:"transaction"`
-	Hash        common.Hash    `json:"hash"`
-	ValidBefore uint64         `json:"validBefore"`
-	Before      voucher.Amount `json:"before"`
-	FeeToken    common.Address `json:"feeToken,omitzero"`
-	MaxFee      voucher.Amount `json:"maxFee,omitzero"`
-	Fee         voucher.Amount `json:"fee,omitzero"`
-	FeeKnown    bool           `json:"feeKnown,omitempty"`
-}
-
-func (r *fundingRecord) funding() Funding {
-	if r == nil {
-		return Funding{}
-	}
-	return Funding{
-		r.Amount, r.Raw, r.Hash, r.ValidBefore, r.Before, r.FeeToken, r.MaxFee, r.Fee, r.FeeKnown,
-	}
-}
-
-// record returns the stored form of a transaction, or nil if there is none.
-func (f *Funding) record() *fundingRecord {
-	if !f.Pending() {
-		return nil
-	}
-	return &fundingRecord{
-		f.Amount, f.Raw, f.Hash, f.ValidBefore, f.Before, f.FeeToken, f.MaxFee, f.Fee, f.FeeKnown,
-	}
 }
 
 // Encode returns the record of the state.
@@ -125,7 +94,16 @@ func (s State) Encode() ([]byte, error) {
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
-		Unseen: s.Unseen, Opening: s.Opening.record(), ToppingUp: s.ToppingUp.record(), Fees: s.fees,
+		Unseen: s.Unseen,
+	}
+	if f := &s.fees; len(f.Due) > 0 || len(f.Charged) > 0 {
+		r.Fees = f
+	}
+	if s.Opening.Pending() {
+		r.Opening = &s.Opening
+	}
+	if s.ToppingUp.Pending() {
+		r.ToppingUp = &s.ToppingUp
 	}
 	return json.Marshal(r)
 }
@@ -159,12 +137,12 @@ func Decode(data []byte) (State, error) {
 		authorized: r.Authorized, unsigned: r.Unsigned, history: r.History, asked: r.Asked,
 		Signed: r.Signed, Voucher: r.Voucher, Claimed: r.Claimed, Writers: r.Writers,
 		foreign: foreign{r.Origins, r.OtherOrigins},
-		Deposit: r.Deposit, Opening: r.Opening.funding(), ToppingUp: r.ToppingUp.funding(),
+		Deposit: r.Deposit, Opening: value(r.Opening), ToppingUp: value(r.ToppingUp),
 		Confirmed:   r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
-		Unseen: r.Unseen, fees: r.Fees,
+		Unseen: r.Unseen, fees: value(r.Fees),
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {

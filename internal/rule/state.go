@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -96,23 +97,23 @@ type State struct {
 // Funding is a transaction that puts money into a channel. It is stored before it is sent.
 type Funding struct {
 	// Amount is what it adds to the deposit.
-	Amount voucher.Amount
+	Amount voucher.Amount `json:"amount"`
 	// Raw is what is sent to the server: signed (0x76), or for a sponsor to sign (0x78).
-	Raw []byte
+	Raw hexutil.Bytes `json:"transaction"`
 	// Hash is the transaction's hash. It is the zero hash for a sponsored one: only its sponsor
 	// knows it.
-	Hash common.Hash
+	Hash common.Hash `json:"hash"`
 	// ValidBefore is when it can no longer be mined, in Unix seconds of the chain.
-	ValidBefore uint64
+	ValidBefore uint64 `json:"validBefore"`
 	// Before is the deposit on chain that it adds to.
-	Before voucher.Amount
+	Before voucher.Amount `json:"before"`
 	// FeeToken pays its fee, and MaxFee is the most that it can be charged, in base units of that. Both
 	// are zero for a sponsored transaction, which costs the payer nothing.
-	FeeToken common.Address
-	MaxFee   voucher.Amount
+	FeeToken common.Address `json:"feeToken,omitzero"`
+	MaxFee   voucher.Amount `json:"maxFee,omitzero"`
 	// Fee is what it was charged, if FeeKnown. Until then MaxFee counts.
-	Fee      voucher.Amount
-	FeeKnown bool
+	Fee      voucher.Amount `json:"fee,omitzero"`
+	FeeKnown bool           `json:"feeKnown,omitempty"`
 }
 
 // Pending reports whether there is such a transaction.
