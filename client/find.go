@@ -189,7 +189,7 @@ func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor,
 		return nil, nil
 	}
 	account, err := a.s.adopt(ctx, id, d, scope, adoption{snap: snap, place: placeOf(a.out.at), now: a.account})
-	if err != nil || account == nil {
+	if err != nil || account == nil || !account.State().Payable() {
 		a.s.log.DebugContext(ctx, "a channel that the server named is not used", "origin", scope.Origin, "channel", id, "error", err)
 		if err == nil || errors.Is(err, channel.ErrNotOurs) || errors.Is(err, ErrNoChain) {
 			return nil, nil
@@ -201,12 +201,12 @@ func (a *attempt) try(ctx context.Context, id common.Hash, d channel.Descriptor,
 }
 
 // free reports whether a channel on record may be used for the scope: it is of it, or of none, and
-// can be paid from.
+// can be paid from. One that has ended by the record is used if the chain shows it all the same.
 func free(have rule.State, scope channel.Scope) bool {
 	if have.Unbound() {
 		have.Scope.Origin = scope.Origin
 	}
-	return have.Scope == scope && have.Payable()
+	return have.Scope == scope && (have.Payable() || have.Phase() == channel.Closed)
 }
 
 // fits reports whether a snapshot is for the escrow and the chain of the scope, and of a channel

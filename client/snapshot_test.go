@@ -196,3 +196,49 @@ func TestStoreFromABackupWithoutAWord(t *testing.T) {
 		assert.Equal(t, u(500), p.agree().Signed)
 	}
 }
+
+// TestChannelThatHadNotEnded: the payee shows a channel that is in the archive, wrongly. If the chain shows it
+// open, it is paid from again, and no other is opened. If it has ended, another one is.
+func TestChannelThatHadNotEnded(t *testing.T) {
+	for name, ended := range map[string]bool{"open on chain": false, "closed on chain": true} {
+		t.Run(name, func(t *testing.T) {
+			srv := clienttest.New(t, clienttest.Config{})
+			p := newPayer(t, srv)
+			p.get("/data")
+			s := p.only()
+			if ended {
+				p.requestClose(s)
+				srv.Chain.Advance(escrow.GracePeriod)
+				p.withdraw(s)
+			}
+			places := rule.Places(s.ID)
+			data, rev, err := p.store.Get(t.Context(), places[0])
+			require.NoError(t, err)
+			record, err := rule.Decode(data)
+			require.NoError(t, err)
+			data, err = record.Settle(rule.OnChain{Ended: true}).Encode()
+			require.NoError(t, err)
+			rev, err = p.store.Put(t.Context(), places[0], data, rev)
+			require.NoError(t, err)
+			require.NoError(t, p.store.(store.Mover).Move(t.Context(), places[0], rev, places[1]))
+			var n pen
+			n.counted(&p.cfg)
+			p.restart()
+			l := p.lied()
+			l.hinting(func(d map[string]any) { d["sessionSnapshot"] = p.snapshotOf(s) })
+			p.get("/data")
+			_, _, err = p.store.Get(t.Context(), places[2])
+			if ended {
+				require.ErrorIs(t, err, store.ErrNotFound)
+				assert.EqualValues(t, 1, n.transactions.Load())
+				return
+			}
+			require.NoError(t, err)
+			assert.Zero(t, n.transactions.Load())
+			now := p.agree()
+			assert.Equal(t, s.ID, now.ID)
+			assert.Equal(t, u(200), now.Authorized)
+			require.NoError(t, p.session.Channels().Close(t.Context(), s.ID))
+		})
+	}
+}
