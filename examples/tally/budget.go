@@ -17,7 +17,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 func budgetCommand(w *world) *cobra.Command {
@@ -26,8 +25,9 @@ func budgetCommand(w *world) *cobra.Command {
 		Use:   "budget",
 		Short: "Show what is left of the hour, the day and the month",
 		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
-was, and what is left. Tokens that the policy names with limits of their own follow, each by itself. It sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. A
-terminal also shows a bar for each, in color unless NO_COLOR is set.`,
+was, and what is left: in dollars, for all known dollar tokens, and in each token that the policy names under [asset]. It
+sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. A terminal also shows a bar for
+each, in color unless NO_COLOR is set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
@@ -56,40 +56,38 @@ func (p *wallet) budget(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
+	var text bytes.Buffer
+	var rooms []channel.Room
+	t := newTable(&text)
+	t.row("WITHIN", "ALLOWED", "USED", "LEFT", "TOKEN")
 	for _, one := range all {
-		var text bytes.Buffer
-		t := newTable(&text)
-		t.row("WITHIN", "ALLOWED", "USED", "LEFT")
+		in := one.currency
 		for _, r := range one.rooms {
-			t.row(within(r.Rule), one.format(r.Rule.Allowed), one.format(r.Used), one.format(r.Left()))
+			t.row(within(r.Rule), number(in, r.Rule.Allowed), number(in, r.Used), number(in, r.Left()), in.Symbol)
 		}
-		if err := t.end(); err != nil {
-			return fail(exitWrite, err)
-		}
-		if _, err := io.WriteString(w.body, barred(text.String(), one.rooms, screenOf(w))); err != nil {
-			return fail(exitWrite, err)
-		}
+		rooms = append(rooms, one.rooms...)
+	}
+	if err := t.end(); err != nil {
+		return fail(exitWrite, err)
+	}
+	if _, err := io.WriteString(w.body, barred(text.String(), rooms, screenOf(w))); err != nil {
+		return fail(exitWrite, err)
 	}
 	return nil
 }
 
 // budgets are the limits over time of what shares them: of the known dollar tokens, or of another token.
 type budgets struct {
-	currency channel.Currency // the zero one is that of the dollars
-	rooms    []channel.Room   // the shortest comes first
+	currency channel.Currency
+	rooms    []channel.Room // the shortest comes first
 }
 
-// format is an amount as it is printed.
-func (b *budgets) format(a voucher.Amount) string {
-	if b.currency == (channel.Currency{}) {
-		return tokens(a)
-	}
-	return b.currency.Format(a)
-}
+// dollars is what limits are in that the known dollar tokens share.
+var dollars = channel.Currency{Symbol: "dollars", Decimals: decimals}
 
 // budgets returns those of the dollars and of each token that the policy names, if flags leave any of that.
 func (p *wallet) budgets(ctx context.Context, w *world) (all []budgets, err error) {
-	currencies := []channel.Currency{{}}
+	currencies := []channel.Currency{dollars}
 	if w.rules.file != nil {
 		for _, own := range w.rules.file.Assets {
 			currencies = append(currencies, own.Currency)

@@ -400,10 +400,10 @@ func (d *doctor) budgets(ctx context.Context) []symptom {
 // symptoms are what is worth a look in the tightest of the budgets, if anything is.
 func (b *budgets) symptoms() []symptom {
 	for _, r := range b.rooms {
-		text := fmt.Sprintf("%s of %s are left within %s", b.format(r.Left()), b.format(r.Rule.Allowed), within(r.Rule))
+		text := fmt.Sprintf("%s of %s are left within %s", number(b.currency, r.Left()), written(b.currency, r.Rule.Allowed), within(r.Rule))
 		switch {
 		case r.Rule.Allowed.IsZero():
-			return []symptom{{0, "budgets", cmp.Or(b.currency.Symbol, "none") + ": see the limits", ""}}
+			return []symptom{{0, "budgets", b.currency.Symbol + ": none, see the limits", ""}}
 		case r.Left().IsZero():
 			return []symptom{{0, "budgets", text, "wait, or raise the limit (tally budget)"}}
 		case (channel.Room{Rule: r.Rule}).Near(r.Used):

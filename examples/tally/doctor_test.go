@@ -42,8 +42,8 @@ func TestDoctor(t *testing.T) {
 		{"TALLY_MAX_PRICE", "", 0, "note  limits    the flags allow no price: nothing is paid", "--max-price"},
 		{"TALLY_MAX_PRICE", "x", exitUsage, "BAD   settings", "correct the flag"},
 		{"TALLY_MAX_DEPOSIT", "", 0, "note  limits    the flags allow no deposit", "--max-deposit"},
-		{"TALLY_PER_HOUR", "110u", 0, "note  budgets   0.00001 of 0.00011 are left within 60 minutes", "tally ledger"},
-		{"TALLY_PER_HOUR", "100u", 0, "note  budgets   0 of 0.0001 are left", "raise the limit"},
+		{"TALLY_PER_HOUR", "110u", 0, "note  budgets   0.00001 of 0.00011 dollars are left within 60 minutes", "tally ledger"},
+		{"TALLY_PER_HOUR", "100u", 0, "note  budgets   0 of 0.0001 dollars are left", "raise the limit"},
 		{"TALLY_RPC_URL", "", exitUsage, "BAD   node", "set --rpc-url"},
 		{"TALLY_RPC_URL", "http://192.0.2.1", exitUsage, "BAD   node", "--insecure-rpc"},
 		{

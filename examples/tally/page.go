@@ -53,7 +53,7 @@ func (b *books) page(ctx context.Context) (err error) {
 
 // collect makes the page of the store of p.
 func (b *books) collect(ctx context.Context, p *wallet, to io.Writer) error {
-	out := bill.New(time.Now(), tokens)
+	out := bill.New(time.Now(), func(a channel.Asset) channel.Currency { return b.currencyOf(a.ChainID, a.Token) })
 	var bad error
 	for c, err := range records.Channels(ctx, p.files) {
 		if err != nil {

@@ -24,8 +24,8 @@ func TestLedgerPage(t *testing.T) {
 	require.NoError(t, err)
 	page := string(text)
 	for _, says := range []string{
-		"<dt>Spent</dt><dd>0.0002</dd>", "<dt>Locked now</dt><dd>0.01</dd>", "3 lines of the journal", s.srv.Payee.Hex(), s.srv.URL,
-		`24 hours <span class="soft">(80&nbsp;%, nearly used up)`, "open: accepted", `<td class="n">0.0002</td><td class="n">0.00005</td>`,
+		"<dt>Spent</dt><dd>0.0002 pathUSD</dd>", "<dt>Locked now</dt><dd>0.01 pathUSD</dd>", "3 lines of the journal", s.srv.Payee.Hex(), s.srv.URL,
+		`24 hours, dollars <span class="soft">(80&nbsp;%, nearly used up)`, "open: accepted", `<td class="n">0.0002</td><td class="n">0.00005</td>`,
 	} {
 		assert.Contains(t, page, says)
 	}
@@ -43,7 +43,7 @@ func TestLedgerPage(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(text), "</html>\n"))
 	assert.NotContains(t, string(text), "xxx")
-	assert.Contains(t, s.ok("ledger", "--html", "-"), "<dt>Spent</dt><dd>0.0002</dd>")
+	assert.Contains(t, s.ok("ledger", "--html", "-"), "<dt>Spent</dt><dd>0.0002 pathUSD</dd>")
 }
 
 // TestLedgerPageFile: no record is overwritten, and a file that cannot be written is an error that leaves it alone.

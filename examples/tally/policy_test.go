@@ -206,11 +206,11 @@ func TestBudget(t *testing.T) {
 	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "250u", "0.05"
 	table := func() string { return regexp.MustCompile(` +`).ReplaceAllString(s.ok("budget"), " ") }
 	assert.Equal(t,
-		"WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0 0.00025\n24 hours 0.05 0 0.05\n30 days 0.1 0 0.1\n", table())
+		"WITHIN ALLOWED USED LEFT TOKEN\n60 minutes 0.00025 0 0.00025 dollars\n24 hours 0.05 0 0.05 dollars\n30 days 0.1 0 0.1 dollars\n", table())
 	s.ok("/data")
 	s.ok("/data")
 	assert.Equal(t,
-		"WITHIN ALLOWED USED LEFT\n60 minutes 0.00025 0.0002 0.00005\n24 hours 0.05 0.0002 0.0498\n30 days 0.1 0.0002 0.0998\n", table())
+		"WITHIN ALLOWED USED LEFT TOKEN\n60 minutes 0.00025 0.0002 0.00005 dollars\n24 hours 0.05 0.0002 0.0498 dollars\n30 days 0.1 0.0002 0.0998 dollars\n", table())
 	e := s.run("/data")
 	assert.Equal(t, exitRefused, e.code, e.stderr)
 	assert.Contains(t, e.stderr, "--per-hour is 0.00025 and this needs 0.0003")
@@ -218,9 +218,15 @@ func TestBudget(t *testing.T) {
 
 	s.env["TALLY_PER_HOUR"], s.env["TALLY_PER_DAY"] = "", ""
 	s.policy("[limits]\nprice = '0.001'\ndeposit = '0.1'\nday = '0.01'\n")
-	assert.Contains(t, table(), "\n60 minutes 0.01 0.0002 0.0098\n")
+	assert.Contains(t, table(), "\n60 minutes 0.01 0.0002 0.0098 dollars\n")
+	s.policy("[limits]\nprice = '0.001'\ndeposit = '0.1'\nday = '0.01'\n" +
+		"[asset.'0x2222222222222222222222222222222222222222']\nchain = 42\nsymbol = 'EUR'\ndecimals = 2\nprice = '1'\ndeposit = '5'\nday = '3'\n")
+	assert.Contains(t, table(), "\n60 minutes 0.01 0.0002 0.0098 dollars\n")
+	assert.Contains(t, table(), "\n60 minutes 3 0 3 EUR\n24 hours 3 0 3 EUR\n30 days 5 0 5 EUR\n")
+	assert.Contains(t, s.ok("ledger", "--html", "-"), "24 hours, EUR ")
 	s.env["TALLY_PER_HOUR"] = "0.005"
-	assert.Contains(t, table(), "\n60 minutes 0.005 0.0002 0.0048\n", "lower than the policy")
+	assert.Contains(t, table(), "\n60 minutes 0.005 0.0002 0.0048 dollars\n", "lower than the policy")
+	assert.NotContains(t, table(), "EUR", "nothing is paid in it under limits in dollars")
 	s.env["TALLY_PER_HOUR"] = "0.5"
 	e = s.run("budget")
 	assert.Equal(t, exitRefused, e.code)
@@ -252,12 +258,12 @@ func TestBudgetsOfTokens(t *testing.T) {
 	s.ok("/data")
 	s.srv.Token = s.srv.OtherToken
 	s.ok("/data")
-	dollars := "WITHIN ALLOWED USED LEFT\n60 minutes 0.1 0.0001 0.0999\n24 hours 0.1 0.0001 0.0999\n30 days 0.1 0.0001 0.0999\n"
-	assert.Equal(t, dollars+"WITHIN ALLOWED USED LEFT\n60 minutes 0.00012 otherUSD 0.0001 otherUSD 0.00002 otherUSD\n"+
-		"24 hours 0.00012 otherUSD 0.0001 otherUSD 0.00002 otherUSD\n30 days 0.2 otherUSD 0.0001 otherUSD 0.1999 otherUSD\n", table())
-	assert.Contains(t, s.run("doctor").stdout, "0.00002 otherUSD of 0.00012 otherUSD are left within 60 minutes")
+	dollars := "WITHIN ALLOWED USED LEFT TOKEN\n60 minutes 0.1 0.0001 0.0999 dollars\n24 hours 0.1 0.0001 0.0999 dollars\n30 days 0.1 0.0001 0.0999 dollars\n"
+	assert.Equal(t, dollars+"60 minutes 0.00012 0.0001 0.00002 otherUSD\n24 hours 0.00012 0.0001 0.00002 otherUSD\n"+
+		"30 days 0.2 0.0001 0.1999 otherUSD\n", table())
+	assert.Contains(t, s.run("doctor").stdout, "0.00002 of 0.00012 otherUSD are left within 60 minutes")
 	page := s.ok("ledger", "--html=-")
-	for _, says := range []string{"24 hours, otherUSD", "0.00002 otherUSD"} {
+	for _, says := range []string{"24 hours, otherUSD", ">0.00002<"} {
 		assert.Contains(t, page, says)
 	}
 	s.env["TALLY_PER_HOUR"] = "0.01"

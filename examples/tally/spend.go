@@ -78,6 +78,9 @@ func (s *spending) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fail(exitUsage, fmt.Errorf("--since: %w", err))
 	}
+	if err := s.rules.load(s.env); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, s.wallet.close(ctx)) }()
 	if err := s.wallet.look(ctx, s.keyless()); err != nil {
 		return err

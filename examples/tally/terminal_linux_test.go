@@ -197,20 +197,20 @@ func TestBudgetAtTheTerminal(t *testing.T) {
 		noColor string
 		want    string
 	}{
-		{80, "1", "WITHIN      ALLOWED  USED    LEFT\n" +
-			"60 minutes  0.0002   0.0002  0       [########################################]\n" +
-			"24 hours    0.01     0.0002  0.0098  [#.......................................]\n" +
-			"30 days     0.1      0.0002  0.0998  [#.......................................]\n"},
-		{30, "1", "WITHIN      ALLOWED  USED    LEFT\n" +
-			"60 minutes  0.0002   0.0002  0\n  [#########################]\n" +
-			"24 hours    0.01     0.0002  0.0098\n  [#........................]\n" +
-			"30 days     0.1      0.0002  0.0998\n  [#........................]\n"},
-		{30, "", "WITHIN      ALLOWED  USED    LEFT\n" +
-			"60 minutes  0.0002   0.0002  0\n  [\x1b[31m#########################\x1b[0m]\n" +
-			"24 hours    0.01     0.0002  0.0098\n  [\x1b[32m#\x1b[0m........................]\n" +
-			"30 days     0.1      0.0002  0.0998\n  [\x1b[32m#\x1b[0m........................]\n"},
-		{12, "", "WITHIN      ALLOWED  USED    LEFT\n60 minutes  0.0002   0.0002  0\n" +
-			"24 hours    0.01     0.0002  0.0098\n30 days     0.1      0.0002  0.0998\n"},
+		{80, "1", "WITHIN      ALLOWED  USED    LEFT    TOKEN\n" +
+			"60 minutes  0.0002   0.0002  0       dollars  [###############################]\n" +
+			"24 hours    0.01     0.0002  0.0098  dollars  [#..............................]\n" +
+			"30 days     0.1      0.0002  0.0998  dollars  [#..............................]\n"},
+		{30, "1", "WITHIN      ALLOWED  USED    LEFT    TOKEN\n" +
+			"60 minutes  0.0002   0.0002  0       dollars\n  [#########################]\n" +
+			"24 hours    0.01     0.0002  0.0098  dollars\n  [#........................]\n" +
+			"30 days     0.1      0.0002  0.0998  dollars\n  [#........................]\n"},
+		{30, "", "WITHIN      ALLOWED  USED    LEFT    TOKEN\n" +
+			"60 minutes  0.0002   0.0002  0       dollars\n  [\x1b[31m#########################\x1b[0m]\n" +
+			"24 hours    0.01     0.0002  0.0098  dollars\n  [\x1b[32m#\x1b[0m........................]\n" +
+			"30 days     0.1      0.0002  0.0998  dollars\n  [\x1b[32m#\x1b[0m........................]\n"},
+		{12, "", "WITHIN      ALLOWED  USED    LEFT    TOKEN\n60 minutes  0.0002   0.0002  0       dollars\n" +
+			"24 hours    0.01     0.0002  0.0098  dollars\n30 days     0.1      0.0002  0.0998  dollars\n"},
 	} {
 		s.env["NO_COLOR"] = one.noColor
 		keyboard, screen := newTerminal(t)

@@ -26,10 +26,18 @@ import (
 
 var noonOfThe30th = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
-func tokens(a voucher.Amount) string { return a.FormatTokens(6) }
+var pathUSD = common.HexToAddress("0x20c0000000000000000000000000000000000000")
+
+// currency is that of a known dollar token, or of none.
+func currency(a channel.Asset) channel.Currency {
+	c, _ := channel.Dollar(a)
+	return c
+}
+
+var dollars = channel.Currency{Symbol: "dollars", Decimals: 6}
 
 func paidFrom(n byte, origin string, deposit, authorized uint64) channel.Info {
-	d := channel.Descriptor{Payee: common.Address{19: n}, Token: common.HexToAddress("0x20c0000000000000000000000000000000000000")}
+	d := channel.Descriptor{Payee: common.Address{19: n}, Token: pathUSD}
 	return channel.Info{
 		ID: common.Hash{n}, ChainID: 4217, Phase: channel.Open, Descriptor: d, Scope: channel.Scope{Origin: origin},
 		Deposit: voucher.Units(deposit), Authorized: voucher.Units(authorized),
@@ -44,17 +52,24 @@ func line(n byte, origin string, raised uint64, end time.Time) journal.Entry {
 
 // sample is a month of an agent that pays three origins.
 func sample() *Book {
-	b := New(noonOfThe30th, tokens)
+	b := New(noonOfThe30th, currency)
 	names := []string{"https://api.example.com:443", "https://models.example.org:8443", "https://a-rather-long-name-of-a-host.region-1.data.example.net:443"}
 	for i, name := range names {
 		b.Channel(paidFrom(byte(i+1), name, 10_000_000, uint64(2_000_000*(i+1))))
 	}
-	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: time.Hour, Allowed: voucher.Units(500_000)}})
-	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: 24 * time.Hour, Allowed: voucher.Units(2_000_000)}, Used: voucher.Units(1_750_000)})
-	b.Budget(channel.Currency{}, channel.Room{Rule: channel.BudgetRule{Length: 30 * 24 * time.Hour, Allowed: voucher.Units(20_000_000)}, Used: voucher.Units(11_200_000)})
-	open := line(1, names[0], 0, noonOfThe30th.AddDate(0, 0, -29))
-	open.Kind, open.Amount = journal.KindOpen, voucher.Units(10_000_000)
-	b.Entry(open)
+	b.Budget(dollars, channel.Room{Rule: channel.BudgetRule{Length: time.Hour, Allowed: voucher.Units(500_000)}})
+	b.Budget(dollars, channel.Room{Rule: channel.BudgetRule{Length: 24 * time.Hour, Allowed: voucher.Units(2_000_000)}, Used: voucher.Units(1_750_000)})
+	b.Budget(dollars, channel.Room{Rule: channel.BudgetRule{Length: 30 * 24 * time.Hour, Allowed: voucher.Units(20_000_000)}, Used: voucher.Units(11_200_000)})
+	for i, at := range []int{-29, -12, 0} {
+		open := line(1, names[0], 0, noonOfThe30th.AddDate(0, 0, at))
+		open.Kind, open.Amount, open.Transaction = journal.KindOpen, voucher.Units(10_000_000), common.Hash{byte(i)}
+		open.Fee = journal.Fee{Token: pathUSD, Max: voucher.Units(8_400)}
+		b.Entry(open)
+		if i == 0 {
+			open.Kind, open.Fee.Charged, open.Fee.Known = journal.KindFee, voucher.Units(5_600), true
+			b.Entry(open)
+		}
+	}
 	for i := range 400 {
 		e := line(byte(i%7%3+1), names[i%7%3], uint64(1000+i*i%7919*11), noonOfThe30th.Add(time.Duration(i-400)*100*time.Minute))
 		if i%50 == 49 {
@@ -90,7 +105,7 @@ func nodes(t *testing.T, page string) (elements []*html.Node, text string) {
 
 // TestSums: what was spent is shown in all, by time, by origin and by payee; what is locked is split.
 func TestSums(t *testing.T) {
-	b := New(noonOfThe30th, tokens)
+	b := New(noonOfThe30th, currency)
 	b.Channel(paidFrom(1, "https://one.example:443", 1000, 300))
 	b.Channel(paidFrom(2, "https://two.example:443", 500, 900)) // more than the deposit cannot be taken
 	settled := paidFrom(3, "https://three.example:443", 1000, 400)
@@ -110,17 +125,17 @@ func TestSums(t *testing.T) {
 	views := b.assetViews()
 	require.Len(t, views, 1)
 	v := views[0]
-	assert.Equal(t, []string{"0.0016", "0.0004", "0.00215"}, []string{v.Spent, v.Elsewhere, v.Locked})
+	assert.Equal(t, []string{"0.0016 pathUSD", "0.0004 pathUSD", "0.00215 pathUSD"}, []string{v.Spent, v.Elsewhere, v.Locked})
 	assert.Equal(t, []int{4, 3}, []int{v.Operations, v.Channels})
 	assert.Equal(t, []group{
-		{"https://two.example:443", "0.0009", 1, []part{{"bar", 0, 562}}},
-		{"https://four.example:443", "0.0004", 1, []part{{"bar", 0, 250}}},
-		{"https://one.example:443", "0.0003", 2, []part{{"bar", 0, 187}}},
+		{"https://two.example:443", "0.0009", "0", 1, []part{{"bar", 0, 562}}},
+		{"https://four.example:443", "0.0004", "0", 1, []part{{"bar", 0, 250}}},
+		{"https://one.example:443", "0.0003", "0", 2, []part{{"bar", 0, 187}}},
 	}, v.Origins.Rows)
 	assert.Equal(t, common.Address{19: 2}.Hex(), v.Payees.Rows[0].Name)
 	assert.Equal(t, "day", v.Step)
 	require.Len(t, v.Bars, 3)
-	assert.Equal(t, bar{1, 94, 8, 6, "2026-11-28", "0.0001", 1}, v.Bars[0])
+	assert.Equal(t, bar{X: 1, Y: 94, Width: 8, Height: 6, FeeY: 94, Label: "2026-11-28", Spent: "0.0001", Fees: "0", Shown: true, Operations: 1}, v.Bars[0])
 	assert.Zero(t, v.Bars[1].Height)
 	assert.Equal(t, "0.0015", v.Bars[2].Spent)
 
@@ -132,13 +147,56 @@ func TestSums(t *testing.T) {
 		got[r.Origin] = [2]string{r.Takable, r.Rest}
 	}
 	assert.Equal(t, map[string][2]string{
-		"https://one.example:443": {"0.0003", "0.0007"}, "https://two.example:443": {"0.0005", "0"}, "https://three.example:443": {"0.00005", "0.0006"},
+		"https://one.example:443": {"0.0003 pathUSD", "0.0007 pathUSD"}, "https://two.example:443": {"0.0005 pathUSD", "0 pathUSD"}, "https://three.example:443": {"0.00005 pathUSD", "0.0006 pathUSD"},
 	}, got)
+}
+
+// TestFees: what transactions cost is beside what was spent, once, at the time at which they were signed.
+func TestFees(t *testing.T) {
+	b := New(noonOfThe30th, currency)
+	b.Channel(paidFrom(1, "https://one.example:443", 1000, 300))
+	day := 24 * time.Hour
+	fee := func(kind journal.Kind, tx byte, at time.Duration, f journal.Fee) {
+		e := line(1, "https://one.example:443", 0, noonOfThe30th.Add(at))
+		e.Kind, e.Transaction, e.Fee = kind, common.Hash{tx}, f
+		b.Entry(e)
+	}
+	most := journal.Fee{Token: pathUSD, Max: voucher.Units(84)}
+	known := most
+	known.Charged, known.Known = voucher.Units(56), true
+	never := most
+	never.Known = true
+	fee(journal.KindOpen, 1, -3*day, most)
+	fee(journal.KindTopUp, 2, -2*day, most)
+	fee(journal.KindFee, 1, 0, known)
+	fee(journal.KindOpen, 1, 0, most) // by one who knows less
+	fee(journal.KindTopUp, 3, 0, never)
+	fee(journal.KindTopUp, 4, 0, journal.Fee{Sponsored: true})
+	b.Entry(line(1, "https://one.example:443", 140, noonOfThe30th))
+
+	page := written(t, b)
+	for _, says := range []string{
+		"<dt>Spent</dt><dd>0.00014 pathUSD</dd>", "<dt>Fees</dt><dd>0.00014 pathUSD</dd>", "fee paid by the payee", "fee 0.000056 pathUSD",
+		"fee of at most 0.000084 pathUSD", "0.000084 pathUSD of the fees are the most that can be charged", "2026-11-27: 0.000056 of fees",
+	} {
+		assert.Contains(t, page, says)
+	}
+	views := b.assetViews()
+	require.Len(t, views, 1)
+	bars := views[0].Bars
+	require.Len(t, bars, 4)
+	got := [][3]int{}
+	for _, bar := range bars {
+		got = append(got, [3]int{bar.Height, bar.FeeHeight, bar.FeeY})
+	}
+	assert.Equal(t, [][3]int{{0, 40, 60}, {0, 60, 40}, {0, 0, 100}, {100, 0, 0}}, got)
+	assert.Equal(t, []part{{"bar", 0, 500}, {"fee", 500, 500}}, views[0].Origins.Rows[0].Parts)
+	assert.Equal(t, 1, views[0].Operations, "a line of a fee is none")
 }
 
 // TestAssetsAreNotAdded: each token of each chain has its own sums, and so have channels without a record.
 func TestAssetsAreNotAdded(t *testing.T) {
-	b := New(noonOfThe30th, tokens)
+	b := New(noonOfThe30th, currency)
 	other, far := paidFrom(2, "https://a.example:443", 10, 10), paidFrom(3, "https://a.example:443", 10, 10)
 	other.Descriptor.Token = common.Address{1}
 	far.ChainID = 1
@@ -151,7 +209,7 @@ func TestAssetsAreNotAdded(t *testing.T) {
 	views := b.assetViews()
 	require.Len(t, views, 4)
 	for _, v := range views {
-		assert.Equal(t, "0.00001", v.Spent, v.Title)
+		assert.Contains(t, []string{"0.00001 pathUSD", "10 base units"}, v.Spent, v.Title)
 	}
 	assert.Contains(t, written(t, b), "Spending from channels without a record")
 }
@@ -162,7 +220,7 @@ func TestHostileText(t *testing.T) {
 		`https://x.example:443"><script>alert(1)</script>`, `</style><img src=x onerror=alert(1)>`, `javascript:alert(1)`,
 		"https://\u202egnp.exe:443", "a\x00b\x1b[31m\xff", `{{.Lines}}`, strings.Repeat("long", 1000), "</title></bdi></table>",
 	}
-	b := New(noonOfThe30th, tokens)
+	b := New(noonOfThe30th, currency)
 	for i, text := range hostile {
 		c := paidFrom(byte(i+1), text, 100, 10)
 		b.Channel(c)
@@ -270,7 +328,7 @@ func TestContrast(t *testing.T) {
 			for _, text := range []string{"text", "soft"} {
 				assert.GreaterOrEqual(t, contrast(text, ground), 4.5, "scheme %d: %s on %s", i, text, ground)
 			}
-			for _, drawn := range []string{"bar", "near"} {
+			for _, drawn := range []string{"bar", "near", "fee"} {
 				assert.GreaterOrEqual(t, contrast(drawn, ground), 3.0, "scheme %d: %s on %s", i, drawn, ground)
 			}
 		}
@@ -296,12 +354,12 @@ func TestTimes(t *testing.T) {
 		{200 * 365 * 24 * time.Hour, "year", "1979"},
 	} {
 		for _, loc := range []*time.Location{time.UTC, havana, time.FixedZone("", 20700)} {
-			b := New(noonOfThe30th.In(loc), tokens)
+			b := New(noonOfThe30th.In(loc), currency)
 			const n = 97
 			for i := range n {
 				b.Entry(line(1, "https://a.example:443", 1, noonOfThe30th.Add(-one.span/(n-1)*time.Duration(i))))
 			}
-			bars, name, before := periods(b.sums(asset{}).quarters, loc)
+			bars, name, before := periods(b.sums(channel.Asset{}).quarters, loc)
 			assert.Equal(t, one.step, name)
 			assert.LessOrEqual(t, len(bars), mostBars)
 			if loc == time.UTC {
@@ -314,7 +372,7 @@ func TestTimes(t *testing.T) {
 				all.plus(p.sum)
 				labels[p.label] = true
 			}
-			assert.Equal(t, sum{voucher.Units(n), n}, all, "%s in %s", one.span, loc)
+			assert.Equal(t, sum{spent: voucher.Units(n), operations: n}, all, "%s in %s", one.span, loc)
 			assert.Len(t, labels, len(bars), "%s in %s: each time has a label of its own", one.span, loc)
 		}
 	}
@@ -322,7 +380,7 @@ func TestTimes(t *testing.T) {
 
 // TestBounds: a long journal makes no long page.
 func TestBounds(t *testing.T) {
-	b := New(noonOfThe30th, tokens)
+	b := New(noonOfThe30th, currency)
 	for i := range 300 {
 		b.Channel(channel.Info{ID: common.BigToHash(voucher.Units(uint64(i + 1)).Big()), Phase: channel.Open, Deposit: voucher.Units(uint64(i))})
 		e := line(byte(i), fmt.Sprintf("https://%d.example:443", i), uint64(i), noonOfThe30th.Add(time.Duration(i)*time.Second))
@@ -340,7 +398,7 @@ func TestBounds(t *testing.T) {
 	assert.Contains(t, page, "279 others")
 	assert.Less(t, len(page), 100_000)
 
-	empty := written(t, New(noonOfThe30th, tokens))
+	empty := written(t, New(noonOfThe30th, currency))
 	for _, says := range []string{"Nothing was paid yet", "No channel on record holds money", "The journal has no lines", "No budget is set"} {
 		assert.Contains(t, empty, says)
 	}

@@ -38,7 +38,7 @@ func TestBrowser(t *testing.T) {
 	}
 	dir := t.TempDir()
 	b := launch(t, program)
-	for name, book := range map[string]*Book{"sample": sample(), "hostile": hostile, "empty": New(noonOfThe30th, tokens)} {
+	for name, book := range map[string]*Book{"sample": sample(), "hostile": hostile, "empty": New(noonOfThe30th, currency)} {
 		file := filepath.Join(dir, name+".html")
 		require.NoError(t, os.WriteFile(file, []byte(written(t, book)), 0o600))
 		for _, width := range []int{360, 1200} {

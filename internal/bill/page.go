@@ -19,6 +19,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -54,8 +55,9 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 // mostRows is how many origins, payees and locked channels are listed by name.
 const mostRows = 20
 
-// Write writes the page. Nothing is written if the page cannot be made.
+// Write writes the page. Nothing is written if the page cannot be made. It is called once, when all is added.
 func (b *Book) Write(w io.Writer) error {
+	b.takeFees()
 	v := view{
 		Lines: b.lines, Now: b.now.Format("2006-01-02 15:04 MST"), Most: Newest,
 		Budgets: b.budgetRows(), Assets: b.assetViews(), Newest: b.operations(),
@@ -81,14 +83,15 @@ type view struct {
 }
 
 type budgetRow struct {
-	Name, Used, Left, Allowed string
-	Percent                   int
-	Near                      bool
-	Parts                     []part
+	Name, In, Used, Left, Allowed string
+	Percent                       int
+	Near                          bool
+	Parts                         []part
 }
 
 type assetView struct {
 	Title, Token, Spent, Locked, Elsewhere string
+	Fees, Reserved                         string
 	Operations, Channels                   int
 	Step, First, Last, Highest, Before     string
 	Width                                  int
@@ -98,7 +101,9 @@ type assetView struct {
 
 type bar struct {
 	X, Y, Width, Height int
-	Label, Spent        string
+	FeeY, FeeHeight     int // the fees are above what was spent
+	Label, Spent, Fees  string
+	Shown               bool
 	Operations          int
 }
 
@@ -108,9 +113,9 @@ type groups struct {
 }
 
 type group struct {
-	Name, Spent string
-	Operations  int
-	Parts       []part
+	Name, Spent, Fees string
+	Operations        int
+	Parts             []part
 }
 
 type lockedRow struct {
@@ -119,7 +124,7 @@ type lockedRow struct {
 }
 
 type operation struct {
-	Time, Kind, Outcome, Problem, Origin, Channel, Spent, Moved string
+	Time, Kind, Outcome, Problem, Origin, Channel, Spent, Moved, Fee string
 }
 
 // part is a piece of a bar that is whole at 1000.
@@ -140,14 +145,20 @@ func thousandths(a, whole voucher.Amount) int {
 	return max(4, int(n.Div(n, whole.Big()).Int64()))
 }
 
+// shares returns what was spent and the fees as parts of a bar that is whole.
+func shares(s sum, whole voucher.Amount) []part {
+	spent, fees := thousandths(s.spent, whole), thousandths(s.fees, whole)
+	if spent = min(spent, 1000-fees); fees == 0 {
+		return []part{{"bar", 0, spent}}
+	}
+	return []part{{"bar", 0, spent}, {"fee", spent, fees}}
+}
+
 func (b *Book) budgetRows() (rows []budgetRow) {
-	for _, r := range b.budgets {
-		name, format := within(r.Rule.Length), b.format
-		if r.Currency != (channel.Currency{}) {
-			name, format = name+", "+r.Symbol, r.Format
-		}
+	for _, one := range b.budgets {
+		r, in := one.room, one.currency
 		row := budgetRow{
-			Name: name, Used: format(r.Used), Left: format(r.Left()), Allowed: format(r.Rule.Allowed),
+			Name: within(r.Rule.Length), In: in.Symbol, Used: number(in, r.Used), Left: number(in, r.Left()), Allowed: number(in, r.Rule.Allowed),
 			Near: channel.Room{Rule: r.Rule}.Near(r.Used),
 		}
 		share := thousandths(r.Used, r.Rule.Allowed)
@@ -173,43 +184,54 @@ func within(d time.Duration) string {
 }
 
 func (b *Book) assetViews() (views []assetView) {
-	var all []asset
+	var all []channel.Asset
 	for a := range b.assets {
 		all = append(all, a)
 	}
-	slices.SortFunc(all, func(x, y asset) int {
-		if n := b.assets[y].all.spent.Cmp(b.assets[x].all.spent); n != 0 {
+	slices.SortFunc(all, func(x, y channel.Asset) int {
+		if n := b.assets[y].all.all().Cmp(b.assets[x].all.all()); n != 0 {
 			return n
 		}
-		if n := cmp.Compare(x.chain, y.chain); n != 0 {
+		if n := cmp.Compare(x.ChainID, y.ChainID); n != 0 {
 			return n
 		}
-		return x.token.Cmp(y.token)
+		return x.Token.Cmp(y.Token)
 	})
 	for _, a := range all {
-		s := b.assets[a]
+		s, in := b.assets[a], b.currency(a)
 		v := assetView{
-			Title: "Spending", Spent: b.format(s.all.spent), Locked: b.format(s.locked),
+			Title: "Spending", Spent: in.Format(s.all.spent), Fees: in.Format(s.all.fees), Locked: in.Format(s.locked),
 			Operations: s.all.operations, Channels: len(s.channels), Token: b.asset(a),
-			Origins: b.groups("Origin", s.origins, s.all), Payees: b.groups("Payee", s.payees, s.all),
+			Origins: groupsOf("Origin", s.origins, s.all, in), Payees: groupsOf("Payee", s.payees, s.all, in),
 		}
-		if a == (asset{}) {
+		if !s.reserved.IsZero() {
+			v.Reserved = in.Format(s.reserved)
+		}
+		if a == (channel.Asset{}) {
 			v.Title, v.Token = "Spending from channels without a record", ""
 		}
 		if !s.elsewhere.IsZero() {
-			v.Elsewhere = b.format(s.elsewhere)
+			v.Elsewhere = in.Format(s.elsewhere)
 		}
-		b.chart(&v, s)
+		b.chart(&v, s, in)
 		views = append(views, v)
 	}
 	return views
 }
 
-// asset returns an asset for a reader: its address, and its symbol if it is a known dollar token.
-func (b *Book) asset(a asset) string {
-	name := fmt.Sprintf("%s on chain %d", a.token.Hex(), a.chain)
-	if known, ok := channel.Dollar(channel.Asset{ChainID: a.chain, Token: a.token}); ok {
-		name = known.Symbol + ", " + name
+// number writes an amount where another place says what it is in.
+func number(in channel.Currency, a voucher.Amount) string {
+	if in.Symbol == "" {
+		return a.String()
+	}
+	return a.FormatTokens(int(in.Decimals))
+}
+
+// asset returns an asset for a reader: its address, and its symbol if that is known.
+func (b *Book) asset(a channel.Asset) string {
+	name := fmt.Sprintf("%s on chain %d", a.Token.Hex(), a.ChainID)
+	if c := b.currency(a); c.Symbol != "" {
+		name = c.Symbol + ", " + name
 	}
 	return name
 }
@@ -217,46 +239,51 @@ func (b *Book) asset(a asset) string {
 // barWidth is how wide one bar of the chart is, with the gap beside it.
 const barWidth = 10
 
-func (b *Book) chart(v *assetView, s *sums) {
+func (b *Book) chart(v *assetView, s *sums, in channel.Currency) {
 	bars, step, before := periods(s.quarters, b.now.Location())
 	if len(bars) == 0 {
 		return
 	}
 	most := highest(bars)
-	v.Step, v.First, v.Last, v.Highest = step, bars[0].label, bars[len(bars)-1].label, b.format(most)
+	v.Step, v.First, v.Last, v.Highest = step, bars[0].label, bars[len(bars)-1].label, in.Format(most)
 	v.Width = barWidth * max(len(bars), 8) // few bars do not get as wide as the page
-	if before.operations > 0 {
-		v.Before = b.format(before.spent)
+	if !before.all().IsZero() {
+		v.Before = in.Format(before.all())
 	}
 	for i, p := range bars {
-		height := thousandths(p.spent, most) / 10
+		height, fees := thousandths(p.spent, most)/10, thousandths(p.fees, most)/10
 		if p.operations > 0 {
 			height = max(height, 1)
 		}
+		if !p.fees.IsZero() {
+			fees = max(fees, 1)
+		}
+		height = min(height, 100-fees)
 		v.Bars = append(v.Bars, bar{
-			X: barWidth*i + 1, Y: 100 - height, Width: barWidth - 2, Height: height,
-			Label: p.label, Spent: b.format(p.spent), Operations: p.operations,
+			X: barWidth*i + 1, Y: 100 - height, Width: barWidth - 2, Height: height, FeeY: 100 - height - fees, FeeHeight: fees,
+			Label: p.label, Spent: number(in, p.spent), Fees: number(in, p.fees), Operations: p.operations,
+			Shown: p.operations > 0 || !p.fees.IsZero(),
 		})
 	}
 }
 
-// groups returns the sums with the highest first. Those above mostRows are one row.
-func (b *Book) groups(head string, by map[string]sum, all sum) groups {
+// groupsOf returns the sums with the highest first. Those above mostRows are one row.
+func groupsOf(head string, by map[string]sum, all sum, in channel.Currency) groups {
 	var names []string
 	for name := range by {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(x, y string) int {
-		if n := by[y].spent.Cmp(by[x].spent); n != 0 {
+		if n := by[y].all().Cmp(by[x].all()); n != 0 {
 			return n
 		}
 		return strings.Compare(x, y)
 	})
-	g := groups{Caption: "The bars are shares of all spending, “in” counts operations.", Head: head}
+	g := groups{Caption: "The bars are shares of all spending and fees, “in” counts operations.", Head: head}
 	row := func(name string, s sum) {
 		g.Rows = append(g.Rows, group{
-			Name: name, Spent: b.format(s.spent), Operations: s.operations,
-			Parts: []part{{"bar", 0, thousandths(s.spent, all.spent)}},
+			Name: name, Spent: number(in, s.spent), Fees: number(in, s.fees), Operations: s.operations,
+			Parts: shares(s, all.all()),
 		})
 	}
 	var rest sum
@@ -286,11 +313,12 @@ func (b *Book) lockedRows() (rows []lockedRow, more int) {
 		list = list[:mostRows]
 	}
 	for _, c := range list {
+		in := b.currency(assetOf(c))
 		whole, payee := locked(c), takable(c)
 		share := thousandths(payee, whole)
 		row := lockedRow{
 			Origin: plain(nameOr(c.Scope.Origin, "origin not known")), ID: short(c.ID), Phase: c.Phase.String(),
-			Takable: b.format(payee), Rest: b.format(whole.SubFloor(payee)),
+			Takable: in.Format(payee), Rest: in.Format(whole.SubFloor(payee)),
 		}
 		if !whole.IsZero() {
 			row.Parts = []part{{"bar", 0, share}, {"rest", share, 1000 - share}}
@@ -299,7 +327,7 @@ func (b *Book) lockedRows() (rows []lockedRow, more int) {
 			row.Asset = "token " + b.asset(assetOf(c))
 		}
 		if c.ToppingUp.Pending() {
-			row.Coming = b.format(c.ToppingUp.Amount)
+			row.Coming = in.Format(c.ToppingUp.Amount)
 		}
 		rows = append(rows, row)
 	}
@@ -309,21 +337,37 @@ func (b *Book) lockedRows() (rows []lockedRow, more int) {
 func (b *Book) operations() (rows []operation) {
 	for i := range b.newest {
 		e := b.newest[(b.next+len(b.newest)-1-i)%len(b.newest)]
+		c := b.known[e.ChannelID]
+		in := b.currency(assetOf(c))
 		at := e.End.In(b.now.Location())
 		row := operation{
 			Time: at.Format(time.DateTime),
 			Kind: strings.ReplaceAll(plain(string(e.Kind)), "_", " "), Outcome: strings.ReplaceAll(plain(e.Outcome), "_", " "),
-			Problem: plain(e.Problem), Origin: plain(nameOr(e.Origin, "origin not known")), Spent: b.format(e.Raised),
+			Problem: plain(e.Problem), Origin: plain(nameOr(e.Origin, "origin not known")), Spent: in.Format(e.Raised), Fee: b.fee(e.Fee, c.ChainID),
 		}
 		if e.ChannelID != (common.Hash{}) {
 			row.Channel = short(e.ChannelID)
 		}
 		if !e.Amount.IsZero() {
-			row.Moved = b.format(e.Amount)
+			row.Moved = in.Format(e.Amount)
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// fee returns the fee of a line for a reader, empty if it has none.
+func (b *Book) fee(f journal.Fee, chainID uint64) string {
+	in := b.currency(channel.Asset{ChainID: chainID, Token: f.Token})
+	switch {
+	case f == journal.Fee{}:
+		return ""
+	case f.Sponsored:
+		return "fee paid by the payee"
+	case f.Known:
+		return "fee " + in.Format(f.Charged)
+	}
+	return "fee of at most " + in.Format(f.Max)
 }
 
 // short is a channel id as it is shown: enough of it to tell channels apart.

@@ -108,15 +108,10 @@ func count(by step, first, last time.Time) (n int) {
 	return n
 }
 
-func (s *sum) plus(other sum) {
-	s.spent = s.spent.AddCapped(other.spent)
-	s.operations += other.operations
-}
-
-// highest returns the most that was spent in one bar.
+// highest returns the most that was spent in one bar, fees included.
 func highest(bars []period) (most voucher.Amount) {
 	for _, b := range bars {
-		most = most.Max(b.spent)
+		most = most.Max(b.all())
 	}
 	return most
 }
