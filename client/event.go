@@ -37,6 +37,7 @@ const (
 	EventBudget    EventKind = "budget"    // 80% of a budget is used; see Decision
 	EventJournal   EventKind = "journal"   // Config.Journal failed; Err says why, and which operation has no line
 
+	EventToppingUp      EventKind = "topping_up"      // a top-up is recorded and about to leave; Deposit is what the channel holds with it
 	EventCloseRequested EventKind = "close_requested" // the chain shows a close request of the payer's
 	EventReopened       EventKind = "reopened"        // a top-up canceled a close request
 	EventSettled        EventKind = "settled"         // the payee redeemed on chain; Cumulative is how much in all

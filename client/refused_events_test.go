@@ -127,7 +127,7 @@ func TestLogLevels(t *testing.T) {
 		client.EventViolation: true, client.EventBehind: true, client.EventGone: true, client.EventNotSeen: true,
 		client.EventUnmined: true, client.EventBudget: true, client.EventJournal: true, client.EventDelayed: true,
 		client.EventCostly:    true,
-		client.EventChallenge: false, client.EventOpening: false, client.EventOpened: false, client.EventToppedUp: false,
+		client.EventChallenge: false, client.EventOpening: false, client.EventOpened: false, client.EventToppingUp: false, client.EventToppedUp: false,
 		client.EventFound: false, client.EventPaid: false, client.EventRefused: false, client.EventVoucher: false,
 		client.EventReceipt: false, client.EventClosed: false, client.EventCloseRequested: false,
 		client.EventReopened: false, client.EventSettled: false, client.EventLocked: false,

@@ -42,7 +42,7 @@ func TestEvents(t *testing.T) {
 		}
 		assert.Equal(t, []client.EventKind{
 			client.EventChallenge, client.EventOpening, client.EventOpened, client.EventPaid,
-			client.EventChallenge, client.EventToppedUp, client.EventPaid, client.EventClosed,
+			client.EventChallenge, client.EventToppingUp, client.EventToppedUp, client.EventPaid, client.EventClosed,
 		}, kinds)
 		assert.Equal(t, len(kinds), told)
 		paid := p.events.of(client.EventPaid)

@@ -122,7 +122,8 @@ func (a *attempt) recordTopUp(
 
 // presentTopUp shows the recorded top-up to the payee, and confirms it by its answer or by the chain.
 func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, state rule.State) (topUpResult, error) {
-	start := time.Now()
+	start, brings := time.Now(), state.ToppingUp.Before.AddCapped(state.ToppingUp.Amount)
+	a.s.tell(ctx, Event{Kind: EventToppingUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: brings})
 	answer, err := a.manage(ctx, a.methods(), func(c *challenge) (string, error) {
 		return c.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})

@@ -31,7 +31,7 @@ func (p *payer) topUp(amount uint64) (channel.Info, error) {
 
 // TestTopUpByHand puts in what it was asked for, by one transaction, and agrees to no price.
 func TestTopUpByHand(t *testing.T) {
-	srv := clienttest.New(t, clienttest.Config{})
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
 	for _, path := range []string{"/data", "/v1/data", "/sponsored", "/v1/sponsored"} {
 		t.Run(path, func(t *testing.T) {
 			var n pen
@@ -58,6 +58,10 @@ func TestTopUpByHand(t *testing.T) {
 				assert.Empty(t, one.Body)
 			}
 			assert.Len(t, p.events.of(client.EventToppedUp), 2)
+			if begun := p.events.of(client.EventToppingUp); assert.Len(t, begun, 2) {
+				assert.Equal(t, u(550), begun[0].Deposit)
+				assert.Equal(t, u(850), begun[1].Deposit)
+			}
 			var noted int
 			for _, e := range lines.of(journal.KindTopUp) {
 				if e.Outcome == string(client.OutcomeAccepted) {

@@ -27,6 +27,8 @@ type progress struct {
 	width int
 	text  func() string // nil: nothing is waited for
 	since time.Time
+	over  string    // shown in place of text; empty: text is
+	begun time.Time // over
 	shown bool
 	stop  chan struct{} // of the goroutine that draws; nil without one
 	ended chan struct{}
@@ -74,11 +76,43 @@ func (p *progress) show(text func() string) {
 		p.since = time.Now()
 	}
 	p.text = text
+	p.begin()
+}
+
+// begin draws the line, and has it drawn again until end. The caller holds mu.
+func (p *progress) begin() {
 	p.draw()
 	if p.stop == nil {
 		p.stop, p.ended = make(chan struct{}), make(chan struct{})
 		go p.redraw(p.stop, p.ended)
 	}
+}
+
+// put shows a text over what show shows, until take or hide.
+func (p *progress) put(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.on {
+		p.over, p.begun = text, time.Now()
+		p.begin()
+	}
+}
+
+// take ends what put began, and shows what was there before.
+func (p *progress) take() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	p.over = ""
+	p.draw()
+}
+
+// off ends all that is shown: what follows is on the terminal itself.
+func (p *progress) off() {
+	p.hide()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.on = false
 }
 
 func (p *progress) redraw(stop, ended chan struct{}) {
@@ -99,11 +133,16 @@ func (p *progress) redraw(stop, ended chan struct{}) {
 
 // draw draws the line. The caller holds mu.
 func (p *progress) draw() {
-	if p.text == nil {
+	text, since := p.over, p.begun
+	switch {
+	case text != "":
+	case p.text == nil:
 		return
+	default:
+		text, since = p.text(), p.since
 	}
-	line := "  " + inline(p.text())
-	if d := time.Since(p.since).Truncate(time.Second); d > 0 {
+	line := "  " + inline(text)
+	if d := time.Since(since).Truncate(time.Second); d > 0 {
 		line += ", " + d.String()
 	}
 	if utf8.RuneCountInString(line) >= p.width {
@@ -124,7 +163,7 @@ func (p *progress) hide() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	p.text = nil
+	p.text, p.over = nil, ""
 }
 
 // end ends the drawing.
@@ -148,6 +187,10 @@ func (f *fetch) waitsFor(e client.Event) {
 	switch e.Kind {
 	case client.EventOpening:
 		f.progress.say("opening a channel with %s", speaker{f.currency}.amount(e.Deposit))
+	case client.EventToppingUp:
+		f.progress.put("topping up the channel to " + speaker{f.currency}.amount(e.Deposit))
+	case client.EventToppedUp:
+		f.progress.take()
 	case client.EventOpened, client.EventPaid, client.EventRefused:
 		f.progress.hide()
 	}
@@ -158,6 +201,9 @@ func (f *fetch) streaming(out *output, resp *http.Response) {
 	paid := f.known.payment
 	here := out.file == nil && screenOf(f.world) != (screen{})
 	stream := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+	if here && stream {
+		f.progress.off()
+	}
 	if f.quiet || f.verbose || here || !stream || paid == nil || paid.Cost().IsZero() {
 		return
 	}

@@ -277,7 +277,13 @@ func TestProgress(t *testing.T) {
 	}{
 		{[]string{"-o", out, s.srv.URL + "/data"}, "", []string{"  opening a channel with 0.01"}, "tally: paid 0.0001 pathUSD"},
 		{[]string{"-o", out, s.srv.URL + "/stream/5/10"}, "", []string{"  streaming: 0.00001 pathUSD so far, 0.00999 left"}, "tally: paid 0.00005 pathUSD"},
-		{[]string{"close"}, "", []string{"  closing channel 1 of 1"}, ""},
+		{
+			[]string{"--fund", "120u", "-o", out, s.srv.URL + "/v1/stream/20/10"},
+			"",
+			[]string{"  opening a channel with 0.00012", "  topping up the channel to 0.0002", "  streaming: 0.0"},
+			"tally: paid 0.0002 pathUSD",
+		},
+		{[]string{"close", "--all"}, "", []string{"  closing channel 1 of 2"}, ""},
 		{[]string{"find", "--again"}, "", []string{"  searched up to block "}, "tally: searched up to block "},
 		{[]string{"-s", "-o", out, s.srv.URL + "/data"}, "", nil, ""},
 		{[]string{"-o", out, s.srv.URL + "/stream/5/10"}, "dumb", nil, "tally: paid 0.00005 pathUSD"},
