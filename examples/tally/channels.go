@@ -57,7 +57,7 @@ that they can be charged as long as that is not known.`,
 	p.storeFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with whole ids and amounts in base units")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "closed channels too")
-	cmd.AddCommand(channelShowCommand(w), channelSyncCommand(w), channelAdoptCommand(w), channelArchiveCommand(w))
+	cmd.AddCommand(channelShowCommand(w), channelSyncCommand(w), channelTopUpCommand(w), channelAdoptCommand(w), channelArchiveCommand(w))
 	return cmd
 }
 

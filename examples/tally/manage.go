@@ -17,9 +17,10 @@ import (
 // managing is the commands below `tally channels`.
 type managing struct {
 	*world
-	wallet      wallet
-	asJSON, all bool
-	headers     []string
+	wallet  wallet
+	headers []string
+
+	asJSON, all, verbose bool
 }
 
 func channelShowCommand(w *world) *cobra.Command {

@@ -191,7 +191,12 @@ func (s speaker) payment(e *client.Error) message {
 	case client.OutcomeAccepted, client.OutcomeAcceptedNoContent:
 		m.money = "it was paid" + s.price(e)
 	}
+	if e.Op == "top up" {
+		m.money, m.todo = topUpMoney(e, s.price(e)), ""
+	}
 	switch {
+	case errors.Is(e.Err, client.ErrPending) && e.Op == "top up":
+		m.todo = "the same command again completes it, and adds nothing to it"
 	case errors.Is(e.Err, client.ErrPending):
 		m.todo = "try again in a moment; tally keep --once reads the chain"
 	case errors.Is(e.Err, client.ErrEscrow):
@@ -202,6 +207,17 @@ func (s speaker) payment(e *client.Error) message {
 		m.todo = "tally close " + id + " --force, then tally keep, gets the rest of the deposit back"
 	}
 	return m
+}
+
+// topUpMoney is what became of a top-up by hand that failed.
+func topUpMoney(e *client.Error, price string) string {
+	switch e.Outcome {
+	case client.OutcomeUnknown:
+		return "it left, and it is not known whether it is in the channel" + price
+	case client.OutcomeAccepted:
+		return "the payee accepted it" + price
+	}
+	return unsigned
 }
 
 // price is what the operation would have cost, in brackets.

@@ -111,7 +111,7 @@ func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag
 				"leave it out, or write a policy with mode = \"read-only\"", f.Name))
 		}
 	})
-	if f := flags.Lookup("piece-by-piece"); f.Changed && !p.limits.PieceByPiece && r.file.Limits.PieceByPiece {
+	if f := flags.Lookup("piece-by-piece"); f != nil && f.Changed && !p.limits.PieceByPiece && r.file.Limits.PieceByPiece {
 		err = fail(exitUsage, fmt.Errorf("--piece-by-piece=false has no effect: the policy %s sets piece-by-piece", r.path))
 	}
 	if r.own = p.limits; r.own == (channel.Limits{}) {
