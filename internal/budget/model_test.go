@@ -75,7 +75,7 @@ type world struct {
 	mem    *store.Mem
 	fails  float64 // how often a call of the store does
 	slow   float64 // and how often it takes its time
-	skewed bool
+	ahead  int64   // of wrong clocks, in seconds: all of one history are wrong by the same
 	kills  bool
 
 	mu       sync.Mutex
@@ -116,7 +116,10 @@ func (w *world) run(t *testing.T) (wrong string) {
 	w.mem, w.versions = store.NewMem(), map[string][]store.Entry{}
 	same := w.happens(0.6)
 	w.fails, w.slow = pick(w, 0, 0, 0.02, 0.2), pick(w, 0, 0, 0.05, 0.3)
-	w.kills, w.skewed = w.happens(0.5), w.happens(0.3)
+	w.kills = w.happens(0.5)
+	if w.happens(0.3) {
+		w.ahead = pick(w, int64(60), 600, 7200, 40*24*3600)
+	}
 	first := w.n(len(allClasses))
 	channels := make([]*chain, 1+w.n(5))
 	for i := range channels {
@@ -240,8 +243,8 @@ func (w *world) start(class int) *session {
 	s := &session{world: w, limits: limitsOf(class), class: class}
 	name := fmt.Sprintf("%d of class %d", w.started, class)
 	w.mu.Unlock()
-	if w.skewed && w.happens(0.3) {
-		s.ahead = pick(w, int64(60), 600, 7200, 40*24*3600)
+	if w.happens(0.3) {
+		s.ahead = w.ahead
 	}
 	s.Budgets = New(s, name)
 	return s
