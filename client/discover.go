@@ -33,10 +33,11 @@ import (
 // says so. Others are recorded too, as [channel.FoundNotSeen]: a node may lag, or leave things out.
 //
 // The search records how far it came and goes on from there the next time, a little before it, so that
-// it can be interrupted. It goes on before the first channel that was not seen. If again is true it begins at the first block. There is no way to detect a node
-// that omits logs; search again with another node. For each stretch of blocks one [channel.Finding] without a
-// channel is yielded. An error is the end: [ErrNoChain], those of [escrow.Client.Search], and the
-// store's.
+// it can be interrupted. It goes on before the first channel that was not seen. If again is true, or if the
+// chain has replaced blocks that were searched, it begins at the first block. There is no way to detect a
+// node that omits logs; search again with another node. For each stretch of blocks one [channel.Finding]
+// without a channel is yielded. An error is the end: [ErrNoChain], those of [escrow.Client.Search], and
+// the store's.
 func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Finding, error] {
 	s := c.s
 	return func(yield func(channel.Finding, error) bool) {
@@ -46,11 +47,13 @@ func (c *Channels) Find(ctx context.Context, again bool) iter.Seq2[channel.Findi
 			return
 		}
 		f := finder{s: s, marked: marked, missing: map[common.Hash]missing{}, strange: math.MaxUint64, yield: yield}
-		for over := true; over; search.From = 0 {
+		for over := true; over; search.From, search.Known = 0, (escrow.Block{}) {
 			over, f.at = false, search.From
 			for stretch, err := range s.cfg.Chain.Search(ctx, search) {
-				if over = err == nil && stretch.Next > stretch.Newest && stretch.Next-stretch.Newest > 1; over {
-					break // a node that was ahead of the chain, or lied, recorded that: from the first block
+				// A node that was ahead of the chain, or lied, recorded that, or the chain replaced it: from the first block.
+				over = err == nil && stretch.Next > stretch.Newest && stretch.Next-stretch.Newest > 1 || errors.Is(err, escrow.ErrReplaced)
+				if over {
+					break
 				}
 				if !f.stretch(ctx, stretch, err) {
 					return
@@ -208,7 +211,7 @@ func (s *Session) searchFrom(ctx context.Context, again bool) (escrow.Search, se
 	case again && had.Next != 0:
 		err = s.put(ctx, marked, rev)
 	case marked.same(had):
-		search.From = had.Next
+		search.From, search.Known = had.Next, had.Known
 	}
 	return search, marked, err
 }

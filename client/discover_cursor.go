@@ -24,6 +24,8 @@ type searched struct {
 	V2      common.Address `json:"v2"`
 	// Next is the block to go on from.
 	Next uint64 `json:"next"`
+	// Known is a block that was seen then, none before the one before Next.
+	Known escrow.Block `json:"known,omitzero"`
 }
 
 func (r searched) key() string {
@@ -32,13 +34,9 @@ func (r searched) key() string {
 
 // same reports whether the records are of the same search, however far.
 func (r searched) same(other searched) bool {
-	r.Next, other.Next = 0, 0
+	r.Next, r.Known, other.Next, other.Known = 0, escrow.Block{}, 0, escrow.Block{}
 	return r == other
 }
-
-// overlap is how many of the newest blocks are searched again the next time: of nodes behind one
-// address some know a block before others know its logs.
-const overlap = 100
 
 // searched reads the record under the key of r; the zero value if there is none.
 func (s *Session) searched(ctx context.Context, r searched) (had searched, rev uint64, err error) {
@@ -63,9 +61,8 @@ func (s *Session) searched(ctx context.Context, r searched) (had searched, rev u
 // mark records that a stretch was searched up to a block. If another search of the same payer is under
 // way, the one that is further counts.
 func (s *Session) mark(ctx context.Context, r searched, stretch escrow.Stretch, next uint64) error {
-	r.Next = min(next, stretch.Newest-min(overlap, stretch.Newest)+1)
-	if stretch.Newest < overlap {
-		r.Next = 0
+	if r.Known = stretch.Known; r.Known.Number > 0 {
+		r.Next = min(next, r.Known.Number+1)
 	}
 	for range maxMarks {
 		had, rev, err := s.searched(ctx, r)

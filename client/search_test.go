@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -476,3 +477,47 @@ type unwritable struct {
 }
 
 func (s unwritable) Put(context.Context, string, []byte, uint64) (uint64, error) { return 0, s.err }
+
+// TestSearchNoticesReplacedBlocks: a search goes on where the last one ended, and begins at the first block if
+// blocks that were searched are not on the chain any more, however many.
+func TestSearchNoticesReplacedBlocks(t *testing.T) {
+	for name, replaced := range map[string]bool{"the same blocks": false, "other blocks": true} {
+		t.Run(name, func(t *testing.T) {
+			p := newPayer(t, clienttest.New(t, clienttest.Config{}))
+			p.get("/data")
+			id := p.only().ID
+			p.blocks(150)
+			p.cold()
+			n, fork := p.through(), true
+			var from []string
+			n.lie(func(c rpcCall, r json.RawMessage) any {
+				switch {
+				case c.Method == "eth_getLogs":
+					var filter struct{ FromBlock string }
+					require.NoError(t, json.Unmarshal(c.Params[0], &filter))
+					from = append(from, filter.FromBlock)
+					if fork {
+						return []any{}
+					}
+				case c.Method == "eth_getBlockByNumber" && bytes.HasPrefix(c.Params[0], []byte(`"0x`)) && fork && replaced:
+					var block map[string]any
+					require.NoError(t, json.Unmarshal(r, &block))
+					block["hash"] = common.Hash{1}
+					return block
+				}
+				return r
+			})
+			assert.Empty(t, p.search(false), "the channel is not on that branch")
+			fork = false
+			p.restart()
+			found := p.search(false)[channel.FoundAdded]
+			require.Len(t, from, 2)
+			if !replaced {
+				assert.NotEqual(t, "0x0", from[1])
+				return
+			}
+			assert.Equal(t, "0x0", from[1])
+			assert.Equal(t, []common.Hash{id}, found)
+		})
+	}
+}

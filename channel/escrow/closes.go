@@ -56,7 +56,7 @@ func (c *Client) Closes(ctx context.Context, q CloseSearch) (closed []Ref, err e
 
 // closesOf searches for channels of which the same blocks were searched.
 func (c *Client) closesOf(ctx context.Context, refs []Ref, since uint64, had closesSpan) (closed []Ref, err error) {
-	newest, err := c.newestNumber(ctx, refs[0].ChainID)
+	newest, err := c.newestNumber(ctx, refs[0].ChainID, Block{})
 	if err != nil {
 		return nil, err
 	}

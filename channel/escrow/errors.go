@@ -34,6 +34,8 @@ var (
 	ErrNotSent = errors.New("escrow: transaction refused by the node")
 	// ErrExpired: the transaction was sent but not mined while it was valid, and never will be.
 	ErrExpired = errors.New("escrow: transaction not mined in time")
+	// ErrReplaced: the chain has another block in the place of one that was searched.
+	ErrReplaced = errors.New("escrow: the chain replaced blocks")
 	// ErrUnconfirmed: the transaction was sent and its result is not known yet. Call
 	// [Client.Confirm] with [Receipt.TxHash] before sending another one.
 	ErrUnconfirmed = errors.New("escrow: transaction sent, no receipt yet")

@@ -29,7 +29,21 @@ type Search struct {
 	// Span is how many blocks one request to the node covers at most. Zero means 100,000. If the
 	// node refuses, fewer are requested.
 	Span uint64
+	// Known is a block that an earlier search saw ([Stretch.Known]). If the node has another one in its
+	// place, blocks that were searched were replaced, and the error is [ErrReplaced]. The zero value is not
+	// compared.
+	Known Block
 }
+
+// Block names a block of the chain.
+type Block struct {
+	Number uint64      `json:"number"`
+	Hash   common.Hash `json:"hash"`
+}
+
+// overlap is how many of the newest blocks may still be replaced, or lack logs: of nodes behind one address
+// some know a block before others know its logs.
+const overlap = 100
 
 // Stretch is a range of blocks that was searched, and what was found in it.
 type Stretch struct {
@@ -42,6 +56,9 @@ type Stretch struct {
 	Strange int
 	// Next is the block to continue from, Newest the chain's newest block when the search began.
 	Next, Newest uint64
+	// Known is the last of these blocks, or an earlier one that is 100 blocks old. The zero value is no
+	// block. A later search goes on behind it, and with it, so that it notices if it was replaced.
+	Known Block
 }
 
 // How the number of blocks in a question follows what the node puts up with.
@@ -57,8 +74,8 @@ const (
 // asked again, for about half a minute.
 //
 // An error is the last pair; the Stretch with it has only Next and Newest, to continue from. It is
-// [ErrParams], [ErrChainID] or [ErrRPC], which wraps the error of the context. There is no way to
-// detect a node that omits logs; search again with another node.
+// [ErrParams], [ErrChainID], [ErrReplaced], or [ErrRPC], which wraps the error of the context. There is
+// no way to detect a node that omits logs; search again with another node.
 func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error] {
 	return func(yield func(Stretch, error) bool) {
 		at := Stretch{Next: s.From}
@@ -69,7 +86,7 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 		if s.Span == 0 {
 			s.Span = defaultSpan
 		}
-		newest, err := c.newestNumber(ctx, s.ChainID)
+		newest, err := c.newestNumber(ctx, s.ChainID, s.Known)
 		if err != nil {
 			yield(at, err)
 			return
@@ -84,7 +101,8 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 			if to-at.Next >= p.span {
 				to = at.Next + p.span - 1
 			}
-			found, err := c.stretch(ctx, s, at.Next, to)
+			known := min(to, newest-min(newest, overlap))
+			found, err := c.stretch(ctx, s, at.Next, to, known)
 			if err != nil {
 				if p.slower(ctx, c.waits.limited, to-at.Next+1, err) {
 					continue
@@ -105,19 +123,36 @@ func (c *Client) Search(ctx context.Context, s Search) iter.Seq2[Stretch, error]
 	}
 }
 
-// newestNumber asks for the number of the newest block.
-func (c *Client) newestNumber(ctx context.Context, chainID uint64) (uint64, error) {
+// newestNumber asks for the number of the newest block, and whether a block is still on the chain. That of
+// a node which lags is not asked for.
+func (c *Client) newestNumber(ctx context.Context, chainID uint64, known Block) (uint64, error) {
 	var newest *hexutil.Uint64
+	var there blockHeader
+	questions := []rpcCall{{Method: "eth_blockNumber", Result: &newest}}
+	if known != (Block{}) {
+		questions = append(questions, numbered(known.Number, &there))
+	}
 	err := c.askFor(ctx, chainID, func() error {
 		if newest == nil {
 			return fmt.Errorf("%w: the node tells no newest block", ErrRPC)
 		}
+		if known == (Block{}) || uint64(*newest) < known.Number {
+			return nil
+		}
+		if there.Hash == nil || *there.Hash != known.Hash {
+			return fmt.Errorf("%w: block %d was %s", ErrReplaced, known.Number, known.Hash)
+		}
 		return nil
-	}, rpcCall{Method: "eth_blockNumber", Result: &newest})
+	}, questions...)
 	if err != nil {
 		return 0, err
 	}
 	return uint64(*newest), nil
+}
+
+// numbered asks for a block by its number.
+func numbered(number uint64, answer *blockHeader) rpcCall {
+	return rpcCall{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(number), false}, Result: answer}
 }
 
 // pacing is how many blocks a question may cover.
@@ -186,11 +221,12 @@ func (s Search) check() error {
 	return nil
 }
 
-// stretch asks for the logs of the blocks from one to another.
-func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out Stretch, err error) {
+// stretch asks for the logs of the blocks from one to another, and for the block known.
+func (c *Client) stretch(ctx context.Context, s Search, from, to, known uint64) (out Stretch, err error) {
 	var (
 		logs   *[]openedLog
 		newest hexutil.Uint64
+		block  blockHeader
 		at     []common.Address
 		topics []common.Hash
 	)
@@ -212,11 +248,14 @@ func (c *Client) stretch(ctx context.Context, s Search, from, to uint64) (out St
 		case uint64(newest) < to:
 			return fmt.Errorf("%w: eth_getLogs: %w: it is at block %d, not at %d", ErrRPC, errLags, uint64(newest), to)
 		}
-		out, err = s.read(*logs, from, to)
+		if out, err = s.read(*logs, from, to); known > 0 && block.Hash != nil {
+			out.Known = Block{known, *block.Hash}
+		}
 		return err
 	},
 		rpcCall{Method: "eth_getLogs", Args: []any{filter}, Result: &logs},
-		rpcCall{Method: "eth_blockNumber", Result: &newest}) // of the node that answered
+		rpcCall{Method: "eth_blockNumber", Result: &newest}, // of the node that answered
+		numbered(known, &block))
 	if err != nil {
 		return Stretch{}, err
 	}
