@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -401,4 +402,31 @@ func TestCostlyLimitsAreTold(t *testing.T) {
 	require.Len(t, told, 1)
 	assert.Equal(t, []any{u(100), u(100)}, []any{told[0].Price, told[0].Deposit})
 	assert.ErrorContains(t, told[0].Err, "a deposit of 0.0001 pathUSD, less than 20 requests of 0.0001 pathUSD, and the fee of each such deposit is about ")
+}
+
+// TestQuoteTellsTheMostThatAFeeCanBe: as the limits of the fee token say; a sponsored transaction has none.
+func TestQuoteTellsTheMostThatAFeeCanBe(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	fees := channel.FeeLimits{Transaction: u(77)}
+	p := newPayer(t, srv, func(c *client.Config) {
+		c.Origins = map[string]channel.Limits{twin(srv): {Deposit: u(500), Fees: fees}}
+		c.Limits.Deposit = u(10_000)
+	})
+	in := func(token common.Address) string {
+		path := "/in/" + token.Hex()
+		srv.Handle(path, srv.Paid(clienttest.Terms{Price: u(1), Deposit: u(100), FeeToken: token}, http.NotFoundHandler()))
+		return path
+	}
+	alpha := common.HexToAddress("0x20c0000000000000000000000000000000000001")
+	for path, most := range map[string]uint64{
+		"/data": 1000, "/v1/data": 1000, "/sponsored": 0, twin(srv) + "/data": 77, in(alpha): 1000, in(srv.OtherToken): 0,
+	} {
+		q, _, err := p.session.Quote(p.request(t.Context(), http.MethodGet, path, nil))
+		require.NoError(t, err)
+		assert.Equal(t, u(most), q.MaxFee, path)
+	}
+	p.get("/data")
+	q, _, err := p.session.Quote(p.request(t.Context(), http.MethodGet, "/data", nil))
+	require.NoError(t, err)
+	assert.Zero(t, q.MaxFee, "no transaction is needed")
 }

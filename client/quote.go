@@ -21,8 +21,9 @@ type Quote struct {
 	// Locked is what an opening or a top-up would put into a channel first, in base units, and Fee
 	// about what that would cost, in base units of the fee token (6 decimals). Locked is zero if
 	// nothing is put in, or if the limits refuse it; Fee is zero if the payee pays it, or if
-	// Config.Chain does not tell what fees are.
-	Locked, Fee voucher.Amount
+	// Config.Chain does not tell what fees are. MaxFee is the most that it can cost: with a higher
+	// fee it is not signed (Limits.Fees). It is zero if the payee pays it.
+	Locked, Fee, MaxFee voucher.Amount
 	// Requests is how many requests of this price the channel then pays for, this one included. Zero
 	// if the limits refuse it.
 	Requests uint64
@@ -118,9 +119,27 @@ func (s *Session) locks(
 	case rule.Fund:
 		q.Fee = wish.Open
 	}
+	if plan.Step != rule.Pay && !c.offer.FeePayer {
+		q.MaxFee = s.mostFee(ctx, q.Origin, c.offer, limits)
+	}
 	left := now.Deposit.AddCapped(plan.Amount).SubFloor(now.Claimed).Big()
 	if left.Div(left, c.offer.Price.Big()); left.IsUint64() { // the plan refuses a price of zero
 		q.Requests = left.Uint64()
 	}
 	return plan.Step != rule.Pay, nil
+}
+
+// mostFee returns the most that a transaction for an offer may cost, under the limits of its fee token.
+func (s *Session) mostFee(ctx context.Context, origin string, o channel.Offer, limits rule.Limits) voucher.Amount {
+	asset := channel.Asset{ChainID: o.ChainID, Token: cmp.Or(o.FeeToken, o.Token)}
+	if limits.For(asset) != nil {
+		in := s.called(asset)
+		lim, err := s.limits(ctx, origin, in)
+		if err != nil || in.Symbol == "" {
+			return voucher.Amount{} // there are no limits for it, and nothing is signed that costs anything
+		}
+		limits = rule.Limits{Limits: lim}
+	}
+	most, _ := limits.FeeBudgets()
+	return most
 }

@@ -246,4 +246,5 @@ func proxied(err *net.OpError) int {
 var flagOf = map[string]string{
 	"Price": "--max-price", "Deposit": "--max-deposit", "Total": "--max-deposit", "Stream": "--max-stream", "Ahead": "--ahead",
 	"All.Hour": "--per-hour", "All.Day": "--per-day", "All.Month": "--per-month",
+	"Fees.Transaction": "--max-fee", "Fees.Hour": "--fees-per-hour", "Fees.Day": "--fees-per-day", "Fees.Month": "--fees-per-month",
 }

@@ -155,6 +155,13 @@ func (s speaker) limit(e *channel.LimitError) message {
 			unsigned, "",
 		}
 	}
+	if !e.Fee.IsZero() {
+		return message{
+			fmt.Sprintf("refused: a transaction for it can cost %s, that makes %s in all, and %s is %s",
+				s.number(e.Fee), s.number(e.Wanted), flag, s.amount(e.Allowed)),
+			unsigned, "to allow it: " + flag + " " + s.number(e.Wanted.Max(e.Enough)),
+		}
+	}
 	return message{
 		fmt.Sprintf("refused: %s is %s and this needs %s", flag, s.number(e.Allowed), s.amount(e.Wanted)),
 		unsigned, "to allow it: " + flag + " " + s.number(e.Wanted.Max(e.Enough)),
@@ -275,4 +282,5 @@ var flagNames = strings.NewReplacer(
 	"Limits.Price", "--max-price", "Limits.Deposit", "--max-deposit", "Limits.Fund", "--fund",
 	"Limits.Stream", "--max-stream", "Limits.Ahead", "--ahead", "Limits.Total, or Deposit", "--max-deposit",
 	"Limits.Total", "the policy's total", "Limits.All", "--per-hour, --per-day and --per-month",
+	"Limits.Fees.Transaction", "--max-fee",
 )

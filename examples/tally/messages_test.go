@@ -24,6 +24,7 @@ func TestMessages(t *testing.T) {
 	units := voucher.Units
 	causes := []error{
 		&channel.LimitError{Limit: "Price", Wanted: units(1_234_567), Allowed: units(7_654_321)},
+		&channel.LimitError{Limit: "Fees.Day", Wanted: units(7_654_321), Allowed: units(1_234_567), Fee: units(1_234_567)},
 		&channel.LimitError{Limit: "Origin.Day", Wanted: units(1_234_567), Allowed: units(7_654_321)},
 		&channel.LimitError{Limit: channel.LimitBudget, Wanted: units(1_234_567), Allowed: units(7_654_321)},
 		&channel.DesyncError{Required: units(7_654_321), Ours: units(1_234_567)},

@@ -294,10 +294,13 @@ func TestQuote(t *testing.T) {
 	}
 	assert.Equal(t, e.stdout, s.ok("quote", "-X", "POST", "-d", "x", "/data"))
 	assert.Contains(t, e.stdout, "deposit   0.01 pathUSD is put into a channel first, for 100 requests; "+
-		"the rest comes back when it is closed; its fee is at most 0.05 dollars\n")
+		"the rest comes back when it is closed; its fee is at most 0.01 pathUSD\n")
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
 	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.1 pathUSD is put into a channel first, for 1000 requests; "+
-		"the rest comes back when it is closed; its fee is about 0.013 pathUSD\n")
+		"the rest comes back when it is closed; its fee is about 0.013, and the limits allow 0.01 pathUSD: see fees\n")
+	s.env["TALLY_MAX_DEPOSIT"] = "0.2"
+	assert.Contains(t, s.ok("quote", "/data"), "; its fee is about 0.013, at most 0.02 pathUSD\n")
+	s.env["TALLY_MAX_DEPOSIT"] = "0.1"
 	assert.Contains(t, s.ok("quote", "/sponsored"), "deposit   0.01 pathUSD is put into a channel first, for 100 requests; "+
 		"the rest comes back when it is closed; the payee pays its fee\n")
 	assert.Contains(t, s.ok("quote", "--fund", "0.0001", "/data"), "for 1 request; ")

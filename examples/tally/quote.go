@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (q *quote) run(ctx context.Context, rawurl string) (err error) {
 			"none: no limit is set; --max-price %s --max-deposit AMOUNT pay it", number(o.Currency, o.Price))
 	}
 	if !got.Locked.IsZero() {
-		rows = append(rows, [2]string{"deposit", deposit(got)})
+		rows = append(rows, [2]string{"deposit", q.deposit(got)})
 	}
 	if err := q.print(rows); err != nil {
 		return err
@@ -121,15 +122,22 @@ func unit(o channel.Offer) string {
 	return fmt.Sprintf(" per %q", o.UnitType)
 }
 
+// mostFee is the most that escrow.Client signs for, in base units of a dollar token. Limits allow less as a rule.
+const mostFee = 50_000
+
 // deposit is what would be put into a channel first, in words.
-func deposit(q *client.Quote) string {
+func (w *world) deposit(q *client.Quote) string {
 	c := q.Offer.Currency
-	fee := "; its fee is about " + written(c, q.Fee)
+	in := w.currencyOf(q.Offer.ChainID, cmp.Or(q.Offer.FeeToken, q.Offer.Token))
+	most := written(in, q.MaxFee.Min(voucher.Units(mostFee)))
+	fee := fmt.Sprintf("; its fee is about %s, at most %s", number(in, q.Fee), most)
 	switch {
 	case q.Offer.FeePayer:
 		fee = "; the payee pays its fee"
 	case q.Fee.IsZero():
-		fee = "; its fee is at most 0.05 dollars" // not estimated; escrow signs no more
+		fee = "; its fee is at most " + most // it is not estimated
+	case q.MaxFee.Less(q.Fee):
+		fee = fmt.Sprintf("; its fee is about %s, and the limits allow %s: see fees", number(in, q.Fee), most)
 	}
 	requests := "requests"
 	if q.Requests == 1 {

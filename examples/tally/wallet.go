@@ -108,6 +108,10 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 	f.Var(amount{&p.limits.All.Hour}, "per-hour", "the most that all payments together may be in any 60 minutes (default: as per day)")
 	f.Var(amount{&p.limits.All.Day}, "per-day", "the same in any 24 hours (default: as per month)")
 	f.Var(amount{&p.limits.All.Month}, "per-month", "the same in any 30 days (default: as --max-deposit)")
+	f.Var(amount{&p.limits.Fees.Transaction}, "max-fee", "the most that one transaction may cost (default: a tenth of --max-deposit)")
+	f.Var(amount{&p.limits.Fees.Hour}, "fees-per-hour", "the most that transactions may cost in any 60 minutes (default: as per day, or a quarter of --per-hour)")
+	f.Var(amount{&p.limits.Fees.Day}, "fees-per-day", "the same in any 24 hours (default: as per month, or a quarter of --per-day)")
+	f.Var(amount{&p.limits.Fees.Month}, "fees-per-month", "the same in any 30 days (default: a quarter of --per-month)")
 	p.escrowFlag(f)
 	f.BoolVar(&p.bootstrap, "bootstrap", false, "prove the key to servers that this store has no channel for, and ask for one of ours")
 }
@@ -115,7 +119,8 @@ func (p *wallet) limitFlags(f *pflag.FlagSet) {
 // settings are the flags that the environment can set.
 var settings = []string{
 	"key-file", "rpc-url", "insecure-rpc", "store", "max-price", "max-deposit", "max-stream", "piece-by-piece", "fund",
-	"fund-as-needed", "ahead", "per-hour", "per-day", "per-month", "escrow", "bootstrap",
+	"fund-as-needed", "ahead", "per-hour", "per-day", "per-month",
+	"max-fee", "fees-per-hour", "fees-per-day", "fees-per-month", "escrow", "bootstrap",
 }
 
 // urls is a flag that may be repeated. One value may have several, with blanks between.
