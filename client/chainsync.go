@@ -57,9 +57,7 @@ func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptio
 	after := account.State()
 	s.recordProof(ctx, after, rise)
 	s.reportSync(ctx, before, after)
-	if !o.quiet {
-		s.recordSettled(ctx, before, after)
-	}
+	s.recordSettled(ctx, before, after, o.quiet)
 	return synced{before, after, !rise.By.IsZero()}, nil
 }
 

@@ -145,8 +145,9 @@ func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state ru
 	s.write(ctx, e)
 }
 
-// recordSettled writes what the chain has decided between two looks: an opening, a top-up, an end.
-func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
+// recordSettled writes what the chain has decided between two looks: an opening, a top-up, and an end,
+// unless quiet leaves that to the caller.
+func (s *Session) recordSettled(ctx context.Context, before, after rule.State, quiet bool) {
 	if s.cfg.Journal == nil {
 		return
 	}
@@ -157,7 +158,7 @@ func (s *Session) recordSettled(ctx context.Context, before, after rule.State) {
 		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeRejected, time.Time{}, nil) // it can no longer be mined
 	case undecided && !after.Opening.Pending() && !closed:
 		s.recordFunding(ctx, journal.KindOpen, after, before.Opening, OutcomeAccepted, time.Time{}, nil)
-	case closed:
+	case closed && !quiet:
 		s.recordEnd(ctx, after, journal.Entry{Kind: journal.KindClose, Amount: after.CloseAmount, Transaction: after.CloseTx, Outcome: string(OutcomeRefunded)})
 	}
 	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() {

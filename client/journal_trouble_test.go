@@ -126,6 +126,34 @@ func TestJournalOfTrouble(t *testing.T) {
 	assert.NotEqual(t, common.Hash{}, all[len(all)-1].Transaction)
 }
 
+// TestJournalOfAnOpeningThatAWithdrawalFinds: whoever reads the chain first writes that it shows an opening or
+// a top-up whose answer was lost, also where the call has a line of its own about the channel's end.
+func TestJournalOfAnOpeningThatAWithdrawalFinds(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	var d diary
+	p := newPayer(t, srv, d.kept)
+	for i, call := range []func(*client.Channels, context.Context, common.Hash) error{
+		(*client.Channels).Withdraw, (*client.Channels).RequestClose, (*client.Channels).Close,
+	} {
+		srv.OnRequest(func(r clienttest.Request) clienttest.Fault { return clienttest.Fault{LoseAnswer: r.Action == "open"} })
+		p.refused(p.do(http.MethodGet, "/data", nil))
+		srv.OnRequest(nil)
+		opens := d.of(journal.KindOpen)
+		lost := opens[len(opens)-1]
+		require.Equal(t, "unknown", lost.Outcome)
+		if err := call(p.session.Channels(), t.Context(), lost.ChannelID); i == 0 {
+			require.ErrorIs(t, err, escrow.ErrWouldRevert)
+			require.NoError(t, p.session.Channels().Close(t.Context(), lost.ChannelID))
+		} else {
+			require.NoError(t, err)
+		}
+		opens = d.of(journal.KindOpen)
+		found := opens[len(opens)-1]
+		assert.Len(t, opens, 2*(i+1))
+		assert.Equal(t, [3]any{"accepted", lost.Transaction, lost.Amount}, [3]any{found.Outcome, found.Transaction, found.Amount})
+	}
+}
+
 // TestJournalFails: an answer that was paid arrives all the same, and the owner hears of it.
 func TestJournalFails(t *testing.T) {
 	broken := errors.New("no space left")
