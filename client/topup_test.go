@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/client/clienttest/nodefaults"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 )
 
@@ -182,4 +183,30 @@ func TestTopUpNeeds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTopUpByANodeThatLags: another session sees the chain as it was before a top-up that is on record. It adds
+// what is missing to the deposit that was proved, and not to the one before.
+func TestTopUpByANodeThatLags(t *testing.T) {
+	p := newPayer(t, clienttest.New(t, clienttest.Config{}), func(c *client.Config) { c.Limits.Fund = u(200) })
+	p.get("/data")
+	p.get("/data")
+	p.blocks(20)
+	p.get("/data")
+	s := p.only()
+	_, err := p.session.Channels().Sync(t.Context(), s.ID)
+	require.NoError(t, err)
+	require.Equal(t, u(400), p.only().Deposit)
+	p.through() // another process has not seen how far the chain is
+	p.srv.Node.Fail(nodefaults.LateByTen)
+	p.get("/data")
+	_, err = p.session.Channels().Sync(t.Context(), s.ID)
+	require.NoError(t, err)
+	assert.Equal(t, u(400), p.only().Deposit)
+	p.get("/data")
+	p.srv.Node.Fail()
+	assert.Equal(t, u(600), p.srv.Chain.Channel(s.ID).Deposit)
+	_, err = p.session.Channels().Sync(t.Context(), s.ID)
+	require.NoError(t, err)
+	assert.Equal(t, u(600), p.only().Deposit)
 }

@@ -202,7 +202,7 @@ var theWord = []defect{
 	},
 	{
 		name: "word: what was settled proves nothing", breaks: "the chain's settlement proves that we signed as much",
-		pkg: "internal/rule", fn: "State.Settle", from: `return s.signedBefore(c.Settled)`, to: `return s`, tests: inRule,
+		pkg: "internal/rule", fn: "State.Settle", from: `s.shown(c).signedBefore(c.Settled)`, to: `s.shown(c)`, tests: inRule,
 	},
 	{
 		name: "word: a channel once missed stays closed", breaks: "a node that was behind does not make us forget money",
@@ -218,7 +218,11 @@ var theWord = []defect{
 	},
 	{
 		name: "word: a top-up is given up too early", breaks: "a top-up that can still be mined is not signed a second time",
-		pkg: "internal/rule", fn: "State.Settle", from: `(t.Before.Less(c.Deposit) || t.ValidBefore < c.Time)`, to: `true`, tests: inRule,
+		pkg: "internal/rule", fn: "State.shown", from: `raised || t.Pending() && t.ValidBefore < c.Time {`, to: `t.Pending() {`, tests: inRule,
+	},
+	{
+		name: "word: a node that lags lowers a deposit", breaks: "what a top-up added is not added again because a node has not seen it",
+		pkg: "internal/rule", fn: "State.shown", from: `c.Time < s.ReadAt &&`, to: `c.Time == s.ReadAt &&`, tests: inRule,
 	},
 	{
 		name: "word: an expired challenge is answered", breaks: "expiry is checked before any signature",

@@ -32,7 +32,8 @@ type OnChain struct {
 // Only proof ends a channel. One that the chain does not show may be there all the same, because a
 // node lags or leaves it out, so it stays listed as not seen with all that is known of it; see
 // [State.Unseen]. An opening that can still be mined is not missed. If a later reading shows the
-// channel, it is as it was: ids are never used twice.
+// channel, it is as it was: ids are never used twice. Of a node that lags behind the one that was read
+// before, the deposit and the request of a close are older, and do not count.
 func (s State) Settle(c OnChain) State {
 	switch {
 	case c.Finalized, c.Ended && !c.Exists:
@@ -48,13 +49,30 @@ func (s State) Settle(c OnChain) State {
 	s.Confirmed, s.Closed, s.Unseen = true, false, 0
 	s.Opening = Funding{}
 	s.Settled = s.Settled.Max(c.Settled)
-	s.CloseRequestedAt = c.CloseRequestedAt
-	if t := s.ToppingUp; t.Pending() && (t.Before.Less(c.Deposit) || t.ValidBefore < c.Time) {
+	return s.shown(c).signedBefore(c.Settled)
+}
+
+// shown returns the state with the deposit and the request of a close that the chain shows, unless it is
+// known to be newer.
+func (s State) shown(c OnChain) State {
+	if c.Time != 0 && c.Time < s.ReadAt && s.ReadAt-c.Time < lag {
+		return s
+	}
+	t := s.ToppingUp
+	raised := t.Pending() && t.Before.Less(c.Deposit)
+	if raised || t.Pending() && t.ValidBefore < c.Time {
 		s.ToppingUp = Funding{}
 	}
-	s.Deposit = c.Deposit
-	return s.signedBefore(c.Settled)
+	if raised || s.Deposit.Less(c.Deposit) || s.CloseRequestedAt != c.CloseRequestedAt {
+		s.ReadAt = c.Time
+	}
+	s.Deposit, s.CloseRequestedAt = c.Deposit, c.CloseRequestedAt
+	return s
 }
+
+// lag is how far, in seconds, a node may be behind another one that was read before. A reading that is
+// older than that is believed: the time of the other one may have been a lie.
+const lag = 60 * 60
 
 // ended returns the state of a channel that is proved to hold nothing. was reports that it held a
 // deposit before.

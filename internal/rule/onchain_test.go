@@ -226,3 +226,35 @@ func TestNewRefusesAnotherScope(t *testing.T) {
 		)
 	}
 }
+
+// TestReadingsOfANodeThatLags: a reading that is older than the one that showed a top-up, or the request of a
+// close, changes neither. One that is newer does, and so does one that is much older: the time of the one
+// before may have been a lie.
+func TestReadingsOfANodeThatLags(t *testing.T) {
+	const at = 1_700_000_000
+	had := rule.OnChain{Exists: true, Deposit: u(1000), Time: at - 30}
+	now := rule.OnChain{Exists: true, Deposit: u(1500), Settled: u(100), CloseRequestedAt: 7, Time: at}
+	f := rule.Funding{Amount: u(500), Raw: []byte{1}, ValidBefore: at + 20}
+	s := open(t, 1000).Settle(had).Funded(f).ToppedUp().Settle(now)
+	data, err := s.Encode()
+	require.NoError(t, err)
+	s, err = rule.Decode(data)
+	require.NoError(t, err)
+	require.False(t, s.ToppingUp.Pending())
+
+	old := s.Settle(had)
+	assert.Equal(t, u(1500), old.Deposit)
+	assert.EqualValues(t, 7, old.CloseRequestedAt)
+	next := s.Funded(rule.Funding{Amount: u(500), Raw: []byte{2}, ValidBefore: at - 20})
+	assert.True(t, next.Settle(had).ToppingUp.Pending())
+
+	later := now
+	later.Time, later.Deposit, later.CloseRequestedAt = at+1, u(1400), 0
+	newer := s.Settle(later)
+	assert.Equal(t, u(1400), newer.Deposit)
+	assert.Zero(t, newer.CloseRequestedAt)
+	for _, unordered := range []uint64{0, at - 3600} {
+		had.Time = unordered
+		assert.Equal(t, u(1000), s.Settle(had).Deposit)
+	}
+}

@@ -66,6 +66,7 @@ type record struct {
 	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
 	Closed           bool           `json:"closed,omitempty"`
 	Unseen           uint64         `json:"unseen,omitempty"`
+	ReadAt           uint64         `json:"readAt,omitempty"`
 
 	Fees *fees `json:"fees,omitempty"`
 }
@@ -94,7 +95,7 @@ func (s State) Encode() ([]byte, error) {
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
-		Unseen: s.Unseen,
+		Unseen: s.Unseen, ReadAt: s.ReadAt,
 	}
 	if f := &s.fees; len(f.Due) > 0 || len(f.Charged) > 0 {
 		r.Fees = f
@@ -142,7 +143,7 @@ func Decode(data []byte) (State, error) {
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
-		Unseen: r.Unseen, fees: value(r.Fees),
+		Unseen: r.Unseen, ReadAt: r.ReadAt, fees: value(r.Fees),
 	}
 	s.Scope.Origin = origin.Canonical(s.Scope.Origin)
 	if s.authorized.SubFloor(s.unsigned).Less(s.Signed) {

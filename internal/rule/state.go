@@ -89,6 +89,9 @@ type State struct {
 	// Unseen is when (Unix seconds of the chain) a reading first did not show the channel, without
 	// proof that it ended. Zero if the newest reading shows it.
 	Unseen uint64
+	// ReadAt is the time (Unix seconds of the chain) of the reading that changed Deposit or
+	// CloseRequestedAt last. Zero if none did.
+	ReadAt uint64
 
 	// fees are what the payer's transactions for the channel cost it. See fees.go.
 	fees fees
