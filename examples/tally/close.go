@@ -88,6 +88,10 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if len(chosen) == 0 {
+		fmt.Fprintln(c.stderr, "tally: there is nothing to close: no channel"+c.filter()+" holds money")
+		return nil
+	}
 	var places []string
 	for _, s := range chosen {
 		places = append(places, s.Scope.Origin)
@@ -189,6 +193,17 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 		return nil, fail(exitUsage, fmt.Errorf("%d channels fit; give more of the ID, or --all (tally channels lists them)", len(found)))
 	}
 	return found, nil
+}
+
+// filter says which channels were looked at.
+func (c *closing) filter() (text string) {
+	if c.origin != "" {
+		text += " of " + c.origin
+	}
+	if c.idle > 0 {
+		text += " that nothing was paid from for " + c.idle.String()
+	}
+	return text
 }
 
 // one closes a channel in the way that was asked for.

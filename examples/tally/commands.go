@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,23 +155,34 @@ func suggestion(cmd *cobra.Command, text string, near []string) error {
 // flagError adds to the error about a flag that there is not what may have been meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var none *pflag.NotExistError
-	if !errors.As(err, &none) {
+	var wrong *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &wrong) && errors.As(err, new(*configError)):
+		return fmt.Errorf("--config: %w", wrong.Unwrap())
+	case errors.As(err, &wrong) && errors.Is(err, strconv.ErrSyntax), errors.As(err, &wrong) && errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("--%s: write a whole number", wrong.GetFlag().Name)
+	case !errors.As(err, &none):
 		return err
 	}
 	if len(none.GetSpecifiedName()) < 2 {
 		return suggestion(cmd, err.Error(), nil)
 	}
+	return suggestion(cmd, err.Error(), nearFlags(cmd.Flags(), none.GetSpecifiedName()))
+}
+
+// nearFlags returns the flags that may have been meant by a name.
+func nearFlags(flags *pflag.FlagSet, name string) []string {
 	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			names = append(names, f.Name)
 		}
 	})
-	near := nearest(none.GetSpecifiedName(), names)
+	near := nearest(name, names)
 	for i := range near {
 		near[i] = "--" + near[i]
 	}
-	return suggestion(cmd, err.Error(), near)
+	return near
 }
 
 // nearest returns the names that differ from a word by two changes at most and by less than half of its letters, the
@@ -230,8 +242,22 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case cmd.HasAvailableSubCommands() && len(args) > 0:
 			return fail(exitUsage, unknown(cmd, args[0], fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])))
 		}
-		return fail(exitUsage, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		return fail(exitUsage, fmt.Errorf("write %s (%s); see %s --help", synopsis(cmd), given(len(args)), cmd.CommandPath()))
 	}
+}
+
+// synopsis is a command with the names of its arguments.
+func synopsis(cmd *cobra.Command) string { return strings.TrimSuffix(cmd.UseLine(), " [flags]") }
+
+// given says how many arguments there were.
+func given(n int) string {
+	switch n {
+	case 0:
+		return "nothing was given"
+	case 1:
+		return "1 argument was given"
+	}
+	return fmt.Sprintf("%d arguments were given", n)
 }
 
 func helpCommand(*world) *cobra.Command {

@@ -32,17 +32,20 @@ func (c *configFile) Set(name string) error {
 		text, err = readSmall(name, maxConfig)
 	}
 	if err != nil {
-		return err
+		return &configError{err}
 	}
 	n := 0
 	for line := range strings.Lines(string(text)) {
 		n++
 		if err := c.line(strings.TrimSpace(line)); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, n, err)
+			return &configError{fmt.Errorf("%s:%d: %w", name, n, err)}
 		}
 	}
 	return nil
 }
+
+// configError is a line of a file of -K that cannot be used.
+type configError struct{ error }
 
 // line sets what one line says. The error has no value in it: it may be a password.
 func (c *configFile) line(line string) error {
@@ -70,6 +73,9 @@ func (c *configFile) line(line string) error {
 		f = c.flags.ShorthandLookup(name)
 	}
 	if f == nil {
+		if near := nearFlags(c.flags, name); len(near) > 0 {
+			return fmt.Errorf("there is no flag %q; did you mean %s?", name, strings.Join(near, " or "))
+		}
 		return fmt.Errorf("there is no flag %q", name)
 	}
 	if value == "" && f.NoOptDefVal != "" {

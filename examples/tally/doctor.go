@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
@@ -32,6 +33,8 @@ type doctor struct {
 	opened  bool     // the store could be
 	first   *symptom // that is bad
 	bad     int
+
+	given map[string]bool // the flags of the command line
 }
 
 // symptom is what one check found. It is good if there is nothing to do, and bad if it has an exit status.
@@ -52,6 +55,8 @@ the status of the first that is. Nothing is signed.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
+			d.given = map[string]bool{}
+			cmd.Flags().Visit(func(f *pflag.Flag) { d.given[f.Name] = true })
 			settingsErr := fromEnv(cmd.Flags(), w.env, settings...)
 			if settingsErr == nil {
 				ctx, settingsErr = w.rules.lower(ctx, w.env, cmd.Flags(), &d.wallet)
@@ -134,10 +139,27 @@ func (d *doctor) limits(context.Context) []symptom {
 	case l.Deposit.IsZero():
 		text, do = by+" allow no deposit: no channel is opened", "set --max-deposit, or TALLY_MAX_DEPOSIT"
 	default:
+		if d.rules.file == nil {
+			by = d.setBy()
+		}
 		text = fmt.Sprintf("%s a request, %s a channel, %s a stream, by %s",
 			tokens(l.Price), tokens(l.Deposit), tokens(l.Stream), by)
 	}
 	return []symptom{{0, "limits", text, do}}
+}
+
+// setBy names the flags and variables that set the limits.
+func (d *doctor) setBy() string {
+	var names []string
+	for _, name := range []string{"max-price", "max-deposit", "max-stream"} {
+		switch {
+		case d.given[name]:
+			names = append(names, "--"+name)
+		case d.env(variable(name)) != "":
+			names = append(names, variable(name))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // node asks each node for its chain and its newest block.

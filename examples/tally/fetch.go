@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
@@ -38,7 +39,8 @@ type fetch struct {
 	maxTime, retryDelay                     seconds
 	maxRedirs, retries                      int
 
-	known facts
+	reader *os.File // of the report, if that is a pipe or a device
+	known  facts
 }
 
 func fetchCommand(w *world) *cobra.Command {
@@ -81,7 +83,8 @@ as hex digits, and TALLY_PASSWORD the password of a keystore file.`,
 			return f.run(ctx)
 		},
 	}
-	cmd.SetUsageTemplate(cmd.UsageTemplate() + "\n" + exitHelp() + "\n")
+	cmd.SetUsageTemplate(cmd.UsageTemplate() +
+		"{{if .HasParent}}\nExit statuses: see tally --help.\n{{else}}\n" + exitHelp() + "\n{{end}}") // commands inherit it
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.requestFlags(flags)
@@ -147,6 +150,12 @@ func (f *fetch) run(ctx context.Context) error {
 		q := &quote{world: f.world, wallet: f.wallet, request: f.request}
 		return q.run(ctx, f.asked)
 	}
+	if err := f.openReport(ctx); err != nil {
+		return err
+	}
+	if f.reader != nil {
+		defer f.reader.Close()
+	}
 	f.known.start = time.Now()
 	err := f.transfer(ctx)
 	f.known.end = time.Now()
@@ -165,6 +174,9 @@ func (f *fetch) check() error {
 	case f.retries < 0:
 		return fail(exitUsage, errors.New("--retry: write a number from 0"))
 	}
+	if info, err := os.Stat(f.report); f.report != "-" && err == nil && !info.Mode().IsRegular() {
+		return f.readFormat() // a pipe or a device: see openReport
+	}
 	if f.report != "" && f.report != "-" {
 		file, err := os.OpenFile(f.report, os.O_WRONLY|os.O_CREATE, 0o600)
 		if err != nil {
@@ -177,11 +189,43 @@ func (f *fetch) check() error {
 	return f.readFormat()
 }
 
+// readerWait is how long somebody who reads the report from a pipe is waited for.
+const readerWait = 10 * time.Second
+
+// openReport opens the pipe or the device that the report goes to, before anything is paid.
+func (f *fetch) openReport(ctx context.Context) error {
+	info, err := os.Stat(f.report)
+	if f.report == "-" || err != nil || info.Mode().IsRegular() {
+		return nil
+	}
+	wait := readerWait
+	if f.maxTime > 0 {
+		wait = min(wait, time.Duration(f.maxTime))
+	}
+	bounded, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	f.reader, err = await(bounded, func() (*os.File, error) { return os.OpenFile(f.report, os.O_WRONLY, 0) })
+	switch {
+	case ctx.Err() != nil:
+		return stopped(ctx)
+	case bounded.Err() != nil && f.reader == nil:
+		return fail(exitWrite, fmt.Errorf("--json-report: nobody has opened %s to read it for %s", inline(f.report), wait))
+	case err != nil:
+		return fail(exitWrite, fmt.Errorf("--json-report: %w", err))
+	}
+	return nil
+}
+
 func (f *fetch) transfer(ctx context.Context) (err error) {
 	if f.maxTime > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(f.maxTime))
 		defer cancel()
+		defer func() {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded) {
+				f.late = fmt.Sprintf("--max-time: %s seconds are over", f.maxTime.String())
+			}
+		}()
 	}
 	defer f.end()
 	req, err := f.build(f.traced(ctx), f.asked, f.world)
@@ -227,7 +271,7 @@ func (f *fetch) transfer(ctx context.Context) (err error) {
 
 // remember notes what is sent.
 func (f *fetch) remember(req *http.Request) {
-	f.known.method, f.known.url = req.Method, req.URL.String()
+	f.known.method, f.known.url = req.Method, withoutUser(req.URL.String())
 	if o, err := origin.Of(req.URL); err == nil {
 		f.known.origin = o.Text
 	}
@@ -283,7 +327,7 @@ func (f *fetch) redirected(req *http.Request, via []*http.Request) error {
 		return fail(exitRedirects, fmt.Errorf("more than %d redirects", f.maxRedirs))
 	}
 	f.known.redirects = len(via)
-	f.known.url = req.URL.String()
+	f.known.url = withoutUser(req.URL.String())
 	from, err := origin.Of(via[0].URL)
 	to, bad := origin.Of(req.URL)
 	if err != nil || bad != nil || from.Text != to.Text {
@@ -328,17 +372,17 @@ func (f *fetch) write(out, heads *output, resp *http.Response) error {
 
 // copy writes the body. What is binary goes to no terminal: it is saved if it was paid, since it is not sent twice.
 func (f *fetch) copy(out *output, resp *http.Response) error {
-	body, err := f.decoded(resp)
-	if err != nil {
-		return err
-	}
+	body, coded := f.decoded(resp)
 	counted := &counter{from: body}
 	defer func() { f.known.received = counted.n }()
-	_, err = io.Copy(out, counted)
-	if !errors.Is(err, errBinary) {
+	_, err := io.Copy(out, counted)
+	switch {
+	case errors.Is(err, errBinary):
+		return errors.Join(fail(exitWrite, f.save(counted)), coded)
+	case err != nil:
 		return err
 	}
-	return fail(exitWrite, f.save(counted))
+	return coded
 }
 
 // save saves the rest of a body that a terminal cannot show, and returns an error that says where.
@@ -370,7 +414,8 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// decoded is the body without its content coding, with --compressed.
+// decoded is the body without its content coding, with --compressed. A coding that cannot be read is an error, and the
+// body is there as it came: it was paid, and is not sent twice.
 func (f *fetch) decoded(resp *http.Response) (io.Reader, error) {
 	if !f.compressed {
 		return resp.Body, nil
@@ -385,18 +430,36 @@ func (f *fetch) decoded(resp *http.Response) (io.Reader, error) {
 	}
 	var r io.Reader
 	var err error
+	from := &reread{from: body}
 	switch coding {
 	case "gzip", "x-gzip":
-		r, err = gzip.NewReader(body)
+		r, err = gzip.NewReader(from)
 	case "deflate":
-		r, err = zlib.NewReader(body)
+		r, err = zlib.NewReader(from)
 	default:
 		err = fmt.Errorf("the coding %q is not read", coding)
 	}
 	if err != nil {
-		return nil, fail(exitEncoding, fmt.Errorf("--compressed: %w", err))
+		return io.MultiReader(&from.kept, body), fail(exitEncoding, fmt.Errorf("--compressed: %w: the body is written as it came", err))
 	}
+	from.off, from.kept = true, bytes.Buffer{}
 	return r, nil
+}
+
+// reread keeps what is read until it is off.
+type reread struct {
+	from io.Reader
+	kept bytes.Buffer
+	off  bool
+}
+
+// Read implements io.Reader.
+func (r *reread) Read(b []byte) (int, error) {
+	n, err := r.from.Read(b)
+	if !r.off {
+		r.kept.Write(b[:n])
+	}
+	return n, err
 }
 
 // verdict is what the status of the answer means for the exit status.

@@ -74,6 +74,7 @@ type world struct {
 	console func() (*console, error)
 	body    io.Writer // stdout as it is: for bodies only
 	silent  bool      // no errors on stderr
+	late    string    // says that the time that a flag allows is over
 	rules   rules
 	keys    keySource
 	// progress is stderr, with a line at its end while something is waited for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -120,8 +121,22 @@ func (r *rules) lower(ctx context.Context, env func(string) string, flags *pflag
 	return client.WithLimits(ctx, r.own), err
 }
 
-// explain returns the text of an error for a person at a terminal, who may have a policy.
+// explain returns the text of an error for a person at a terminal.
 func (w *world) explain(err error) string {
+	text := w.explainRules(err)
+	const over = "context deadline exceeded"
+	switch {
+	case w.late == "":
+		return text
+	case strings.Contains(text, over):
+		return strings.ReplaceAll(text, over, w.late)
+	}
+	first, rest, _ := strings.Cut(text, "\n")
+	return strings.TrimSuffix(first+"; "+w.late+"\n"+rest, "\n")
+}
+
+// explainRules is explain for one who may have a policy.
+func (w *world) explainRules(err error) string {
 	var limit *channel.LimitError
 	r := w.rules
 	if r.file == nil || !errors.As(err, &limit) || policyfile.Key(limit.Limit) == "" {

@@ -247,6 +247,12 @@ func (f *fetch) writeReport(m money) error {
 		_, err = f.stdout.Write(text)
 		return err
 	}
+	if f.reader != nil {
+		if _, err := f.reader.Write(text); err != nil {
+			return fmt.Errorf("--json-report: %w", err)
+		}
+		return nil
+	}
 	if err := os.WriteFile(f.report, text, 0o600); err != nil {
 		return fmt.Errorf("--json-report: %w", err)
 	}
@@ -349,7 +355,7 @@ var variables = map[string]func(*fetch, money) string{
 	"speed_download":     func(f *fetch, _ money) string { return f.speed() },
 	"time_starttransfer": func(f *fetch, _ money) string { _, at := f.known.connected(); return elapsed(f.known.start, at) },
 	"time_total":         func(f *fetch, _ money) string { return elapsed(f.known.start, f.known.end) },
-	"url":                func(f *fetch, _ money) string { return f.asked },
+	"url":                func(f *fetch, _ money) string { return withoutUser(f.asked) },
 	"url_effective":      func(f *fetch, _ money) string { return f.known.url },
 
 	"payment_amount":     func(_ *fetch, m money) string { return m.number(m.Amount) },
@@ -435,7 +441,20 @@ func (f *fetch) redirect() string {
 	if err != nil {
 		return ""
 	}
-	return to.String()
+	return withoutUser(to.String())
+}
+
+// withoutUser is a URL without the name and the password in it.
+func withoutUser(rawurl string) string {
+	at := 0
+	if i := strings.Index(rawurl, "://"); i >= 0 {
+		at = i + len("://")
+	}
+	host := rawurl[at:]
+	if end := strings.IndexAny(host, "/?#"); end >= 0 {
+		host = host[:end]
+	}
+	return rawurl[:at] + rawurl[at+strings.LastIndexByte(host, '@')+1:]
 }
 
 // speed is bytes a second.

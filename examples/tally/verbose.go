@@ -17,8 +17,11 @@ import (
 // event tells what is paid, with -v.
 func (f *fetch) event(e client.Event) {
 	f.waitsFor(e)
-	if f.verbose {
+	switch {
+	case f.verbose:
 		fmt.Fprintln(f.stderr, "*", describe(e))
+	case e.Kind == client.EventCostly && !f.quiet: // it is told once
+		fmt.Fprintln(f.stderr, "tally: note:", explain(e.Err))
 	}
 }
 
