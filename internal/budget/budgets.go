@@ -36,15 +36,17 @@ var (
 // limits. There are records for each origin and each payee, too, if sessions have limits for these:
 // their keys begin with byOrigin and byPayee. The records of any other asset have keys of their own:
 // these, a slash, the chain, a slash and the token. So no record adds up what has nothing in common,
-// and what follows is of the records of one group of assets, unless it says otherwise.
+// and what follows is of the records of one group of assets, unless it says otherwise. A record of the
+// kind ofFees, one for each group, has the fees of transactions. It is there once one was counted.
 const (
 	All      = "budget/all"
 	byOrigin = "budget/origin/"
 	byPayee  = "budget/payee/"
+	ofFees   = "budget/fees/"
 )
 
 // kinds are those of the records of a lease.
-var kinds = [4]string{All, byOrigin, byPayee, byOrigin}
+var kinds = [5]string{All, byOrigin, byPayee, byOrigin, ofFees}
 
 // Budgets are the records in the memory of one session. It is safe for concurrent use.
 //
@@ -73,9 +75,10 @@ type book struct {
 	// used are the rises that came out of part, and pending those that are not in the record of their
 	// channel yet.
 	used, pending voucher.Amount
-	claims        uint64 // the number of the last claim
-	covered       uint64 // and of the last one that the record in the store covers
-	tried         try    // the last write
+	fees          voucher.Amount // that are being counted: see fees.go
+	claims        uint64         // the number of the last claim
+	covered       uint64         // and of the last one that the record in the store covers
+	tried         try            // the last write
 	// further counts claims by the further records that they would count in if they were kept. It is of
 	// the record for all payments.
 	further map[string]int
@@ -84,8 +87,8 @@ type book struct {
 // Lease are the keys of the records that the rises of one channel count in, for requests of one origin:
 // that of all payments in the channel's asset, of the request's origin, of the payee, and of the channel's
 // origin if that is another one. What has no name has no key. Two assets share the first if, and only if,
-// they share limits.
-type Lease [4]string
+// they share limits. The last key is that of the record of fees, for what is one.
+type Lease [5]string
 
 // Claims are rises of one channel that were decided and are not in its record yet. The zero value with
 // its Budgets is ready. It is not safe for concurrent use.
@@ -102,8 +105,8 @@ type claim struct {
 	limits *channel.Limits
 	rise   voucher.Amount
 	kept   int       // how many kinds of records were
-	in     [4]*book  // where it counts
-	number [4]uint64 // there; zero if the session's part covers it
+	in     [5]*book  // where it counts
+	number [5]uint64 // there; zero if the session's part covers it
 }
 
 // Rooms is what the budgets leave: for all payments, for one origin's and for one payee's, the
@@ -186,7 +189,7 @@ func (w *Budgets) Rooms(limits *channel.Limits, l *Lease, now int64) (rooms Room
 		for j, one := range rules {
 			used := rooms[j].Used
 			if own {
-				used = b.rec.Used.Within(now, one.Length).AddCapped(b.pending)
+				used = b.rec.Used.Within(now, one.Length).AddCapped(b.pending).AddCapped(b.fees)
 				for _, p := range b.rec.Parts {
 					switch {
 					case p.Until <= now-int64(one.Length/time.Second):

@@ -72,6 +72,7 @@ func (p past) add(key string, rises ...rule.Rise) {
 // origins that nobody knows has the kind as its key.
 func (p past) channel(s rule.State, root string, now int64) {
 	lease := For("", &s.Scope)
+	p.fees(s, root, now)
 	if lease[0] != root {
 		return
 	}
@@ -99,6 +100,9 @@ func (p past) history(key string, h rule.History, now int64) rule.History {
 // not know yet that it counts in them. What was used of that and not noted may count twice.
 func (p past) further(kinds []string, parts []part, now int64) (all []record) {
 	for _, part := range parts {
+		if _, counted := p[part.Session]; counted {
+			continue // a fee, and the record of its channel has it
+		}
 		for _, key := range part.For {
 			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
 		}

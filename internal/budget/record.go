@@ -69,7 +69,7 @@ func (r record) folded(i int, at, now int64) record {
 	p := r.Parts[i]
 	r.Parts = slices.Delete(slices.Clone(r.Parts), i, i+1)
 	r.Used = r.Used.Added(rule.Rise{At: at, By: p.Amount}, now)
-	for _, kind := range kinds[1:3] {
+	for _, kind := range [...]string{byOrigin, byPayee, ofFees} {
 		if r.further(p, kind) {
 			r = r.others(kind, r.Others[kind].Added(rule.Rise{At: at, By: p.Amount}, now))
 		}
@@ -89,7 +89,8 @@ func (r record) others(kind string, h rule.History) record {
 
 // over reports whether a part need not be listed any more whose session notes nothing.
 func (r *record) over(p part, now int64) bool {
-	return p.Until <= now-keepFor || !r.further(p, byOrigin) && !r.further(p, byPayee)
+	further := r.further(p, byOrigin) || r.further(p, byPayee) || r.further(p, ofFees)
+	return p.Until <= now-keepFor || !further && !strings.HasPrefix(p.Session, fee)
 }
 
 // further reports whether a part would count in records of a kind that is not kept.

@@ -71,8 +71,11 @@ func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) er
 	if limits.Payee != (channel.Windows{}) {
 		needs = append(needs, byPayee)
 	}
-	for i, key := range l[:3] {
-		if key == "" || !slices.Contains(needs, kinds[i]) {
+	if l[4] != "" {
+		needs = append(needs, ofFees)
+	}
+	for i, key := range l {
+		if key == "" || i == 3 || !slices.Contains(needs, kinds[i]) {
 			continue
 		}
 		w.Lock()
@@ -287,10 +290,17 @@ func (r record) noted(old part, used voucher.Amount, next part, now int64) recor
 	for _, p := range r.Parts {
 		names += len(p.For)
 	}
-	for len(r.Parts) > maxParts || names > maxNames ||
-		len(r.Parts) > 0 && r.Parts[0].Until <= now-keep && r.over(r.Parts[0], now) {
-		names -= len(r.Parts[0].For)
-		r = r.folded(0, r.Parts[0].Until, now) // the oldest is first
+	for i := 0; i < len(r.Parts); { // the oldest is first
+		p := r.Parts[i]
+		switch {
+		case len(r.Parts) > maxParts || names > maxNames, p.Until <= now-keep && r.over(p, now):
+			names -= len(p.For)
+			r = r.folded(i, p.Until, now)
+		case p.Until > now-keep:
+			return r
+		default:
+			i++
+		}
 	}
 	return r
 }

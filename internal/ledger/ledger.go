@@ -48,6 +48,7 @@ type Ledger struct {
 	left     map[[sha256.Size]byte]string // the funding transactions in funded, and where, by their bytes
 	apart    map[common.Address]struct{}  // payees that refuse a voucher equal to the highest one
 	risen    map[channel.Asset]voucher.Amount
+	fees     map[string]heldFee // by their parts
 }
 
 // New returns a ledger over a store. It does not close the store.
@@ -57,7 +58,7 @@ func New(s store.Store, signer voucher.Signer, limits channel.Limits) *Ledger {
 		store: s, signer: signer, limits: limits, name: name,
 		windows:  budget.New(s, name),
 		accounts: map[common.Hash]*Account{}, funded: map[string]voucher.Amount{}, left: map[[sha256.Size]byte]string{},
-		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{},
+		apart: map[common.Address]struct{}{}, risen: map[channel.Asset]voucher.Amount{}, fees: map[string]heldFee{},
 	}
 }
 

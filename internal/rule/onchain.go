@@ -90,7 +90,10 @@ func (s State) ended(was bool) State {
 func (s State) Lapsed() bool { return s.Phase() == channel.NotSeen && !s.Confirmed }
 
 // NeverSent returns the state of a channel whose opening transaction was not sent and is dropped.
-func (s State) NeverSent() State { return s.ended(false) }
+func (s State) NeverSent() State {
+	s, _, _ = s.Charged(s.Opening.Hash, voucher.Amount{}, 0)
+	return s.ended(false)
+}
 
 // InDoubt returns the hash of a funding transaction that is neither confirmed nor expired. It is
 // the zero hash if there is none, or if only its sponsor knows the hash.
