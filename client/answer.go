@@ -12,8 +12,10 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 )
 
 // answered reads an answer to a sending without a credential.
@@ -195,4 +197,28 @@ func discard(resp *http.Response) {
 		stop.Stop()
 	}
 	_ = resp.Body.Close()
+}
+
+// acknowledge books the payee's acceptance of the opening.
+func (a *attempt) acknowledge(ctx context.Context) {
+	err := a.account.Update(ctx, rule.State.Acknowledged)
+	if err != nil {
+		a.s.log.WarnContext(ctx, "an opened channel could not be recorded as open; the chain will be read next time", "channel", a.account.ID(), "error", err)
+	}
+	state := a.account.State()
+	if a.s.cfg.Journal != nil {
+		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
+	}
+	if a.s.watched {
+		a.s.tell(ctx, Event{
+			Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err,
+		})
+	}
+	if !state.Opening.MaxFee.IsZero() {
+		a.s.readFeesBeside(ctx, a.account)
+	}
+	if a.opening != nil {
+		a.opening()
+		a.opening = nil
+	}
 }

@@ -55,6 +55,7 @@ func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptio
 		return unchanged, err
 	}
 	after := account.State()
+	s.readFeesBeside(ctx, account)
 	s.recordProof(ctx, after, rise)
 	s.reportSync(ctx, before, after)
 	s.recordSettled(ctx, before, after, o.quiet)

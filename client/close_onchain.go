@@ -69,9 +69,23 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, chainSendWait)
 	defer cancel()
+	hold, leaves := s.holdReturn(kind, state), false
+	defer func() {
+		if !leaves {
+			hold.end(ctx)
+		}
+	}()
+	record := func(ctx context.Context, f escrow.Fee) error {
+		fee := hold.of(f.TxHash)
+		err := account.Update(ctx, func(st rule.State) rule.State { return st.Costing(fee, time.Now().Unix()) })
+		leaves = err == nil || errors.Is(err, ErrStore)
+		return err
+	}
 	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
+		Agree: hold.agree, Record: record,
 	})
+	s.sentFee(ctx, account, hold.of(sent.TxHash), sent, err)
 	if err != nil {
 		err = s.cameAbout(ctx, account, kind, sent, err)
 	}

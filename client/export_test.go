@@ -5,6 +5,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
 // HoldStream takes the lock under which a Stream takes payment events from the body of a paid stream.
@@ -58,3 +60,18 @@ func (k *Keys) ending(e *keyed) func(keep bool) {
 
 // Len is how many purchases are remembered.
 func (k *Keys) Len() int { return len(k.k.all) }
+
+// AwaitFees waits for the readers of fees that a session has beside requests.
+func AwaitFees(s *Session) {
+	s.fees.mu.Lock()
+	all := slices.Collect(maps.Values(s.fees.busy))
+	s.fees.mu.Unlock()
+	for _, one := range all {
+		<-one.ended
+	}
+}
+
+// FeeRooms returns what the limits on fees leave for dollars.
+func FeeRooms(ctx context.Context, s *Session) ([]channel.Room, error) {
+	return s.ledger.FeeRooms(ctx, s.cfg.Limits, channel.Scope{})
+}

@@ -25,15 +25,18 @@ import (
 
 // transfer is a funding transaction before it is presented.
 type transfer struct {
-	// offer is what it is made for, and scope that of the channel.
+	// kind, offer and scope are those of the transaction, of what it is made for and of the channel.
+	kind  journal.Kind
 	offer channel.Offer
 	scope channel.Scope
+	// fees are what its fee is held to.
+	fees ledger.FeeUse
 	// plan reserves the amount under the limits; zero means that nothing has to be done.
 	plan func(rule.Wish) (rule.Plan, error)
-	// prepare signs the transaction for the amount.
-	prepare func(ctx context.Context, amount voucher.Amount) error
-	// record stores the transaction, and returns it; false if another process was first.
-	record func() (rule.Funding, bool, error)
+	// prepare signs the transaction for the amount, if its fee is agreed to.
+	prepare func(ctx context.Context, amount voucher.Amount, agree func(context.Context, escrow.Fee) error) error
+	// record stores the transaction with its fee, and returns it; false if another process was first.
+	record func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error)
 }
 
 // A feeTeller is a [Chain] that knows what funding costs, as [escrow.Client] does. Amounts are not sized
@@ -61,44 +64,61 @@ func (s *Session) wish(ctx context.Context, o channel.Offer) rule.Wish {
 // its context is left behind, and what it signs is dropped.
 func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 	wish := s.wish(ctx, t.offer)
-	plan, err := t.plan(wish)
-	amount := plan.Amount
-	if err != nil || amount.IsZero() {
-		return err == nil, err
-	}
-	if plan.Costly {
-		s.reportCostly(ctx, t.offer, plan, wish.Fee)
-	}
-	recorded := false
-	defer func() {
-		if !recorded {
-			s.ledger.Unplan(t.scope, amount)
+	once := func() (busy bool, err error) {
+		plan, err := t.plan(wish)
+		amount := plan.Amount
+		if err != nil || amount.IsZero() {
+			return err == nil, err
 		}
-	}()
+		if plan.Costly {
+			s.reportCostly(ctx, t.offer, plan, wish.Fee)
+		}
+		hold, recorded, leaves := feeHold{s: s, kind: t.kind, use: t.fees}, false, false
+		defer func() {
+			if !recorded {
+				s.ledger.Unplan(t.scope, amount)
+			}
+			if !leaves {
+				hold.end(ctx)
+			}
+		}()
+		if err = s.prepare(ctx, t, amount, hold.agree); err != nil {
+			return false, err
+		}
+		f, recorded, err := t.record(hold.of)
+		leaves = recorded || err != nil // a store that failed may have it
+		if err != nil || !recorded {
+			return err == nil, err
+		}
+		s.ledger.Leave(t.scope, f, amount)
+		return false, nil
+	}
+	busy, err = once()
+	if over, ok := errors.AsType[*channel.LimitError](err); ok && over.Limit == "Total" && wish.Reserve.Less(over.Fee) {
+		wish.Reserve = over.Fee // a smaller deposit leaves room for it
+		busy, err = once()
+	}
+	return busy, err
+}
+
+// prepare signs the transaction of a transfer. A key that ignores its context is left behind.
+func (s *Session) prepare(ctx context.Context, t transfer, amount voucher.Amount, agree func(context.Context, escrow.Fee) error) error {
 	switch {
 	case s.cfg.Chain == nil:
-		return false, ErrNoChain
+		return ErrNoChain
 	case s.cfg.Payer == nil:
-		return false, ErrNoPayer
+		return ErrNoPayer
 	}
 	bounded, cancel := context.WithTimeout(ctx, prepareWait)
 	defer cancel()
 	prepared := make(chan error, 1)
-	go func() { prepared <- t.prepare(bounded, amount) }()
+	go func() { prepared <- t.prepare(bounded, amount, agree) }()
 	select {
-	case err = <-prepared:
+	case err := <-prepared:
+		return err
 	case <-bounded.Done():
-		err = context.Cause(bounded)
+		return context.Cause(bounded)
 	}
-	if err != nil {
-		return false, err
-	}
-	f, recorded, err := t.record()
-	if err != nil || !recorded {
-		return err == nil, err
-	}
-	s.ledger.Leave(t.scope, f, amount)
-	return false, nil
 }
 
 // open prepares a new channel for the offer. The signed transaction is recorded before anything leaves,
@@ -124,24 +144,30 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	var state rule.State
 	var account *ledger.Account
 	e.Busy, e.Err = a.s.fund(ctx, transfer{
-		offer: offer, scope: scope,
+		kind: journal.KindOpen, offer: offer, scope: scope,
+		fees: ledger.FeeUse{Terms: ledger.Terms{Limits: a.terms.Limits, Charge: a.charge, Origin: a.terms.Origin}, Scope: scope, Price: offer.Price},
 		plan: func(wish rule.Wish) (rule.Plan, error) {
 			return a.s.ledger.Plan(ctx, a.terms, scope, nil, a.challenge.request, wish)
 		},
-		prepare: func(ctx context.Context, amount voucher.Amount) (err error) {
+		prepare: func(ctx context.Context, amount voucher.Amount, agree func(context.Context, escrow.Fee) error) (err error) {
 			tx, err = a.s.cfg.Chain.PrepareOpen(ctx, escrow.OpenParams{
 				Protocol: offer.Protocol, ChainID: offer.ChainID, Escrow: offer.Escrow, Payer: a.s.cfg.Payer,
 				Payee: offer.Payee, Operator: offer.Operator, Token: offer.Token, FeeToken: offer.FeeToken,
 				AuthorizedSigner: scope.Signer, Deposit: amount, Sponsored: offer.FeePayer,
+				Agree: agree,
 			})
 			return err
 		},
-		record: func() (rule.Funding, bool, error) {
+		record: func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error) {
 			state, err = rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, scope, rule.Funding{
 				Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
+				FeeToken: tx.Fee.Token, MaxFee: tx.Fee.Max,
 			})
 			if err != nil {
 				return rule.Funding{}, false, err
+			}
+			if !tx.Fee.Max.IsZero() {
+				state = state.Costing(fee(tx.TxHash), time.Now().Unix())
 			}
 			state.CreatedAt, state.URL = time.Now().UTC(), placeOf(a.out.at)
 			var added bool
@@ -168,27 +194,6 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		})
 	}
 	return e
-}
-
-// acknowledge books the payee's acceptance of the opening.
-func (a *attempt) acknowledge(ctx context.Context) {
-	err := a.account.Update(ctx, rule.State.Acknowledged)
-	if err != nil {
-		a.s.log.WarnContext(ctx, "an opened channel could not be recorded as open; the chain will be read next time", "channel", a.account.ID(), "error", err)
-	}
-	state := a.account.State()
-	if a.s.cfg.Journal != nil {
-		a.s.recordFunding(ctx, journal.KindOpen, state, state.Opening, OutcomeAccepted, a.start, nil)
-	}
-	if a.s.watched {
-		a.s.tell(ctx, Event{
-			Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err,
-		})
-	}
-	if a.opening != nil {
-		a.opening()
-		a.opening = nil
-	}
 }
 
 // flights let one request fund a scope or a channel at a time. The zero value is ready.

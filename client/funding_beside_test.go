@@ -336,7 +336,7 @@ func TestCloseRequestWaitsForTopUps(t *testing.T) {
 func TestApproveSeesWhatIsLocked(t *testing.T) {
 	var asked []client.Quote
 	p := steady(t, clienttest.New(t, clienttest.Config{BaseFee: realFee}), func(c *client.Config) {
-		c.Limits.Ask = u(1)
+		c.Limits.Ask, c.Limits.Fees.Transaction = u(1), u(20_000)
 		c.Approve = func(_ context.Context, q client.Quote) error {
 			asked = append(asked, q)
 			return nil
@@ -360,7 +360,7 @@ func TestFeesOfASteadyClient(t *testing.T) {
 	var signed pen
 	p := newPayer(t, srv, signed.counted, func(c *client.Config) {
 		c.FundAsNeeded = false
-		c.Limits = channel.Limits{Price: u(price), Deposit: u(n * price)}
+		c.Limits = channel.Limits{Price: u(price), Deposit: u(n * price), Total: u(2 * n * price)} // fees count in Total
 	})
 	quote := func() *client.Quote {
 		q, _, err := p.session.Quote(p.request(t.Context(), http.MethodGet, path, nil))
@@ -392,7 +392,7 @@ func TestCostlyLimitsAreTold(t *testing.T) {
 	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
 	p := newPayer(t, srv, func(c *client.Config) {
 		c.FundAsNeeded = false
-		c.Limits = channel.Limits{Price: u(1000), Deposit: u(100_000), Fund: u(100)}
+		c.Limits = channel.Limits{Price: u(1000), Deposit: u(100_000), Fund: u(100), Fees: channel.FeeLimits{Transaction: u(20_000), Month: u(50_000)}}
 	})
 	for range 3 {
 		p.get("/data")

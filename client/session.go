@@ -16,7 +16,7 @@ import (
 
 // Session pays for a caller: it holds the channels, the keys and the limits. It is safe for concurrent
 // use, and is ended with [Session.Close]. It owns no goroutine but for top-ups that it makes beside
-// requests, see Config.FundAsNeeded.
+// requests, see Config.FundAsNeeded, and for reading what transactions were charged after they were sent.
 type Session struct {
 	cfg        Config
 	payer      common.Address
@@ -31,6 +31,7 @@ type Session struct {
 	declined   intervals                          // when each opening was refused by its payee
 	twice      intervals                          // when each payee and origin was last paid twice for one request
 	beside     beside                             // top-ups that no request waits for
+	fees       feesBeside                         // and the receipts of transactions
 	costly     sync.Once                          // it was told that the limits make funding costly
 	locked     sync.Once                          // it was told what stays locked
 	used       sync.Map                           // common.Hash: the channels that paid
@@ -84,8 +85,8 @@ func (s *Session) Client() *http.Client {
 
 // Close stores what is only in memory: what servers reported, and which amounts were set aside for
 // requests and not used. A program that ends without it loses no money: more counts as used than was,
-// until the next receipt of the channel. Top-ups beside requests get five seconds to end, and none
-// begins any more. If Config.CloseChannels is set, or Config.Store is nil, it first closes every channel
+// until the next receipt of the channel. Top-ups beside requests, and what reads the fees of
+// transactions, get five seconds to end, and none begins any more. If Config.CloseChannels is set, or Config.Store is nil, it first closes every channel
 // that this session opened, eight at a time, each within the time of [Channels.Close]. What stays in
 // channels then is told once, with [EventLocked]: of each channel that this session paid from, and in sum
 // of those that were left over; [Channels.Locked] lists it. Close does not close Config.Chain,
@@ -93,6 +94,7 @@ func (s *Session) Client() *http.Client {
 // the order in which they were opened, and of the store.
 func (s *Session) Close(ctx context.Context) error {
 	s.beside.end(ctx)
+	s.fees.end(ctx)
 	s.mu.Lock()
 	opened := slices.Clone(s.opened)
 	for _, twin := range s.twins {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
@@ -65,7 +67,7 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 			return topUpDone, err
 		}
 		planned := view()
-		busy, err := a.recordTopUp(ctx, planned, func(wish rule.Wish) (rule.Plan, error) {
+		busy, err := a.recordTopUp(ctx, planned, req.Price, func(wish rule.Wish) (rule.Plan, error) {
 			return a.s.ledger.Plan(ctx, a.terms, planned.Scope, &planned, req, wish)
 		})
 		switch {
@@ -86,34 +88,40 @@ func (a *attempt) topUp(ctx context.Context, req rule.Request, view func() rule.
 	return a.presentTopUp(ctx, account, state)
 }
 
-// recordTopUp plans, signs and records a top-up of the channel as it was planned for. If the record has
+// recordTopUp plans, signs and records a top-up of the channel as it was planned for, for a request of a
+// price. If the record has
 // another deposit by now, or a top-up under way, the amount was planned for what is no more, and the
 // transaction is dropped.
 func (a *attempt) recordTopUp(
-	ctx context.Context, planned rule.State, plan func(rule.Wish) (rule.Plan, error),
+	ctx context.Context, planned rule.State, price voucher.Amount, plan func(rule.Wish) (rule.Plan, error),
 ) (busy bool, err error) {
 	account, offer := a.account, a.challenge.offer
 	var amount voucher.Amount
 	var tx *escrow.TopUp
 	return a.s.fund(ctx, transfer{
-		offer: offer, scope: planned.Scope,
+		kind: journal.KindTopUp, offer: offer, scope: planned.Scope,
+		fees: ledger.FeeUse{Terms: ledger.Terms{Limits: a.terms.Limits, Charge: a.charge, Origin: a.terms.Origin}, Scope: planned.Scope, Price: price},
 		plan: plan,
-		prepare: func(ctx context.Context, add voucher.Amount) (err error) {
+		prepare: func(ctx context.Context, add voucher.Amount, agree func(context.Context, escrow.Fee) error) (err error) {
 			amount = add
 			tx, err = a.s.cfg.Chain.PrepareTopUp(ctx, escrow.TopUpParams{
 				Protocol: planned.Protocol, ChainID: planned.ChainID, Escrow: planned.Escrow, Payer: a.s.cfg.Payer,
 				Descriptor: planned.Descriptor, ChannelID: planned.ID, FeeToken: offer.FeeToken, Additional: add, Sponsored: offer.FeePayer,
+				Agree: agree,
 			})
 			return err
 		},
-		record: func() (rule.Funding, bool, error) {
-			f := rule.Funding{Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore}
+		record: func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error) {
+			f := rule.Funding{
+				Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
+				FeeToken: tx.Fee.Token, MaxFee: tx.Fee.Max,
+			}
 			overtaken := false
 			err := account.Update(ctx, func(s rule.State) rule.State {
 				if overtaken = s.Deposit != planned.Deposit || s.ToppingUp.Pending() || !s.Payable(); overtaken {
 					return s
 				}
-				return s.Funded(f)
+				return s.Funded(f).Costing(fee(tx.TxHash), time.Now().Unix())
 			})
 			return f, !overtaken, err
 		},
@@ -143,6 +151,7 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 			return topUpShown, errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.Currency().Format(state.ToppingUp.Amount), ErrPending), answer.err(err), chainErr)
 		}
 	}
+	a.s.readFeesBeside(ctx, account)
 	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
 	return topUpShown, nil
 }

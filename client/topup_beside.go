@@ -117,8 +117,8 @@ func halt(ctx context.Context, all ...underway) {
 }
 
 // topUpBeside begins the next top-up of a channel whose deposit covers few requests more, so that none of
-// them waits for it. It is held to what this request is held to: its limits, but for its own budgets,
-// which a deposit does not spend, and the policy, which is asked again. Limits over time have to leave
+// them waits for it. It is held to what this request is held to: its limits, its own budgets for
+// the fee only, since a deposit does not spend them, and the policy, which is asked again. Limits over time have to leave
 // room for all of the deposit and one more request. A payee that serves nothing, or reports impossible
 // numbers, gets none, and neither does one whose price a person approves each time: the next request may
 // not be wanted.
@@ -137,7 +137,7 @@ func (a *attempt) topUpBeside(ctx context.Context, state rule.State) {
 	info := &Payment{Operation: a.info.Operation}
 	ctx = context.WithValue(ctx, paymentKey{}, info)
 	b := &attempt{
-		bought: &bought{decision: new(purchase.Purchase)}, s: s, out: a.out.alone(ctx), origin: a.origin, route: a.route, terms: a.terms,
+		bought: &bought{decision: new(purchase.Purchase), charge: a.charge}, s: s, out: a.out.alone(ctx), origin: a.origin, route: a.route, terms: a.terms,
 		challenge: a.challenge, account: a.account, price: a.price, info: info, start: time.Now(),
 	}
 	b.terms.Charge = nil

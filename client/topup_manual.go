@@ -160,7 +160,7 @@ func (t *toppingUp) once(ctx context.Context, a *attempt) (done bool, err error)
 			begun = t.begun(state) // by another process, meanwhile
 		}
 	default:
-		busy, err := a.recordTopUp(ctx, state, func(rule.Wish) (rule.Plan, error) {
+		busy, err := a.recordTopUp(ctx, state, voucher.Amount{}, func(rule.Wish) (rule.Plan, error) {
 			return s.ledger.PlanTopUp(a.terms, &state, t.amount)
 		})
 		if err != nil || busy {

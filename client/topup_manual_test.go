@@ -36,7 +36,7 @@ func TestTopUpByHand(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			var n pen
 			var lines diary
-			p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Journal = &lines })
+			p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Journal, c.Limits.Fees.Transaction = &lines, u(60_000) })
 			p.get(path + "?deposit=250")
 			l := p.liedToTheEnd()
 			before, spent := p.only(), p.gone()

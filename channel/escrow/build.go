@@ -66,13 +66,8 @@ func (c *Client) prepare(ctx context.Context, j job) (*Tx, error) {
 		return nil, err
 	}
 	if !j.sponsored {
-		if err := j.affords(f, t.fee().Max); err != nil {
+		if err := j.pays(ctx, f, t.fee()); err != nil {
 			return nil, err
-		}
-		if j.agree != nil {
-			if err := j.agree(ctx, t.fee()); err != nil {
-				return nil, err
-			}
 		}
 	}
 	sig, err := j.payer.SignTransaction(ctx, t)
@@ -150,6 +145,14 @@ func (j job) affords(f facts, fee voucher.Amount) error {
 		return &BalanceError{Token: j.feeToken, Owner: j.payer.Address(), Have: f.purse, Want: fee}
 	}
 	return nil
+}
+
+// pays refuses a fee that the payer cannot pay, or that is not agreed to.
+func (j job) pays(ctx context.Context, f facts, fee Fee) error {
+	if err := j.affords(f, fee.Max); err != nil || j.agree == nil || fee.Max.IsZero() {
+		return err
+	}
+	return j.agree(ctx, fee)
 }
 
 // transaction is the job without gas, price and times. A v1 escrow takes a deposit on an allowance for

@@ -34,7 +34,8 @@ type OpenParams struct {
 	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
 	// Agree is called with the most that the transaction can cost the payer, before it is signed. An error
-	// is returned as it is, and nothing is signed. Nil agrees. It is not called if Sponsored.
+	// is returned as it is, and nothing is signed. Nil agrees. It is not called for a transaction
+	// that costs nothing, as if Sponsored.
 	Agree func(context.Context, Fee) error
 }
 

@@ -45,7 +45,7 @@ func Example() {
 
 // pay makes a paid request and writes the evidence of it to file.
 func pay(ctx context.Context, file *bytes.Buffer) error {
-	server, err := clienttest.Start(clienttest.Config{BaseFee: 20_000_000_000})
+	server, err := clienttest.Start(clienttest.Config{})
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,8 @@ type Config struct {
 	// tests that start many servers.
 	NoSockets bool
 	// BaseFee is the price of gas in attodollars. Zero means that transactions are free, so that limits of
-	// a test need no room for fees. At 20 billion, about what Tempo charges, an opening costs about 5,600
-	// base units.
+	// a test need no room for fees. At 20 billion, about what Tempo charges, an opening costs about 12,200
+	// base units, and a top-up about 2,200.
 	BaseFee uint64
 	// VoucherWait is how long a stream waits for a requested voucher before it ends. Zero means a
 	// minute, as the draft suggests.

@@ -27,7 +27,7 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	srv, err := clienttest.Start(clienttest.Config{BaseFee: 20_000_000_000}) // a real agent has a URL, a node and a key instead
+	srv, err := clienttest.Start(clienttest.Config{}) // a real agent has a URL, a node and a key instead, and pays for gas
 	if err != nil {
 		return err
 	}

@@ -114,10 +114,12 @@ func (s *story) start(ctx context.Context) error {
 	s.session, err = client.New(client.Config{
 		Signer: key, Payer: key, Chain: s.chain, Store: s.files,
 		Limits: channel.Limits{
-			Price:   voucher.Units(100),    // a request or a piece of a stream
-			Deposit: voucher.Units(10_000), // one channel
-			Fund:    voucher.Units(300),    // each open or top-up
-			Stream:  voucher.Units(1_000),  // one whole stream
+			Price:   voucher.Units(100),     // a request or a piece of a stream
+			Deposit: voucher.Units(10_000),  // one channel
+			Fund:    voucher.Units(300),     // each open or top-up
+			Stream:  voucher.Units(1_000),   // one whole stream
+			Total:   voucher.Units(100_000), // all deposits of a session, and their fees
+			Fees:    channel.FeeLimits{Transaction: voucher.Units(20_000), Month: voucher.Units(50_000)},
 		},
 		FundAsNeeded: true, // one top-up at a time, where it can be seen
 		OnEvent: func(e client.Event) {

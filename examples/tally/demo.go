@@ -215,6 +215,7 @@ func (d *demo) environment() string {
 		{"STORE", filepath.Join(d.dir, "store")},
 		{"MAX_PRICE", "0.001"},
 		{"MAX_DEPOSIT", "0.1"},
+		{"MAX_FEE", "0.02"},
 		{"MAX_STREAM", "0.01"},
 	} {
 		text.WriteString(assignment("TALLY_"+one[0], one[1]) + "\n")

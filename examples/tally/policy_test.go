@@ -275,7 +275,7 @@ func TestMessagesOfSmallLimits(t *testing.T) {
 	s := newShell(t, clienttest.Config{BaseFee: 20_000_000_000})
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
 	costly := s.run("-v", "--max-deposit", "0.001", "/data").stderr
-	assert.Contains(t, costly, "the limits allow a deposit of 0.001 pathUSD, less than 20 requests of 0.0001 pathUSD, "+
+	assert.Contains(t, costly, "the limits allow a deposit of 0.0001 pathUSD, less than 20 requests of 0.0001 pathUSD, "+
 		"and the fee of each such deposit is about 0.0026 pathUSD: with 0.26 pathUSD in --max-deposit, the policy's total "+
 		"and, if it is set, --fund, fees are about 1%")
 	refused := s.run("-s", "-w", "%{errormsg}\n", "--max-price", "0.00001", "/data").stdout
@@ -296,7 +296,7 @@ func TestQuote(t *testing.T) {
 	assert.Contains(t, e.stdout, "deposit   0.01 pathUSD is put into a channel first, for 100 requests; "+
 		"the rest comes back when it is closed; its fee is at most 0.01 pathUSD\n")
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
-	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.1 pathUSD is put into a channel first, for 1000 requests; "+
+	assert.Contains(t, s.ok("quote", "/data"), "deposit   0.087 pathUSD is put into a channel first, for 870 requests; "+
 		"the rest comes back when it is closed; its fee is about 0.013, and the limits allow 0.01 pathUSD: see fees\n")
 	s.env["TALLY_MAX_DEPOSIT"] = "0.2"
 	assert.Contains(t, s.ok("quote", "/data"), "; its fee is about 0.013, at most 0.02 pathUSD\n")
@@ -331,10 +331,10 @@ func TestQuote(t *testing.T) {
 		assert.Empty(t, r.Action, "nothing was presented")
 	}
 	assert.Equal(t, 1, strings.Count(s.ok("trust"), "\n"), "nobody is remembered for a quote")
-	s.policy(enough)
+	s.policy(enough + "limits.fees.transaction = '0.02'\n")
 	s.ok("/data")
-	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.0999 pathUSD of 0.1 pathUSD\n",
-		"the channel that is there counts")
+	assert.Contains(t, s.ok("quote", "/data"), "leaves 0.087733 pathUSD of 0.1 pathUSD\n",
+		"the channel that is there counts, and its fee")
 	assert.Empty(t, s.srv.Accounts()[1:])
 }
 

@@ -42,6 +42,7 @@ const start = 1_000_000
 
 var limits = channel.Limits{
 	Price: voucher.Units(1000), Deposit: voucher.Units(100_000), Total: voucher.Units(1_000_000), Stream: voucher.Units(50_000),
+	Fees: channel.FeeLimits{Transaction: voucher.Units(50_000), Month: voucher.Units(1_000_000)},
 }
 
 // newPayer gives a new key money, and a session.

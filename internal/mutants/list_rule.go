@@ -38,7 +38,7 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: suggested deposit above the total", breaks: "a server's suggestion is never a limit",
-		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(room).Min(total.SubFloor(funded))`, to: `.Min(room)`, tests: inRule,
+		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(room).Min(left)`, to: `.Min(room)`, tests: inRule,
 	},
 	{
 		name: "rule: no total means no limit", breaks: "a total that is not set is one full channel",

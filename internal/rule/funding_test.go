@@ -28,6 +28,9 @@ func TestFeesOfAThousandRequests(t *testing.T) {
 		lim := rule.Of(channel.Limits{
 			Price: u(price), Deposit: u(n*price + random.Uint64N(n*price)),
 		})
+		room, err := wish.Fee.Mul(n) // for the fees themselves
+		require.NoError(t, err)
+		lim.Total = lim.Deposit.AddCapped(room)
 		s := rule.State{Confirmed: true}
 		var topUps uint64
 		fund := func(state *rule.State) {
@@ -90,7 +93,9 @@ func TestHowMuchFundingPutsIn(t *testing.T) {
 		"half of the rest of the total":   {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(big, 70_000, 0), 20_000, false},
 		"a suggestion of all":             {nil, rule.Wish{Suggested: u(big)}, 0, lim(big, 100_000, 0), 50_000, false},
 		"more than half if that is fees":  {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(big, 40_000, 0), 7000, false},
-		"and no more than the rest of it": {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(big, 31_000, 0), 1000, true},
+		"and no more than the rest of it": {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(big, 31_000, 0), 930, true},
+		"and no more than its own need":   {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(big, 30_110, 0), 100, true},
+		"less than there is for the fee":  {nil, rule.Wish{Reserve: u(900), Exact: true, Suggested: u(5000)}, 0, lim(5000, 0, 0), 4100, false},
 		"and with it a small rest":        {holds(30_000), rule.Wish{Fee: u(70)}, 30_000, lim(61_999, big, 0), 31_999, false},
 		"few requests for a fee":          {nil, rule.Wish{Fee: u(70)}, 0, lim(1999, 0, 0), 1999, true},
 		"enough requests for a fee":       {nil, rule.Wish{Fee: u(70)}, 0, lim(2000, 0, 0), 2000, false},

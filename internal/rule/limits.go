@@ -224,6 +224,9 @@ type Wish struct {
 	// in base units of the channel's token. Zero if there is none, or it is not known. Fee decides
 	// about both: an opening costs more, but once.
 	Suggested, Open, Fee voucher.Amount
+	// Reserve is what of Limits.Total the fee takes, if that is known: an earlier plan left too little.
+	// Otherwise Open or Fee is left for it, as far as the request does not need it.
+	Reserve voucher.Amount
 	// Exact wishes for Suggested only.
 	Exact bool
 }
@@ -259,9 +262,9 @@ func PlanPayment(
 		return Plan{}, err
 	}
 	var now State
-	step, size, need := Fund, req.Price, req.Price
+	step, size, need, fee := Fund, req.Price, req.Price, wish.Open
 	if s != nil {
-		now, step, size, need = *s, TopUp, s.size(req, lim), s.need(req, lim)
+		now, step, size, need, fee = *s, TopUp, s.size(req, lim), s.need(req, lim), wish.Fee
 		if !s.Deposit.Less(need) {
 			return Plan{Step: Pay}, nil
 		}
@@ -279,6 +282,10 @@ func PlanPayment(
 		return Plan{}, lim.lasting("Deposit", need, lim.Deposit, now.Deposit, req.Price)
 	case total.Less(funded.AddCapped(short)):
 		return Plan{}, lim.lasting("Total", funded.AddCapped(short), total, funded, req.Price)
+	case total.Less(funded.AddCapped(short).AddCapped(wish.Reserve)):
+		err := lim.lasting("Total", funded.AddCapped(short).AddCapped(wish.Reserve), total, funded, req.Price)
+		err.Fee = wish.Reserve
+		return Plan{}, err
 	case bounds.ceiling.Less(need): // nothing is deposited for what may not be paid
 		if err := now.checkBudgets(need, lim); err != nil {
 			return Plan{}, err
@@ -296,13 +303,14 @@ func PlanPayment(
 			wanted = room // the rest is not worth a transaction
 		}
 	}
-	amount := cmp.Or(lim.Fund, wanted).Max(short).Min(room).Min(total.SubFloor(funded))
+	left := total.SubFloor(funded).SubFloor(fee.Max(wish.Reserve)).Max(short)
+	amount := cmp.Or(lim.Fund, wanted).Max(short).Min(room).Min(left)
 	return Plan{step, amount, !wish.Exact && amount.Less(requests) && amount.Less(fees)}, nil
 }
 
 // lasting returns the error for a limit on deposits. What it advises allows as much again as was put
 // in so far, and several requests: a limit raised by one price is reached again by the next request.
-func (l Limits) lasting(limit string, wanted, allowed, before, price voucher.Amount) error {
+func (l Limits) lasting(limit string, wanted, allowed, before, price voucher.Amount) *channel.LimitError {
 	more, _ := price.Mul(FundedRequests)
 	return &channel.LimitError{
 		Limit: limit, Wanted: wanted, Allowed: allowed, Left: allowed,

@@ -1,0 +1,53 @@
+package main
+
+// theFees is what transactions cost, and what that counts in.
+var theFees = []defect{
+	{
+		name: "fees: not agreed to before the signature", breaks: "a transaction is signed after its highest fee was reserved",
+		pkg: "channel/escrow", fn: "job.pays", from: `return j.agree(ctx, fee)`, to: `return nil`, tests: inEscrow,
+	},
+	{
+		name: "fees: one transaction without a limit", breaks: "Limits.Fees.Transaction bounds each transaction",
+		pkg: "internal/ledger", fn: "Ledger.ReserveFee", from: `most.Less(f.Max) && !free`, to: `false`, tests: inLedger,
+	},
+	{
+		name: "fees: not in the total", breaks: "Limits.Total counts what fees can take",
+		pkg: "internal/ledger", fn: "Ledger.fundFee", from: `if total.Less(l.funded[group].AddCapped(fee)) {`, to: `if false {`, tests: inLedger,
+	},
+	{
+		name: "fees: not in the limits of all payments", breaks: "what leaves a wallet counts in the limits over time",
+		pkg: "internal/budget", fn: "Budgets.refuses", from: `if f.Returns {`, to: `if true {`, tests: inLedger,
+	},
+	{
+		name: "fees: not in their own limits over time", breaks: "Limits.Fees bounds fees over time",
+		pkg: "internal/budget", fn: "Budgets.FeeRooms", from: `used = used.AddCapped(p.Amount)`, to: `_ = p`, tests: inLedger,
+	},
+	{
+		name: "fees: a withdrawal refused that brings back more", breaks: "limits on fees do not lock money up",
+		pkg: "internal/ledger", fn: "Ledger.ReserveFee", from: `free := use.Returns && f.Max.Less(use.Back)`, to: `free := false`, tests: inLedger,
+	},
+	{
+		name: "fees: corrected twice", breaks: "one session gives back what was not charged, once",
+		pkg: "internal/budget", fn: "Budgets.CorrectFee", from: `if !b.rec.has(name, 1) {`, to: `if false {`, tests: inLedger,
+	},
+	{
+		name: "fees: a node's number above the highest", breaks: "no number of a node makes a fee count for more than was signed",
+		pkg: "internal/rule", fn: "State.Charged", from: `amount = amount.Min(was.Max)`, to: `_ = was.Max`, tests: inRule,
+	},
+	{
+		name: "fees: forgotten with the next top-up", breaks: "a fee that is not known stays on record",
+		pkg: "internal/rule", fn: "State.Costing", from: `append(slices.Clone(s.fees.Due), f)`, to: `[]Fee{f}`, tests: inRule,
+	},
+	{
+		name: "fees: another payer's receipt believed", breaks: "a receipt that is not of the payer's fee leaves the highest counting",
+		pkg: "client", fn: "Session.feeTold", from: `r.FeePayer != account.State().Descriptor.Payer`, to: `false`, tests: inClient, run: `Fees`,
+	},
+	{
+		name: "fees: a missing receipt believed at once", breaks: "one answer that shows nothing proves nothing",
+		pkg: "client", fn: "Session.readFees", from: `case r.Time >= f.ValidBefore+unminedAfter:`, to: `case r.Time > 0:`, tests: inClient, run: `Fees`,
+	},
+	{
+		name: "fees: not on record when a close request leaves", breaks: "what a transaction can cost is stored before it is sent",
+		pkg: "channel/escrow", fn: "Client.onOwn", from: `if err := p.Record(ctx, t.fee()); err != nil {`, to: `if err := p.Record(ctx, t.fee()); false {`, tests: inEscrow,
+	},
+}
