@@ -215,7 +215,7 @@ func (a *attempt) acknowledge(ctx context.Context) {
 		})
 	}
 	if !state.Opening.MaxFee.IsZero() {
-		a.s.readFeesBeside(ctx, a.account)
+		a.s.readFeesBeside(ctx, a.account, true)
 	}
 	if a.opening != nil {
 		a.opening()

@@ -43,6 +43,7 @@ func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptio
 	if err != nil {
 		return unchanged, err
 	}
+	s.readFeesBeside(ctx, account, false)
 	if o.news && reflect.DeepEqual(before, seen(before)) {
 		return unchanged, nil
 	}
@@ -55,7 +56,6 @@ func (s *Session) sync(ctx context.Context, account *ledger.Account, o syncOptio
 		return unchanged, err
 	}
 	after := account.State()
-	s.readFeesBeside(ctx, account)
 	s.recordProof(ctx, after, rise)
 	s.reportSync(ctx, before, after)
 	s.recordSettled(ctx, before, after, o.quiet)

@@ -147,6 +147,8 @@ func (s *Session) feeKnown(ctx context.Context, account *ledger.Account, f rule.
 // feesBeside are the readers of fees that no request waits for: one for a channel. They end with the
 // session.
 type feesBeside struct {
+	rest intervals // the channels of which the last one did not learn all
+
 	mu     sync.Mutex // guards what follows
 	closed bool
 	busy   map[common.Hash]underway
@@ -157,17 +159,19 @@ type feesBeside struct {
 const (
 	feesWait  = 20 * time.Second
 	feesPause = time.Second
+	feesRest  = time.Minute // from one that learned too little to the next, if no transaction was sent
 )
 
 // readFeesBeside reads the fees of a channel when its transactions have been mined, and keeps nobody waiting.
-func (s *Session) readFeesBeside(ctx context.Context, account *ledger.Account) {
+// sent reports that one was just sent.
+func (s *Session) readFeesBeside(ctx context.Context, account *ledger.Account, sent bool) {
 	if s.cfg.Chain == nil || len(account.State().FeesDue()) == 0 {
 		return
 	}
 	b := &s.fees
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, busy := b.busy[account.ID()]; busy || b.closed {
+	if _, busy := b.busy[account.ID()]; busy || b.closed || !sent && b.rest.within(feesRest, account.ID().Hex()) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), feesWait)
@@ -192,6 +196,7 @@ func (s *Session) readFeesBeside(ctx context.Context, account *ledger.Account) {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
+				b.rest.begin(account.ID().Hex(), 0)
 				s.log.DebugContext(ctx, "what a transaction was charged is not known yet", "channel", account.ID(), "error", err)
 				return
 			}

@@ -384,3 +384,34 @@ func TestFeesAreRecordedBeforeTheyLeave(t *testing.T) {
 	assert.Equal(t, int32(1), seen.Load())
 	client.AwaitFees(p.session)
 }
+
+// TestTheKeeperLearnsFees of channels that are open, and of those that have ended.
+func TestTheKeeperLearnsFees(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+		var blind atomic.Bool
+		blind.Store(true)
+		p := newPayer(t, srv, func(cfg *client.Config) {
+			cfg.Limits = feeLimits
+			cfg.Chain = &lyingReceipts{cfg.Chain, func(*escrow.Receipt) bool { return !blind.Load() }}
+		})
+		p.get("/data")
+		id := p.only().ID
+		if ended {
+			require.NoError(t, p.session.Channels().Close(t.Context(), id))
+		}
+		p.restart()
+		blind.Store(false)
+		_, _, err := p.session.Channels().Sweep(t.Context())
+		require.NoError(t, err)
+		client.AwaitFees(p.session)
+		info, err := p.session.Channels().Get(t.Context(), id)
+		require.NoError(t, err)
+		want := p.charged()
+		if ended {
+			want = want.SubFloor(u(100)) // the payee took that
+		}
+		assert.Equal(t, want, info.Fees[srv.Token], "ended: %t", ended)
+		assert.Empty(t, info.FeesReserved)
+	}
+}

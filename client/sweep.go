@@ -169,6 +169,7 @@ func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 		case err != nil:
 			w.unreadable = append(w.unreadable, fmt.Errorf("client: skipped an unreadable record: %w", err))
 		case !st.HoldsMoney():
+			w.fees(ctx, st)
 		case st.Scope.Payer != w.s.payer:
 			w.payers[st.Scope.Payer]++
 		case st.ChainID != w.chainID:
@@ -178,6 +179,16 @@ func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 		}
 	}
 	return all, nil
+}
+
+// fees reads what the transactions of a channel that has ended were charged, if that is not known.
+func (w *sweeper) fees(ctx context.Context, st rule.State) {
+	if len(st.FeesDue()) == 0 || st.Scope.Payer != w.s.payer || st.ChainID != w.chainID {
+		return
+	}
+	if account, err := w.s.ledger.Account(ctx, st.ID); err == nil {
+		w.s.readFeesBeside(ctx, account, false)
+	}
 }
 
 // undone returns what no pass can do.

@@ -21,7 +21,7 @@ const grace = uint64(escrow.GracePeriod / time.Second)
 func (w *sweeper) channel(ctx context.Context, st rule.State, c rule.OnChain) error {
 	id := st.ID
 	undecided := st.Opening.Pending() || st.ToppingUp.Pending()
-	if st.Phase() == channel.Open && !undecided && reflect.DeepEqual(st, st.Settle(c)) {
+	if st.Phase() == channel.Open && !undecided && len(st.FeesDue()) == 0 && reflect.DeepEqual(st, st.Settle(c)) {
 		delete(w.sent, id)
 		return nil
 	}

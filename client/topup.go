@@ -151,7 +151,7 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 			return topUpShown, errors.Join(fmt.Errorf("top up of channel %s by %s: %w", account.ID(), state.Currency().Format(state.ToppingUp.Amount), ErrPending), answer.err(err), chainErr)
 		}
 	}
-	a.s.readFeesBeside(ctx, account)
+	a.s.readFeesBeside(ctx, account, true)
 	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
 	return topUpShown, nil
 }
