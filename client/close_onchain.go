@@ -66,6 +66,11 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	case s.cfg.Payer == nil:
 		return fail(ErrNoPayer)
 	}
+	if done, err := s.sentBefore(ctx, account, kind); err != nil {
+		return fail(err)
+	} else if done {
+		return nil
+	}
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, chainSendWait)
 	defer cancel()
@@ -102,6 +107,31 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 		return &Error{Op: op, Outcome: OutcomeAccepted, Origin: state.Scope.Origin, ChannelID: id, Err: fmt.Errorf("it was mined, but the chain could not be read again: %w", err)}
 	}
 	return nil
+}
+
+// sentBefore asks the chain for the earlier transactions of a kind whose fate is not known. done reports that one
+// of them did what it was for. If one can still be mined the error is [escrow.ErrUnconfirmed]: with another
+// beside it, both would be, and both cost a fee.
+func (s *Session) sentBefore(ctx context.Context, account *ledger.Account, kind journal.Kind) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, chainReadWait)
+	defer cancel()
+	for _, f := range account.State().FeesDue() {
+		if f.Kind != string(kind) {
+			continue
+		}
+		r, found, err := s.cfg.Chain.Confirm(ctx, f.Hash)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("%w: %s: %w", escrow.ErrUnconfirmed, f.Hash, err)
+		case !found && r.Time < f.ValidBefore:
+			return false, fmt.Errorf("%w: %s: it can be mined for %d seconds more", escrow.ErrUnconfirmed, f.Hash, f.ValidBefore-r.Time)
+		case !found || !r.Success:
+			continue
+		}
+		err = s.syncMined(ctx, account, kind)
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // cameAbout returns nil if the chain shows what a transaction was for, although it failed: an earlier one

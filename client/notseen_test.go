@@ -18,7 +18,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/nodefaults"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -243,6 +245,65 @@ func TestWithdrawalMinedUnseen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWithdrawalThatCanStillBeMined: another one is not signed beside it. It is when it can be mined no more.
+func TestWithdrawalThatCanStillBeMined(t *testing.T) {
+	for _, f := range []nodefaults.Fault{nodefaults.SendDropped, nodefaults.NoTransactions} {
+		t.Run(string(f), func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T) {
+				var n pen
+				p := inMemory(t, n.counted)
+				p.get("/data")
+				id := p.only().ID
+				require.NoError(t, p.session.Channels().RequestClose(t.Context(), id))
+				p.srv.Chain.Advance(escrow.GracePeriod + time.Second)
+				before := n.transactions.Load()
+				p.srv.Node.Fail(f)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				err := p.session.Channels().Withdraw(ctx, id)
+				cancel()
+				require.ErrorIs(t, err, escrow.ErrUnconfirmed)
+				p.costing(id)
+				for _, fault := range [][]nodefaults.Fault{{f}, {nodefaults.EverythingFails}} {
+					p.srv.Node.Fail(fault...)
+					err := p.session.Channels().Withdraw(t.Context(), id)
+					require.ErrorIs(t, err, escrow.ErrUnconfirmed)
+					e := p.refused(nil, err)
+					assert.Equal(t, client.OutcomeUnknown, e.Outcome)
+				}
+				p.srv.Node.Fail()
+				assert.Equal(t, before+1, n.transactions.Load())
+				if f == nodefaults.SendDropped {
+					p.srv.Chain.Advance(time.Minute)
+				}
+				require.NoError(t, p.session.Channels().Withdraw(t.Context(), id))
+				assert.Equal(t, channel.Closed, p.only().Phase)
+				if f == nodefaults.NoTransactions {
+					assert.Equal(t, before+1, n.transactions.Load(), "the first one was mined")
+				}
+			})
+		})
+	}
+}
+
+// costing records what the withdrawal of a channel can cost, as it is before one leaves that is not free.
+func (p *payer) costing(id common.Hash) {
+	p.t.Helper()
+	data, rev, err := p.store.Get(p.t.Context(), rule.StateKey(id))
+	require.NoError(p.t, err)
+	s, err := rule.Decode(data)
+	require.NoError(p.t, err)
+	head, err := p.cfg.Chain.State(p.t.Context(), escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: id})
+	require.NoError(p.t, err)
+	s = s.Costing(rule.Fee{
+		Kind: string(journal.KindWithdraw), Hash: s.CloseTx, Token: s.Descriptor.Token, Max: u(1), ValidBefore: head.Time + 25,
+	}, time.Now().Unix())
+	data, err = s.Encode()
+	require.NoError(p.t, err)
+	_, err = p.store.Put(p.t.Context(), rule.StateKey(id), data, rev)
+	require.NoError(p.t, err)
+	p.restart()
 }
 
 // TestChannelsOfOthersAreCounted: a sweep with another key, or at a node of another chain, does nothing for the
