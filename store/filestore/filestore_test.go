@@ -104,6 +104,7 @@ func TestFilesArePrivateAndReadable(t *testing.T) {
 	)
 	assert.Len(t, text, 8192)
 
+	mode(t, s.dir)
 	require.NoError(t, filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
 		require.NoError(t, err)
 		info, err := d.Info()
@@ -117,6 +118,9 @@ func TestListSkipsOtherFiles(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	mustPut(t, s, "a", "1", 0)
 	for _, name := range []string{".tmp+a.rec", "a.rec~", "a.rec.bak", "A.rec", "README", "a+b.rec", ".rec"} {
+		if _, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
+			continue // the file system makes no difference between A and a
+		}
 		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte("x"), 0o600))
 	}
 	var keys []string

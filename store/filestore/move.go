@@ -94,6 +94,7 @@ func (s *Store) move(have *found, key, to string) error {
 	}
 	next := r.image()
 	size := max(have.size, next.size())
+	have.shut()
 	if err := s.replace(s.path(key), newFile(&next, size)); err != nil {
 		return err
 	}

@@ -68,6 +68,7 @@ func (s *Store) write(key string, have *found, next *image) error {
 		return err
 	}
 	if size := next.size(); have.file == nil || have.old || size > have.size {
+		have.shut()
 		return s.create(s.path(key), next, max(size, have.size))
 	}
 	return s.overwrite(key, have, next)

@@ -121,10 +121,17 @@ type found struct {
 	raw  []byte // its content
 }
 
-func (f *found) close() {
+// shut closes the file, and keeps what was read. Windows does not replace a file that is open, not even
+// for the program that has it open.
+func (f *found) shut() {
 	if f.file != nil {
 		_ = f.file.Close()
+		f.file = nil
 	}
+}
+
+func (f *found) close() {
+	f.shut()
 	reuse(f.raw)
 	f.raw = nil
 }
