@@ -158,7 +158,7 @@ func ExampleSession_Spending() {
 	defer stop()
 
 	for _, run := range []string{"monday", "tuesday", "tuesday"} {
-		budget := client.NewBudget(channel.Asset{ChainID: 42431, Token: escrow.PathUSD}, voucher.Units(1_000))
+		budget := client.NewBudget(channel.Asset{ChainID: 42431, Token: escrow.PathUSD}, voucher.Units(100_000))
 		ctx := client.WithBudget(context.Background(), budget.Named(run))
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/data", nil)
 		if err != nil {

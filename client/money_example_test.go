@@ -50,7 +50,8 @@ func ExamplePaymentOf() {
 	// server: accepted 250 spent 250
 }
 
-// All requests of one run of an agent together may spend 250 base units.
+// All requests of one run of an agent together may spend 250 base units. The fee of a transaction that is
+// made for one of them would count, too; here the channel is open already.
 func ExampleWithBudget() {
 	srv, cfg, stop := started(cents)
 	defer stop()
@@ -59,6 +60,9 @@ func ExampleWithBudget() {
 		log.Fatal(err)
 	}
 
+	if err := get(context.Background(), session.Client(), srv.URL+"/data"); err != nil {
+		log.Fatal(err)
+	}
 	run := client.NewBudget(channel.Asset{ChainID: srv.ChainID, Token: srv.Token}, voucher.Units(250))
 	ctx := client.WithBudget(context.Background(), run)
 	for range 3 {
@@ -212,7 +216,8 @@ func ExampleSession_Budgets() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := get(context.Background(), session.Client(), srv.URL+"/data"); err != nil {
+	// The payee pays the fees of this route. On others they count, too.
+	if err := get(context.Background(), session.Client(), srv.URL+"/sponsored"); err != nil {
 		log.Fatal(err)
 	}
 
