@@ -82,7 +82,18 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 				hold.end(ctx)
 			}
 		}()
-		if err = s.prepare(ctx, t, amount, hold.agree); err != nil {
+		switch {
+		case s.cfg.Chain == nil:
+			return false, ErrNoChain
+		case s.cfg.Payer == nil:
+			return false, ErrNoPayer
+		}
+		bounded, cancel := context.WithTimeout(ctx, prepareWait)
+		defer cancel()
+		prepared := make(chan error, 2) // whichever is first: it is prepared, or nobody waits any more
+		context.AfterFunc(bounded, func() { prepared <- context.Cause(bounded) })
+		go func() { prepared <- t.prepare(bounded, amount, hold.agree) }()
+		if err = <-prepared; err != nil {
 			return false, err
 		}
 		f, recorded, err := t.record(hold.of)
@@ -99,26 +110,6 @@ func (s *Session) fund(ctx context.Context, t transfer) (busy bool, err error) {
 		busy, err = once()
 	}
 	return busy, err
-}
-
-// prepare signs the transaction of a transfer. A key that ignores its context is left behind.
-func (s *Session) prepare(ctx context.Context, t transfer, amount voucher.Amount, agree func(context.Context, escrow.Fee) error) error {
-	switch {
-	case s.cfg.Chain == nil:
-		return ErrNoChain
-	case s.cfg.Payer == nil:
-		return ErrNoPayer
-	}
-	bounded, cancel := context.WithTimeout(ctx, prepareWait)
-	defer cancel()
-	prepared := make(chan error, 1)
-	go func() { prepared <- t.prepare(bounded, amount, agree) }()
-	select {
-	case err := <-prepared:
-		return err
-	case <-bounded.Done():
-		return context.Cause(bounded)
-	}
 }
 
 // open prepares a new channel for the offer. The signed transaction is recorded before anything leaves,

@@ -20,8 +20,7 @@ const grace = uint64(escrow.GracePeriod / time.Second)
 // and nothing under way, which are most, none is kept in memory.
 func (w *sweeper) channel(ctx context.Context, st rule.State, c rule.OnChain) error {
 	id := st.ID
-	undecided := st.Opening.Pending() || st.ToppingUp.Pending()
-	if st.Phase() == channel.Open && !undecided && len(st.FeesDue()) == 0 && reflect.DeepEqual(st, st.Settle(c)) {
+	if atRest(st) && reflect.DeepEqual(st, st.Settle(c)) {
 		delete(w.sent, id)
 		return nil
 	}
@@ -53,6 +52,11 @@ func (w *sweeper) channel(ctx context.Context, st rule.State, c rule.OnChain) er
 		w.pending(after(st.ToppingUp.ValidBefore+1, c.Time))
 	}
 	return nil
+}
+
+// atRest reports whether a channel is open and nothing about it is undecided.
+func atRest(st rule.State) bool {
+	return st.Phase() == channel.Open && !st.Opening.Pending() && !st.ToppingUp.Pending() && len(st.FeesDue()) == 0
 }
 
 // missing counts a channel that is not seen. A close that is under way may show up.

@@ -168,8 +168,13 @@ func (t *toppingUp) once(ctx context.Context, a *attempt) (done bool, err error)
 		}
 		state, begun = account.State(), true
 	}
+	return t.present(ctx, a, state, begun)
+}
+
+// present shows the recorded top-up to the payee. begun is set if it is the one that this call is for.
+func (t *toppingUp) present(ctx context.Context, a *attempt, state rule.State, begun bool) (done bool, err error) {
 	t.outcome = OutcomeUnknown
-	_, err = a.presentTopUp(ctx, account, state)
+	_, err = a.presentTopUp(ctx, t.account, state)
 	switch {
 	case err == nil:
 		t.outcome = OutcomeRefused // of what is not done yet

@@ -65,17 +65,17 @@ func (w *Budgets) turns(ctx context.Context, b *book, step func() (done bool, er
 // advance. The errors are [ErrStore], [channel.ErrRecord] and the context's.
 func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) error {
 	needs := kinds[:1:1]
-	if limits.Origin != (channel.Windows{}) {
-		needs = append(needs, byOrigin)
+	for _, further := range [...]struct {
+		set  bool
+		kind string
+	}{{limits.Origin != channel.Windows{}, byOrigin}, {limits.Payee != channel.Windows{}, byPayee}, {l[4] != "", ofFees}} {
+		if further.set {
+			needs = append(needs, further.kind)
+		}
 	}
-	if limits.Payee != (channel.Windows{}) {
-		needs = append(needs, byPayee)
-	}
-	if l[4] != "" {
-		needs = append(needs, ofFees)
-	}
-	for i, key := range l {
-		if key == "" || i == 3 || !slices.Contains(needs, kinds[i]) {
+	for _, i := range [...]int{0, 1, 2, 4} { // no limit is for the channel's origin if the request has another one
+		key := l[i]
+		if key == "" || !slices.Contains(needs, kinds[i]) {
 			continue
 		}
 		w.Lock()

@@ -311,8 +311,11 @@ func (f foreign) renoted(now int64) (_ foreign, changed bool) {
 // Within returns by how much the highest amount rose in the window that ends now. now is in Unix
 // seconds. It is all if the sum of the rises does not fit an amount: nobody knows what came after.
 func (h History) Within(now int64, window time.Duration) voucher.Amount {
+	if len(h.marks) == 0 {
+		return voucher.Amount{}
+	}
 	total := h.highest()
-	if len(h.marks) == 0 || total == voucher.MaxAmount {
+	if total == voucher.MaxAmount {
 		return total
 	}
 	return Rises{Total: total, history: h}.Within(now, window)

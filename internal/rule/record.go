@@ -100,10 +100,10 @@ func (s State) Encode() ([]byte, error) {
 	if f := &s.fees; len(f.Due) > 0 || len(f.Charged) > 0 {
 		r.Fees = f
 	}
-	if s.Opening.Pending() {
+	if len(s.Opening.Raw) > 0 {
 		r.Opening = &s.Opening
 	}
-	if s.ToppingUp.Pending() {
+	if len(s.ToppingUp.Raw) > 0 {
 		r.ToppingUp = &s.ToppingUp
 	}
 	return json.Marshal(r)
