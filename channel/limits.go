@@ -21,7 +21,7 @@ type Limits struct {
 	// signs nothing.
 	Deposit voucher.Amount
 	// Total is the most that one session puts into channels in this currency, with openings and
-	// top-ups, for all origins together. Zero means as much as Deposit.
+	// top-ups and their fees, for all origins together. Zero means as much as Deposit.
 	Total voucher.Amount
 	// Fund is how much an opening or a top-up puts in, within Deposit and Total, and at least what
 	// the request needs. Zero means a sum that keeps fees small: at least the price of 20 requests,

@@ -84,7 +84,9 @@ func (h *feeHold) end(ctx context.Context) {
 	if h.ended = true; h.fee.Max.IsZero() {
 		return
 	}
-	if err := h.s.ledger.SettleFee(context.WithoutCancel(ctx), h.use.Scope, h.fee, voucher.Amount{}); err != nil {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideGrace)
+	defer cancel()
+	if err := h.s.ledger.SettleFee(bounded, h.use.Scope, h.fee, voucher.Amount{}); err != nil {
 		h.s.log.WarnContext(ctx, "the fee of a transaction that was not sent goes on counting", "fee", h.fee.Max, "error", err)
 	}
 }

@@ -29,7 +29,8 @@ func WithLimits(ctx context.Context, lim channel.Limits) context.Context {
 // Budget is an amount that several requests may spend together: one run of an agent, one job. It is
 // in memory, starts with its whole amount, and is safe for concurrent use. What counts is what the
 // payees can take: for each request the larger of the sum of its prices and the amount by which it
-// raised vouchers. A refusal by the payee gives nothing back, since the payee has the voucher. A
+// raised vouchers, and the fees of the transactions that are made for it, with the most that they can
+// be until that is known. A refusal by the payee gives nothing back, since the payee has the voucher. A
 // request whose credential was certainly not sent gives back what it raised, unless another request
 // may present a voucher that covers it.
 type Budget struct {

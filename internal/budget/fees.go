@@ -21,6 +21,9 @@ import (
 // fee begins the names that parts of fees have in place of a session's.
 const fee = "fee/"
 
+// takeBack bounds how long it takes to take back what was written of a fee that is refused.
+const takeBack = 5 * time.Second
+
 // ForFee returns the lease of a fee that is paid in the asset of a scope, for a channel of that origin and
 // payee.
 func ForFee(scope *channel.Scope) *Lease {
@@ -63,7 +66,9 @@ func (w *Budgets) CountFee(ctx context.Context, f Fee) (name string, at int64, e
 			if err == nil {
 				return name, at, nil
 			}
-			err = errors.Join(err, w.CorrectFee(context.WithoutCancel(ctx), f.Lease, name, voucher.Amount{}))
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBack)
+			err = errors.Join(err, w.CorrectFee(bounded, f.Lease, name, voucher.Amount{}))
+			cancel()
 		}
 		if !errors.Is(err, ErrMoved) {
 			break
