@@ -211,7 +211,7 @@ func (a *attempt) acknowledge(ctx context.Context) {
 	}
 	if a.s.watched {
 		a.s.tell(ctx, Event{
-			Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Err: err,
+			Kind: EventOpened, Origin: a.origin.Text, ChannelID: state.ID, Deposit: state.Deposit, Fee: feeOf(state.Opening), Err: err,
 		})
 	}
 	if !state.Opening.MaxFee.IsZero() {

@@ -94,7 +94,8 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	if err != nil {
 		err = s.cameAbout(ctx, account, kind, sent, err)
 	}
-	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Outcome: string(OutcomeAccepted), Start: start}
+	cost := hold.of(sent.TxHash)
+	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Fee: journal.Fee{Token: cost.Token, Max: cost.Max}, Outcome: string(OutcomeAccepted), Start: start}
 	if err != nil {
 		failed := fail(err)
 		if line.Outcome = string(failed.Outcome); failed.Outcome != OutcomeRefused {

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/receipt"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -39,6 +40,7 @@ const (
 
 	EventToppingUp      EventKind = "topping_up"      // a top-up is recorded and about to leave; Deposit is what the channel holds with it
 	EventCloseRequested EventKind = "close_requested" // the chain shows a close request of the payer's
+	EventFee            EventKind = "fee"             // it is known what a transaction of the payer's was charged; see Fee
 	EventReopened       EventKind = "reopened"        // a top-up canceled a close request
 	EventSettled        EventKind = "settled"         // the payee redeemed on chain; Cumulative is how much in all
 	EventCostly         EventKind = "costly"          // a limit makes funding costly; Err has the arithmetic. Told once a session
@@ -74,6 +76,9 @@ type Event struct {
 	Receipt *receipt.Receipt
 	// Decision is the budget that is nearly used up, nil for other events.
 	Decision *channel.Decision
+	// Fee is what the transaction of the event costs the payer, in base units of its own token: the most that it
+	// can be, until [EventFee] tells what was charged. It is zero for events without a transaction of the payer.
+	Fee journal.Fee
 	// Locked is what stays in the channel, nil for other events, and for the sum of what was left over
 	// in other channels.
 	Locked *channel.Locked
@@ -166,6 +171,18 @@ func (e Event) attrs() []slog.Attr {
 	amount("cumulative", e.Cumulative)
 	amount("deposit", e.Deposit)
 	amount("total", e.Total)
+	if f := e.Fee; f != (journal.Fee{}) {
+		amount("max_fee", f.Max)
+		if f.Known {
+			amount("fee", f.Charged)
+		}
+		if f.Sponsored {
+			attrs = append(attrs, slog.Bool("sponsored", true))
+		}
+		if f.Token != (common.Address{}) {
+			text("fee_token", f.Token.Hex())
+		}
+	}
 	if e.Decision != nil {
 		text("budget", e.Decision.Rule)
 		amount("left", e.Decision.Left)

@@ -143,6 +143,7 @@ func (s *Session) feeKnown(ctx context.Context, account *ledger.Account, f rule.
 	if err != nil || !first {
 		return err
 	}
+	defer s.tellFee(account.State(), f, charged)
 	return s.ledger.SettleFee(ctx, account.State().Scope, f, charged)
 }
 

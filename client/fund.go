@@ -39,12 +39,6 @@ type transfer struct {
 	record func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error)
 }
 
-// A feeTeller is a [Chain] that knows what funding costs, as [escrow.Client] does. Amounts are not sized
-// by fees with others.
-type feeTeller interface {
-	FundingFee(ctx context.Context, chainID uint64, p voucher.Protocol) (open, topUp voucher.Amount, err error)
-}
-
 // prepareWait bounds how long a funding key and the chain may take to prepare a transaction.
 const prepareWait = time.Minute
 
@@ -174,6 +168,9 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		return e
 	}
 	a.use(ctx, account)
+	if offer.FeePayer == state.Opening.MaxFee.IsZero() { // it is sponsored, or costs something
+		a.noteFee(ctx, state.Opening)
+	}
 	a.s.mu.Lock()
 	a.s.opened = append(a.s.opened, state.ID)
 	a.s.mu.Unlock()
@@ -181,7 +178,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	if a.s.watched {
 		a.s.tell(ctx, Event{
 			Kind: EventOpening, Origin: a.origin.Text, ChannelID: e.Channel, Price: offer.Price,
-			Deposit: state.Deposit,
+			Deposit: state.Deposit, Fee: feeOf(state.Opening),
 		})
 	}
 	return e

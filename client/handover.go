@@ -24,7 +24,7 @@ func (a *attempt) handOver(ctx context.Context, do purchase.Action) *http.Respon
 	}
 	a.info.Outcome, a.info.Err = Outcome(do.Outcome), do.Err
 	a.info.ChannelID, a.info.Price, a.info.Cumulative = a.last.channel, a.last.price, a.last.cumulative
-	a.info.cost = do.Cost
+	a.info.cost, a.info.fees = do.Cost, &a.fees
 	resp := a.resp
 	served := do.Outcome == purchase.Accepted || do.Outcome == purchase.AcceptedNoContent
 	if (!served || a.reserved == nil) && !a.mayBePaid(ctx, do.Outcome) {

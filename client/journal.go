@@ -1,9 +1,8 @@
 package client
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -23,15 +22,11 @@ func (s *Session) write(ctx context.Context, e journal.Entry) {
 	if s.cfg.Journal == nil {
 		return
 	}
-	if e.Operation == "" {
-		if info, ok := ctx.Value(paymentKey{}).(*Payment); ok {
-			e.Operation = info.Operation
-		}
+	if info, ok := ctx.Value(paymentKey{}).(*Payment); ok {
+		e.Operation, e.Route = cmp.Or(e.Operation, info.Operation), cmp.Or(e.Route, info.route)
 	}
 	if e.Operation == "" {
-		var name [16]byte
-		_, _ = rand.Read(name[:]) // never fails
-		e.Operation = hex.EncodeToString(name[:])
+		e.Operation = randomName()
 	}
 	run, _ := ctx.Value(runKey{}).(string)
 	e.Run = label(run)
@@ -135,7 +130,7 @@ func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state ru
 		return
 	}
 	e := lineOf(kind, state, ledger.Rise{})
-	e.Outcome, e.Start, e.Amount, e.Transaction = string(outcome), start, f.Amount, f.Hash
+	e.Outcome, e.Start, e.Amount, e.Transaction, e.Fee = string(outcome), start, f.Amount, f.Hash, feeOf(f)
 	if e.Transaction == (common.Hash{}) {
 		e.Transaction = crypto.Keccak256Hash(f.Raw)
 	}

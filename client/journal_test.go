@@ -69,6 +69,9 @@ func (d *diary) reconciles(p *payer) {
 		require.NotNil(p.t, t, "channel %s has no line", s.ID)
 		assert.Equal(p.t, s.Authorized, t.Raised, "channel %s", s.ID)
 		assert.Empty(p.t, t.Gaps(s.Authorized))
+		charged, reserved := feesOf(t)
+		assert.Equal(p.t, s.Fees, charged)
+		assert.Equal(p.t, s.FeesReserved, reserved)
 		if s.Phase == channel.NotSeen && !s.Confirmed { // nothing decides its opening
 			assert.Equal(p.t, s.Deposit, t.Pending, "channel %s", s.ID)
 			continue

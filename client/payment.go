@@ -34,6 +34,8 @@ type Payment struct {
 
 	cost   voucher.Amount // of what ended before the body of a stream began
 	stream *meter         // the body of a paid stream, nil for others
+	fees   *paidFees      // of the transactions that were made for the request, nil if none was
+	route  string         // of the request, for the journal's lines about these
 
 	mu      sync.Mutex // guards receipt
 	receipt *receipt.Receipt
@@ -50,7 +52,7 @@ func (p *Payment) Receipt() *receipt.Receipt {
 
 // Cost returns what the request costs, in base units: the prices that it agreed to and that the payee
 // may have charged. Redirects that were charged on the way count, and so does a second payment of the
-// request. The fees of transactions do not. It is zero if the payee refused or nothing was paid: what
+// request. The fees of transactions do not: see [Payment.Fees]. It is zero if the payee refused or nothing was paid: what
 // the payee can redeem all the same is for budgets to count ([Budget]).
 //
 // The cost of a stream grows with its pieces and is final when the body was read to its end or closed.

@@ -21,6 +21,7 @@ type bought struct {
 	// written is what the journal has of a reservation.
 	left       map[common.Hash]*ledger.Reservation
 	written    map[*ledger.Reservation]ledger.Rise
+	fees       paidFees    // of the transactions that were made for it
 	last       shown       // the last voucher that may have reached a payee
 	second     bool        // the second payment was noted
 	redirected atomic.Bool // the last hop ended with a redirect that nobody has followed yet

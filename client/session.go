@@ -32,6 +32,7 @@ type Session struct {
 	twice      intervals                          // when each payee and origin was last paid twice for one request
 	beside     beside                             // top-ups that no request waits for
 	fees       feesBeside                         // and the receipts of transactions
+	payers     payers                             // the requests that these were made for
 	costly     sync.Once                          // it was told that the limits make funding costly
 	locked     sync.Once                          // it was told what stays locked
 	used       sync.Map                           // common.Hash: the channels that paid

@@ -32,7 +32,7 @@ func (d *diary) lines() iter.Seq2[journal.Entry, error] {
 }
 
 // addsUp says that each map of a Spending adds up to its total.
-func addsUp(t *testing.T, s channel.Spending) {
+func addsUp(t testing.TB, s channel.Spending) {
 	t.Helper()
 	sum := func(amounts iter.Seq[voucher.Amount]) (all voucher.Amount) {
 		for a := range amounts {

@@ -98,7 +98,7 @@ func (a *attempt) recordTopUp(
 	account, offer := a.account, a.challenge.offer
 	var amount voucher.Amount
 	var tx *escrow.TopUp
-	return a.s.fund(ctx, transfer{
+	busy, err = a.s.fund(ctx, transfer{
 		kind: journal.KindTopUp, offer: offer, scope: planned.Scope,
 		fees: ledger.FeeUse{Terms: ledger.Terms{Limits: a.terms.Limits, Charge: a.charge, Origin: a.terms.Origin}, Scope: planned.Scope, Price: price},
 		plan: plan,
@@ -126,12 +126,16 @@ func (a *attempt) recordTopUp(
 			return f, !overtaken, err
 		},
 	})
+	if err == nil && !busy {
+		a.noteFee(ctx, account.State().ToppingUp)
+	}
+	return busy, err
 }
 
 // presentTopUp shows the recorded top-up to the payee, and confirms it by its answer or by the chain.
 func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, state rule.State) (topUpResult, error) {
 	start, brings := time.Now(), state.ToppingUp.Before.AddCapped(state.ToppingUp.Amount)
-	a.s.tell(ctx, Event{Kind: EventToppingUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: brings})
+	a.s.tell(ctx, Event{Kind: EventToppingUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: brings, Fee: feeOf(state.ToppingUp)})
 	answer, err := a.manage(ctx, a.methods(), func(c *challenge) (string, error) {
 		return c.echo.Payload(wire.TopUp(account.ID(), wireDescriptor(state), state.ToppingUp.Raw, state.ToppingUp.Amount))
 	})
@@ -152,6 +156,6 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 		}
 	}
 	a.s.readFeesBeside(ctx, account, true)
-	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Receipt: answer.receipt})
+	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Fee: feeOf(state.ToppingUp), Receipt: answer.receipt})
 	return topUpShown, nil
 }

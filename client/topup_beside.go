@@ -134,7 +134,7 @@ func (a *attempt) topUpBeside(ctx context.Context, state rule.State) {
 	if ctx == nil {
 		return
 	}
-	info := &Payment{Operation: a.info.Operation}
+	info := &Payment{Operation: a.info.Operation, fees: &a.fees}
 	ctx = context.WithValue(ctx, paymentKey{}, info)
 	b := &attempt{
 		bought: &bought{decision: new(purchase.Purchase), charge: a.charge}, s: s, out: a.out.alone(ctx), origin: a.origin, route: a.route, terms: a.terms,
