@@ -5,8 +5,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-
-	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
 // HoldStream takes the lock under which a Stream takes payment events from the body of a paid stream.
@@ -69,9 +67,4 @@ func AwaitFees(s *Session) {
 	for _, one := range all {
 		<-one.ended
 	}
-}
-
-// FeeRooms returns what the limits on fees leave for dollars.
-func FeeRooms(ctx context.Context, s *Session) ([]channel.Room, error) {
-	return s.ledger.FeeRooms(ctx, s.cfg.Limits, channel.Scope{})
 }

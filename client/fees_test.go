@@ -40,7 +40,7 @@ func (p *payer) used() (all, fees voucher.Amount) {
 	p.t.Helper()
 	rooms, err := p.session.Budgets(p.t.Context())
 	require.NoError(p.t, err)
-	own, err := client.FeeRooms(p.t.Context(), p.session)
+	own, err := p.session.FeeBudgetsIn(p.t.Context(), channel.Asset{})
 	require.NoError(p.t, err)
 	return rooms[0].Used, own[0].Used
 }

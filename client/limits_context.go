@@ -115,15 +115,30 @@ func (s *Session) Budgets(ctx context.Context) ([]channel.Room, error) {
 // own (Config.Assets). The known dollar tokens share theirs, and so does the zero asset. The error is
 // [channel.ErrAsset] if there are no limits for the asset.
 func (s *Session) BudgetsIn(ctx context.Context, asset channel.Asset) ([]channel.Room, error) {
-	currency := s.others[asset].Currency
-	if _, dollar := channel.Dollar(asset); asset != currency.Asset && !dollar {
-		return nil, fmt.Errorf("%w: there are no limits for %s", channel.ErrAsset, asset)
-	}
-	lim, err := s.limits(ctx, "", currency)
+	lim, scope, err := s.shared(ctx, asset)
 	if err != nil {
 		return nil, err
 	}
-	scope := channel.Scope{ChainID: currency.ChainID, Token: currency.Token}
 	rooms, err := s.ledger.Rooms(ctx, ledger.Terms{Limits: lim}, scope)
 	return rooms[:3], err
+}
+
+// FeeBudgetsIn is like [Session.BudgetsIn] for what transactions cost whose fees are paid in the asset: what
+// Limits.Fees leave of a month, a day, an hour. Fees count in the other budgets, too.
+func (s *Session) FeeBudgetsIn(ctx context.Context, asset channel.Asset) ([]channel.Room, error) {
+	lim, scope, err := s.shared(ctx, asset)
+	if err != nil {
+		return nil, err
+	}
+	return s.ledger.FeeRooms(ctx, lim, scope)
+}
+
+// shared returns the limits of an asset that all origins share, and a scope in it.
+func (s *Session) shared(ctx context.Context, asset channel.Asset) (channel.Limits, channel.Scope, error) {
+	currency := s.others[asset].Currency
+	if _, dollar := channel.Dollar(asset); asset != currency.Asset && !dollar {
+		return channel.Limits{}, channel.Scope{}, fmt.Errorf("%w: there are no limits for %s", channel.ErrAsset, asset)
+	}
+	lim, err := s.limits(ctx, "", currency)
+	return lim, channel.Scope{ChainID: currency.ChainID, Token: currency.Token}, err
 }
