@@ -26,8 +26,9 @@ func budgetCommand(w *world) *cobra.Command {
 		Short: "Show what is left of the hour, the day and the month",
 		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
 was, and what is left: in dollars, for all known dollar tokens, and in each token that the policy names under [asset]. It
-sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. A terminal also shows a bar for
-each, in color unless NO_COLOR is set.`,
+sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. So do the fees of transactions;
+what is left of their own limits follows once there were any. A terminal also shows a bar for each, in color unless
+NO_COLOR is set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := fromEnv(cmd.Flags(), w.env, settings...); err != nil {
@@ -102,13 +103,26 @@ func (p *wallet) budgets(ctx context.Context, w *world) (all []budgets, err erro
 			return nil, err
 		}
 		slices.Reverse(rooms)
+		fees, err := p.session.FeeBudgetsIn(ctx, c.Asset)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range slices.Backward(fees) {
+			if !r.Used.IsZero() { // before the first transaction they are of no interest
+				rooms = append(rooms, r)
+			}
+		}
 		all = append(all, budgets{c, rooms})
 	}
 	return all, nil
 }
 
-// within is how long a rule looks back.
+// within is how long a rule looks back, and whether it is for fees only.
 func within(r channel.BudgetRule) string {
+	if strings.HasPrefix(r.Name, "Fees.") {
+		r.Name = ""
+		return within(r) + ", fees"
+	}
 	d := r.Length
 	if d <= time.Hour {
 		return fmt.Sprintf("%d minutes", int(d.Minutes()))

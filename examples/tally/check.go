@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -66,7 +68,14 @@ func (b *books) compare(
 	ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client,
 ) (differs int, err error) {
 	in := b.currencyOf(s.ChainID, s.Descriptor.Token)
-	found := compare(s, t, in)
+	found := append(compare(s, t, in), b.compareFees(s, t)...)
+	if chain != nil {
+		fees, err := b.compareReceipts(ctx, s, t, chain)
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, fees...)
+	}
 	if chain != nil && s.HoldsMoney() {
 		c, err := chain.State(ctx, escrow.Ref{Protocol: s.Protocol, ChainID: s.ChainID, Escrow: s.Escrow, ChannelID: s.ID})
 		switch {
@@ -82,7 +91,11 @@ func (b *books) compare(
 	if len(found) > 0 {
 		verdict = "differs"
 	}
-	if err := b.say("%s %s: %d lines, %s authorized, %s put in, %s", short(s.ID), verdict, t.Lines, written(in, s.Authorized), written(in, t.Funded), s.Phase); err != nil {
+	fees := ""
+	if text := b.feesOf(s); text != "-" {
+		fees = ", fees " + text
+	}
+	if err := b.say("%s %s: %d lines, %s authorized, %s put in%s, %s", short(s.ID), verdict, t.Lines, written(in, s.Authorized), written(in, t.Funded), fees, s.Phase); err != nil {
 		return 0, err
 	}
 	for _, f := range found {
@@ -155,6 +168,69 @@ func compareChain(s channel.Info, t *journal.Totals, c escrow.State, in channel.
 		found = append(found, "the chain has a close request that the record does not know (tally keep --once)")
 	}
 	return found
+}
+
+// compareFees says where the record and the lines differ about what transactions cost, by fee token. What is not known
+// yet counts with the most that it can be.
+func (b *books) compareFees(s channel.Info, t *journal.Totals) (found []string) {
+	recorded := map[common.Address]voucher.Amount{}
+	for _, of := range []map[common.Address]voucher.Amount{s.Fees, s.FeesReserved} {
+		for token, a := range of {
+			recorded[token] = recorded[token].AddCapped(a)
+		}
+	}
+	lines := map[common.Address]voucher.Amount{}
+	for _, fee := range t.Fees() {
+		if !fee.Counted().IsZero() {
+			lines[fee.Token] = lines[fee.Token].AddCapped(fee.Counted())
+		}
+	}
+	tokens := maps.Clone(lines)
+	maps.Copy(tokens, recorded)
+	for _, token := range slices.SortedFunc(maps.Keys(tokens), common.Address.Cmp) {
+		in, explained, cost := b.currencyOf(s.ChainID, token), lines[token], recorded[token]
+		switch {
+		case t.Lines == 0, explained == cost:
+		case explained.Less(cost):
+			found = append(found, fmt.Sprintf("the record has fees of %s, the lines explain %s: a transaction whose line was killed, or another program's",
+				written(in, cost), written(in, explained)))
+		default:
+			found = append(found, fmt.Sprintf("the lines say that transactions cost %s, the record %s: what was charged was known before its line was written, or the store is an old copy",
+				written(in, explained), written(in, cost)))
+		}
+	}
+	return found
+}
+
+// compareReceipts says where the lines and the chain's receipts differ about what a transaction was charged, to the unit.
+func (b *books) compareReceipts(
+	ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client,
+) (found []string, err error) {
+	for tx, fee := range t.Fees() {
+		if fee.Sponsored {
+			continue
+		}
+		in := b.currencyOf(s.ChainID, fee.Token)
+		r, mined, err := chain.Confirm(ctx, tx)
+		of := "transaction " + tx.Hex() + ": "
+		switch {
+		case ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			found = append(found, of+"the chain was not read: "+err.Error())
+		case !mined && fee.Known && !fee.Charged.IsZero():
+			found = append(found, of+"the line says that it cost "+written(in, fee.Charged)+", and the node has no receipt of it")
+		case !mined: // it cost nothing, or is not known to anybody
+		case !r.FeeKnown, r.FeePayer != s.Scope.Payer:
+			found = append(found, of+"the node does not tell what it was charged")
+		case !fee.Known:
+			found = append(found, of+"the chain charged "+written(in, r.Fee)+", the line says at most "+written(in, fee.Max)+
+				" (tally keep --once writes that down)")
+		case r.Fee != fee.Charged:
+			found = append(found, of+"the chain charged "+written(in, r.Fee)+", the line says "+written(in, fee.Charged))
+		}
+	}
+	return found, nil
 }
 
 // when is the time of a gap, as far as its neighbors tell.

@@ -242,6 +242,6 @@ func result(s channel.Info) string {
 
 func (c *closing) event(e client.Event) {
 	if c.verbose {
-		fmt.Fprintln(c.stderr, "*", describe(e))
+		fmt.Fprintln(c.stderr, "*", c.describe(e))
 	}
 }

@@ -159,6 +159,9 @@ func (f *fetch) run(ctx context.Context) error {
 	f.known.start = time.Now()
 	err := f.transfer(ctx)
 	f.known.end = time.Now()
+	if f.known.answered { // what transactions were charged is known by now, as a rule
+		f.summary()
+	}
 	return f.after(err)
 }
 
@@ -265,7 +268,7 @@ func (f *fetch) transfer(ctx context.Context) (err error) {
 	f.progress.hide()
 	_ = resp.Body.Close() // the journal has its line then
 	f.note(ctx, resp)
-	f.summary()
+	f.known.answered = true
 	return errors.Join(err, f.verdict(resp))
 }
 

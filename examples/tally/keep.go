@@ -76,6 +76,6 @@ func (k *keeping) event(e client.Event) {
 	case e.Kind == client.EventReopened:
 		fmt.Fprintf(k.stdout, "%s open again: a top-up took the close request back\n", short(e.ChannelID))
 	case k.verbose || e.Kind == client.EventDelayed:
-		fmt.Fprintln(k.stderr, "*", describe(e))
+		fmt.Fprintln(k.stderr, "*", k.describe(e))
 	}
 }

@@ -156,9 +156,12 @@ func (s speaker) limit(e *channel.LimitError) message {
 		}
 	}
 	if !e.Fee.IsZero() {
+		sum := ""
+		if e.Fee != e.Wanted {
+			sum = ", " + s.number(e.Wanted) + " with what was spent"
+		}
 		return message{
-			fmt.Sprintf("refused: a transaction for it can cost %s, that makes %s in all, and %s is %s",
-				s.number(e.Fee), s.number(e.Wanted), flag, s.amount(e.Allowed)),
+			fmt.Sprintf("refused: a transaction for it can cost %s%s, and %s is %s", s.number(e.Fee), sum, flag, s.amount(e.Allowed)),
 			unsigned, "to allow it: " + flag + " " + s.number(e.Wanted.Max(e.Enough)),
 		}
 	}

@@ -60,6 +60,7 @@ type facts struct {
 	resp              *http.Response
 	received, sent    int64
 	redirects, tries  int
+	answered          bool // and all of it was read
 	remote            string
 	file              string
 
@@ -103,12 +104,24 @@ type money struct {
 	Decimals int            `json:"decimals"`
 	ChainID  uint64         `json:"chainId,omitempty"`
 	Attempts int            `json:"attempts"`
+	Fees     []feeMoney     `json:"fees"`
 
 	Channel    *channelMoney `json:"channel,omitempty"`
 	Operations []operation   `json:"operations"`
 	Error      *moneyError   `json:"error,omitempty"`
 
 	currency channel.Currency // what was paid with, once that is known
+	totals   journal.Totals   // of all channels that were used, for the fees
+}
+
+// feeMoney is what a transaction cost, in base units of its token: at most Max, if it is not known yet.
+type feeMoney struct {
+	journal.Fee
+	Transaction common.Hash `json:"transaction"`
+	Symbol      string      `json:"symbol,omitempty"` // empty if the token is not known, as is what follows
+	Decimals    uint8       `json:"decimals,omitempty"`
+
+	currency channel.Currency
 }
 
 // channelMoney is the channel that paid, as it is afterwards.
@@ -133,6 +146,7 @@ type operation struct {
 	Transaction common.Hash    `json:"transaction,omitzero"`
 	Status      int            `json:"status,omitempty"`
 	Problem     string         `json:"problem,omitempty"`
+	Fee         journal.Fee    `json:"fee,omitzero"`
 }
 
 // moneyError is why it failed. Limit and what follows are set where a limit refused.
@@ -153,7 +167,7 @@ func (f *fetch) money(err error) money {
 	k := &f.known
 	m := money{
 		Origin: k.origin, Method: k.method, Exit: exitOf(err), Outcome: client.OutcomeNone, Decimals: decimals,
-		Attempts: k.tries, Operations: []operation{},
+		Attempts: k.tries, Operations: []operation{}, Fees: []feeMoney{},
 	}
 	if k.resp != nil {
 		m.Status = k.resp.StatusCode
@@ -170,6 +184,10 @@ func (f *fetch) money(err error) money {
 	}
 	for _, one := range f.wallet.lines.list() {
 		m.add(one)
+	}
+	for tx, fee := range m.totals.Fees() {
+		in := f.currencyOf(k.channel.ChainID, fee.Token)
+		m.Fees = append(m.Fees, feeMoney{fee, tx, in.Symbol, in.Decimals, in})
 	}
 	if k.found {
 		c := k.channel
@@ -195,7 +213,9 @@ func (f *fetch) money(err error) money {
 func (m *money) add(e journal.Entry) {
 	m.Operations = append(m.Operations, operation{
 		e.Operation, e.Kind, e.Outcome, e.ChannelID, e.Price, e.Raised, e.Amount, e.Transaction, e.Status, e.Problem,
+		e.Fee,
 	})
+	m.totals.Add(e)
 	m.Raised = m.Raised.AddCapped(e.Raised)
 	again := e.Raised.IsZero() && slices.ContainsFunc(m.Operations[:len(m.Operations)-1], func(o operation) bool {
 		return o.Operation == e.Operation && o.Kind == e.Kind && o.Outcome == e.Outcome
@@ -367,6 +387,15 @@ var variables = map[string]func(*fetch, money) string{
 	},
 	"payment_currency":  func(_ *fetch, m money) string { return m.Symbol },
 	"payment_deposited": func(_ *fetch, m money) string { return m.number(m.Deposit) },
+	"payment_fees": func(_ *fetch, m money) string {
+		return cmp.Or(m.feeText(func(f feeMoney) string { return number(f.currency, f.Counted()) }), "0")
+	},
+	"payment_fees_currency": func(_ *fetch, m money) string {
+		return m.feeText(func(f feeMoney) string { return symbol(f.currency) })
+	},
+	"payment_fees_known": func(_ *fetch, m money) string {
+		return strconv.FormatBool(!slices.ContainsFunc(m.Fees, func(f feeMoney) bool { return !f.Known && !f.Sponsored }))
+	},
 	"payment_left": func(_ *fetch, m money) string {
 		return m.channelText(func(c *channelMoney) string { return m.number(c.Left) })
 	},
@@ -383,6 +412,29 @@ func (m *money) channelText(text func(*channelMoney) string) string {
 		return ""
 	}
 	return text(m.Channel)
+}
+
+// feeText returns a text about what the transactions cost, for each token that fees were paid in; empty if there
+// was no fee.
+func (m *money) feeText(text func(feeMoney) string) string {
+	var sums []feeMoney
+	for _, f := range m.Fees {
+		if f.Sponsored {
+			continue
+		}
+		f.Charged, f.Known = f.Counted(), true
+		i := slices.IndexFunc(sums, func(s feeMoney) bool { return s.Token == f.Token })
+		if i < 0 {
+			sums = append(sums, f)
+			continue
+		}
+		sums[i].Charged = sums[i].Charged.AddCapped(f.Charged)
+	}
+	var parts []string
+	for _, s := range sums {
+		parts = append(parts, text(s))
+	}
+	return strings.Join(parts, " ")
 }
 
 // number is an amount in tokens.

@@ -107,7 +107,7 @@ func parseAmount(c channel.Currency, text string) (voucher.Amount, error) {
 func (m *managing) tell(e client.Event) {
 	switch {
 	case m.verbose:
-		fmt.Fprintln(m.stderr, "*", describe(e))
+		fmt.Fprintln(m.stderr, "*", m.describe(e))
 	case e.Kind == client.EventToppingUp:
 		m.progress.say("topping up the channel to %s", written(m.currency, e.Deposit))
 	}

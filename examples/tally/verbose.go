@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -19,14 +20,14 @@ func (f *fetch) event(e client.Event) {
 	f.waitsFor(e)
 	switch {
 	case f.verbose:
-		fmt.Fprintln(f.stderr, "*", describe(e))
+		fmt.Fprintln(f.stderr, "*", f.describe(e))
 	case e.Kind == client.EventCostly && !f.quiet: // it is told once
 		fmt.Fprintln(f.stderr, "tally: note:", explain(e.Err))
 	}
 }
 
 // describe is an event in one line: amounts and the channel, no credentials.
-func describe(e client.Event) string {
+func (w *world) describe(e client.Event) string {
 	var b strings.Builder
 	b.WriteString(string(e.Kind))
 	if e.ChannelID != (common.Hash{}) {
@@ -43,6 +44,9 @@ func describe(e client.Event) string {
 		if !one.amount.IsZero() {
 			fmt.Fprintf(&b, ", %s %s", one.name, speaker{e.Currency}.amount(one.amount))
 		}
+	}
+	if e.Fee != (journal.Fee{}) {
+		b.WriteString(", fee " + feeOf(e.Fee, w.currencyOf(e.Currency.ChainID, e.Fee.Token)))
 	}
 	if r := e.Receipt; r != nil && r.Session {
 		fmt.Fprintf(&b, ", the server says %s of %s spent", speaker{e.Currency}.number(r.Spent), speaker{e.Currency}.amount(r.Accepted))
@@ -110,7 +114,19 @@ func (f *fetch) summary() {
 	}
 	switch paid.Outcome {
 	case client.OutcomeAccepted, client.OutcomeAcceptedNoContent:
-		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used%s)\n", say.amount(paid.Cost()),
-			short(s.ID), say.number(s.Claimed), say.amount(s.Deposit), stays)
+		fmt.Fprintf(f.stderr, "tally: paid %s (channel %s: %s of %s used%s)%s\n", say.amount(paid.Cost()),
+			short(s.ID), say.number(s.Claimed), say.amount(s.Deposit), stays, f.feesPaid(paid))
 	}
+}
+
+// feesPaid says what the transactions cost that were made for a payment, if any were.
+func (f *fetch) feesPaid(paid *client.Payment) string {
+	var parts []string
+	for _, fee := range paid.Fees() {
+		parts = append(parts, feeOf(fee, f.currencyOf(f.known.channel.ChainID, fee.Token)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; fees: " + strings.Join(parts, ", ")
 }

@@ -69,17 +69,19 @@ func TestWhatTheProcessSays(t *testing.T) {
 func TestSmallDepositsAreNoted(t *testing.T) {
 	s := newShell(t, clienttest.Config{BaseFee: 20_000_000_000})
 	delete(s.env, "TALLY_FUND_AS_NEEDED")
-	s.env["TALLY_MAX_DEPOSIT"] = "0.001"
+	for _, name := range []string{"MAX_DEPOSIT", "MAX_FEE", "FEES_PER_MONTH"} {
+		s.env["TALLY_"+name] = "0.03" // the deposit shares it with the fee
+	}
 	for _, flags := range [][]string{nil, {"-v"}, {"-s"}} {
 		s.env["TALLY_STORE"] = filepath.Join(t.TempDir(), "store")
-		e := s.process(nil, nil, append(flags, s.srv.URL+"/data")...)
+		e := s.process(nil, nil, append(flags, s.srv.URL+"/data?price=1000")...)
 		require.Equal(t, 0, e.code, e.stderr)
 		want := 1
 		if len(flags) > 0 && flags[0] == "-s" {
 			want = 0
 		}
 		assert.Equal(t, want, strings.Count(e.stderr, "fees are about 1%"), e.stderr)
-		assert.Equal(t, flags == nil, strings.Contains(e.stderr, "tally: note: the limits allow a deposit of 0.001 "), e.stderr)
+		assert.Equal(t, flags == nil, strings.Contains(e.stderr, "tally: note: the limits allow a deposit of 0.0"), e.stderr)
 	}
 }
 

@@ -158,7 +158,7 @@ func (b *Book) budgetRows() (rows []budgetRow) {
 	for _, one := range b.budgets {
 		r, in := one.room, one.currency
 		row := budgetRow{
-			Name: within(r.Rule.Length), In: in.Symbol, Used: number(in, r.Used), Left: number(in, r.Left()), Allowed: number(in, r.Rule.Allowed),
+			Name: nameOf(r.Rule), In: in.Symbol, Used: number(in, r.Used), Left: number(in, r.Left()), Allowed: number(in, r.Rule.Allowed),
 			Near: channel.Room{Rule: r.Rule}.Near(r.Used),
 		}
 		share := thousandths(r.Used, r.Rule.Allowed)
@@ -172,7 +172,14 @@ func (b *Book) budgetRows() (rows []budgetRow) {
 	return rows
 }
 
-// within returns how far a budget looks back.
+// nameOf returns how far a budget looks back, and whether it is for fees only.
+func nameOf(r channel.BudgetRule) string {
+	if strings.HasPrefix(r.Name, "Fees.") {
+		return within(r.Length) + ", fees"
+	}
+	return within(r.Length)
+}
+
 func within(d time.Duration) string {
 	switch {
 	case d <= time.Hour:
