@@ -69,6 +69,7 @@ var house = map[string][]string{
 	"internal/shared":     nil, // tests only
 	"internal/mutants":    nil,
 	"internal/model":      nil,
+	"internal/outlay":     nil, // tests only
 	"examples/quickstart": nil,
 	"examples/tally":      nil,
 	"examples/agent":      nil,
