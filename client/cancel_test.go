@@ -14,6 +14,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -159,66 +160,68 @@ func TestCancellation(t *testing.T) {
 // TestOneWhoWaitsObeysItsOwnContext: requests that wait together share a signature, which one of them asks for with
 // its own context. Another's end does not wait for that.
 func TestOneWhoWaitsObeysItsOwnContext(t *testing.T) {
-	srv := clienttest.New(t, clienttest.Config{})
-	p := newPayer(t, srv)
-	h := newHang()
-	var asked atomic.Int64
-	second := make(chan struct{})
-	p.cfg.Signer = signerFunc{p.cfg.Signer, func(ctx context.Context) error {
-		if !h.armed.Load() {
-			return nil
-		}
-		if asked.Add(1) == 2 {
-			close(second)
-		}
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}}
-	p.restart()
-	p.get("/data")
-	h.armed.Store(true)
-	start := func(ctx context.Context) <-chan error {
-		done := make(chan error, 1)
-		go func() {
-			resp, err := p.send(p.request(ctx, http.MethodGet, "/data", nil))
-			if err == nil {
-				resp.Body.Close()
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t)
+		h := newHang()
+		var asked atomic.Int64
+		second := make(chan struct{})
+		p.cfg.Signer = signerFunc{p.cfg.Signer, func(ctx context.Context) error {
+			if !h.armed.Load() {
+				return nil
 			}
-			done <- err
-		}()
-		return done
-	}
-	leader, stopLeader := context.WithCancel(t.Context())
-	led := start(leader)
-	require.Eventually(t, func() bool { return asked.Load() == 1 }, 5*time.Second, time.Millisecond)
-	patient, stopPatient := context.WithCancel(t.Context())
-	hasty, stopHasty := context.WithCancel(t.Context())
-	var waiting []<-chan error
-	for range 8 {
-		waiting = append(waiting, start(patient))
-	}
-	time.Sleep(20 * time.Millisecond) // until they wait at the gate: the turn goes to who waits longest
-	gone := start(hasty)
-	time.Sleep(20 * time.Millisecond)
-	stopLeader()
-	require.ErrorIs(t, <-led, context.Canceled)
-	<-second // one of those who waited asks for a signature for all
-	stopHasty()
-	select {
-	case err := <-gone:
-		require.ErrorIs(t, err, context.Canceled)
-	case <-time.After(5 * time.Second):
-		t.Error("it waits for somebody else's signature")
-	}
-	h.armed.Store(false)
-	stopPatient()
-	for _, w := range waiting {
-		require.ErrorIs(t, <-w, context.Canceled)
-	}
-	p.get("/data")
-	assert.Equal(t, u(200), p.only().Claimed)
-	require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
-	p.paidOut(p.only(), 200)
+			if asked.Add(1) == 2 {
+				close(second)
+			}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}}
+		p.restart()
+		p.get("/data")
+		h.armed.Store(true)
+		start := func(ctx context.Context) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				resp, err := p.send(p.request(ctx, http.MethodGet, "/data", nil))
+				if err == nil {
+					resp.Body.Close()
+				}
+				done <- err
+			}()
+			return done
+		}
+		leader, stopLeader := context.WithCancel(t.Context())
+		led := start(leader)
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, asked.Load())
+		patient, stopPatient := context.WithCancel(t.Context())
+		hasty, stopHasty := context.WithCancel(t.Context())
+		var waiting []<-chan error
+		for range 8 {
+			waiting = append(waiting, start(patient))
+		}
+		time.Sleep(time.Second) // until they wait at the gate: the turn goes to who waits longest
+		gone := start(hasty)
+		time.Sleep(time.Second)
+		stopLeader()
+		require.ErrorIs(t, <-led, context.Canceled)
+		<-second // one of those who waited asks for a signature for all
+		stopHasty()
+		select {
+		case err := <-gone:
+			require.ErrorIs(t, err, context.Canceled)
+		case <-time.After(5 * time.Second):
+			t.Error("it waits for somebody else's signature")
+		}
+		h.armed.Store(false)
+		stopPatient()
+		for _, w := range waiting {
+			require.ErrorIs(t, <-w, context.Canceled)
+		}
+		p.get("/data")
+		assert.Equal(t, u(200), p.only().Claimed)
+		require.NoError(t, p.session.Channels().Close(t.Context(), p.only().ID))
+		p.paidOut(p.only(), 200)
+	})
 }
 
 type signerFunc struct {

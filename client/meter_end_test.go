@@ -18,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 const soon = 150 * time.Millisecond
@@ -51,46 +52,48 @@ func TestStall(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv := clienttest.New(t, clienttest.Config{})
-			p := newPayer(t, srv, stalls)
-			srv.Handle("/stall", srv.Metered(piece, c.run))
-			srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
-				if r.Method == http.MethodHead {
-					return c.fault
-				}
-				return clienttest.Fault{}
+			bubble.Run(t, func(t *testing.T) {
+				p := inMemory(t, stalls)
+				srv := p.srv
+				srv.Handle("/stall", srv.Metered(piece, c.run))
+				srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+					if r.Method == http.MethodHead {
+						return c.fault
+					}
+					return clienttest.Fault{}
+				})
+				body, e := p.broken(p.do(http.MethodGet, "/stall", nil))
+				assert.ErrorIs(t, e, client.ErrStalled)
+				assert.Equal(t, 1, strings.Count(body, "\n\n"))
+				assert.Equal(t, u(20), e.Price)
+				assert.Equal(t, u(20), e.Cumulative)
+				assert.ErrorContains(t, e, "price 0.00002 pathUSD")
 			})
-			body, e := p.broken(p.do(http.MethodGet, "/stall", nil))
-			assert.ErrorIs(t, e, client.ErrStalled)
-			assert.Equal(t, 1, strings.Count(body, "\n\n"))
-			assert.Equal(t, u(20), e.Price)
-			assert.Equal(t, u(20), e.Cumulative)
-			assert.ErrorContains(t, e, "price 0.00002 pathUSD")
 		})
 	}
 }
 
 // TestNoStall: a slow reader and a payee that forgets to ask are no stalls.
 func TestNoStall(t *testing.T) {
-	srv := clienttest.New(t, clienttest.Config{})
-	p := newPayer(t, srv, stalls)
-	resp, err := p.do(http.MethodGet, "/stream/4/10", nil)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	var body []byte
-	for b := make([]byte, 40); err == nil; {
-		var n int
-		n, err = resp.Body.Read(b)
-		body = append(body, b[:n]...)
-		time.Sleep(soon + soon/10)
-	}
-	require.ErrorIs(t, err, io.EOF)
-	assert.Equal(t, 4, strings.Count(string(body), "\n\n"))
+	bubble.Run(t, func(t *testing.T) {
+		p := inMemory(t, stalls)
+		resp, err := p.do(http.MethodGet, "/stream/4/10", nil)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		var body []byte
+		for b := make([]byte, 40); err == nil; {
+			var n int
+			n, err = resp.Body.Read(b)
+			body = append(body, b[:n]...)
+			time.Sleep(soon + soon/10)
+		}
+		require.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, 4, strings.Count(string(body), "\n\n"))
 
-	srv = clienttest.New(t, clienttest.Config{VoucherWait: 2 * soon})
-	p = newPayer(t, srv, stalls)
-	srv.OnRequest(func(clienttest.Request) clienttest.Fault { return clienttest.Fault{SwallowNeedVoucher: true} })
-	assert.Equal(t, 1, strings.Count(p.get("/stream/4/10"), "\n\n"), "the payee gave up by itself")
+		p = inMemoryWith(t, clienttest.Config{VoucherWait: 2 * soon}, stalls)
+		p.srv.OnRequest(func(clienttest.Request) clienttest.Fault { return clienttest.Fault{SwallowNeedVoucher: true} })
+		assert.Equal(t, 1, strings.Count(p.get("/stream/4/10"), "\n\n"), "the payee gave up by itself")
+	})
 }
 
 // TestEndlessKeepAlives cost no memory and no time: 8 MB of them before one event.
@@ -161,17 +164,12 @@ func TestStreamEndsWithEverything(t *testing.T) {
 				} else {
 					cancel()
 				}
-				select {
-				case err := <-ended:
-					if c.decide != nil || c.path == "/quiet" {
-						var e *client.Error
-						require.ErrorAs(t, err, &e)
-						if by == "context" {
-							assert.ErrorIs(t, e, context.Canceled)
-						}
+				if err := <-ended; c.decide != nil || c.path == "/quiet" {
+					var e *client.Error
+					require.ErrorAs(t, err, &e)
+					if by == "context" {
+						assert.ErrorIs(t, e, context.Canceled)
 					}
-				case <-time.After(5 * time.Second):
-					t.Fatal("the reader goes on")
 				}
 				require.NoError(t, resp.Body.Close())
 				p.base.(*http.Transport).CloseIdleConnections()

@@ -178,20 +178,21 @@ func TestSilentStreams(t *testing.T) {
 
 // TestParallelStreams: streams on one channel are all served, however many there are.
 func TestParallelStreams(t *testing.T) {
-	for _, n := range []int{2, 5, 12} {
-		srv := clienttest.New(t, clienttest.Config{})
-		p := newPayer(t, srv)
-		p.get("/data")
-		var group sync.WaitGroup
-		for range n {
-			group.Go(func() {
-				resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
-				if assert.NoError(t, err) {
-					readAll(t, resp, 5)
-				}
-			})
+	bubble.Run(t, func(t *testing.T) {
+		for _, n := range []int{2, 5, 12} {
+			p := inMemory(t)
+			p.get("/data")
+			var group sync.WaitGroup
+			for range n {
+				group.Go(func() {
+					resp, err := p.do(http.MethodGet, "/stream/5/10", nil)
+					if assert.NoError(t, err) {
+						readAll(t, resp, 5)
+					}
+				})
+			}
+			group.Wait()
+			assert.Equal(t, u(100+50*uint64(n)), p.srv.Accounts()[0].Spent)
 		}
-		group.Wait()
-		assert.Equal(t, u(100+50*uint64(n)), srv.Accounts()[0].Spent)
-	}
+	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestProofThatDidNotLeave: a proof that certainly was not sent does not count, so that the next
@@ -95,23 +96,25 @@ func (p *payer) payment(t *testing.T, path string) error {
 // TestBootstrapThatWasCanceled: a question for a proof that the caller canceled says nothing of the
 // origin. One that was not answered in time does: it would hold up every request.
 func TestBootstrapThatWasCanceled(t *testing.T) {
-	for canceled, heads := range map[bool]int{true: 2, false: 0} {
-		var n pen
-		p := newPayer(t, clienttest.New(t, clienttest.Config{}), bootstrapping, n.counted)
-		ctx, cancel := context.WithTimeout(t.Context(), brief)
-		defer cancel()
-		p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
-			if r.Method == http.MethodHead && canceled {
-				cancel()
-			}
-			return clienttest.Fault{Hang: r.Method == http.MethodHead}
-		})
-		_, err := p.send(p.request(ctx, http.MethodGet, "/boot", nil))
-		require.Error(t, err)
-		p.srv.OnRequest(nil)
-		l := p.lied()
-		p.get("/boot")
-		assert.Len(t, l.heads(), heads)
-		assert.EqualValues(t, heads/2, n.proofs.Load())
-	}
+	bubble.Run(t, func(t *testing.T) {
+		for canceled, heads := range map[bool]int{true: 2, false: 0} {
+			var n pen
+			p := inMemory(t, bootstrapping, n.counted)
+			ctx, cancel := context.WithTimeout(t.Context(), brief)
+			defer cancel()
+			p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+				if r.Method == http.MethodHead && canceled {
+					cancel()
+				}
+				return clienttest.Fault{Hang: r.Method == http.MethodHead}
+			})
+			_, err := p.send(p.request(ctx, http.MethodGet, "/boot", nil))
+			require.Error(t, err)
+			p.srv.OnRequest(nil)
+			l := p.lied()
+			p.get("/boot")
+			assert.Len(t, l.heads(), heads)
+			assert.EqualValues(t, heads/2, n.proofs.Load())
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 )
 
 // TestSponsorThatDoesNotSponsor: an opening whose fee the payee offered to pay, and that it
@@ -49,20 +50,22 @@ func TestSponsorThatDoesNotSponsor(t *testing.T) {
 
 // TestSponsorThatDidNotAnswer: whether it sponsors is not known, so its opening is not replaced.
 func TestSponsorThatDidNotAnswer(t *testing.T) {
-	for _, rail := range bothRails {
-		p := newPayer(t, clienttest.New(t, clienttest.Config{}))
-		p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
-			return clienttest.Fault{Hang: r.Action == "open"}
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), brief)
-		_, err := p.send(p.request(ctx, http.MethodGet, rail+"/sponsored", nil))
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		cancel()
-		p.srv.OnRequest(nil)
-		if resp, err := p.do(http.MethodGet, rail+"/data", nil); err == nil {
-			resp.Body.Close()
-			assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+	bubble.Run(t, func(t *testing.T) {
+		for _, rail := range bothRails {
+			p := inMemory(t)
+			p.srv.OnRequest(func(r clienttest.Request) clienttest.Fault {
+				return clienttest.Fault{Hang: r.Action == "open"}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), brief)
+			_, err := p.send(p.request(ctx, http.MethodGet, rail+"/sponsored", nil))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			cancel()
+			p.srv.OnRequest(nil)
+			if resp, err := p.do(http.MethodGet, rail+"/data", nil); err == nil {
+				resp.Body.Close()
+				assert.Equal(t, http.StatusPaymentRequired, resp.StatusCode)
+			}
+			assert.False(t, p.only().Gone)
 		}
-		assert.False(t, p.only().Gone)
-	}
+	})
 }

@@ -191,7 +191,7 @@ func TestOneConnectionPerHost(t *testing.T) {
 	base := &http.Transport{MaxConnsPerHost: 1}
 	defer base.CloseIdleConnections()
 	p.base = base
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	resp, err := p.fetch(ctx, http.MethodGet, srv.URL+"/stream/30/10?deposit=100", nil)
 	assert.Equal(t, 30, strings.Count(p.ok(resp, err), "\n\n"))
@@ -219,7 +219,7 @@ func TestRetryAfterIsNoOrder(t *testing.T) {
 				}))
 				defer front.Close()
 				p := newPayer(t, srv)
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				resp, err := p.fetch(ctx, http.MethodGet, front.URL, nil)
 				if works {
