@@ -143,9 +143,6 @@ func (s *Session) recordFunding(ctx context.Context, kind journal.Kind, state ru
 // recordSettled writes what the chain has decided between two looks: an opening, a top-up, and an end,
 // unless quiet leaves that to the caller.
 func (s *Session) recordSettled(ctx context.Context, before, after rule.State, quiet bool) {
-	if s.cfg.Journal == nil {
-		return
-	}
 	closed := after.Phase() == channel.Closed && before.Phase() != channel.Closed
 	undecided := before.Opening.Pending() && !before.Confirmed
 	switch {
@@ -156,13 +153,13 @@ func (s *Session) recordSettled(ctx context.Context, before, after rule.State, q
 	case closed && !quiet:
 		s.recordEnd(ctx, after, journal.Entry{Kind: journal.KindClose, Amount: after.CloseAmount, Transaction: after.CloseTx, Outcome: string(OutcomeRefunded)})
 	}
-	if t := before.ToppingUp; t.Pending() && !after.ToppingUp.Pending() {
-		switch {
-		case before.Deposit.Less(after.Deposit):
-			s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeAccepted, time.Time{}, nil)
-		case !t.Before.Less(after.Deposit):
-			s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeRejected, time.Time{}, nil)
-		}
+	t := before.ToppingUp
+	switch {
+	case !t.Pending() || after.ToppingUp.Pending():
+	case before.Deposit.Less(after.Deposit):
+		s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeAccepted, time.Time{}, nil)
+	case !t.Before.Less(after.Deposit):
+		s.recordFunding(ctx, journal.KindTopUp, after, t, OutcomeRejected, time.Time{}, nil)
 	}
 }
 
