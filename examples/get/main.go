@@ -113,6 +113,9 @@ func get(ctx context.Context, session *client.Session, url string, body, bill io
 		return fmt.Errorf("not paid: %w", errors.Join(errors.New(resp.Status), paid.Err))
 	}
 	fmt.Fprintf(bill, "outcome   %s\ncost      %s\n", paid.Outcome, tokens(paid.Cost()))
+	for _, fee := range paid.Fees() { // of openings and top-ups; what the chain charged may become known later
+		fmt.Fprintf(bill, "fee       %s at most\n", tokens(fee.Counted()))
+	}
 	if receipt := paid.Receipt(); receipt != nil {
 		fmt.Fprintf(bill, "spent     %s of this channel so far, as the server reports it\n", tokens(receipt.Spent))
 	}
