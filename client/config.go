@@ -94,7 +94,7 @@ type Config struct {
 	Journal journal.Appender
 	// Evidence keeps in each line of Journal about a payment what package channel/evidence shows others:
 	// the challenge, the voucher that was presented and the digest of the body, 1.5 KB more. Such a journal
-	// holds vouchers: read there what they are worth, and to whom.
+	// holds vouchers: that package says who can redeem one, and for how much.
 	Evidence bool
 	// Route names the route of a paid request in the journal, for example by the pattern of its path
 	// ("GET /users/{id}"), for [Session.Spending]. What it returns is stored as it is, so it must have

@@ -44,8 +44,8 @@ var (
 	// ErrPending: a funding transaction is under way and not decided yet. Try again in a moment.
 	ErrPending = purchase.ErrPending
 	// ErrTwice: after a voucher was sent, the payee gave up the channel or named other terms, and
-	// this request may not be paid a second time now. A payee may be paid so once a request, and
-	// not again for an hour unless it served something since.
+	// this request may not be paid a second time now. A request is paid a second time at most once.
+	// Unless the payee served something since, no other request to it is for an hour.
 	ErrTwice = purchase.ErrTwice
 	// ErrProof: the payee names a price only to a payer that proves who it is, and no proof may be
 	// given. [Payment.Err] of its 402 wraps it and the reason: a limit that pays nothing (the price
@@ -101,8 +101,8 @@ type Error struct {
 	Origin string
 	// ChannelID is the zero hash if no channel was chosen.
 	ChannelID common.Hash
-	// Price is what was to be paid, of a stream the sum of its pieces, of a top-up its amount; Cumulative the voucher presented
-	// for it, zero if none was. Both in base units of Currency.
+	// Price is what was to be paid, of a stream the sum of its pieces, of "top up" its amount; Cumulative
+	// the voucher presented for it, zero if none was. Both in base units of Currency.
 	Price, Cumulative voucher.Amount
 	// Currency is what they are in. It has no symbol if that is not known.
 	Currency channel.Currency

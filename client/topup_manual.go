@@ -17,11 +17,12 @@ import (
 // TopUp raises the deposit of an open channel by amount, in base units, without a request: before a long
 // stream, for example, or to make one top-up instead of several. It returns the channel as it is then.
 //
-// Limits.Deposit bounds what the channel holds, and Limits.Total what the session puts into channels; a
-// [channel.LimitError] names the one that refused. The other limits are for what is spent, and a top-up by
-// itself agrees to no price. The Policy is asked, since the payee's URL is asked for a challenge; the
-// amount comes from the caller alone, so Config.Approve is not. The requests carry no headers of earlier
-// requests: see [WithHeader].
+// Limits.Deposit bounds what the channel holds, and Limits.Total what the session puts into channels. The
+// fee is what a top-up costs: Limits.Fees, the limits over time and the budgets of the context ([WithBudget])
+// bound it. A [channel.LimitError] names the limit that refused. A top-up agrees to no price, so the limits
+// on prices do not matter, and Config.Approve is not called. The Policy is called, because the payee is asked
+// for a challenge, at the URL that the channel was opened at. That request carries no headers of earlier
+// ones: see [WithHeader].
 //
 // The transaction is recorded before it is sent, and is never signed a second time for one call. If the
 // payee did not answer and the chain does not show it, the error is [ErrPending]: the same call again
@@ -115,6 +116,9 @@ func (t *toppingUp) prepare(ctx context.Context) (*attempt, error) {
 	a, err := s.managing(ctx, t.account, "top up")
 	if err == nil {
 		a.terms = terms
+		if budgets, _ := ctx.Value(budgetKey{}).([]*ledger.Budget); len(budgets) > 0 {
+			a.charge = ledger.NewCharge(budgets...) // with its fee
+		}
 		err = a.askPolicy(ctx, true)
 	}
 	return a, err

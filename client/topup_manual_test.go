@@ -350,3 +350,31 @@ func TestBrokenWritesOfATopUpByHand(t *testing.T) {
 		assert.Equal(t, u(550), p.agree().Deposit)
 	})
 }
+
+// TestTopUpByHandCostsItsFee: limits on fees and the budgets of the context bind it before it is signed.
+func TestTopUpByHandCostsItsFee(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+	for _, rail := range rails {
+		var n pen
+		p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Limits = feeLimits })
+		p.get(rail + "/data?deposit=250")
+		asset := channel.Asset{ChainID: srv.ChainID, Token: srv.Token}
+		over := func(ctx context.Context, limit string) {
+			t.Helper()
+			_, err := p.session.Channels().TopUp(ctx, p.only().ID, u(300))
+			var refused *channel.LimitError
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, limit, refused.Limit)
+			assert.EqualValues(t, 1, n.transactions.Load())
+		}
+		over(client.WithLimits(t.Context(), channel.Limits{Fees: channel.FeeLimits{Transaction: u(10)}}), "Fees.Transaction")
+		over(client.WithBudget(t.Context(), client.NewBudget(asset, u(100))), channel.LimitBudget)
+		run := client.NewBudget(asset, u(100_000))
+		_, err := p.session.Channels().TopUp(client.WithBudget(t.Context(), run), p.only().ID, u(300))
+		require.NoError(t, err)
+		spent := u(100_000).SubFloor(run.Left())
+		assert.False(t, spent.IsZero())
+		assert.True(t, spent.Less(u(50_000)), "its fee, and not its amount beside it: %s", spent)
+		assert.Equal(t, u(550), p.agree().Deposit)
+	}
+}

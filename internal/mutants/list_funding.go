@@ -103,6 +103,10 @@ var theFunding = []defect{
 		pkg: "internal/rule", fn: "PlanTopUp", from: `total.Less(all)`, to: `total.Less(amount)`, tests: inRule, run: `^TestPlanTopUp$`,
 	},
 	{
+		name: "fund: the fee of a top-up by hand is outside the run", breaks: "the budgets of a context bound what calls under it cost",
+		pkg: "client", fn: "toppingUp.prepare", from: `a.charge = ledger.NewCharge(budgets...)`, to: `_ = ledger.NewCharge(budgets...)`, tests: inClient, run: `^TestTopUpByHandCosts`,
+	},
+	{
 		name: "fund: a top-up by hand that was mined is made again", breaks: "the same call again adds nothing to what it began",
 		pkg: "client", fn: "toppingUp.once", from: `begun && was.Deposit.Less(state.Deposit):`, to: `begun && false:`, tests: inClient, run: `^TestTopUpByHand`,
 	},
