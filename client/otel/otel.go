@@ -16,6 +16,8 @@
 //
 //	payment.authorized          what payees were allowed to take more, in base units, from the journal's lines
 //	payment.deposited           what was put into channels, in base units, likewise; each line of a transaction that was accepted
+//	payment.fees                what transactions cost the payer, in base units of the fee token, from the line that tells
+//	                            what one was charged
 //	payment.operations          lines of the journal
 //	payment.operation.duration  how long operations took, in seconds
 //	payment.events              events of the session
@@ -28,7 +30,8 @@
 //	payment.takable             the part of it that payees can take by vouchers that may exist
 //	payment.unserved            the part of that which payees do not report as charged
 //
-// The counters do not tell amounts of different tokens apart: export them from sessions with one token. No attribute has a path, a
+// The counters do not tell amounts of different tokens apart, but for payment.fees, which has the fee token: export them
+// from sessions with one token. No attribute has a path, a
 // query, a header or a channel id; an origin is scheme, host and port.
 package otel
 
@@ -61,7 +64,7 @@ type Config struct {
 type Telemetry struct {
 	tracer                        trace.Tracer
 	meter                         metric.Meter
-	authorized, deposited         metric.Int64Counter
+	authorized, deposited, fees   metric.Int64Counter
 	operations, happened, retries metric.Int64Counter
 	duration                      metric.Float64Histogram
 	sendings                      metric.Int64Histogram
@@ -84,6 +87,7 @@ func New(cfg Config) (*Telemetry, error) {
 	}{
 		{&t.authorized, "payment.authorized", "{base_unit}", "What payees were allowed to take more."},
 		{&t.deposited, "payment.deposited", "{base_unit}", "What was put into channels."},
+		{&t.fees, "payment.fees", "{base_unit}", "What transactions cost the payer."},
 		{&t.operations, "payment.operations", "{operation}", "Operations that could cost money."},
 		{&t.happened, "payment.events", "{event}", "Events of the session."},
 		{&t.retries, "payment.retries", "{sending}", "Paid sendings of requests beyond their first."},
@@ -128,6 +132,8 @@ func (t *Telemetry) Event(e client.Event) {
 		{"payment.cumulative", amount(e.Cumulative)},
 		{"payment.deposit", amount(e.Deposit)},
 		{"payment.total", amount(e.Total)},
+		{"payment.currency", e.Currency.Symbol},
+		{"payment.fee", amount(e.Fee.Counted())},
 	} {
 		if one.value != "" {
 			attrs = append(attrs, attribute.String(one.name, one.value))
@@ -166,12 +172,18 @@ func (m *measured) Append(ctx context.Context, e journal.Entry) error {
 		attribute.String("payment.outcome", e.Outcome),
 	)
 	m.t.operations.Add(ctx, 1, attrs)
-	m.t.duration.Record(ctx, max(0, e.End.Sub(e.Start).Seconds()), attrs)
+	if e.Kind != journal.KindFee { // which is of no time of its own
+		m.t.duration.Record(ctx, max(0, e.End.Sub(e.Start).Seconds()), attrs)
+	}
 	if !e.Raised.IsZero() {
 		m.t.authorized.Add(ctx, number(e.Raised), attrs)
 	}
 	if (e.Kind == journal.KindOpen || e.Kind == journal.KindTopUp) && e.Accepted() {
 		m.t.deposited.Add(ctx, number(e.Amount), attrs)
+	}
+	if e.Kind == journal.KindFee && !e.Fee.Charged.IsZero() {
+		m.t.fees.Add(ctx, number(e.Fee.Charged), metric.WithAttributes(
+			attribute.String("payment.origin", e.Origin), attribute.String("payment.token", e.Fee.Token.Hex())))
 	}
 	if m.next == nil {
 		return nil

@@ -184,7 +184,7 @@ func TestPurchase(t *testing.T) {
 	account := o.srv.Accounts()[0]
 	accepted, _ := account.Accepted.Uint64()
 	assert.EqualValues(t, accepted, got["payment.authorized pay"]+got["payment.authorized stream"])
-	assert.EqualValues(t, 10_000, got["payment.deposited open"])
+	assert.EqualValues(t, 5_000, got["payment.deposited open"])
 	assert.EqualValues(t, 1, got["payment.operations open"])
 	assert.EqualValues(t, 1, got["payment.operations stream"])
 	assert.EqualValues(t, 1, got["payment.events opened"])
@@ -215,7 +215,7 @@ func TestExposure(t *testing.T) {
 	o.get("/data")
 	o.get("/data?price=70") // which the challenge of the route does not pay
 	got := o.sums()
-	assert.EqualValues(t, 10_000, got["payment.locked"])
+	assert.EqualValues(t, 5_000, got["payment.locked"])
 	assert.EqualValues(t, 200, got["payment.takable"])
 	assert.EqualValues(t, 30, got["payment.unserved"], "a voucher of 200 left, 170 were charged")
 	assert.EqualValues(t, 1, got["payment.retries"])
@@ -243,4 +243,21 @@ func TestJournal(t *testing.T) {
 	assert.ErrorIs(t, o.tel.Journal(next).Append(t.Context(), e), errDisk)
 	assert.Equal(t, 1, next.got)
 	assert.EqualValues(t, int64(1<<63-1), o.sums()["payment.authorized pay"])
+}
+
+// TestFeesAreMeasured once: by the line that tells what a transaction was charged.
+func TestFeesAreMeasured(t *testing.T) {
+	o := observe(t)
+	lines := o.tel.Journal(nil)
+	most := journal.Fee{Token: o.srv.Token, Max: voucher.Units(90)}
+	known := most
+	known.Charged, known.Known = voucher.Units(56), true
+	for _, e := range []journal.Entry{
+		{Kind: journal.KindOpen, Fee: most},
+		{Kind: journal.KindFee, Fee: known},
+		{Kind: journal.KindFee, Fee: journal.Fee{Token: o.srv.Token, Max: voucher.Units(90), Known: true}}, // never mined
+	} {
+		require.NoError(t, lines.Append(t.Context(), e))
+	}
+	assert.EqualValues(t, 56, o.sums()["payment.fees"])
 }
