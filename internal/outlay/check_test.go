@@ -224,7 +224,7 @@ func (w *world) finish() {
 		charged[tx.token] = charged[tx.token].AddCapped(tx.charged)
 	}
 	w.checkRecords(charged)
-	w.checkBill()
+	w.checkBill(charged)
 }
 
 // checkRecords compares the records with the chain.
@@ -258,11 +258,11 @@ func (w *world) same(what string, fees, charged map[common.Address]voucher.Amoun
 
 // checkBill compares the journal and what it adds up to with the records and the chain. A line is missing
 // where an operation did not get far enough to write one, because a store failed.
-func (w *world) checkBill() {
+func (w *world) checkBill(charged map[common.Address]voucher.Amount) {
 	if !w.sound {
 		return
 	}
-	channels := map[common.Hash]*journal.Totals{}
+	channels, fees := map[common.Hash]*journal.Totals{}, map[common.Address]voucher.Amount{}
 	for _, e := range w.lines {
 		if channels[e.ChannelID] == nil {
 			channels[e.ChannelID] = &journal.Totals{}
@@ -282,7 +282,11 @@ func (w *world) checkBill() {
 		if put := w.held[s.ID]; t.Funded != put {
 			w.fail("channel %s: the lines put in %s, the chain has had %s", s.ID, t.Funded, put)
 		}
+		for _, fee := range t.Fees() {
+			fees[fee.Token] = fees[fee.Token].AddCapped(fee.Counted())
+		}
 	}
+	w.same("the journal", fees, charged)
 	lines := func(yield func(journal.Entry, error) bool) {
 		for _, e := range w.lines {
 			if !yield(e, nil) {
@@ -292,10 +296,17 @@ func (w *world) checkBill() {
 	}
 	spent, err := w.session.Spending(w.t.Context(), lines)
 	w.must(err)
+	clear(fees)
 	for token, want := range authorized {
 		i := slices.IndexFunc(spent, func(s channel.Spending) bool { return s.Asset.Token == token })
 		if i < 0 && !want.IsZero() || i >= 0 && spent[i].Total != want {
 			w.fail("Spending of %s is not %s: %+v", token, want, spent)
 		}
 	}
+	for _, s := range spent {
+		if s.Fees != nil {
+			fees[s.Asset.Token] = s.Fees.Total
+		}
+	}
+	w.same("Spending", fees, charged)
 }

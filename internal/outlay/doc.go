@@ -19,7 +19,7 @@
 // At the end, when nothing fails any more and all channels were read:
 //
 //   - The records of the channels agree with the chain, and their fees with its receipts.
-//   - So does the bill: the journal and Session.Spending.
+//   - So does the bill, fees included: the journal and Session.Spending.
 //
 // # By hand
 //

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", testrun.Size(8, 500), "random sequences of steps")
+	sequences = flag.Int("sequences", testrun.Size(5, 500), "random sequences of steps")
 	seed      = flag.Uint64("seed", 20261130, "seed of the first sequence")
 )
 
