@@ -82,6 +82,9 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	}()
 	record := func(ctx context.Context, f escrow.Fee) error {
 		fee := hold.of(f.TxHash)
+		if fee.Max.IsZero() { // nothing to store, and nothing is held
+			return nil
+		}
 		err := account.Update(ctx, func(st rule.State) rule.State { return st.Costing(fee, time.Now().Unix()) })
 		leaves = err == nil || errors.Is(err, ErrStore)
 		return err
