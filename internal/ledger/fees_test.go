@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -235,4 +236,89 @@ func TestFeesThatNoStoreTakes(t *testing.T) {
 	require.NoError(t, b.SettleFee(t.Context(), b.scope, fee, u(30)))
 	assert.Equal(t, u(470), run.Left())
 	assert.Equal(t, u(30), b.Funded(b.scope))
+}
+
+// killing is the store of a session that is killed at a write: before or after it.
+type killing struct {
+	store.Store
+	left  int
+	after bool
+}
+
+func (k *killing) Put(ctx context.Context, key string, data []byte, rev uint64) (uint64, error) {
+	if k.left--; k.left > 0 {
+		return k.Store.Put(ctx, key, data, rev)
+	}
+	if k.left == 0 && k.after {
+		_, _ = k.Store.Put(ctx, key, data, rev)
+	}
+	return 0, errDisk
+}
+
+// TestFeesOfSessionsThatAreKilled at each write, before or after it: what left never counts for less than it
+// was charged, nothing counts twice, and the next session that reads the channel corrects what the record of the
+// channel does not say yet.
+func TestFeesOfSessionsThatAreKilled(t *testing.T) {
+	const most, charged = 100, 60
+	hash := common.Hash{1}
+	finished := false
+	for n := 1; !finished; n++ {
+		for _, after := range []bool{false, true} {
+			bubble.Run(t, func(t *testing.T) {
+				b := newBench(t, lim)
+				id := b.open(t, 1000).ID()
+				b.counted(t) // makes the records
+				k := &killing{b.store, n, after}
+				killed := ledger.New(k, b.judge, b.Limits())
+				know := func(l *ledger.Ledger) error {
+					a, err := l.Account(t.Context(), id)
+					require.NoError(t, err)
+					due := a.State().FeesDue()
+					if len(due) == 0 {
+						return nil
+					}
+					var first bool
+					if err := a.Update(t.Context(), func(s rule.State) rule.State {
+						s, _, first = s.Charged(hash, u(charged), time.Now().Unix())
+						return s
+					}); err != nil || !first {
+						return err
+					}
+					return l.SettleFee(t.Context(), b.scope, due[0], u(charged))
+				}
+				left := false
+				finished = func() bool {
+					fee, err := killed.ReserveFee(t.Context(), b.use(), feeOf(most))
+					if err != nil {
+						return false
+					}
+					a, err := killed.Account(t.Context(), id)
+					require.NoError(t, err)
+					fee.Hash = hash
+					if a.Update(t.Context(), func(s rule.State) rule.State { return s.Costing(fee, time.Now().Unix()) }) != nil {
+						return false // it does not leave
+					}
+					left = true
+					return know(killed) == nil
+				}()
+				heir := b.again()
+				stored, err := heir.Account(t.Context(), id)
+				require.NoError(t, err)
+				settled := len(stored.State().FeesDue()) == 0
+				require.NoError(t, know(heir.Ledger))
+				for i, got := range b.counted(t) {
+					if i == 1 || i == 2 {
+						continue // made now: a part that nobody corrected may count twice there
+					}
+					if left {
+						assert.GreaterOrEqual(t, got, uint64(charged), "write %d, %t, record %d", n, after, i)
+					}
+					assert.LessOrEqual(t, got, uint64(most), "write %d, %t, record %d", n, after, i)
+					if finished || left && !settled {
+						assert.Equal(t, uint64(charged), got, "write %d, %t, record %d", n, after, i)
+					}
+				}
+			})
+		}
+	}
 }
