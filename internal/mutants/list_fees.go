@@ -27,8 +27,8 @@ var theFees = []defect{
 		pkg: "internal/ledger", fn: "Ledger.ReserveFee", from: `free := use.Returns && f.Max.Less(use.Back)`, to: `free := false`, tests: inLedger,
 	},
 	{
-		name: "fees: corrected twice", breaks: "one session gives back what was not charged, once",
-		pkg: "internal/budget", fn: "Budgets.CorrectFee", from: `if !b.rec.has(name, 1) {`, to: `if false {`, tests: inLedger,
+		name: "fees: given back in full", breaks: "what was charged goes on counting",
+		pkg: "internal/budget", fn: "Budgets.CorrectFee", from: `charged.Min(p.Amount)`, to: `voucher.Amount{}`, tests: inLedger,
 	},
 	{
 		name: "fees: a node's number above the highest", breaks: "no number of a node makes a fee count for more than was signed",
