@@ -185,6 +185,9 @@ func (s *Session) readFeesBeside(ctx context.Context, account *ledger.Account, s
 	b.busy[account.ID()] = one
 	go func() {
 		defer func() {
+			if r := recover(); r != nil {
+				s.log.ErrorContext(ctx, "reading what a transaction was charged panicked", "channel", account.ID(), "panic", r)
+			}
 			cancel()
 			b.mu.Lock()
 			delete(b.busy, account.ID())

@@ -415,3 +415,17 @@ func TestTheKeeperLearnsFees(t *testing.T) {
 		assert.Empty(t, info.FeesReserved)
 	}
 }
+
+// TestChainsThatPanic beside requests end the reading of fees and nothing else.
+func TestChainsThatPanic(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+	p := newPayer(t, srv, func(cfg *client.Config) {
+		cfg.Limits = feeLimits
+		cfg.Chain = &lyingReceipts{cfg.Chain, func(*escrow.Receipt) bool { panic("no receipt") }}
+	})
+	p.get("/data")
+	client.AwaitFees(p.session)
+	p.get("/data")
+	assert.False(t, p.only().FeesReserved[srv.Token].IsZero())
+	require.NoError(t, p.session.Close(t.Context()))
+}
