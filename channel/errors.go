@@ -62,8 +62,8 @@ type LimitError struct {
 	// the one request or transaction that needs Wanted, so that not each request is funded by itself.
 	// Zero for other limits: Wanted is enough.
 	Enough voucher.Amount
-	// Fee is the most that the transaction can be charged whose fee was refused. It is part of Wanted.
-	// Zero if no fee was.
+	// Fee is set if a fee was refused: the most that its transaction can be charged. It is part of
+	// Wanted.
 	Fee voucher.Amount
 	// Currency is what they are in. It has no symbol if that is not known.
 	Currency Currency

@@ -74,7 +74,7 @@ type Info struct {
 	Accepted, Spent voucher.Amount
 	Units           uint64
 	// Untrusted reports that the server once reported impossible amounts. Its reports no longer
-	// free anything.
+	// lower what counts as used.
 	Untrusted bool
 
 	// Settled is what the payee has redeemed on chain.
@@ -88,16 +88,16 @@ type Info struct {
 	CloseTx     common.Hash
 
 	// Fees is what the payer's transactions for the channel were charged, and FeesReserved the most that
-	// those can be charged of which that is not known yet, by fee token, in base units of that token.
-	// They are not part of Deposit. Transactions that a sponsor pays for are in neither.
+	// the others can be charged, of which the chain has not told it yet. Both are by fee token, in base
+	// units of that token, and no part of Deposit. Sponsored transactions are in neither.
 	Fees, FeesReserved map[common.Address]voucher.Amount
 }
 
 // HoldsMoney reports whether the channel may still hold money of the payer.
 func (i Info) HoldsMoney() bool { return i.Phase != Closed && i.Phase != Unopened }
 
-// Rest returns what of the deposit comes back at least when the channel is closed now: what no voucher
-// that may exist covers, in base units. It is zero for a channel that holds no money.
+// Rest returns the least that comes back when the channel is closed now: the part of the deposit that no
+// voucher that may exist covers, in base units. It is zero for a channel that holds no money.
 func (i Info) Rest() voucher.Amount {
 	if !i.HoldsMoney() {
 		return voucher.Amount{}

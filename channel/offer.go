@@ -25,8 +25,8 @@ type Offer struct {
 	Payee    common.Address
 	Operator common.Address
 	Token    common.Address
-	// FeePayer reports that the server pays the fees of openings and top-ups. FeeToken is the token
-	// that it wants fees in otherwise; zero means Token.
+	// FeePayer reports that the server pays the fees of openings and top-ups. If not, the
+	// payer pays them in FeeToken; zero means Token.
 	FeePayer bool
 	FeeToken common.Address
 

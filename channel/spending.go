@@ -25,9 +25,10 @@ type Spending struct {
 
 	// Fees is what transactions cost whose fees were paid in Asset, in the same groups: those of the
 	// channels that they were made for. A fee counts when its transaction was signed: with the most that
-	// can be charged, and with what was charged as soon as that is known. Payees that sponsor them cost
-	// nothing. It is nil in a Spending of fees.
+	// can be charged, and with what was charged as soon as that is known. Sponsored
+	// transactions cost nothing. In the Spending that Fees points to, it is nil itself.
 	Fees *Spending
-	// Reserved is the part of Total whose charge is not known yet, in a Spending of fees.
+	// Reserved is for the Spending that Fees points to: the part of its Total that is the most that can be
+	// charged, because what was charged is not known yet.
 	Reserved voucher.Amount
 }

@@ -46,8 +46,8 @@ func (c *Channels) SweepForever(ctx context.Context) error { return c.s.sweep(ct
 
 // SweepUntilDone repeats [Channels.Sweep] until nothing is pending: a program that has closed its
 // channels on chain waits for its money with it. It returns nil, or what no sweep can do: which records
-// cannot be read, [ErrNotSeen] and [ErrElsewhere]. A close is waited for that is not seen, for another
-// [escrow.GracePeriod] at most.
+// cannot be read, [ErrNotSeen] and [ErrElsewhere]. If a close does not show on
+// chain, it waits for that for another [escrow.GracePeriod] at most.
 func (c *Channels) SweepUntilDone(ctx context.Context) error { return c.s.sweep(ctx, true) }
 
 // How long a sweeper waits between two passes.
