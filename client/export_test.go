@@ -68,3 +68,10 @@ func AwaitFees(s *Session) {
 		<-one.ended
 	}
 }
+
+// EndFees ends the readers of fees that a session has beside requests, as if the session was gone.
+func EndFees(s *Session) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.fees.end(ctx)
+}

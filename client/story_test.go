@@ -79,12 +79,16 @@ func newPayer(t testing.TB, srv *clienttest.Server, change ...func(*client.Confi
 	t.Cleanup(transport.CloseIdleConnections)
 	p.base = transport
 	p.restart()
+	t.Cleanup(func() { client.EndFees(p.session) })
 	return p
 }
 
 // restart forgets all that is not in the store, and the session that was, as if it had been gone for long.
 func (p *payer) restart() {
 	p.t.Helper()
+	if p.session != nil {
+		client.EndFees(p.session) // it is gone
+	}
 	for e, err := range p.store.List(p.t.Context(), "channel/") {
 		s, decodeErr := rule.Decode(e.Data)
 		if err != nil || decodeErr != nil {
