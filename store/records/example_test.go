@@ -28,7 +28,7 @@ func ExampleChannels() {
 		}
 		fmt.Println(info.Phase, "holds money:", info.HoldsMoney(), "deposit", info.Deposit, "signed", info.Signed)
 	}
-	// Output: open holds money: true deposit 10000 signed 100
+	// Output: open holds money: true deposit 5000 signed 100
 }
 
 // pay makes one payment, as the program does that writes the store.
