@@ -282,6 +282,7 @@ func TestWithdrawalThatCanStillBeMined(t *testing.T) {
 				if f == nodefaults.NoTransactions {
 					assert.Equal(t, before+1, n.transactions.Load(), "the first one was mined")
 				}
+				require.NoError(t, p.session.Close(t.Context()), "it reads what was charged")
 			})
 		})
 	}
