@@ -313,7 +313,7 @@ func TestRecordStaysSmall(t *testing.T) {
 		return &scope
 	}
 	for name, c := range map[string]struct{ sessions, origins, at int }{
-		"many sessions": {sessions: 2 * maxParts, origins: maxFor, at: 1},
+		"many sessions": {sessions: maxParts, origins: maxFor, at: 1},
 		"many at once":  {sessions: 1, origins: 1000, at: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
