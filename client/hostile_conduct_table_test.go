@@ -61,9 +61,9 @@ func transportTrials(t *table) {
 		RedirectPaidToPlain,
 	)
 	t.add(
-		trial{before: 2, patience: brief, want: overTime}, HangAfterCharge, SlowHeader, SlowBody,
-		SlowRefusal,
+		trial{before: 2, patience: brief, want: overTime}, HangAfterCharge, SlowBody, SlowRefusal,
 	)
+	t.add(trial{before: 2, patience: brief, sockets: true, want: overTime}, SlowHeader)
 
 	stream := trial{before: 1, path: "/stream/5/10", most: at(260)}
 	stream.method = http.MethodPost

@@ -127,7 +127,7 @@ func identityTrials(t *table) {
 			tr.first, tr.want, tr.after = rejected, unpaid, unpaid
 			t.add(tr, ProofForPayment)
 			tr.first = end{}
-			tr.times, tr.patience, tr.want, tr.most, tr.after = 1, brief, overTime, most, unpaid
+			tr.times, tr.patience, tr.want, tr.most, tr.after, tr.sockets = 1, brief, overTime, most, unpaid, true
 			t.add(tr, ProofHangs)
 		}
 		cold.neighbor, lost.neighbor = true, true

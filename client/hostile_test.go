@@ -18,6 +18,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
+	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -46,6 +47,8 @@ type trial struct {
 	bootstrap bool
 	// patience is the timeout of each request while the server lies (20 s).
 	patience time.Duration
+	// sockets are used although requests end by time: the lie is one about them.
+	sockets bool
 
 	// want is how each request ends: served, with an error, or with another response.
 	want end
@@ -99,15 +102,25 @@ type victim struct {
 	home string // the origin of the requests
 }
 
+// run plays a trial: on a fake clock if its requests end by time, and otherwise over sockets, beside others.
 func (tr trial) run(t *testing.T) {
-	t.Parallel()
-	srv := clienttest.New(t, clienttest.Config{})
-	p := &victim{trial: tr, home: srv.URL, payer: newPayer(t, srv, func(c *client.Config) {
+	change := func(c *client.Config) {
 		c.Limits, c.Bootstrap = hostileLimits, tr.bootstrap
 		if errors.Is(tr.want.err, client.ErrStalled) {
 			c.Stall = brief
 		}
-	})}
+	}
+	if !tr.sockets && (tr.patience > 0 || errors.Is(tr.want.err, client.ErrStalled)) {
+		bubble.Run(t, func(t *testing.T) { tr.play(t, inMemory(t, change)) })
+		return
+	}
+	t.Parallel()
+	tr.play(t, newPayer(t, clienttest.New(t, clienttest.Config{}), change))
+}
+
+func (tr trial) play(t *testing.T, payer *payer) {
+	srv := payer.srv
+	p := &victim{trial: tr, home: srv.URL, payer: payer}
 	if tr.tls {
 		front := httptest.NewTLSServer(srv.Handler())
 		t.Cleanup(front.Close)
