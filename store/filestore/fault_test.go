@@ -72,6 +72,39 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
+// TestWriteThatCannotBeTakenBack: a sync fails, and the system makes the disk read-only before the old bytes are
+// put back. The Store does not read the record any more, which may not be on the disk, and says so.
+func TestWriteThatCannotBeTakenBack(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	rev := mustPut(t, s, "k", "old", mustPut(t, s, "k", "first", 0))
+	mustPut(t, s, "other", "1", 0)
+	s.sync = func(*os.File) error { return syscall.EIO }
+	s.writeAt = once(writeAt, func(*os.File, []byte, int64) error { return syscall.EROFS })
+	_, err := s.Put(t.Context(), "k", []byte("new"), rev)
+	repair(s)
+	_, _, got := s.Get(t.Context(), "k")
+	_, put := s.Put(t.Context(), "k", []byte("new"), rev)
+	var listed error
+	for e, err := range s.List(t.Context(), "") {
+		if e.Key == "k" {
+			listed = err
+		}
+	}
+	for _, err := range []error{err, got, put, listed, s.Move(t.Context(), "k", rev, "l")} {
+		require.ErrorIs(t, err, syscall.EIO)
+		require.ErrorIs(t, err, syscall.EROFS)
+		require.ErrorContains(t, err, "check the disk")
+		for _, decided := range errNever {
+			require.NotErrorIs(t, err, decided, "to the caller it is unknown")
+		}
+	}
+	_, _, err = s.Get(t.Context(), "other")
+	require.NoError(t, err)
+	data, _, err := openAt(t, s.dir).Get(t.Context(), "k")
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(data), "another Store cannot know")
+}
+
 func repair(s *Store) { s.writeAt, s.sync, s.rename, s.syncDir = writeAt, syncFile, rename, syncDir }
 
 // once returns a write that fails the first time.

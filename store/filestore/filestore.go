@@ -69,6 +69,7 @@ type Store struct {
 	format atomic.Uint32 // of the directory
 	known  known
 	turns  sync.Map // key -> chan struct{}, see lock
+	stuck  sync.Map // key -> error: of a write that failed and could not be taken back
 	closed atomic.Bool
 
 	// wait bounds the wait for another writer of the same record. A write takes less than a

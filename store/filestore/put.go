@@ -104,8 +104,12 @@ func (s *Store) overwrite(key string, have *found, next *image) error {
 	}
 	if err != nil {
 		// The new revision may be visible and never reach the disk. A later sync would not notice,
-		// so nobody must read it.
-		_ = s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at)
+		// so nobody must read it. Which of the two the sync leaves on the disk does not matter.
+		if undo := s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at); undo != nil {
+			err = fmt.Errorf("%w; it could not be taken back (%w), so readers may see what is not on the disk: end all "+
+				"programs that use this store, and check the disk", err, undo)
+			s.stuck.Store(key, err)
+		}
 		_ = s.sync(have.file)
 		return err
 	}

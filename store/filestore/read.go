@@ -46,8 +46,12 @@ func (s *Store) read(ctx context.Context, key string) (*found, error) {
 }
 
 // readOnce reads the record of key once. It refuses a record that cannot be the successor of the one
-// that this Store knows: vouchers that were signed since are missing in it.
+// that this Store knows: vouchers that were signed since are missing in it. It refuses a record whose last
+// write failed and could not be taken back.
 func (s *Store) readOnce(key string, flag int) (*found, error) {
+	if err, stuck := s.stuck.Load(key); stuck {
+		return nil, fmt.Errorf("filestore: %s: an earlier write failed: %w", key, err.(error))
+	}
 	// Before the file is read, so that a concurrent write is not mistaken for a rollback.
 	before, path := s.known.of(key), s.path(key)
 	file, raw, err := openRecord(path, flag)
