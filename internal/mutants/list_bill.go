@@ -32,4 +32,35 @@ var theBill = []defect{
 		name: "bill: evidence is given away too early", breaks: "nobody can be served for a voucher that is given away",
 		pkg: "examples/tally", fn: "books.harmless", from: `c.Spent.Less(c.Signed)`, to: `false`, tests: inTally, run: `^TestEvidence`,
 	},
+	{
+		name: "bill: what is known of a fee is unlearned", breaks: "the charge that some line knows wins",
+		pkg: "store/journal", fn: "funding.learn", from: `if !f.fee.Known {`, to: `if true {`, tests: []string{"store/journal"}, run: `^TestFees`,
+	},
+	{
+		name: "bill: a fee counts twice", breaks: "a transaction is counted once, however many lines name it",
+		pkg: "client", fn: "fees.add", from: `first.Fee.Known:`, to: `false:`, tests: inClient, run: `^TestSpendingOfFees`,
+	},
+	{
+		name: "bill: a fee that is not known costs nothing", breaks: "the most that can be charged counts until the charge is known",
+		pkg: "store/journal", fn: "Fee.Counted", from: `	return f.Max
+`, to: `	return f.Charged
+`, tests: []string{"store/journal"}, run: `^TestFees`,
+	},
+	{
+		name: "bill: fees of another token are added", breaks: "a fee is in the sums of the token that it is paid in",
+		pkg: "client", fn: "Session.Spending", from: `sums.in(of.ChainID, e.Fee.Token)`, to: `sums.in(of.ChainID, of.Token)`, tests: inClient, run: `^TestSpendingOfFees`,
+	},
+	{
+		name: "bill: what was charged has no line", breaks: "the journal tells what each transaction was charged",
+		pkg: "client", fn: "Session.feeKnown", from: `	defer s.tellFee(account.State(), f, charged)
+`, to: ``, tests: inClient, run: `^TestWhatATransactionCost`,
+	},
+	{
+		name: "bill: a receipt is not compared to the unit", breaks: "ledger --check compares each fee with the chain",
+		pkg: "examples/tally", fn: "books.compareReceipts", from: `r.Fee != fee.Charged`, to: `false`, tests: inTally, run: `^TestLedgerCheckOfFees`,
+	},
+	{
+		name: "bill: fees of the record are not compared", breaks: "ledger --check compares the fees of the lines with the record",
+		pkg: "examples/tally", fn: "books.compareFees", from: `explained.Less(cost)`, to: `false`, tests: inTally, run: `^TestLedgerCheckOfFees`,
+	},
 }
