@@ -25,12 +25,11 @@ func (u uneven) RoundTrip(req *http.Request) (*http.Response, error) {
 	return u.base.RoundTrip(req)
 }
 
-// TestStreamsBesideRequests: streams and requests share a channel. A payee that refuses equal vouchers
-// is learned from one request that it refuses. A stream's piece may be paid by a request's voucher, and
-// that request be overtaken then: one or two of 40, and three in one of 20 runs. Before streams waited
-// there for the requests in flight, nine were refused.
+// TestStreamsBesideRequests: streams and requests share a channel, and hardly a refusal reaches a caller. A payee
+// that refuses equal vouchers is learned from one request, which has raised nothing yet. Of
+// thousands of requests one is refused all the same, whether the payee accepts equal vouchers or not.
 func TestStreamsBesideRequests(t *testing.T) {
-	for rule, most := range map[clienttest.EqualRule]int64{clienttest.EqualAccepted: 0, clienttest.EqualRefused: 5} {
+	for _, rule := range []clienttest.EqualRule{clienttest.EqualAccepted, clienttest.EqualRefused} {
 		for _, rail := range rails {
 			bubble.Run(t, func(t *testing.T) {
 				p := inMemoryWith(t, clienttest.Config{EqualVouchers: rule}, func(c *client.Config) {
@@ -63,7 +62,7 @@ func TestStreamsBesideRequests(t *testing.T) {
 					})
 				}
 				group.Wait()
-				assert.LessOrEqual(t, refused.Load(), most, "equal vouchers %v %s", rule, rail)
+				assert.LessOrEqual(t, refused.Load(), int64(1), "equal vouchers %v %s", rule, rail)
 			})
 		}
 	}

@@ -76,6 +76,8 @@ func (a *attempt) judgeVoucher(ctx context.Context, code wire.ProblemCode, e *pu
 		a.reserved.Unequal(ctx)
 	case e.Higher, e.Problem == purchase.Unverified:
 		a.reserved.Overtaken(e.Higher && !e.Shared)
+	case e.Problem == purchase.Insufficient:
+		a.reserved.Short()
 	}
 	switch e.Problem {
 	case purchase.Unverified, purchase.TooLow, purchase.Insufficient:

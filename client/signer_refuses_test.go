@@ -105,10 +105,15 @@ func refusedThen(t *testing.T, rail string, together, restarts bool, then afterR
 	first := p.only().ID
 	broken.Store(true)
 	var wg sync.WaitGroup
+	var tried atomic.Int64 // with the voucher that exists
 	for range 40 {
 		wg.Go(func() {
 			e := p.refused(p.do(http.MethodGet, rail+"/data", nil))
 			assert.ErrorIs(t, e, down)
+			if e.Outcome == client.OutcomeRejected && together {
+				assert.EqualValues(t, 1, tried.Add(1))
+				return
+			}
 			assert.Equal(t, client.OutcomeRefused, e.Outcome)
 		})
 		if !together {

@@ -262,6 +262,7 @@ func (a *Account) place(ctx context.Context, ask decision) (voucher.Signed, erro
 		if !queued {
 			a.mu.Lock()
 			d.served, d.err, d.retry, queued = make(chan struct{}), nil, false, true
+			d.rule = ask.rule
 			a.waiting = append(a.waiting, d)
 			busy = !a.pace.idle
 			a.mu.Unlock()

@@ -14,7 +14,7 @@ var errUnsigned = errors.New("client: no voucher that exists covers the request"
 // covers it, and it left or may leave. ok is false if the gate has to make it. The caller holds mu.
 func (a *Account) atOnce(d decision) (signed voucher.Signed, err error, ok bool) {
 	level := a.view.MayExist().SubFloor(a.spare)
-	if a.stale.Load() || d.exact || d.waits && a.pace.carriers >= a.pace.most() || len(a.view.Voucher) == 0 || level.Less(a.view.Signed) {
+	if a.stale.Load() || d.exact || d.waits && a.pace.crowded(d.travels) || len(a.view.Voucher) == 0 || level.Less(a.view.Signed) {
 		return signed, nil, false
 	}
 	if a.streams {

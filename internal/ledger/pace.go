@@ -16,9 +16,11 @@ import (
 // and are an epoch. The next, higher voucher is issued when every request of the epoch has been
 // written, none that was refused is still to be sent again, and all are answered or a pause has
 // passed since the last write. The pause follows what the server shows: a refusal makes it longer,
-// answers make it shorter. Only the first voucher of a request waits for that, and those of streams if
-// the payee refuses equal vouchers; those of repetitions and of closes do not, nor does an update. The
+// answers make it shorter. Only the first voucher of a request waits for that, and those of streams unless
+// the payee accepts equal vouchers; those of repetitions and of closes do not, nor does an update. The
 // wait raises nothing: what is decided after it is decided by the same rule.
+// Until it is known whether the payee refuses equal vouchers, each request has its own, and the first that
+// is not alone presents the one before it, without a decision about its own price: the refusal shows it.
 
 const (
 	// maxPause bounds how long an epoch is waited for, whatever becomes of its requests, and maxLate
@@ -29,12 +31,10 @@ const (
 	// crowd is how many requests of one epoch the pause is kept for. The payee looks at one after the other,
 	// so the pause is shorter in proportion after fewer of them, down to that of few.
 	crowd, few = 32, 4
-	// firstEpochs are waited for until they are answered, because it is not known yet whether the
-	// payee refuses equal vouchers: what is overtaken then cannot be repaired.
-	firstEpochs = 3
-	// maxTrial bounds how long it is waited for the answers to the first voucher of two requests, if
-	// the payee has not shown yet that it answers within maxPause.
+	// maxTrial bounds how long it is waited for the answer to a trial, if the payee has not shown yet
+	// that it answers within maxPause, and maxVain how many of them are made in vain.
 	maxTrial = time.Second
+	maxVain  = 8
 	// maxBetween bounds how long the voucher of another session is let through. A request waits for
 	// such vouchers for maxPause in all.
 	maxBetween = 20 * time.Millisecond
@@ -63,7 +63,6 @@ type pace struct {
 	carriers int            // requests that it was given to
 	before   int            // carriers of the epoch before
 	at       [4]int         // how many of them have got how far, refused ones included
-	lost     int            // to how many of them the payee gave no answer
 	refusals int            // in the epoch
 	wrote    time.Time      // the last of them that was written
 	since    time.Time      // when a caller began to wait for it; zero if nobody does
@@ -79,9 +78,9 @@ type pace struct {
 	fastest time.Duration  // the shortest of late
 	served  voucher.Amount // the voucher of the last answer
 	shares  shares
-	tried   time.Time // when one of two with one voucher was first written; zero if none was
-	pair    uint64    // the epoch of these two
-	void    bool      // one of them got no answer, so that later ones are to show it
+	trial   *trip  // of the last request that was to show it
+	tried   uint64 // the epoch that it was then
+	vain    int    // how often a refusal showed nothing
 }
 
 // wait returns how long the next, higher voucher has to wait at most, as things stand.
@@ -94,21 +93,52 @@ func (p *pace) wait(now time.Time) time.Duration {
 	}
 	pause := p.after(p.carriers)
 	until := p.since.Add(max(maxPause, pause))
-	if p.shares == sharesNone {
+	if p.shares != sharesOne {
 		pause = maxPause // one at a time: a request that is overtaken cannot be repaired
 	}
 	switch due := p.wrote.Add(pause); {
-	case p.at[leaving] > 0:
-	case p.shares == sharesUnknown && (p.carriers > 1 || p.epoch <= firstEpochs || p.trial(now)):
-		// Answers show whether requests can share.
-		near := p.answer > 0 && p.fastest < maxPause // not all answers take longer on their way
-		if p.carriers-p.lost > 1 && !now.Before(until) && (near || !p.trial(now)) {
-			p.shares = sharesOne // a refusal is no handler's work and would have come
+	case p.trying():
+		until = p.trialEnds()
+		if p.trial.travel == flying && !now.Before(until) {
+			p.shares = max(p.shares, sharesOne) // a refusal is no handler's work and would have come
 		}
+	case p.at[leaving] > 0:
 	case due.Before(until):
 		until = due
 	}
 	return max(until.Sub(now), p.foreign.Sub(now), 0)
+}
+
+// trying reports whether a request is under way that is to show whether the payee refuses equal vouchers,
+// or is to be sent again after it did.
+func (p *pace) trying() bool {
+	return p.trial != nil && p.tried == p.epoch && (p.trial.travel == leaving || p.trial.travel == flying)
+}
+
+// try makes the request such a one, if it is given the voucher of v: that of the epoch, or a higher one.
+func (p *pace) try(t *trip, v voucher.Amount) {
+	if p.trial, p.tried, p.since = t, p.epoch, time.Now(); p.amount.Less(v) {
+		p.tried++
+	}
+}
+
+// crowded reports whether others are paid beside the next request, or the next voucher of a stream, at a
+// payee that may refuse to both what one of them presents.
+func (p *pace) crowded(request bool) bool {
+	alone := p.shares == sharesUnknown && !request && p.at[leaving]+p.at[flying] == 0
+	return p.shares != sharesOne && !p.idle && !alone
+}
+
+// trialEnds returns until when the trial is waited for.
+func (p *pace) trialEnds() time.Time {
+	began, bound := p.since, maxPause
+	if p.trial.travel == flying {
+		began = p.trial.wrote
+	}
+	if p.answer == 0 || p.fastest >= maxPause {
+		bound = maxTrial // all answers take longer on their way
+	}
+	return began.Add(bound)
 }
 
 // tell wakes the caller who waits for the epoch.
@@ -157,9 +187,13 @@ func (a *Account) choose(now time.Time) {
 			left = append(left, a.waiting[i:]...)
 			break
 		}
-		if d.waits && !open || len(a.serving) >= most && (d.travels || most == 1) {
+		if d.waits && !open || len(a.serving) >= most && (d.waits || a.pace.shares == sharesNone) {
 			left = append(left, d)
 			continue
+		}
+		if len(a.serving) == 0 && a.tries(d) {
+			d.rule, d.reservation.tried = rule.State.Trial, &d.request
+			a.pace.try(&d.reservation.trip, a.view.Signed)
 		}
 		if a.serving = append(a.serving, d); d.exact {
 			left = append(left, a.waiting[i+1:]...)
@@ -184,23 +218,16 @@ func apart(
 }
 
 // most returns how many requests the next voucher may carry. A payee that refuses equal vouchers
-// serves one request with each, and what the others raised is lost to them. So two try it first.
+// serves one request with each, and what the others raised is lost to them. If other sessions use the
+// channel, a trial shows nothing, and two share a voucher to learn it.
 func (p *pace) most() int {
-	switch p.shares {
-	case sharesNone:
-		return 1
-	case sharesUnknown:
-		if p.trial(time.Now()) {
-			return 1
-		}
+	switch {
+	case p.shares == sharesOne:
+		return math.MaxInt
+	case p.shares == sharesUnknown && !p.met.IsZero():
 		return 2
 	}
-	return math.MaxInt
-}
-
-// trial reports whether a refusal of the first voucher of two requests may be on its way.
-func (p *pace) trial(now time.Time) bool {
-	return p.shares == sharesUnknown && !p.tried.IsZero() && now.Sub(p.tried) < maxTrial
+	return 1
 }
 
 // arrive waits until the decision is served, or may be made together with all that wait. It
@@ -218,7 +245,7 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 	case <-ctx.Done():
 		return
 	}
-	for {
+	for waited := false; ; waited = true {
 		a.mu.Lock()
 		select {
 		case <-d.served: // with a voucher, so that it is followed from now on
@@ -226,9 +253,8 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 			return
 		default:
 		}
-		if t := &d.reservation.trip; t.travel == leaving || t.travel == flying {
-			p.move(t, stopped, voucher.Amount{}) // nobody waits for one that waits itself
-		}
+		p.stop(&d.reservation.trip) // nobody waits for one that waits itself
+		p.idle = p.idle && !waited
 		wait := p.wait(time.Now())
 		a.mu.Unlock()
 		if wait == 0 || ctx.Err() != nil {
@@ -242,6 +268,13 @@ func (a *Account) arrive(ctx context.Context, d *decision) {
 		case <-ctx.Done():
 		}
 		timer.Stop()
+	}
+}
+
+// stop ends following a request.
+func (p *pace) stop(t *trip) {
+	if t.travel == leaving || t.travel == flying {
+		p.move(t, stopped, voucher.Amount{})
 	}
 }
 

@@ -41,23 +41,28 @@ func TestPaceOfAFarPayee(t *testing.T) {
 						if !assert.NoError(t, err) {
 							return
 						}
-						r.Wrote()
-						time.Sleep(way)
-						mu.Lock()
-						taken := highest.Less(v.Cumulative)
-						highest = highest.Max(v.Cumulative)
-						mu.Unlock()
-						time.Sleep(way)
-						if !taken {
+						for range 2 {
+							r.Wrote()
+							time.Sleep(way)
+							mu.Lock()
+							taken := highest.Less(v.Cumulative)
+							highest = highest.Max(v.Cumulative)
+							mu.Unlock()
+							time.Sleep(way)
+							if taken {
+								break
+							}
 							refused.Add(1)
 							r.Unequal(t.Context())
+							v, err = r.Again(t.Context(), v.Cumulative)
+							assert.NoError(t, err)
 						}
 						r.Keep()
 					})
 				}
 				group.Wait()
 				assert.EqualValues(t, 1, refused.Load())
-				assert.LessOrEqual(t, time.Since(began), 16*mostPause+2*way)
+				assert.LessOrEqual(t, time.Since(began), 16*mostPause+4*way)
 			})
 		})
 	}

@@ -178,6 +178,7 @@ func TestPaceHoldsOthersOff(t *testing.T) {
 		session := b.again()
 		other, err := session.Account(t.Context(), a.ID())
 		require.NoError(t, err)
+		sharing(t, other, session)
 		sharing2 := func() {
 			r, _, err := paced(t.Context(), other, session)
 			require.NoError(t, err)

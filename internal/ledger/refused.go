@@ -14,13 +14,15 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 	a := r.account
 	a.mu.Lock()
 	a.countUnasked(a.view.Authorized().AddCapped(r.claim.Price))
-	apart := a.pace.shares == sharesNone
+	alone, first := a.pace.shares == sharesNone, a.pace.trial == &r.trip && a.pace.trying()
+	if first && a.pace.shares == sharesUnknown {
+		a.pace.vain++
+	}
 	if !presented.Less(a.view.Signed) {
 		a.stale.Store(true)
 	}
-	a.mu.Unlock()
-	return a.place(ctx, decision{
-		reservation: r, travels: r.paced, waits: r.paced && apart,
+	ask := decision{
+		reservation: r, travels: r.paced, waits: r.paced && alone && !first,
 		rule: func(
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
@@ -29,7 +31,14 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 			}
 			return s.Overdrawn(was, presented, lim)
 		},
-	})
+	}
+	if r.trying() { // nothing was decided for it yet
+		if ask.rule, ask.request = rule.State.Renew, *r.tried; alone {
+			ask.rule = apart
+		}
+	}
+	a.mu.Unlock()
+	return a.place(ctx, ask)
 }
 
 // CloseVoucher returns the voucher of a cooperative close. refused is the amount that the payee

@@ -53,6 +53,7 @@ type Reservation struct {
 	misses    int            // reports above the ceiling that the record did not explain
 	rise      Rise
 	trip      trip
+	tried     *rule.Request // what it presented another one's voucher for; nil if it was decided
 }
 
 // travel is how far a request with a voucher has got.
@@ -122,10 +123,14 @@ func (r *Reservation) Price() voucher.Amount {
 	return r.claim.Price
 }
 
-// Raised returns by how much the price raised the ceiling, in base units.
+// Raised returns by how much the price raised the ceiling, in base units. If the request presented the
+// voucher of another one so far, it is the price: that counts as a payment.
 func (r *Reservation) Raised() voucher.Amount {
 	r.account.mu.Lock()
 	defer r.account.mu.Unlock()
+	if r.tried != nil && r.trying() {
+		return r.tried.Price
+	}
 	return r.claim.Raised
 }
 
@@ -174,6 +179,9 @@ func (r *Reservation) Release() {
 
 // keep counts the price of a reservation that ended. The caller holds mu.
 func (a *Account) keep(r *Reservation) {
+	if r.tried != nil {
+		a.served(r)
+	}
 	r.kept = true
 	a.kept = a.kept.AddCapped(r.claim.Held())
 	r.at = a.kept
@@ -191,7 +199,7 @@ func (a *Account) end(r *Reservation) bool {
 		}
 	}
 	r.ends++
-	if r.trip.travel != away {
+	if r.trip.travel != away || r.delivered != nil { // nobody is beside a stream that ended
 		a.pace.move(&r.trip, away, voucher.Amount{})
 	}
 	if !r.open {
@@ -222,9 +230,6 @@ func (r *Reservation) Wrote() {
 		if t.epoch == a.pace.epoch {
 			a.pace.wrote = t.wrote
 		}
-		if p := &a.pace; p.carriers > 1 && (p.tried.IsZero() || p.void && !p.trial(t.wrote)) {
-			p.tried, p.pair, p.void = t.wrote, p.epoch, false
-		}
 		a.pace.move(t, flying, voucher.Amount{})
 	}
 }
@@ -236,13 +241,7 @@ func (r *Reservation) Unserved() {
 	a := r.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if t := &r.trip; t.travel == leaving || t.travel == flying {
-		if t.epoch == a.pace.epoch {
-			a.pace.lost++
-		}
-		a.pace.void = a.pace.void || t.epoch == a.pace.pair
-		a.pace.move(t, stopped, voucher.Amount{})
-	}
+	a.pace.stop(&r.trip)
 }
 
 // Overtaken notes that the payee refused the voucher of the request for being lower than another
@@ -285,7 +284,7 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 	if begins {
 		p.epoch++
 		p.before = p.carriers
-		p.amount, p.carriers, p.lost, p.refusals, p.at, p.since = amount, 0, 0, 0, [4]int{}, time.Time{}
+		p.amount, p.carriers, p.refusals, p.at, p.since = amount, 0, 0, [4]int{}, time.Time{}
 	}
 	from := t.travel
 	switch t.travel = to; {
@@ -344,6 +343,9 @@ func (r *Reservation) Settle(ctx context.Context, w channel.Report) error {
 	defer a.mu.Unlock()
 	older := w.Spent.Less(a.view.Spent)
 	if a.end(r) {
+		if r.tried != nil {
+			a.served(r)
+		}
 		r.kept = true
 		if older && r.since == a.reports {
 			a.kept = a.kept.AddCapped(r.claim.Held())

@@ -51,10 +51,15 @@ func (r *Reservation) More(ctx context.Context, required voucher.Amount) (vouche
 	a := r.account
 	a.mu.Lock()
 	a.countUnasked(required)
-	apart := a.pace.shares == sharesNone // the voucher would use up the step of a request in flight
+	waits := a.pace.shares != sharesOne // the voucher would use up the step of a request in flight
 	a.mu.Unlock()
+	defer func() { // the next request is not alone, and may show whether the payee takes a voucher twice
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.pace.idle = a.pace.idle && (a.pace.shares == sharesOne || !r.open)
+	}()
 	return a.place(ctx, decision{
-		reservation: r, waits: apart,
+		reservation: r, waits: waits,
 		rule: func(
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {

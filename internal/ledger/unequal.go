@@ -40,12 +40,59 @@ func (r *Reservation) Unequal(ctx context.Context) {
 	}
 	news, scope := a.pace.shares != sharesNone, a.base.Scope
 	a.pace.shares = sharesNone
-	a.pace.move(&r.trip, stopped, voucher.Amount{})
+	if news { // it goes before newcomers
+		a.pace.move(&r.trip, leaving, voucher.Amount{})
+		a.pace.try(&r.trip, a.pace.amount)
+	} else {
+		a.pace.move(&r.trip, stopped, voucher.Amount{})
+	}
 	a.ledger.setApart(a.base.Descriptor.Payee)
 	a.mu.Unlock()
 	if news && scope.Origin != "" {
 		a.ledger.noteUnequal(ctx, scope)
 	}
+}
+
+// Short notes that the payee refused the request because its credit is used up. If it presented a voucher
+// that the payee had, the payee does not refuse equal ones.
+func (r *Reservation) Short() {
+	p := &r.account.pace
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	if p.trial == &r.trip && p.trying() {
+		p.shares = max(p.shares, sharesOne)
+	}
+}
+
+// tries reports whether the request, which is not alone, is to show whether the payee refuses equal
+// vouchers: the payee should have the voucher that exists. The caller holds mu.
+func (a *Account) tries(d *decision) bool {
+	p, s := &a.pace, &a.view
+	switch {
+	case p.shares != sharesUnknown, p.trying(), !d.begins || !d.waits || !d.travels,
+		d.reservation.claim != rule.Claim{}, !d.request.Elsewhere.IsZero(),
+		len(s.Voucher) == 0, !a.spare.IsZero(), !p.met.IsZero():
+		return false
+	case p.vain == maxVain:
+		p.shares = sharesNone
+		return false
+	}
+	return p.amount == s.Signed || !a.taken.Less(s.Signed)
+}
+
+// trying reports whether the request presented the voucher of another one, and nothing was decided for
+// it since. The caller holds mu.
+func (r *Reservation) trying() bool { return r.tried != nil && r.claim == (rule.Claim{}) }
+
+// served counts the price of a request that is kept after it presented the voucher of another one: the
+// payee may have charged it. If it used the credit of others, it is theirs to raise. The caller holds mu.
+func (a *Account) served(r *Reservation) {
+	if !r.trying() {
+		return
+	}
+	paid, _ := r.terms.Charge.takeUpTo(a.asset(), voucher.Amount{}, r.tried.Price)
+	r.claim.Price, r.claim.Asked = paid, paid
+	a.count(rule.Counts{Claimed: paid, Asked: paid})
 }
 
 // setApart remembers a payee that refuses equal vouchers.

@@ -3,10 +3,8 @@ package ledger_test
 import (
 	"context"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,19 +14,21 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
-	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// pairs reports whether two requests that wait together get one voucher.
-func pairs(t *testing.T, a *ledger.Account, b *bench) bool {
+// tries reports whether the first of two requests that wait together presents the voucher that the one
+// before them had.
+func tries(t *testing.T, a *ledger.Account, b *bench) bool {
 	t.Helper()
-	first, _, err := paced(t.Context(), a, b)
+	first, v, err := paced(t.Context(), a, b)
 	require.NoError(t, err)
 	one, two := later(t, a, b), later(t, a, b)
 	first.Wrote()
 	time.Sleep(20 * time.Millisecond)
 	first.Keep()
-	return <-one == <-two
+	again := <-one == v.Cumulative
+	assert.True(t, v.Cumulative.Less(<-two))
+	return again
 }
 
 // TestUnequalIsRemembered: that a payee refuses equal vouchers is known to later sessions, also for
@@ -39,19 +39,19 @@ func TestUnequalIsRemembered(t *testing.T) {
 		fails   func(*faulty) *atomic.Bool
 		wait    time.Duration
 		replace bool
-		pairs   bool
+		tries   bool
 	}{
 		"next session": {wait: time.Hour},
 		"next channel": {replace: true},
-		"old":          {wait: 31 * 24 * time.Hour, pairs: true},
-		"not stored":   {fails: func(f *faulty) *atomic.Bool { return &f.failed }, pairs: true},
+		"old":          {wait: 31 * 24 * time.Hour, tries: true},
+		"not stored":   {fails: func(f *faulty) *atomic.Bool { return &f.failed }, tries: true},
 		"stored":       {fails: func(f *faulty) *atomic.Bool { return &f.stored }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T) {
 				b := newBench(t, lim)
 				a := b.open(t, 100_000)
-				assert.True(t, pairs(t, a, b), "the test tests nothing")
+				assert.True(t, tries(t, a, b), "the test tests nothing")
 				r, _, err := paced(t.Context(), a, b)
 				require.NoError(t, err)
 				r.Wrote()
@@ -75,7 +75,7 @@ func TestUnequalIsRemembered(t *testing.T) {
 				b = b.again()
 				a, err = b.Lookup(t.Context(), b.scope)
 				require.NoError(t, err)
-				assert.Equal(t, c.pairs, pairs(t, a, b))
+				assert.Equal(t, c.tries, tries(t, a, b))
 			})
 		})
 	}
@@ -122,74 +122,4 @@ func TestUnequalDoesNotUndoAnOpening(t *testing.T) {
 	data, _, err := mem.Get(t.Context(), rule.ScopeKey(b.scope))
 	require.NoError(t, err)
 	assert.Contains(t, string(data), `"unequal":`)
-}
-
-// TestOnlyAnswersTeach: requests that were lost, or cut off, do not show that the payee serves two with
-// one voucher, however long it is waited for them. An answer does.
-func TestOnlyAnswersTeach(t *testing.T) {
-	for name, c := range map[string]struct {
-		lost  [2]bool
-		slow  bool          // the second is not answered yet
-		later time.Duration // when the others come
-		share bool
-	}{
-		"both lost":            {[2]bool{true, true}, false, 0, false},
-		"both lost, and later": {[2]bool{true, true}, false, 3 * time.Second, false},
-		"one lost":             {[2]bool{true, false}, false, 0, false},
-		"one lost, and later":  {[2]bool{true, false}, false, 3 * time.Second, false},
-		"one lost, one slow":   {[2]bool{true, false}, true, 3 * time.Second, false},
-		"both answered":        {[2]bool{}, false, 0, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble.Run(t, func(t *testing.T) {
-				b := newBench(t, lim)
-				a := b.open(t, 100_000)
-				var pair [2]*ledger.Reservation
-				var group sync.WaitGroup
-				first, _, err := paced(t.Context(), a, b)
-				require.NoError(t, err)
-				for i := range pair {
-					group.Go(func() {
-						r, _, err := paced(t.Context(), a, b)
-						assert.NoError(t, err)
-						pair[i] = r
-					})
-				}
-				synctest.Wait()
-				first.Wrote()
-				time.Sleep(20 * time.Millisecond)
-				first.Keep()
-				group.Wait()
-				for _, r := range pair {
-					r.Wrote()
-				}
-				time.Sleep(20 * time.Millisecond)
-				for i, r := range pair {
-					if c.slow && i == 1 {
-						defer r.Keep()
-						continue
-					}
-					if c.lost[i] {
-						r.Unserved()
-					}
-					r.Keep()
-				}
-				time.Sleep(c.later)
-				var given []<-chan voucher.Amount
-				blocker, _, err := paced(t.Context(), a, b)
-				require.NoError(t, err)
-				for range 3 {
-					given = append(given, later(t, a, b))
-				}
-				blocker.Wrote()
-				time.Sleep(20 * time.Millisecond)
-				blocker.Keep()
-				seen := map[voucher.Amount]bool{}
-				for _, g := range given {
-					seen[<-g] = true
-				}
-				assert.Equal(t, c.share, len(seen) == 1, "%d vouchers", len(seen))
-			})
-		})
-	}
 }

@@ -129,7 +129,7 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: a request that waits at the gate is waited for", breaks: "a request that waits does not hold up itself",
-		pkg: "internal/ledger", fn: "Account.arrive", from: `p.move(t, stopped, voucher.Amount{})`, to: `_ = t`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "Account.arrive", from: `p.stop(&d.reservation.trip)`, to: ``, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "gate: a close shares a voucher with waiting asks", breaks: "a close is signed for exactly what was used",
@@ -281,12 +281,42 @@ var theGate = []defect{
 	},
 	{
 		name: "equal: lost requests teach that vouchers are shared", breaks: "only answers teach whether a payee serves equal vouchers",
-		pkg: "internal/ledger", fn: "Reservation.Unserved", from: `a.pace.lost++`, to: ``, tests: inLedger,
-		run: `^TestOnlyAnswersTeach$`,
+		pkg: "internal/ledger", fn: "Reservation.Unserved", from: `a.pace.stop(&r.trip)`, to: ``, tests: inLedger,
+		run: `^TestTrial`,
 	},
 	{
-		name: "equal: a stream's voucher overtakes requests", breaks: "streams wait where equal vouchers are refused",
-		pkg: "internal/ledger", fn: "Reservation.More", from: `apart := a.pace.shares == sharesNone`, to: `apart := false`, tests: inClient,
-		run: `^TestStreamsBesideRequests$`,
+		name: "equal: newcomers go before the request that was tried", breaks: "a refusal of an equal voucher reaches no caller",
+		pkg: "internal/ledger", fn: "pace.wait", from: `	case p.trying():`, to: `	case false:`, tests: inLedger, run: `^TestTrial`,
+	},
+	{
+		name: "equal: the request that was tried waits for its turn", breaks: "a refusal of an equal voucher reaches no caller",
+		pkg: "internal/ledger", fn: "Reservation.Again", from: `r.paced && alone && !first`, to: `r.paced && alone`, tests: inLedger, run: `^TestTrial`,
+	},
+	{
+		name: "equal: a trial is decided again as if its price were raised", breaks: "a refusal of an equal voucher reaches no caller",
+		pkg: "internal/ledger", fn: "Reservation.Again", from: `if r.trying() {`, to: `if false {`, tests: inLedger, run: `^TestTrial`,
+	},
+	{
+		name: "equal: a trial that was served costs nothing", breaks: "what may have been charged is counted",
+		pkg: "internal/ledger", fn: "Reservation.Raised", from: `return r.tried.Price`, to: `return r.claim.Raised`, tests: inLedger, run: `^TestTrial`,
+	},
+	{
+		name: "equal: a trial that was served is not claimed", breaks: "what may have been charged is counted",
+		pkg: "internal/ledger", fn: "Account.served", from: `a.count(rule.Counts{Claimed: paid, Asked: paid})`, to: `_ = paid`, tests: inLedger,
+		run: `^TestTrial`,
+	},
+	{
+		name: "equal: trials go on for ever", breaks: "a payee that shows nothing costs eight refusals",
+		pkg: "internal/ledger", fn: "Reservation.Again", from: `a.pace.vain++`, to: ``, tests: inLedger, run: `^TestTrial`,
+	},
+	{
+		name: "equal: a trial raises the ceiling", breaks: "nothing is raised for a voucher that exists",
+		pkg: "internal/rule", fn: "State.Trial", from: `_, _, _, err := s.Renew(was, req, lim)
+	return s, was, s.Signed, err`, to: `return s.Renew(was, req, lim)`, tests: inRule, run: `^TestTrial`,
+	},
+	{
+		name: "equal: a stream's voucher overtakes requests", breaks: "streams wait unless equal vouchers are known to be accepted",
+		pkg: "internal/ledger", fn: "Reservation.More", from: `waits := a.pace.shares != sharesOne`, to: `waits := false`, tests: inLedger,
+		run: `^TestStreamsWaitForRequests$`,
 	},
 }
