@@ -214,8 +214,7 @@ func (d *demo) environment() string {
 		{"RPC_URL", d.url + "/rpc"},
 		{"STORE", filepath.Join(d.dir, "store")},
 		{"MAX_PRICE", "0.001"},
-		{"MAX_DEPOSIT", "0.1"},
-		{"MAX_FEE", "0.02"},
+		{"MAX_DEPOSIT", "1"}, // and so 0.25 of fees in a month: some fifteen openings
 		{"MAX_STREAM", "0.01"},
 	} {
 		text.WriteString(assignment("TALLY_"+one[0], one[1]) + "\n")
