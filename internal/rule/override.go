@@ -9,7 +9,8 @@ import (
 
 // Override returns l with the non-zero fields of own applied. A field may be lowered freely, and
 // raised up to most. The error is a [*channel.LimitError] that names the first field above that;
-// the limits then pay nothing.
+// the limits then pay nothing. A limit on fees over time that is not set is a part of what payments may
+// take, or a longer one that is set: to lower the longer one must not raise it.
 func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 	now := l.filled()
 	wanted, current, bound := fields(&own), fields(&now.Limits), fields(&most)
@@ -23,6 +24,16 @@ func (l Limits) Override(own, most channel.Limits) (Limits, error) {
 			}
 		default:
 			*f.amount = want
+		}
+	}
+	_, may := Limits{Limits: most}.FeeBudgets()
+	_, is := l.FeeBudgets()
+	was := now.Fees
+	for i, f := range [...]struct{ field, was *voucher.Amount }{
+		{&l.Fees.Month, &was.Month}, {&l.Fees.Day, &was.Day}, {&l.Fees.Hour, &was.Hour},
+	} {
+		if bound := f.was.Max(may[i].Allowed); bound.Less(is[i].Allowed) {
+			*f.field = bound
 		}
 	}
 	l.PieceByPiece = l.PieceByPiece || own.PieceByPiece

@@ -100,3 +100,27 @@ func TestPieceByPieceStays(t *testing.T) {
 		assert.Equal(t, c.want, got.PieceByPiece, "%+v", c)
 	}
 }
+
+// TestALongerLimitOnFeesRaisesNoShorterOne: one that is set stands for the shorter ones that are not, which
+// were a quarter of what payments may take before. Lowered, it leaves them as they were.
+func TestALongerLimitOnFeesRaisesNoShorterOne(t *testing.T) {
+	base := rule.Of(channel.Limits{
+		Price: u(10), Deposit: u(100), All: channel.Windows{Month: u(60_000), Day: u(2000), Hour: u(400)},
+	})
+	for name, c := range map[string]struct {
+		own, most channel.FeeLimits
+		want      [3]uint64
+	}{
+		"lowered":    {channel.FeeLimits{Month: u(14_000)}, channel.FeeLimits{}, [3]uint64{14_000, 500, 100}},
+		"the day":    {channel.FeeLimits{Day: u(400)}, channel.FeeLimits{}, [3]uint64{15_000, 400, 100}},
+		"below them": {channel.FeeLimits{Month: u(50)}, channel.FeeLimits{}, [3]uint64{50, 50, 50}},
+		"raised":     {channel.FeeLimits{Month: u(16_000)}, channel.FeeLimits{Month: u(16_000)}, [3]uint64{16_000, 16_000, 16_000}},
+	} {
+		lim, err := base.Override(channel.Limits{Fees: c.own}, channel.Limits{Fees: c.most})
+		require.NoError(t, err, name)
+		_, rules := lim.FeeBudgets()
+		for i, want := range c.want {
+			assert.Equal(t, u(want), rules[i].Allowed, "%s: %s", name, rules[i].Name)
+		}
+	}
+}
