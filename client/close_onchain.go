@@ -13,6 +13,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // RequestClose begins to close a channel without the payee: it sends the request to the chain and waits
@@ -74,30 +75,18 @@ func (s *Session) force(ctx context.Context, op string, kind journal.Kind, id co
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, chainSendWait)
 	defer cancel()
-	hold, leaves := s.holdReturn(kind, state), false
-	defer func() {
-		if !leaves {
-			hold.end(ctx)
-		}
-	}()
-	record := func(ctx context.Context, f escrow.Fee) error {
-		fee := hold.of(f.TxHash)
-		if fee.Max.IsZero() { // nothing to store, and nothing is held
-			return nil
-		}
-		err := account.Update(ctx, func(st rule.State) rule.State { return st.Costing(fee, time.Now().Unix()) })
-		leaves = err == nil || errors.Is(err, ErrStore)
-		return err
-	}
+	hold := s.holdReturn(kind, state)
+	defer hold.end(ctx)
+	record := func(ctx context.Context, f escrow.Fee) error { return hold.record(ctx, account, f) }
 	sent, err := send(s.cfg.Chain, ctx, escrow.CloseParams{
 		Protocol: state.Protocol, ChainID: state.ChainID, Escrow: state.Escrow, Payer: s.cfg.Payer, Descriptor: state.Descriptor, ChannelID: id,
 		Agree: hold.agree, Record: record,
 	})
-	s.sentFee(ctx, account, hold.of(sent.TxHash), sent, err)
+	cost := hold.sent(ctx, account, sent.TxHash)
+	s.sentFee(ctx, account, cost, sent, err)
 	if err != nil {
 		err = s.cameAbout(ctx, account, kind, sent, err)
 	}
-	cost := hold.of(sent.TxHash)
 	line := journal.Entry{Kind: kind, Transaction: sent.TxHash, Fee: journal.Fee{Token: cost.Token, Max: cost.Max}, Outcome: string(OutcomeAccepted), Start: start}
 	if err != nil {
 		failed := fail(err)
@@ -181,4 +170,55 @@ func (s *Session) syncMined(ctx context.Context, account *ledger.Account, kind j
 	}
 	_, err := s.sync(ctx, account, o)
 	return err
+}
+
+// holdReturn returns the hold of the fee of a transaction that brings back what a channel holds.
+func (s *Session) holdReturn(kind journal.Kind, state rule.State) *feeHold {
+	return &feeHold{s: s, kind: kind, use: ledger.FeeUse{
+		Terms: ledger.Terms{Origin: state.Scope.Origin}, Scope: state.Scope, Returns: true, Back: state.Info().Rest(),
+	}}
+}
+
+// record stores the fee of a signed transaction in the record of its channel, before it is sent.
+func (h *feeHold) record(ctx context.Context, account *ledger.Account, signed escrow.Fee) error {
+	fee, err := h.of(signed.TxHash, signed)
+	if err != nil || fee.Max.IsZero() { // of nothing there is nothing to store, and nothing is held
+		return err
+	}
+	err = account.Update(ctx, func(st rule.State) rule.State { return st.Costing(fee, time.Now().Unix()) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left = err == nil || errors.Is(err, ErrStore)
+	return err
+}
+
+// sent returns the fee of a transaction after it was sent, and sees to it that it is on record: another Chain
+// than an [escrow.Client] may not have called Record.
+func (h *feeHold) sent(ctx context.Context, account *ledger.Account, tx common.Hash) rule.Fee {
+	fee, _ := h.of(tx, escrow.Fee{})
+	h.mu.Lock()
+	left := h.left
+	h.mu.Unlock()
+	if !left && tx != zeroHash {
+		_ = h.record(context.WithoutCancel(ctx), account, escrow.Fee{TxHash: tx})
+	}
+	return fee
+}
+
+// sentFee books what a transaction of our own was charged, as far as its end tells it. What it does not is
+// read later.
+func (s *Session) sentFee(ctx context.Context, account *ledger.Account, f rule.Fee, r escrow.Receipt, sendErr error) {
+	if f.Max.IsZero() || f.Hash == zeroHash {
+		return
+	}
+	var err error
+	switch {
+	case errors.Is(sendErr, escrow.ErrExpired), errors.Is(sendErr, escrow.ErrNotSent):
+		err = s.feeKnown(ctx, account, f, voucher.Amount{}) // it can never be mined
+	case sendErr == nil, errors.Is(sendErr, escrow.ErrReverted):
+		err = s.feeTold(ctx, account, f, r)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "the fee of a transaction goes on counting with its highest", "channel", account.ID(), "transaction", f.Hash, "error", err)
+	}
 }

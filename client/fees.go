@@ -30,9 +30,13 @@ type feeHold struct {
 	mu    sync.Mutex // guards what follows
 	fee   rule.Fee
 	ended bool
+	left  bool // it is on record, as far as is known
 }
 
-var errLate = errors.New("client: the transaction was not prepared in time")
+var (
+	errLate     = errors.New("client: the transaction was not prepared in time")
+	errUnagreed = errors.New("client: Config.Chain has a transaction signed whose fee it did not ask for (Agree)")
+)
 
 // agree reserves the fee. Nothing is signed after an error.
 func (h *feeHold) agree(ctx context.Context, f escrow.Fee) error {
@@ -41,6 +45,7 @@ func (h *feeHold) agree(ctx context.Context, f escrow.Fee) error {
 	if h.ended {
 		return errLate
 	}
+	h.giveBack(ctx) // a chain that asks once more signs what it asks for last
 	use := h.use
 	asset := channel.Asset{ChainID: use.Scope.ChainID, Token: f.Token}
 	if own := (channel.Asset{ChainID: asset.ChainID, Token: use.Scope.Token}); own != asset {
@@ -69,19 +74,31 @@ func (h *feeHold) agree(ctx context.Context, f escrow.Fee) error {
 	return err
 }
 
-// of returns what is stored with the transaction: its fee with its hash.
-func (h *feeHold) of(tx common.Hash) rule.Fee {
+// of returns what is stored with a signed transaction: the fee that was agreed to, with its hash. One that can
+// cost more is dropped, and nothing is reserved for it: another Chain may not have asked.
+func (h *feeHold) of(tx common.Hash, signed escrow.Fee) (rule.Fee, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.fee.Hash = tx
-	return h.fee
+	if h.fee.Max.Less(signed.Max) || !signed.Max.IsZero() && signed.Token != h.fee.Token {
+		h.giveBack(context.Background())
+		return rule.Fee{}, errUnagreed
+	}
+	h.fee.Hash, h.fee.ValidBefore = tx, max(h.fee.ValidBefore, signed.ValidBefore)
+	return h.fee, nil
 }
 
 // end gives back what was reserved for a transaction that never leaves.
 func (h *feeHold) end(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended = true; h.fee.Max.IsZero() {
+	if h.ended = true; !h.left {
+		h.giveBack(ctx)
+	}
+}
+
+// giveBack gives back what is reserved. The caller holds the mutex.
+func (h *feeHold) giveBack(ctx context.Context) {
+	if h.fee.Max.IsZero() {
 		return
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), besideGrace)
@@ -89,6 +106,7 @@ func (h *feeHold) end(ctx context.Context) {
 	if err := h.s.ledger.SettleFee(bounded, h.use.Scope, h.fee, voucher.Amount{}); err != nil {
 		h.s.log.WarnContext(ctx, "the fee of a transaction that was not sent goes on counting", "fee", h.fee.Max, "error", err)
 	}
+	h.fee = rule.Fee{}
 }
 
 // unminedAfter is how long after the time for which a transaction is valid its absence shows that it will
@@ -101,21 +119,21 @@ func (s *Session) readFees(ctx context.Context, account *ledger.Account) error {
 	if s.cfg.Chain == nil {
 		return nil
 	}
+	var errs []error
 	for _, f := range account.State().FeesDue() {
 		r, found, err := s.cfg.Chain.Confirm(ctx, f.Hash)
 		switch {
 		case err != nil:
-			return err
 		case found:
 			err = s.feeTold(ctx, account, f, r)
 		case r.Time >= f.ValidBefore+unminedAfter:
-			err = s.feeKnown(ctx, account, f, voucher.Amount{})
+			err = s.feeKnown(ctx, account, f, f.Missing())
 		}
-		if err != nil {
-			return err
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // feeTold books what a receipt tells of a fee, if it does. The payer pays the fees of its own transactions;
@@ -221,30 +239,5 @@ func (b *feesBeside) end(ctx context.Context) {
 	b.mu.Unlock()
 	if len(all) > 0 {
 		halt(ctx, all...)
-	}
-}
-
-// holdReturn returns the hold of the fee of a transaction that brings back what a channel holds.
-func (s *Session) holdReturn(kind journal.Kind, state rule.State) *feeHold {
-	return &feeHold{s: s, kind: kind, use: ledger.FeeUse{
-		Terms: ledger.Terms{Origin: state.Scope.Origin}, Scope: state.Scope, Returns: true, Back: state.Info().Rest(),
-	}}
-}
-
-// sentFee books what a transaction of our own was charged, as far as its end tells it. What it does not is
-// read later.
-func (s *Session) sentFee(ctx context.Context, account *ledger.Account, f rule.Fee, r escrow.Receipt, sendErr error) {
-	if f.Max.IsZero() || f.Hash == zeroHash {
-		return
-	}
-	var err error
-	switch {
-	case errors.Is(sendErr, escrow.ErrExpired), errors.Is(sendErr, escrow.ErrNotSent):
-		err = s.feeKnown(ctx, account, f, voucher.Amount{}) // it can never be mined
-	case sendErr == nil, errors.Is(sendErr, escrow.ErrReverted):
-		err = s.feeTold(ctx, account, f, r)
-	}
-	if err != nil {
-		s.log.WarnContext(ctx, "the fee of a transaction goes on counting with its highest", "channel", account.ID(), "transaction", f.Hash, "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -428,4 +429,120 @@ func TestChainsThatPanic(t *testing.T) {
 	p.get("/data")
 	assert.False(t, p.only().FeesReserved[srv.Token].IsZero())
 	require.NoError(t, p.session.Close(t.Context()))
+}
+
+// TestReceiptsThatANodeForgot: the chain showed what the transactions were for, so that they were charged. A
+// node that has no receipt of them any more does not make them free.
+func TestReceiptsThatANodeForgot(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+	p := newPayer(t, srv, func(cfg *client.Config) {
+		cfg.Limits = feeLimits
+		cfg.Limits.Fund = u(300)
+		cfg.Chain = &lyingReceipts{cfg.Chain, func(r *escrow.Receipt) bool {
+			r.Time = uint64(srv.Chain.Now().Unix())
+			return false
+		}}
+	})
+	for range 4 {
+		p.get("/data")
+	}
+	id := p.only().ID
+	_, err := p.session.Channels().Sync(t.Context(), id)
+	require.NoError(t, err)
+	srv.Chain.Advance(10 * time.Minute)
+	_, err = p.session.Channels().Sync(t.Context(), id)
+	require.NoError(t, err)
+	client.AwaitFees(p.session)
+	info := p.only()
+	assert.True(t, u(300).Less(info.Deposit), "it was topped up")
+	assert.Empty(t, info.FeesReserved)
+	_, fees := p.used()
+	assert.Equal(t, info.Fees[srv.Token], fees)
+	assert.False(t, fees.Less(p.charged()), "%s of %s count", fees, p.charged())
+}
+
+// strangeChain is a Chain of somebody else, that treats Agree and Record as it likes.
+type strangeChain struct {
+	client.Chain
+	agree  func(context.Context, escrow.Fee, func(context.Context, escrow.Fee) error) error
+	record bool
+}
+
+func (c *strangeChain) asks(agree func(context.Context, escrow.Fee) error) func(context.Context, escrow.Fee) error {
+	return func(ctx context.Context, f escrow.Fee) error { return c.agree(ctx, f, agree) }
+}
+
+func (c *strangeChain) PrepareOpen(ctx context.Context, p escrow.OpenParams) (*escrow.Opening, error) {
+	p.Agree = c.asks(p.Agree)
+	return c.Chain.PrepareOpen(ctx, p)
+}
+
+func (c *strangeChain) RequestClose(ctx context.Context, p escrow.CloseParams) (escrow.Receipt, error) {
+	p.Agree = c.asks(p.Agree)
+	if !c.record {
+		p.Record = nil
+	}
+	return c.Chain.RequestClose(ctx, p)
+}
+
+// TestChainsThatDoNotAsk: what another Chain signs without having asked for all of its fee is dropped, and
+// nothing counts for it. One that asks twice reserves once.
+func TestChainsThatDoNotAsk(t *testing.T) {
+	type ask = func(context.Context, escrow.Fee) error
+	for name, c := range map[string]struct {
+		agree   func(context.Context, escrow.Fee, ask) error
+		refused bool
+	}{
+		"never": {func(context.Context, escrow.Fee, ask) error { return nil }, true},
+		"for less": {func(ctx context.Context, f escrow.Fee, agree ask) error {
+			f.Max = u(1)
+			return agree(ctx, f)
+		}, true},
+		"and ignores the answer": {func(ctx context.Context, f escrow.Fee, agree ask) error {
+			f.Max = u(1_000_000)
+			_ = agree(ctx, f)
+			return nil
+		}, true},
+		"twice": {func(ctx context.Context, f escrow.Fee, agree ask) error {
+			return errors.Join(agree(ctx, f), agree(ctx, f))
+		}, false},
+	} {
+		srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+		p := newPayer(t, srv, func(cfg *client.Config) {
+			cfg.Limits = feeLimits
+			cfg.Chain = &strangeChain{cfg.Chain, c.agree, true}
+		})
+		resp, err := p.do(http.MethodGet, "/data", nil)
+		if !c.refused {
+			require.NoError(t, err, name)
+			resp.Body.Close()
+			client.AwaitFees(p.session)
+			_, fees := p.used()
+			assert.Equal(t, p.charged(), fees, name)
+			assert.Equal(t, p.charged(), p.only().Fees[srv.Token], name)
+			continue
+		}
+		require.ErrorContains(t, err, "(Agree)", name)
+		assert.Equal(t, p.began, srv.Chain.Balance(p.key.Address), name)
+		all, fees := p.used()
+		assert.True(t, all.IsZero() && fees.IsZero(), "%s: %s, %s", name, all, fees)
+	}
+}
+
+// TestChainsThatDoNotRecord: the fee of a close request counts although another Chain sent it without Record.
+func TestChainsThatDoNotRecord(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{BaseFee: realFee})
+	asks := func(ctx context.Context, f escrow.Fee, agree func(context.Context, escrow.Fee) error) error {
+		return agree(ctx, f)
+	}
+	p := newPayer(t, srv, func(cfg *client.Config) {
+		cfg.Limits = feeLimits
+		cfg.Chain = &strangeChain{cfg.Chain, asks, false}
+	})
+	p.get("/data")
+	client.AwaitFees(p.session)
+	require.NoError(t, p.session.Channels().RequestClose(t.Context(), p.only().ID))
+	_, fees := p.used()
+	assert.Equal(t, p.charged(), fees)
+	assert.Equal(t, p.charged(), p.only().Fees[srv.Token])
 }

@@ -36,7 +36,7 @@ type transfer struct {
 	// prepare signs the transaction for the amount, if its fee is agreed to.
 	prepare func(ctx context.Context, amount voucher.Amount, agree func(context.Context, escrow.Fee) error) error
 	// record stores the transaction with its fee, and returns it; false if another process was first.
-	record func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error)
+	record func(fee func(common.Hash, escrow.Fee) (rule.Fee, error)) (rule.Funding, bool, error)
 }
 
 // prepareWait bounds how long a funding key and the chain may take to prepare a transaction.
@@ -143,16 +143,18 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 			})
 			return err
 		},
-		record: func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error) {
+		record: func(fee func(common.Hash, escrow.Fee) (rule.Fee, error)) (rule.Funding, bool, error) {
 			state, err = rule.New(offer.Protocol, offer.ChainID, offer.Escrow, tx.Descriptor, scope, rule.Funding{
 				Amount: tx.Deposit, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
 				FeeToken: tx.Fee.Token, MaxFee: tx.Fee.Max,
 			})
+			if err == nil && !tx.Fee.Max.IsZero() {
+				var cost rule.Fee
+				cost, err = fee(tx.TxHash, tx.Fee)
+				state = state.Costing(cost, time.Now().Unix())
+			}
 			if err != nil {
 				return rule.Funding{}, false, err
-			}
-			if !tx.Fee.Max.IsZero() {
-				state = state.Costing(fee(tx.TxHash), time.Now().Unix())
 			}
 			state.CreatedAt, state.URL = time.Now().UTC(), placeOf(a.out.at)
 			var added bool
@@ -161,10 +163,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		},
 	})
 	if e.Err != nil || e.Busy {
-		a.land()
-		if errors.Is(e.Err, ErrStore) {
-			a.s.proofs.pardon(a.origin.Text)
-		}
+		a.unopened(e.Err)
 		return e
 	}
 	a.use(ctx, account)
@@ -182,6 +181,14 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		})
 	}
 	return e
+}
+
+// unopened lets others open. What no store took is no fault of the origin's.
+func (a *attempt) unopened(err error) {
+	a.land()
+	if errors.Is(err, ErrStore) {
+		a.s.proofs.pardon(a.origin.Text)
+	}
 }
 
 // flights let one request fund a scope or a channel at a time. The zero value is ready.

@@ -111,17 +111,21 @@ func (a *attempt) recordTopUp(
 			})
 			return err
 		},
-		record: func(fee func(common.Hash) rule.Fee) (rule.Funding, bool, error) {
+		record: func(fee func(common.Hash, escrow.Fee) (rule.Fee, error)) (rule.Funding, bool, error) {
+			cost, err := fee(tx.TxHash, tx.Fee)
+			if err != nil {
+				return rule.Funding{}, false, err
+			}
 			f := rule.Funding{
 				Amount: amount, Raw: tx.Raw, Hash: tx.TxHash, ValidBefore: tx.ValidBefore,
 				FeeToken: tx.Fee.Token, MaxFee: tx.Fee.Max,
 			}
 			overtaken := false
-			err := account.Update(ctx, func(s rule.State) rule.State {
+			err = account.Update(ctx, func(s rule.State) rule.State {
 				if overtaken = s.Deposit != planned.Deposit || s.ToppingUp.Pending() || !s.Payable(); overtaken {
 					return s
 				}
-				return s.Funded(f).Costing(fee(tx.TxHash), time.Now().Unix())
+				return s.Funded(f).Costing(cost, time.Now().Unix())
 			})
 			return f, !overtaken, err
 		},

@@ -50,4 +50,16 @@ var theFees = []defect{
 		name: "fees: not on record when a close request leaves", breaks: "what a transaction can cost is stored before it is sent",
 		pkg: "channel/escrow", fn: "Client.onOwn", from: `if err := p.Record(ctx, t.fee()); err != nil {`, to: `if err := p.Record(ctx, t.fee()); false {`, tests: inEscrow,
 	},
+	{
+		name: "fees: a receipt that a node forgot", breaks: "a fee of what the chain shows counts",
+		pkg: "internal/rule", fn: "Fee.Missing", from: `if f.Mined {`, to: `if false {`, tests: inRule,
+	},
+	{
+		name: "fees: signed above what was agreed to", breaks: "what can cost more than was agreed to does not leave",
+		pkg: "client", fn: "feeHold.of", from: `h.fee.Max.Less(signed.Max)`, to: `false`, tests: inClient, run: `TestChains`,
+	},
+	{
+		name: "fees: a longer limit raises the shorter ones", breaks: "limits of a context only lower",
+		pkg: "internal/rule", fn: "Limits.Override", from: `bound.Less(is[i].Allowed)`, to: `is[i].Allowed.Less(is[i].Allowed)`, tests: inRule,
+	},
 }

@@ -26,6 +26,9 @@ type Fee struct {
 	// their records. Part is empty if it is in none.
 	At   int64  `json:"at"`
 	Part string `json:"part,omitempty"`
+	// Mined is set once the chain showed what the transaction was for, so that it was charged: a node that
+	// has no receipt of it any more does not show the contrary.
+	Mined bool `json:"mined,omitempty"`
 }
 
 // fees are what the transactions for a channel cost the payer. It is a value.
@@ -52,6 +55,28 @@ func (s State) Costing(f Fee, now int64) State {
 		s, _, _ = s.Charged(oldest.Hash, oldest.Max, now)
 	}
 	return s
+}
+
+// paid returns the state with the fees of which is true noted as those of transactions that were mined.
+func (s State) paid(of func(Fee) bool) State {
+	due := slices.Clone(s.fees.Due)
+	for i, f := range due {
+		due[i].Mined = f.Mined || of(f)
+	}
+	s.fees.Due = due
+	return s
+}
+
+// opens reports whether a fee is that of the opening of a channel.
+func opens(f Fee) bool { return f.Kind == "open" }
+
+// Missing returns what a transaction was charged of which there is no receipt, long after it could be mined:
+// nothing, unless the chain showed what it was for. Then the receipt is gone, and its highest counts.
+func (f Fee) Missing() voucher.Amount {
+	if f.Mined {
+		return f.Max
+	}
+	return voucher.Amount{}
 }
 
 // Charged returns the state after it is known what a transaction was charged: by its receipt, or nothing

@@ -97,3 +97,28 @@ func TestFeesThatNobodyKnows(t *testing.T) {
 	assert.Equal(t, u(96), reserved[token])
 	assert.Empty(t, open(t, 1).Costing(fee(1, 0, now), now).FeesDue(), "nothing can be charged")
 }
+
+// TestFeesOfWhatTheChainShows: that it shows an opening or a top-up is proof that it was mined. The word of a
+// payee is none.
+func TestFeesOfWhatTheChainShows(t *testing.T) {
+	const now = 1_700_000_000
+	s := opening(t, 100)
+	s = s.Costing(rule.Fee{Kind: "open", Hash: s.Opening.Hash, Token: token, Max: u(70), At: now}, now)
+	sum := func(s rule.State) (sum voucher.Amount) {
+		for _, f := range again(t, s).FeesDue() {
+			sum = sum.AddCapped(f.Missing())
+		}
+		return sum
+	}
+	assert.True(t, sum(s.Acknowledged().Settle(rule.OnChain{Time: 1 << 40})).IsZero())
+	assert.Equal(t, u(70), sum(s.Mined(s.Opening.Hash, false)), "reverted")
+	assert.Equal(t, u(70), sum(s.Settle(rule.OnChain{Ended: true})))
+	s = s.Settle(rule.OnChain{Exists: true, Deposit: u(100), Time: 1})
+	assert.Equal(t, u(70), sum(s))
+	s = s.Funded(rule.Funding{Amount: u(9), Raw: []byte{0x76}, Hash: common.Hash{1}, ValidBefore: 5}).Costing(fee(1, 30, now), now)
+	assert.Equal(t, u(70), sum(s.ToppedUp()))
+	assert.Equal(t, u(70), sum(s.Settle(rule.OnChain{Exists: true, Deposit: u(100), Time: 9})), "it lapsed")
+	assert.Equal(t, u(100), sum(s.Settle(rule.OnChain{Exists: true, Deposit: u(109), Time: 2})))
+	assert.Equal(t, u(70), sum(s.Settle(rule.OnChain{Ended: true})))
+	assert.Equal(t, u(100), sum(s.ToppedUp().Settle(rule.OnChain{Ended: true})), "nothing else tells any more")
+}

@@ -49,6 +49,7 @@ func (s State) Settle(c OnChain) State {
 	s.Confirmed, s.Closed, s.Unseen = true, false, 0
 	s.Opening = Funding{}
 	s.Settled = s.Settled.Max(c.Settled)
+	s = s.paid(opens)
 	return s.shown(c).signedBefore(c.Settled)
 }
 
@@ -60,6 +61,9 @@ func (s State) shown(c OnChain) State {
 	}
 	t := s.ToppingUp
 	raised := t.Pending() && t.Before.Less(c.Deposit)
+	if raised {
+		s = s.paid(func(f Fee) bool { return f.Hash == t.Hash })
+	}
 	if raised || t.Pending() && t.ValidBefore < c.Time {
 		s.ToppingUp = Funding{}
 	}
@@ -77,6 +81,9 @@ const lag = 60 * 60
 // ended returns the state of a channel that is proved to hold nothing. was reports that it held a
 // deposit before.
 func (s State) ended(was bool) State {
+	if t := s.ToppingUp; was { // a top-up that its payee confirmed was mined, as far as is known
+		s = s.paid(func(f Fee) bool { return opens(f) || t.Pending() && f.Hash == t.Hash && t.Before.Less(s.Deposit) })
+	}
 	s.Closed, s.Unseen, s.CloseRequestedAt = true, 0, 0
 	s.Opening, s.ToppingUp = Funding{}, Funding{}
 	if s.Confirmed = was; !was {
@@ -111,6 +118,7 @@ func (s State) InDoubt() common.Hash {
 // nothing. One that succeeded shows in the next reading of the chain ([State.Settle]); an opening
 // that does not show there was closed since.
 func (s State) Mined(tx common.Hash, success bool) State {
+	s = s.paid(func(f Fee) bool { return f.Hash == tx })
 	switch {
 	case tx == common.Hash{}:
 	case s.Opening.Hash == tx && !success:
