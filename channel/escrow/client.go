@@ -47,8 +47,8 @@ type Option func(*Client)
 // rt. Nil means a transport of the client's own.
 func WithTransport(rt http.RoundTripper) Option { return func(c *Client) { c.base = rt } }
 
-// WithNodes adds nodes of the same chain. If a node cannot be reached, limits the rate or answers
-// nonsense, the next one is asked. Channels are read at the newest block that any of them has, so
+// WithNodes adds nodes of the same chain. If a node cannot be reached, limits the rate or gives an
+// invalid answer, the next one is used. Channels are read at the newest block that any of them has, so
 // that one that lags does not hide a channel. A node on another chain than the first is never used.
 func WithNodes(rawurls ...string) Option {
 	return func(c *Client) { c.more = append(c.more, rawurls...) }
@@ -86,10 +86,10 @@ func (c *Client) Close() {
 }
 
 // ChainID returns the id of the chain that the nodes are on. It is read again once a minute, since one
-// answer may have been wrong; if no node answers then within two seconds, it is as before. It changes only
-// if a node that was on the old chain names another one, and no node is on the old one: a node of another
-// chain among several takes no one's place. A node that says zero is not used. The errors are
-// [ErrChainID] and [ErrRPC].
+// answer may have been wrong. If no node answers within two seconds, the earlier result is returned. The
+// result changes only if a node that was on the old chain reports another one and no node is on the old
+// one, so one node of another chain among several changes nothing. A node that reports zero is not used.
+// The errors are [ErrChainID] and [ErrRPC].
 func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	known := c.chain.Load()
 	now := c.now().UnixNano()
@@ -126,7 +126,8 @@ func (c *Client) ChainID(ctx context.Context) (uint64, error) {
 	return 0, err
 }
 
-// TokenBalance returns the owner's balance of a TIP-20 token in base units. The error is [ErrRPC].
+// TokenBalance returns the owner's balance of a TIP-20 token in base units, at the newest block. The
+// error is [ErrRPC].
 func (c *Client) TokenBalance(ctx context.Context, token, owner common.Address) (voucher.Amount, error) {
 	var answer hexutil.Bytes
 	if err := c.ask(ctx, 0, balanceOf(&answer, token, owner)); err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// CloseParams are the parameters of a close without the payee.
+// CloseParams are the parameters of [Client.RequestClose], [Client.CancelClose] and [Client.Withdraw],
+// whose fees the payer pays.
 type CloseParams struct {
 	Protocol voucher.Protocol
 	ChainID  uint64
@@ -26,16 +27,18 @@ type CloseParams struct {
 	FeeToken common.Address
 	// Agree is as in [OpenParams].
 	Agree func(context.Context, Fee) error
-	// Record is called after the transaction is signed and before it is sent: what it can cost has to be
-	// stored by then. An error is returned as it is, and nothing is sent. Nil stores nothing.
+	// Record is called once, on the caller's goroutine, after the transaction is signed and before it is
+	// sent, so that its hash and the most that it can cost are stored before it can be charged. If it
+	// returns an error, that error is returned unchanged and nothing is sent. It is called for a fee of
+	// zero as well. Nil records nothing.
 	Record func(context.Context, Fee) error
 }
 
-// RequestClose starts to close a channel without the payee: it sends the request and waits for it
-// to be mined. [GracePeriod] later [Client.Withdraw] gets the rest of the deposit back; until then
-// the payee can still redeem the vouchers that it has. The errors before sending are those of
-// [Client.PrepareTopUp]. After sending they are [ErrNotSent], [ErrReverted], [ErrExpired] and
-// [ErrUnconfirmed], with [Receipt.TxHash] set.
+// RequestClose starts to close a channel without the payee: it sends the request and waits for it to be
+// mined. [GracePeriod] later [Client.Withdraw] gets the rest of the deposit back; until then the payee
+// can still redeem the vouchers that it has. The errors before sending are those of [Client.PrepareTopUp]
+// and of [CloseParams].Record; the Receipt is zero then. After sending they are [ErrNotSent],
+// [ErrReverted], [ErrExpired] and [ErrUnconfirmed], with [Receipt.TxHash] set.
 func (c *Client) RequestClose(ctx context.Context, p CloseParams) (Receipt, error) {
 	return c.onOwn(ctx, p, selCloseV1, selCloseV2)
 }

@@ -29,10 +29,10 @@ const (
 	closesOverlap     = 100  // blocks that are searched again: a node may know a block before its logs
 )
 
-// Closes looks for the logs of closes, from the newest block back, and returns the channels that have one.
-// That is proof that a channel ended; that there is none proves nothing, since a node may omit logs. What
-// was searched is not searched again by this client, and a call makes at most 64 requests: a later call
-// goes on. The channels found before an error count. The errors are those of [Client.Search].
+// Closes searches for the logs of closes, from the newest block back, and returns the channels that have
+// one. Such a log proves that the channel ended. The lack of one proves nothing, since a node may omit
+// logs. A call makes at most 64 requests to the node; the next call continues where it ended. If err is
+// not nil, closed has the channels that were found before. The errors are those of [Client.Search].
 func (c *Client) Closes(ctx context.Context, q CloseSearch) (closed []Ref, err error) {
 	groups := map[closesSpan][]Ref{}
 	c.mu.Lock()

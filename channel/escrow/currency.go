@@ -10,9 +10,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 )
 
-// Currency reads the symbol and the decimals of a token. What it returns can be written
-// ([channel.Currency.Check]). The errors are [ErrRPC], also for an asset that is no token, and
-// [ErrChainID].
+// Currency reads the symbol and the decimals of a token. The result passes [channel.Currency.Check]. The
+// errors are [ErrRPC], also for an asset that is no token, and [ErrChainID].
 func (c *Client) Currency(ctx context.Context, asset channel.Asset) (channel.Currency, error) {
 	var symbol, decimals hexutil.Bytes
 	err := c.ask(ctx, asset.ChainID,

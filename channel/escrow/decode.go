@@ -12,9 +12,9 @@ import (
 // maxTxSize bounds what is read: no transaction of a session comes near it.
 const maxTxSize = 128 << 10
 
-// DecodeTx reads a transaction in its 0x76 or 0x78 form. Only the one canonical form is read, so that
-// [Tx.Serialize] of what came as 0x76, and [Tx.Handoff] of what came as 0x78, gives the same bytes again.
-// The error is [ErrTx].
+// DecodeTx reads a transaction in its 0x76 or 0x78 form. It accepts only the canonical form, so that
+// [Tx.Serialize] returns the same bytes for a 0x76 form, and [Tx.Handoff] for a 0x78 form. The error is
+// [ErrTx].
 //
 // Sender is recovered from a valid signature: it is zero if the transaction is unsigned, or signed
 // in a way that only a node can verify. A hand-off that another key than its sender's signed is

@@ -16,12 +16,19 @@
 // seconds of chain time and never later, so an unknown result is known after that. Times come from
 // the latest block, not from the clock of this machine.
 //
+// # Fees
+//
+// The payer pays the fee of each transaction that no sponsor pays for. [OpenParams], [TopUpParams] and
+// [CloseParams] have a function Agree, which gets the most that the transaction can be charged
+// ([Fee.Max]) before it is signed, and can refuse it. [Client.Confirm] returns what it was charged
+// ([Receipt.Fee]). [Client.FundingFee] estimates fees without a transaction.
+//
 // # The node
 //
-// [Client] speaks JSON-RPC over HTTP. Reads and raw sends are repeated a few times with the same
-// bytes; nothing is signed again because an answer was lost. Every wait is bounded. The node is
-// trusted to report what the chain holds. No number of it raises what is signed, except a settled
-// amount, which counts as our own signature (docs/trust-model.md).
+// [Client] speaks JSON-RPC over HTTP. Reads and raw sends are repeated a few times with the same bytes;
+// nothing is signed again because an answer was lost. Every wait is bounded. The node is trusted to
+// report what the chain holds. None of its numbers raises the amount that is signed, except a settled
+// amount: the escrow paid it for a voucher of the payer (docs/trust-model.md).
 package escrow
 
 import (

@@ -11,7 +11,7 @@ import (
 
 // Errors of this package. Each is one decision that a caller can take.
 var (
-	// ErrChainID: the node is on another chain than the caller means. Nothing was signed.
+	// ErrChainID: the node is on another chain than the caller named. Nothing was signed.
 	ErrChainID = errors.New("escrow: the RPC node is on another chain")
 	// ErrParams: the parameters cannot make a transaction. Nothing was signed or sent.
 	ErrParams = errors.New("escrow: parameters refused")
@@ -25,8 +25,8 @@ var (
 	ErrInsufficientBalance = errors.New("escrow: balance too low")
 	// ErrNoChannel: the escrow holds no such channel: never opened, or closed. Nothing was signed.
 	ErrNoChannel = errors.New("escrow: no such open channel")
-	// ErrFeeCap: the gas price or the gas needed is above what this package pays, or what a sponsor
-	// accepts. Nothing was signed; try again later.
+	// ErrFeeCap: the gas price or the gas needed is above what this package pays (at most 0.05 dollars
+	// for a transaction), or what a sponsor accepts. Nothing was signed; try again later.
 	ErrFeeCap = errors.New("escrow: fee above the cap")
 	// ErrSignature: the signer returned bytes that are no signature of the payer.
 	ErrSignature = errors.New("escrow: the signer's answer is not the payer's signature")

@@ -25,10 +25,10 @@ const (
 	feeWait = 5 * time.Second
 )
 
-// FundingFee returns about what it costs the payer now to open a channel and to top one up, in base
+// FundingFee returns an estimate of the fees of opening a channel and of topping one up now, in base
 // units of a fee token with 6 decimals. It is no bound: a transaction may be charged less or, if the
-// price of gas rises, more. A price that was read is used for ten minutes. The errors are [ErrChainID]
-// and [ErrRPC].
+// price of gas rises, more. [OpenParams].Agree gets the bound. A price of gas is cached for ten minutes.
+// The errors are [ErrChainID] and [ErrRPC].
 func (c *Client) FundingFee(
 	ctx context.Context, chainID uint64, p voucher.Protocol,
 ) (open, topUp voucher.Amount, err error) {

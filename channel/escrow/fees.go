@@ -73,13 +73,16 @@ func feeOf(gas, price uint64) voucher.Amount {
 	return a
 }
 
-// Fee is the most that a transaction can cost its payer.
+// Fee is the most that a transaction can cost its payer in fees. [Receipt.Fee] is what it was charged. If
+// a sponsor pays, Token and Max are zero.
 type Fee struct {
-	// Token is the token that pays it.
+	// Token is the token that the fee is paid in.
 	Token common.Address
-	// Max is the limit of the transaction's gas at its highest price, rounded up, in base units of Token.
+	// Max is the transaction's gas limit times its highest price of gas, rounded up to base units of
+	// Token, which has 6 decimals.
 	Max voucher.Amount
-	// TxHash is the transaction's hash. It is the zero hash before the transaction is signed.
+	// TxHash is the transaction's hash. It is zero for Agree, since the transaction is not signed yet,
+	// and if sponsored.
 	TxHash common.Hash
 	// ValidBefore is the chain time (Unix seconds) from which the transaction can never be mined.
 	ValidBefore uint64

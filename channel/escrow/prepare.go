@@ -33,9 +33,11 @@ type OpenParams struct {
 	Salt common.Hash
 	// Sponsored makes the payee's server pay the fee.
 	Sponsored bool
-	// Agree is called with the most that the transaction can cost the payer, before it is signed. An error
-	// is returned as it is, and nothing is signed. Nil agrees. It is not called for a transaction
-	// that costs nothing, as if Sponsored.
+	// Agree decides on the fee. It is called once, on the caller's goroutine, after the gas was estimated
+	// and before the transaction is signed, with the most that the transaction can cost the payer. If it
+	// returns an error, that error is returned unchanged and nothing is signed. Nil accepts every fee up
+	// to the cap of this package ([ErrFeeCap]). Agree is not called if the payer pays no fee: if
+	// Sponsored is set, or gas is free.
 	Agree func(context.Context, Fee) error
 }
 
@@ -50,15 +52,16 @@ type Opening struct {
 	TxHash common.Hash
 	// ValidBefore is the chain time (Unix seconds) from which the transaction can never be mined.
 	ValidBefore uint64
-	Deposit     voucher.Amount
-	// Fee is the most that it can cost the payer, zero if sponsored.
+	// Deposit is the first deposit, in base units.
+	Deposit voucher.Amount
+	// Fee is the most that the transaction can cost the payer in fees. Its Max is zero if sponsored.
 	Fee Fee
 }
 
-// PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing.
-// It makes two requests to the node, or one if sponsored. The errors are [ErrParams], [ErrChainID],
-// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap] and [ErrRPC], all before anything is
-// signed, and [ErrSignature] or the signer's own.
+// PrepareOpen builds, estimates and signs the transaction that opens a channel, and sends nothing. It
+// makes two requests to the node, or one if sponsored. The errors are [ErrParams], [ErrChainID],
+// [ErrInsufficientBalance], [ErrWouldRevert], [ErrFeeCap] and [ErrRPC], and that of [OpenParams].Agree,
+// all before anything is signed, and [ErrSignature] or the signer's own.
 func (c *Client) PrepareOpen(ctx context.Context, p OpenParams) (*Opening, error) {
 	d, err := p.descriptor()
 	if err != nil {
@@ -158,7 +161,8 @@ type TopUp struct {
 	TxHash      common.Hash
 	ValidBefore uint64
 	Fee         Fee
-	Additional  voucher.Amount
+	// Additional is what the deposit grows by, in base units.
+	Additional voucher.Amount
 }
 
 // PrepareTopUp builds, estimates and signs the transaction that adds to a channel's deposit, and

@@ -52,12 +52,13 @@ type Stretch struct {
 	Opened []Opened
 	// Closed are channels of the payer whose close is logged in these blocks: proof that they ended.
 	Closed []common.Hash
-	// Strange is how many logs do not describe such a channel. They are left out.
+	// Strange counts the logs that do not describe such a channel. Opened leaves them out.
 	Strange int
 	// Next is the block to continue from, Newest the chain's newest block when the search began.
 	Next, Newest uint64
-	// Known is the last of these blocks, or an earlier one that is 100 blocks old. The zero value is no
-	// block. A later search goes on behind it, and with it, so that it notices if it was replaced.
+	// Known is the last of these blocks, or the block that is 100 blocks older than the newest one if
+	// that is earlier. The zero value is no block. Store it for a later search, from the block after it
+	// and with it as [Search.Known], which then notices if blocks were replaced.
 	Known Block
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Receipt is what became of a transaction.
+// Receipt is the result of a transaction.
 type Receipt struct {
 	// TxHash is the transaction's hash, also if nothing else is known.
 	TxHash common.Hash
@@ -23,15 +23,17 @@ type Receipt struct {
 	Success bool
 	// BlockNumber is the block that it was mined in.
 	BlockNumber uint64
-	// GasUsed is in gas.
+	// GasUsed is the gas that was used. It is zero if the node does not report it.
 	GasUsed uint64
-	// FeePayer was charged Fee, in base units of a fee token with 6 decimals: all gas that was used at its
-	// price, rounded up. Both are zero if the node does not tell them all, and FeeKnown is false then.
+	// Fee is what FeePayer was charged: GasUsed times its price, rounded up to base units of the fee
+	// token, which has 6 decimals. A reverted transaction is charged too. FeeKnown is false, and both are
+	// zero, if the node does not report the gas, its price or the payer of the fee. Compare FeePayer with
+	// the payer, because a sponsor may have paid. The receipt does not name the token: see [Fee.Token].
 	FeePayer common.Address
 	Fee      voucher.Amount
 	FeeKnown bool
-	// Time is the time (Unix seconds) of the newest block of the node that has no receipt. Zero if there
-	// is one.
+	// Time is set if the node has no receipt: the time (Unix seconds) of its newest block. From
+	// [Fee.ValidBefore] on the transaction can no longer be mined. It is zero if there is a receipt.
 	Time uint64
 
 	logs []receiptLog
@@ -80,8 +82,8 @@ func (r *Receipt) charged(j *receiptJSON) {
 	r.Fee, r.FeePayer, r.FeeKnown = feeOf(r.GasUsed, price), *j.FeePayer, true
 }
 
-// Confirm returns the receipt of a transaction. found is false if the node has none: the transaction was not
-// mined, or the node lags. The error is [ErrRPC].
+// Confirm returns the receipt of a transaction. found is false if the node has none: the transaction was
+// not mined, or the node lags. r then has only TxHash and Time. The error is [ErrRPC].
 func (c *Client) Confirm(ctx context.Context, txHash common.Hash) (r Receipt, found bool, err error) {
 	err = c.anyNode(ctx, func(n *node) error {
 		r, found, _, err = n.lookUp(ctx, c.chain.Load(), txHash)

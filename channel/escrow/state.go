@@ -33,8 +33,8 @@ type State struct {
 	// CloseRequestedAt is in Unix seconds, zero if no close was requested. The payer can withdraw
 	// [GracePeriod] later.
 	CloseRequestedAt uint64
-	// Ended is set by who has proof that the channel was closed, for example by [Client.Closes]. A
-	// reading of the state does not set it.
+	// Ended means that there is proof that the channel was closed. Callers set it, for example after
+	// [Client.Closes]. [Client.State] and [Client.States] do not.
 	Ended bool
 	// Time is the time (Unix seconds) of the block whose state this is.
 	Time uint64
@@ -55,9 +55,9 @@ type reading struct {
 	gone bool // the caller's context ended: the others read for themselves
 }
 
-// State reads a channel. A result is kept for a few seconds and concurrent callers share one read;
-// after [Client.Forget] the chain is read again. That a channel does not exist is not kept. The
-// errors are [ErrChainID], [ErrParams] and [ErrRPC].
+// State reads a channel. A result is cached for a few seconds, and concurrent callers share one read.
+// After [Client.Forget] the chain is read again. The absence of a channel is not cached. The errors are
+// [ErrChainID], [ErrParams] and [ErrRPC].
 func (c *Client) State(ctx context.Context, ref Ref) (State, error) {
 	all, err := c.States(ctx, []Ref{ref})
 	if err != nil {
@@ -247,7 +247,7 @@ func (c *Client) fetchAt(
 	return failed
 }
 
-// Forget drops what is kept about a channel, so that the next call of State reads the chain.
+// Forget discards the cached state of a channel, so that the next call of [Client.State] reads the chain.
 func (c *Client) Forget(channelID common.Hash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

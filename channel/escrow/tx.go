@@ -8,8 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// Tx is a Tempo transaction (type 0x76). The zero value of an optional field is its absence. A Tx is a
-// plain value: it may be copied, and must not be changed while it is used elsewhere.
+// Tx is a Tempo transaction (type 0x76). An optional field with its zero value is absent. A Tx is a plain
+// value: it may be copied, and must not be changed while it is used elsewhere.
 type Tx struct {
 	// ChainID is the chain it is for.
 	ChainID uint64

@@ -10,32 +10,35 @@
 //
 // # What it proves
 //
-//   - The payer's voucher key signed that the payee of this channel may take Cumulative base units in all: the
-//     signature is checked, and the channel's id is the hash of payer, payee, token and signer, so that none of
-//     them can be exchanged.
-//     If that key is not the payer's own ([Finding].Signer), anybody can have made up the channel and its payer:
-//     the payer named the key only if the escrow on that chain has the channel. Whether it is there, and whether
-//     the escrow is one to trust, is for the reader to look up in any case.
+//   - The payer's voucher key signed that the payee of this channel may take Cumulative base units in
+//     all: the signature is checked, and the channel's id is the hash of payer, payee, token and signer,
+//     so that none of them can be exchanged. If that key is not the payer's own ([Finding].Signer),
+//     anybody can have made up the channel and its payer: the payer named the key only if the escrow on
+//     that chain has the channel. The reader has to look up whether it is there, and whether that escrow
+//     is a known one, in any case.
 //   - The challenge names that payee, token and price. That the payee sent it is not proved: a challenge is not
 //     signed. Its id is an HMAC that the payee can check with its key, over all but the description.
 //   - The receipt, if there is one, names that challenge and channel. It is not signed: it is what the payer
 //     says that the payee reported.
-//   - The digest is that of the body that was sent, by the payer's word; if the challenge binds a body, it is
-//     checked that it is the same one. [Payment.CheckBody] compares it with a body.
+//   - The digest is that of the body that was sent, according to the payer. If the challenge names the
+//     digest of a body, both must be equal. [Payment.CheckBody] compares it with a body.
 //
-// Nothing says what was delivered, and Price is the payer's own record. What the chain paid out is on the chain.
+// Nothing in the file shows what was delivered, and Price is the payer's own record. What the chain paid
+// out is on the chain.
 //
 // # What a file gives away
 //
-// It holds no key and no credential (no value of Authorization). It holds vouchers that were presented, and only
-// these: one that never left would give the payee money that it was not given. Think of a voucher in it so:
+// It holds no key and no credential (no value of Authorization). It holds vouchers that were presented,
+// and only these: a voucher that the payee never got would let it take more money. What a voucher in the
+// file is worth depends on the reader:
 //
-//   - To the payee it is money that it has already: it may settle it at any time. Nobody but the payee, or its
-//     operator, can settle, so a stranger who reads the file cannot take it.
-//   - To a stranger it is a means to spend what the payer has left with that payee: whoever presents the highest
-//     voucher of an open channel is served until what it authorizes is used up, since a voucher names no bearer.
-//     A lower one is refused. So give a file away when a higher voucher was presented since, when everything that
-//     it authorizes was charged, or when the channel is closed. `tally ledger --evidence` refuses before.
+//   - To the payee it is nothing new: it has the voucher and may settle it at any time. Nobody but the
+//     payee, or its operator, can settle, so a stranger who reads the file cannot take it.
+//   - A stranger can spend with it what the payee has not charged yet: whoever presents the highest
+//     voucher of an open channel is served until the authorized amount is used up, since a voucher names
+//     no bearer. A lower voucher is refused. So give a file away only after a higher voucher was
+//     presented, after everything that it authorizes was charged, or after the channel was closed. `tally
+//     ledger --evidence` refuses to write a file before that.
 //   - To everybody it shows who pays whom: the addresses of payer and payee, the origin, and how much the channel
 //     had authorized in all.
 //
@@ -77,11 +80,13 @@ var (
 	ErrNone = errors.New("evidence: none of this operation is in the journal")
 	// ErrFile means that a file is not evidence, or of another version.
 	ErrFile = errors.New("evidence: not a file of evidence")
-	// ErrFalse means that something in the file is not so. The error says what.
+	// ErrFalse means that a statement in the file is wrong or contradicts another one. The message names
+	// it.
 	ErrFalse = errors.New("evidence: it does not hold")
 )
 
-// File is the evidence of one operation: one request of a program with all that it took.
+// File is the evidence of one operation: one request of a program, with every voucher that was presented
+// for it.
 type File struct {
 	Version   int       `json:"version"`
 	Operation string    `json:"operation"`
@@ -104,9 +109,10 @@ type Payment struct {
 	End   time.Time `json:"end"`
 }
 
-// Voucher is the highest voucher that a request presented, and what it answered.
+// Voucher is the highest voucher that a request presented, and the challenge that it answered.
 type Voucher struct {
-	// Challenge has the parameters of the challenge, unquoted. That of a stream opened it.
+	// Challenge has the parameters of the challenge, unquoted. For a stream it is the challenge that the
+	// stream was opened with.
 	Challenge Challenge `json:"challenge"`
 	// Protocol, ChainID, Escrow and Descriptor hash to ChannelID.
 	Protocol   voucher.Protocol `json:"protocol"`
@@ -125,7 +131,7 @@ type Voucher struct {
 	Body hexutil.Bytes `json:"bodySha256,omitempty"`
 }
 
-// Challenge has the parameters of a Payment challenge.
+// Challenge has the parameters of a Payment challenge. One that the challenge did not have is empty.
 type Challenge struct {
 	ID          string `json:"id"`
 	Realm       string `json:"realm"`
@@ -139,7 +145,7 @@ type Challenge struct {
 	Opaque      string `json:"opaque,omitempty"`
 }
 
-// Descriptor is a [channel.Descriptor].
+// Descriptor is a [channel.Descriptor] with JSON names.
 type Descriptor struct {
 	Payer             common.Address `json:"payer"`
 	Payee             common.Address `json:"payee"`
@@ -180,7 +186,7 @@ func Of(lines iter.Seq2[journal.Entry, error], operation string) (File, error) {
 	return f, bad
 }
 
-// Write writes the file.
+// Write writes the file. It does not check it. The error is that of w.
 func (f File) Write(w io.Writer) error {
 	text, err := json.MarshalIndent(f, "", "  ")
 	if err == nil {

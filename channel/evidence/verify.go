@@ -17,7 +17,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Finding is what a payment in a file shows.
+// Finding is what a checked payment in a file proves, and what it only reports.
 type Finding struct {
 	// Offer is what the challenge offers. Signer is the voucher key that signed.
 	Offer  channel.Offer
@@ -30,10 +30,12 @@ type Finding struct {
 	BindsBody bool
 }
 
-// Verify checks all payments of a file and returns what each shows: that the channel is the one of its parts, that
-// the challenge is for its payee, operator and token on its chain and escrow, that the voucher has the signature of
-// its key, that the price is that of the challenge and covered by the voucher, that the receipt is for both, and that the digest is the one that the challenge
-// binds. The error is [ErrFalse] and says which payment is not so.
+// Verify checks all payments of a file and returns what each shows: that the channel is the one of its
+// parts, that the challenge is for its payee, operator and token on its chain and escrow, that the
+// voucher has the signature of its key, that the price is that of the challenge (of a stream, at least
+// that of one piece) and, if the payment was accepted, covered by the voucher, that the receipt is for
+// both, and that the digest is the one that the challenge names. The error is [ErrFalse] and names the
+// payment. It needs no network.
 func (f File) Verify() ([]Finding, error) {
 	found := make([]Finding, 0, len(f.Payments))
 	for i, p := range f.Payments {
