@@ -11,8 +11,9 @@ import (
 	"sync"
 )
 
-// Mem is a [Store] in the memory of this process. Its records are lost when the process ends;
-// channels that were not closed must then be recovered from the chain. Create one with [NewMem].
+// Mem is a [Store] in the memory of this process. It is safe for concurrent use. Its records are lost
+// when the process ends; channels that were not closed must then be recovered from the chain. Create one
+// with [NewMem].
 type Mem struct {
 	mu      sync.RWMutex // guards records
 	records map[string]record

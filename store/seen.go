@@ -8,11 +8,10 @@ import (
 	"sync"
 )
 
-// Seen remembers the highest revision that this process has seen of every key. With it, a driver
-// detects that a database was set back, by a failover to a lagging copy, by a restored backup or by
-// a command that empties it. Vouchers that were signed after that copy are then missing, so it must
-// be detected. The zero value is ready to use. A Seen is safe for concurrent use; a driver has one
-// for each database.
+// Seen remembers the highest revision that this process has seen of every key. With it, a driver detects
+// that a database was rolled back, by a failover to a lagging copy, by a restored backup or by a command
+// that empties it. Vouchers that were signed after that copy are then missing, so it must be detected.
+// The zero value is ready to use. A Seen is safe for concurrent use; a driver has one for each database.
 type Seen struct {
 	mu    sync.Mutex // guards what follows
 	kinds map[string]map[string]sighting
@@ -30,9 +29,9 @@ func kind(key string) string {
 	return first
 }
 
-// Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a
-// concurrent write is not mistaken for a rollback. Call it before a Put as well: a Put of a lower
-// revision can succeed only on a database that was set back.
+// Rev returns the highest noted revision of a key, or 0. Call it before a read, so that a concurrent
+// write is not mistaken for a rollback. Call it before a Put as well: a Put of a lower revision can
+// succeed only on a database that was rolled back.
 func (s *Seen) Rev(key string) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

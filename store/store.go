@@ -23,12 +23,12 @@
 // that was read, and the next Put gets [ErrConflict] and decides on what it wrote; or another Put
 // was quicker, and it conflicts itself and writes nothing.
 //
-// # Stores that were set back
+// # Stores that were rolled back
 //
-// A restored backup, a failover to a copy that lags behind, or a command that empties a database
-// removes acknowledged records, and vouchers were signed after them. A Store remembers the highest
-// revision of each key that it has read or written ([Seen]), and reports [ErrCorrupt] for a record
-// that is older, or gone. A Store that is opened later cannot know.
+// A restored backup, a failover to a copy that lags behind, or a command that empties a database removes
+// acknowledged records, and vouchers were signed after them. A Store remembers the highest revision of
+// each key that it has read or written ([Seen]), and reports [ErrCorrupt] for a record that is older, or
+// gone. A Store that is opened later cannot detect it.
 //
 // # Stores
 //
@@ -80,12 +80,12 @@ type Entry struct {
 	Rev  uint64 // the revision for the next Put; never 0
 }
 
-// Store stores records. All methods are safe for concurrent use, and several processes may use the
-// same place at the same time.
+// Store stores records. All methods are safe for concurrent use, and several processes may use the same
+// place (a directory, a database) at the same time.
 //
-// An implementation must check arguments with [Check]. It must not keep or change the slices it
-// gets, and must not touch the slices it returned. Every method must return soon after its context
-// ends, with an error that wraps the error of the context.
+// An implementation must check the arguments of each method with [Check]. It must not keep or change the
+// slices it gets, and must not touch the slices it returned. Every method must return soon after its
+// context ends, with an error that wraps the error of the context.
 type Store interface {
 	// Get returns the record under key and its revision, which is at least 1. It never waits for a
 	// writer. The result is durable: it survives a power failure, whoever wrote it. If that cannot
@@ -115,10 +115,10 @@ type Store interface {
 	// an empty prefix means all. It yields every record that exists during the whole iteration
 	// exactly once. Entries are durable, as with Get.
 	//
-	// An error about one record is yielded with its Entry.Key, and the iteration continues, so that
-	// one damaged record does not hide the others. An error with an empty Key ends the iteration.
-	// Records that this Store has seen before the iteration and that are gone are yielded as
-	// ErrCorrupt, after the others.
+	// An error about one record is yielded with its Entry.Key, and the iteration continues, so that one
+	// damaged record does not hide the others. An error with an empty Key ends the iteration. A record
+	// that this Store has seen before the iteration and that is gone is yielded with its Key and
+	// [ErrCorrupt], after the others. A caller may stop early.
 	List(ctx context.Context, prefix string) iter.Seq2[Entry, error]
 }
 
@@ -131,15 +131,15 @@ type Mover interface {
 	// its revision. There is no moment at which it is under both keys or under neither. If Move
 	// returns nil, the move is durable, as a Put is.
 	//
-	// The key that a record has left is not used again: Get returns ErrNotFound for it, List does
-	// not yield it, and Put and Move return ErrConflict for it, at every revision and for ever, as
-	// they do for a key that holds another record. A process that read the record there before must
-	// not take it for lost.
+	// The key that a record has left is not used again: Get returns ErrNotFound for it, List does not
+	// yield it, and Put and Move return ErrConflict for it, at every revision and for ever, as they do
+	// for a key that holds another record. A process that read the record there before must not report it
+	// as lost.
 	//
-	// A listing that is under way when a record moves may yield it or not. To miss none, list the
-	// place that records leave, and after its end the place that they move to; that may yield a
-	// record twice. The time of a List does not depend on the records under other prefixes, nor on
-	// the keys that records have left: an old store has ten closed channels for each open one.
+	// A listing that is under way when a record moves may yield it or not. To miss none, list the place
+	// that records leave, and after its end the place that they move to; that may yield a record twice.
+	// The time of a List must not depend on the records under other prefixes, nor on the keys that
+	// records have left: most records of an old store are of closed channels.
 	//
 	// The error is ErrConflict if the stored revision is not rev, or if a record is or was under to;
 	// ErrKey; or ErrCorrupt if a stored record cannot be read. In these cases nothing was moved. It

@@ -2,9 +2,9 @@ package store
 
 import "fmt"
 
-// UnsafeError means that a database server is refused because a setting lets it lose acknowledged
-// writes. Nothing was written through that connection. Change the setting in the configuration of
-// the server, so that it also holds after a restart, and open the store again.
+// UnsafeError means that a store refuses a database server because a setting lets it lose acknowledged
+// writes. Nothing was written through that connection. Change the setting in the configuration of the
+// server, so that it also holds after a restart, and open the store again.
 type UnsafeError struct {
 	Store   string // the package that refuses, for example "redisstore"
 	Setting string // the server's name of the setting

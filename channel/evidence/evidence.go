@@ -20,8 +20,8 @@
 //     signed. Its id is an HMAC that the payee can check with its key, over all but the description.
 //   - The receipt, if there is one, names that challenge and channel. It is not signed: it is what the payer
 //     says that the payee reported.
-//   - The digest is that of the body that was sent, according to the payer. If the challenge names the
-//     digest of a body, both must be equal. [Payment.CheckBody] compares it with a body.
+//   - The digest is that of the body that was sent, according to the payer. If the file has one and the
+//     challenge names one, both must be equal. [Payment.CheckBody] compares it with a body.
 //
 // Nothing in the file shows what was delivered, and Price is the payer's own record. What the chain paid
 // out is on the chain.

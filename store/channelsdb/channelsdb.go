@@ -4,14 +4,15 @@
 //
 // # The file is not changed
 //
-// SQLite creates files beside a database even to read it. Therefore the file and its write-ahead
-// log are copied to a temporary directory, and the copy is read. If the file changes during the
-// copy, it is copied again.
+// SQLite creates files beside a database even to read it. Therefore the file and its write-ahead log are
+// copied to a temporary directory, and the copy is read. If the file changes during the copy, it is
+// copied again, at most five times. The copy is removed when the sequence ends.
 //
 // # Trust
 //
-// Another program wrote the rows. The descriptor can be verified, because it hashes to the channel
-// id. The amounts cannot: only our own signature or the chain proves how much was signed.
+// Another program wrote the rows. The descriptor can be verified, because it hashes to the channel id.
+// The amounts cannot: only a signature of the payer's voucher key or the chain proves how much was
+// signed.
 package channelsdb
 
 import (
@@ -31,7 +32,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Channel is one row.
+// Channel is one row: a channel as the other program recorded it.
 type Channel struct {
 	ID       common.Hash
 	Protocol voucher.Protocol

@@ -32,10 +32,10 @@
 //     sync, the reader syncs first.
 //   - A damaged record, or one of a newer format, is reported and never overwritten, and never read as
 //     an older one.
-//   - A record that was set back to an old copy, removed or replaced is damage for every Store that
-//     knew a newer revision or wrote to it, also if others have written to the old copy since. So is
-//     another directory in the place of the one that was opened. A Store that is opened later cannot
-//     know. See docs/adr/0015-a-record-is-two-slots.md.
+//   - A record that was set back to an old copy, removed or replaced is damage for every Store that knew
+//     a newer revision or wrote to it, also if others have written to the old copy since. So is another
+//     directory in the place of the one that was opened. A Store that is opened later cannot detect it.
+//     See docs/adr/0015-a-record-is-two-slots.md.
 //   - A directory that others may write, or that belongs to another user, is refused, also by root. A
 //     link, a FIFO or a device in the place of a file is refused and not waited for.
 //

@@ -21,10 +21,10 @@ const (
 	listReaders = 4   // of them at a time
 )
 
-// List implements [store.Store]. It holds the names of the matching records in memory, and the
-// content of at most 128 at a time. A record that this Store knows and that is gone is an error.
-// If more than 64 records may not be durable, one sync of the file system makes all of them durable, on
-// Linux with ext4, XFS or Btrfs. Elsewhere each is synced.
+// List implements [store.Store]. It holds the names of the matching records in memory, and the content of
+// at most 128 at a time. A record that this Store has seen and that is gone is yielded as an error, with
+// its key. If more than 64 records may not be durable, one sync of the file system makes all of them
+// durable, on Linux with ext4, XFS or Btrfs. Elsewhere each is synced.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := s.usable(ctx); err != nil {

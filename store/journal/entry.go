@@ -1,7 +1,7 @@
-// Package journal records payments: one line for every operation that could cost money. Lines are
-// never changed or deleted. The journal takes no part in decisions; those are based on the store.
-// It shows how the authorized amounts in the store came about, and which part of them no line
-// explains.
+// Package journal records payments: one line for every operation that could cost money, and one more when
+// it becomes known what its transaction was charged as a fee ([KindFee]). Lines are never changed or
+// deleted. The journal takes no part in decisions; those are based on the store. It shows how the
+// authorized amounts in the store came about, and which part of them no line explains.
 //
 // # Lines
 //
@@ -49,29 +49,34 @@ const (
 	KindOpen         Kind = "open"          // a channel was funded
 	KindTopUp        Kind = "top_up"        // its deposit was raised
 	KindFound        Kind = "found"         // a channel of another program or store was found
-	KindProve        Kind = "prove"         // a voucher came to light, or was signed by hand (AuthorizeManually), above what the store had
+	KindProve        Kind = "prove"         // a voucher above the store's amount was found, or signed with AuthorizeManually
 	KindClose        Kind = "close"         // closed with the payee's help
 	KindRequestClose Kind = "request_close" // a close was requested on chain
 	KindWithdraw     Kind = "withdraw"      // a requested close was completed
-	KindFee          Kind = "fee"           // what a transaction of an earlier line was charged became known
+	KindFee          Kind = "fee"           // the charged fee of an earlier line's transaction became known
 )
 
-// Fee is what a transaction costs its sender, in base units of Token. The zero Fee is that of a line
-// without a transaction of the payer's, and of one that was written before fees were recorded.
+// Fee is the fee of a transaction, in base units of Token. The zero Fee means that the line has no
+// transaction of the payer, that the transaction was free, or that the line was written before fees were
+// recorded.
 type Fee struct {
-	// Token is the token that the fee is paid in. It may be another one than the channel's.
+	// Token is the token that the fee is paid in. It may differ from the channel's.
 	Token common.Address `json:"token,omitzero"`
-	// Max is the most that the transaction can be charged, as the payer signed it.
+	// Max is the most that the transaction can be charged: its gas limit at its highest price, which the
+	// payer signed.
 	Max voucher.Amount `json:"max,omitzero"`
-	// Charged is what it was charged by the chain's receipt, if Known. It is zero for a transaction
-	// that was not mined and can no longer be.
+	// Charged is what the transaction was charged according to the chain's receipt, and Known reports
+	// whether that is known. A reverted transaction is charged. If Known is true and Charged is zero, the
+	// transaction was not mined and can no longer be.
 	Charged voucher.Amount `json:"charged,omitzero"`
 	Known   bool           `json:"known,omitempty"`
-	// Sponsored reports that the payee pays the fee, so that it costs the payer nothing.
+	// Sponsored reports that the payee pays the fee. It costs the payer nothing, and the other fields are
+	// zero.
 	Sponsored bool `json:"sponsored,omitempty"`
 }
 
-// Counted returns what of the fee counts as spent: Charged if that is known, and Max otherwise.
+// Counted returns the amount that counts as spent, in base units of Token: Charged if it is known, and
+// Max otherwise. It is zero if sponsored.
 func (f Fee) Counted() voucher.Amount {
 	if f.Known {
 		return f.Charged
@@ -90,7 +95,7 @@ type Entry struct {
 	Origin    string      `json:"origin"`
 	ChannelID common.Hash `json:"channelId"`
 	// Route is what Config.Route of the session calls the request, Run the name of its budget
-	// (client.Budget.Named). They are empty if nothing names them.
+	// (client.Budget.Named). Each is empty if it is not set.
 	Route string `json:"route,omitempty"`
 	Run   string `json:"run,omitempty"`
 	// Price is the agreed price of the request or of the whole stream.
@@ -110,11 +115,13 @@ type Entry struct {
 	// keccak256 of its hand-off form. It may appear in several lines, if others found out later
 	// whether it was mined. [Totals] counts it once.
 	Transaction common.Hash `json:"transaction,omitzero"`
-	// Fee is what Transaction costs the payer. Often only the most that it can be charged is known
-	// when the line is written; a line of [KindFee] for the same transaction follows then.
+	// Fee is the fee of Transaction. Often only the most that it can be charged is known when the line is
+	// written. A line of [KindFee] with the same Transaction follows when the charge is known; add fees
+	// with [Totals.Fees], which counts each transaction once.
 	Fee Fee `json:"fee,omitzero"`
-	// Outcome is the [client.Outcome]. Status is the HTTP status of the last response, or zero.
-	// Problem is the problem type without its base URI, or empty.
+	// Outcome is the [client.Outcome]. In a line of [KindFee] it is "accepted" if the transaction was
+	// charged, and "rejected" if it can no longer be mined. Status is the HTTP status of the last
+	// response, or zero. Problem is the problem type without its base URI, or empty.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
 	Problem string `json:"problem,omitempty"`

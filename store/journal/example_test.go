@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -49,4 +51,23 @@ func ExampleRead() {
 	// order-17 pay 100 accepted
 	// order-17 pay 250 accepted
 	// authorized 350 by 2 operations
+}
+
+// Fees are counted once for each transaction: with the most that it can be charged, until a line has what it was
+// charged.
+func ExampleTotals_Fees() {
+	fee := journal.Fee{Token: common.HexToAddress("0x20c0000000000000000000000000000000000000"), Max: voucher.Units(16_500)}
+	charged := fee
+	charged.Charged, charged.Known = voucher.Units(12_200), true
+
+	var totals journal.Totals
+	totals.Add(journal.Entry{Kind: journal.KindOpen, Transaction: common.Hash{1}, Fee: fee})
+	totals.Add(journal.Entry{Kind: journal.KindTopUp, Transaction: common.Hash{2}, Fee: fee})
+	totals.Add(journal.Entry{Kind: journal.KindFee, Transaction: common.Hash{1}, Fee: charged})
+	for transaction, f := range totals.Fees() {
+		fmt.Println(transaction.Hex()[:4], f.Counted(), f.Known)
+	}
+	// Output:
+	// 0x01 12200 true
+	// 0x02 16500 false
 }

@@ -59,9 +59,9 @@ func Open(dir string, size int64) (*File, error) {
 	return &File{dir: dir, size: size, write: (*os.File).Write, sync: (*os.File).Sync}, nil
 }
 
-// Append writes one line. It syncs a line about an on-chain transaction to disk. The errors are
-// those of the file system and [os.ErrClosed]. After an error it is unknown whether the line was
-// written.
+// Append writes one line. It syncs a line about an on-chain transaction to disk. It ignores the context.
+// The errors are those of the file system and [os.ErrClosed]. After an error it is unknown whether the
+// line was written.
 func (f *File) Append(_ context.Context, e Entry) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,8 +10,9 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Totals are the sums over the lines of one channel, for comparison with its record and with the
-// chain. The zero value is ready to use. It is not safe for concurrent use.
+// Totals are the sums over the lines of one channel, for comparison with its record and with the chain.
+// Amounts are base units of the channel's token. Fees are not in them: see [Totals.Fees]. The zero value
+// is ready to use. It is not safe for concurrent use.
 type Totals struct {
 	// Origin is the origin of the last line.
 	Origin string
@@ -29,7 +30,7 @@ type Totals struct {
 	Funded voucher.Amount
 	// Pending is the same sum for opens and top-ups whose outcome is unknown.
 	Pending voucher.Amount
-	// Closed is the payment to the payee of an accepted close, or nil.
+	// Closed is what an accepted close paid to the payee, or nil if no line is about one.
 	Closed *voucher.Amount
 
 	spans   []span // merged when there are limit of them
@@ -83,9 +84,10 @@ func (t *Totals) Add(e Entry) {
 	}
 }
 
-// Fees yields what the transactions in the lines cost the payer, each transaction once, in the order
-// of their first lines. The charge that some line knows wins over the most that others know of.
-// Transactions whose lines say nothing of a fee are left out.
+// Fees yields the fees of the transactions in the lines by transaction hash, each transaction once, in
+// the order of their first lines. If any line has the charge, Fee.Known is true; otherwise the Fee is
+// that of the last line. Transactions without a fee in their lines are left out. Add [Fee.Counted] for
+// each Token by itself.
 func (t *Totals) Fees() iter.Seq2[common.Hash, Fee] {
 	return func(yield func(common.Hash, Fee) bool) {
 		for _, f := range t.funding {
@@ -182,8 +184,8 @@ func merged(spans []span) []span {
 	return out
 }
 
-// Gap is a part of the authorized amount that no line explains: an operation was killed or canceled
-// before its line was written.
+// Gap is the part of the authorized amount above From and up to To, in base units, that no line explains:
+// an operation was killed or canceled before its line was written.
 type Gap struct {
 	From, To voucher.Amount
 	// After is the end of the operation below the gap, and Before that of the operation above. They

@@ -45,13 +45,13 @@
 //
 // # Poolers
 //
-// Poolers such as PgBouncer work, in transaction mode with default_query_exec_mode=exec in the
-// connection string. The check of a new connection then applies to the server that the pooler chose
-// for it. Settings that other applications leave on a connection change nothing: every write sets
-// synchronous_commit as the server configures it for this user and database, and statements name
-// the schema of the table, which is found by the configured search_path. If the pooler does not
-// pass on a search_path of the connection string, Open refuses it; use ALTER ROLE … SET
-// search_path. A program that sets search_path or synchronous_commit in AfterConnect has its way.
+// Poolers such as PgBouncer work, in transaction mode with default_query_exec_mode=exec in the connection
+// string. The check of a new connection then applies to the server that the pooler chose for it. Settings
+// that other applications leave on a connection change nothing: every write sets synchronous_commit as
+// the server configures it for this user and database, and statements name the schema of the table, which
+// is found by the configured search_path. If the pooler does not pass on a search_path of the connection
+// string, Open refuses it; use ALTER ROLE … SET search_path. Values of search_path and synchronous_commit
+// that AfterConnect sets are used instead of the configured ones.
 package pgstore
 
 import (
@@ -128,7 +128,7 @@ func (s *Store) Close() error {
 }
 
 // Get implements [store.Store] with one round trip. If the server has a synchronous standby and this
-// process does not know the revision yet, another one makes sure that it is there.
+// process has not seen the revision yet, a second round trip waits until the standby has it.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, 0, err

@@ -1,5 +1,7 @@
-// Package records reads what a store holds, without a session, a key or a node: for listings, backups
-// and reports. To read the channels of a running session use its Channels.
+// Package records reads what a store holds, without a session, a key or a node: for listings, backups and
+// reports. It writes nothing. The archive is the part of a store that a session moves the records of
+// closed channels to, if the store is a [store.Mover]. To read the channels of a running session use its
+// Channels.
 package records
 
 import (
@@ -42,8 +44,8 @@ func Channels(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error]
 	}
 }
 
-// Live is like [Channels] without the archive: it yields the channels that may hold money, and those
-// closed ones that were not moved yet. What it costs does not depend on the size of the archive.
+// Live is like [Channels] without the archive: it yields the channels that may hold money, and the closed
+// ones that were not moved yet. Its time does not depend on the size of the archive.
 func Live(ctx context.Context, s store.Store) iter.Seq2[channel.Info, error] {
 	return func(yield func(channel.Info, error) bool) {
 		for e, err := range s.List(ctx, rule.ChannelKeys) {
@@ -67,7 +69,8 @@ func infoOf(e store.Entry, err error) (channel.Info, error) {
 }
 
 // Channel returns one channel by its id, also if it is in the archive. The error is [store.ErrNotFound]
-// if there is no record of it, [channel.ErrRecord], or another one of the store's.
+// if there is no record of it, [channel.ErrRecord] if the record is not one of a channel, or another one
+// of the store.
 func Channel(ctx context.Context, s store.Store, id common.Hash) (channel.Info, error) {
 	var missing error
 	for _, key := range rule.Places(id) { // in this order none is missed that moves meanwhile
@@ -88,8 +91,8 @@ func Channel(ctx context.Context, s store.Store, id common.Hash) (channel.Info, 
 	return channel.Info{}, missing
 }
 
-// Pins yields the accepted terms of all origins, in no particular order. A record that cannot be read is
-// yielded as an error, and the iteration goes on.
+// Pins yields the accepted terms of all origins (see client.PinFirstUse), in no particular order. A
+// record that cannot be read is yielded as an error, and the iteration goes on.
 func Pins(ctx context.Context, s store.Store) iter.Seq2[channel.Pin, error] {
 	return func(yield func(channel.Pin, error) bool) {
 		for p, err := range pins.New(s).All(ctx) {

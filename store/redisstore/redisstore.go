@@ -14,10 +14,10 @@
 // least once an hour. Write the settings into the configuration file of the server; those of CONFIG
 // SET are lost at a restart.
 //
-// It also refuses a server that was promoted, until it is restarted, and one that had a replica
-// lately, for as long as the server keeps the backlog for it. While the server rewrites its
-// append-only file, a new connection waits for two seconds and is refused then: the server does not
-// show whether the file was complete before.
+// It also refuses a server that was promoted, until it is restarted, and one that had a replica lately,
+// for as long as the server keeps the backlog for it (repl-backlog-ttl). While the server rewrites its
+// append-only file, a new connection waits for at most two seconds until that ends, and is refused
+// otherwise: the server does not show whether the file was complete before.
 //
 // The settings are read with INFO and CONFIG GET. The ACL must allow them:
 //
@@ -57,8 +57,8 @@
 //	tallystick:record:channel/0x12ab…   hash: rev, data
 //	tallystick:keys                     sorted set: all keys of records, for listings
 //
-// The hash of a record that has moved to another key stays, with the highest revision that there is
-// ([store.MovedRev]) and the other key as its data, so that nothing is written there again.
+// The hash of a record that has moved to another key stays, with [store.MovedRev] as its revision and the
+// other key as its data, so that nothing is written under the old key again.
 //
 // Different applications can use one server with different database numbers ([redis.Options.DB]).
 package redisstore

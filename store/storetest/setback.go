@@ -10,18 +10,19 @@ import (
 	"github.com/seed-5fe1f529/tallystick/store"
 )
 
-// Place is where a durable store keeps its records, for [SetBack].
+// Place is where a durable store keeps its records, such as a directory or a database, for [SetBack].
 type Place struct {
-	// Open opens the place, as another process does, or this one after a restart.
+	// Open opens the place, as another process does, or this one after a restart. SetBack does not close
+	// what it returns.
 	Open func() store.Store
 	// Copy copies what the place holds, and returns a function that puts the copy back under the
 	// stores that are open.
 	Copy func() (putBack func())
 }
 
-// SetBack tests that an open store notices when its place is set back to an older copy, as by a
-// restored backup, a failover to a copy that lags behind, or a command that empties it. empty
-// returns a new empty place at each call.
+// SetBack tests that an open store reports [store.ErrCorrupt] when its place is rolled back to an older
+// copy, as by a restored backup, a failover to a copy that lags behind, or a command that empties it.
+// empty returns a new empty place at each call.
 func SetBack(t *testing.T, empty func(t testing.TB) Place) {
 	for name, check := range map[string]func(*testing.T, Place){
 		"one that wrote it":     backUnderWriter,

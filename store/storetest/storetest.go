@@ -58,9 +58,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	}
 }
 
-// Durable tests what [store.Store] requires of several users of one place. open creates an empty
-// place and returns a function that opens it. Each call of that function stands for another
-// process, or for the same process after a restart.
+// Durable tests what [store.Store] requires of several users of one place, such as a directory or a
+// database. open creates an empty place and returns a function that opens it. Each call of that function
+// stands for another process, or for the same process after a restart.
 func Durable(t *testing.T, open func(t testing.TB) func() store.Store) {
 	t.Run("reopen", func(t *testing.T) {
 		again := open(t)
