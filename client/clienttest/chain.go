@@ -120,7 +120,8 @@ func (c *Chain) Reorganize(blocks int, pool bool) { c.dev.Reorganize(blocks, poo
 // it mined. Those that are not valid any more are dropped.
 func (c *Chain) Remine() int { return len(c.dev.Remine()) }
 
-// Check returns an error if the balances of the chain do not add up.
+// Check returns an error if the balances of the chain do not add up: if tokens were lost or created other
+// than by [Chain.Fund].
 func (c *Chain) Check() error { return c.dev.CheckSupply() }
 
 // submit sends a payer's transaction. It simulates a sponsored transaction and adds the signature

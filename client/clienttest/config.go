@@ -42,9 +42,11 @@ type Config struct {
 	// with testing/synctest, where a goroutine that waits for the network stops the clock, and in
 	// tests that start many servers.
 	NoSockets bool
-	// BaseFee is the price of gas in attodollars. Zero means that transactions are free, so that limits of
-	// a test need no room for fees. At 20 billion, about what Tempo charges, an opening costs about 12,200
-	// base units, and a top-up about 2,200.
+	// BaseFee is the price of one gas in attodollars (10^-18 dollars). Zero means that transactions are
+	// free, so that limits of a test need no room for fees. Set it to test fees and limits on them
+	// (channel.Limits.Fees). At 20 billion, about what Tempo charges, an opening is charged about 12,200
+	// base units of the fee token and a top-up about 2,200, and somewhat more is reserved for each before
+	// it is signed.
 	BaseFee uint64
 	// VoucherWait is how long a stream waits for a requested voucher before it ends. Zero means a
 	// minute, as the draft suggests.

@@ -16,8 +16,8 @@
 //	session, err := client.New(client.Config{Signer: key, Payer: key, Chain: chain, Limits: limits})
 //	resp, err := session.Client().Get(srv.URL + "/data")
 //
-// The clock of the chain stands still unless [Config.WallClock] is set: [Chain.Advance] moves it,
-// for example by the 15 minutes after which a close without the payee can be withdrawn.
+// The clock of the chain only moves by [Chain.Advance] unless [Config.WallClock] is set, for example by
+// the 15 minutes after which a close without the payee can be withdrawn.
 //
 // # Routes
 //
@@ -69,9 +69,9 @@
 //	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother)
 //	srv.Lie() // honest again
 //
-// [Server.Lied] counts how often a lie made a difference. A client is good if each of its requests
-// ends, with the content or with an error that says why, and if what it signed in [Server.Requests]
-// and deposited on [Chain] is what its caller agreed to. The server's books stay honest:
+// [Server.Lied] counts how often a lie made a difference. A client passes if each of its requests ends,
+// with the content or with an error that names the reason, and if what it signed in [Server.Requests] and
+// deposited on [Chain] is what its caller agreed to. The accounts of the server stay correct:
 // [Server.Accounts].
 //
 // # Nodes

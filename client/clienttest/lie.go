@@ -14,7 +14,7 @@ import (
 // Without arguments the server is honest again. Nothing that was done before is undone. Package
 // lies lists the lies; Lie panics if one is not on its list.
 //
-// A lying server still keeps honest books: [Server.Accounts] and [Server.Requests] show what the
+// A lying server still keeps correct accounts: [Server.Accounts] and [Server.Requests] show what the
 // client really gave away.
 func (s *Server) Lie(all ...lies.Lie) {
 	on := make([]lie, len(all))

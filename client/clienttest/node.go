@@ -8,8 +8,8 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/devchain"
 )
 
-// Node is a node of the chain. It answers JSON-RPC at its URL, and is right until it is told to fail.
-// It is safe for concurrent use.
+// Node is a node of the chain. It answers JSON-RPC at its URL, correctly unless [Node.Fail] made it
+// faulty. It is safe for concurrent use.
 type Node struct {
 	// URL is the URL of the node's JSON-RPC.
 	URL string

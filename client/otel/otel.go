@@ -14,12 +14,13 @@
 //
 // # Metrics
 //
-//	payment.authorized          what payees were allowed to take more, in base units, from the journal's lines
-//	payment.deposited           what was put into channels, in base units, likewise; each line of a transaction that was accepted
-//	payment.fees                what transactions cost the payer, in base units of the fee token, from the line that tells
-//	                            what one was charged
-//	payment.operations          lines of the journal
-//	payment.operation.duration  how long operations took, in seconds
+//	payment.authorized          how much payees may take more than before, in base units, from the journal's lines
+//	payment.deposited           what accepted transactions put into channels, in base units, from the journal's lines: if
+//	                            several lines have one transaction, each counts
+//	payment.fees                what transactions were charged to the payer, in base units of the fee token, from the
+//	                            journal's lines of KindFee; a fee that is not known yet is not in it
+//	payment.operations          lines of the journal, those of KindFee included
+//	payment.operation.duration  how long operations took, in seconds; lines of KindFee have none
 //	payment.events              events of the session
 //	payment.sendings            how often each request was sent
 //	payment.retries             paid sendings of requests beyond their first
@@ -30,9 +31,10 @@
 //	payment.takable             the part of it that payees can take by vouchers that may exist
 //	payment.unserved            the part of that which payees do not report as charged
 //
-// The counters do not tell amounts of different tokens apart, but for payment.fees, which has the fee token: export them
-// from sessions with one token. No attribute has a path, a
-// query, a header or a channel id; an origin is scheme, host and port.
+// A sending is one HTTP request on the wire: a request that is paid is sent at least twice, unless the challenge is
+// known. Only payment.fees has its token as an attribute. The other counters add amounts of different tokens: export
+// them from sessions with one token. No attribute has a path, a query, a header or a channel id; an origin is scheme,
+// host and port.
 package otel
 
 import (

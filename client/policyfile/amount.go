@@ -39,7 +39,7 @@ func parseAmount(text string, decimals int) (voucher.Amount, error) {
 	return a, &amountError{shown(text) + " " + problem}
 }
 
-// FormatAmount formats an amount in tokens. [ParseAmount] reads it back.
+// FormatAmount formats an amount of a token with 6 decimals in tokens. [ParseAmount] reads it back.
 func FormatAmount(a voucher.Amount) string { return a.FormatTokens(decimals) }
 
 // amountError is a voucher.ErrAmountSyntax with its own text.

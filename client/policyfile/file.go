@@ -35,7 +35,9 @@
 //	[payees]                 # allow, deny: lists of addresses
 //	[tokens]                 # allow: a list of addresses, for prices and for fees
 //
-// [channel.Limits] describes the limits. A limit that is not set pays nothing.
+// [channel.Limits] describes the limits, and what applies if one is not set: without price and deposit
+// nothing is paid. Fees of transactions count in the limits over time and in total, and [limits.fees]
+// bounds them by themselves.
 //
 // Whatever is not understood is an error with its line: an unknown key, a malformed amount, an
 // empty list, limits that contradict each other. A file with a mistake is not used at all.
@@ -52,7 +54,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
-// Mode decides whether anything may be signed.
+// Mode decides whether anything may be signed. Any value other than [Pay] signs nothing.
 type Mode string
 
 // The modes.
@@ -73,8 +75,8 @@ type File struct {
 	Escrow        common.Address
 	Limits, Raise channel.Limits
 	Origins       map[string]channel.Limits
-	// Assets are limits of tokens that are no known dollar tokens, by their addresses. They are
-	// Config.Assets.
+	// Assets are limits of tokens that are no known dollar tokens, in the order of their addresses. They
+	// are Config.Assets.
 	Assets []channel.Limits
 	// Hosts, Payees and Tokens are lists of [client.AllowHosts], [client.DenyHosts] and their like.
 	// Nil is no list.
@@ -83,11 +85,11 @@ type File struct {
 	Tokens []common.Address
 }
 
-// List has the entries to deal with and those to refuse. If Allow is nil, all are allowed that are
-// not denied.
+// List has the entries that may be paid and those that may not. If Allow is nil, every entry that is not
+// in Deny may be paid. An entry in both may not.
 type List[T any] struct{ Allow, Deny []T }
 
-// ErrReadOnly is returned in place of a signature under a read-only policy.
+// ErrReadOnly means that a read-only policy refused a signature.
 var ErrReadOnly = errors.New("policyfile: the policy is read-only, nothing is signed")
 
 // Apply sets the policy in a config. It replaces Limits, Raise, Origins, Assets,

@@ -35,8 +35,8 @@ func Load(path string) (*File, error) {
 	return Parse(path, text)
 }
 
-// Parse parses the text of a policy file. The name is for errors. The error joins the mistakes of
-// the file, at most twenty, each an [*Error].
+// Parse parses the text of a policy file. The name is only used in errors. The error joins the mistakes
+// of the file, at most twenty, each an [*Error].
 func Parse(name string, text []byte) (*File, error) {
 	if len(text) > MaxSize {
 		return nil, together(name, []*Error{{

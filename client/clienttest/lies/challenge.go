@@ -13,7 +13,7 @@ import (
 
 // Lies about the challenge itself.
 const (
-	// FreshChallenges calls every payment too late and sends a fresh challenge.
+	// FreshChallenges rejects every payment as too late and sends a fresh challenge.
 	FreshChallenges Lie = "fresh-challenges"
 	// SameChallenge answers every payment with the same challenge again.
 	SameChallenge Lie = "same-challenge"

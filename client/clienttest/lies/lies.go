@@ -6,9 +6,9 @@
 //	srv.Lie(lies.GoneAgain, lies.ReceiptOfAnother) // both at once
 //	srv.Lie()                                      // honest again
 //
-// [All] returns all lies. Server.Lied counts how often a lie made a difference. A client is good if
-// each of its requests ends, with the content or with an error that says why, and what it signed
-// and deposited is what its caller agreed to. The server's own books stay honest.
+// [All] returns all lies. Server.Lied counts how often a lie made a difference. A client passes if each
+// of its requests ends, with the content or with an error that names the reason, and if what it signed
+// and deposited is what its caller agreed to. The server's own accounts stay correct.
 //
 // In the lines below "paid" means that the request carries a session credential.
 package lies

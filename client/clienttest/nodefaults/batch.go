@@ -22,7 +22,7 @@ const (
 	BatchFirstFails Fault = "batch-first-fails"
 	// BatchSwapped gives the answers of the first two calls each other's id.
 	BatchSwapped Fault = "batch-swapped"
-	// BatchForeign gives all answers ids that nobody asked with.
+	// BatchForeign gives all answers ids that are not those of the calls.
 	BatchForeign Fault = "batch-foreign"
 	// BatchRefused answers that it takes no batches.
 	BatchRefused Fault = "batch-refused"

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/node"
 )
 
-// Blocks that say something else.
+// Blocks with a wrong time or number.
 const (
 	// TimeStale says that each block is an hour older than it is.
 	TimeStale Fault = "time-stale"

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/node"
 )
 
-// Calls that fail.
+// Calls that are answered with an error or with nonsense.
 const (
 	// CallsFail answers every state that is read with an internal error.
 	CallsFail Fault = "calls-fail"
@@ -17,7 +17,7 @@ const (
 	CallsUnknown Fault = "calls-unknown"
 	// CallsRevert answers that everything that is read reverts.
 	CallsRevert Fault = "calls-revert"
-	// CallsGarbage answers every state with bytes that are none.
+	// CallsGarbage answers every state with bytes that do not encode one.
 	CallsGarbage Fault = "calls-garbage"
 	// BlocksFail answers every block with an internal error.
 	BlocksFail Fault = "blocks-fail"

@@ -22,11 +22,11 @@ const (
 	Limit429 Fault = "limit-429"
 	// Limit32016 answers every call with error -32016 in HTTP 200.
 	Limit32016 Fault = "limit-32016"
-	// LimitCalls answers the first call of each request, and the others with error -32005.
+	// LimitCalls answers the first call of each request, and refuses the others with error -32005.
 	LimitCalls Fault = "limit-calls"
 	// LimitBatch answers a batch with one error 429 for all of it.
 	LimitBatch Fault = "limit-batch"
-	// LimitLogs answers eth_getLogs with error -32005, and everything else.
+	// LimitLogs answers eth_getLogs with error -32005, and everything else correctly.
 	LimitLogs Fault = "limit-logs"
 )
 

@@ -10,11 +10,11 @@ import (
 
 // Searches of logs that nodes refuse or answer badly.
 const (
-	// LogsOfTen answers searches of at most ten blocks, and others with "exceeds max block range".
+	// LogsOfTen answers searches of at most ten blocks, and refuses others with "exceeds max block range".
 	LogsOfTen Fault = "logs-of-ten"
-	// LogsOfOne answers searches of one block, and others with "block range too large".
+	// LogsOfOne answers searches of one block, and refuses others with "block range too large".
 	LogsOfOne Fault = "logs-of-one"
-	// LogsTooMany answers searches of at most ten blocks, and others with "more than 10000 results".
+	// LogsTooMany answers searches of at most ten blocks, and refuses others with "more than 10000 results".
 	LogsTooMany Fault = "logs-too-many"
 	// LogsFail answers every search with an internal error.
 	LogsFail Fault = "logs-fail"

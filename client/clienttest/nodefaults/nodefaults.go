@@ -6,11 +6,12 @@
 //	srv.Node.FailTimes(2, nodefaults.Limit429) // then no more
 //	srv.Node.Fail()                            // right again
 //
-// [All] returns all faults. A client is good if it
-// loses track of no channel and of no transaction, pays nothing twice, makes no second deposit for one
-// that it does not see, and goes on when the node is right again.
+// [All] returns all faults. A client passes if it loses track of no channel and of no transaction, pays
+// nothing twice, makes no second deposit for one that the node does not show, and continues when the node
+// answers correctly again.
 //
-// In the lines below "late" is ten blocks behind, or at the first block of a shorter chain.
+// In the lines below "late" is ten blocks behind, or at the first block of a shorter chain. A node that
+// "takes" a transaction has it mined; a state is the result of an eth_call.
 package nodefaults
 
 import (

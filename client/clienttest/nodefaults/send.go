@@ -21,9 +21,9 @@ const (
 	SendTakenRefused Fault = "send-taken-refused"
 	// SendDropped answers the hash and drops the transaction.
 	SendDropped Fault = "send-dropped"
-	// SendHeld answers the hash and takes the transaction when it was asked about one five times.
+	// SendHeld answers the hash and takes the transaction after five questions about a transaction.
 	SendHeld Fault = "send-held"
-	// SendRefusedHeld answers an internal error and takes the transaction when it was asked ten times.
+	// SendRefusedHeld answers an internal error and takes the transaction after ten such questions.
 	SendRefusedHeld Fault = "send-refused-held"
 	// SendOtherHash takes a transaction and answers the hash of another one.
 	SendOtherHash Fault = "send-other-hash"

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/internal/node"
 )
 
-// HTTP, and what stands between the client and the node.
+// Faults of HTTP, and of gateways between the client and the node.
 const (
 	// Reset closes the connection of every request.
 	Reset Fault = "reset"
