@@ -53,8 +53,8 @@ type Receipt struct {
 	// ChallengeID is the challenge that was answered, and ChannelID the channel that paid.
 	ChallengeID string
 	ChannelID   common.Hash
-	// Accepted is the highest voucher that the server has, and Spent the sum of its charges, in
-	// base units.
+	// Accepted is the amount of the highest voucher that the server has, and Spent the sum of its charges
+	// to the channel, both in base units of the channel's token.
 	Accepted, Spent voucher.Amount
 	// Units is the number of charged units: of the channel on some servers, of the request on
 	// others. Zero means that the server did not report it.

@@ -32,9 +32,9 @@ var (
 	_ TransactionSigner = (*AccessKey)(nil)
 )
 
-// NewAccessKey returns a signer for the root account. It cannot check whether the account has
-// authorized the key, and for how much; only the chain can. The error is [ErrKey], also if key is
-// the key of the root account itself.
+// NewAccessKey returns a signer for the root account. It cannot check whether the account has authorized
+// the key, and up to which amount; only the chain can. The error is [ErrKey], also if key is the key of
+// the root account itself.
 func NewAccessKey(root common.Address, key Key) (*AccessKey, error) {
 	if root == (common.Address{}) || key == nil || key.Address() == root {
 		return nil, fmt.Errorf("%w: an access key needs the address of its root account "+

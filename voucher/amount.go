@@ -197,11 +197,10 @@ func (a *Amount) UnmarshalText(t []byte) (err error) {
 	return err
 }
 
-// ParseTokens reads an amount as a person writes it: tokens with an optional fraction ("0.25"), or
-// base units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6
-// for TIP-20 stablecoins). A fraction below one base unit is an error. The error is
-// [ErrAmountSyntax]. Use it where people write amounts, on a command line or in a configuration
-// file; programs count in base units.
+// ParseTokens reads an amount as a person writes it: tokens with an optional fraction ("0.25"), or base
+// units with a trailing u ("250000u"). decimals is the token's number of decimals, 0 to 38 (6 for TIP-20
+// stablecoins). A fraction below one base unit is an error. The error is [ErrAmountSyntax]. Use it where
+// people write amounts, on a command line or in a configuration file. Programs count in base units.
 func ParseTokens(s string, decimals int) (Amount, error) {
 	if base, ok := strings.CutSuffix(s, "u"); ok {
 		return ParseAmount(base)

@@ -16,10 +16,9 @@ var (
 	proofStruct        = hashOf("Proof(address account,string challengeId,string realm)")
 )
 
-// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this
-// challenge". It moves no money. A server that verified it may disclose what it knows about the
-// account's channels, so sign one only for an amount of exactly zero and for the realm that was
-// asked.
+// Proof is the typed data of the zero-dollar proof: "I am this account, and I answer this challenge". It
+// moves no money. A server that verified it may disclose what it knows about the account's channels, so
+// sign one only for an amount of exactly zero and for the realm of the server that the request is for.
 type Proof struct {
 	// ChainID is the chain of the challenge.
 	ChainID uint64

@@ -6,8 +6,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Verify returns nil if the escrow of d would accept s as a voucher of signer. Signer is the
-// channel's authorized signer, or its payer if the channel names none. The signature must have the
+// Verify returns nil if the escrow of d would accept s as a voucher of signer. The parameter signer is
+// the channel's authorized signer, or its payer if the channel names none. The signature must have the
 // canonical form: on v1 65 bytes of secp256k1, on v2 a TIP-1020 primitive (see [RecoverAddress]).
 //
 // The errors are [ErrSignatureFormat], [ErrHighS], [ErrSignerMismatch] (the signature is by another

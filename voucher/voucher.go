@@ -29,8 +29,8 @@
 //   - [P256Signer]: a P256 key in memory, on v2 only.
 //   - [AccessKey]: one of these as funding key, for the root account that authorized it.
 //
-// Implement the interfaces for other keys, for example a wallet with a display. No error, log line
-// or print of this package shows a key.
+// Implement the interfaces for other keys, for example a wallet with a display. No error and no printed,
+// logged or marshaled value of this package shows a key.
 //
 // # Signatures
 //

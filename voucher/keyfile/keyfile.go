@@ -2,9 +2,9 @@
 // 3, the format of geth and most wallets. It is a separate package so that programs with other keys
 // do not link it.
 //
-// [Load] takes most of a second and 256 MB for a file made by [Save] or geth, because scrypt is
-// slow on purpose. Call it once at the start of a program. It reads no file that demands more memory, or
-// more than eight times the work.
+// [Load] takes most of a second and 256 MB for a file made by [Save] or geth, because scrypt is slow on
+// purpose. Call it once at the start of a program. It refuses a file that demands more memory or more
+// than eight times the work, with [ErrFormat].
 package keyfile
 
 import (
@@ -71,9 +71,10 @@ func Decrypt(raw []byte, password string) (*voucher.KeySigner, error) {
 	return signer, nil
 }
 
-// Save writes the key to a new file at path that only its owner may read (mode 0600), encrypted
+// Save writes the secp256k1 key to a new file at path that only its owner may read (mode 0600), encrypted
 // with the password. It never overwrites a file: if path exists, the error wraps fs.ErrExist. If it
-// returns nil, the file has been synced to disk. An empty password is [ErrPassword].
+// returns nil, the file has been synced to disk. An empty password is [ErrPassword]; other errors are
+// those of writing a file.
 func Save(path string, key *ecdsa.PrivateKey, password string) error {
 	return save(path, key, password, keystore.StandardScryptN, keystore.StandardScryptP)
 }
