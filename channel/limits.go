@@ -53,10 +53,10 @@ type Limits struct {
 	// Ask is the price above which client.Config.Approve is called and has to agree. Zero means
 	// that no approval is needed.
 	Ask voucher.Amount
-	// All, Origin and Payee bound what is authorized in this currency over time: on all channels of
-	// the store together, for each origin, and for each payee. They hold to the unit across restarts and
-	// processes: their use is in records of the store that all sessions write before they sign. If
-	// All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
+	// All, Origin and Payee bound over time what is authorized and what fees are paid in this currency: on
+	// all channels of the store together, for each origin, and for each payee. They hold to the unit across
+	// restarts and processes: their use is in records of the store that all sessions write before they
+	// sign. If All.Month is zero, at most Total is authorized in a month. If Origin.Month or Payee.Month is
 	// zero, it is the same as for all together.
 	All, Origin, Payee Windows
 	// Fees bound what the payer's own transactions may cost. The most that a transaction can be charged
@@ -77,8 +77,8 @@ type FeeLimits struct {
 }
 
 // Windows are limits over time: the most that may be authorized in any 60 minutes, 24 hours and 30
-// days, in base units. They count what payees can take, [Limits.Ahead] included. A zero window
-// means as much as the next longer one.
+// days, in base units. They count what payees can take, [Limits.Ahead] included, and the fees of the
+// payer's transactions ([Limits.Fees]). A zero window means as much as the next longer one.
 type Windows struct{ Hour, Day, Month voucher.Amount }
 
 // Fields yields the name of every amount, for example "Price" or "Origin.Day", and its address, in

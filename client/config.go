@@ -112,7 +112,8 @@ type Config struct {
 }
 
 // Chain is the part of [escrow.Client] that a [Session] uses. Implementations must be safe for
-// concurrent use and return the errors of [escrow.Client].
+// concurrent use and return the errors of [escrow.Client]. They must call Agree of the parameters before they
+// sign a transaction, and Record before they send one.
 type Chain interface {
 	ChainID(ctx context.Context) (uint64, error)
 	Currency(ctx context.Context, asset channel.Asset) (channel.Currency, error)

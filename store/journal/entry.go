@@ -65,9 +65,9 @@ type Fee struct {
 	// Max is the most that the transaction can be charged: its gas limit at its highest price, which the
 	// payer signed.
 	Max voucher.Amount `json:"max,omitzero"`
-	// Charged is what the transaction was charged according to the chain's receipt, and Known reports
-	// whether that is known. A reverted transaction is charged. If Known is true and Charged is zero, the
-	// transaction was not mined and can no longer be.
+	// Charged is what the transaction was charged according to the chain's receipt, or Max if it was mined
+	// and its receipt is lost. Known reports whether that is known. A reverted transaction is charged. If
+	// Known is true and Charged is zero, the transaction was not mined and can no longer be.
 	Charged voucher.Amount `json:"charged,omitzero"`
 	Known   bool           `json:"known,omitempty"`
 	// Sponsored reports that the payee pays the fee. It costs the payer nothing, and the other fields are
