@@ -32,9 +32,9 @@ func (k key) String() string {
 const pieceByPiece = "piece-by-piece"
 
 const (
-	anHour = "may be authorized in any 60 minutes"
-	aDay   = "may be authorized in any 24 hours"
-	aMonth = "may be authorized in any 30 days"
+	anHour = "may be authorized, fees included, in any 60 minutes"
+	aDay   = "may be authorized, fees included, in any 24 hours"
+	aMonth = "may be authorized, fees included, in any 30 days"
 )
 
 type (

@@ -38,7 +38,7 @@ var clientFlows = []struct {
 }
 
 func theirClient(t *testing.T, rail voucher.Protocol) {
-	s := clienttest.New(t, clienttest.Config{WallClock: true})
+	s := clienttest.New(t, clienttest.Config{WallClock: true, BaseFee: 20_000_000_000})
 	h := &house{Server: s, chain: dial(t, s.RPCURL), rail: rail, client: startPeer(t, "client.mjs")}
 	if rail == voucher.V1 {
 		h.prefix = "/v1"
