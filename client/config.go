@@ -174,15 +174,16 @@ func (c *Config) checkLimits() error {
 
 // checkOne returns what is wrong with the limits of one currency.
 func (c *Config) checkOne(lim channel.Limits) error {
+	written := lim.Currency.Format
 	switch {
 	case lim.Deposit.Less(lim.Fund):
-		return fmt.Errorf("client: Limits.Fund is %s base units, above Limits.Deposit, which is %s", lim.Fund, lim.Deposit)
+		return fmt.Errorf("client: Limits.Fund is %s, above Limits.Deposit, which is %s", written(lim.Fund), written(lim.Deposit))
 	case lim.Ask.Less(lim.Price) && !lim.Ask.IsZero() && c.Approve == nil:
-		return fmt.Errorf("client: Limits.Ask is %s base units, below Limits.Price, and Config.Approve is nil: set Approve, or leave Ask unset", lim.Ask)
+		return fmt.Errorf("client: Limits.Ask is %s, below Limits.Price, and Config.Approve is nil: set Approve, or leave Ask unset", written(lim.Ask))
 	}
 	if all, _, _ := rule.Of(lim).Budgets(); all[0].Allowed.Less(all[1].Allowed) || all[1].Allowed.Less(all[2].Allowed) {
-		return fmt.Errorf("client: Limits.All allows %s base units an hour, %s a day and %s a month; a longer window must allow at least as much as a shorter one (an unset month is Limits.Total, or Deposit)",
-			all[2].Allowed, all[1].Allowed, all[0].Allowed)
+		return fmt.Errorf("client: Limits.All allows %s an hour, %s a day and %s a month; a longer window must allow at least as much as a shorter one (an unset month is Limits.Total, or Deposit)",
+			written(all[2].Allowed), written(all[1].Allowed), written(all[0].Allowed))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -126,7 +127,8 @@ func (j job) fits(s State) error {
 		return fmt.Errorf("%w: %s", ErrNoChannel, j.existing.ChannelID)
 	}
 	if sum, err := s.Deposit.Add(j.spend); err != nil || j.protocol.Max().Less(sum) {
-		return fmt.Errorf("%w: the deposit is %s and cannot grow by %s", ErrParams, s.Deposit, j.spend)
+		in, _ := channel.Dollar(channel.Asset{ChainID: j.chainID, Token: j.token})
+		return fmt.Errorf("%w: the deposit is %s and cannot grow by %s", ErrParams, in.Format(s.Deposit), in.Format(j.spend))
 	}
 	return nil
 }

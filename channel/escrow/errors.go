@@ -55,7 +55,7 @@ type BalanceError struct {
 
 // Error returns the account, both amounts and what to do.
 func (e *BalanceError) Error() string {
-	return fmt.Sprintf("%v: %s holds %s base units of token %s and needs %s; "+
+	return fmt.Sprintf("%v: %s holds %s base units of token %s and needs %s base units; "+
 		"send it more, or put less into a channel",
 		ErrInsufficientBalance, e.Owner, e.Have, e.Token, e.Want)
 }

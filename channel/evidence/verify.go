@@ -52,6 +52,7 @@ func (p Payment) verify() (out Finding, err error) {
 	if out.Offer, err = p.offer(); err != nil {
 		return out, err
 	}
+	in, _ := channel.Dollar(channel.Asset{ChainID: p.ChainID, Token: p.Descriptor.Token})
 	descriptor := channel.Descriptor(p.Descriptor)
 	out.Signer = descriptor.Signer()
 	signed := voucher.Signed{Voucher: voucher.Voucher{ChannelID: p.ChannelID, Cumulative: p.Cumulative}, Signature: p.Signature}
@@ -62,11 +63,11 @@ func (p Payment) verify() (out Finding, err error) {
 	case p.Kind != journal.KindPay && p.Kind != journal.KindStream:
 		return out, fmt.Errorf("a %q is no payment", p.Kind)
 	case p.Cumulative.Less(p.Price) && strings.HasPrefix(p.Outcome, "accepted"):
-		return out, fmt.Errorf("the price is %s, and the voucher allows %s in all", p.Price, p.Cumulative)
+		return out, fmt.Errorf("the price is %s, and the voucher allows %s in all", in.Format(p.Price), in.Format(p.Cumulative))
 	case p.Kind == journal.KindPay && p.Price != out.Offer.Price:
-		return out, fmt.Errorf("the price is %s, and the challenge names %s", p.Price, out.Offer.Price)
+		return out, fmt.Errorf("the price is %s, and the challenge names %s", in.Format(p.Price), in.Format(out.Offer.Price))
 	case p.Kind == journal.KindStream && p.Price.Less(out.Offer.Price):
-		return out, fmt.Errorf("the price of the stream is %s, and the challenge names %s for a piece", p.Price, out.Offer.Price)
+		return out, fmt.Errorf("the price of the stream is %s, and the challenge names %s for a piece", in.Format(p.Price), in.Format(out.Offer.Price))
 	}
 	if out.BindsBody, err = p.bound(); err != nil {
 		return out, err

@@ -47,15 +47,15 @@ type speaker struct{ currency channel.Currency }
 
 // amount is an amount with its token.
 func (s speaker) amount(a voucher.Amount) string {
-	if s.currency.Symbol == "" {
-		return tokens(a)
+	if s.currency == (channel.Currency{}) {
+		return tokens(a) + " tokens"
 	}
 	return written(s.currency, a)
 }
 
 // number is an amount in tokens, beside another one that names them.
 func (s speaker) number(a voucher.Amount) string {
-	if s.currency.Symbol == "" {
+	if s.currency == (channel.Currency{}) {
 		return tokens(a)
 	}
 	return number(s.currency, a)
@@ -78,7 +78,7 @@ func (s speaker) explain(err error) message {
 	case several(err):
 		return message{what: s.plain(err)}
 	case errors.As(err, &limit):
-		if limit.Currency.Symbol != "" {
+		if limit.Currency != (channel.Currency{}) {
 			s.currency = limit.Currency
 		}
 		m := s.limit(limit)
@@ -240,9 +240,6 @@ func (s speaker) price(e *client.Error) string {
 
 var (
 	baseUnits = regexp.MustCompile(`\b([0-9]+) base units`)
-	sentUnits = regexp.MustCompile(
-		`\b(sent were|more than the|at most|which is|above the stored|allowed|wanted) ([0-9]+)\b`)
-	timeUnits = regexp.MustCompile(`\b([0-9]+) (?:a day|a month)`)
 	prefixes  = regexp.MustCompile(`(^|: |\n)(?:client|channel|escrow|filestore|journal|voucher|store): `)
 )
 
@@ -256,27 +253,14 @@ func (s speaker) plain(err error) string {
 	if e := (*client.Error)(nil); errors.As(err, &e) && strings.Contains(text, e.Error()) {
 		text = strings.ReplaceAll(text, e.Error(), s.payment(e).joined("; "))
 	}
-	inTokens := func(digits string) string {
+	text = baseUnits.ReplaceAllStringFunc(text, func(m string) string {
+		digits, _, _ := strings.Cut(m, " ")
 		a, err := voucher.ParseAmount(digits)
 		if err != nil {
-			return digits
+			return m
 		}
-		return s.number(a)
-	}
-	if strings.Contains(text, "base units") {
-		text = sentUnits.ReplaceAllStringFunc(text, func(m string) string {
-			at := strings.LastIndexByte(m, ' ')
-			return m[:at+1] + inTokens(m[at+1:])
-		})
-		text = timeUnits.ReplaceAllStringFunc(text, func(m string) string {
-			digits, rest, _ := strings.Cut(m, " ")
-			return inTokens(digits) + " " + rest
-		})
-		text = baseUnits.ReplaceAllStringFunc(text, func(m string) string {
-			digits, _, _ := strings.Cut(m, " ")
-			return inTokens(digits) + " " + cmp.Or(s.currency.Symbol, "tokens")
-		})
-	}
+		return s.amount(a)
+	})
 	return flagNames.Replace(prefixes.ReplaceAllString(text, "$1"))
 }
 

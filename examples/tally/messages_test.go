@@ -33,7 +33,7 @@ func TestMessages(t *testing.T) {
 		&escrow.RevertError{Kind: escrow.ErrWouldRevert, Reason: "CloseNotReady"},
 		client.ErrNoChain, client.ErrEscrow, client.ErrPolicy, client.ErrProof, client.ErrBehind, channel.ErrSpent,
 		fmt.Errorf("top up of channel 0x12 by %d base units: %w", 1_234_567, client.ErrPending),
-		fmt.Errorf("%w: the receipt says %d base units were accepted, sent were %d", client.ErrClose, 7_654_321, 1_234_567),
+		fmt.Errorf("%w: the receipt says %d base units were accepted, sent were %d base units", client.ErrClose, 7_654_321, 1_234_567),
 		&url.Error{Op: "Get", URL: "https://a.example/?key=secret", Err: errors.New("broken")},
 	}
 	for _, cause := range causes {
@@ -55,15 +55,16 @@ func TestMessages(t *testing.T) {
 				assert.NotContains(t, text, word)
 			}
 			assert.NotRegexp(t, `(^|: |\n)(client|channel|escrow): `, text)
+			assert.NotRegexp(t, `\d\.\d+\.\d`, text, "an amount that is converted twice")
 			assert.NotEmpty(t, text)
 			assert.Equal(t, strings.ReplaceAll(text, " pathUSD", ""), strings.ReplaceAll(
 				strings.ReplaceAll(speaker{}.explain(err).lines(), " tokens", ""), " pathUSD", ""), "without the symbol")
 		}
 	}
-	assert.Equal(t, "--fund is 1 tokens, above --max-deposit, which is 0.1",
-		speaker{}.plain(errors.New("client: Limits.Fund is 1000000 base units, above Limits.Deposit, which is 100000")))
-	assert.Equal(t, "--per-hour, --per-day and --per-month allows 0.2 tokens an hour, 0.1 a day and 0.3 a month",
-		speaker{}.plain(errors.New("client: Limits.All allows 200000 base units an hour, 100000 a day and 300000 a month")))
+	assert.Equal(t, "--fund is 1 tokens, above --max-deposit, which is 0.1 tokens",
+		speaker{}.plain(errors.New("client: Limits.Fund is 1000000 base units, above Limits.Deposit, which is 100000 base units")))
+	assert.Equal(t, "--per-hour, --per-day and --per-month allows 0.2 tokens an hour, 0.1 tokens a day and 0.3 tokens a month",
+		speaker{}.plain(errors.New("client: Limits.All allows 200000 base units an hour, 100000 base units a day and 300000 base units a month")))
 	assert.Equal(t, "two\nclosing failed: refused here; nothing was signed for it", speaker{}.explain(errors.Join(
 		errors.New("two"), &client.Error{Op: "close", Outcome: client.OutcomeRefused, Err: errors.New("refused here")})).lines())
 }

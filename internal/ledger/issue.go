@@ -58,8 +58,9 @@ func (a *Account) issue(ctx context.Context) (none voucher.Signed, err error) {
 			signed.Signature = view.Voucher
 			return signed, nil
 		case ceiling.Less(due):
-			return none, fmt.Errorf("%w: channel %s: %s base units, above the stored %s",
-				channel.ErrOverAuthorized, a.id, due, ceiling)
+			written := view.Currency().Format
+			return none, fmt.Errorf("%w: channel %s: %s, above the stored %s",
+				channel.ErrOverAuthorized, a.id, written(due), written(ceiling))
 		}
 		signed.Signature, err = a.ledger.signer.SignVoucher(ctx, a.domain, signed.Voucher)
 		if err != nil {

@@ -94,9 +94,10 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if before := a.base.Authorized(); stored.Authorized().Less(before) { // it never sinks
+		written := stored.Currency().Format
 		return fmt.Errorf("%w: %w: channel %s: its record authorizes %s and authorized %s before: the "+
 			"store was set back to an old copy; restore the newest one",
-			ErrStore, store.ErrCorrupt, a.id, stored.Authorized(), before)
+			ErrStore, store.ErrCorrupt, a.id, written(stored.Authorized()), written(before))
 	}
 	base, counted := a.base, rule.Counts{}
 	if rev != a.rev {

@@ -381,8 +381,9 @@ func ParseOffer(c wire.Challenge) (channel.Offer, error) {
 	case o.Payee == o.Token:
 		return channel.Offer{}, fmt.Errorf("%w: the payee is the token", channel.ErrOffer)
 	case o.Protocol.Max().Less(o.Price):
+		in, _ := channel.Dollar(channel.Asset{ChainID: o.ChainID, Token: o.Token})
 		return channel.Offer{}, fmt.Errorf(
-			"%w: the price %s does not fit a %s channel", channel.ErrOffer, o.Price, o.Protocol,
+			"%w: the price %s does not fit a %s channel", channel.ErrOffer, in.Format(o.Price), o.Protocol,
 		)
 	}
 	if d.AcceptedCumulative != nil || d.Spent != nil {

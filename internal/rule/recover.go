@@ -23,7 +23,7 @@ func (s State) Recover(v voucher.Signed) (State, error) {
 	if next.Deposit.Less(v.Cumulative) {
 		return s, fmt.Errorf(
 			"%w: channel %s: the shown voucher %s is above the deposit %s", channel.ErrNotOurs,
-			s.ID, v.Cumulative, s.Deposit,
+			s.ID, s.Currency().Format(v.Cumulative), s.Currency().Format(s.Deposit),
 		)
 	}
 	return next.MarkSigned(v)
