@@ -55,7 +55,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	amount := voucher.Units(1_050)
-	budget := client.NewBudget(channel.Asset{ChainID: srv.ChainID, Token: srv.Token}, amount)
+	asset := channel.Asset{ChainID: srv.ChainID, Token: srv.Token}
+	budget := client.NewBudget(asset, amount)
 	job := client.WithBudget(ctx, budget)
 	answers := 0
 	for {
@@ -69,7 +70,8 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 		answers++
 	}
-	fmt.Fprintf(out, "%d answers, %s of %s base units left\n", answers, budget.Left(), amount)
+	in, _ := channel.Dollar(asset) // how its amounts are written
+	fmt.Fprintf(out, "%d answers, %s of %s left\n", answers, in.Format(budget.Left()), in.Format(amount))
 	return session.Close(ctx)
 }
 

@@ -62,7 +62,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer resp.Body.Close()
 	paid := client.PaymentOf(resp)
-	fmt.Fprintf(out, "%s: %s, cost %s base units\n", resp.Status, paid.Outcome, paid.Cost())
+	dollars := channel.Currency{Symbol: "dollars", Decimals: 6} // no others are paid without Limits.Currency
+	fmt.Fprintf(out, "%s: %s, cost %s\n", resp.Status, paid.Outcome, dollars.Format(paid.Cost()))
 	_, err = io.Copy(out, resp.Body)
 	return err
 }

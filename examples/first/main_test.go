@@ -11,5 +11,5 @@ import (
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
-	assert.Contains(t, out.String(), "200 OK: accepted, cost 100 base units\n")
+	assert.Contains(t, out.String(), "200 OK: accepted, cost 0.0001 dollars\n")
 }

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client"
@@ -112,13 +114,7 @@ func get(ctx context.Context, session *client.Session, url string, body, bill io
 	if resp.StatusCode == http.StatusPaymentRequired {
 		return fmt.Errorf("not paid: %w", errors.Join(errors.New(resp.Status), paid.Err))
 	}
-	fmt.Fprintf(bill, "outcome   %s\ncost      %s\n", paid.Outcome, tokens(paid.Cost()))
-	for _, fee := range paid.Fees() { // of openings and top-ups; what the chain charged may become known later
-		fmt.Fprintf(bill, "fee       %s at most\n", tokens(fee.Counted()))
-	}
-	if receipt := paid.Receipt(); receipt != nil {
-		fmt.Fprintf(bill, "spent     %s of this channel so far, as the server reports it\n", tokens(receipt.Spent))
-	}
+	fmt.Fprintf(bill, "outcome   %s\n", paid.Outcome)
 	if paid.Outcome == client.OutcomeNone {
 		return nil // it was free
 	}
@@ -126,8 +122,16 @@ func get(ctx context.Context, session *client.Session, url string, body, bill io
 	if err != nil {
 		return err
 	}
+	in := currency(info.ChainID, info.Descriptor.Token)
+	fmt.Fprintf(bill, "cost      %s\n", in.Format(paid.Cost()))
+	for _, fee := range paid.Fees() { // of openings and top-ups; what the chain charged may become known later
+		fmt.Fprintf(bill, "fee       %s at most\n", currency(info.ChainID, fee.Token).Format(fee.Counted()))
+	}
+	if receipt := paid.Receipt(); receipt != nil {
+		fmt.Fprintf(bill, "spent     %s of this channel so far, as the server reports it\n", in.Format(receipt.Spent))
+	}
 	fmt.Fprintf(bill, "channel   %s\n  deposit %s\n  signed  %s: the most that the server can take\n",
-		info.ID, tokens(info.Deposit), tokens(info.Signed))
+		info.ID, in.Format(info.Deposit), in.Format(info.Signed))
 	return nil
 }
 
@@ -146,9 +150,14 @@ func closeAll(ctx context.Context, session *client.Session, bill io.Writer) erro
 			failed = errors.Join(failed, err) // Channels.RequestClose closes without the server
 			continue
 		}
-		fmt.Fprintf(bill, "%s %s: paid %s of %s\n", info.ID, info.Phase, tokens(info.CloseAmount), tokens(info.Deposit))
+		in := currency(info.ChainID, info.Descriptor.Token)
+		fmt.Fprintf(bill, "%s %s: paid %s of %s\n", info.ID, info.Phase, in.Format(info.CloseAmount), in.Format(info.Deposit))
 	}
 	return failed
 }
 
-func tokens(a voucher.Amount) string { return a.FormatTokens(6) }
+// currency is how amounts of a token are written: those of this program's limits are known dollars.
+func currency(chain uint64, token common.Address) channel.Currency {
+	known, _ := channel.Dollar(channel.Asset{ChainID: chain, Token: token})
+	return known
+}

@@ -31,21 +31,21 @@ func TestRun(t *testing.T) {
 	require.ErrorContains(t, err, "usage")
 	out, err := call(srv.URL + "/free")
 	require.NoError(t, err)
-	assert.Contains(t, out, "outcome   none\ncost      0\n")
+	assert.Contains(t, out, "outcome   none\n")
 
 	_, err = call(srv.URL + "/data")
 	require.NoError(t, err)
 	out, err = call(srv.URL + "/stream/5/10")
 	require.NoError(t, err)
-	assert.Contains(t, out, "outcome   accepted\ncost      0.00005\nspent     0.00015 ")
-	assert.Contains(t, out, "deposit 0.1\n")
+	assert.Contains(t, out, "outcome   accepted\ncost      0.00005 pathUSD\nspent     0.00015 pathUSD ")
+	assert.Contains(t, out, "deposit 0.1 pathUSD\n")
 
 	_, err = call(srv.URL + "/data?price=10001")
 	require.ErrorContains(t, err, "Limits.Price")
 
 	out, err = call("close")
 	require.NoError(t, err)
-	assert.Contains(t, out, " closed: paid 0.00015 of 0.1\n")
+	assert.Contains(t, out, " closed: paid 0.00015 pathUSD of 0.1 pathUSD\n")
 	assert.Len(t, srv.Accounts(), 1)
 
 	delete(env, "TALLY_STORE")

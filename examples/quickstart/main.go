@@ -156,7 +156,7 @@ func (s *story) get(ctx context.Context, path string) error {
 	}
 	paid := client.PaymentOf(resp)
 	s.used = s.used.AddCapped(paid.Price)
-	fmt.Fprintf(s.out, "GET      %s: %s, paid %s by a voucher of %s\n", path, strings.TrimSpace(string(body)), paid.Price, paid.Cumulative)
+	fmt.Fprintf(s.out, "GET      %s: %s, paid %s by a voucher of %s\n", path, strings.TrimSpace(string(body)), pathUSD.Format(paid.Price), pathUSD.Format(paid.Cumulative))
 	return nil
 }
 
@@ -188,7 +188,7 @@ func (s *story) stream(ctx context.Context, path string) error {
 		return err
 	}
 	s.used = s.used.AddCapped(cost)
-	fmt.Fprintf(s.out, "stream   %s: %d messages, paid %s by %d vouchers on the way\n", path, messages, cost, vouchers)
+	fmt.Fprintf(s.out, "stream   %s: %d messages, paid %s by %d vouchers on the way\n", path, messages, pathUSD.Format(cost), vouchers)
 	return nil
 }
 

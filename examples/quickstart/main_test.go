@@ -21,9 +21,9 @@ func TestRun(t *testing.T) {
 	text := out.String()
 	t.Log("\n" + text)
 	assert.Equal(t, 7, strings.Count(text, "GET "))
-	assert.Contains(t, text, "25 messages, paid 250 by 10 vouchers")
+	assert.Contains(t, text, "25 messages, paid 0.00025 pathUSD by 10 vouchers")
 	assert.Contains(t, text, "after 3 top-ups")
-	assert.Contains(t, text, "used 950, deposited 1200, ")
+	assert.Contains(t, text, "used 0.00095 pathUSD, deposited 0.0012 pathUSD, fees 0.018722 pathUSD.")
 }
 
 // TestExplainFails: one base unit too few or too many, anywhere, is an error.

@@ -8,11 +8,15 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // feePool is where the chain collects transaction fees.
 var feePool = common.HexToAddress("0xfeec000000000000000000000000000000000000")
+
+// pathUSD is the token of the test chain.
+var pathUSD = channel.Currency{Symbol: "pathUSD", Decimals: 6}
 
 // balances is who holds what on chain, in base units.
 type balances struct{ payer, payee, escrow, fees voucher.Amount }
@@ -34,10 +38,14 @@ type accounts struct {
 func explain(out io.Writer, a accounts) error {
 	fees := a.open.fees.SubFloor(a.before.fees) // of the open and the top-ups; the close is the payee's
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "base units\tbefore\topen\texplained\tclosed\texplained\t")
+	fmt.Fprintln(t, "pathUSD\tbefore\topen\texplained\tclosed\texplained\t")
 	var wrong []error
 	row := func(who string, before, open, openExplained, after, afterExplained voucher.Amount) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", who, before, open, openExplained, after, afterExplained)
+		fmt.Fprintf(t, "%s\t", who)
+		for _, held := range []voucher.Amount{before, open, openExplained, after, afterExplained} {
+			fmt.Fprintf(t, "%s\t", held.FormatTokens(int(pathUSD.Decimals)))
+		}
+		fmt.Fprintln(t)
 		if open != openExplained || after != afterExplained {
 			wrong = append(wrong, fmt.Errorf("the %s's balance is not explained", who))
 		}
@@ -50,6 +58,6 @@ func explain(out io.Writer, a accounts) error {
 	fmt.Fprintf(out, `
 used %s, deposited %s, fees %s. While the channel was open the payer owed the payee %s,
 and the escrow held it. Closed, the payee has it, and the payer has all but that and the fees.
-`, a.used, a.deposit, fees, a.used)
+`, pathUSD.Format(a.used), pathUSD.Format(a.deposit), pathUSD.Format(fees), pathUSD.Format(a.used))
 	return errors.Join(wrong...)
 }

@@ -110,7 +110,7 @@ func (c *channelTable) head() {
 
 func (c *channelTable) channel(s channel.Info) error {
 	c.head()
-	in := c.currencyOf(s.ChainID, s.Descriptor.Token)
+	in := c.in(s)
 	c.t.row(short(s.ID), phase(s), s.Scope.Origin, number(in, s.Deposit), number(in, s.Claimed), number(in, s.Spent),
 		number(in, s.Signed), number(in, s.Settled), symbol(in), c.feesOf(s))
 	return c.t.err
@@ -208,7 +208,7 @@ type row struct {
 }
 
 func (w *world) rowOf(s channel.Info) row {
-	in := w.currencyOf(s.ChainID, s.Descriptor.Token)
+	in := w.in(s)
 	return row{
 		ID: s.ID, Phase: s.Phase.String(), Protocol: s.Protocol.String(), Origin: s.Scope.Origin, ChainID: s.ChainID,
 		Escrow: s.Escrow, Payer: s.Scope.Payer, Payee: s.Scope.Payee, Token: s.Scope.Token, Signer: s.Scope.Signer,

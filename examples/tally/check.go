@@ -67,7 +67,7 @@ func (b *books) check(ctx context.Context) error {
 func (b *books) compare(
 	ctx context.Context, s channel.Info, t *journal.Totals, chain *escrow.Client,
 ) (differs int, err error) {
-	in := b.currencyOf(s.ChainID, s.Descriptor.Token)
+	in := b.in(s)
 	found := append(compare(s, t, in), b.compareFees(s, t)...)
 	if chain != nil {
 		fees, err := b.compareReceipts(ctx, s, t, chain)

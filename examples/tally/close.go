@@ -133,7 +133,7 @@ func (c *closing) each(ctx context.Context, chosen []channel.Info) error {
 		if err == nil {
 			done++
 			after, _ := c.wallet.channel(context.WithoutCancel(ctx), s.ID)
-			if _, err := fmt.Fprintln(c.stdout, inline(result(after))); err != nil {
+			if _, err := fmt.Fprintln(c.stdout, inline(c.result(after))); err != nil {
 				errs = append(errs, fail(exitWrite, err))
 			}
 			continue
@@ -223,13 +223,14 @@ func (c *closing) one(ctx context.Context, s channel.Info) error {
 }
 
 // result is what became of a channel, in one line.
-func result(s channel.Info) string {
+func (w *world) result(s channel.Info) string {
+	in := w.in(s)
 	switch s.Phase {
 	case channel.Closed:
 		if !s.CloseSent {
-			return fmt.Sprintf("%s closed: what the payee did not take of %s is back", short(s.ID), tokens(s.Deposit))
+			return fmt.Sprintf("%s closed: what the payee did not take of %s is back", short(s.ID), written(in, s.Deposit))
 		}
-		return fmt.Sprintf("%s closed: %s paid, %s back", short(s.ID), tokens(s.CloseAmount), tokens(s.Deposit.SubFloor(s.CloseAmount)))
+		return fmt.Sprintf("%s closed: %s paid, %s back", short(s.ID), written(in, s.CloseAmount), written(in, s.Deposit.SubFloor(s.CloseAmount)))
 	case channel.Closing:
 		if s.CloseRequestedAt != 0 {
 			ready := time.Unix(int64(s.CloseRequestedAt), 0).Add(escrow.GracePeriod)

@@ -85,7 +85,7 @@ func TestCloseChooses(t *testing.T) {
 	assert.Equal(t, exitKey, e.code)
 	assert.Contains(t, e.stderr, "set --key-file")
 	s.env["TALLY_KEY_FILE"] = key
-	assert.Equal(t, 2, strings.Count(s.ok("close", "--all"), "closed: 0.0001 paid, 0.0099 back"))
+	assert.Equal(t, 2, strings.Count(s.ok("close", "--all"), "closed: 0.0001 pathUSD paid, 0.0099 pathUSD back"))
 	assert.Empty(t, s.ok("close", "--all"))
 	for _, account := range s.srv.Accounts() {
 		assert.True(t, account.Finalized)
@@ -112,7 +112,7 @@ func TestCloseIdle(t *testing.T) {
 	s.ok("/v1/data")
 	assert.Equal(t, exitUsage, s.run("close", "--idle", "1h", "0x12ab").code)
 	assert.Equal(t, exitUsage, s.run("close", "--idle", "-1h").code)
-	assert.Equal(t, 1, strings.Count(s.ok("close", "--idle", "1h"), "closed: 0.0001 paid, 0.0099 back"))
+	assert.Equal(t, 1, strings.Count(s.ok("close", "--idle", "1h"), "closed: 0.0001 pathUSD paid, 0.0099 pathUSD back"))
 	assert.Empty(t, s.ok("close", "--idle", "1h"))
 }
 
@@ -134,7 +134,7 @@ func TestCloseWithoutThePayee(t *testing.T) {
 	assert.Equal(t, exitRejected, e.code, "too early")
 	before := s.srv.Chain.Balance(s.key.Address)
 	s.srv.Chain.Advance(15 * time.Minute)
-	assert.Contains(t, s.ok("close", "--withdraw", "-v"), "closed: what the payee did not take of 0.01 is back")
+	assert.Contains(t, s.ok("close", "--withdraw", "-v"), "closed: what the payee did not take of 0.01 pathUSD is back")
 	assert.False(t, s.srv.Chain.Channel(id).Exists)
 	back := s.srv.Chain.Balance(s.key.Address).SubFloor(before)
 	assert.False(t, back.Less(voucher.Units(5000)), "the deposit less a fee: %s", back)
@@ -175,7 +175,7 @@ func TestCloseBehindAGateway(t *testing.T) {
 	}
 	e = s.run("close", "-v", "--all", "--origin", url[0], "-H", "x-api-key: "+key, "-H", "Content-Type: text/plain")
 	require.Equal(t, 0, e.code, e.stderr)
-	assert.Equal(t, 1, strings.Count(e.stdout, "closed: 0.0001 paid, 0.0009 back"))
+	assert.Equal(t, 1, strings.Count(e.stdout, "closed: 0.0001 pathUSD paid, 0.0009 pathUSD back"))
 	assert.NotContains(t, e.stdout+e.stderr, key)
 	assert.NotZero(t, seen[0].Load())
 	assert.Zero(t, seen[1].Load())
@@ -227,7 +227,7 @@ func TestCloseAllRunsSideBySide(t *testing.T) {
 	var got []string
 	for line := range strings.Lines(s.ok("close", "--all", "-v")) {
 		id, rest, _ := strings.Cut(line, " ")
-		assert.Equal(t, "closed: 0.0001 paid, 0.0009 back\n", rest)
+		assert.Equal(t, "closed: 0.0001 pathUSD paid, 0.0009 pathUSD back\n", rest)
 		got = append(got, id)
 	}
 	assert.Equal(t, ids, got)

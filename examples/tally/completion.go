@@ -133,10 +133,11 @@ func completeChannels(w *world) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		defer p.files.Close()
+		_ = w.rules.load(w.env) // it has the symbols of tokens: ids can be completed without
 		var ids []string
 		for s, err := range records.Live(cmd.Context(), p.files) {
 			if err == nil && s.HoldsMoney() && strings.HasPrefix(s.ID.Hex(), begun) {
-				about := fmt.Sprintf("%s, %s at %s", phase(s), tokens(s.Deposit), s.Scope.Origin)
+				about := fmt.Sprintf("%s, %s at %s", phase(s), written(w.in(s), s.Deposit), s.Scope.Origin)
 				ids = append(ids, short(s.ID)+"\t"+inline(about))
 			}
 		}

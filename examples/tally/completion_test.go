@@ -99,7 +99,7 @@ func TestCompletions(t *testing.T) {
 	s.ok("/data")
 	id := short(s.srv.Accounts()[0].ChannelID)
 	for _, one := range []struct{ args, says string }{
-		{"close ", id + "\topen, 0.01 at http://127.0.0.1"},
+		{"close ", id + "\topen, 0.01 pathUSD at http://127.0.0.1"},
 		{"close 0x", id + "\t"},
 		{"--store ", ":16\n"},
 		{"--key-file ", ":0\n"},

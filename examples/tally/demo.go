@@ -27,6 +27,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/spf13/cobra"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -41,6 +42,9 @@ type demo struct {
 	url string // of the server, without a slash at the end
 	dir string // of the files
 }
+
+// play is the demo's money.
+var play = channel.Currency{Symbol: "pathUSD", Decimals: decimals}
 
 // demoFunds is what the demo's faucet gives at a time.
 var demoFunds = voucher.Units(100_000_000)
@@ -245,7 +249,7 @@ func (d *demo) greet() error {
 	_ = t.Flush() // to a strings.Builder
 	_, err := fmt.Fprintf(d.stdout, `A chain and a paid server run at %[1]s until Ctrl-C. The money is play money.
 
-In another terminal, set a key with %[3]s pathUSD, a node, an empty store and limits, for that terminal only:
+In another terminal, set a key with %[3]s, a node, an empty store and limits, for that terminal only:
 
   . %[2]s
 
@@ -260,7 +264,7 @@ Without the payee, tally close --force takes 15 minutes. To skip them: curl -X P
 
 What the server sees:
 
-`, d.url, path, tokens(demoFunds), try.String(), strings.ReplaceAll(strings.TrimSpace(d.environment()), "\n", "\n  "))
+`, d.url, path, written(play, demoFunds), try.String(), strings.ReplaceAll(strings.TrimSpace(d.environment()), "\n", "\n  "))
 	return err
 }
 
@@ -269,13 +273,13 @@ func (d *demo) told(r clienttest.Request) clienttest.Fault {
 	text := inline(r.Method + " " + r.Path)
 	switch id := short(r.ChannelID); r.Action {
 	case "open":
-		text += fmt.Sprintf(": opens channel %s, with a voucher of %s", id, tokens(r.Cumulative))
+		text += fmt.Sprintf(": opens channel %s, with a voucher of %s", id, written(play, r.Cumulative))
 	case "voucher":
-		text += fmt.Sprintf(": channel %s, a voucher of %s", id, tokens(r.Cumulative))
+		text += fmt.Sprintf(": channel %s, a voucher of %s", id, written(play, r.Cumulative))
 	case "topUp":
-		text += fmt.Sprintf(": channel %s, a top-up of %s", id, tokens(r.Additional))
+		text += fmt.Sprintf(": channel %s, a top-up of %s", id, written(play, r.Additional))
 	case "close":
-		text += fmt.Sprintf(": closes channel %s at %s", id, tokens(r.Cumulative))
+		text += fmt.Sprintf(": closes channel %s at %s", id, written(play, r.Cumulative))
 	case "proof":
 		text += ": proves who pays, for nothing"
 	}
@@ -293,8 +297,8 @@ func (d *demo) farewell() error {
 			open++
 		}
 	}
-	text := fmt.Sprintf("\nThe demo has ended. The server was paid %s pathUSD. Channels: %d, of which open: %d.\n",
-		tokens(spent), len(all), open)
+	text := fmt.Sprintf("\nThe demo has ended. The server was paid %s. Channels: %d, of which open: %d.\n",
+		written(play, spent), len(all), open)
 	if d.keep != "" {
 		text += "The files are in " + d.dir + "; the chain is gone.\n"
 	}

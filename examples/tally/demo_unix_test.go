@@ -95,7 +95,7 @@ func TestDemo(t *testing.T) {
 	assert.Contains(t, second.stderr, "--port 0 takes a free one")
 
 	log := stop()
-	assert.Regexp(t, `GET /data: opens channel 0x\w{8}, with a voucher of 0\.0001\n`, log)
+	assert.Regexp(t, `GET /data: opens channel 0x\w{8}, with a voucher of 0\.0001 pathUSD\n`, log)
 	assert.Contains(t, log, "GET /who: proves who pays, for nothing\n")
 	assert.Contains(t, log, "The server was paid 0.00033 pathUSD. Channels: 1, of which open: 0.\n")
 	assert.NoDirExists(t, filepath.Dir(s.env["TALLY_STORE"]))

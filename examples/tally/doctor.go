@@ -142,8 +142,12 @@ func (d *doctor) limits(context.Context) []symptom {
 		if d.rules.file == nil {
 			by = d.setBy()
 		}
+		in := l.Currency
+		if in == (channel.Currency{}) {
+			in = dollars
+		}
 		text = fmt.Sprintf("%s a request, %s a channel, %s a stream, by %s",
-			tokens(l.Price), tokens(l.Deposit), tokens(l.Stream), by)
+			written(in, l.Price), written(in, l.Deposit), written(in, l.Stream), by)
 	}
 	return []symptom{{0, "limits", text, do}}
 }
@@ -299,7 +303,7 @@ func (d *doctor) records(ctx context.Context) []symptom {
 	}
 	d.wallet.dir, d.opened = p.dir, true
 	defer p.files.Close()
-	var c census
+	c := census{locked: map[channel.Currency]voucher.Amount{}}
 	for s, err := range records.Live(ctx, p.files) {
 		c.count(s, err, d)
 	}
@@ -309,7 +313,7 @@ func (d *doctor) records(ctx context.Context) []symptom {
 // census counts channels by what has to be done about them.
 type census struct {
 	open, other, gone, ready, unseen, pending int
-	locked                                    voucher.Amount
+	locked                                    map[channel.Currency]voucher.Amount
 	unread                                    error
 }
 
@@ -325,7 +329,8 @@ func (c *census) count(s channel.Info, err error, d *doctor) {
 		return
 	}
 	c.open++
-	c.locked = c.locked.AddCapped(s.Deposit.SubFloor(s.Settled))
+	in := d.in(s)
+	c.locked[in] = c.locked[in].AddCapped(s.Deposit.SubFloor(s.Settled))
 	switch {
 	case s.Phase == channel.NotSeen:
 		c.unseen++
@@ -346,7 +351,16 @@ func (c *census) symptoms(dir string) (found []symptom) {
 	} else {
 		found = append(found, symptom{0, "store", dir, ""})
 	}
-	found = append(found, symptom{0, "channels", fmt.Sprintf("%d hold %s", c.open, tokens(c.locked)), ""})
+	held := "none holds money"
+	if c.open > 0 {
+		var each []string
+		for in, locked := range c.locked {
+			each = append(each, written(in, locked))
+		}
+		slices.Sort(each)
+		held = fmt.Sprintf("%d hold %s", c.open, strings.Join(each, ", "))
+	}
+	found = append(found, symptom{0, "channels", held, ""})
 	for _, one := range []struct {
 		n        int
 		text, do string

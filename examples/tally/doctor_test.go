@@ -25,8 +25,8 @@ func TestDoctor(t *testing.T) {
 	assert.Equal(t, []string{"ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok", "ok"},
 		regexp.MustCompile(`(?m)^\w+`).FindAllString(e.stdout, -1), e.stdout)
 	for _, part := range []string{
-		"0.001 a request, 0.1 a channel, 0.01 a stream", "chain 42431 (Moderato, the testnet, or a demo)",
-		s.key.Address.Hex(), "pathUSD", "1 hold 0.01", "2 lines", "each has more than a fifth left",
+		"0.001 dollars a request, 0.1 dollars a channel, 0.01 dollars a stream", "chain 42431 (Moderato, the testnet, or a demo)",
+		s.key.Address.Hex(), "pathUSD", "1 hold 0.01 pathUSD", "2 lines", "each has more than a fifth left",
 	} {
 		assert.Contains(t, e.stdout, part)
 	}

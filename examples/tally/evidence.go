@@ -98,7 +98,7 @@ func (b *books) harmless(ctx context.Context, f evidence.File) error {
 			return fmt.Errorf("whether the voucher of channel %s can still be used is not known: %w", short(p.ChannelID), err)
 		case c.Phase != channel.Closed && c.Spent.Less(c.Signed):
 			return fmt.Errorf("whoever has the file could be served for %s that are authorized on channel %s and that the payee does not report as charged: "+
-				"close it first (tally close)", tokens(c.Signed.SubFloor(c.Spent)), short(p.ChannelID))
+				"close it first (tally close)", written(b.currencyOf(p.ChainID, p.Descriptor.Token), c.Signed.SubFloor(c.Spent)), short(p.ChannelID))
 		}
 	}
 	return nil
@@ -106,6 +106,9 @@ func (b *books) harmless(ctx context.Context, f evidence.File) error {
 
 // verify is `tally ledger --verify`. It needs no store, key or node.
 func (b *books) verify() error {
+	if err := b.rules.load(b.env); err != nil {
+		return err
+	}
 	f, err := b.readEvidence()
 	if err != nil {
 		return fail(exitRead, fmt.Errorf("--verify: %w", err))
@@ -150,9 +153,9 @@ func (b *books) readEvidence() (evidence.File, error) {
 
 // show prints what a payment proves, and what it only says.
 func (b *books) show(p evidence.Payment, found evidence.Finding) error {
-	says := "none"
+	in, says := b.currencyOf(p.ChainID, p.Descriptor.Token), "none"
 	if r := found.Receipt; r != nil && r.Session {
-		says = fmt.Sprintf("%s accepted, %s charged (not signed)", tokens(r.Accepted), tokens(r.Spent))
+		says = fmt.Sprintf("%s accepted, %s charged (not signed)", written(in, r.Accepted), written(in, r.Spent))
 		if !found.Acknowledged {
 			says += ", which does not acknowledge this voucher"
 		}
@@ -173,11 +176,11 @@ func (b *books) show(p evidence.Payment, found evidence.Finding) error {
 	}
 	for _, line := range []string{
 		fmt.Sprintf("%s by %s to %s: holds", p.Kind, p.Descriptor.Payer, p.Descriptor.Payee),
-		fmt.Sprintf("  voucher    %s in all on channel %s, signed by %s", tokens(p.Cumulative), p.ChannelID, found.Signer),
+		fmt.Sprintf("  voucher    %s in all on channel %s, signed by %s", written(in, p.Cumulative), p.ChannelID, found.Signer),
 		"  payer      " + payer,
 		fmt.Sprintf("  channel    in the escrow %s on chain %d, which says whether it is there and what it holds", p.Escrow, p.ChainID),
-		fmt.Sprintf("  challenge  %s for one %s, token %s on chain %d", tokens(found.Offer.Price), unit, p.Descriptor.Token, p.ChainID),
-		fmt.Sprintf("  price      %s (the payer's record)", tokens(p.Price)),
+		fmt.Sprintf("  challenge  %s for one %s, token %s on chain %d", written(in, found.Offer.Price), unit, p.Descriptor.Token, p.ChainID),
+		fmt.Sprintf("  price      %s (the payer's record)", written(in, p.Price)),
 		"  receipt    " + says,
 		fmt.Sprintf("  digest     %x, %s", []byte(p.Body), digest),
 	} {

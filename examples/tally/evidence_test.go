@@ -44,7 +44,7 @@ func TestEvidence(t *testing.T) {
 
 	s.env["TALLY_STORE"] = filepath.Join(dir, "nothing") // whoever checks has no store
 	got := s.ok("ledger", "--verify", file, "--body="+body)
-	for _, part := range []string{": holds", "0.0001 in all on channel 0x", "0.0001 for one request", "0.0001 accepted, 0.0001 charged (not signed)", "it is the one of the digest"} {
+	for _, part := range []string{": holds", "0.0001 pathUSD in all on channel 0x", "0.0001 pathUSD for one request", "0.0001 pathUSD accepted, 0.0001 pathUSD charged (not signed)", "it is the one of the digest"} {
 		assert.Contains(t, got, part)
 	}
 	assert.NoFileExists(t, s.env["TALLY_STORE"])

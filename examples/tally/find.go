@@ -79,7 +79,7 @@ func (f *finding) run(ctx context.Context) (err error) {
 			bad = errors.Join(bad, fmt.Errorf("channel %s: %w", short(one.Channel.ID), one.Err))
 		}
 		f.progress.hide()
-		if _, err := fmt.Fprintln(f.stdout, inline(line(one))); err != nil {
+		if _, err := fmt.Fprintln(f.stdout, inline(f.line(one))); err != nil {
 			return fail(exitWrite, err)
 		}
 	}
@@ -103,18 +103,19 @@ func left(missed int) error {
 }
 
 // line says what became of a channel that was found.
-func line(f channel.Finding) string {
+func (w *world) line(f channel.Finding) string {
 	s := f.Channel
+	in := w.in(s)
 	id := short(s.ID)
 	switch f.Found {
 	case channel.FoundAdded:
-		return fmt.Sprintf("%s found: holds %s (payee %s)", id, tokens(s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
+		return fmt.Sprintf("%s found: holds %s (payee %s)", id, written(in, s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
 	case channel.FoundForeign:
-		return fmt.Sprintf("%s found, with the vouchers of another key (%s): holds %s (payee %s); it can only be closed", id, s.Scope.Signer, tokens(s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
+		return fmt.Sprintf("%s found, with the vouchers of another key (%s): holds %s (payee %s); it can only be closed", id, s.Scope.Signer, written(in, s.Deposit.SubFloor(s.Settled)), s.Descriptor.Payee)
 	case channel.FoundClosed:
 		return fmt.Sprintf("%s closed", id)
 	case channel.FoundNotSeen:
-		return fmt.Sprintf("%s not seen: it was opened with %s (payee %s), and the chain shows neither it nor its close", id, tokens(s.Deposit), s.Descriptor.Payee)
+		return fmt.Sprintf("%s not seen: it was opened with %s (payee %s), and the chain shows neither it nor its close", id, written(in, s.Deposit), s.Descriptor.Payee)
 	case channel.FoundUnreadable:
 		return fmt.Sprintf("%s on record, but the record cannot be read", id)
 	default:

@@ -182,19 +182,20 @@ func usedAt(place string) string {
 
 // agreed says what is signed as far as we know, and signs what the owner agrees to where the other client says more.
 func (i *importing) agreed(ctx context.Context, row channelsdb.Channel, s channel.Info, said string) (string, error) {
-	said += fmt.Sprintf(": %s deposited, %s signed as far as is proved", tokens(s.Deposit), tokens(s.Authorized))
+	in := i.in(s)
+	said += fmt.Sprintf(": %s deposited, %s signed as far as is proved", written(in, s.Deposit), written(in, s.Authorized))
 	missing := row.Cumulative.SubFloor(s.Claimed)
 	switch {
 	case !s.Authorized.Less(row.Cumulative), !s.Payable():
 		return said, nil
 	case i.agree.Less(missing):
-		return said + fmt.Sprintf("; the other client says %s: if the server refuses, import again with --agree %s", tokens(row.Cumulative), tokens(missing)), nil
+		return said + fmt.Sprintf("; the other client says %s: if the server refuses, import again with --agree %s", written(in, row.Cumulative), number(in, missing)), nil
 	}
 	s, err := i.wallet.session.Channels().AuthorizeManually(ctx, row.ID, missing)
 	if err != nil {
 		return "", err
 	}
-	return said + fmt.Sprintf("; agreed to %s", tokens(s.Authorized)), nil
+	return said + fmt.Sprintf("; agreed to %s", written(in, s.Authorized)), nil
 }
 
 // place is where the channel is paid: the last URL, without what may be secret, where it is of the row's origin.

@@ -34,7 +34,7 @@ func TestLostStore(t *testing.T) {
 	assert.Contains(t, e.stderr, "tally: searched up to block ")
 	assert.Contains(t, e.stdout, s.srv.Accounts()[0].ChannelID.Hex()[:10]+" closed")
 	for id := range ids {
-		assert.Contains(t, e.stdout, id+" found: holds 0.01 (payee "+s.srv.Payee.Hex()+")")
+		assert.Contains(t, e.stdout, id+" found: holds 0.01 pathUSD (payee "+s.srv.Payee.Hex()+")")
 		assert.Contains(t, s.ok("channels"), id)
 	}
 	assert.Contains(t, s.ok("find"), "known, open")

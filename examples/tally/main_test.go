@@ -157,7 +157,7 @@ func TestStory(t *testing.T) {
 	assert.Contains(t, table, account.ChannelID.Hex()[:10])
 	assert.Contains(t, table, "0.0012")
 
-	assert.Equal(t, fmt.Sprintf("%s closed: 0.0012 paid, 0.0088 back\n", account.ChannelID.Hex()[:10]), s.ok("close"))
+	assert.Equal(t, fmt.Sprintf("%s closed: 0.0012 pathUSD paid, 0.0088 pathUSD back\n", account.ChannelID.Hex()[:10]), s.ok("close"))
 	assert.Equal(t, voucher.Units(1200), s.srv.Chain.Balance(s.srv.Payee).SubFloor(payee), "the payee has what was used")
 	assert.Equal(t, voucher.Units(8800), s.srv.Chain.Balance(s.key.Address).SubFloor(afterOpen), "the rest is back")
 	fees := payer.SubFloor(voucher.Units(1200)).SubFloor(s.srv.Chain.Balance(s.key.Address))

@@ -121,9 +121,12 @@ channels of another program are taken over by tally import.`,
 
 // write lists the channels that are wanted, as tally channels does.
 func (m *managing) write(ctx context.Context, wanted func(channel.Info) bool) error {
-	var out channelWriter = &channelTable{t: newTable(m.stdout)}
+	if err := m.rules.load(m.env); err != nil {
+		return err
+	}
+	var out channelWriter = &channelTable{world: m.world, t: newTable(m.stdout)}
 	if m.asJSON {
-		out = &channelJSON{w: m.stdout}
+		out = &channelJSON{world: m.world, w: m.stdout}
 	}
 	err := m.wallet.list(ctx, m.world, true, func(s channel.Info) error {
 		if !wanted(s) {
@@ -258,6 +261,9 @@ func (m *managing) sync(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.wallet.close(ctx)) }()
+	if err := m.rules.load(m.env); err != nil {
+		return err
+	}
 	if err := m.wallet.look(ctx, m.keyless()); err != nil {
 		return err
 	}
@@ -284,8 +290,9 @@ func (m *managing) sync(ctx context.Context, args []string) (err error) {
 			errs = append(errs, fmt.Errorf("channel %s: %w", short(s.ID), err))
 			continue
 		}
+		in := m.in(s)
 		_, err = fmt.Fprintf(m.stdout, "%s %s: %s deposited, %s settled\n",
-			short(s.ID), phase(after), tokens(after.Deposit), tokens(after.Settled))
+			short(s.ID), phase(after), written(in, after.Deposit), written(in, after.Settled))
 		if err != nil {
 			return fail(exitWrite, err)
 		}
@@ -338,8 +345,9 @@ func (m *managing) adopt(ctx context.Context, id, place string) (err error) {
 	if asked != nil {
 		after, _ = m.wallet.channel(ctx, s.ID)
 	}
+	in := m.in(s)
 	if _, err := fmt.Fprintf(m.stdout, "%s is paid from at %s: %s deposited, %s signed as far as is proved\n",
-		short(s.ID), inline(after.Scope.Origin), tokens(after.Deposit), tokens(after.Authorized)); err != nil {
+		short(s.ID), inline(after.Scope.Origin), written(in, after.Deposit), written(in, after.Authorized)); err != nil {
 		return fail(exitWrite, err)
 	}
 	if asked != nil {

@@ -27,7 +27,7 @@ func TestChannelIsFoundAndAdopted(t *testing.T) {
 	assert.Contains(t, e.stderr, "give the URL that it is paid at")
 	e = s.process(nil, nil, "channels", "adopt", id.Hex(), at)
 	assert.Equal(t, 0, e.code, e.stderr)
-	assert.Equal(t, short(id)+" is paid from at "+s.srv.URL+": 0.01 deposited, 0.0002 signed as far as is proved\n",
+	assert.Equal(t, short(id)+" is paid from at "+s.srv.URL+": 0.01 pathUSD deposited, 0.0002 pathUSD signed as far as is proved\n",
 		e.stdout)
 	s.ok("/hinted")
 	s.books(300)
@@ -37,7 +37,7 @@ func TestChannelIsFoundAndAdopted(t *testing.T) {
 	require.NoError(t, os.Chmod(backup, 0o700))
 	s.ok("/hinted")
 	s.env["TALLY_STORE"] = backup
-	assert.Contains(t, s.ok("channels", "adopt", id.Hex()[:10]), "0.0004 signed as far as is proved")
+	assert.Contains(t, s.ok("channels", "adopt", id.Hex()[:10]), "0.0004 pathUSD signed as far as is proved")
 	s.ok("/hinted")
 	s.books(500)
 	e = s.run("channels", "adopt", id.Hex(), "https://other.invalid/")
@@ -46,7 +46,7 @@ func TestChannelIsFoundAndAdopted(t *testing.T) {
 	s.srv.OnRequest(func(clienttest.Request) clienttest.Fault { return clienttest.Fault{Refuse: 500} })
 	e = s.run("channels", "adopt", id.Hex())
 	assert.Equal(t, exitPart, e.code)
-	assert.Contains(t, e.stdout, "0.0005 signed as far as is proved")
+	assert.Contains(t, e.stdout, "0.0005 pathUSD signed as far as is proved")
 }
 
 // TestAdoptTakesNoPlace: where another channel is paid from, none is adopted.
@@ -81,7 +81,7 @@ func TestChannelsShowSyncArchive(t *testing.T) {
 	}
 	assert.NotContains(t, text, "close asked")
 	assert.Contains(t, s.ok("channels", "show", "--json", "0x"), `"channelId": "`+id.Hex()+`"`)
-	synced := short(id) + " open: 0.01 deposited, 0.0001 settled\n"
+	synced := short(id) + " open: 0.01 pathUSD deposited, 0.0001 pathUSD settled\n"
 	assert.Equal(t, synced, s.process(nil, nil, "channels", "sync", short(id)).stdout)
 	assert.Equal(t, synced, s.ok("channels", "sync", "--all"))
 	assert.Contains(t, cells(s.ok("channels", "show", short(id))), strings.Fields("settled 0.0001 pathUSD, as the chain says"))

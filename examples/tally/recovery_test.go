@@ -32,7 +32,7 @@ func TestRecoverUnreadableRecord(t *testing.T) {
 	assert.Len(t, s.srv.Accounts(), 1, "nothing is opened in its place")
 
 	require.NoError(t, os.Rename(record, filepath.Join(t.TempDir(), "put-aside")))
-	assert.Contains(t, s.ok("find", "--again"), id[:10]+" found: holds 0.01")
+	assert.Contains(t, s.ok("find", "--again"), id[:10]+" found: holds 0.01 pathUSD")
 	e = s.run("close", id, "--force")
 	require.Equal(t, 0, e.code, e.stderr)
 	s.srv.Chain.Advance(15 * time.Minute)
@@ -53,7 +53,7 @@ func TestRecoverWithoutANode(t *testing.T) {
 	s.ok("/data")
 	assert.Contains(t, s.ok("close"), "the payee says so, the chain was not asked (--rpc-url)")
 	s.env["TALLY_RPC_URL"] = node
-	assert.Contains(t, s.ok("close", "--all"), "closed: 0.0002 paid, 0.0098 back")
+	assert.Contains(t, s.ok("close", "--all"), "closed: 0.0002 pathUSD paid, 0.0098 pathUSD back")
 	assert.Contains(t, s.ok("channels", "--all"), "closed")
 	s.ok("/v1/data")
 }

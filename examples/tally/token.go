@@ -25,6 +25,11 @@ func (w *world) currencyOf(chainID uint64, token common.Address) channel.Currenc
 	return c
 }
 
+// in is how amounts of a channel are written.
+func (w *world) in(s channel.Info) channel.Currency {
+	return w.currencyOf(s.ChainID, s.Descriptor.Token)
+}
+
 // symbol is the symbol of a currency, or the beginning of its token's address if that is not known.
 func symbol(c channel.Currency) string {
 	if c.Symbol != "" || c.Token == (common.Address{}) {

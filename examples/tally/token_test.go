@@ -5,11 +5,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // TestKnownTokens: each token that limits are for without being named has its balance and its symbol shown.
@@ -47,6 +50,9 @@ func TestTokenThatThePolicyNames(t *testing.T) {
 		{"balance"},
 		{"budget"},
 		{"quote", "/data"},
+		{"channels", "sync", "--all"},
+		{"doctor"},
+		{"__complete", "close", ""},
 	} {
 		assert.Contains(t, s.ok(of...), "otherUSD", "%s", of)
 	}
@@ -54,4 +60,32 @@ func TestTokenThatThePolicyNames(t *testing.T) {
 	e = s.run("/data")
 	assert.Equal(t, exitRefused, e.code, "a flag is in dollars: %s", e.stderr)
 	s.books(100)
+	assert.Contains(t, s.ok("close"), " closed: 0.0001 otherUSD paid, 0.0099 otherUSD back\n")
+	for _, of := range [][]string{{"channels", "archive"}, {"channels", "archive", "--json"}} {
+		assert.Contains(t, s.ok(of...), "otherUSD", "%s", of)
+	}
+	delete(s.env, "TALLY_POLICY")
+	for _, of := range [][]string{{"channels", "archive"}, {"channels", "--all"}} {
+		assert.Regexp(t, `(?i) 10000u .* `+s.srv.OtherToken.Hex()[:10], s.ok(of...), "%s, without the policy", of)
+	}
+}
+
+// TestTokenThatNobodyKnows has its amounts in base units: a guess of its decimals could be far off.
+func TestTokenThatNobodyKnows(t *testing.T) {
+	unknown := channel.Currency{Asset: channel.Asset{ChainID: 1, Token: common.Address{0xab}}}
+	err := &channel.ViolationError{What: "more was spent", Claimed: voucher.Units(7_654_321), Bound: voucher.Units(1_234_567), Currency: unknown}
+	text := speaker{unknown}.explain(err).lines()
+	assert.Contains(t, text, "more was spent: 7654321u 0xab000000, at most 1234567u 0xab000000 is possible")
+
+	var found []string
+	c, d := census{locked: map[channel.Currency]voucher.Amount{}}, &doctor{world: &world{}}
+	for _, token := range []common.Address{escrow.PathUSD, unknown.Token, escrow.PathUSD} {
+		c.count(channel.Info{
+			Phase: channel.Open, ChainID: escrow.Mainnet, Descriptor: channel.Descriptor{Token: token}, Deposit: voucher.Units(1_000_000),
+		}, nil, d)
+	}
+	for _, one := range c.symptoms("store") {
+		found = append(found, one.text)
+	}
+	assert.Contains(t, found, "3 hold 1000000u 0xab000000, 2 pathUSD", "tokens are not added up")
 }

@@ -73,7 +73,7 @@ func TestTopUpCommand(t *testing.T) {
 	down.Store(false)
 	assert.Contains(t, s.ok("channels", "top-up", short(id), "0.01"), "holds 0.06 ")
 	holds(60_000)
-	assert.Contains(t, s.ok("close"), "closed: 0.0001 paid, 0.0599 back")
+	assert.Contains(t, s.ok("close"), "closed: 0.0001 pathUSD paid, 0.0599 pathUSD back")
 	assert.Equal(t, exitRefused, s.run("channels", "top-up", short(id), "0.01").code)
 	delete(s.env, "TALLY_KEY_FILE")
 	assert.Equal(t, exitKey, s.run("channels", "top-up", short(id), "0.01").code)

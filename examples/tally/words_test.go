@@ -55,7 +55,7 @@ func TestWhatTheProcessSays(t *testing.T) {
 		assert.Empty(t, e.stdout)
 	}
 	e := s.process(nil, nil, "doctor", "--max-stream", "0.02")
-	assert.Contains(t, e.stdout, "0.1 a channel, 0.02 a stream, by TALLY_MAX_PRICE, TALLY_MAX_DEPOSIT, --max-stream\n")
+	assert.Contains(t, e.stdout, "0.1 dollars a channel, 0.02 dollars a stream, by TALLY_MAX_PRICE, TALLY_MAX_DEPOSIT, --max-stream\n")
 
 	assert.Contains(t, s.process(nil, nil, "--help").stdout, "\n  110  refused by our limits")
 	for _, command := range []string{"quote", "close", "channels sync"} {
