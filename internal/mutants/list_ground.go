@@ -129,7 +129,7 @@ var theGround = []defect{
 	},
 	{
 		name: "ground: a failed write stays visible", breaks: "nobody reads a record that may never reach the disk",
-		pkg: "store/filestore", fn: "Store.overwrite", from: `undo := s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at); undo != nil {`, to: `undo := error(nil); undo != nil {`, tests: inFilestore,
+		pkg: "store/filestore", fn: "Store.overwrite", from: `undo := s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at); undo != nil && whole {`, to: `undo := error(nil); undo != nil && whole {`, tests: inFilestore,
 	},
 	{
 		name: "ground: what could not be taken back is read", breaks: "a record that may not be on the disk is not relied on",

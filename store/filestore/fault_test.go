@@ -30,7 +30,7 @@ var large = strings.Repeat("large", 2000)
 func TestFailedWrite(t *testing.T) {
 	full := func(*os.File, []byte, int64) error { return syscall.ENOSPC }
 	half := func(f *os.File, b []byte, at int64) error {
-		return errors.Join(writeAt(f, b[:len(b)/2], at), syscall.ENOSPC)
+		return errors.Join(writeAt(f, b[:len(b)/1024*512], at), syscall.ENOSPC)
 	}
 	for name, c := range map[string]struct {
 		data    string
@@ -103,6 +103,31 @@ func TestWriteThatCannotBeTakenBack(t *testing.T) {
 	data, _, err := openAt(t, s.dir).Get(t.Context(), "k")
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(data), "another Store cannot know")
+}
+
+// TestWriteOfAPartThatCannotBeTakenBack: the disk is full, so a part of the record is written and cannot be taken
+// back. No reader takes a part for a record, so the Store goes on when there is room again.
+func TestWriteOfAPartThatCannotBeTakenBack(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	old, next := strings.Repeat("old", 700), strings.Repeat("new", 700)
+	rev := mustPut(t, s, "k", old, mustPut(t, s, "k", strings.Repeat("one", 700), 0))
+	parts := 0
+	s.writeAt = func(f *os.File, b []byte, at int64) error {
+		if parts++; parts > 1 {
+			return syscall.ENOSPC
+		}
+		return errors.Join(writeAt(f, b[:len(b)/1024*512], at), syscall.ENOSPC)
+	}
+	_, err := s.Put(t.Context(), "k", []byte(next), rev)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	repair(s)
+	for _, s := range []*Store{s, openAt(t, s.dir)} {
+		data, got, err := s.Get(t.Context(), "k")
+		require.NoError(t, err)
+		assert.Equal(t, old, string(data))
+		assert.Equal(t, rev, got)
+	}
+	mustPut(t, s, "k", next, rev)
 }
 
 func repair(s *Store) { s.writeAt, s.sync, s.rename, s.syncDir = writeAt, syncFile, rename, syncDir }

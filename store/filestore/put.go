@@ -99,13 +99,14 @@ func (s *Store) overwrite(key string, have *found, next *image) error {
 	}
 	raw, at := next.sectors(1-have.slot, have.size)
 	err := s.writeAt(have.file, raw, at)
-	if err == nil {
+	whole := err == nil // a part of it is no record: the checksum is wrong
+	if whole {
 		err = s.sync(have.file)
 	}
 	if err != nil {
 		// The new revision may be visible and never reach the disk. A later sync would not notice,
 		// so nobody must read it. Which of the two the sync leaves on the disk does not matter.
-		if undo := s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at); undo != nil {
+		if undo := s.writeAt(have.file, have.raw[at:at+int64(len(raw))], at); undo != nil && whole {
 			err = fmt.Errorf("%w; it could not be taken back (%w), so readers may see what is not on the disk: end all "+
 				"programs that use this store, and check the disk", err, undo)
 			s.stuck.Store(key, err)
