@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,17 +220,31 @@ func TestStreamsShareAChannel(t *testing.T) {
 				return send(m, 50)
 			}))
 			var wg sync.WaitGroup
+			var ended atomic.Int32
 			for range 6 {
 				resp, err := p.do(http.MethodGet, "/together", nil)
 				require.NoError(t, err)
-				wg.Go(func() { readAll(t, resp, 50) })
+				wg.Go(func() {
+					defer resp.Body.Close()
+					body, err := io.ReadAll(resp.Body)
+					if errors.Is(err, client.ErrStream) { // its vouchers brought others their pieces, four times in a row
+						ended.Add(1)
+						return
+					}
+					assert.NoError(t, err)
+					assert.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
+					assert.Equal(t, 50, strings.Count(string(body), "\n\n"))
+				})
 			}
 			close(all)
 			wg.Wait()
 			s := p.only()
 			account, ok := srv.Account(s.ID)
 			require.True(t, ok)
-			assert.Equal(t, u(3000), account.Spent)
+			assert.LessOrEqual(t, ended.Load(), int32(1))
+			if ended.Load() == 0 {
+				assert.Equal(t, u(3000), account.Spent)
+			}
 			// Each stream may have asked for one piece that another one's voucher brought it, and
 			// has run ahead by a quarter of its 500.
 			assert.False(t, u(3000+6*(10+125)+c.ahead).Less(s.Authorized), "authorized %s", s.Authorized)
