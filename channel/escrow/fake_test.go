@@ -149,6 +149,9 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.methods = append(n.methods, q.Method)
 		f := n.answers[q.Method]
 		n.mu.Unlock()
+		if f == nil {
+			panic(http.ErrAbortHandler) // nothing was set for the method: the node hangs up
+		}
 		one := map[string]any{"jsonrpc": "2.0", "id": q.ID}
 		switch answer := f(q).(type) {
 		case *jsonError:
