@@ -5,6 +5,14 @@ var inPurchase = []string{"internal/purchase"}
 // thePurchase is what the decision table of a request may not do.
 var thePurchase = []defect{
 	{
+		name: "purchase: too low after others without an end", breaks: "what follows a wait for others is sent sixty-four times at most",
+		pkg: "internal/purchase", fn: "Purchase.correctable", from: `p.tries.Overtaken < maxOvertaken`, to: `true`, tests: inPurchase,
+	},
+	{
+		name: "purchase: too low after others uses up retries", breaks: "what was too small for others' sake is sent again beyond the retries",
+		pkg: "internal/purchase", fn: "correct", from: `p.tries.Overtaken++`, to: `_ = p`, tests: inPurchase,
+	},
+	{
 		name: "purchase: another unit needs no consent", breaks: "consent is for terms: payee, operator, token, escrow, chain, protocol and unit",
 		pkg: "internal/purchase", fn: "Purchase.covered", from: `p.offer.Terms == p.agreed.Terms &&`, to: `p.offer.Terms.Operator == p.agreed.Terms.Operator && p.offer.Terms.Protocol == p.agreed.Terms.Protocol &&`, tests: inPurchase,
 	},

@@ -50,6 +50,22 @@ func TestOvertakenByOtherSessionsAgainAndAgain(t *testing.T) {
 	g.leads(refused, purchase.HandOver)
 }
 
+// TestTooLowAfterOthers: what is too low after higher vouchers of ours went first uses up no retries, since that
+// was theirs by then. All of it is sent again sixty-four times at most.
+func TestTooLowAfterOthers(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	overtaken := refusedFor(purchase.Unverified, 100)
+	overtaken.Higher = true
+	g.leads(overtaken, purchase.Again)
+	for range 63 {
+		g.leads(issued(100), purchase.SendPaid)
+		g.leads(refusedFor(purchase.TooLow, 100), purchase.Again)
+	}
+	g.leads(issued(100), purchase.SendPaid)
+	g.leads(refusedFor(purchase.TooLow, 100), purchase.HandOver)
+}
+
 // TestWaitsForAYoungChannel: a payee that does not know a channel yet is waited for beyond the
 // retries, and eight times at most.
 func TestWaitsForAYoungChannel(t *testing.T) {

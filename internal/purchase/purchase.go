@@ -393,15 +393,20 @@ func (p *Purchase) openingRefused(e *Event) Action {
 	return p.handOver(nil)
 }
 
-// correctable reports whether one more correction may be made. Those that follow a wait are bounded
-// by the waits.
+// correctable reports whether one more correction may be made. One that follows a wait for others counts
+// as one more of these: what was too small was theirs by then.
 func (p *Purchase) correctable() bool {
-	return p.tries.Overtaken > 0 || p.tries.Corrected < maxCorrected
+	if p.tries.Overtaken > 0 {
+		return p.tries.Overtaken < maxOvertaken
+	}
+	return p.tries.Corrected < maxCorrected
 }
 
 // correct asks the gate for more.
 func correct(p *Purchase, _ *Event) Action {
-	if p.tries.Overtaken == 0 {
+	if p.tries.Overtaken > 0 {
+		p.tries.Overtaken++
+	} else {
 		p.tries.Corrected++
 	}
 	return Action{Do: Again}
