@@ -19,8 +19,10 @@ const (
 	// maxRepeats is how often it may do so for what is signed already: requests of the same channel use
 	// up what was meant for each other.
 	maxRepeats = 256
-	// maxYields is how often such a stream waits for the others, before it asks for more itself.
-	maxYields = 12
+	// maxYields is how often such a stream waits for the others, before it asks for more itself, and
+	// maxLastYields before it ends because it may ask for no more: they go on meanwhile, and ask.
+	maxYields     = 12
+	maxLastYields = 96
 	// maxStreamTries bounds how often one need-voucher frame is tried again after a top-up.
 	maxStreamTries = 4
 	// maxStreamWaits bounds how often it waits for other requests of the channel, maxHurries how often
@@ -145,7 +147,11 @@ func (m *meter) guard(n wire.NeedVoucher) error {
 		m.asks = askCounter{events: now}
 	}
 	short := func() bool { return m.a.account.State().Signed.Less(n.Required) }
-	for yields := 1; m.asks.raised > 0 && yields <= maxYields && short() && !m.a.reserved.Alone(); yields++ {
+	most := maxYields
+	if m.asks.raised >= maxIdleAsks {
+		most = maxLastYields
+	}
+	for yields := 1; m.asks.raised > 0 && yields <= most && short() && !m.a.reserved.Alone(); yields++ {
 		if err := pause(m.ctx, yields); err != nil {
 			return err
 		}
