@@ -63,6 +63,19 @@ func (p *payer) lied() *liar {
 	return l
 }
 
+// down answers an action with 500 until down is set to false.
+func (l *liar) down(action string) *atomic.Bool {
+	down := new(atomic.Bool)
+	down.Store(true)
+	l.answer = func(_ int, s sent) (*http.Response, error) {
+		if s.action() == action && down.Load() {
+			return reply(http.StatusInternalServerError, ""), nil
+		}
+		return nil, nil
+	}
+	return down
+}
+
 func (l *liar) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := sent{Method: r.Method, URL: r.URL.String(), Host: r.URL.Host, Header: r.Header.Clone()}
 	if r.Body != nil {

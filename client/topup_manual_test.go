@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -249,15 +248,7 @@ func TestTopUpByHandBesideARequests(t *testing.T) {
 		var n pen
 		p := newPayer(t, srv, n.counted)
 		p.get(rail + "/data?deposit=100")
-		l := p.liedToTheEnd()
-		var down atomic.Bool
-		down.Store(true)
-		l.answer = func(_ int, s sent) (*http.Response, error) {
-			if s.action() == "topUp" && down.Load() {
-				return reply(http.StatusInternalServerError, ""), nil
-			}
-			return nil, nil
-		}
+		down := p.liedToTheEnd().down("topUp")
 		require.ErrorIs(t, p.refused(p.do(http.MethodGet, rail+"/data?deposit=100", nil)), client.ErrPending)
 		down.Store(false)
 		after, err := p.topUp(1000)

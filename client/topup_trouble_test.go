@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,14 +65,7 @@ func TestRefusedTopUp(t *testing.T) {
 			p := newPayer(t, srv, n.counted, func(c *client.Config) { c.Limits.Total = u(300) })
 			p.get(rail + "/data?deposit=100")
 			l := p.lied()
-			var down atomic.Bool
-			down.Store(true)
-			l.answer = func(_ int, s sent) (*http.Response, error) {
-				if s.action() == "topUp" && down.Load() {
-					return reply(http.StatusInternalServerError, ""), nil
-				}
-				return nil, nil
-			}
+			down := l.down("topUp")
 			for range 2 {
 				e := p.refused(p.do(http.MethodGet, rail+"/data?deposit=100", nil))
 				require.ErrorIs(t, e, client.ErrPending)

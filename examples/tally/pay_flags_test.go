@@ -87,18 +87,7 @@ func TestNobodyVouchesForThePayee(t *testing.T) {
 			s.srv.Handler().ServeHTTP(w, r)
 			return
 		}
-		to, err := net.Dial("tcp", address)
-		if err != nil {
-			return
-		}
-		from, buffered, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(from, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { _, _ = io.Copy(to, buffered); _ = to.Close() }()
-		_, _ = io.Copy(from, to)
-		_ = from.Close()
+		tunnel(w, address)
 	}))
 	defer proxy.Close()
 	socket := filepath.Join(t.TempDir(), "s")
@@ -323,4 +312,21 @@ func TestManual(t *testing.T) {
 		}
 		assert.Contains(t, string(manual), "--"+flag.Name)
 	})
+}
+
+// tunnel answers a CONNECT request with a connection to an address.
+func tunnel(w http.ResponseWriter, address string) {
+	to, err := net.Dial("tcp", address)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	from, buffered, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(from, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() { _, _ = io.Copy(to, buffered); _ = to.Close() }()
+	_, _ = io.Copy(from, to)
+	_ = from.Close()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,19 +37,11 @@ func TestPaymentThroughAProxy(t *testing.T) {
 		mu.Lock()
 		seen = append(seen, fmt.Sprint(r.Method, " ", r.Host, " ", r.Header))
 		mu.Unlock()
-		to, err := net.Dial("tcp", strings.TrimPrefix(secure.URL, "https://"))
-		if err != nil || r.Method != http.MethodConnect {
+		if r.Method != http.MethodConnect {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		from, buffered, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(from, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { _, _ = io.Copy(to, buffered); _ = to.Close() }()
-		_, _ = io.Copy(from, to)
-		_ = from.Close()
+		tunnel(w, strings.TrimPrefix(secure.URL, "https://"))
 	}))
 	defer proxy.Close()
 	s.env["SSL_CERT_FILE"] = roots
