@@ -149,8 +149,8 @@ func (p *pace) tell() {
 	}
 }
 
-// refused learns from a refusal that the pause was too short. It doubles once in an epoch. If that
-// was not enough, it is twice as long as the request was late, compared with the fastest answer, or
+// refused learns from a refusal that the pause was too short. It grows by a quarter once in an epoch. If that
+// was not enough, it is as long as the request was late, compared with the fastest answer, or
 // four answers if that is not known: handlers may take longer than a refusal.
 func (p *pace) refused(t *trip) {
 	p.refusals++
@@ -159,11 +159,11 @@ func (p *pace) refused(t *trip) {
 	case p.refusals > 3 || t.refused > 1:
 		jump := 4 * p.answer
 		if late := time.Since(t.wrote) - p.fastest; late > 0 {
-			jump = min(jump, 2*late)
+			jump = min(jump, late)
 		}
 		p.pause = max(p.pause, jump*crowd/time.Duration(min(max(p.before, few), crowd)))
 	case p.refusals == 1:
-		p.pause = max(2*p.pause, p.answer/64)
+		p.pause = max(p.pause+p.pause/4, p.answer/64)
 	}
 	p.pause = min(p.pause, maxLate*crowd/few)
 }

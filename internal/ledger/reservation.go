@@ -300,7 +300,7 @@ func (p *pace) move(t *trip, to travel, amount voucher.Amount) {
 		}
 		p.fastest = min(p.fastest+max(p.answer-p.fastest, 0)/64, took)
 		p.answer += (took - p.answer) / 8
-		p.pause -= p.pause/256 + max(p.pause-p.answer, 0)/64
+		p.pause -= p.pause/768 + max(p.pause-p.answer, 0)/64
 		p.between -= p.between / 256
 		if p.served == t.amount {
 			p.shares = max(p.shares, sharesOne)

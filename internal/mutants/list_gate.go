@@ -113,7 +113,7 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: the pause is four answers however late a request was", breaks: "many requests at once are not slowed down for one that was late",
-		pkg: "internal/ledger", fn: "pace.refused", from: `jump = min(jump, 2*late)`, to: `_ = late`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "pace.refused", from: `jump = min(jump, late)`, to: `_ = late`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: the voucher of another session is not let through", breaks: "sessions that share a record do not overtake each other",
