@@ -40,7 +40,7 @@ func infos(states iter.Seq2[rule.State, error]) iter.Seq2[channel.Info, error] {
 }
 
 // Get returns one channel by its id, also if it is in the archive. The error is store.ErrNotFound if there
-// is no record of it, [channel.ErrRecord], or another one of the store's.
+// is no record of it, [channel.ErrRecord], or [ErrStore], which wraps that of the store.
 func (c *Channels) Get(ctx context.Context, id common.Hash) (channel.Info, error) {
 	account, err := c.s.ledger.Account(ctx, id)
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // Sweep finishes what was begun, in this process or in one that ended: it looks up openings, top-ups
@@ -167,7 +169,7 @@ func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case err != nil:
-			w.unreadable = append(w.unreadable, fmt.Errorf("client: skipped an unreadable record: %w", err))
+			w.unreadable = append(w.unreadable, skipped(err))
 		case !st.HoldsMoney():
 			w.fees(ctx, st)
 		case st.Scope.Payer != w.s.payer:
@@ -179,6 +181,16 @@ func (w *sweeper) holding(ctx context.Context) (all []rule.State, err error) {
 		}
 	}
 	return all, nil
+}
+
+// skipped is the error about a record that a listing could not read. It is always one of the store, so that a
+// program can tell it from one of the node.
+func skipped(err error) error {
+	err = fmt.Errorf("skipped an unreadable record: %w", err)
+	if errors.Is(err, channel.ErrRecord) || errors.Is(err, store.ErrCorrupt) {
+		return fmt.Errorf("client: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrStore, err)
 }
 
 // fees reads what the transactions of a channel that has ended were charged, if that is not known.

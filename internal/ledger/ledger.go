@@ -69,7 +69,7 @@ func (l *Ledger) Limits() channel.Limits { return l.limits }
 func (l *Ledger) Signer() common.Address { return l.signer.Address() }
 
 // Account returns a channel by its id, read from the store if it is not in memory. The error is
-// [store.ErrNotFound] if there is no record, or [channel.ErrRecord].
+// [store.ErrNotFound] if there is no record, [channel.ErrRecord], or [ErrStore].
 func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) {
 	l.mu.Lock()
 	a := l.accounts[id]
@@ -84,7 +84,7 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 			"and Channels.Find looks for more on chain: %w", id, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, unread(err)
 	}
 	s, err := rule.Decode(data)
 	if err != nil {
@@ -96,6 +96,16 @@ func (l *Ledger) Account(ctx context.Context, id common.Hash) (*Account, error) 
 		)
 	}
 	return l.hold(places, place, s, rev), nil
+}
+
+// unread wraps the error of a read that failed, other than that there is no record or that the context ended.
+func unread(err error) error {
+	for _, plain := range []error{store.ErrNotFound, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, plain) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrStore, err)
 }
 
 // hold keeps one Account for each channel in memory.
@@ -130,8 +140,8 @@ type alias struct {
 	Unequal int64 `json:"unequal,omitempty"`
 }
 
-// Lookup returns the channel that a scope uses, or nil if it has none. The errors are the store's,
-// and [channel.ErrRecord].
+// Lookup returns the channel that a scope uses, or nil if it has none. The errors are [ErrStore] and
+// [channel.ErrRecord].
 func (l *Ledger) Lookup(ctx context.Context, scope channel.Scope) (*Account, error) {
 	found, _, err := l.alias(ctx, scope)
 	if err != nil || found.ChannelID == (common.Hash{}) {
@@ -150,7 +160,7 @@ func (l *Ledger) alias(ctx context.Context, scope channel.Scope) (a alias, rev u
 		return alias{}, 0, nil
 	}
 	if err != nil {
-		return alias{}, 0, err
+		return alias{}, 0, unread(err)
 	}
 	if err := json.Unmarshal(data, &a); err == nil && a.Version > 1 {
 		return alias{}, 0, fmt.Errorf(
