@@ -67,7 +67,7 @@ func (s *Store) readOnce(key string, flag int) (*found, error) {
 	}
 	if err == nil {
 		if reason := before.denies(v, s.id); reason != "" {
-			err = &CorruptError{Path: path, Reason: reason}
+			err = &CorruptError{Path: path, Reason: reason + " (if this is the newest copy, start this program again)"}
 		}
 	}
 	f := &found{view: v, file: file, raw: raw}
