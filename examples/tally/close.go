@@ -84,11 +84,11 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 		return fail(exitKey, errors.New("closing needs the key: set --key-file or TALLY_KEY"))
 	}
 	defer func() { err = errors.Join(err, c.wallet.close(ctx)) }()
-	chosen, err := c.choose(ctx, args)
+	chosen, unread, err := c.choose(ctx, args)
 	if err != nil {
 		return err
 	}
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && unread == nil {
 		fmt.Fprintln(c.stderr, "tally: there is nothing to close: no channel"+c.filter()+" holds money")
 		return nil
 	}
@@ -99,7 +99,11 @@ func (c *closing) run(ctx context.Context, args []string) (err error) {
 	if ctx, err = withHeaders(ctx, c.headers, places); err != nil {
 		return err
 	}
-	return c.each(ctx, chosen)
+	err = c.each(ctx, chosen)
+	if unread != nil && err == nil && len(chosen) > 0 {
+		return fail(exitPart, unread)
+	}
+	return errors.Join(err, unread)
 }
 
 // closesAtOnce is how many channels are closed side by side.
@@ -173,13 +177,13 @@ func withHeaders(ctx context.Context, lines, places []string) (context.Context, 
 	return client.WithHeader(ctx, origin, req.Header), nil
 }
 
-// choose finds the channels that are meant.
-func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, error) {
-	var found []channel.Info
+// choose finds the channels that are meant. unread is the error about records that cannot be read: a channel that is
+// meant may be one of them, unless another one was named.
+func (c *closing) choose(ctx context.Context, args []string) (found []channel.Info, unread, err error) {
 	for s, err := range c.wallet.session.Channels().Live(ctx) {
 		switch {
 		case err != nil:
-			fmt.Fprintln(c.stderr, "tally: a record was passed over:", err)
+			unread = errors.Join(unread, fail(exitState, fmt.Errorf("a channel that may hold money was passed over: %w", err)))
 		case !s.HoldsMoney(), c.origin != "" && !sameOrigin(s.Scope.Origin, c.origin):
 		case c.idle > 0 && time.Since(s.PaidAt) < c.idle:
 		case len(args) == 0, strings.HasPrefix(s.ID.Hex(), strings.ToLower(args[0])):
@@ -187,12 +191,16 @@ func (c *closing) choose(ctx context.Context, args []string) ([]channel.Info, er
 		}
 	}
 	switch {
+	case len(found) == 0 && len(args) > 0 && unread != nil:
+		return nil, nil, unread
 	case len(found) == 0 && len(args) > 0:
-		return nil, fail(exitUsage, fmt.Errorf("no channel that holds money begins with %q (tally channels lists them)", args[0]))
+		return nil, nil, fail(exitUsage, fmt.Errorf("no channel that holds money begins with %q (tally channels lists them)", args[0]))
 	case len(found) > 1 && !c.all && c.idle == 0:
-		return nil, fail(exitUsage, fmt.Errorf("%d channels fit; give more of the ID, or --all (tally channels lists them)", len(found)))
+		return nil, nil, fail(exitUsage, fmt.Errorf("%d channels fit; give more of the ID, or --all (tally channels lists them)", len(found)))
+	case len(args) > 0:
+		return found, nil, nil
 	}
-	return found, nil
+	return found, unread, nil
 }
 
 // filter says which channels were looked at.

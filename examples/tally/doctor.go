@@ -352,6 +352,9 @@ func (c *census) symptoms(dir string) (found []symptom) {
 		found = append(found, symptom{0, "store", dir, ""})
 	}
 	held := "none holds money"
+	if c.unread != nil {
+		held = "none of those that can be read holds money"
+	}
 	if c.open > 0 {
 		var each []string
 		for in, locked := range c.locked {

@@ -132,6 +132,7 @@ var causes = []struct {
 	{escrow.ErrInsufficientBalance, exitFunds},
 	{voucher.ErrKey, exitKey},
 	{channel.ErrRecord, exitState},
+	{store.ErrCorrupt, exitState},
 	{store.ErrConflict, exitBusy},
 	{client.ErrStore, exitState},
 	{client.ErrElsewhere, exitPart},

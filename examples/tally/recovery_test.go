@@ -27,8 +27,27 @@ func TestRecoverUnreadableRecord(t *testing.T) {
 	e := s.run("channels")
 	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stderr, record)
-	e = s.run("/boot")
-	assert.NotZero(t, e.code)
+	for _, args := range [][]string{
+		{"/boot"},
+		{"quote", "/boot"},
+		{"keep", "--once"},
+		{"find"},
+		{"balance"},
+		{"ledger", "--check"},
+		{"channels", "show", id},
+		{"close", id},
+		{"close"},
+		{"close", "--all"},
+		{"close", "--idle", "1h"},
+	} {
+		e = s.run(args...)
+		assert.Equal(t, exitState, e.code, args)
+		assert.Contains(t, e.stderr, record, args)
+		assert.NotContains(t, e.stdout+e.stderr, "nothing to close", args)
+	}
+	e = s.run("doctor")
+	assert.Equal(t, exitState, e.code)
+	assert.Contains(t, e.stdout, "none of those that can be read holds money")
 	assert.Len(t, s.srv.Accounts(), 1, "nothing is opened in its place")
 
 	require.NoError(t, os.Rename(record, filepath.Join(t.TempDir(), "put-aside")))
@@ -37,6 +56,29 @@ func TestRecoverUnreadableRecord(t *testing.T) {
 	require.Equal(t, 0, e.code, e.stderr)
 	s.srv.Chain.Advance(15 * time.Minute)
 	assert.Contains(t, s.ok("keep"), "closed")
+}
+
+// TestCloseBesideAnUnreadableRecord: what can be read is closed, and what cannot is no success of --all.
+func TestCloseBesideAnUnreadableRecord(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	s.ok("/v1/data")
+	other := s.srv.Accounts()[0].ChannelID.Hex()
+	s.ok("/data")
+	for _, a := range s.srv.Accounts() {
+		if id := a.ChannelID.Hex(); id != other {
+			record := filepath.Join(s.env["TALLY_STORE"], "channel="+id+".rec")
+			require.NoError(t, os.WriteFile(record, nil, 0o600))
+			defer func() {
+				e := s.run("close", "--all")
+				assert.Equal(t, exitState, e.code)
+				assert.Contains(t, e.stderr, record)
+			}()
+		}
+	}
+	e := s.run("close", "--all")
+	assert.Equal(t, exitPart, e.code)
+	assert.Contains(t, e.stdout, other[:10]+" closed")
+	assert.Contains(t, e.stderr, "a channel that may hold money was passed over")
 }
 
 // TestRecoverWithoutANode: what is open is paid from and closed without a node; what is new waits for one.
