@@ -116,6 +116,8 @@ func (b *books) say(format string, args ...any) error {
 // compare says what a record has that the lines do not explain, and the other way round.
 func compare(s channel.Info, t *journal.Totals, in channel.Currency) (found []string) {
 	switch {
+	case t.Lines == 0 && neverSent(s):
+		return nil
 	case t.Lines == 0:
 		return []string{"it has no line: it was opened before there was a journal, by another program, or by one that was killed"}
 	case t.Raised.Less(s.Authorized):
@@ -137,6 +139,13 @@ func compare(s channel.Info, t *journal.Totals, in channel.Currency) (found []st
 		found = append(found, fmt.Sprintf("the record was closed at %s, the line says %s", written(in, s.CloseAmount), written(in, *t.Closed)))
 	}
 	return found
+}
+
+// neverSent reports whether there is nothing that a line could explain: another program opened a channel for the same
+// first, so this one was not sent.
+func neverSent(s channel.Info) bool {
+	return s.Phase == channel.Closed && !s.Confirmed && s.Authorized.IsZero() && s.Deposit.IsZero() &&
+		len(s.Fees)+len(s.FeesReserved) == 0
 }
 
 // fundings compares what the lines put in with a deposit.

@@ -50,7 +50,7 @@ as somebody could be served for that: until the channel is closed, or all that w
 checks such a file and needs nothing else; with --body it also compares the request's body with the digest.
 
 With --check it adds the lines up per channel and compares them with the channels' records, and with the chain where
---rpc-url is set. It names what differs and ends with status 26 then: most often an operation that was killed before
+--rpc-url is set. It names what differs and ends with status 117 then: most often an operation that was killed before
 its line was written.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

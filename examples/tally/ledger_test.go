@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/store/journal"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -152,6 +153,27 @@ func TestLedgerCheck(t *testing.T) {
 	assert.Equal(t, exitState, e.code)
 	assert.Contains(t, e.stderr, "newer version")
 	assert.Equal(t, 5, strings.Count(e.stdout, "\n"))
+}
+
+// TestLedgerOfAChannelThatWasNeverSent: nobody has to explain what another program was quicker with.
+func TestLedgerOfAChannelThatWasNeverSent(t *testing.T) {
+	in := onAnyChain(common.Address{})
+	unsent := channel.Info{Phase: channel.Closed, Fees: map[common.Address]voucher.Amount{}}
+	assert.Empty(t, compare(unsent, &journal.Totals{}, in))
+	for name, change := range map[string]func(*channel.Info){
+		"open":       func(s *channel.Info) { s.Phase = channel.Opening },
+		"confirmed":  func(s *channel.Info) { s.Confirmed = true },
+		"authorized": func(s *channel.Info) { s.Authorized = voucher.Units(1) },
+		"a deposit":  func(s *channel.Info) { s.Deposit = voucher.Units(1) },
+		"a fee":      func(s *channel.Info) { s.Fees = map[common.Address]voucher.Amount{{}: voucher.Units(1)} },
+		"it may be charged": func(s *channel.Info) {
+			s.FeesReserved = map[common.Address]voucher.Amount{{}: voucher.Units(1)}
+		},
+	} {
+		s := unsent
+		change(&s)
+		assert.NotEmpty(t, compare(s, &journal.Totals{}, in), name)
+	}
 }
 
 // TestLedgerFails: what was paid arrives also where the journal cannot be written.
