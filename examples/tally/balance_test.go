@@ -138,6 +138,10 @@ func TestNodeThatLies(t *testing.T) {
 	assert.NotContains(t, e.stderr, "secret")
 	s.env["TALLY_RPC_URL"] += " " + answering(t, map[string]string{"eth_chainId": testnet, "eth_call": `"result":"0x"`})
 	assert.Equal(t, 0, s.run("balance", aAddress).code, "another node answers")
+	s.env["TALLY_RPC_URL"] = "http://127.0.0.1:1,http://127.0.0.1:2"
+	e = s.run("balance", aAddress)
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "spaces between them in TALLY_RPC_URL")
 }
 
 // TestFund: the faucet of the testnet and of the demo is asked for play money, and no other chain for any.

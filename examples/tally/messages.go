@@ -269,5 +269,5 @@ var flagNames = strings.NewReplacer(
 	"Limits.Price", "--max-price", "Limits.Deposit", "--max-deposit", "Limits.Fund", "--fund",
 	"Limits.Stream", "--max-stream", "Limits.Ahead", "--ahead", "Limits.Total, or Deposit", "--max-deposit",
 	"Limits.Total", "the policy's total", "Limits.All", "--per-hour, --per-day and --per-month",
-	"Limits.Fees.Transaction", "--max-fee",
+	"Limits.Fees.Transaction", "--max-fee", "Config.Chain", "the node of --rpc-url",
 )

@@ -56,7 +56,7 @@ func (p *wallet) keyFlags(f *pflag.FlagSet) {
 }
 
 func (p *wallet) rpcFlag(f *pflag.FlagSet, why string) {
-	f.Var((*urls)(&p.rpcURLs), "rpc-url", "a node of the chain, "+why+"; again for others, asked when it fails")
+	f.Var((*urls)(&p.rpcURLs), "rpc-url", "a node of the chain, "+why+"; again for others, asked when it fails (TALLY_RPC_URL: spaces between)")
 	f.BoolVar(&p.insecureRPC, "insecure-rpc", false,
 		"allow a node of another machine over http://: who is on the way reads and changes what it says")
 }
