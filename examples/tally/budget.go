@@ -27,7 +27,8 @@ func budgetCommand(w *world) *cobra.Command {
 		Long: `Budget prints what may be authorized in any 60 minutes, 24 hours and 30 days by all payments of the store together, what
 was, and what is left: in dollars, for all known dollar tokens, and in each token that the policy names under [asset]. It
 sends nothing and needs no key. What is signed ahead counts, too: a payee could take it. So do the fees of transactions;
-what is left of their own limits follows once there were any. A terminal also shows a bar for each, in color unless
+what is left of their own limits follows once there were any. What is allowed is what the flags and the policy say: limits
+that a Go program sets itself are not in the store. A terminal also shows a bar for each, in color unless
 NO_COLOR is set.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
