@@ -214,6 +214,8 @@ func transport(err error) int {
 		return exitInterrupted
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
+	case errors.Is(err, escrow.ErrRPC): // a node did not answer, and nothing was to be paid
+		return exitBusy
 	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
 		return proxied(op)
 	case errors.As(err, &dns):

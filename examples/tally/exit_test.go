@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +14,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel/escrow"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest"
 	"github.com/seed-5fe1f529/tallystick/client/clienttest/lies"
 	"github.com/seed-5fe1f529/tallystick/voucher"
@@ -68,6 +71,14 @@ func TestStreamLimit(t *testing.T) {
 	e = s.run("/stream/50/10")
 	assert.Equal(t, exitRefused, e.code)
 	assert.Equal(t, 1, strings.Count(e.stdout, "data: "), "the first piece is the price of the request")
+}
+
+// TestStatusOfANodeThatFails: it is told from a server that fails, as it is another node that is needed.
+func TestStatusOfANodeThatFails(t *testing.T) {
+	down := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	assert.Equal(t, exitBusy, status(fmt.Errorf("%w: eth_getLogs: %w", escrow.ErrRPC, down)))
+	assert.Equal(t, exitInterrupted, status(fmt.Errorf("%w: %w", escrow.ErrRPC, context.Canceled)))
+	assert.Equal(t, exitConnect, status(down))
 }
 
 // TestPaymentFails: what the payee refuses, what cannot be known, and what is not for us, end differently.
