@@ -26,8 +26,8 @@ func (u uneven) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // TestStreamsBesideRequests: streams and requests share a channel, and no refusal reaches a caller. A payee that
-// refuses equal vouchers is learned from one request, which has raised nothing yet. Of thousands of requests one
-// is refused there all the same.
+// refuses equal vouchers is learned from one request, which has raised nothing yet. Of some
+// 20,000 requests one is refused there all the same: a stream took the credit that the request had raised.
 func TestStreamsBesideRequests(t *testing.T) {
 	for rule, most := range map[clienttest.EqualRule]int64{clienttest.EqualAccepted: 0, clienttest.EqualRefused: 1} {
 		for _, rail := range rails {

@@ -102,6 +102,13 @@ func (l *Ledger) setApart(payee common.Address) {
 	l.apart[payee] = struct{}{}
 }
 
+// Apart reports whether the payee is known to refuse a voucher that it has.
+func (a *Account) Apart() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pace.shares == sharesNone
+}
+
 // standApart takes over that the payee refused an equal voucher to an earlier session.
 func (a *Account) standApart() {
 	a.mu.Lock()

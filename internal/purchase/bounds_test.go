@@ -66,6 +66,29 @@ func TestTooLowAfterOthers(t *testing.T) {
 	g.leads(refusedFor(purchase.TooLow, 100), purchase.HandOver)
 }
 
+// TestCreditThatOthersUse: a request that has raised all that it may waits for others who use the same credit, and is
+// sent again with the voucher that it has: eight times at most. A payee that refuses a voucher that it has
+// already is never sent one again; the gate may know a higher one after one of sixteen waits.
+func TestCreditThatOthersUse(t *testing.T) {
+	for apart, waits := range map[bool]int{false: 8, true: 16} {
+		g := newGame(t)
+		g.paid(100)
+		refused := refusedFor(purchase.Insufficient, 100)
+		spent := purchase.Event{Kind: purchase.Denied, Denial: purchase.DeniedSpent, Raised: voucher.Units(100), Apart: apart}
+		g.leads(refused, purchase.Again)
+		for range waits {
+			g.leads(spent, purchase.Wait)
+			if apart {
+				g.leads(purchase.Event{Kind: purchase.Waited}, purchase.Again)
+				continue
+			}
+			g.leads(purchase.Event{Kind: purchase.Waited}, purchase.SendPaid)
+			g.leads(refused, purchase.Again)
+		}
+		g.leads(spent, purchase.HandOver)
+	}
+}
+
 // TestWaitsForAYoungChannel: a payee that does not know a channel yet is waited for beyond the
 // retries, and eight times at most.
 func TestWaitsForAYoungChannel(t *testing.T) {

@@ -147,6 +147,8 @@ type Event struct {
 	Higher bool
 	// Shared reports that other sessions use the credit of the channel. Answered, Denied.
 	Shared bool
+	// Apart reports that the payee is known to refuse a voucher that it has. Denied.
+	Apart bool
 
 	// Written reports that what was sent may have reached the payee. Lost, ToppedUp.
 	Written bool

@@ -412,7 +412,7 @@ func (w *world) gate(a purchase.Action, failed error) purchase.Event {
 	own := w.raised[w.channel].SubFloor(w.below[w.channel])
 	e := purchase.Event{
 		Kind: purchase.Denied, Denial: purchase.Denial(w.r.IntN(6)), Err: failed, //nolint:gosec // small
-		Alone: w.chance(2), Highest: w.chance(2), Shared: w.chance(2),
+		Alone: w.chance(2), Highest: w.chance(2), Shared: w.chance(2), Apart: w.chance(2),
 	}
 	if a.Do == purchase.Again && w.chance(2) {
 		e.Denial = purchase.DeniedSpent

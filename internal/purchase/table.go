@@ -286,8 +286,11 @@ var prepared = []row{
 			return e.Denial == DeniedSpent && p.refusal != nil && p.refusal.Problem == Insufficient && p.tries.Overtaken < maxShared &&
 				(!e.Alone || e.Shared)
 		},
-		func(p *Purchase, _ *Event) Action {
+		func(p *Purchase, e *Event) Action {
 			p.tries.Overtaken++
+			if e.Apart { // the same one would be refused for being there
+				return p.wait(toAgain, p.tries.Overtaken)
+			}
 			return p.wait(toSend, p.tries.Overtaken)
 		},
 	},
