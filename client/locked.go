@@ -7,7 +7,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,46 +88,98 @@ func (s *Session) closeIdle(ctx context.Context, idle time.Duration) (int, error
 	return int(closed.Load()), errors.Join(append(errs, failed...)...)
 }
 
-// toldLocked bounds how many channels [Session.Close] tells of one by one.
-const toldLocked = 32
+const (
+	// toldLocked bounds how many channels [Session.Close] tells of one by one, and listedLocked how many it reads
+	// of those that were left over: a program that ends soon has no time for ten thousand.
+	toldLocked, listedLocked = 32, 256
+	// lockedWait bounds how long the store may take to list the channels.
+	lockedWait = 5 * time.Second
+)
 
-// lockedWait bounds how long the store may take to list the channels.
-const lockedWait = 5 * time.Second
+// leftovers are the sums of what stays in channels, for each token.
+type leftovers map[channel.Asset]*struct {
+	channels int
+	amount   voucher.Amount
+}
+
+func (l leftovers) add(one channel.Locked) {
+	asset := channel.Asset{ChainID: one.Scope.ChainID, Token: one.Scope.Token}
+	if l[asset] == nil {
+		l[asset] = new(struct {
+			channels int
+			amount   voucher.Amount
+		})
+	}
+	l[asset].channels++
+	l[asset].amount = l[asset].amount.AddCapped(one.Amount)
+}
 
 // tellLocked tells what stays in channels, also if ctx has ended: one by one of those that this session
-// used and, for each token once, of those that were left over.
-func (s *Session) tellLocked(ctx context.Context) {
+// used and, for each token once, of those that were left over, most of them at most.
+func (s *Session) tellLocked(ctx context.Context, most int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockedWait)
 	defer cancel()
-	type sum struct {
-		channels int
-		amount   voucher.Amount
-	}
-	left := map[channel.Asset]sum{}
-	told := 0
-	var unread sync.Once // a sweep reports each
+	left := leftovers{}
+	errs := s.tellUsed(ctx, left)
 	for l, err := range s.Channels().Locked(ctx) {
+		if _, used := s.used.Load(l.ID); err == nil && used {
+			continue
+		}
+		if most--; most < 0 {
+			break
+		}
 		if err != nil {
-			unread.Do(func() {
-				s.tell(ctx, Event{Kind: EventLocked, Err: fmt.Errorf("client: a record that cannot be read may hold money: %w", err)})
-			})
+			errs = append(errs, err)
 			continue
 		}
-		if _, mine := s.used.Load(l.ID); mine && told < toldLocked {
-			told++
-			s.tell(ctx, Event{
-				Kind: EventLocked, Origin: l.Scope.Origin, ChannelID: l.ID, Deposit: l.Deposit, Cumulative: l.Authorized, Locked: &l,
-			})
-			continue
-		}
-		asset := channel.Asset{ChainID: l.Scope.ChainID, Token: l.Scope.Token}
-		of := left[asset]
-		left[asset] = sum{of.channels + 1, of.amount.AddCapped(l.Amount)}
+		left.add(l)
+	}
+	if len(errs) > 0 { // a sweep reports each
+		s.tell(ctx, Event{Kind: EventLocked, Err: fmt.Errorf("client: a record that cannot be read may hold money: %w", errs[0])})
+	}
+	holding := "client: %d other channels of the store hold %s of %s"
+	if most < 0 {
+		holding = "client: %d other channels of the store and more hold at least %s of %s"
 	}
 	for _, asset := range slices.SortedFunc(maps.Keys(left), byAsset) {
 		of, in := left[asset], s.called(asset)
 		s.tell(ctx, Event{Kind: EventLocked, Currency: in, Deposit: of.amount, Err: fmt.Errorf(
-			"client: %d other channels of the store hold %s of %s: Channels.Locked lists them, Channels.Close brings the money back",
+			holding+": Channels.Locked lists them, Channels.Close brings the money back",
 			of.channels, in.Format(of.amount), in)})
 	}
+}
+
+// tellUsed tells what stays in the channels that this session used, and adds what are too many to left. It returns
+// the errors of those that cannot be read.
+func (s *Session) tellUsed(ctx context.Context, left leftovers) (errs []error) {
+	told := 0
+	for _, id := range s.usedChannels() {
+		account, err := s.ledger.Account(ctx, id)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		st := account.State()
+		switch l := lockedIn(st); {
+		case !st.HoldsMoney():
+		case told == toldLocked:
+			left.add(l)
+		default:
+			told++
+			s.tell(ctx, Event{
+				Kind: EventLocked, Origin: l.Scope.Origin, ChannelID: l.ID, Deposit: l.Deposit, Cumulative: l.Authorized, Locked: &l,
+			})
+		}
+	}
+	return errs
+}
+
+// usedChannels returns the channels that this session used, in order.
+func (s *Session) usedChannels() (ids []common.Hash) {
+	s.used.Range(func(id, _ any) bool {
+		ids = append(ids, id.(common.Hash))
+		return true
+	})
+	slices.SortFunc(ids, common.Hash.Cmp)
+	return ids
 }

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,6 +99,38 @@ func TestCloseTellsWhatStaysLocked(t *testing.T) {
 	p.events.all = nil
 	require.NoError(t, p.session.Close(t.Context()))
 	require.ErrorIs(t, p.events.of(client.EventLocked)[0].Err, channel.ErrRecord)
+}
+
+// TestCloseReadsFewRecords: a session that ends tells of its own channels, wherever they stand in a listing, and reads
+// no more than some hundred of the others. Who runs for long is told of all.
+func TestCloseReadsFewRecords(t *testing.T) {
+	srv := clienttest.New(t, clienttest.Config{})
+	p := newPayer(t, srv)
+	p.get("/data?deposit=1000")
+	used := p.only()
+	for i := range 300 {
+		d := used.Descriptor
+		binary.BigEndian.PutUint64(d.Salt[:], uint64(i)) //nolint:gosec // not negative
+		st, err := rule.New(used.Protocol, used.ChainID, used.Escrow, d, used.Scope, rule.Funding{Amount: u(10)})
+		require.NoError(t, err)
+		st.Confirmed = true
+		data, err := st.Encode()
+		require.NoError(t, err)
+		_, err = p.store.Put(t.Context(), rule.StateKey(st.ID), data, 0)
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.session.Close(t.Context()))
+	told := p.events.of(client.EventLocked)
+	require.Len(t, told, 2)
+	assert.Equal(t, used.ID, told[0].ChannelID)
+	require.ErrorContains(t, told[1].Err, "client: 256 other channels of the store and more hold at least 0.00256 pathUSD")
+
+	p.events.all = nil
+	p.restart()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, p.session.Channels().SweepForever(ended), context.Canceled)
+	require.ErrorContains(t, p.events.of(client.EventLocked)[0].Err, "client: 301 other channels of the store hold ")
 }
 
 // TestSessionsWithoutStoreCloseTheirChannels: nobody could pay from them later.

@@ -90,7 +90,7 @@ func (s *Session) Client() *http.Client {
 // transactions, get five seconds to end, and none begins any more. If Config.CloseChannels is set, or Config.Store is nil, it first closes every channel
 // that this session opened, eight at a time, each within the time of [Channels.Close]. What stays in
 // channels then is told once, with [EventLocked]: of each channel that this session paid from, and in sum
-// of those that were left over; [Channels.Locked] lists it. Close does not close Config.Chain,
+// of those that were left over, the first 256 of them; [Channels.Locked] lists all. Close does not close Config.Chain,
 // Config.Store or Config.Journal. Requests under way continue. The error joins those of the channels, in
 // the order in which they were opened, and of the store.
 func (s *Session) Close(ctx context.Context) error {
@@ -108,7 +108,7 @@ func (s *Session) Close(ctx context.Context) error {
 	}
 	err := errors.Join(append(errs, s.ledger.Flush(ctx))...)
 	if s.watched {
-		s.locked.Do(func() { s.tellLocked(ctx) })
+		s.locked.Do(func() { s.tellLocked(ctx, listedLocked) })
 	}
 	return err
 }

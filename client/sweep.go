@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -65,7 +66,7 @@ func (s *Session) sweep(ctx context.Context, untilDone bool) error {
 		return err
 	}
 	if !untilDone && s.watched {
-		s.tellLocked(ctx)
+		s.tellLocked(ctx, math.MaxInt)
 	}
 	said := ""
 	for failures := 0; ; {
