@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ var kinds = [5]string{All, byOrigin, byPayee, byOrigin, ofFees}
 type Budgets struct {
 	store   store.Store
 	session string
+	jitter  func(most time.Duration) time.Duration // how long to let another session go first
 
 	sync.Mutex                  // guards what follows; held shortly
 	books      map[string]*book // by key
@@ -116,7 +118,7 @@ type Rooms [9]channel.Room
 
 // New returns the budgets of a session, with its name.
 func New(s store.Store, session string) *Budgets {
-	w := &Budgets{store: s, session: session, books: map[string]*book{}}
+	w := &Budgets{store: s, session: session, jitter: rand.N[time.Duration], books: map[string]*book{}}
 	w.book(All)
 	return w
 }

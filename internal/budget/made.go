@@ -107,7 +107,7 @@ func (p past) further(kinds []string, parts []part, now int64) (all []record) {
 			p.add(key, rule.Rise{At: part.Until, By: part.Amount})
 		}
 	}
-	for key := range p {
+	for _, key := range slices.Sorted(maps.Keys(p)) {
 		if slices.ContainsFunc(kinds, func(kind string) bool {
 			return strings.HasPrefix(key, kind) && key != kind
 		}) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
@@ -43,7 +44,7 @@ func TestNoLimitIsPassed(t *testing.T) {
 	var steps, paid, refused int
 	for n := range *histories {
 		var wrong string
-		w := world{random: rand.New(rand.NewPCG(*seed+uint64(n), 0))} //nolint:gosec // no secret
+		w := newWorld(*seed + uint64(n))
 		bubble.Run(t, func(t *testing.T) { wrong = w.run(t) })
 		steps, paid, refused = steps+w.steps, paid+len(w.rises), refused+w.refused
 		if wrong != "" {
@@ -55,6 +56,17 @@ func TestNoLimitIsPassed(t *testing.T) {
 		require.Greater(t, paid, 10**histories)
 		require.Greater(t, refused, *histories)
 	}
+}
+
+// TestHistoriesAreOfTheirSeed: a history is the same again, so one that fails can be looked into.
+func TestHistoriesAreOfTheirSeed(t *testing.T) {
+	first, again := newWorld(*seed), newWorld(*seed)
+	for _, w := range []*world{first, again} {
+		bubble.Run(t, func(t *testing.T) { w.run(t) })
+	}
+	assert.NotEmpty(t, first.rises)
+	assert.Equal(t, first.rises, again.rises)
+	assert.Equal(t, [2]int{first.steps, first.refused}, [2]int{again.steps, again.refused})
 }
 
 // rise is one rise of a ceiling that is in a record: when it was decided, and when it was counted at the
@@ -71,12 +83,12 @@ type rise struct {
 
 // world is one history.
 type world struct {
-	random *rand.Rand
-	mem    *store.Mem
-	fails  float64 // how often a call of the store does
-	slow   float64 // and how often it takes its time
-	ahead  int64   // of wrong clocks, in seconds: all of one history are wrong by the same
-	kills  bool
+	dice  *dice
+	mem   *store.Mem
+	fails float64 // how often a call of the store does
+	slow  float64 // and how often it takes its time
+	ahead int64   // of wrong clocks, in seconds: all of one history are wrong by the same
+	kills bool
 
 	mu       sync.Mutex
 	rises    []rise
@@ -84,23 +96,37 @@ type world struct {
 	late     sync.WaitGroup
 	steps    int
 	refused  int
-	started  int
 }
+
+func newWorld(seed uint64) *world {
+	return &world{dice: newDice(seed, 0), mem: store.NewMem(), versions: map[string][]store.Entry{}}
+}
+
+// dice are what one goroutine of a history draws from. Each has its own, and no two go on at the same instant
+// (see [dice.tick]), so what happens depends on the seed, and not on the order in which the scheduler runs them.
+type dice struct{ *rand.Rand }
+
+func newDice(a, b uint64) *dice {
+	return &dice{rand.New(rand.NewPCG(a, b))} //nolint:gosec // no secret
+}
+
+// child returns the dice of a goroutine that is to be started.
+func (d *dice) child() *dice { return newDice(d.Uint64(), d.Uint64()) }
 
 // n returns a random number below most.
-func (w *world) n(most int) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.random.IntN(most)
-}
+func (d *dice) n(most int) int { return d.IntN(most) }
 
-func (w *world) happens(often float64) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.random.Float64() < often
-}
+func (d *dice) happens(often float64) bool { return d.Float64() < often }
 
-func pick[T any](w *world, from ...T) T { return from[w.n(len(from))] }
+// tick waits for an instant at which no other goroutine goes on.
+func (d *dice) tick() { time.Sleep(time.Duration(1 + d.n(int(time.Millisecond)))) }
+
+func pick[T any](d *dice, from ...T) T { return from[d.n(len(from))] }
+
+// diceKey is the key of the dice in the context of a goroutine.
+type diceKey struct{}
+
+func diceOf(ctx context.Context) *dice { return ctx.Value(diceKey{}).(*dice) } //nolint:forcetypeassert // a test
 
 // allClasses are limits that sessions may have, within a deposit and a total of 5,000.
 var allClasses = []channel.Limits{
@@ -113,33 +139,34 @@ var allClasses = []channel.Limits{
 }
 
 func (w *world) run(t *testing.T) (wrong string) {
-	w.mem, w.versions = store.NewMem(), map[string][]store.Entry{}
-	same := w.happens(0.6)
-	w.fails, w.slow = pick(w, 0, 0, 0.02, 0.2), pick(w, 0, 0, 0.05, 0.3)
-	w.kills = w.happens(0.5)
-	if w.happens(0.3) {
-		w.ahead = pick(w, int64(60), 600, 7200, 40*24*3600)
+	d := w.dice
+	same := d.happens(0.6)
+	w.fails, w.slow = pick(d, 0, 0, 0.02, 0.2), pick(d, 0, 0, 0.05, 0.3)
+	w.kills = d.happens(0.5)
+	if d.happens(0.3) {
+		w.ahead = pick(d, int64(60), 600, 7200, 40*24*3600)
 	}
-	first := w.n(len(allClasses))
-	channels := make([]*chain, 1+w.n(5))
+	first := d.n(len(allClasses))
+	channels := make([]*chain, 1+d.n(5))
 	for i := range channels {
 		channels[i] = newChain(t, w, i)
 	}
 	var wg sync.WaitGroup
-	sessions := pick(w, 1, 2, 3, 5, 5, 16)
-	if w.happens(0.01) {
+	sessions := pick(d, 1, 2, 3, 5, 5, 16)
+	if d.happens(0.01) {
 		sessions = maxParts + 20
 	}
-	for range sessions {
+	for i := range sessions {
 		class := first
 		if !same {
-			class = w.n(len(allClasses))
+			class = d.n(len(allClasses))
 		}
+		d := d.child()
 		wg.Go(func() {
-			for lives := 1 + w.n(4); lives > 0; lives-- {
-				s := w.start(class)
-				s.live(t, channels)
-				s.pause(time.Minute, time.Hour, 24*time.Hour)
+			for life := range 1 + d.n(4) {
+				s := w.start(d, fmt.Sprintf("%d.%d of class %d", i, life, class), class)
+				s.live(t, d, channels)
+				d.pause(time.Minute, time.Hour, 24*time.Hour)
 			}
 		})
 	}
@@ -206,11 +233,11 @@ type chain struct {
 func newChain(t *testing.T, w *world, n int) *chain {
 	me := common.Address{9}
 	d := channel.Descriptor{
-		Payer: me, Payee: common.Address{byte(1 + w.n(2))}, Token: common.Address{7},
+		Payer: me, Payee: common.Address{byte(1 + w.dice.n(2))}, Token: common.Address{7},
 		Salt: common.Hash{byte(n), 1}, AuthorizedSigner: me,
 	}
 	s, err := rule.New(voucher.V2, 1, common.Address{3}, d, channel.Scope{
-		Origin: fmt.Sprintf("https://%d.example:443", w.n(3)), Protocol: voucher.V2, ChainID: 1,
+		Origin: fmt.Sprintf("https://%d.example:443", w.dice.n(3)), Protocol: voucher.V2, ChainID: 1,
 		Escrow: common.Address{3}, Payee: d.Payee, Token: d.Token, Payer: me, Signer: me,
 	}, rule.Funding{Amount: u(1 << 60), Raw: []byte{0x76}, ValidBefore: 100})
 	require.NoError(t, err)
@@ -237,22 +264,24 @@ type session struct {
 
 var errKilled = errors.New("killed")
 
-func (w *world) start(class int) *session {
-	w.mu.Lock()
-	w.started++
+func (w *world) start(d *dice, name string, class int) *session {
 	s := &session{world: w, limits: limitsOf(class), class: class}
-	name := fmt.Sprintf("%d of class %d", w.started, class)
-	w.mu.Unlock()
-	if w.happens(0.3) {
+	if d.happens(0.3) {
 		s.ahead = w.ahead
 	}
 	s.Budgets = New(s, name)
+	retries := d.child()
+	s.jitter = func(most time.Duration) time.Duration {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return time.Duration(retries.n(int(most)))
+	}
 	return s
 }
 
-func (s *session) pause(most ...time.Duration) {
-	if s.world.happens(0.5) {
-		time.Sleep(time.Duration(s.world.n(int(pick(s.world, most...)))))
+func (d *dice) pause(most ...time.Duration) {
+	if d.happens(0.5) {
+		time.Sleep(time.Duration(d.n(int(pick(d, most...)))))
 	}
 }
 
@@ -267,32 +296,35 @@ type account struct {
 }
 
 // live pays from some channels at once, until the session ends or is killed.
-func (s *session) live(t *testing.T, channels []*chain) {
+func (s *session) live(t *testing.T, d *dice, channels []*chain) {
 	var wg sync.WaitGroup
-	accounts := 1 + s.world.n(3)
+	accounts := 1 + d.n(3)
 	for range accounts {
-		a := &account{chain: pick(s.world, channels...), session: s, claims: Claims{Budgets: s.Budgets}, stale: true}
-		times := 1 + s.world.n(12)
+		a := &account{chain: pick(d, channels...), session: s, claims: Claims{Budgets: s.Budgets}, stale: true}
+		times := 1 + d.n(12)
+		d := d.child()
+		ctx := context.WithValue(t.Context(), diceKey{}, d)
 		wg.Go(func() {
 			defer func() {
 				if err, _ := recover().(error); err != nil && !errors.Is(err, errKilled) {
 					panic(err)
 				}
 			}()
+			d.tick()
 			for range times {
-				ctx := t.Context()
-				if s.world.happens(s.world.fails) {
-					short, cancel := context.WithTimeout(ctx, time.Duration(s.world.n(int(time.Second))))
+				ctx := ctx
+				if d.happens(s.world.fails) {
+					short, cancel := context.WithTimeout(ctx, time.Duration(d.n(int(time.Second))))
 					defer cancel()
 					ctx = short
 				}
-				a.pay(ctx)
-				s.pause(1, time.Second, time.Minute, 20*time.Minute, 5*time.Hour)
-				if accounts == 1 && s.ahead > 0 && s.world.happens(0.1) {
+				a.pay(ctx, d)
+				d.pause(1, time.Second, time.Minute, 20*time.Minute, 5*time.Hour)
+				if accounts == 1 && s.ahead > 0 && d.happens(0.1) {
 					s.setClock(0)
 				}
 			}
-			_ = s.GiveBack(t.Context())
+			_ = s.GiveBack(ctx)
 		})
 	}
 	wg.Wait()
@@ -316,17 +348,17 @@ func (s *session) setClock(ahead int64) {
 }
 
 // pay authorizes one to three requests together, as the gate does.
-func (a *account) pay(ctx context.Context) {
+func (a *account) pay(ctx context.Context, d *dice) {
 	w := a.world
 	type request struct {
 		price  uint64
 		origin string
 	}
 	var requests []request
-	for range pick(w, 1, 1, 1, 2, 3) {
-		r := request{uint64(1 + w.n(pick(w, 5, 40, 120))), a.first.Scope.Origin} //nolint:gosec // small
-		if w.happens(0.2) {
-			r.origin = fmt.Sprintf("https://%d.example:443", w.n(3))
+	for range pick(d, 1, 1, 1, 2, 3) {
+		r := request{uint64(1 + d.n(pick(d, 5, 40, 120))), a.first.Scope.Origin} //nolint:gosec // small
+		if d.happens(0.2) {
+			r.origin = fmt.Sprintf("https://%d.example:443", d.n(3))
 		}
 		requests = append(requests, r)
 	}
@@ -434,16 +466,17 @@ func (a *account) refresh(ctx context.Context) error {
 
 // trouble is what happens to one call of the store. The session may be killed by it.
 func (s *session) trouble(ctx context.Context) error {
-	w := s.world
+	w, d := s.world, diceOf(ctx)
+	d.tick()
 	s.die(false)
-	if w.happens(w.slow) {
-		wait := time.Duration(w.n(int(pick(w, time.Millisecond, 20*time.Millisecond, 3*time.Second, 100*time.Second))))
+	if d.happens(w.slow) {
+		wait := time.Duration(d.n(int(pick(d, time.Millisecond, 20*time.Millisecond, 3*time.Second, 100*time.Second))))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
-	s.die(w.kills && w.happens(0.01))
+	s.die(w.kills && d.happens(0.01))
 	return ctx.Err()
 }
 
@@ -460,22 +493,22 @@ func (s *session) die(now bool) {
 
 // Get implements [store.Store].
 func (s *session) Get(ctx context.Context, key string) (data []byte, rev uint64, err error) {
-	w := s.world
+	w, d := s.world, diceOf(ctx)
 	if err := s.trouble(ctx); err != nil {
 		return nil, 0, err
 	}
 	data, rev, err = w.mem.Get(ctx, key)
 	w.mu.Lock()
 	w.steps++
-	if old := w.versions[key]; len(old) > 1 && w.fails > 0 && w.random.IntN(10) == 0 {
-		e := old[w.random.IntN(len(old))]
+	if old := w.versions[key]; len(old) > 1 && w.fails > 0 && d.IntN(10) == 0 {
+		e := old[d.IntN(len(old))]
 		data, rev = e.Data, e.Rev
 	}
 	w.mu.Unlock()
 	if err == nil {
 		err = s.trouble(ctx)
 	}
-	if w.happens(w.fails) {
+	if d.happens(w.fails) {
 		err = errors.New("a read failed")
 	}
 	return s.times(data, -s.ahead), rev, err
@@ -487,7 +520,7 @@ func (s *session) Put(ctx context.Context, key string, data []byte, rev uint64) 
 }
 
 func (s *session) put(ctx context.Context, key string, data []byte, rev uint64, rises []rise) (uint64, error) {
-	w := s.world
+	w, d := s.world, diceOf(ctx)
 	data = s.times(data, s.ahead)
 	write := func() (uint64, error) {
 		w.mu.Lock()
@@ -501,17 +534,19 @@ func (s *session) put(ctx context.Context, key string, data []byte, rev uint64, 
 		return next, err
 	}
 	if err := s.trouble(ctx); err != nil {
-		if w.happens(0.5) { // it arrives, or arrives later
-			wait := time.Duration(w.n(int(pick(w, time.Nanosecond, time.Second, time.Minute))))
+		if d.happens(0.5) { // it arrives, or arrives later
+			wait := time.Duration(d.n(int(pick(d, time.Nanosecond, time.Second, time.Minute))))
+			late := d.child()
 			w.late.Go(func() {
+				late.tick()
 				time.Sleep(wait)
 				_, _ = write()
 			})
 		}
 		return 0, err
 	}
-	fails := w.happens(w.fails)
-	if fails && w.happens(0.5) {
+	fails := d.happens(w.fails)
+	if fails && d.happens(0.5) {
 		return 0, errors.New("a write failed")
 	}
 	next, err := write()

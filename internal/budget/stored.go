@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func (w *Budgets) turns(ctx context.Context, b *book, step func() (done bool, er
 		done, err := step()
 		if errors.Is(err, store.ErrConflict) {
 			select {
-			case <-time.After(rand.N(time.Millisecond << min(n, 5))):
+			case <-time.After(w.jitter(time.Millisecond << min(n, 5))):
 				continue
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -119,8 +118,8 @@ func (w *Budgets) Read(ctx context.Context, limits *channel.Limits, l *Lease) er
 func (w *Budgets) GiveBack(ctx context.Context) error {
 	w.Lock()
 	var spare []string
-	for key, b := range w.books {
-		if b.used.AddCapped(b.pending).Less(b.part.Amount) {
+	for _, key := range slices.Sorted(maps.Keys(w.books)) {
+		if b := w.books[key]; b.used.AddCapped(b.pending).Less(b.part.Amount) {
 			spare = append(spare, key)
 		}
 	}

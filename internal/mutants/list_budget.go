@@ -103,7 +103,7 @@ var theBudgets = []defect{
 	},
 	{
 		name: "budget: nothing is given back", breaks: "what was taken in advance and not used is given back",
-		pkg: "internal/budget", fn: "Budgets.GiveBack", from: `if b.used.AddCapped(b.pending).Less(b.part.Amount) {`, to: `if b == nil {`, tests: []string{"internal/budget", "internal/ledger"},
+		pkg: "internal/budget", fn: "Budgets.GiveBack", from: `if b := w.books[key]; b.used.AddCapped(b.pending).Less(b.part.Amount) {`, to: `if b := w.books[key]; b == nil {`, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
 		name: "budget: what is noted is forgotten", breaks: "what a session used of a part counts after the next one",
