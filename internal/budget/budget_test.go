@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
+	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
@@ -252,16 +253,57 @@ func TestPartsCountUntilTheyAreNoted(t *testing.T) {
 	assert.Equal(t, u(80+1+maxParts), r.Used.Within(until+7200, 24*time.Hour))
 }
 
-// TestPartsOfAClockThatIsAhead count from when that is seen.
+// TestPartsOfAClockThatIsAhead count from when nothing can be taken out of them any more: a minute after they
+// are seen.
 func TestPartsOfAClockThatIsAhead(t *testing.T) {
-	const now = 1_700_000_000
-	r := record{Parts: []part{{Session: "a", N: 1, Amount: u(5), Until: now + 1_000_000}}}
-	r, changed := r.redated(now)
-	assert.True(t, changed)
-	assert.Equal(t, u(5), r.Used.Within(now+3500, time.Hour))
-	assert.Zero(t, r.Used.Within(now+3600+2*60, time.Hour))
-	_, changed = r.redated(now)
-	assert.False(t, changed)
+	const start = 1_700_000_040 // of a minute
+	paid := func(at int64, h rule.History) rule.History { return h.Added(rule.Rise{At: at, By: u(7)}, start) }
+	for name, used := range map[string]rule.History{
+		"nothing before": {}, "a rise before": paid(start-600, rule.History{}),
+		"a clock that went back before": paid(start+1_000_000, paid(start-600, rule.History{})),
+	} {
+		for _, now := range []int64{start, start + 1, start + 59} {
+			for _, ahead := range []int64{181, 600, 7200, 1_000_000} {
+				r := record{Used: used, Parts: []part{{Session: "a", N: 1, Amount: u(5), Until: now + ahead}}}
+				r, changed := r.redated(now)
+				assert.True(t, changed)
+				assert.Empty(t, r.Parts)
+				at := now + minute - 1 // the last second
+				for _, window := range []int64{3600, 24 * 3600} {
+					within := r.Used.Within(at+window, time.Duration(window)*time.Second)
+					assert.False(t, within.Less(u(5)), "%s, %d s ahead, seen at %d: %s", name, ahead, now-start, within)
+				}
+				assert.Zero(t, r.Used.Within(now+ahead+2*24*3600, time.Hour))
+				if ahead == 1_000_000 {
+					assert.Zero(t, r.Used.Within(now+3600+2*minute, time.Hour))
+				}
+				_, changed = r.redated(now)
+				assert.False(t, changed)
+			}
+		}
+	}
+}
+
+// TestPartsBesideAClockThatIsBehind: a session whose clock is behind sees the parts of the others as ones of a
+// clock that is ahead, and so does one whose clock went back its own. What it makes of them counts for the
+// others from when it was used.
+func TestPartsBesideAClockThatIsBehind(t *testing.T) {
+	const now, behind = 1_700_000_040, 7200
+	own := part{Session: "a", N: 1, Amount: u(5), Until: now + minute}
+	for name, r := range map[string]record{"nothing before": {}, "a rise before": {
+		Used: rule.History{}.Added(rule.Rise{At: now - 1800, By: u(7)}, now-1800),
+	}} {
+		r.Parts = []part{own}
+		seen, changed := r.redated(now - behind)
+		assert.True(t, changed)
+		noted := r.noted(own, own.Amount, part{}, now-behind)
+		for what, one := range map[string]record{"seen": seen, "noted": noted} {
+			assert.Empty(t, one.Parts)
+			within := one.Used.Within(now+3599, time.Hour)
+			assert.False(t, within.Less(u(5)), "%s, %s: %s", what, name, within)
+			assert.Zero(t, one.Used.Within(now+2*3600, time.Hour))
+		}
+	}
 }
 
 // TestWritesThatAreNotKnown: a write that worked, although nobody was told, counts once.

@@ -110,7 +110,7 @@ func (r record) redated(now int64) (_ record, changed bool) {
 	}
 	for i := len(r.Parts) - 1; i >= 0; i-- {
 		if r.Parts[i].Until > now+minute+skew {
-			r, changed = r.folded(i, now, now), true
+			r, changed = r.folded(i, r.Parts[i].Until, now), true
 		}
 	}
 	return r, changed

@@ -47,6 +47,15 @@ var theBudgets = []defect{
 `, to: ``, tests: []string{"internal/budget", "internal/ledger"},
 	},
 	{
+		name: "budget: a part of another clock counts before its minute is over", breaks: "what is seen of a clock that is ahead may still be used",
+		pkg: "internal/rule", fn: "History.Added", from: `at = now + minute`, to: `at = now`, tests: []string{"internal/budget"},
+	},
+	{
+		name: "budget: a clock that is behind frees the parts of the others", breaks: "a part that is ahead of now keeps its time, too",
+		pkg: "internal/rule", fn: "History.Added", from: `			h = h.note(maxClocks, rise.At-1, h.highest(), fine)
+`, to: ``, tests: []string{"internal/budget"},
+	},
+	{
 		name: "budget: a clock that was behind loses what rose", breaks: "what rises while a clock is behind counts when it is right again",
 		pkg: "internal/rule", fn: "History.joined", from: `jump := min(back, `, to: `jump := min(0, `, tests: inRule,
 	},

@@ -324,14 +324,26 @@ func (h History) Within(now int64, window time.Duration) voucher.Amount {
 // Highest returns the sum of all rises.
 func (h History) Highest() voucher.Amount { return h.highest() }
 
-// Added returns the history after a rise, which may lie behind the newest mark.
+// Added returns the history after a rise, which may lie behind the newest mark. One that lies ahead of now is
+// that of another clock, which may go on with it for a minute. Which of the two clocks is wrong is not known:
+// the history is marked as one whose clock went back since.
 func (h History) Added(rise Rise, now int64) History {
-	n := len(h.marks)
-	if h.after != nil || n > 0 && h.marks[n-1].At > now+step {
-		return h.note(maxClocks, now, h.highest().AddCapped(rise.By), fine)
+	at := now
+	if rise.At > now+step {
+		at = now + minute
+		switch after, last := h.after, h.last(); {
+		case last.At <= at+step:
+			h = h.note(maxClocks, rise.At-1, h.highest(), fine)
+		case last.At < rise.At:
+			h = History{marks: h.marks}.note(maxClocks, rise.At-1, last.Authorized, fine)
+			h.after = after
+		}
+		h, _ = h.Redated(now)
 	}
-	at := min(rise.At, now+2*minute)
-	i, found := slices.BinarySearchFunc(h.marks, at, func(m Mark, at int64) int {
+	if h.after != nil || h.last().At > now+step {
+		return h.note(maxClocks, at, h.highest().AddCapped(rise.By), fine)
+	}
+	i, found := slices.BinarySearchFunc(h.marks, rise.At, func(m Mark, at int64) int {
 		return cmp.Compare(m.At, at)
 	})
 	h.marks = slices.Clone(h.marks)
@@ -340,7 +352,7 @@ func (h History) Added(rise Rise, now int64) History {
 		if i > 0 {
 			before = h.marks[i-1].Authorized
 		}
-		h.marks = slices.Insert(h.marks, i, Mark{at, before})
+		h.marks = slices.Insert(h.marks, i, Mark{rise.At, before})
 	}
 	for ; i < len(h.marks); i++ {
 		h.marks[i].Authorized = h.marks[i].Authorized.AddCapped(rise.By)
