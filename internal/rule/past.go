@@ -47,6 +47,6 @@ func (h History) rises(now int64, total voucher.Amount) (rises []Rise) {
 	inHour, inDay := r.Within(now, hour*time.Second), r.Within(now, day*time.Second)
 	add(now-day, r.Within(now, month*time.Second).SubFloor(inDay))
 	add(now-hour, inDay.SubFloor(inHour))
-	add(endOfMinute(now), inHour)
+	add(max(endOfMinute(now), h.last().At), inHour) // by another clock, if that is ahead: see [History.Added]
 	return rises
 }

@@ -47,3 +47,24 @@ func TestAddedNeverFreesEarly(t *testing.T) {
 		}
 	})
 }
+
+// TestPastSeenByAClockThatIsBehind: what a clock that is behind makes a record of counts for the others from when it
+// rose, also if it has changed the history before; and for a clock that is right, from now, if the other was ahead.
+func TestPastSeenByAClockThatIsBehind(t *testing.T) {
+	const now, wrong = 1_700_000_040, 7200
+	h := History{}.note(maxClocks, now-1800, voucher.Units(7), fine).note(maxClocks, now-1, voucher.Units(12), fine)
+	changed, did := h.Redated(now - wrong)
+	require.True(t, did)
+	for _, h := range []History{h, changed} {
+		var made History
+		for _, r := range h.rises(now-wrong, h.highest()) {
+			made = made.Added(r, now-wrong)
+		}
+		within := made.Within(now+hour-1, hour*time.Second)
+		require.False(t, within.Less(voucher.Units(5)), "%s", within)
+		within = made.Within(now-wrong+hour, hour*time.Second)
+		require.Equal(t, voucher.Units(12), within)
+		require.Zero(t, made.Within(now-wrong+hour+2*minute, hour*time.Second))
+		require.Zero(t, made.Within(now+2*hour, hour*time.Second))
+	}
+}
