@@ -263,7 +263,7 @@ func TestPartsOfAClockThatIsAhead(t *testing.T) {
 		"a clock that went back before": paid(start+1_000_000, paid(start-600, rule.History{})),
 	} {
 		for _, now := range []int64{start, start + 1, start + 59} {
-			for _, ahead := range []int64{181, 600, 7200, 1_000_000} {
+			for _, ahead := range []int64{241, 600, 7200, 1_000_000} {
 				r := record{Used: used, Parts: []part{{Session: "a", N: 1, Amount: u(5), Until: now + ahead}}}
 				r, changed := r.redated(now)
 				assert.True(t, changed)

@@ -33,12 +33,13 @@ var (
 // TestNoLimitIsPassed lets sessions pay at random from one store, and knows the truth: what the records of
 // the channels authorized, and when. Sessions start at the same time with the same or different limits, are
 // killed at any call of the store, have writes that fail, fail although they worked, arrive late or take
-// minutes, reads that are old, contexts that end, and clocks that are ahead or behind; they share channels, and
-// pay other origins on them. What was decided and counted within a window is never more than the limit of a session
-// whose clock is right. It does not know of what came after it took its part, within the last minute, where that
-// is not bound by the same limit: payments of sessions with other limits or a wrong clock, and of other origins on
-// a channel that was opened for this one. Payments of a clock that is behind count from the time that it shows,
-// which is too early for the others: they are left out. What such a clock makes of the others' payments is not.
+// minutes, reads that are old, contexts that end, and clocks that are ahead, or behind by two minutes at most; they
+// share channels, and pay other origins on them. What was decided and counted within a window is never more than
+// the limit of a session whose clock is right. It does not know of what came after it took its part, within the
+// last minute, where that is not bound by the same limit: payments of sessions with other limits or a wrong clock,
+// and of other origins on a channel that was opened for this one. Payments of a clock that is behind count from
+// the time that it shows, which is too early for the others: they are left out. What such a clock makes of the
+// others' payments is not.
 //
 //	go test ./internal/budget -run TestNoLimitIsPassed -args -histories 100000 -seed 7
 func TestNoLimitIsPassed(t *testing.T) {
@@ -145,7 +146,7 @@ func (w *world) run(t *testing.T) (wrong string) {
 	w.fails, w.slow = pick(d, 0, 0, 0.02, 0.2), pick(d, 0, 0, 0.05, 0.3)
 	w.kills = d.happens(0.5)
 	if d.happens(0.3) {
-		w.ahead = pick(d, int64(60), 600, 7200, 40*24*3600, -60, -600, -7200, -40*24*3600)
+		w.ahead = pick(d, int64(60), 600, 7200, 40*24*3600, -60, -90, -120)
 	}
 	first := d.n(len(allClasses))
 	channels := make([]*chain, 1+d.n(5))
@@ -253,7 +254,7 @@ func newChain(t *testing.T, w *world, n int) *chain {
 	return &chain{s, key}
 }
 
-// session is a program, with its view of the store: its clock may be ahead or behind by some minutes or months.
+// session is a program, with its view of the store: its clock may be ahead by some minutes or months.
 type session struct {
 	*Budgets
 	world  *world

@@ -55,8 +55,8 @@ const (
 	// keep is how long a part is listed after its minute, and keepFor how long one is that would count
 	// in further records. That is longer than all windows.
 	keep, keepFor = 60 * minute, 32 * 24 * 60 * minute
-	// skew is how far the clocks of two machines may differ.
-	skew = 2 * minute
+	// skew is how far the clocks of two machines may differ, and a minute more: see step in [rule.History].
+	skew = 3 * minute
 )
 
 // has reports whether a part is listed.

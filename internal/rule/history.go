@@ -61,9 +61,9 @@ var (
 // newest marks move back with it.
 const maxClocks = 3
 
-// step is how far a clock may go back, or the clocks of two machines may differ, without
-// consequence.
-const step = 2 * minute
+// step is how far ahead of the clock a mark may be without consequence: a clock may go back, or the clocks of two
+// machines may differ, by two minutes, and marks are at the ends of their minutes.
+const step = 3 * minute
 
 // last returns the newest mark, or the zero mark.
 func (h History) last() (m Mark) {
@@ -328,7 +328,7 @@ func (h History) Highest() voucher.Amount { return h.highest() }
 // that of another clock, which may go on with it for a minute. Which of the two clocks is wrong is not known:
 // the history is marked as one whose clock went back since.
 func (h History) Added(rise Rise, now int64) History {
-	at := now
+	at := max(now, rise.At-1)
 	if rise.At > now+step {
 		at = now + minute
 		switch after, last := h.after, h.last(); {

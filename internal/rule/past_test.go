@@ -68,3 +68,31 @@ func TestPastSeenByAClockThatIsBehind(t *testing.T) {
 		require.Zero(t, made.Within(now+2*hour, hour*time.Second))
 	}
 }
+
+// TestClocksThatDiffer by two minutes at most free nothing early.
+func TestClocksThatDiffer(t *testing.T) {
+	const start = 1_700_000_040
+	for behind := int64(0); behind <= 2*minute; behind += 10 {
+		for first := range int64(6) {
+			h := History{}.Added(Rise{start + minute, voucher.Units(1000)}, start)
+			for at := start + 11*first; at < start+10*minute; at += 17 {
+				now := at - behind
+				h, _ = h.Redated(now)
+				h = h.Added(Rise{endOfMinute(now), voucher.Units(1)}, now)
+			}
+			within := h.Within(start+minute+hour-1, hour*time.Second) // it was at the end of its minute, maybe
+			require.False(t, within.Less(voucher.Units(1000)), "%d s behind: %s", behind, within)
+		}
+	}
+}
+
+// TestAddedAfterAClockWentBack: a rise of this minute counts until its end, also after another clock.
+func TestAddedAfterAClockWentBack(t *testing.T) {
+	const start = 1_700_000_040
+	for _, until := range []int64{minute, 2 * minute, 3 * minute} {
+		h := History{}.Added(Rise{start + 100*hour, voucher.Units(1)}, start)
+		h = h.Added(Rise{start + until, voucher.Units(1000)}, start)
+		within := h.Within(start+until+hour-1, hour*time.Second)
+		require.False(t, within.Less(voucher.Units(1000)), "%d: %s", until, within)
+	}
+}
