@@ -82,7 +82,15 @@ var theFunding = []defect{
 	},
 	{
 		name: "close: what stays locked is not told", breaks: "Session.Close tells what stays in channels",
-		pkg: "client", fn: "Session.tellLocked", from: `if _, mine := s.used.Load(l.ID); mine &&`, to: `if _, mine := s.used.Load(l.ID); !mine &&`, tests: inClient, run: `^TestCloseTells`,
+		pkg: "client", fn: "Session.tellUsed", from: `case !st.HoldsMoney():`, to: `case st.HoldsMoney():`, tests: inClient, run: `^TestCloseTells`,
+	},
+	{
+		name: "close: every record of other channels is read", breaks: "a program that ends soon has no time for ten thousand",
+		pkg: "client", fn: "Session.tellLocked", from: `if most--; most < 0 {`, to: `if most--; most < -1<<20 {`, tests: inClient, run: `^TestCloseReadsFew`,
+	},
+	{
+		name: "credit of others: a payee that refuses equal vouchers is sent one", breaks: "nothing is sent that is refused for certain",
+		pkg: "internal/purchase", fn: "prepared", from: `if e.Apart {`, to: `if false {`, tests: inPurchase, run: `^TestCreditThatOthersUse`,
 	},
 	{
 		name: "close: a channel in use is closed as idle", breaks: "only what was not paid from for a time is closed",
