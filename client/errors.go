@@ -10,6 +10,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
+	"github.com/seed-5fe1f529/tallystick/store"
 	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
@@ -152,7 +153,7 @@ func (e *Error) Retryable() bool {
 		return false // it was paid, or may have been
 	}
 	for _, final := range []error{
-		channel.ErrLimit, channel.ErrAsset, channel.ErrRecord, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
+		channel.ErrLimit, channel.ErrAsset, channel.ErrRecord, store.ErrCorrupt, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
 		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused, ErrAuthorization,
 	} {
 		if errors.Is(e.Err, final) {

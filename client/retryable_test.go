@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/client"
+	"github.com/seed-5fe1f529/tallystick/store"
 )
 
 // TestRetryable is never true if the payee may have been paid, or was, whatever the cause, and not
@@ -27,7 +28,7 @@ func TestRetryable(t *testing.T) {
 		client.ErrInsecure,
 		client.ErrRedirect, client.ErrEscrow, client.ErrNoChain, client.ErrNoPayer, client.ErrTwice,
 		client.ErrPaidBefore, client.ErrKeyReused, client.ErrOpenings,
-		channel.ErrNotOurs, channel.ErrRecord,
+		channel.ErrNotOurs, channel.ErrRecord, store.ErrCorrupt,
 		errors.Join(client.ErrPolicy, errors.New("not today")),
 	}
 	for _, outcome := range []client.Outcome{

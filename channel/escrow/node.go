@@ -165,8 +165,8 @@ func isLimited(err error) bool {
 	return errors.Is(err, errLimited) || errors.As(err, &e) && limits(e.code, e.message)
 }
 
-// errLimited is HTTP 429.
-var errLimited = fmt.Errorf("HTTP %d %s", http.StatusTooManyRequests, http.StatusText(http.StatusTooManyRequests))
+// errLimited is HTTP 429, or an error inside HTTP 200 that means the same.
+var errLimited = errors.New("the node limits the rate of requests (HTTP 429, or a JSON-RPC error that says so)")
 
 // JSON-RPC codes of nodes that limit the rate. Nodes use limitExceeded (EIP-1474) also for a search of too
 // many blocks.
