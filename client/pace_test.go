@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,62 @@ func TestEqualRefusedIsLearned(t *testing.T) {
 				assert.Equal(t, 1, refused, "it is learned from one refusal")
 			})
 		}
+	}
+}
+
+// traced says when a request is written, as net/http does.
+type traced struct{ base http.RoundTripper }
+
+func (t traced) RoundTrip(req *http.Request) (*http.Response, error) {
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		trace.WroteHeaders()
+	}
+	return t.base.RoundTrip(req)
+}
+
+// TestSessionsWhereEqualIsRefused: sessions that share a channel of a payee that refuses equal vouchers wait for each
+// other's answers, once it is known.
+func TestSessionsWhereEqualIsRefused(t *testing.T) {
+	for _, rail := range rails {
+		bubble.Run(t, func(t *testing.T) {
+			p := inMemoryWith(t, clienttest.Config{EqualVouchers: clienttest.EqualRefused})
+			path := p.srv.URL + rail + "/data?deposit=1000000"
+			p.cfg.Base = traced{uneven{p.base, new(atomic.Int64)}}
+			var refused atomic.Int64
+			pays := func(session *client.Session, requests int) {
+				for range requests {
+					resp, err := session.Client().Get(path)
+					if !assert.NoError(t, err) {
+						return
+					}
+					if resp.StatusCode != http.StatusOK {
+						refused.Add(1)
+					}
+					assert.NoError(t, resp.Body.Close())
+				}
+			}
+			sessions := func(n, first int) {
+				all := make([]*client.Session, n)
+				for i := range all {
+					var err error
+					all[i], err = client.New(p.cfg)
+					require.NoError(t, err)
+					pays(all[i], first)
+				}
+				var group sync.WaitGroup
+				for i := range 2 * n {
+					group.Go(func() { pays(all[i/2], 10) })
+				}
+				group.Wait()
+				for _, session := range all {
+					assert.NoError(t, session.Close(t.Context()))
+				}
+			}
+			sessions(1, 0)
+			sessions(8, 0) // they know nothing of each other yet, nor how long the payee takes
+			sessions(8, 1)
+			assert.Zero(t, refused.Load())
+		})
 	}
 }
 

@@ -124,6 +124,7 @@ func (l *Ledger) hold(places [3]string, place int, s rule.State, rev uint64) *Ac
 	}
 	if _, ok := l.apart[s.Descriptor.Payee]; ok {
 		a.pace.shares, a.pace.idle = sharesNone, false
+		a.meet(false)
 	}
 	l.accounts[s.ID] = a
 	return a

@@ -36,8 +36,8 @@ const (
 	maxTrial = time.Second
 	maxVain  = 8
 	// maxBetween bounds how long the voucher of another session is let through. A request waits for
-	// such vouchers for maxPause in all.
-	maxBetween = 20 * time.Millisecond
+	// such vouchers for maxPause in all, or for maxApart if the payee refuses equal ones.
+	maxBetween, maxApart = 20 * time.Millisecond, 10 * time.Second
 	// maxHurries is how often a request that was overtaken goes before newcomers, at most, if others
 	// than this session overtook it.
 	maxHurries = 4
@@ -282,23 +282,44 @@ func (p *pace) stop(t *trip) {
 // it, so that its voucher is on the way to the payee. Those that wrote it lately may want to write it
 // again: each waits for another time, so that there are few conflicts. The caller holds mu.
 func (a *Account) meet(written bool) {
-	p, now := &a.pace, time.Now()
-	var wait time.Duration
+	p, now, others := &a.pace, time.Now(), 0
 	for _, w := range a.base.Writers {
 		if w.Name != a.ledger.name && now.Unix()-w.At < 2 {
-			wait += p.write / 2
+			others++
 		}
 	}
-	if wait > 0 {
-		wait = rand.N(min(wait, maxPause/2))
+	var wait time.Duration
+	if most := min(time.Duration(others)*p.write/2, maxPause/2); most > 0 {
+		wait = rand.N(most)
 	}
 	if written {
 		p.met, p.idle = now, false
 	}
-	if written || wait > 0 {
-		wait += max(p.between, min(p.answer/16, firstPause))
+	if written || others > 0 {
+		wait += max(p.between, p.least())
 	}
 	p.foreign = now.Add(wait)
+}
+
+// least returns how long the voucher of another session is let through at least. Where the payee refuses
+// equal vouchers it has to be answered: a request that is overtaken has used up its step.
+func (p *pace) least() time.Duration {
+	switch {
+	case p.shares != sharesNone:
+	case p.answer == 0:
+		return maxPause
+	default:
+		return p.answer + p.answer/4
+	}
+	return min(p.answer/16, firstPause)
+}
+
+// patience returns how long a request waits for other sessions in all.
+func (p *pace) patience() time.Duration {
+	if p.shares == sharesNone {
+		return maxApart
+	}
+	return maxPause
 }
 
 // yield returns errYield if what is being served is put off, because other sessions go first. A
@@ -316,8 +337,9 @@ func (a *Account) yield() error {
 			waited = max(waited, now.Sub(d.yields))
 		}
 	}
+	most := p.patience()
 	if left := p.foreign.Sub(now); left > 0 {
-		p.foreign = now.Add(left * max(maxPause-waited, 0) / maxPause)
+		p.foreign = now.Add(left * max(most-waited, 0) / most)
 	}
 	for _, d := range a.serving {
 		if d.yields.IsZero() {

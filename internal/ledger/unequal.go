@@ -116,6 +116,7 @@ func (a *Account) standApart() {
 	if a.pace.shares == sharesUnknown {
 		a.pace.shares, a.pace.idle = sharesNone, false
 		a.ledger.setApart(a.base.Descriptor.Payee)
+		a.meet(false) // those that use the channel already
 	}
 }
 

@@ -3,6 +3,14 @@ package main
 // theRecord is what is kept of a channel, and how two sessions agree on it.
 var theRecord = []defect{
 	{
+		name: "apart: the answer to another session is not waited for", breaks: "a payee that refuses equal vouchers refuses no request of sessions that share a channel",
+		pkg: "internal/ledger", fn: "pace.least", from: `return p.answer + p.answer/4`, to: `return p.answer / 16`, tests: inClient, run: `^TestSessionsWhereEqual`,
+	},
+	{
+		name: "apart: a session that begins waits for nobody", breaks: "a payee that refuses equal vouchers refuses no request of sessions that share a channel",
+		pkg: "internal/ledger", fn: "Account.standApart", from: `a.meet(false) // those that use the channel already`, to: ``, tests: inClient, run: `^TestSessionsWhereEqual`,
+	},
+	{
 		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
 		pkg: "internal/rule", fn: "Decode", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inRule,
 	},
@@ -121,7 +129,7 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: a request waits for other sessions without an end", breaks: "a request waits for other sessions 100 ms at most",
-		pkg: "internal/ledger", fn: "Account.yield", from: `now.Add(left * max(maxPause-waited, 0) / maxPause)`, to: `now.Add(left)`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "Account.yield", from: `now.Add(left * max(most-waited, 0) / most)`, to: `now.Add(left)`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: other sessions do not let an overtaken request through", breaks: "no request is overtaken again and again",
