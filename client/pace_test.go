@@ -155,6 +155,58 @@ func TestSessionsWhereEqualIsRefused(t *testing.T) {
 	}
 }
 
+// TestSessionBesideABusyOne: where equal vouchers are refused, a session that pays all the time keeps another one
+// from paying for five seconds at most. The request that goes then may overtake one of the other session.
+func TestSessionBesideABusyOne(t *testing.T) {
+	for _, rail := range rails {
+		bubble.Run(t, func(t *testing.T) {
+			p := inMemoryWith(t, clienttest.Config{EqualVouchers: clienttest.EqualRefused})
+			path := rail + "/data?deposit=1000000"
+			p.base = traced{uneven{p.base, new(atomic.Int64)}}
+			p.cfg.Base = p.base
+			p.cfg.Limits.Deposit, p.cfg.Limits.Total = u(1_000_000), u(1_000_000)
+			p.restart()
+			var refused atomic.Int64
+			stop := make(chan struct{})
+			var busy sync.WaitGroup
+			for range 4 {
+				busy.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						resp, err := p.do(http.MethodGet, path, nil)
+						if !assert.NoError(t, err) {
+							return
+						}
+						assert.NoError(t, resp.Body.Close())
+						if resp.StatusCode != http.StatusOK {
+							refused.Add(1)
+						}
+					}
+				})
+			}
+			time.Sleep(time.Second)
+			other, err := client.New(p.cfg)
+			require.NoError(t, err)
+			for range 3 {
+				began := time.Now()
+				resp, err := other.Client().Get(p.srv.URL + path)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				assert.Less(t, time.Since(began), 5200*time.Millisecond)
+				time.Sleep(3 * time.Second) // longer than a session counts as one that writes
+			}
+			close(stop)
+			busy.Wait()
+			assert.LessOrEqual(t, refused.Load(), int64(3))
+			require.NoError(t, other.Close(t.Context()))
+		})
+	}
+}
+
 // TestStarvedStream: a stream whose first piece another stream used up, and whose payee asks for
 // nothing, ends with an error that says so.
 func TestStarvedStream(t *testing.T) {

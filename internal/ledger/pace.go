@@ -37,7 +37,7 @@ const (
 	maxVain  = 8
 	// maxBetween bounds how long the voucher of another session is let through. A request waits for
 	// such vouchers for maxPause in all, or for maxApart if the payee refuses equal ones.
-	maxBetween, maxApart = 20 * time.Millisecond, 10 * time.Second
+	maxBetween, maxApart = 20 * time.Millisecond, 5 * time.Second
 	// maxHurries is how often a request that was overtaken goes before newcomers, at most, if others
 	// than this session overtook it.
 	maxHurries = 4
@@ -314,16 +314,9 @@ func (p *pace) least() time.Duration {
 	return min(p.answer/16, firstPause)
 }
 
-// patience returns how long a request waits for other sessions in all.
-func (p *pace) patience() time.Duration {
-	if p.shares == sharesNone {
-		return maxApart
-	}
-	return maxPause
-}
-
 // yield returns errYield if what is being served is put off, because other sessions go first. A
-// decision that does not wait is not, and one is the less, the longer it has waited for them.
+// decision that does not wait is not, and one is the less, the longer it has waited for them, or no more after
+// maxApart if the payee refuses equal vouchers.
 func (a *Account) yield() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -337,9 +330,12 @@ func (a *Account) yield() error {
 			waited = max(waited, now.Sub(d.yields))
 		}
 	}
-	most := p.patience()
-	if left := p.foreign.Sub(now); left > 0 {
-		p.foreign = now.Add(left * max(most-waited, 0) / most)
+	switch left := p.foreign.Sub(now); {
+	case left <= 0:
+	case p.shares != sharesNone:
+		p.foreign = now.Add(left * max(maxPause-waited, 0) / maxPause)
+	case waited >= maxApart:
+		p.foreign = now
 	}
 	for _, d := range a.serving {
 		if d.yields.IsZero() {

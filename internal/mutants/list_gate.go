@@ -7,6 +7,10 @@ var theRecord = []defect{
 		pkg: "internal/ledger", fn: "pace.least", from: `return p.answer + p.answer/4`, to: `return p.answer / 16`, tests: inClient, run: `^TestSessionsWhereEqual`,
 	},
 	{
+		name: "apart: a busy session keeps others from paying", breaks: "a session that pays all the time keeps another one from paying for five seconds at most",
+		pkg: "internal/ledger", fn: "Account.yield", from: `case waited >= maxApart:`, to: `case waited >= time.Hour:`, tests: inClient, run: `^TestSessionBesideABusyOne`,
+	},
+	{
 		name: "apart: a session that begins waits for nobody", breaks: "a payee that refuses equal vouchers refuses no request of sessions that share a channel",
 		pkg: "internal/ledger", fn: "Account.standApart", from: `a.meet(false) // those that use the channel already`, to: ``, tests: inClient, run: `^TestSessionsWhereEqual`,
 	},
@@ -129,7 +133,7 @@ var theGate = []defect{
 	},
 	{
 		name: "pace: a request waits for other sessions without an end", breaks: "a request waits for other sessions 100 ms at most",
-		pkg: "internal/ledger", fn: "Account.yield", from: `now.Add(left * max(most-waited, 0) / most)`, to: `now.Add(left + 0*(most-waited))`, tests: inLedger, run: `^TestPace`,
+		pkg: "internal/ledger", fn: "Account.yield", from: `now.Add(left * max(maxPause-waited, 0) / maxPause)`, to: `now.Add(left)`, tests: inLedger, run: `^TestPace`,
 	},
 	{
 		name: "pace: other sessions do not let an overtaken request through", breaks: "no request is overtaken again and again",
