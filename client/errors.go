@@ -153,7 +153,8 @@ func (e *Error) Retryable() bool {
 		return false // it was paid, or may have been
 	}
 	for _, final := range []error{
-		channel.ErrLimit, channel.ErrAsset, channel.ErrRecord, store.ErrCorrupt, ErrPolicy, ErrBody, ErrInsecure, ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
+		channel.ErrLimit, channel.ErrAsset, channel.ErrRecord, store.ErrCorrupt, ErrPolicy, ErrBody, ErrInsecure,
+		ErrRedirect, ErrEscrow, ErrNoChain, ErrNoPayer, ErrTwice, ErrOpenings,
 		channel.ErrNotOurs, ErrPaidBefore, ErrKeyReused, ErrAuthorization,
 	} {
 		if errors.Is(e.Err, final) {

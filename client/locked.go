@@ -135,7 +135,8 @@ func (s *Session) tellLocked(ctx context.Context, most int) {
 		left.add(l)
 	}
 	if len(errs) > 0 { // a sweep reports each
-		s.tell(ctx, Event{Kind: EventLocked, Err: fmt.Errorf("client: a record that cannot be read may hold money: %w", errs[0])})
+		err := fmt.Errorf("client: a record that cannot be read may hold money: %w", errs[0])
+		s.tell(ctx, Event{Kind: EventLocked, Err: err})
 	}
 	holding := "client: %d other channels of the store hold %s of %s"
 	if most < 0 {
@@ -167,7 +168,8 @@ func (s *Session) tellUsed(ctx context.Context, left leftovers) (errs []error) {
 		default:
 			told++
 			s.tell(ctx, Event{
-				Kind: EventLocked, Origin: l.Scope.Origin, ChannelID: l.ID, Deposit: l.Deposit, Cumulative: l.Authorized, Locked: &l,
+				Kind: EventLocked, Origin: l.Scope.Origin, ChannelID: l.ID,
+				Deposit: l.Deposit, Cumulative: l.Authorized, Locked: &l,
 			})
 		}
 	}

@@ -230,7 +230,8 @@ func (a *attempt) again(ctx context.Context, do purchase.Action) purchase.Event 
 // denied returns the gate's refusal.
 func (a *attempt) denied(err error) purchase.Event {
 	r := a.reserved
-	e := purchase.Event{Kind: purchase.Denied, Err: err, Raised: r.Raised(), Alone: r.Alone(), Shared: a.account.Shared(), Apart: a.account.Apart()}
+	e := purchase.Event{Kind: purchase.Denied, Err: err, Raised: r.Raised(), Alone: r.Alone()}
+	e.Shared, e.Apart = a.account.Shared(), a.account.Apart()
 	e.Highest = !a.signed.Cumulative.Less(a.account.State().Signed)
 	switch {
 	case errors.Is(err, channel.ErrLimit):
