@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
@@ -115,4 +117,27 @@ func problemOf(resp *http.Response, text []byte) wire.Problem {
 	}
 	problem, _ := wire.ParseProblem(resp.Header.Get("Content-Type"), text)
 	return problem
+}
+
+// denied returns the gate's refusal.
+func (a *attempt) denied(err error) purchase.Event {
+	r := a.reserved
+	e := purchase.Event{Kind: purchase.Denied, Err: err, Raised: r.Raised(), Alone: r.Alone()}
+	e.Shared, e.Apart = a.account.Shared(), a.account.Apart()
+	e.Highest = !a.signed.Cumulative.Less(a.account.State().Signed)
+	switch {
+	case errors.Is(err, channel.ErrLimit):
+		e.Denial = purchase.DeniedLimit
+	case errors.Is(err, channel.ErrDeposit):
+		e.Denial = purchase.DeniedDeposit
+	case errors.Is(err, channel.ErrNotPayable):
+		e.Denial = purchase.DeniedClosed
+	case errors.Is(err, channel.ErrSpent):
+		e.Denial = purchase.DeniedSpent
+	case errors.Is(err, channel.ErrRaised):
+		e.Denial = purchase.DeniedRaised
+	default:
+		e.Denial = purchase.DeniedOther
+	}
+	return e
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -225,27 +224,4 @@ func (a *attempt) again(ctx context.Context, do purchase.Action) purchase.Event 
 	return purchase.Event{
 		Kind: purchase.Issued, Raised: a.reserved.Raised(), Higher: a.presented.Less(signed.Cumulative),
 	}
-}
-
-// denied returns the gate's refusal.
-func (a *attempt) denied(err error) purchase.Event {
-	r := a.reserved
-	e := purchase.Event{Kind: purchase.Denied, Err: err, Raised: r.Raised(), Alone: r.Alone()}
-	e.Shared, e.Apart = a.account.Shared(), a.account.Apart()
-	e.Highest = !a.signed.Cumulative.Less(a.account.State().Signed)
-	switch {
-	case errors.Is(err, channel.ErrLimit):
-		e.Denial = purchase.DeniedLimit
-	case errors.Is(err, channel.ErrDeposit):
-		e.Denial = purchase.DeniedDeposit
-	case errors.Is(err, channel.ErrNotPayable):
-		e.Denial = purchase.DeniedClosed
-	case errors.Is(err, channel.ErrSpent):
-		e.Denial = purchase.DeniedSpent
-	case errors.Is(err, channel.ErrRaised):
-		e.Denial = purchase.DeniedRaised
-	default:
-		e.Denial = purchase.DeniedOther
-	}
-	return e
 }

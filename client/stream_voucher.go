@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/seed-5fe1f529/tallystick/channel"
-	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/internal/sse"
 	"github.com/seed-5fe1f529/tallystick/internal/wire"
 	"github.com/seed-5fe1f529/tallystick/receipt"
@@ -235,18 +234,5 @@ func (m *meter) accepted(signed voucher.Signed, got answer) {
 	a.s.tell(m.ctx, Event{
 		Kind: EventVoucher, Origin: a.origin.Text, ChannelID: state.ID, Price: a.reserved.Price(), Cumulative: signed.Cumulative,
 		Deposit: state.Deposit, Outcome: OutcomeAccepted, Status: got.status, Receipt: got.receipt,
-	})
-}
-
-// topUp raises a deposit that is too small for required, which is within what was agreed to, while the stream waits.
-func (m *meter) topUp(required voucher.Amount) error {
-	return m.bounded(func() error {
-		req := rule.Request{Price: m.a.price, MinDelta: m.a.challenge.offer.MinDelta, Floor: required}
-		m.a.waited = 0 // each top-up of the stream waits for itself
-		done, err := m.a.topUp(m.ctx, req, m.a.account.State)
-		if err == nil && done == topUpImpossible {
-			err = fmt.Errorf("%w: channel %s", channel.ErrNotPayable, m.a.account.ID())
-		}
-		return err
 	})
 }

@@ -163,3 +163,16 @@ func (a *attempt) presentTopUp(ctx context.Context, account *ledger.Account, sta
 	a.s.tell(ctx, Event{Kind: EventToppedUp, Origin: a.origin.Text, ChannelID: account.ID(), Deposit: account.State().Deposit, Fee: feeOf(state.ToppingUp), Receipt: answer.receipt})
 	return topUpShown, nil
 }
+
+// topUp raises a deposit that is too small for required, which is within what was agreed to, while the stream waits.
+func (m *meter) topUp(required voucher.Amount) error {
+	return m.bounded(func() error {
+		req := rule.Request{Price: m.a.price, MinDelta: m.a.challenge.offer.MinDelta, Floor: required}
+		m.a.waited = 0 // each top-up of the stream waits for itself
+		done, err := m.a.topUp(m.ctx, req, m.a.account.State)
+		if err == nil && done == topUpImpossible {
+			err = fmt.Errorf("%w: channel %s", channel.ErrNotPayable, m.a.account.ID())
+		}
+		return err
+	})
+}
