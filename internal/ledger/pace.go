@@ -280,25 +280,39 @@ func (p *pace) stop(t *trip) {
 
 // meet lets other sessions go first that share the record: written reports that one has just written
 // it, so that its voucher is on the way to the payee. Those that wrote it lately may want to write it
-// again: each waits for another time, so that there are few conflicts. The caller holds mu.
+// again, and take turns: who wrote it last waits for all the others, so that nobody is left behind and
+// there are few conflicts. The record lists them in the order in which they wrote it. One that is not
+// listed takes any turn. The caller holds mu.
 func (a *Account) meet(written bool) {
-	p, now, others := &a.pace, time.Now(), 0
+	p, now, others, before := &a.pace, time.Now(), 0, -1
 	for _, w := range a.base.Writers {
-		if w.Name != a.ledger.name && now.Unix()-w.At < 2 {
+		if w.Name == a.ledger.name {
+			before = others
+		} else if now.Unix()-w.At < 2 {
 			others++
 		}
-	}
-	var wait time.Duration
-	if most := min(time.Duration(others)*p.write/2, maxPause/2); most > 0 {
-		wait = rand.N(most)
 	}
 	if written {
 		p.met, p.idle = now, false
 	}
+	var wait time.Duration
 	if written || others > 0 {
-		wait += max(p.between, p.least())
+		wait = max(p.between, p.least())
 	}
+	if before < 0 {
+		before = rand.IntN(others + 1)
+	}
+	wait += min(time.Duration(before)*p.turn(), maxPause/2)
 	p.foreign = now.Add(wait)
+}
+
+// turn returns how long another session takes for its turn: it writes the record, and its voucher is let
+// through.
+func (p *pace) turn() time.Duration {
+	if p.shares == sharesNone {
+		return p.write + p.least()
+	}
+	return p.write + p.between
 }
 
 // least returns how long the voucher of another session is let through at least. Where the payee refuses
@@ -343,6 +357,7 @@ func (a *Account) yield() error {
 		}
 	}
 	if now.Before(p.foreign) {
+		a.stale.Store(true) // to look whether it is the turn of this session costs less than a write in vain
 		return errYield
 	}
 	return nil

@@ -15,6 +15,14 @@ var theRecord = []defect{
 		pkg: "internal/ledger", fn: "Account.standApart", from: `a.meet(false) // those that use the channel already`, to: ``, tests: inClient, run: `^TestSessionsWhereEqual`,
 	},
 	{
+		name: "pace: sessions do not take turns", breaks: "who wrote a record that sessions share last waits for all the others",
+		pkg: "internal/ledger", fn: "Account.meet", from: `before = others`, to: `before = 0`, tests: inLedger, run: `^TestPaceOfSessionsThatShare`,
+	},
+	{
+		name: "pace: a session writes without a look", breaks: "a turn of sessions that share a record is hardly longer than its write",
+		pkg: "internal/ledger", fn: "Account.yield", from: `a.stale.Store(true) // to look`, to: `// to look`, tests: inLedger, run: `^TestPaceOfSessionsThatShare`,
+	},
+	{
 		name: "record: newer record version read", breaks: "a record of a newer version is refused, not guessed at",
 		pkg: "internal/rule", fn: "Decode", from: `if v.Version != recordVersion {`, to: `if v.Version < recordVersion {`, tests: inRule,
 	},
