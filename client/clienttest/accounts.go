@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -53,6 +54,11 @@ func (a *account) accept(v voucher.Signed) {
 		a.accepted, a.signature = v.Cumulative, v.Signature
 	}
 	a.touch()
+}
+
+// holds reports whether v is the highest voucher, which was verified when it came.
+func (a *account) holds(v voucher.Signed) bool {
+	return v.Cumulative == a.accepted && len(v.Signature) > 0 && bytes.Equal(v.Signature, a.signature)
 }
 
 // open returns nil, or a refusal if the account cannot be charged.

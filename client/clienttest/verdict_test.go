@@ -59,6 +59,10 @@ func TestVoucherVerdicts(t *testing.T) {
 		{"same voucher again, nothing left", func() *reply {
 			return p.pay("GET", "/data", ch, spend(300))
 		}, 402, "session/insufficient-balance", ""},
+		{"same amount, signature by another key", func() *reply {
+			return p.pay("GET", "/data", ch,
+				with(spend(300), "signature", mustHex(other.sign(voucher.V2, c.id, 300))))
+		}, 402, "session/invalid-signature", ""},
 		{"lower voucher", func() *reply {
 			return p.pay("GET", "/data", ch, spend(200))
 		}, 402, "verification-failed", ""},

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -74,11 +75,17 @@ func (o Object) Text(key string) (s string, err error) {
 	if !ok {
 		return "", nil
 	}
+	if len(raw) > 1 && raw[0] == '"' && !bytes.ContainsFunc(raw, special) {
+		return string(raw[1 : len(raw)-1]), nil
+	}
 	if err := json.Unmarshal(raw, &s); err != nil || string(raw) == "null" {
 		return "", fmt.Errorf("%s is not a string", key)
 	}
 	return s, nil
 }
+
+// special reports whether a rune of a JSON string may not stand for itself alone.
+func special(r rune) bool { return r == '\\' || r > '~' }
 
 // Action returns the action of the payload, or "proof".
 func (o Object) Action() string {
