@@ -56,6 +56,10 @@ var theBudgets = []defect{
 `, to: ``, tests: []string{"internal/budget"},
 	},
 	{
+		name: "budget: a clock that is behind makes the others' rises older", breaks: "beside a clock that is behind nothing is free before its window is over",
+		pkg: "internal/rule", fn: "History.joined", from: `out.marks[i].At = max(out.marks[i].At, out.marks[i-1].At)`, to: `_ = out.marks[i]`, tests: inRule, run: `^TestClock`,
+	},
+	{
 		name: "budget: a clock that was behind loses what rose", breaks: "what rises while a clock is behind counts when it is right again",
 		pkg: "internal/rule", fn: "History.joined", from: `jump := min(back, `, to: `jump := min(0, `, tests: inRule,
 	},

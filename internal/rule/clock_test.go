@@ -167,6 +167,29 @@ func TestTwoMachines(t *testing.T) {
 	assert.LessOrEqual(t, marks(t, s.State), 3*160)
 }
 
+// TestClockBehindFreesNothing: a machine whose clock is behind goes on to pay until its clock shows when the
+// other machine paid. What that one paid counts for its whole window all the same.
+func TestClockBehindFreesNothing(t *testing.T) {
+	for name, behind := range map[string]int64{"minutes": 4 * 60, "hours": 2 * hour, "days": 3 * day} {
+		t.Run(name, func(t *testing.T) {
+			s := newSpending(t)
+			s.pay(100, start)
+			for at := start + 60; at <= start+behind+600; at += behind / 10 {
+				s.pay(1, at-behind)
+				s.look(at - behind)
+			}
+			end := start + behind + 660
+			s.pay(1, end)
+			for _, window := range []int64{hour, day, month} {
+				if now := start + window - 60; now > end {
+					assert.False(t, within(s.State, now, window).Less(u(100)), "%d s", window)
+				}
+				assert.Equal(t, u(0), within(s.State, end+window+120, window))
+			}
+		})
+	}
+}
+
 // TestClocksLoseNothing: whatever a clock shows in between, when it is right a window counts all
 // that really rose within it. A clock that is behind is right again before it has passed what it
 // showed by itself.

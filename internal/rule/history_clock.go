@@ -31,13 +31,18 @@ func (h History) moved(by int64) History {
 
 // joined returns one history after the clock has passed the newest mark. The clock may have been
 // behind, and have jumped forward since its last mark by as much as it had gone back. So the later
-// marks move forward by that much, or until the last of them is now.
+// marks move forward by that much, or until the last of them is now. Or it is behind still, and the
+// earlier marks are of another machine whose clock is right: they keep their times, and no later mark
+// is before them. If instead the clock was ahead once, what rose since it went back counts for longer.
 func (h History) joined(now int64) History {
 	out, back := History{marks: slices.Clone(h.marks)}, int64(0)
 	for earlier, later := h, h.after; later != nil; earlier, later = *later, later.after {
 		back += max(0, earlier.last().At-later.marks[0].At)
 		jump := min(back, max(0, endOfMinute(now)-later.last().At))
 		out.marks = append(out.marks, later.moved(jump).marks...)
+	}
+	for i := 1; i < len(out.marks); i++ {
+		out.marks[i].At = max(out.marks[i].At, out.marks[i-1].At)
 	}
 	return out.ordered()
 }
