@@ -284,6 +284,25 @@ func TestPartsOfAClockThatIsAhead(t *testing.T) {
 	}
 }
 
+// TestRisesOfAClockThatWasAhead count for one window from when a right clock sees them, though nothing more is
+// authorized that would be noted: they may have used up the budget.
+func TestRisesOfAClockThatWasAhead(t *testing.T) {
+	const now = 1_700_000_040
+	for _, ahead := range []int64{600, 7200, 10 * 365 * 24 * 3600} {
+		rises := rule.History{}.Added(rule.Rise{At: now + ahead, By: u(5)}, now+ahead)
+		r, changed := record{Used: rises, Others: map[string]rule.History{byOrigin: rises}}.redated(now)
+		assert.True(t, changed)
+		for _, h := range []rule.History{r.Used, r.Others[byOrigin]} {
+			assert.Equal(t, u(5), h.Within(now+3599, time.Hour))
+			if ahead > 3600 {
+				assert.Zero(t, h.Within(now+3600+2*minute, time.Hour))
+			}
+		}
+		_, changed = r.redated(now)
+		assert.False(t, changed)
+	}
+}
+
 // TestPartsBesideAClockThatIsBehind: a session whose clock is behind sees the parts of the others as ones of a
 // clock that is ahead, and so does one whose clock went back its own. What it makes of them counts for the
 // others from when it was used.
