@@ -133,6 +133,23 @@ func TestBudgetsBoundRises(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestTotalNamesTheFeeOnlyIfItIsTheFee: a deposit that Limits.Total does not allow is refused without a word of
+// the fee, and one that it allows without the fee names it.
+func TestTotalNamesTheFeeOnlyIfItIsTheFee(t *testing.T) {
+	lim := wide
+	lim.Total = u(1000)
+	for funded, fee := range map[uint64]uint64{901: 0, 900: 50, 851: 50} {
+		_, err := rule.PlanPayment(nil, rule.Request{Price: u(100)}, rule.Wish{Reserve: u(50)}, u(funded), lim)
+		var over *channel.LimitError
+		require.ErrorAs(t, err, &over)
+		assert.Equal(t, "Total", over.Limit)
+		assert.Equal(t, u(fee), over.Fee)
+		assert.Equal(t, u(funded+100+fee), over.Wanted)
+	}
+	_, err := rule.PlanPayment(nil, rule.Request{Price: u(100)}, rule.Wish{Reserve: u(50)}, u(850), lim)
+	require.NoError(t, err)
+}
+
 // TestNearIs80Percent is said once, when four fifths are passed.
 func TestNearIs80Percent(t *testing.T) {
 	for _, c := range []struct {
