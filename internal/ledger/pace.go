@@ -348,8 +348,8 @@ func (a *Account) yield() error {
 	case left <= 0:
 	case p.shares != sharesNone:
 		p.foreign = now.Add(left * max(maxPause-waited, 0) / maxPause)
-	case waited >= maxApart:
-		p.foreign = now
+	default:
+		p.foreign = now.Add(min(left, maxApart-waited))
 	}
 	for _, d := range a.serving {
 		if d.yields.IsZero() {

@@ -8,7 +8,7 @@ var theRecord = []defect{
 	},
 	{
 		name: "apart: a busy session keeps others from paying", breaks: "a session that pays all the time keeps another one from paying for five seconds at most",
-		pkg: "internal/ledger", fn: "Account.yield", from: `case waited >= maxApart:`, to: `case waited >= time.Hour:`, tests: inClient, run: `^TestSessionBesideABusyOne`,
+		pkg: "internal/ledger", fn: "Account.yield", from: `min(left, maxApart-waited)`, to: `left`, tests: inClient, run: `^TestSessionBesideABusyOne`,
 	},
 	{
 		name: "apart: a session that begins waits for nobody", breaks: "a payee that refuses equal vouchers refuses no request of sessions that share a channel",
