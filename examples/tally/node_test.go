@@ -59,3 +59,21 @@ func TestPlainNodeNeedsAFlag(t *testing.T) {
 	e = s.process(nil, nil, s.srv.URL+"/free")
 	assert.Equal(t, 0, e.code, e.stderr)
 }
+
+// TestNodeThatIsNoURL: a node is named by a URL with a host, for every command, and what was given instead is not
+// shown: it may be a key.
+func TestNodeThatIsNoURL(t *testing.T) {
+	s := newShell(t, clienttest.Config{})
+	for _, wrong := range []string{"secret", "localhost:8545", "ftp://secret", "http://", "https:secret", "http://[::1", "/run/secret.ipc"} {
+		s.env["TALLY_RPC_URL"] = wrong
+		for _, args := range [][]string{
+			{s.srv.URL + "/data"}, {"balance"}, {"quote", s.srv.URL + "/data"}, {"keep"}, {"find"}, {"close", "--all"}, {"ledger", "--check"},
+		} {
+			e := s.run(args...)
+			assert.Equal(t, exitUsage, e.code, "%s %v: %s", wrong, args, e.stderr)
+			assert.Contains(t, e.stderr, "begin with https://", "%s %v", wrong, args)
+			assert.NotContains(t, e.stderr, "secret")
+		}
+	}
+	assert.Empty(t, s.srv.Requests())
+}

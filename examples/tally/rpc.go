@@ -62,8 +62,7 @@ func (n *nodes) call(ctx context.Context, result any, method string, params ...a
 	for i, one := range n.urls {
 		err := n.callOne(ctx, one, result, method, params)
 		var refused *refusal
-		var usage *exitError // it is no URL
-		if err == nil || errors.As(err, &refused) || errors.As(err, &usage) || ctx.Err() != nil {
+		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 			return err
 		}
 		if len(n.urls) > 1 {
@@ -89,7 +88,7 @@ func (n *nodes) callOne(ctx context.Context, rawurl string, result any, method s
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rawurl, bytes.NewReader(body))
 	if err != nil {
-		return fail(exitUsage, errors.New("--rpc-url: it is no URL; write the flag once for each node, or spaces between them in TALLY_RPC_URL"))
+		return errNoRPC
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := direct.Do(req)

@@ -66,11 +66,18 @@ func (p *wallet) rpcFlag(f *pflag.FlagSet, why string) {
 var errPlainRPC = errors.New("http:// to another machine can be read and changed on the way: " +
 	"use https://, or allow it with --insecure-rpc")
 
-// checkNodes returns errPlainRPC, unless that is allowed. A URL that is not one is for [escrow.Dial].
+// errNoRPC does not show the URL, which may have a key in it.
+var errNoRPC = errors.New("the URL of a node must begin with https:// or http:// and name a host; " +
+	"write the flag once for each node, or spaces between them in TALLY_RPC_URL")
+
+// checkNodes returns errPlainRPC, unless that is allowed, or errNoRPC.
 func (p *wallet) checkNodes() error {
 	for _, one := range p.rpcURLs {
 		u, err := url.Parse(one)
-		if err != nil || u.Scheme != "http" || p.insecureRPC {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return errNoRPC
+		}
+		if u.Scheme == "https" || p.insecureRPC {
 			continue
 		}
 		if o, err := origin.Of(u); err != nil || !o.Loopback {
