@@ -163,8 +163,7 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 		},
 	})
 	if e.Err != nil || e.Busy {
-		a.unopened(e.Err)
-		return e
+		return a.unopened(ctx, e)
 	}
 	a.use(ctx, account)
 	if offer.FeePayer == state.Opening.MaxFee.IsZero() { // it is sponsored, or costs something
@@ -183,12 +182,18 @@ func (a *attempt) open(ctx context.Context) purchase.Event {
 	return e
 }
 
-// unopened lets others open. What no store took is no fault of the origin's.
-func (a *attempt) unopened(err error) {
+// unopened lets others open. What no store took is no fault of the origin's, and if it was the fee that was
+// refused, another session may have opened.
+func (a *attempt) unopened(ctx context.Context, e purchase.Event) purchase.Event {
+	over, limited := errors.AsType[*channel.LimitError](e.Err)
+	if limited && !over.Fee.IsZero() && a.openedElsewhere(ctx) {
+		e.Busy, e.Err = true, nil
+	}
 	a.land()
-	if errors.Is(err, ErrStore) {
+	if errors.Is(e.Err, ErrStore) {
 		a.s.proofs.pardon(a.origin.Text)
 	}
+	return e
 }
 
 // flights let one request fund a scope or a channel at a time. The zero value is ready.

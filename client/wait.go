@@ -8,6 +8,31 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/purchase"
 )
 
+// Bounds of waiting for a channel that another session may be opening: how long in all, and between two looks.
+const (
+	openingsWait = 5 * time.Second
+	openingsRest = 100 * time.Millisecond
+)
+
+// openedElsewhere reports whether another session opens the channel of the attempt, for which too little is left
+// for one more fee. It waits for that as long as fees of others are under way, five seconds at most.
+func (a *attempt) openedElsewhere(ctx context.Context) bool {
+	rest := time.NewTicker(openingsRest)
+	defer rest.Stop()
+	for end := time.Now().Add(openingsWait); time.Now().Before(end) && a.s.ledger.FeesUnderWay(a.challenge.scope); {
+		account, err := a.s.ledger.Lookup(ctx, a.challenge.scope)
+		if err == nil && account != nil && account.State().Payable() {
+			return true
+		}
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
 // wait lets other requests of the channel go first.
 func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
 	if err := pause(ctx, try); err != nil {

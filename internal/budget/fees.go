@@ -217,6 +217,18 @@ func (w *Budgets) FeeRooms(limits *channel.Limits, l *Lease, now int64) (rooms [
 	return rooms
 }
 
+// FeesUnderWay reports whether fees were counted within the last minute, or by a clock that is ahead, for
+// which own is false, and that it is not known yet what their transactions were charged: as the record was last
+// read. The lease is that of [ForFee].
+func (w *Budgets) FeesUnderWay(l *Lease, own func(name string) bool) bool {
+	w.Lock()
+	defer w.Unlock()
+	now := time.Now().Unix()
+	return slices.ContainsFunc(w.book(l[4]).rec.Parts, func(p part) bool {
+		return now < p.Until && strings.HasPrefix(p.Session, fee) && !own(p.Session)
+	})
+}
+
 // CorrectFee puts what a transaction was charged in the place of the part of its fee, in all records that
 // list it. In those that do not list it any more it counts in full. The errors are those of
 // [Budgets.CountFee].

@@ -76,6 +76,17 @@ func (l *Ledger) ReserveFee(ctx context.Context, use FeeUse, f rule.Fee) (rule.F
 	return f, nil
 }
 
+// FeesUnderWay reports whether other sessions are known to have reserved fees in the token of the scope lately:
+// one of them may be opening the channel.
+func (l *Ledger) FeesUnderWay(scope channel.Scope) bool {
+	return l.windows.FeesUnderWay(budget.ForFee(&scope), func(name string) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, own := l.fees[name]
+		return own
+	})
+}
+
 // SettleFee counts what a transaction was charged in place of the most that it could be: nothing, if it
 // never left or can never be mined. The record of the channel must say so first, if it has the fee. The
 // scope is the channel's. The errors are those of [budget.Budgets.CorrectFee]: more counts then.

@@ -3,6 +3,18 @@ package main
 // theFees is what transactions cost, and what that counts in.
 var theFees = []defect{
 	{
+		name: "fees: a session that starts beside others is refused", breaks: "one fee is enough for sessions that start at once on an empty store",
+		pkg: "client", fn: "attempt.openedElsewhere", from: `return true`, to: `return false`, tests: inClient, run: `^TestFee`,
+	},
+	{
+		name: "fees: an honest refusal waits", breaks: "a fee that the limits have no room for is refused at once if nobody else opens",
+		pkg: "internal/budget", fn: "Budgets.FeesUnderWay", from: `now < p.Until`, to: `now < p.Until+3600`, tests: inClient, run: `^TestFee`,
+	},
+	{
+		name: "fees: a channel of others is waited for without an end", breaks: "a fee is refused after five seconds",
+		pkg: "client", fn: "attempt.openedElsewhere", from: `openingsWait); `, to: `time.Hour); `, tests: inClient, run: `^TestFee`,
+	},
+	{
 		name: "fees: not agreed to before the signature", breaks: "a transaction is signed after its highest fee was reserved",
 		pkg: "channel/escrow", fn: "job.pays", from: `return j.agree(ctx, fee)`, to: `return nil`, tests: inEscrow,
 	},
