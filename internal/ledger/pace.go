@@ -304,6 +304,18 @@ func (a *Account) meet(written bool) {
 	}
 	wait += min(time.Duration(before)*p.turn(), maxPause/2)
 	p.foreign = now.Add(wait)
+	most := maxPause
+	if p.shares == sharesNone {
+		most = maxApart
+	}
+	for _, d := range a.waiting { // what this session writes meanwhile does not begin their wait anew
+		if d.yields.IsZero() {
+			d.yields = now
+		}
+		if last := d.yields.Add(most); d.waits && last.Before(p.foreign) {
+			p.foreign = last
+		}
+	}
 }
 
 // turn returns how long another session takes for its turn: it writes the record, and its voucher is let

@@ -216,3 +216,56 @@ func TestPaceHoldsOthersOff(t *testing.T) {
 		assert.Greater(t, time.Since(began), time.Millisecond)
 	})
 }
+
+// TestPaceOfOwnWrites: what a session writes without waiting, as streams and updates do, makes its requests
+// wait no longer for others than they do anyway: 100 ms in all, or five seconds if the payee refuses equal vouchers.
+func TestPaceOfOwnWrites(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		most, every := mostPause, 4*time.Millisecond // more often than its turn comes
+		if apart {
+			most, every = 5*time.Second, 40*time.Millisecond
+		}
+		bubble.Run(t, func(t *testing.T) {
+			b := newBench(t, lim)
+			b.store.Store = &slow{b.store.Store, make(chan struct{}, 1)}
+			a := b.open(t, 10_000_000)
+			ctx, cancel := context.WithCancel(t.Context())
+			var group sync.WaitGroup
+			writes := func(a *ledger.Account, every time.Duration) {
+				group.Go(func() {
+					for ctx.Err() == nil {
+						assert.NoError(t, a.Update(t.Context(), func(s rule.State) rule.State { return s }))
+						time.Sleep(every)
+					}
+				})
+			}
+			for range 8 {
+				session := b.again()
+				other, err := session.Account(t.Context(), a.ID())
+				require.NoError(t, err)
+				_, _, err = paced(t.Context(), other, session) // under way all the time
+				require.NoError(t, err)
+				writes(other, time.Second)
+			}
+			first, _, err := paced(t.Context(), a, b)
+			require.NoError(t, err)
+			if first.Wrote(); apart {
+				first.Unequal(t.Context())
+			}
+			first.Keep()
+			writes(a, every)
+			time.Sleep(50 * time.Millisecond)
+			for range 2 {
+				began := time.Now()
+				short, stop := context.WithTimeout(t.Context(), 2*most)
+				r, _, err := paced(short, a, b)
+				if stop(); assert.NoError(t, err) {
+					r.Keep()
+				}
+				assert.Less(t, time.Since(began), most+most/4)
+			}
+			cancel()
+			group.Wait()
+		})
+	}
+}

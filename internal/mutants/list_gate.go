@@ -19,6 +19,10 @@ var theRecord = []defect{
 		pkg: "internal/ledger", fn: "Account.meet", from: `before = others`, to: `before = 0`, tests: inLedger, run: `^TestPaceOfSessionsThatShare`,
 	},
 	{
+		name: "pace: own writes keep a session waiting", breaks: "a request waits for other sessions for a bounded time, whatever its own session writes",
+		pkg: "internal/ledger", fn: "Account.meet", from: `d.waits && last.Before(p.foreign)`, to: `last.IsZero()`, tests: inLedger, run: `^TestPaceOfOwnWrites`,
+	},
+	{
 		name: "pace: a session writes without a look", breaks: "a turn of sessions that share a record is hardly longer than its write",
 		pkg: "internal/ledger", fn: "Account.yield", from: `a.stale.Store(true) // to look`, to: `// to look`, tests: inLedger, run: `^TestPaceOfSessionsThatShare`,
 	},
