@@ -50,16 +50,18 @@ func TestRecordSetBackUnderARunningProgram(t *testing.T) {
 			return errors.Join(os.WriteFile(path+"~", raw, 0o600), os.Rename(path+"~", path))
 		},
 	} {
-		for _, format1 := range []bool{false, true} {
+		for _, first := range []string{"ours", "format 1", "another's"} {
 			for further := range 8 {
-				t.Run(fmt.Sprintf("%s, format 1 %v, %d writes", name, format1, further), func(t *testing.T) {
-					var a *Store
+				t.Run(fmt.Sprintf("%s, %s, %d writes", name, first, further), func(t *testing.T) {
+					a := unsynced(t, t.TempDir())
 					var rev uint64
-					if format1 {
-						a, rev = oldStore(t, map[string]string{"k": "signed 1"}), 7
-					} else {
-						a = unsynced(t, t.TempDir())
+					switch first {
+					case "ours":
 						rev = mustPut(t, a, "k", "signed 1", 0)
+					case "format 1":
+						a, rev = oldStore(t, map[string]string{"k": "signed 1"}), 7
+					default:
+						rev = mustPut(t, unsynced(t, a.dir), "k", "signed 1", 0)
 					}
 					mustPut(t, a, "other", "unharmed", 0)
 					backup, err := os.ReadFile(a.path("k"))
