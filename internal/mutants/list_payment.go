@@ -20,7 +20,7 @@ var thePayment = []defect{
 	},
 	{
 		name: "pay: escrow not pinned", breaks: "only the canonical escrow, or the configured one, gets money",
-		pkg: "client", fn: "Session.complete", from: `if o.Escrow = cmp.Or(o.Escrow, want); o.Escrow != want {`, to: `if false {`, tests: inClient, run: `^TestEscrowIs`,
+		pkg: "client", fn: "Session.complete", from: `if o.Escrow = cmp.Or(o.Escrow, want); o.Escrow != want {`, to: `if o.Escrow = cmp.Or(o.Escrow, want); false {`, tests: inClient, run: `^TestEscrowIs`,
 	},
 	{
 		name: "pay: policy not asked", breaks: "the owner says with whom to deal",

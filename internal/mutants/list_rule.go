@@ -34,11 +34,11 @@ var theRule = []defect{
 	},
 	{
 		name: "rule: one channel takes the whole total", breaks: "a wish takes half of what the total leaves",
-		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(half).Max(fees)`, to: `.Max(fees)`, tests: inRule,
+		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(half).Max(fees)`, to: `.Min(half.Max(voucher.MaxAmount)).Max(fees)`, tests: inRule,
 	},
 	{
 		name: "rule: suggested deposit above the total", breaks: "a server's suggestion is never a limit",
-		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(room).Min(left)`, to: `.Min(room)`, tests: inRule,
+		pkg: "internal/rule", fn: "PlanPayment", from: `.Min(room).Min(left)`, to: `.Min(room).Min(left.Max(room))`, tests: inRule,
 	},
 	{
 		name: "rule: no total means no limit", breaks: "a total that is not set is one full channel",

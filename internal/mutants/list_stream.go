@@ -118,13 +118,6 @@ var theStream = []defect{
 		pkg: "client", fn: "meter.guard", from: ` || m.asks.repeats >= maxRepeats {`, to: ` {`, tests: inClient, run: `^Test(Forged|Stream|AskedFor)`,
 	},
 	{
-		name: "stream: a frame's deposit believed", breaks: "what a frame says the channel holds fills nothing",
-		pkg: "client", fn: "meter.need", from: `	before := reserved.Price()
-`, to: `	_ = m.a.account.Update(m.ctx, func(s rule.State) rule.State { s.Deposit = s.Deposit.Max(n.Deposit); return s })
-	before := reserved.Price()
-`, tests: inClient, run: `^TestFrameThatClaims`,
-	},
-	{
 		name: "stream: a frame's receipt is not bound", breaks: "a receipt frame counts for its own channel and challenge only",
 		pkg: "client", fn: "meter.receipt", from: `if m.a.checkReceipt(m.ctx, r, err) == nil {`, to: `if m.a.checkReceipt(m.ctx, r, err) == nil && err != nil {`, tests: inClient, run: `^TestForgedReceiptFrames$`,
 	},
