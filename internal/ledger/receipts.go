@@ -128,7 +128,7 @@ func (a *Account) refresh(ctx context.Context) error {
 	a.view = a.base.Fold(a.added)
 	a.stale.Store(false)
 	a.reread()
-	if foreign {
+	if a.standApart(stored.Unequal); foreign {
 		a.meet(true)
 	}
 	return nil

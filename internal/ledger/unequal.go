@@ -13,8 +13,10 @@ import (
 )
 
 // A payee that refuses equal vouchers is known from its first refusal on: to the session, by the
-// payee's address, and to later sessions by the record of the scope. What is known only decides how
+// payee's address, to those that share the channel by its record, and to later sessions by the record of
+// the scope. What is known only decides how
 // many requests a voucher may carry, so it is a hint: a write of it that fails costs one more refusal.
+// The record of the channel is written when the session raises the ceiling next, and has no write of its own.
 
 const (
 	// unequalFor is how long a refusal is remembered in the store: a payee may learn to serve equal
@@ -24,10 +26,9 @@ const (
 	unequalFresh = 24 * time.Hour
 )
 
-// unequal reports whether the payee of the scope is known to refuse equal vouchers.
-func (a alias) unequal() bool {
-	return a.Unequal != 0 && time.Since(time.Unix(a.Unequal, 0)) < unequalFor
-}
+// unequal reports whether a payee is known to refuse equal vouchers that last did at a time, in Unix
+// seconds.
+func unequal(at int64) bool { return time.Since(time.Unix(at, 0)) < unequalFor }
 
 // Unequal notes that the payee refused the voucher of the request for not being higher than
 // another one. From now on vouchers to this payee carry one request each.
@@ -40,6 +41,10 @@ func (r *Reservation) Unequal(ctx context.Context) {
 	}
 	news, scope := a.pace.shares != sharesNone, a.base.Scope
 	a.pace.shares = sharesNone
+	if now := time.Now(); now.Sub(time.Unix(a.view.Unequal, 0)) >= unequalFresh { // the next write tells the others
+		a.added.Unequal = now.Unix()
+		a.view = a.base.Fold(a.added)
+	}
 	if news { // it goes before newcomers
 		a.pace.move(&r.trip, leaving, voucher.Amount{})
 		a.pace.try(&r.trip, a.pace.amount)
@@ -109,11 +114,10 @@ func (a *Account) Apart() bool {
 	return a.pace.shares == sharesNone
 }
 
-// standApart takes over that the payee refused an equal voucher to an earlier session.
-func (a *Account) standApart() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.pace.shares == sharesUnknown {
+// standApart takes over that the payee refused an equal voucher to another session, at a time in Unix
+// seconds. The caller holds mu.
+func (a *Account) standApart(at int64) {
+	if a.pace.shares == sharesUnknown && unequal(at) {
 		a.pace.shares, a.pace.idle = sharesNone, false
 		a.ledger.setApart(a.base.Descriptor.Payee)
 		a.meet(false) // those that use the channel already

@@ -44,7 +44,8 @@ func TestUnequalIsRemembered(t *testing.T) {
 		"next session": {wait: time.Hour},
 		"next channel": {replace: true},
 		"old":          {wait: 31 * 24 * time.Hour, tries: true},
-		"not stored":   {fails: func(f *faulty) *atomic.Bool { return &f.failed }, tries: true},
+		"not stored":   {fails: func(f *faulty) *atomic.Bool { return &f.failed }, replace: true, tries: true},
+		"same channel": {fails: func(f *faulty) *atomic.Bool { return &f.failed }},
 		"stored":       {fails: func(f *faulty) *atomic.Bool { return &f.stored }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,4 +123,34 @@ func TestUnequalDoesNotUndoAnOpening(t *testing.T) {
 	data, _, err := mem.Get(t.Context(), rule.ScopeKey(b.scope))
 	require.NoError(t, err)
 	assert.Contains(t, string(data), `"unequal":`)
+}
+
+// TestUnequalIsToldToOtherSessions: what one session learns of the payee, those that use the channel already know
+// from their next read of its record on.
+func TestUnequalIsToldToOtherSessions(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		session := b.again()
+		other, err := session.Lookup(t.Context(), session.scope)
+		require.NoError(t, err)
+		pays := func(a *ledger.Account, b *bench) *ledger.Reservation {
+			r, _, err := paced(t.Context(), a, b)
+			require.NoError(t, err)
+			r.Wrote()
+			return r
+		}
+		pays(other, session).Keep()
+		require.NoError(t, other.Update(t.Context(), nil))
+		r := pays(a, b)
+		r.Unequal(t.Context())
+		r.Keep()
+		assert.False(t, other.Apart(), "the test tests nothing")
+		pays(a, b).Keep() // writes the record
+		pays(other, session).Keep()
+		assert.True(t, other.Apart())
+		byID, err := b.again().Account(t.Context(), a.ID())
+		require.NoError(t, err)
+		assert.True(t, byID.Apart(), "it is known without the scope")
+	})
 }

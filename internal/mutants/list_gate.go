@@ -300,7 +300,22 @@ var theGate = []defect{
 	},
 	{
 		name: "equal: the refusal is remembered for ever", breaks: "a payee may learn to serve equal vouchers",
-		pkg: "internal/ledger", fn: "alias.unequal", from: `time.Since(time.Unix(a.Unequal, 0)) < unequalFor`, to: `true`, tests: inLedger,
+		pkg: "internal/ledger", fn: "unequal", from: `return time.Since(time.Unix(at, 0)) < unequalFor`, to: `return true`, tests: inLedger,
+		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: sessions that use the channel are not told", breaks: "what one session learns of a payee those know that share the channel",
+		pkg: "internal/ledger", fn: "Account.refresh", from: `if a.standApart(stored.Unequal); foreign {`, to: `if foreign {`, tests: inLedger,
+		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: the record of the channel does not say so", breaks: "what one session learns of a payee those know that share the channel",
+		pkg: "internal/ledger", fn: "Reservation.Unequal", from: `a.added.Unequal = now.Unix()`, to: ``, tests: inLedger,
+		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: a session that reads the record by its id does not know", breaks: "what one session learns of a payee those know that share the channel",
+		pkg: "internal/ledger", fn: "Ledger.hold", from: `ok || s.Unequal != 0 && unequal(s.Unequal)`, to: `ok`, tests: inLedger,
 		run: `^TestUnequal`,
 	},
 	{

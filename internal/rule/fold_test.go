@@ -47,6 +47,11 @@ func TestFoldMergesSessions(t *testing.T) {
 	)
 	assert.Equal(t, mine.Voucher, older.Voucher)
 	assert.True(t, base.Fold(rule.Additions{Untrusted: true}).Untrusted)
+	told := rule.Additions{Unequal: 7}
+	assert.EqualValues(t, 7, base.Fold(told).Unequal)
+	theirs.Unequal = 8
+	assert.EqualValues(t, 8, theirs.Fold(told).Unequal, "the newest refusal counts")
+	assert.EqualValues(t, 8, told.Learned(theirs).Unequal)
 }
 
 // TestCountsAreTakenBack: counts and their inverse change nothing, and what followed is what is

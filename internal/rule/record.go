@@ -61,6 +61,7 @@ type record struct {
 	Spent     voucher.Amount `json:"spent"`
 	Units     uint64         `json:"units,omitempty"`
 	Untrusted bool           `json:"untrusted,omitempty"`
+	Unequal   int64          `json:"unequal,omitempty"`
 
 	Settled          voucher.Amount `json:"settled"`
 	CloseRequestedAt uint64         `json:"closeRequestedAt,omitempty"`
@@ -94,6 +95,7 @@ func (s State) Encode() ([]byte, error) {
 		Deposit: s.Deposit, Confirmed: s.Confirmed,
 		CloseAmount: s.CloseAmount, CloseSent: s.CloseSent, CloseTx: s.CloseTx, Gone: s.Gone,
 		Accepted: s.Accepted, Spent: s.Spent, Units: s.Units, Untrusted: s.Untrusted,
+		Unequal: s.Unequal,
 		Settled: s.Settled, CloseRequestedAt: s.CloseRequestedAt, Closed: s.Closed,
 		Unseen: s.Unseen, ReadAt: s.ReadAt,
 	}
@@ -142,6 +144,7 @@ func Decode(data []byte) (State, error) {
 		Confirmed:   r.Confirmed,
 		CloseAmount: r.CloseAmount, CloseSent: r.CloseSent, CloseTx: r.CloseTx, Gone: r.Gone,
 		Accepted: r.Accepted, Spent: r.Spent, Units: r.Units, Untrusted: r.Untrusted,
+		Unequal: r.Unequal,
 		Settled: r.Settled, CloseRequestedAt: r.CloseRequestedAt, Closed: r.Closed,
 		Unseen: r.Unseen, ReadAt: r.ReadAt, fees: value(r.Fees),
 	}
@@ -259,10 +262,12 @@ type Additions struct {
 	Signed  voucher.Amount
 	Voucher []byte
 	// Accepted, Spent and Units are the highest that the payee reported. Untrusted is set after a
-	// report that contradicts itself or our own numbers.
+	// report that contradicts itself or our own numbers, and Unequal when the payee refused a voucher for
+	// being equal to the highest one.
 	Accepted, Spent voucher.Amount
 	Units           uint64
 	Untrusted       bool
+	Unequal         int64
 }
 
 // Learned returns a with the vouchers and reports of s that are newer.
@@ -273,7 +278,7 @@ func (a Additions) Learned(s State) Additions {
 	a.Accepted, a.Spent, a.Units = a.Accepted.Max(s.Accepted), a.Spent.Max(s.Spent), max(
 		a.Units, s.Units,
 	)
-	a.Untrusted = a.Untrusted || s.Untrusted
+	a.Untrusted, a.Unequal = a.Untrusted || s.Untrusted, max(a.Unequal, s.Unequal)
 	return a
 }
 
@@ -294,7 +299,7 @@ func (s State) Fold(a Additions) State {
 	s.Accepted, s.Spent, s.Units = s.Accepted.Max(a.Accepted), s.Spent.Max(a.Spent), max(
 		s.Units, a.Units,
 	)
-	s.Untrusted = s.Untrusted || a.Untrusted
+	s.Untrusted, s.Unequal = s.Untrusted || a.Untrusted, max(s.Unequal, a.Unequal)
 	return s
 }
 

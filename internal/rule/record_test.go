@@ -45,6 +45,13 @@ func TestRecordsOfVersion1(t *testing.T) {
 			for field, value := range was {
 				assert.Equal(t, value, is[field], field)
 			}
+			assert.NotContains(t, is, "unequal")
+			s.Unequal = 1_700_000_000
+			told, err := s.Encode()
+			require.NoError(t, err)
+			same, err := rule.Decode(told)
+			require.NoError(t, err)
+			assert.Equal(t, s.Unequal, same.Unequal)
 		})
 	}
 }

@@ -81,6 +81,9 @@ type State struct {
 	// Untrusted reports that the server once reported impossible amounts. Its Spent no longer
 	// lowers Claimed.
 	Untrusted bool
+	// Unequal is when the payee last refused a voucher for being equal to the highest one, in Unix
+	// seconds; zero if it did not. It is a hint for the sessions that share the record.
+	Unequal int64
 
 	// Settled, CloseRequestedAt (Unix seconds) and Closed are read from the chain.
 	Settled          voucher.Amount
