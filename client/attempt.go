@@ -194,7 +194,7 @@ func (a *attempt) carryOut(ctx context.Context, do purchase.Action) purchase.Eve
 	case purchase.PutAside:
 		return a.putAside(ctx)
 	default:
-		return a.wait(ctx, do.Try)
+		return a.wait(ctx, do)
 	}
 }
 

@@ -34,8 +34,12 @@ func (a *attempt) openedElsewhere(ctx context.Context) bool {
 }
 
 // wait lets other requests of the channel go first.
-func (a *attempt) wait(ctx context.Context, try int) purchase.Event {
-	if err := pause(ctx, try); err != nil {
+func (a *attempt) wait(ctx context.Context, do purchase.Action) purchase.Event {
+	if do.Release {
+		a.reserved.Release()
+		_ = a.account.Update(ctx, nil) // for other sessions; if it fails, the next write tells them
+	}
+	if err := pause(ctx, do.Try); err != nil {
 		return purchase.Event{Kind: purchase.Failed, Err: err}
 	}
 	return purchase.Event{Kind: purchase.Waited}

@@ -181,7 +181,7 @@ func (a *Account) choose(now time.Time) {
 	var left []*decision
 	for i, d := range a.waiting {
 		if d.begins && d.waits && a.pace.shares == sharesNone {
-			d.rule = apart
+			d.rule = a.apart
 		}
 		if d.exact && len(a.serving) > 0 {
 			left = append(left, a.waiting[i:]...)
@@ -201,20 +201,6 @@ func (a *Account) choose(now time.Time) {
 		}
 	}
 	a.waiting = left
-}
-
-// apart decides a request of a payee that refuses the voucher that exists: what the rule answers
-// to that refusal, without it.
-func apart(
-	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
-) (rule.State, rule.Claim, voucher.Amount, error) {
-	next, claim, due, err := s.Renew(was, req, lim)
-	if err == nil && !s.Signed.Less(due) {
-		if higher, after, more, err := next.Overdrawn(claim, due, lim); err == nil {
-			return higher, after, more, nil
-		}
-	}
-	return next, claim, due, err
 }
 
 // most returns how many requests the next voucher may carry. A payee that refuses equal vouchers

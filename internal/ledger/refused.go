@@ -27,14 +27,14 @@ func (r *Reservation) Again(ctx context.Context, presented voucher.Amount) (vouc
 			s rule.State, was rule.Claim, _ rule.Request, lim rule.Limits,
 		) (rule.State, rule.Claim, voucher.Amount, error) {
 			if a.pace.shares == sharesNone {
-				presented = presented.Max(s.Signed) // another request has that one
+				presented = presented.Max(a.handed(&s)) // another request has that one
 			}
 			return s.Overdrawn(was, presented, lim)
 		},
 	}
 	if r.trying() { // nothing was decided for it yet
 		if ask.rule, ask.request = rule.State.Renew, *r.tried; alone {
-			ask.rule = apart
+			ask.rule = a.apart
 		}
 	}
 	a.mu.Unlock()

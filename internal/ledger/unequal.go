@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -98,6 +99,44 @@ func (a *Account) served(r *Reservation) {
 	paid, _ := r.terms.Charge.takeUpTo(a.asset(), voucher.Amount{}, r.tried.Price)
 	r.claim.Price, r.claim.Asked = paid, paid
 	a.count(rule.Counts{Claimed: paid, Asked: paid})
+}
+
+// apart decides a request of a payee that refuses a voucher that it has: what the rule answers to that
+// refusal, without it. Beside other sessions credit is what their requests raised that were overtaken, and a
+// request that uses it raises no more than it must, so that one of those can raise the rest. The caller holds mu.
+func (a *Account) apart(
+	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
+) (rule.State, rule.Claim, voucher.Amount, error) {
+	next, claim, due, err := s.Renew(was, req, lim)
+	had := a.handed(&s)
+	if err != nil || had.Less(due) {
+		return next, claim, due, err
+	}
+	higher, after, more, err := next.Overdrawn(claim, had, lim)
+	if a.beside() {
+		higher, after, more, err = next.Stepped(claim, had, req.MinDelta, lim)
+	}
+	switch {
+	case err == nil:
+		return higher, after, more, nil
+	case a.beside() && errors.Is(err, channel.ErrSpent):
+		a.stale.Store(true) // the record may show more before the next try
+		return s, was, voucher.Amount{}, err
+	}
+	return next, claim, due, nil
+}
+
+// beside reports whether other sessions use the channel, or have. The caller holds mu.
+func (a *Account) beside() bool { return a.shared || !a.view.Pending(a.ledger.name).IsZero() }
+
+// handed returns the highest voucher of s that a request may have been given. What another session raised
+// the ceiling to, it presents, although the record does not say so yet: it is written before the voucher is
+// signed. The caller holds mu.
+func (a *Account) handed(s *rule.State) voucher.Amount {
+	if a.beside() {
+		return s.MayExist()
+	}
+	return s.Signed
 }
 
 // setApart remembers a payee that refuses equal vouchers.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-5fe1f529/tallystick/channel"
 	"github.com/seed-5fe1f529/tallystick/internal/bubble"
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
@@ -152,5 +153,50 @@ func TestUnequalIsToldToOtherSessions(t *testing.T) {
 		byID, err := b.again().Account(t.Context(), a.ID())
 		require.NoError(t, err)
 		assert.True(t, byID.Apart(), "it is known without the scope")
+	})
+}
+
+// TestOvertakenWhereEqualIsRefused: a request that another session overtook presents no voucher of that one. What it
+// raised is credit, of which the next request uses all but one step, and the overtaken one raises the rest.
+func TestOvertakenWhereEqualIsRefused(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		r, _, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		r.Wrote()
+		r.Unequal(t.Context())
+		r.Keep()
+		require.NoError(t, a.Update(t.Context(), nil))
+		session := b.again()
+		other, err := session.Lookup(t.Context(), session.scope)
+		require.NoError(t, err)
+		late, low, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		late.Wrote()
+		first, v, err := paced(t.Context(), other, session)
+		require.NoError(t, err)
+		first.Wrote()
+		first.Keep()
+		require.True(t, low.Cumulative.Less(v.Cumulative))
+		price := v.Cumulative.SubFloor(low.Cumulative)
+
+		late.Overtaken(false)
+		_, err = late.Again(t.Context(), low.Cumulative)
+		require.ErrorIs(t, err, channel.ErrSpent)
+		late.Release()
+		require.NoError(t, a.Update(t.Context(), nil))
+		_, err = late.Decide(t.Context(), rule.Request{Price: price})
+		require.ErrorIs(t, err, channel.ErrSpent, "nobody used the credit yet")
+
+		next, step, err := paced(t.Context(), other, session)
+		require.NoError(t, err)
+		next.Wrote()
+		next.Keep()
+		assert.Equal(t, v.Cumulative.AddCapped(u(1)), step.Cumulative)
+		last, err := late.Decide(t.Context(), rule.Request{Price: price})
+		require.NoError(t, err)
+		assert.Equal(t, v.Cumulative.AddCapped(price), last.Cumulative, "as much as was asked for in all")
+		late.Keep()
 	})
 }

@@ -319,6 +319,21 @@ var theGate = []defect{
 		run: `^TestUnequal`,
 	},
 	{
+		name: "equal: two sessions present one voucher", breaks: "beside other sessions a request presents what it raised itself",
+		pkg: "internal/ledger", fn: "Account.handed", from: `return s.MayExist()`, to: `return s.Signed`, tests: inLedger,
+		run: `^TestOvertakenWhereEqual`,
+	},
+	{
+		name: "equal: credit of overtaken requests is not used", breaks: "what an overtaken request raised pays for the next one",
+		pkg: "internal/ledger", fn: "Account.apart", from: `higher, after, more, err = next.Stepped(claim, had, req.MinDelta, lim)`, to: ``, tests: inLedger,
+		run: `^TestOvertakenWhereEqual`,
+	},
+	{
+		name: "equal: an overtaken request goes on counting", breaks: "what an overtaken request raised pays for the next one",
+		pkg: "internal/purchase", fn: "prepared", from: `a.Release = true`, to: ``, tests: inPurchase,
+		run: `^TestFirstWhereNoVoucher`,
+	},
+	{
 		name: "equal: lost requests teach that vouchers are shared", breaks: "only answers teach whether a payee serves equal vouchers",
 		pkg: "internal/ledger", fn: "Reservation.Unserved", from: `a.pace.stop(&r.trip)`, to: ``, tests: inLedger,
 		run: `^TestTrial`,

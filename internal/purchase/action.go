@@ -96,6 +96,8 @@ type Action struct {
 	Present bool
 	// Try counts the waits of a kind, from 1. Wait.
 	Try int
+	// Release reports that the price counts no more until it is decided again. Wait.
+	Release bool
 	// Acknowledge reports that the opening was accepted and is to be booked first.
 	Acknowledge bool
 	// Redirected reports that the response leads elsewhere and that the price goes on there.

@@ -50,6 +50,7 @@ var (
 		}
 		return p.use()
 	}
+	toIssue = func(p *Purchase, _ *Event) Action { return p.issue() }
 	toAgain = func(*Purchase, *Event) Action { return Action{Do: Again} }
 )
 
@@ -269,6 +270,19 @@ var prepared = []row{
 		"the price was raised elsewhere", Denied,
 		func(_ *Purchase, e *Event) bool { return e.Denial == DeniedRaised },
 		func(p *Purchase, _ *Event) Action { return p.refuse(ErrTwice) },
+	},
+	{
+		"everything is presented, and another session was first at a payee that takes no voucher twice", Denied,
+		func(p *Purchase, e *Event) bool {
+			return e.Denial == DeniedSpent && e.Apart && e.Shared && !p.Retried && p.tries.Overtaken < maxShared &&
+				p.refusal != nil && (p.refusal.Problem == Unverified || p.refusal.Problem == TooLow)
+		},
+		func(p *Purchase, _ *Event) Action { // what it raised is credit of the next request, which raises the less
+			p.tries.Overtaken++
+			a := p.wait(toIssue, p.tries.Overtaken)
+			a.Release = true
+			return a
+		},
 	},
 	{
 		"everything is presented, and higher vouchers of ours may exist", Denied,

@@ -250,6 +250,29 @@ func (s State) Overdrawn(
 	return next, c, target, nil
 }
 
+// Stepped decides what to present for a claim that the credit covers, to a payee that refuses all vouchers up to
+// had: the next one that is higher by what it requires, at least one unit. That comes out of what the price of c
+// has not raised yet, and the rest of its price is paid for by the credit.
+//
+// The errors are those of [State.Overdrawn].
+func (s State) Stepped(
+	c Claim, had, delta voucher.Amount, lim Limits,
+) (next State, _ Claim, due voucher.Amount, err error) {
+	bounds := s.bounds(c, c, lim)
+	step := delta.Max(voucher.Units(1)).Min(bounds.own.SubFloor(c.Raised))
+	target, err := bounds.reach.Max(had).Add(step)
+	switch {
+	case err != nil:
+		return s, c, due, err
+	case step.IsZero(), s.asked.AddCapped(lim.Ahead).Less(target):
+		return s, c, due, s.spent(c, had)
+	case bounds.ceiling.Less(target):
+		return s, c, due, s.short(target, lim)
+	}
+	c.Raised = c.Raised.AddCapped(step)
+	return s.raised(target), c, target, nil
+}
+
 // signedBefore raises our own amounts to v, which our signature or a settlement on chain proves to
 // be signed.
 func (s State) signedBefore(v voucher.Amount) State {
