@@ -197,6 +197,15 @@ func TestOvertakenWhereEqualIsRefused(t *testing.T) {
 		last, err := late.Decide(t.Context(), rule.Request{Price: price})
 		require.NoError(t, err)
 		assert.Equal(t, v.Cumulative.AddCapped(price), last.Cumulative, "as much as was asked for in all")
-		late.Keep()
+
+		for range 20 { // it is refused for ever, or its payee lies
+			late.Wrote()
+			late.Overtaken(false)
+			_, _ = late.Again(t.Context(), last.Cumulative)
+			late.Release()
+			require.NoError(t, a.Update(t.Context(), nil))
+			_, _ = late.Decide(t.Context(), rule.Request{Price: price})
+		}
+		assert.Equal(t, v.Cumulative.AddCapped(price), a.State().Authorized(), "three requests, three prices")
 	})
 }

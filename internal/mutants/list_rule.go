@@ -9,6 +9,14 @@ var (
 // theRule is what raises the number: internal/rule/authorize.go, and the limits that it obeys.
 var theRule = []defect{
 	{
+		name: "rule: a step of what the payee requires", breaks: "what the payee requires is in no sum",
+		pkg: "internal/rule", fn: "State.Stepped", from: `if !unit.Less(delta) {`, to: `if unit = unit.Max(delta); true {`, tests: inRule, run: `^TestStepped`,
+	},
+	{
+		name: "rule: a step above what callers asked for", breaks: "the ceiling stays within what callers asked for in all",
+		pkg: "internal/rule", fn: "State.Stepped", from: `s.asked.AddCapped(lim.Ahead).Less(target)`, to: `false`, tests: inRule, run: `^TestStepped`,
+	},
+	{
 		name: "rule: price limit dropped", breaks: "unset money is no money; no unit costs more than Limits.Price",
 		pkg: "internal/rule", fn: "Limits.CheckPrice", from: `if l.Price.Less(price) {`, to: `if false {`, tests: inRule,
 	},

@@ -251,19 +251,24 @@ func (s State) Overdrawn(
 }
 
 // Stepped decides what to present for a claim that the credit covers, to a payee that refuses all vouchers up to
-// had: the next one that is higher by what it requires, at least one unit. That comes out of what the price of c
-// has not raised yet, and the rest of its price is paid for by the credit.
+// had: one that is a unit higher, or by all that the price of c has not raised yet if the payee requires larger
+// steps. It comes out of that, and the rest of the price is paid for by the credit.
 //
 // The errors are those of [State.Overdrawn].
 func (s State) Stepped(
 	c Claim, had, delta voucher.Amount, lim Limits,
 ) (next State, _ Claim, due voucher.Amount, err error) {
 	bounds := s.bounds(c, c, lim)
-	step := delta.Max(voucher.Units(1)).Min(bounds.own.SubFloor(c.Raised))
+	step, unit := bounds.own.SubFloor(c.Raised), voucher.Units(1)
+	if !unit.Less(delta) {
+		step = step.Min(unit)
+	}
 	target, err := bounds.reach.Max(had).Add(step)
 	switch {
 	case err != nil:
 		return s, c, due, err
+	case !s.Payable():
+		return s, c, due, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing())
 	case step.IsZero(), s.asked.AddCapped(lim.Ahead).Less(target):
 		return s, c, due, s.spent(c, had)
 	case bounds.ceiling.Less(target):

@@ -146,6 +146,46 @@ func TestOverdrawnRaisesThePriceOnce(t *testing.T) {
 	assert.Equal(t, u(200), due, "a higher voucher exists: present it")
 }
 
+// TestSteppedRaisesNoMoreThanItMust: a claim that the credit covers raises one unit, or all that its price may raise
+// if the payee requires larger steps, above every voucher that the payee may have; once, and within all limits. What
+// the payee requires is compared, and is in no sum.
+func TestSteppedRaisesNoMoreThanItMust(t *testing.T) {
+	s, first, _ := pay(t, open(t, 1000), 100, wide)
+	s, claim, due := pay(t, s.Release(first), 100, wide)
+	require.Equal(t, u(100), due, "credit")
+	for delta, want := range map[uint64]uint64{0: 101, 1: 101, 2: 200, 100: 200, 5000: 200} {
+		next, c, due, err := s.Stepped(claim, u(100), u(delta), wide)
+		require.NoError(t, err)
+		assert.Equal(t, u(want), due, "%d", delta)
+		assert.Equal(t, u(want), next.Authorized())
+		assert.Equal(t, s.Claimed, next.Claimed, "the credit pays for it")
+		_, c, due, err = next.Stepped(c, due, u(0), wide)
+		if want == 200 {
+			require.ErrorIs(t, err, channel.ErrSpent)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, u(102), due)
+		assert.Equal(t, u(2), c.Raised)
+	}
+	for name, c := range map[string]struct {
+		s   rule.State
+		had uint64
+		lim rule.Limits
+		err error
+	}{
+		"what callers asked for in all": {s, 200, wide, channel.ErrSpent},
+		"a deposit":                     {s, 1000, ahead(wide, 10_000), channel.ErrDeposit},
+		"a budget":                      {s, 100, leaving(wide, room(1000, 1000)), channel.ErrLimit},
+		"a close":                       {s.ClosingAt(u(100)), 100, wide, channel.ErrNotPayable},
+		"a replaced channel":            {s.Abandoned(), 100, wide, channel.ErrNotPayable},
+	} {
+		same, _, _, err := c.s.Stepped(claim, u(c.had), u(0), c.lim)
+		require.ErrorIs(t, err, c.err, name)
+		assert.Equal(t, c.s, same, name)
+	}
+}
+
 // TestOverdrawnOnAClosingChannel: a refusal raises nothing on a channel that is being closed.
 func TestOverdrawnOnAClosingChannel(t *testing.T) {
 	s, claim, _ := pay(t, open(t, 1000), 100, wide)
