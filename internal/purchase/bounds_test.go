@@ -302,6 +302,6 @@ func TestFirstWhereNoVoucherIsTakenTwice(t *testing.T) {
 			tries++
 			require.LessOrEqual(t, tries, 16)
 		}
-		assert.GreaterOrEqual(t, tries, 15, "the refusal may be one")
+		require.GreaterOrEqual(t, tries, 15, "the refusal may be one")
 	}
 }
