@@ -103,7 +103,8 @@ func (a *Account) served(r *Reservation) {
 
 // apart decides a request of a payee that refuses a voucher that it has: what the rule answers to that
 // refusal, without it. Beside other sessions credit is what their requests raised that were overtaken, and a
-// request that uses it raises no more than it must, so that one of those can raise the rest. The caller holds mu.
+// request that uses it raises no more than it must, so that one of those can raise the rest. One that was never
+// decided is not refused for want of a step: it presents what exists, and the payee says. The caller holds mu.
 func (a *Account) apart(
 	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
 ) (rule.State, rule.Claim, voucher.Amount, error) {
@@ -119,7 +120,7 @@ func (a *Account) apart(
 	switch {
 	case err == nil:
 		return higher, after, more, nil
-	case a.beside() && errors.Is(err, channel.ErrSpent):
+	case a.beside() && errors.Is(err, channel.ErrSpent) && was != (rule.Claim{}):
 		a.stale.Store(true) // the record may show more before the next try
 		return s, was, voucher.Amount{}, err
 	}

@@ -209,3 +209,34 @@ func TestOvertakenWhereEqualIsRefused(t *testing.T) {
 		assert.Equal(t, v.Cumulative.AddCapped(price), a.State().Authorized(), "three requests, three prices")
 	})
 }
+
+// TestApartBesideLead: another session, with Ahead, authorized more than a session without it may step above. A
+// request of that one presents what exists, and only the payee refuses it.
+func TestApartBesideLead(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		r, _, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		r.Wrote()
+		r.Unequal(t.Context())
+		r.Keep()
+		require.NoError(t, a.Update(t.Context(), nil))
+		session := b.again()
+		other, err := session.Lookup(t.Context(), session.scope)
+		require.NoError(t, err)
+		terms := session.terms()
+		terms.Limits.Ahead = u(1000)
+		_, v, err := other.Reserve(t.Context(), terms, price(100))
+		require.NoError(t, err)
+		require.NoError(t, other.Update(t.Context(), nil))
+		late, same, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		assert.Equal(t, v.Cumulative, same.Cumulative)
+		late.Wrote()
+		late.Unequal(t.Context())
+		_, err = late.Again(t.Context(), same.Cumulative)
+		assert.ErrorIs(t, err, channel.ErrSpent)
+		assert.Equal(t, v.Cumulative, a.State().Authorized(), "it raises nothing")
+	})
+}

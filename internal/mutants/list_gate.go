@@ -314,6 +314,11 @@ var theGate = []defect{
 		run: `^TestUnequal`,
 	},
 	{
+		name: "gate: what another session leads by refuses a request", breaks: "only the payee refuses a request that nothing was presented for",
+		pkg: "internal/ledger", fn: "Account.apart", from: ` && was != (rule.Claim{})`, to: ``, tests: inLedger,
+		run: `^TestApart`,
+	},
+	{
 		name: "equal: a session that reads the record by its id does not know", breaks: "what one session learns of a payee those know that share the channel",
 		pkg: "internal/ledger", fn: "Ledger.hold", from: `ok || s.Unequal != 0 && unequal(s.Unequal)`, to: `ok`, tests: inLedger,
 		run: `^TestUnequal`,
