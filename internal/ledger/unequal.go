@@ -28,8 +28,11 @@ const (
 )
 
 // unequal reports whether a payee is known to refuse equal vouchers that last did at a time, in Unix
-// seconds.
-func unequal(at int64) bool { return time.Since(time.Unix(at, 0)) < unequalFor }
+// seconds. A time that lies ahead by more than a day is of a wrong clock, and says nothing.
+func unequal(at int64) bool {
+	since := time.Since(time.Unix(at, 0))
+	return -unequalFresh < since && since < unequalFor
+}
 
 // Unequal notes that the payee refused the voucher of the request for not being higher than
 // another one. From now on vouchers to this payee carry one request each.

@@ -126,6 +126,19 @@ func TestUnequalDoesNotUndoAnOpening(t *testing.T) {
 	assert.Contains(t, string(data), `"unequal":`)
 }
 
+// TestUnequalIsNoNewsOfAWrongClock: a refusal that a record dates ahead by more than a day is not believed.
+func TestUnequalIsNoNewsOfAWrongClock(t *testing.T) {
+	for ahead, known := range map[time.Duration]bool{time.Hour: true, 25 * time.Hour: false, 1 << 62: false} {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		at := time.Now().Unix() + int64(ahead/time.Second)
+		require.NoError(t, a.Update(t.Context(), func(s rule.State) rule.State { s.Unequal = at; return s }))
+		other, err := b.again().Account(t.Context(), a.ID())
+		require.NoError(t, err)
+		assert.Equal(t, known, other.Apart(), "%s", ahead)
+	}
+}
+
 // TestUnequalIsToldToOtherSessions: what one session learns of the payee, those that use the channel already know
 // from their next read of its record on.
 func TestUnequalIsToldToOtherSessions(t *testing.T) {

@@ -300,8 +300,12 @@ var theGate = []defect{
 	},
 	{
 		name: "equal: the refusal is remembered for ever", breaks: "a payee may learn to serve equal vouchers",
-		pkg: "internal/ledger", fn: "unequal", from: `return time.Since(time.Unix(at, 0)) < unequalFor`, to: `return true`, tests: inLedger,
+		pkg: "internal/ledger", fn: "unequal", from: `since < unequalFor`, to: `true`, tests: inLedger,
 		run: `^TestUnequal`,
+	},
+	{
+		name: "equal: a time of a wrong clock is believed", breaks: "a refusal is remembered for 30 days",
+		pkg: "internal/ledger", fn: "unequal", from: `-unequalFresh < since && `, to: ``, tests: inLedger, run: `^TestUnequal`,
 	},
 	{
 		name: "equal: sessions that use the channel are not told", breaks: "what one session learns of a payee those know that share the channel",
@@ -332,6 +336,11 @@ var theGate = []defect{
 		name: "equal: credit of overtaken requests is not used", breaks: "what an overtaken request raised pays for the next one",
 		pkg: "internal/ledger", fn: "Account.apart", from: `higher, after, more, err = next.Stepped(claim, had, req.MinDelta, lim)`, to: ``, tests: inLedger,
 		run: `^TestOvertakenWhereEqual`,
+	},
+	{
+		name: "equal: an overtaken request is raised anew for ever", breaks: "a payee that refuses a request for ever gains four sendings",
+		pkg: "internal/purchase", fn: "prepared", from: `p.tries.Sent <= maxAnew && `, to: ``, tests: inPurchase,
+		run: `^TestFirstIsNotRaised`,
 	},
 	{
 		name: "equal: an overtaken request goes on counting", breaks: "what an overtaken request raised pays for the next one",

@@ -305,3 +305,32 @@ func TestFirstWhereNoVoucherIsTakenTwice(t *testing.T) {
 		require.GreaterOrEqual(t, tries, 15, "the refusal may be one")
 	}
 }
+
+// TestFirstIsNotRaisedForEver: each time that the request is decided anew it may raise what others used of what it
+// raised before, and its run counts that. A payee that refuses it for ever gains four sendings.
+func TestFirstIsNotRaisedForEver(t *testing.T) {
+	g := newGame(t)
+	g.paid(100)
+	refused := refusedFor(purchase.Unverified, 100)
+	refused.Shared = true
+	spent := purchase.Event{
+		Kind: purchase.Denied, Denial: purchase.DeniedSpent, Raised: voucher.Units(100), Apart: true, Shared: true,
+	}
+	sent := 1
+	for {
+		do := g.p.Next(refused)
+		if do.Do == purchase.Wait { // no longer before others
+			do = g.p.Next(purchase.Event{Kind: purchase.Waited})
+		}
+		require.Equal(t, purchase.Again, do.Do)
+		if do = g.p.Next(spent); do.Do == purchase.HandOver {
+			break
+		}
+		require.Equal(t, purchase.Wait, do.Do)
+		require.Equal(t, purchase.Issue, g.p.Next(purchase.Event{Kind: purchase.Waited}).Do)
+		require.Equal(t, purchase.SendPaid, g.p.Next(issued(200)).Do)
+		sent++
+		require.LessOrEqual(t, sent, 8)
+	}
+	require.Equal(t, 5, sent)
+}

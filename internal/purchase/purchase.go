@@ -14,6 +14,7 @@ const (
 	maxInVain    = 16  // likewise, in a row, although nothing higher was found to present
 	maxShared    = 16  // others used up the credit
 	maxHurries   = 4   // and the highest is presented at once
+	maxAnew      = 4   // sendings, after which nothing is raised again for what others used of it
 	maxCorrected = 3   // the voucher or the deposit was too small
 	maxEarly     = 8   // the payee does not know a channel yet that another request opened
 	maxUnpaid    = 2   // sendings without a credential, after the first

@@ -275,7 +275,7 @@ var prepared = []row{
 		"everything is presented, and another session was first at a payee that takes no voucher twice", Denied,
 		func(p *Purchase, e *Event) bool {
 			return e.Denial == DeniedSpent && e.Apart && e.Shared && !p.Retried && p.tries.Overtaken < maxShared &&
-				p.refusal != nil && (p.refusal.Problem == Unverified || p.refusal.Problem == TooLow)
+				p.tries.Sent <= maxAnew && p.refusal != nil && (p.refusal.Problem == Unverified || p.refusal.Problem == TooLow)
 		},
 		func(p *Purchase, _ *Event) Action { // what it raised is credit of the next request, which raises the less
 			p.tries.Overtaken++
