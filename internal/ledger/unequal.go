@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -112,6 +113,10 @@ func (a *Account) apart(
 	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
 ) (rule.State, rule.Claim, voucher.Amount, error) {
 	next, claim, due, err := s.Renew(was, req, lim)
+	if over, ok := errors.AsType[*channel.LimitError](err); ok && over.Limit == "Ahead" && a.beside() && !was.Raised.IsZero() {
+		err = fmt.Errorf("%w: channel %s: requests of other sessions count on what this one raised", channel.ErrSpent, a.id)
+		a.stale.Store(true) // until the payee reports what they cost
+	}
 	had := a.handed(&s)
 	if err != nil || had.Less(due) {
 		return next, claim, due, err

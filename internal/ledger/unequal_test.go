@@ -223,6 +223,47 @@ func TestOvertakenWhereEqualIsRefused(t *testing.T) {
 	})
 }
 
+// TestOvertakenWhileOthersCountOnIt: a request of another session uses all that an overtaken one raised. That one asks
+// for no higher limit, and waits until the payee reports what the other one cost.
+func TestOvertakenWhileOthersCountOnIt(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		b := newBench(t, lim)
+		a := b.open(t, 100_000)
+		r, _, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		r.Wrote()
+		r.Unequal(t.Context())
+		r.Keep()
+		require.NoError(t, a.Update(t.Context(), nil))
+		session := b.again()
+		other, err := session.Lookup(t.Context(), session.scope)
+		require.NoError(t, err)
+		late, low, err := paced(t.Context(), a, b)
+		require.NoError(t, err)
+		late.Wrote()
+		first, _, err := paced(t.Context(), other, session)
+		require.NoError(t, err)
+		first.Wrote()
+		first.Keep()
+		late.Overtaken(false)
+		_, err = late.Again(t.Context(), low.Cumulative)
+		require.ErrorIs(t, err, channel.ErrSpent)
+		late.Release()
+		require.NoError(t, a.Update(t.Context(), nil))
+		next, step, err := paced(t.Context(), other, session)
+		require.NoError(t, err)
+		next.Wrote()
+		_, err = next.Again(t.Context(), step.Cumulative) // it does not suffice, the payee says
+		require.NoError(t, err)
+		for range 2 { // it looks before the second try
+			_, err = late.Decide(t.Context(), price(100))
+			require.ErrorIs(t, err, channel.ErrSpent)
+			require.NotErrorIs(t, err, channel.ErrLimit)
+		}
+		assert.Equal(t, u(400), a.State().Authorized(), "four requests, four prices")
+	})
+}
+
 // TestApartBesideLead: another session, with Ahead, authorized more than a session without it may step above. A
 // request of that one presents what exists, and only the payee refuses it.
 func TestApartBesideLead(t *testing.T) {

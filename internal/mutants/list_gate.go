@@ -318,6 +318,11 @@ var theGate = []defect{
 		run: `^TestUnequal`,
 	},
 	{
+		name: "equal: an overtaken request asks for a higher limit", breaks: "what others count on is waited for",
+		pkg: "internal/ledger", fn: "Account.apart", from: `over.Limit == "Ahead" && `, to: `false && over != nil && `, tests: inLedger,
+		run: `^TestOvertakenWhile`,
+	},
+	{
 		name: "gate: what another session leads by refuses a request", breaks: "only the payee refuses a request that nothing was presented for",
 		pkg: "internal/ledger", fn: "Account.apart", from: ` && was != (rule.Claim{})`, to: ``, tests: inLedger,
 		run: `^TestApart`,
