@@ -24,7 +24,7 @@ func Bouncer(t testing.TB, of *Server, settings ...string) *Server {
 		}
 	}
 	need(t, path, "pgbouncer")
-	dir, port := directory(t), free(t)
+	dir, port := directory(t), FreePort(t)
 	uid, gid := servant(t)
 	require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // the servant reads it
 	host, to, err := net.SplitHostPort(of.Addr)

@@ -54,7 +54,7 @@ func data(s *Server) string { return filepath.Join(s.Dir, "data") }
 func cluster(t testing.TB, settings []string) *Server {
 	t.Helper()
 	need(t, bin("postgres"), "PostgreSQL")
-	dir, port := directory(t), free(t)
+	dir, port := directory(t), FreePort(t)
 	uid, gid := servant(t)
 	if uid != 0 {
 		require.NoError(t, os.Chown(dir, int(uid), int(gid)))

@@ -23,7 +23,7 @@ func Redis(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	path, _ := exec.LookPath("redis-server")
 	need(t, path, "redis-server")
-	dir, port := directory(t), free(t)
+	dir, port := directory(t), FreePort(t)
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", port), Dir: dir, name: "redis-server"}
 	s.command = func() *exec.Cmd {
 		cmd := exec.Command(path, append([]string{
@@ -44,7 +44,7 @@ func Sentinel(t testing.TB, master *Server) *Server {
 	t.Helper()
 	path, _ := exec.LookPath("redis-server")
 	need(t, path, "redis-server")
-	dir, port := directory(t), free(t)
+	dir, port := directory(t), FreePort(t)
 	host, of, err := net.SplitHostPort(master.Addr)
 	require.NoError(t, err)
 	file := filepath.Join(dir, "sentinel.conf")

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -56,13 +57,20 @@ func directory(t testing.TB) string {
 	return dir
 }
 
-// free is a port that was free just now.
-func free(t testing.TB) string {
+// FreePort returns a port that was free just now. It is below those that systems give to whoever asks for any,
+// as servers of tests do that run at the same time: one of them may get it before the server that it is for does, or
+// while that one is down.
+func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000)) //nolint:gosec // no secret
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("fleet: no port is free")
+	return ""
 }
 
 // Start starts the server and waits until it can be used. It must not run.

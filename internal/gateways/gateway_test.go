@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-5fe1f529/tallystick/internal/fleet"
 )
 
 // gateway is a running reverse proxy with TLS and HTTP/2 in front of a paid server.
@@ -179,7 +181,7 @@ func start(
 	for range 5 { // another program may take the port first
 		dir := directory(t)
 		g := &gateway{trust: certificate(t, dir)}
-		port := freePort(t)
+		port := fleet.FreePort(t)
 		addr := net.JoinHostPort("127.0.0.1", port)
 		g.url = "https://" + addr
 		var ok bool
