@@ -94,7 +94,7 @@ func (b *replay) release() {
 }
 
 // closeGrace is how long the Close of a body waits for its Read, since few bodies expect both at
-// once.
+// once, and how long it is waited for.
 const closeGrace = 100 * time.Millisecond
 
 // abort closes the caller's body. It does not wait for a Read that is under way.
@@ -107,20 +107,29 @@ func (b *replay) abort() {
 	shut, reading := b.shut, b.reading
 	b.shut = true
 	b.mu.Unlock()
-	switch {
-	case shut:
-	case reading == nil:
+	if shut {
+		return
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if reading != nil {
+			within(closeGrace, reading)
+		}
 		_ = b.src.Close()
-	default:
-		go func() {
-			grace := time.NewTimer(closeGrace)
-			defer grace.Stop()
-			select {
-			case <-reading:
-			case <-grace.C:
-			}
-			_ = b.src.Close()
-		}()
+	}()
+	if reading == nil {
+		within(closeGrace, closed) // it may wait for a Read that another sending began
+	}
+}
+
+// within waits for done, as long as the grace at most.
+func within(grace time.Duration, done <-chan struct{}) {
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
 	}
 }
 
