@@ -252,7 +252,7 @@ func (s State) Overdrawn(
 
 // Stepped decides what to present for a claim that the credit covers, to a payee that refuses all vouchers up to
 // had: one that is a unit higher, or by all that the price of c has not raised yet if the payee requires larger
-// steps. It comes out of that, and the rest of the price is paid for by the credit.
+// steps; nothing, if that does not suffice. It comes out of that, and the rest of the price is paid for by the credit.
 //
 // The errors are those of [State.Overdrawn].
 func (s State) Stepped(
@@ -269,7 +269,7 @@ func (s State) Stepped(
 		return s, c, due, err
 	case !s.Payable():
 		return s, c, due, fmt.Errorf("%w: channel %s is %s", channel.ErrNotPayable, s.ID, s.standing())
-	case step.IsZero(), s.asked.AddCapped(lim.Ahead).Less(target):
+	case step.IsZero(), step.Less(delta), s.asked.AddCapped(lim.Ahead).Less(target):
 		return s, c, due, s.spent(c, had)
 	case bounds.ceiling.Less(target):
 		return s, c, due, s.short(target, lim)
