@@ -33,7 +33,8 @@ type Mark struct {
 // then. Further rises are marked in a second history, by the clock as it is, and earlier marks that
 // this clock has not passed count from when it went back. When the clock passes the newest mark,
 // the two histories are joined by what is certain: the order of the marks, and how much time passed
-// between the marks of one clock. Nothing is taken to be older than its mark says.
+// between the marks of one clock. No mark is moved back then; only what a clock showed that was ahead by
+// more than any window is forgotten, once the clock has run behind it for that long.
 type History struct {
 	marks []Mark   // sorted by time
 	after *History // since the clock went back behind the newest mark; nil if it did not
