@@ -122,7 +122,7 @@ func (l *Ledger) hold(places [3]string, place int, s rule.State, rev uint64) *Ac
 		claims: budget.Claims{Budgets: l.windows}, leases: map[string]*budget.Lease{},
 		pace: pace{door: make(chan struct{}, 1), wake: make(chan struct{}, 1), pause: firstPause, idle: true},
 	}
-	if _, ok := l.apart[s.Descriptor.Payee]; ok || s.Unequal != 0 && unequal(s.Unequal) {
+	if _, ok := l.apart[s.Descriptor.Payee]; ok || unequal(s.Unequal) {
 		a.pace.shares, a.pace.idle = sharesNone, false
 		a.meet(false)
 	}
@@ -149,7 +149,7 @@ func (l *Ledger) Lookup(ctx context.Context, scope channel.Scope) (*Account, err
 		return nil, err
 	}
 	a, err := l.Account(ctx, found.ChannelID)
-	if err == nil && found.Unequal != 0 {
+	if err == nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.standApart(found.Unequal)

@@ -16,9 +16,8 @@ import (
 
 // A payee that refuses equal vouchers is known from its first refusal on: to the session, by the
 // payee's address, to those that share the channel by its record, and to later sessions by the record of
-// the scope. What is known only decides how
-// many requests a voucher may carry, so it is a hint: a write of it that fails costs one more refusal.
-// The record of the channel is written when the session raises the ceiling next, and has no write of its own.
+// the scope. What is known only decides how many requests a voucher may carry, so it is a hint: a write of
+// it that fails costs one more refusal. The record of the channel says it from the next rise of its ceiling on.
 
 const (
 	// unequalFor is how long a refusal is remembered in the store: a payee may learn to serve equal
@@ -113,7 +112,8 @@ func (a *Account) apart(
 	s rule.State, was rule.Claim, req rule.Request, lim rule.Limits,
 ) (rule.State, rule.Claim, voucher.Amount, error) {
 	next, claim, due, err := s.Renew(was, req, lim)
-	if over, ok := errors.AsType[*channel.LimitError](err); ok && over.Limit == "Ahead" && a.beside() && !was.Raised.IsZero() {
+	over, limited := errors.AsType[*channel.LimitError](err)
+	if limited && over.Limit == "Ahead" && !was.Raised.IsZero() && a.beside() {
 		err = fmt.Errorf("%w: channel %s: requests of other sessions count on what this one raised", channel.ErrSpent, a.id)
 		a.stale.Store(true) // until the payee reports what they cost
 	}

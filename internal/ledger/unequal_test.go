@@ -15,6 +15,7 @@ import (
 	"github.com/seed-5fe1f529/tallystick/internal/ledger"
 	"github.com/seed-5fe1f529/tallystick/internal/rule"
 	"github.com/seed-5fe1f529/tallystick/store"
+	"github.com/seed-5fe1f529/tallystick/voucher"
 )
 
 // tries reports whether the first of two requests that wait together presents the voucher that the one
@@ -169,37 +170,54 @@ func TestUnequalIsToldToOtherSessions(t *testing.T) {
 	})
 }
 
+// besideAtARefuser returns a channel of a payee that is known to refuse equal vouchers, in two sessions that share a
+// store.
+func besideAtARefuser(t *testing.T) (b *bench, a *ledger.Account, session *bench, other *ledger.Account) {
+	t.Helper()
+	b = newBench(t, lim)
+	a = b.open(t, 100_000)
+	r, _, err := paced(t.Context(), a, b)
+	require.NoError(t, err)
+	r.Wrote()
+	r.Unequal(t.Context())
+	r.Keep()
+	require.NoError(t, a.Update(t.Context(), nil))
+	session = b.again()
+	other, err = session.Lookup(t.Context(), session.scope)
+	require.NoError(t, err)
+	return b, a, session, other
+}
+
+// overtaken returns a request on a whose voucher arrived after the one of a request of the other session, and whose
+// price counts no more. highest is the voucher of that one.
+func overtaken(
+	t *testing.T, a *ledger.Account, b *bench, other *ledger.Account, session *bench,
+) (late *ledger.Reservation, highest voucher.Signed) {
+	t.Helper()
+	late, low, err := paced(t.Context(), a, b)
+	require.NoError(t, err)
+	late.Wrote()
+	first, highest, err := paced(t.Context(), other, session)
+	require.NoError(t, err)
+	first.Wrote()
+	first.Keep()
+	require.Equal(t, low.Cumulative.AddCapped(u(100)), highest.Cumulative)
+	late.Overtaken(false)
+	_, err = late.Again(t.Context(), low.Cumulative)
+	require.ErrorIs(t, err, channel.ErrSpent)
+	late.Release()
+	require.NoError(t, a.Update(t.Context(), nil))
+	return late, highest
+}
+
 // TestOvertakenWhereEqualIsRefused: a request that another session overtook presents no voucher of that one. What it
 // raised is credit, of which the next request uses all but one step, and the overtaken one raises the rest.
 func TestOvertakenWhereEqualIsRefused(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		b := newBench(t, lim)
-		a := b.open(t, 100_000)
-		r, _, err := paced(t.Context(), a, b)
-		require.NoError(t, err)
-		r.Wrote()
-		r.Unequal(t.Context())
-		r.Keep()
-		require.NoError(t, a.Update(t.Context(), nil))
-		session := b.again()
-		other, err := session.Lookup(t.Context(), session.scope)
-		require.NoError(t, err)
-		late, low, err := paced(t.Context(), a, b)
-		require.NoError(t, err)
-		late.Wrote()
-		first, v, err := paced(t.Context(), other, session)
-		require.NoError(t, err)
-		first.Wrote()
-		first.Keep()
-		require.True(t, low.Cumulative.Less(v.Cumulative))
-		price := v.Cumulative.SubFloor(low.Cumulative)
-
-		late.Overtaken(false)
-		_, err = late.Again(t.Context(), low.Cumulative)
-		require.ErrorIs(t, err, channel.ErrSpent)
-		late.Release()
-		require.NoError(t, a.Update(t.Context(), nil))
-		_, err = late.Decide(t.Context(), rule.Request{Price: price})
+		b, a, session, other := besideAtARefuser(t)
+		late, v := overtaken(t, a, b, other, session)
+		price := u(100)
+		_, err := late.Decide(t.Context(), rule.Request{Price: price})
 		require.ErrorIs(t, err, channel.ErrSpent, "nobody used the credit yet")
 
 		next, step, err := paced(t.Context(), other, session)
@@ -227,29 +245,8 @@ func TestOvertakenWhereEqualIsRefused(t *testing.T) {
 // for no higher limit, and waits until the payee reports what the other one cost.
 func TestOvertakenWhileOthersCountOnIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		b := newBench(t, lim)
-		a := b.open(t, 100_000)
-		r, _, err := paced(t.Context(), a, b)
-		require.NoError(t, err)
-		r.Wrote()
-		r.Unequal(t.Context())
-		r.Keep()
-		require.NoError(t, a.Update(t.Context(), nil))
-		session := b.again()
-		other, err := session.Lookup(t.Context(), session.scope)
-		require.NoError(t, err)
-		late, low, err := paced(t.Context(), a, b)
-		require.NoError(t, err)
-		late.Wrote()
-		first, _, err := paced(t.Context(), other, session)
-		require.NoError(t, err)
-		first.Wrote()
-		first.Keep()
-		late.Overtaken(false)
-		_, err = late.Again(t.Context(), low.Cumulative)
-		require.ErrorIs(t, err, channel.ErrSpent)
-		late.Release()
-		require.NoError(t, a.Update(t.Context(), nil))
+		b, a, session, other := besideAtARefuser(t)
+		late, _ := overtaken(t, a, b, other, session)
 		next, step, err := paced(t.Context(), other, session)
 		require.NoError(t, err)
 		next.Wrote()
@@ -268,17 +265,7 @@ func TestOvertakenWhileOthersCountOnIt(t *testing.T) {
 // request of that one presents what exists, and only the payee refuses it.
 func TestApartBesideLead(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		b := newBench(t, lim)
-		a := b.open(t, 100_000)
-		r, _, err := paced(t.Context(), a, b)
-		require.NoError(t, err)
-		r.Wrote()
-		r.Unequal(t.Context())
-		r.Keep()
-		require.NoError(t, a.Update(t.Context(), nil))
-		session := b.again()
-		other, err := session.Lookup(t.Context(), session.scope)
-		require.NoError(t, err)
+		b, a, session, other := besideAtARefuser(t)
 		terms := session.terms()
 		terms.Limits.Ahead = u(1000)
 		_, v, err := other.Reserve(t.Context(), terms, price(100))
