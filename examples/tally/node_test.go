@@ -64,10 +64,18 @@ func TestPlainNodeNeedsAFlag(t *testing.T) {
 // shown: it may be a key.
 func TestNodeThatIsNoURL(t *testing.T) {
 	s := newShell(t, clienttest.Config{})
-	for _, wrong := range []string{"secret", "localhost:8545", "ftp://secret", "http://", "https:secret", "http://[::1", "/run/secret.ipc"} {
+	for _, wrong := range []string{
+		"secret", "localhost:8545", "ftp://secret", "http://", "https:secret", "http://[::1", "/run/secret.ipc",
+	} {
 		s.env["TALLY_RPC_URL"] = wrong
 		for _, args := range [][]string{
-			{s.srv.URL + "/data"}, {"balance"}, {"quote", s.srv.URL + "/data"}, {"keep"}, {"find"}, {"close", "--all"}, {"ledger", "--check"},
+			{s.srv.URL + "/data"},
+			{"balance"},
+			{"quote", s.srv.URL + "/data"},
+			{"keep"},
+			{"find"},
+			{"close", "--all"},
+			{"ledger", "--check"},
 		} {
 			e := s.run(args...)
 			assert.Equal(t, exitUsage, e.code, "%s %v: %s", wrong, args, e.stderr)

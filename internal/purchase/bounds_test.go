@@ -282,8 +282,8 @@ func TestOpeningThatDoesNotFit(t *testing.T) {
 	require.ErrorIs(t, g.leads(misfit, purchase.HandOver).Err, purchase.ErrPending)
 }
 
-// TestFirstWhereNoVoucherIsTakenTwice: where another session was first and nothing is left to present, the price counts no
-// more while the request waits, and is decided anew, sixteen times at most.
+// TestFirstWhereNoVoucherIsTakenTwice: where another session was first and nothing is left to present, the price
+// counts no more while the request waits, and is decided anew, sixteen times at most.
 func TestFirstWhereNoVoucherIsTakenTwice(t *testing.T) {
 	for _, problem := range []purchase.Problem{purchase.Unverified, purchase.TooLow} {
 		g := newGame(t)
